@@ -1,0 +1,111 @@
+"""Caffe's messages, built from two tables of facts instead of generated code.
+
+`schema_fields.csv` and `schema_enums.csv` list every message, field number and default of package
+`caffe` (proto2). They become classes in a descriptor pool of our own, because package `caffe` in the
+default pool would collide with BVLC Caffe's generated module in one process.
+
+Use the classes and enum values as attributes of this module's `pb`:
+
+    from caffeformat import pb
+    net = pb.NetParameter(name="demo")
+    net.layer.add(name="conv1", type="Convolution")
+    pb.TRAIN, pb.PoolingParameter.MAX
+"""
+
+import csv
+import functools
+import os
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+_HERE = os.path.dirname(os.path.abspath(__file__))
+_PACKAGE = "caffe"
+_Field = descriptor_pb2.FieldDescriptorProto
+
+
+def _rows(name):
+    with open(os.path.join(_HERE, name), newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def _add_message(file_proto, messages, name):
+    """The DescriptorProto called `name` (dotted, without the package), made where it is missing."""
+    if name not in messages:
+        outer, _, inner = name.rpartition(".")
+        container = _add_message(file_proto, messages, outer).nested_type if outer else None
+        messages[name] = (file_proto.message_type if container is None else container).add(
+            name=inner
+        )
+    return messages[name]
+
+
+def file_descriptor(fields, enums, file_name="caffe.proto"):
+    """A FileDescriptorProto of package `caffe` from rows of the two tables."""
+    file_proto = descriptor_pb2.FileDescriptorProto(
+        name=file_name, package=_PACKAGE, syntax="proto2"
+    )
+    messages = {}
+    prefix = len(_PACKAGE) + 1
+    for row in fields:
+        _add_message(file_proto, messages, row["message"][prefix:])
+    known_enums = {}
+    for row in enums:
+        full = row["enum"][prefix:]
+        if full not in known_enums:
+            outer, _, inner = full.rpartition(".")
+            home = _add_message(file_proto, messages, outer) if outer else file_proto
+            known_enums[full] = home.enum_type.add(name=inner)
+        known_enums[full].value.add(name=row["value"], number=int(row["number"]))
+    for row in fields:
+        field = messages[row["message"][prefix:]].field.add(
+            name=row["field"],
+            number=int(row["number"]),
+            label=getattr(_Field, "LABEL_" + row["label"].upper()),
+            type=getattr(_Field, "TYPE_" + row["type"].upper()),
+        )
+        if row["of"]:
+            field.type_name = "." + row["of"]
+        if row["default"]:
+            field.default_value = row["default"]
+        if row.get("packed"):
+            field.options.packed = True
+    return file_proto
+
+
+class Messages:
+    """Message classes and top-level enum values of one schema, as attributes.
+
+    Caffe's own, `pb`, is the usual one; a fork's is the same with its fields added.
+    """
+
+    def __init__(self, file_proto):
+        self._pool = descriptor_pool.DescriptorPool()
+        self._pool.Add(file_proto)
+        self._names = [message.name for message in file_proto.message_type]
+        for message in file_proto.message_type:
+            descriptor = self._pool.FindMessageTypeByName(f"{_PACKAGE}.{message.name}")
+            setattr(self, message.name, self._message_class(descriptor))
+        for enum in file_proto.enum_type:
+            for value in enum.value:
+                setattr(self, value.name, value.number)
+
+    def _message_class(self, descriptor):
+        if hasattr(message_factory, "GetMessageClass"):
+            return message_factory.GetMessageClass(descriptor)
+        # protobuf 3.12, as Debian 11 has it
+        factory = self.__dict__.setdefault("_factory", message_factory.MessageFactory(self._pool))
+        return factory.GetPrototype(descriptor)
+
+    @property
+    def message_names(self):
+        """Names of all top-level messages, in the schema's order."""
+        return list(self._names)
+
+
+@functools.lru_cache(maxsize=None)
+def caffe_messages():
+    """The schema of BVLC Caffe 1.0 (built once)."""
+    return Messages(file_descriptor(_rows("schema_fields.csv"), _rows("schema_enums.csv")))
+
+
+pb = caffe_messages()

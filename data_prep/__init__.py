@@ -1,0 +1,1 @@
+"""Archives into folders, folders into LMDBs."""

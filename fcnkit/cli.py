@@ -1,0 +1,75 @@
+"""The `fcnkit` command: a list of commands, and errors turned into an exit status.
+
+A command is a module with a one-line docstring, `add_arguments(parser)` and `run(args)`. Modules are
+imported when their command is asked for, so that `fcnkit --help` does not load an engine.
+"""
+
+import argparse
+import importlib
+import sys
+
+from caffeformat import InputError
+
+from . import __version__
+
+# command -> (module, what it does)
+COMMANDS = {
+    "prepare_pascal_voc_data": (
+        "fcnkit.data_prep.prepare_pascal_voc_data",
+        "turn a PASCAL VOC archive into image and label folders",
+    ),
+    "create_lmdb": ("fcnkit.data_prep.create_lmdb", "turn image and label folders into LMDBs"),
+    "check_dataset": ("fcnkit.data_prep.check_dataset", "say what is in a dataset before training"),
+    "download": ("fcnkit.data_prep.download", "fetch public archives and weights by name"),
+    "net_surgery": ("fcnkit.tools.net_surgery", "turn a classifier's weights into an FCN's"),
+    "train": ("fcnkit.tools.train", "train an FCN from a solver"),
+    "infer": ("fcnkit.tools.infer", "segment images: masks, overlays, scores"),
+    "score": ("fcnkit.tools.score", "score a network or a folder of masks"),
+    "demo": ("fcnkit.tools.demo", "run the whole chain on generated shapes and write a report"),
+}
+
+
+def main(argv=None):
+    """Run `fcnkit COMMAND ...`; returns the exit status."""
+    argv = sys.argv[1:] if argv is None else list(argv)
+    width = max(map(len, COMMANDS)) + 2
+    listing = "\n".join(f"  {name:{width}}{text}" for name, (_, text) in COMMANDS.items())
+    parser = argparse.ArgumentParser(
+        prog="fcnkit",
+        description=importlib.import_module("fcnkit").__doc__,
+        epilog=f"commands:\n{listing}\n\nfcnkit COMMAND --help tells a command's options.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="fcnkit [-h] [--version] COMMAND ...",
+    )
+    parser.add_argument("--version", action="version", version=f"fcnkit {__version__}")
+    parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help=argparse.SUPPRESS)
+    args = parser.parse_args(argv[:1])
+    return run_module(COMMANDS[args.command][0], argv[1:], prog=f"fcnkit {args.command}")
+
+
+def run_module(module, argv=None, prog=None):
+    """Run one command's module with `argv`; returns the exit status.
+
+    `module` is a module name or a module. An `InputError` or an error of the operating system is
+    printed as one message and gives 1; Ctrl-C gives 130.
+    """
+    try:
+        if isinstance(module, str):
+            module = importlib.import_module(module)
+        parser = argparse.ArgumentParser(prog=prog, description=module.__doc__.strip())
+        module.add_arguments(parser)
+        args = parser.parse_args(argv)
+        return module.run(args) or 0
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # The reader (head, less) left: nothing to report, and nothing more may be written.
+        sys.stderr.close()
+        return 1
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130

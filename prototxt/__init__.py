@@ -1,0 +1,1 @@
+"""Networks as text, and the specs that write them."""
