@@ -1,13 +1,8 @@
-import json
-import os
-
 import numpy as np
 import pytest
 
 from caffeformat import InputError
 from fcnkit.metrics import ConfusionMatrix
-
-VECTORS = os.path.join(os.path.dirname(__file__), "..", "vectors", "iou.json")
 
 
 def by_definition(prediction, label, n, ignore):

@@ -1,0 +1,145 @@
+"""Segmentation scores from a confusion matrix, as the FCN paper defines them.
+
+With n_ij the number of pixels of class i that were predicted as class j, t_i = sum_j n_ij and n_cl
+classes (Long, Shelhamer and Darrell, "Fully Convolutional Networks for Semantic Segmentation",
+CVPR 2015, section 5):
+
+- pixel accuracy:          sum_i n_ii / sum_i t_i
+- mean accuracy:           1/n_cl * sum_i n_ii / t_i
+- mean IoU:                1/n_cl * sum_i n_ii / (t_i + sum_j n_ji - n_ii)
+- frequency weighted IoU:  1/sum_k t_k * sum_i t_i n_ii / (t_i + sum_j n_ji - n_ii)
+
+A class that occurs neither in the labels nor in the predictions has no IoU: it is NaN and left out
+of the mean, as is the accuracy of a class that the labels do not hold. A class that is only
+predicted, and wrongly so, has IoU 0 and counts.
+"""
+
+import numpy as np
+
+from caffeformat import InputError
+
+
+class ConfusionMatrix:
+    """Pixel counts of `n` classes: `counts[i, j]` pixels of class i were predicted as class j.
+
+    `counts` is n x n int64. Label pixels equal to `ignore` are not counted, whatever was predicted
+    there; `ignore=None` counts every pixel.
+    """
+
+    def __init__(self, n, ignore=255):
+        if n < 1:
+            raise InputError(f"a confusion matrix needs at least one class, got {n}")
+        self.n, self.ignore = int(n), ignore
+        self.counts = np.zeros((self.n, self.n), np.int64)
+
+    def update(self, prediction, label, name="this image"):
+        """Count one image or a batch: two integer arrays of class indices of the same shape.
+
+        `name` says in errors what they belong to. Raises `InputError` where the shapes differ or
+        where a counted pixel's label or prediction is not one of the classes; then nothing of
+        this image is counted.
+        """
+        prediction, label = np.asarray(prediction), np.asarray(label)
+        if prediction.shape != label.shape:
+            raise InputError(
+                f"{name}: the prediction is {_size(prediction)} but the label is {_size(label)}; "
+                "both must have the size of the image"
+            )
+        if self.ignore is not None:
+            counted = label != self.ignore
+            prediction, label = prediction[counted], label[counted]
+        self._check(label, "label", name)
+        self._check(prediction, "prediction", name)
+        pairs = label.astype(np.intp).ravel() * self.n
+        pairs += prediction.ravel().astype(np.intp)
+        self.counts += np.bincount(pairs, minlength=self.n**2).reshape(self.n, self.n)
+
+    def _check(self, indices, role, name):
+        if not indices.size:
+            return
+        low, high = indices.min(), indices.max()
+        if low >= 0 and high < self.n:
+            return
+        wrong = int(high if high >= self.n else low)
+        ignored = "" if self.ignore is None else f" (and {self.ignore} to ignore, in labels)"
+        raise InputError(
+            f"{name}: the {role} holds class index {wrong}, but there are {self.n} classes, "
+            f"0 to {self.n - 1}{ignored}"
+        )
+
+    def __iadd__(self, other):
+        """Add another matrix over the same classes."""
+        if other.n != self.n:
+            raise InputError(f"cannot add counts of {other.n} classes to counts of {self.n}")
+        self.counts += other.counts
+        return self
+
+    def reset(self):
+        """Forget all counts."""
+        self.counts[:] = 0
+
+    @property
+    def total(self):
+        """Number of counted pixels."""
+        return int(self.counts.sum())
+
+    @property
+    def class_accuracy(self):
+        """n_ii / t_i of each class, float64; NaN where the labels hold no pixel of it."""
+        return _ratio(np.diag(self.counts), self.counts.sum(1))
+
+    @property
+    def iou(self):
+        """n_ii / (t_i + sum_j n_ji - n_ii) of each class, float64; NaN for absent classes."""
+        correct = np.diag(self.counts)
+        return _ratio(correct, self.counts.sum(1) + self.counts.sum(0) - correct)
+
+    @property
+    def pixel_accuracy(self):
+        """Share of the counted pixels whose class is right; NaN before anything was counted."""
+        return float(_ratio(np.diag(self.counts).sum(), self.counts.sum()))
+
+    @property
+    def mean_accuracy(self):
+        """Mean of `class_accuracy` over the classes that the labels hold."""
+        return _mean(self.class_accuracy)
+
+    @property
+    def mean_iou(self):
+        """Mean of `iou` over the classes that are labelled or predicted somewhere."""
+        return _mean(self.iou)
+
+    @property
+    def frequency_weighted_iou(self):
+        """IoU weighted by how often each class is labelled."""
+        labelled = self.counts.sum(1)
+        present = labelled > 0
+        return float(_ratio((labelled[present] * self.iou[present]).sum(), labelled.sum()))
+
+    @property
+    def predicted_classes(self):
+        """Indices of the classes that were predicted at least once."""
+        return np.flatnonzero(self.counts.sum(0))
+
+    @property
+    def labelled_classes(self):
+        """Indices of the classes that the labels hold."""
+        return np.flatnonzero(self.counts.sum(1))
+
+
+def _ratio(numerator, denominator):
+    numerator, denominator = np.asarray(numerator, float), np.asarray(denominator, float)
+    result = np.full(numerator.shape, np.nan)
+    np.divide(numerator, denominator, out=result, where=denominator > 0)
+    return result
+
+
+def _mean(values):
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else float("nan")
+
+
+def _size(array):
+    if array.ndim == 2:
+        return f"{array.shape[1]}x{array.shape[0]}"
+    return "x".join(map(str, array.shape))
