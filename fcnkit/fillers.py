@@ -1,8 +1,8 @@
 """Caffe's fillers in NumPy, for weights that are made on files, where no engine runs.
 
 Each filler takes the shape of a blob and a `numpy.random.RandomState` and returns float32. The
-formulas are those of BVLC Caffe 1.0 (`filler.hpp`); random fillers follow its distributions, not its
-random numbers.
+formulas are those of BVLC Caffe 1.0 (`filler.hpp`); random fillers follow its distributions, not
+its random numbers.
 """
 
 import math
@@ -28,8 +28,8 @@ def bilinear_kernel(size):
 def interpolation_weights(shape):
     """Deconvolution weights (in x out/group x k x k) that upsample every channel by itself.
 
-    Grouped weights (one output a group) hold the bilinear kernel everywhere, others on the diagonal.
-    Raises `InputError` where the kernel is not square or the channels do not pair up.
+    Grouped weights (one output a group) hold the bilinear kernel everywhere, others on the
+    diagonal. Raises `InputError` where the kernel is not square or the channels do not pair up.
     """
     inputs, outputs, height, width = shape
     if height != width or outputs not in (1, inputs):
@@ -49,8 +49,8 @@ def interpolation_weights(shape):
 def fill(filler, shape, random):
     """A float32 array of `shape` as `filler` (a `FillerParameter`) says.
 
-    `random` is a `numpy.random.RandomState`. Raises `InputError` for a type Caffe does not have or a
-    shape the type cannot fill.
+    `random` is a `numpy.random.RandomState`. Raises `InputError` for a type Caffe does not have or
+    a shape the type cannot fill.
     """
     if filler.type not in _FILLERS:
         raise InputError(

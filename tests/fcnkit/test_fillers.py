@@ -86,5 +86,5 @@ def test_uniform_stays_in_its_bounds():
 
 
 def test_an_unknown_filler_is_named_with_the_known_ones():
-    with pytest.raises(InputError, match="bilinaer.*bilinear"):
+    with pytest.raises(InputError, match=r"bilinaer.*bilinear"):
         filled((2, 2), type="bilinaer")
