@@ -1,10 +1,22 @@
-"""Writing files so that a kill or a full disk never leaves half of one under its final name."""
+"""Reading files; writing them so that a kill or a full disk leaves no half one under its name."""
 
 import contextlib
 import os
 import tempfile
 
 from .errors import InputError
+
+
+def read_bytes(path):
+    """The content of the file at `path`; `InputError` where there is none to be had."""
+    path = os.fspath(path)
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 @contextlib.contextmanager

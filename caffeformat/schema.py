@@ -1,8 +1,8 @@
 """Caffe's messages, built from two tables of facts instead of generated code.
 
 `schema_fields.csv` and `schema_enums.csv` list every message, field number and default of package
-`caffe` (proto2). They become classes in a descriptor pool of our own, because package `caffe` in the
-default pool would collide with BVLC Caffe's generated module in one process.
+`caffe` (proto2). They become classes in a descriptor pool of our own, because package `caffe` in
+the default pool would collide with BVLC Caffe's generated module in one process.
 
 Use the classes and enum values as attributes of this module's `pb`:
 
@@ -102,7 +102,7 @@ class Messages:
         return list(self._names)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def caffe_messages():
     """The schema of BVLC Caffe 1.0 (built once)."""
     return Messages(file_descriptor(_rows("schema_fields.csv"), _rows("schema_enums.csv")))

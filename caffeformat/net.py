@@ -1,0 +1,137 @@
+"""Nets and solvers read from text, and what Caffe makes of a net before it builds it.
+
+`filter_net` leaves the layers of one phase, level and set of stages; `insert_splits` adds the Split
+layers through which a blob that several layers use gets its summed gradient.
+"""
+
+import os
+
+from .errors import InputError
+from .schema import pb
+from .text import nearest, read_text
+from .upgrade import upgrade_net, upgrade_solver
+
+
+def read_net(path, messages=pb):
+    """Read a net's prototxt, of any age, into a current NetParameter (see `upgrade_net`)."""
+    return _upgraded(path, messages.NetParameter, upgrade_net)
+
+
+def read_solver(path, messages=pb):
+    """Read a solver's prototxt into a current SolverParameter (see `upgrade_solver`).
+
+    As in Caffe, `snapshot_prefix` becomes the solver's own path without its extension where it is
+    missing, and gets the solver's name where it is a folder.
+    """
+    solver = _upgraded(path, messages.SolverParameter, upgrade_solver)
+    stem = os.path.splitext(os.fspath(path))[0]
+    if not solver.snapshot_prefix:
+        solver.snapshot_prefix = stem
+    elif os.path.isdir(solver.snapshot_prefix):
+        solver.snapshot_prefix = os.path.join(solver.snapshot_prefix, os.path.basename(stem))
+    return solver
+
+
+def _upgraded(path, message_class, upgrade):
+    message = read_text(path, message_class)
+    try:
+        upgrade(message)
+    except InputError as error:
+        raise InputError(f"{os.fspath(path)}: {error}") from None
+    return message
+
+
+def filter_net(net, phase, level=0, stages=()):
+    """A copy of NetParameter `net` with only the layers of this phase, level and these stages.
+
+    `phase` is `pb.TRAIN` or `pb.TEST`. Stages of the net's own `state` count as well. The copy's
+    `state` says what was chosen. A layer with both `include` and `exclude` is an `InputError`.
+    """
+    chosen = type(net)()
+    chosen.CopyFrom(net)
+    state = chosen.state
+    state.phase, state.level = phase, level
+    state.stage.extend(stage for stage in stages if stage not in state.stage)
+    kept = [layer for layer in net.layer if _stays(layer, state)]
+    del chosen.layer[:]
+    chosen.layer.extend(kept)
+    return chosen
+
+
+def _stays(layer, state):
+    if layer.include and layer.exclude:
+        raise InputError(f'layer "{layer.name}": has both include and exclude rules; use one kind')
+    if layer.include:
+        return any(_meets(rule, state) for rule in layer.include)
+    return not any(_meets(rule, state) for rule in layer.exclude)
+
+
+def _meets(rule, state):
+    """Whether `state` fits a rule: its phase, level bounds, every `stage` and no `not_stage`."""
+    return (
+        (not rule.HasField("phase") or rule.phase == state.phase)
+        and (not rule.HasField("min_level") or state.level >= rule.min_level)
+        and (not rule.HasField("max_level") or state.level <= rule.max_level)
+        and all(stage in state.stage for stage in rule.stage)
+        and not any(stage in state.stage for stage in rule.not_stage)
+    )
+
+
+def insert_splits(net):
+    """A copy of a filtered NetParameter in which no top has more than one user.
+
+    A blob `b` that is top `i` of layer `l` and used n > 1 times passes through a Split layer
+    `b_l_i_split` with tops `b_l_i_split_0` to `..._<n-1>`. A loss weight counts as a use: it moves
+    onto the split's first top. A bottom that nothing makes is an `InputError`.
+    """
+    uses, weights, sources = _count_uses(net)
+    split = type(net)()
+    split.CopyFrom(net)
+    del split.layer[:]
+    taken = {}
+    for number, layer in enumerate(net.layer):
+        changed = split.layer.add()
+        changed.CopyFrom(layer)
+        for index, blob in enumerate(layer.bottom):
+            source = sources[number, index]
+            if uses[source] > 1:
+                maker = net.layer[source[0]].name
+                changed.bottom[index] = f"{_split_name(blob, maker, source[1])}_{taken[source]}"
+                taken[source] += 1
+        for index, blob in enumerate(layer.top):
+            top = (number, index)
+            if uses.get(top, 0) < 2:
+                continue
+            name = _split_name(blob, layer.name, index)
+            tops = [f"{name}_{k}" for k in range(uses[top])]
+            added = split.layer.add(name=name, type="Split", bottom=[blob], top=tops)
+            taken[top] = 0
+            if weights.get(top):
+                added.loss_weight.extend([weights[top]] + [0] * (len(tops) - 1))
+                changed.ClearField("loss_weight")
+                taken[top] = 1
+    return split
+
+
+def _split_name(blob, layer_name, index):
+    return f"{blob}_{layer_name}_{index}_split"
+
+
+def _count_uses(net):
+    """Uses and loss weight of each (layer, top); the (layer, top) behind each (layer, bottom)."""
+    uses, weights, sources, last_top = {}, {}, {}, {}
+    for number, layer in enumerate(net.layer):
+        for index, blob in enumerate(layer.bottom):
+            if blob not in last_top:
+                raise InputError(
+                    f'layer "{layer.name}": its bottom "{blob}" is not the top of any layer '
+                    f"before it.{nearest(blob, last_top)}"
+                )
+            source = sources[number, index] = last_top[blob]
+            uses[source] = uses.get(source, 0) + 1
+        last_top.update((blob, (number, index)) for index, blob in enumerate(layer.top))
+        for index, weight in enumerate(layer.loss_weight[: len(layer.top)]):
+            if weight:
+                weights[number, index] = weight
+                uses[number, index] = uses.get((number, index), 0) + 1
+    return uses, weights, sources
