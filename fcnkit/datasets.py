@@ -1,0 +1,231 @@
+"""Images with their labels, from folders or from a pair of LMDBs, behind one face."""
+
+import collections
+import os
+
+import numpy as np
+
+import caffeformat
+from caffeformat import InputError
+
+from .classes import read_class_names
+from .images import IMAGE_SUFFIXES, open_image, read_rgb
+from .labels import read_label
+from .palette import distinct_palette, palette_from_image, read_palette, voc_palette
+
+# An image and its label: the id they share (path below the folder, without suffix) and both paths.
+Pair = collections.namedtuple("Pair", "id image label")
+
+
+def image_files(folder):
+    """The images in `folder` and below: ordered dict of id -> path, sorted by id.
+
+    An id is the path below `folder` without its suffix, with `/` on every system.
+    Raises `InputError` where there is no such folder or two files share an id.
+    """
+    folder = os.fspath(folder)
+    if not os.path.isdir(folder):
+        raise InputError(f"{folder}: expected a folder of images, there is none")
+    found = {}
+    for place, _, names in os.walk(folder, followlinks=True):
+        for name in names:
+            stem, suffix = os.path.splitext(name)
+            if suffix.lower() not in IMAGE_SUFFIXES or name.startswith("."):
+                continue
+            path = os.path.join(place, name)
+            key = os.path.relpath(os.path.join(place, stem), folder).replace(os.sep, "/")
+            if key in found:
+                raise InputError(f"{path}: {found[key]} has the same name: remove one of them")
+            found[key] = path
+    return collections.OrderedDict(sorted(found.items()))
+
+
+def find_pairs(images, labels):
+    """Images and labels of two folders that go by the same names: list of `Pair`, sorted by id.
+
+    Raises `InputError` that names images without label and labels without image.
+    """
+    image_paths, label_paths = image_files(images), image_files(labels)
+    for paths, others, folder, what in (
+        (image_paths, label_paths, labels, "label"),
+        (label_paths, image_paths, images, "image"),
+    ):
+        missing = [key for key in paths if key not in others]
+        if missing:
+            more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+            raise InputError(
+                f"{paths[missing[0]]}: there is no {what} of that name in {os.fspath(folder)}{more}"
+            )
+    if not image_paths:
+        raise InputError(f"{os.fspath(images)}: there are no images in it")
+    return [Pair(key, image_paths[key], label_paths[key]) for key in image_paths]
+
+
+class SegmentationDataset:
+    """A sequence of images and labels. `FolderDataset` and `LmdbDataset` are its two kinds.
+
+    Attributes: `ids` (list of str, one an image), `classes` (list of names, or None where nobody
+    names them), `palette` (256 x 3 uint8 RGB).
+    """
+
+    ids = ()
+    classes = None
+    palette = None
+
+    def __len__(self):
+        return len(self.ids)
+
+    def image(self, i):
+        """Image `i` as H x W x 3 uint8 RGB."""
+        raise NotImplementedError
+
+    def label(self, i):
+        """Label `i` as H x W uint8 class indices, 255 = ignore."""
+        raise NotImplementedError
+
+    def close(self):
+        """Let go of files; the dataset cannot be used after it."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class FolderDataset(SegmentationDataset):
+    """A folder of images and one of labels. `pairs` holds the paths.
+
+    `colours` (N x 3 uint8) says which class each colour of RGB labels is. `palette` defaults to
+    `colours`, then to the first label's own palette, then to VOC's.
+    """
+
+    def __init__(self, images, labels, classes=None, palette=None, colours=None):
+        self.pairs = find_pairs(images, labels)
+        self.ids = [pair.id for pair in self.pairs]
+        self.classes = classes
+        self.colours = colours
+        if palette is None:
+            palette = colours if colours is not None else self._first_palette()
+        self.palette = palette
+
+    def _first_palette(self):
+        with open_image(self.pairs[0].label) as image:
+            if image.mode == "P":
+                return palette_from_image(image, self.pairs[0].label)
+        return default_palette(self.classes)
+
+    def image(self, i):
+        return read_rgb(self.pairs[i].image)
+
+    def label(self, i):
+        return read_label(self.pairs[i].label, self.colours)
+
+
+class LmdbDataset(SegmentationDataset):
+    """A pair of databases as DIGITS writes them: `features` and `labels` with the same keys.
+
+    `ids` are the keys unless given. Raises `InputError` where the keys of the two differ.
+    """
+
+    def __init__(self, features, labels, ids=None, classes=None, palette=None):
+        self._features = caffeformat.open_database(features)
+        self._labels = caffeformat.open_database(labels)
+        self.keys = list(self._features.keys())
+        if self.keys != list(self._labels.keys()):
+            self.close()
+            raise InputError(
+                f"{os.fspath(labels)}: its keys are not those of {os.fspath(features)}: the two do "
+                f"not belong together"
+            )
+        if ids is not None and len(ids) != len(self.keys):
+            self.close()
+            raise InputError(
+                f"{os.fspath(features)}: holds {len(self.keys)} images, but the list of their "
+                f"names has {len(ids)}"
+            )
+        self.ids = list(ids) if ids is not None else [_text(key) for key in self.keys]
+        self.classes = classes
+        self.palette = palette if palette is not None else default_palette(classes)
+
+    def image(self, i):
+        array = self._array(self._features, i)
+        if array.shape[0] not in (1, 3):
+            raise InputError(f"image {self.ids[i]}: expected 1 or 3 channels, found {len(array)}")
+        # One grey channel is repeated, three come as B, G, R.
+        return np.ascontiguousarray(
+            array[[2, 1, 0] if len(array) == 3 else [0, 0, 0]].transpose(1, 2, 0)
+        )
+
+    def label(self, i):
+        array = self._array(self._labels, i)
+        if array.shape[0] != 1:
+            raise InputError(
+                f"label {self.ids[i]}: expected one channel of class indices, found {len(array)}: "
+                f"make the database from paletted or grey labels"
+            )
+        return array[0]
+
+    def _array(self, database, i):
+        datum = caffeformat.pb.Datum()
+        datum.ParseFromString(database.get(self.keys[i]))
+        array = caffeformat.datum_to_array(datum)
+        if array.dtype != np.uint8:
+            raise InputError(f"{self.ids[i]}: expected bytes, found {array.dtype} values")
+        return array
+
+    def close(self):
+        self._features.close()
+        self._labels.close()
+
+
+def open_dataset(path, split, colours=None):
+    """The dataset of `split` ("train" or "val") below `path`, of whichever kind is there.
+
+    Looks for `<split>_db/{features,labels}`, `<split>/{images,labels}`, `{features,labels}` and
+    `{images,labels}`, in this order; takes `classes.txt`, `palette.txt` and `<split>.txt` (the
+    names of the images in a database) from `path` where they are. `colours` as in `FolderDataset`.
+    """
+    path = os.fspath(path)
+    kinds = (
+        (f"{split}_db", "features", LmdbDataset),
+        (split, "images", FolderDataset),
+        ("", "features", LmdbDataset),
+        ("", "images", FolderDataset),
+    )
+    for folder, name, kind in kinds:
+        images = os.path.join(path, folder, name)
+        labels = os.path.join(path, folder, "labels")
+        if not (os.path.isdir(images) and os.path.isdir(labels)):
+            continue
+        classes = _if_there(read_class_names, path, "classes.txt")
+        palette = _if_there(read_palette, path, "palette.txt")
+        if kind is FolderDataset:
+            return FolderDataset(images, labels, classes, palette, colours)
+        ids = _if_there(_read_ids, path, f"{split}.txt")
+        return LmdbDataset(images, labels, ids, classes, palette)
+    raise InputError(
+        f"{path}: expected {split}_db/features and {split}_db/labels (databases), or "
+        f"{split}/images and {split}/labels (folders), found neither"
+    )
+
+
+def default_palette(classes=None):
+    """VOC's palette; where there are more than its 21 classes, one of distinct colours."""
+    if classes is not None and len(classes) > 21:
+        return distinct_palette(len(classes))
+    return voc_palette()
+
+
+def _if_there(read, folder, name):
+    path = os.path.join(folder, name)
+    return read(path) if os.path.exists(path) else None
+
+
+def _read_ids(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read().splitlines()
+
+
+def _text(key):
+    return key.decode("utf-8", "replace") if isinstance(key, bytes) else key
