@@ -1,0 +1,106 @@
+"""`SegmentationData`: the Python layer that hands a net images and labels together.
+
+    layer {
+      name: "data" type: "Python" top: "data" top: "label"
+      python_param {
+        module: "fcnkit.data_layers" layer: "SegmentationData"
+        param_str: '{"source": "OUT", "split": "train", "batch_size": 4, "crop": 321,
+                     "scale": [0.75, 1.5], "flip": true, "mean": [104, 117, 123], "seed": 1}'
+      }
+    }
+
+The first top is `data` (N x 3 x H x W, BGR), the second `label` (N x 1 x H x W). `param_str` is
+JSON; `DEFAULTS` lists what it may say. The layer is the same on both engines.
+"""
+
+import json
+
+from caffeformat import InputError
+
+from . import engine
+from .batches import BatchLoader, augmentation_from
+from .datasets import open_dataset
+from .preprocessing import Preprocessor
+
+# Everything that `param_str` may hold, and what holds where it says nothing.
+DEFAULTS = {
+    "source": None,  # a dataset folder: image and label folders, or LMDBs (required)
+    "split": "train",  # which part of it: train or val
+    "batch_size": 1,
+    "crop": None,  # pixels, a number or [height, width]; smaller images are padded
+    "scale": None,  # a factor or [lowest, highest] to draw from
+    "flip": False,  # mirror half of the images
+    "mean": None,  # [blue, green, red], subtracted
+    "input_scale": 1.0,  # multiplied after the mean was subtracted
+    "shuffle": False,  # a new order in every epoch
+    "seed": 0,  # decides order and draws
+    "start": 0,  # samples an earlier run has used
+    "ignore": 255,  # label of padding
+    "classes": None,  # labels past this number of classes are an error
+    "threads": 2,  # that read and augment in the background
+    "cache_mb": 512,  # MiB of decoded images that may be kept
+}
+
+
+def parse_options(text, name="SegmentationData"):
+    """`param_str` as a dict with every key of `DEFAULTS`; `InputError` names what is wrong."""
+    try:
+        given = json.loads(text or "{}")
+    except ValueError as error:
+        raise InputError(f"layer {name}: param_str is not JSON: {error}") from error
+    if not isinstance(given, dict):
+        raise InputError(f"layer {name}: param_str has to be a JSON object, found {text!r}")
+    unknown = sorted(set(given) - set(DEFAULTS))
+    if unknown:
+        raise InputError(
+            f"layer {name}: param_str has unknown {', '.join(unknown)}; it knows "
+            f"{', '.join(DEFAULTS)}"
+        )
+    options = dict(DEFAULTS, **given)
+    if options["source"] is None:
+        raise InputError(f'layer {name}: param_str needs "source", a dataset folder')
+    return options
+
+
+def open_loader(options):
+    """The `BatchLoader` of a dict from `parse_options`."""
+    return BatchLoader(
+        open_dataset(options["source"], options["split"]),
+        options["batch_size"],
+        Preprocessor(options["mean"], options["input_scale"]),
+        augmentation_from(options),
+        **{
+            key: options[key]
+            for key in ("seed", "shuffle", "ignore", "classes", "start", "threads", "cache_mb")
+        },
+    )
+
+
+class SegmentationData(engine.load().Layer):
+    """Tops: data (N x 3 x H x W) and label (N x 1 x H x W); no bottoms, no gradient."""
+
+    def setup(self, bottom, top):
+        """Open the dataset and start reading ahead."""
+        if len(bottom) or len(top) != 2:
+            raise InputError(
+                f"a SegmentationData layer has no bottoms and two tops, data and label; found "
+                f"{len(bottom)} and {len(top)}"
+            )
+        self._loader = open_loader(parse_options(self.param_str))
+        self._batch = None
+
+    def reshape(self, bottom, top):
+        """Shape the tops for the batch that comes next."""
+        if self._batch is None:
+            self._batch = self._loader.next()
+        for blob, array in zip(top, self._batch):
+            blob.reshape(*array.shape)
+
+    def forward(self, bottom, top):
+        """Hand out the batch."""
+        for blob, array in zip(top, self._batch):
+            blob.data[...] = array
+        self._batch = None
+
+    def backward(self, top, propagate_down, bottom):
+        """There is nothing to pass a gradient to."""

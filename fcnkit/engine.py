@@ -1,0 +1,162 @@
+"""The one door to an engine: BVLC Caffe or torchcaffe, both under pycaffe's API.
+
+`load()` hands out BVLC Caffe where `import caffe` finds it and torchcaffe otherwise; the variable
+`FCNKIT_ENGINE=bvlc|torch` of the environment chooses by hand. What pycaffe can say (nets, solvers,
+blobs) is said in pycaffe and runs on both. Nets are opened with `open_net` and `open_solver`,
+because a net file may name Python modules that run as part of it: they are compared with a list of
+allowed ones before either engine sees the file.
+"""
+
+import importlib
+import importlib.util
+import os
+import sys
+
+from caffeformat import InputError, read_net, read_solver
+
+VARIABLE = "FCNKIT_ENGINE"
+_MODULES = {"bvlc": "caffe", "torch": "torchcaffe"}
+
+# Modules whose Python layers may run without being asked for with --allow-python.
+PYTHON_MODULES = ("fcnkit.data_layers",)
+
+
+def name():
+    """`"bvlc"` or `"torch"`: the engine that `load` gives."""
+    chosen = os.environ.get(VARIABLE, "")
+    if chosen in _MODULES:
+        return chosen
+    if chosen:
+        raise InputError(f"{VARIABLE} is {chosen!r}; expected bvlc or torch")
+    return "bvlc" if _has_bvlc() else "torch"
+
+
+def load():
+    """The engine as a module with pycaffe's API (`Net`, `get_solver`, `set_mode_cpu`, ...).
+
+    Raises `InputError` where it is not installed.
+    """
+    engine = name()
+    if engine == "bvlc":
+        # Caffe logs each layer it sets up; the commands' own output would drown in it.
+        os.environ.setdefault("GLOG_minloglevel", "1")
+    try:
+        return importlib.import_module(_MODULES[engine])
+    except ImportError as error:
+        hint = {
+            "bvlc": "install BVLC Caffe's Python package (Debian 11: python3-caffe-cpu), or use "
+            f"{VARIABLE}=torch",
+            "torch": "install PyTorch (Python 3.10 or later), or BVLC Caffe",
+        }[engine]
+        raise InputError(f"the engine {engine!r} cannot be loaded ({error}): {hint}") from error
+
+
+def _has_bvlc():
+    # A folder called `caffe` in the way is a namespace package (no origin), not pycaffe; and
+    # torchcaffe lends its module under that name to Python layers that import caffe.
+    loaded = sys.modules.get("caffe")
+    if loaded is not None:
+        return loaded is not sys.modules.get("torchcaffe")
+    spec = importlib.util.find_spec("caffe")
+    return spec is not None and spec.origin is not None
+
+
+def capabilities():
+    """What the engine can do beyond pycaffe: a frozenset of names that `train` takes as options.
+
+    BVLC Caffe has none; torchcaffe lists its own in `torchcaffe.CAPABILITIES`.
+    """
+    return frozenset(getattr(load(), "CAPABILITIES", ()))
+
+
+def use_device(gpu=None):
+    """Compute on GPU number `gpu`, or on the CPU where that is None."""
+    caffe = load()
+    if gpu is None:
+        caffe.set_mode_cpu()
+    else:
+        caffe.set_device(gpu)
+        caffe.set_mode_gpu()
+
+
+def open_net(path, phase="TEST", stages=(), allow_python=()):
+    """A `Net` of the file at `path` (text), its weights as its fillers leave them.
+
+    `phase` is "TRAIN" or "TEST". Raises `InputError` for a Python layer of a module that is neither
+    in `PYTHON_MODULES` nor in `allow_python`.
+    """
+    caffe = load()
+    check_python_layers(read_net(path), path, allow_python)
+    _allow_in_engine(caffe, allow_python)
+    chosen = {"stages": list(stages)} if stages else {}
+    return caffe.Net(os.fspath(path), getattr(caffe, phase), **chosen)
+
+
+def open_solver(path, allow_python=()):
+    """A solver of the file at `path` by `get_solver`, its nets checked as in `open_net`."""
+    caffe = load()
+    for net, source in _solver_nets(path):
+        check_python_layers(net, source, allow_python)
+    _allow_in_engine(caffe, allow_python)
+    return caffe.get_solver(os.fspath(path))
+
+
+def _solver_nets(path):
+    """(net message, where it is from) for each net that the solver at `path` names or holds."""
+    solver = read_solver(path)
+    paths = [solver.net, solver.train_net, *solver.test_net]
+    for file in paths:
+        if file:
+            yield read_net(file), file
+    for net in [solver.net_param, solver.train_net_param, *solver.test_net_param]:
+        yield net, path
+
+
+def check_python_layers(net, source, allow_python=()):
+    """Raise `InputError` where `net` has a Python layer whose module is not allowed.
+
+    `source` is what the error calls the net. Layers of every phase count.
+    """
+    allowed = {*PYTHON_MODULES, *allow_python}
+    for layer in net.layer:
+        if layer.type == "Python" and layer.python_param.module not in allowed:
+            module = layer.python_param.module
+            raise InputError(
+                f"{source}: layer {layer.name!r} runs Python code of module {module!r}, which is "
+                f"not allowed: if you trust it, say --allow-python {module}"
+            )
+
+
+def _allow_in_engine(caffe, allow_python):
+    # BVLC Caffe imports whatever a net names; torchcaffe keeps a list of its own.
+    allow = getattr(caffe, "allow_python_modules", None)
+    if allow is not None:
+        allow(*PYTHON_MODULES, *allow_python)
+
+
+class Hooks:
+    """What `train` calls around each step; a subclass overrides what it needs."""
+
+    def before_step(self, solver):
+        """Called with the solver before each step, `solver.iter` steps having been taken."""
+
+    def after_step(self, solver):
+        """Called after each step; a true value ends the training."""
+
+
+def train(solver, hooks, options):
+    """Step `solver` until `options["max_iter"]` iterations, with `hooks` (a `Hooks`) around each.
+
+    Every other option names something that pycaffe cannot say and must be among the engine's
+    `capabilities()`; `InputError` says which engine lacks it.
+    """
+    options = dict(options)
+    max_iter = options.pop("max_iter")
+    missing = sorted(set(options) - capabilities())
+    if missing:
+        raise InputError(f"the engine {name()!r} cannot do {', '.join(missing)}")
+    while solver.iter < max_iter:
+        hooks.before_step(solver)
+        solver.step(1)
+        if hooks.after_step(solver):
+            break
