@@ -1,23 +1,34 @@
 """Caffe's files and geometry without an engine."""
 
+from .blob import read_blob, write_blob
+from .caffemodel import Weights, read_caffemodel, write_caffemodel
 from .errors import FormatError, InputError
 from .net import filter_net, insert_splits, read_net, read_solver
 from .schema import pb
+from .solverstate import SolverState, read_solver_state, write_solver_state
 from .text import format_text, parse_text, read_text, write_text
 from .upgrade import upgrade_net, upgrade_solver
 
 __all__ = [
     "FormatError",
     "InputError",
+    "SolverState",
+    "Weights",
     "filter_net",
     "format_text",
     "insert_splits",
     "parse_text",
     "pb",
+    "read_blob",
+    "read_caffemodel",
     "read_net",
     "read_solver",
+    "read_solver_state",
     "read_text",
     "upgrade_net",
     "upgrade_solver",
+    "write_blob",
+    "write_caffemodel",
+    "write_solver_state",
     "write_text",
 ]

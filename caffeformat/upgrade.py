@@ -1,7 +1,7 @@
 """Old forms of nets and solvers brought to the current one, as Caffe does when it loads them."""
 
 from .errors import InputError
-from .upgrade_v0 import needs_v0_upgrade, upgrade_v0
+from .upgrade_v0 import needs_v0_upgrade, upgrade_v0, v1_type_of
 
 # V1 types whose current name is not the words of the old one in capitals and small letters
 _TYPES = {
@@ -83,9 +83,22 @@ def upgrade_solver(solver):
 
 
 def v1_type_name(number, layer_message):
-    """Today's name (`Convolution`) of a type of `layer_message`, the class V1LayerParameter."""
-    name = layer_message.LayerType.Name(number)
-    return _TYPES.get(name, name.title().replace("_", ""))
+    """Today's name (`Convolution`) of a type of `layer_message`, the class V1LayerParameter.
+
+    Empty for NONE and for numbers that Caffe does not know.
+    """
+    value = layer_message.LayerType.DESCRIPTOR.values_by_number.get(number)
+    name = "NONE" if value is None else value.name
+    return _current_type(name)
+
+
+def _current_type(v1_name):
+    return _TYPES.get(v1_name, v1_name.title().replace("_", ""))
+
+
+def v0_type_name(v0_type):
+    """Today's name of a type that V0 called `v0_type` (`conv`); empty for unknown ones."""
+    return _current_type(v1_type_of(v0_type))
 
 
 def _upgrade_v1_layer(old, new):

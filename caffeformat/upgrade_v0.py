@@ -84,6 +84,11 @@ def upgrade_v0(net):
     net.layers.extend(new)
 
 
+def v1_type_of(v0_type):
+    """The name of the V1 type (`CONVOLUTION`) that V0 called `v0_type` (`conv`), or NONE."""
+    return _TYPES.get(v0_type, ("NONE", None))[0]
+
+
 def _absorb_padding(connection, made_by):
     layer = connection.layer
     for index, bottom in enumerate(connection.bottom):

@@ -1,0 +1,104 @@
+"""BlobProto, the message in which Caffe stores an array, and `.binaryproto` files of one."""
+
+import math
+
+import numpy as np
+
+from .files import atomic_write
+from .schema import pb
+from .wire import BYTES, VARINT, encode_bytes, encode_key, encode_varint, field_numbers, map_file
+
+_BLOB = field_numbers(pb.BlobProto)
+_DIM = field_numbers(pb.BlobShape)["dim"]
+_LEGACY = [_BLOB[name] for name in ("num", "channels", "height", "width")]
+_UNPACKED = {_BLOB["data"]: "<f4", _BLOB["double_data"]: "<f8"}
+_CHUNK = 1 << 18
+
+
+def read_blob(path):
+    """The float32 array of a `.binaryproto` file (a mean image: 1 x C x H x W).
+
+    Raises `FormatError` with the byte where the file stops making sense.
+    """
+    array, _ = decode_blob(map_file(path, "a blob"))
+    return array
+
+
+def write_blob(path, array):
+    """Write `array` as a `.binaryproto` of float32 values that every Caffe reads.
+
+    Arrays of four axes are written in the form of old and new releases at once.
+    """
+    array = np.asarray(array)
+    head = blob_head(array)
+    if array.ndim == 4:
+        dims = (encode_key(n, VARINT) + encode_varint(d) for n, d in zip(_LEGACY, array.shape))
+        head = b"".join(dims) + head
+    with atomic_write(path) as file:
+        file.write(head)
+        write_values(file, array)
+
+
+def decode_blob(span):
+    """(array, legacy) of the BlobProto in `span`: float32, a view into the file where it can be.
+
+    `legacy` is True where the shape came from num, channels, height and width, so that it has four
+    axes whatever the blob is. Diffs are passed over. The number of values must fit the shape.
+    """
+    data, double_data, shape, legacy = [], [], None, {}
+    for number, kind, value in span.fields(_UNPACKED):
+        if number == _BLOB["data"]:
+            data.append(value.numbers("<f4") if kind == BYTES else value)
+        elif number == _BLOB["double_data"]:
+            double_data.append(value.numbers("<f8") if kind == BYTES else value)
+        elif number == _BLOB["shape"] and kind == BYTES:
+            shape = (shape or []) + _decode_shape(value)
+        elif number in _LEGACY and kind == VARINT:
+            legacy[number] = value
+    parts = double_data or data
+    values = parts[0] if len(parts) == 1 else np.concatenate(parts or [np.zeros(0, np.float32)])
+    if legacy:
+        shape = [legacy.get(number, 0) for number in _LEGACY]
+    elif shape is None:
+        shape = [len(values)]
+    if min(shape, default=0) < 0 or math.prod(shape) != len(values):
+        raise span.error(span.start, f"{len(values)} values do not fill the shape {tuple(shape)}")
+    return values.astype(np.float32, copy=False).reshape(shape), bool(legacy)
+
+
+def _decode_shape(span):
+    dims = []
+    for number, kind, value in span.fields():
+        if number == _DIM and kind in (BYTES, VARINT):
+            dims += value.integers() if kind == BYTES else [value]
+    if len(dims) > 32:
+        raise span.error(span.start, f"a shape of {len(dims)} axes; Caffe allows 32")
+    return dims
+
+
+def blob_head(array):
+    """The bytes of a BlobProto up to its values, which follow as packed float32."""
+    dims = b"".join(encode_varint(dim) for dim in array.shape)
+    shape = encode_bytes(_DIM, dims) if dims else b""
+    return (
+        encode_bytes(_BLOB["shape"], shape)
+        + encode_key(_BLOB["data"], BYTES)
+        + encode_varint(4 * array.size)
+    )
+
+
+def write_values(file, array):
+    """Write the values of `array` as little-endian float32 without holding a second copy."""
+    if array.dtype == np.dtype("<f4") and array.flags.c_contiguous:
+        file.write(array.reshape(-1).view(np.uint8).data)
+        return
+    chunks = np.nditer(
+        array,
+        ["external_loop", "buffered", "zerosize_ok"],
+        op_dtypes=["<f4"],
+        casting="same_kind" if array.dtype.kind == "f" else "unsafe",
+        order="C",
+        buffersize=_CHUNK,
+    )
+    for chunk in chunks:
+        file.write(chunk.view(np.uint8).data)

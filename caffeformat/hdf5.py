@@ -1,0 +1,104 @@
+"""Caffe's HDF5 files: weights as `data/<layer>/<index>`, solver states beside a group `history`.
+
+h5py is imported when such a file is met, so that the rest works without it.
+"""
+
+import contextlib
+import os
+import tempfile
+
+import numpy as np
+
+from .errors import FormatError, InputError
+
+# What deflate reaches at the most: a dataset that claims more than this is a lie about its size.
+_MOST_EXPANSION = 1100
+
+
+def read_weights(path):
+    """{layer name: [float32 arrays]} of the layers with blobs in a `.caffemodel.h5`."""
+    with open_hdf5(path) as file:
+        if "data" not in file or not hasattr(file["data"], "items"):
+            raise FormatError(path, 'no group "data": not a caffemodel')
+        weights = {}
+        _collect(path, file["data"], "", weights)
+        return weights
+
+
+def write_weights(path, weights):
+    """Write {layer name: [arrays]} as `data/<layer>/<index>`; None is left out."""
+    with create_hdf5(path) as file:
+        data = file.create_group("data")
+        for name, blobs in weights.items():
+            group = data.create_group(name)
+            for index, array in enumerate(blobs):
+                if array is not None:
+                    group.create_dataset(str(index), data=array, dtype="<f4")
+
+
+def numbered(path, group):
+    """Datasets `0`, `1`, ... of `group` as float32 arrays; None for numbers that are left out."""
+    found = {}
+    for key, item in group.items():
+        if hasattr(item, "shape"):
+            if not key.isdigit() or len(key) > 5:
+                raise FormatError(path, f'dataset "{item.name}" is no number of a blob')
+            found[int(key)] = read_dataset(path, item)
+    return [found.get(index) for index in range(max(found, default=-1) + 1)]
+
+
+def read_dataset(path, dataset):
+    """A dataset of numbers as a float32 array; its size is checked before it is allocated."""
+    if dataset.dtype.kind not in "fiu":
+        raise FormatError(path, f'dataset "{dataset.name}" holds {dataset.dtype}, not numbers')
+    if dataset.size * dataset.dtype.itemsize > _MOST_EXPANSION * os.path.getsize(path):
+        raise FormatError(path, f'dataset "{dataset.name}" claims the shape {dataset.shape}')
+    return np.asarray(dataset[()], np.float32)
+
+
+@contextlib.contextmanager
+def open_hdf5(path):
+    """The HDF5 file at `path`, for reading; what h5py cannot read becomes a `FormatError`."""
+    h5py = _h5py(path)
+    if not os.path.isfile(path):
+        raise InputError(f"{os.fspath(path)}: no such file")
+    try:
+        with h5py.File(path, "r") as file:
+            yield file
+    except InputError:
+        raise
+    except (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError) as error:
+        raise FormatError(path, f"damaged or no HDF5 file: {error}") from error
+
+
+@contextlib.contextmanager
+def create_hdf5(path):
+    """A new HDF5 file that gets the name `path` when the block ends well."""
+    h5py = _h5py(path)
+    folder, name = os.path.split(os.path.abspath(path))
+    try:
+        with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=folder) as beside:
+            written = os.path.join(beside, name)
+            with h5py.File(written, "w", libver="earliest") as file:
+                yield file
+            os.replace(written, path)
+    except OSError as error:
+        raise InputError(f"{os.fspath(path)}: writing failed: {error}") from error
+
+
+def _h5py(path):
+    try:
+        import h5py
+    except ImportError:
+        raise InputError(f"{os.fspath(path)}: an HDF5 file; install h5py to use it") from None
+    return h5py
+
+
+def _collect(path, group, prefix, weights):
+    """Add the layers below `group`; a slash in a layer's name makes groups within groups."""
+    for key, item in group.items():
+        if hasattr(item, "items"):
+            blobs = numbered(path, item)
+            if blobs:
+                weights[prefix + key] = blobs
+            _collect(path, item, f"{prefix}{key}/", weights)

@@ -1,0 +1,105 @@
+"""Caffe's solver states: where a training run stands, `.solverstate` and `.solverstate.h5`."""
+
+import dataclasses
+import os
+
+import numpy as np
+
+from .blob import blob_head, decode_blob, write_values
+from .errors import FormatError
+from .files import atomic_write
+from .hdf5 import create_hdf5, numbered, open_hdf5
+from .schema import pb
+from .wire import BYTES, VARINT, encode_bytes, encode_key, encode_varint, field_numbers, map_file
+
+_STATE = field_numbers(pb.SolverState)
+_MOST_HISTORY = 100_000
+
+
+@dataclasses.dataclass
+class SolverState:
+    """A training run's state apart from the weights.
+
+    `iter`: steps done; `current_step`: steps of the learning rate so far; `learned_net`: the
+    weights file, as the solver named it; `history`: the update rule's float32 arrays, one or two
+    a parameter.
+    """
+
+    iter: int = 0
+    current_step: int = 0
+    learned_net: str = ""
+    history: list = dataclasses.field(default_factory=list)
+
+
+def read_solver_state(path):
+    """Read a `.solverstate`, or a `.solverstate.h5` by its ending, into a `SolverState`.
+
+    History arrays of binary files are read-only views. Raises `InputError`, for damaged files
+    `FormatError`.
+    """
+    if os.fspath(path).endswith(".h5"):
+        return _read_hdf5(path)
+    span = map_file(path, "a solver state")
+    state, seen = SolverState(), False
+    for number, kind, value in span.fields():
+        if number == _STATE["iter"] and kind == VARINT:
+            state.iter, seen = value, True
+        elif number == _STATE["current_step"] and kind == VARINT:
+            state.current_step = value
+        elif number == _STATE["learned_net"] and kind == BYTES:
+            state.learned_net = value.text()
+        elif number == _STATE["history"] and kind == BYTES:
+            value.what = f"history {len(state.history)}"
+            state.history.append(decode_blob(value)[0])
+            if len(state.history) > _MOST_HISTORY:
+                raise value.error(value.start, f"more than {_MOST_HISTORY} arrays")
+    if not seen:
+        raise span.error(0, 'it has no "iter"; expected a solver state')
+    return state
+
+
+def write_solver_state(path, state):
+    """Write a `SolverState`; to HDF5 where `path` ends in `.h5`."""
+    if os.fspath(path).endswith(".h5"):
+        _write_hdf5(path, state)
+        return
+    with atomic_write(path) as file:
+        file.write(encode_key(_STATE["iter"], VARINT) + encode_varint(state.iter))
+        file.write(encode_bytes(_STATE["learned_net"], state.learned_net.encode()))
+        for array in map(np.asarray, state.history):
+            head = blob_head(array)
+            file.write(encode_key(_STATE["history"], BYTES))
+            file.write(encode_varint(len(head) + 4 * array.size) + head)
+            write_values(file, array)
+        file.write(encode_key(_STATE["current_step"], VARINT) + encode_varint(state.current_step))
+
+
+def _read_hdf5(path):
+    with open_hdf5(path) as file:
+        missing = [name for name in ("iter", "learned_net", "history") if name not in file]
+        if missing:
+            raise FormatError(path, f"no {' and no '.join(missing)} in it: not a solver state")
+        learned_net = file["learned_net"][()]
+        history = numbered(path, file["history"])
+        if any(array is None for array in history):
+            raise FormatError(path, "its history has gaps")
+        return SolverState(
+            iter=_integer(file["iter"]),
+            current_step=_integer(file["current_step"]) if "current_step" in file else 0,
+            learned_net=learned_net.decode() if isinstance(learned_net, bytes) else learned_net,
+            history=history,
+        )
+
+
+def _integer(dataset):
+    return int(np.asarray(dataset[()]).reshape(-1)[0])
+
+
+def _write_hdf5(path, state):
+    with create_hdf5(path) as file:
+        file.create_dataset("iter", data=[state.iter], dtype="<i4")
+        file.create_dataset("learned_net", data=np.bytes_(state.learned_net.encode()))
+        file.create_dataset("current_step", data=[state.current_step], dtype="<i4")
+        history = file.create_group("history")
+        for index, array in enumerate(state.history):
+            history.create_dataset(str(index), data=array, dtype="<f4")

@@ -1,0 +1,218 @@
+"""Weights files of every age are read as protobuf reads them, and written so that it can."""
+
+import numpy as np
+import pytest
+
+from caffeformat import (
+    FormatError,
+    InputError,
+    Weights,
+    pb,
+    read_blob,
+    read_caffemodel,
+    read_net,
+    write_blob,
+    write_caffemodel,
+)
+
+
+def _golden(path):
+    weights = {}
+    for key, array in np.load(path).items():
+        weights.setdefault(key.partition(":")[0], []).append(array)
+    return weights
+
+
+def _assert_equal(found, expected):
+    assert set(found) == set(expected)
+    for name, arrays in expected.items():
+        assert len(found[name]) == len(arrays)
+        for ours, theirs in zip(found[name], arrays):
+            assert ours.dtype == np.float32 and ours.shape == theirs.shape
+            np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    "file, values",
+    [
+        ("small_binaryproto_iter_3.caffemodel", "small_binaryproto.npz"),
+        ("small_hdf5_iter_3.caffemodel.h5", "small_hdf5.npz"),
+    ],
+)
+def test_snapshots_of_caffe(golden_files, file, values):
+    _assert_equal(read_caffemodel(golden_files / file), _golden(golden_files / values))
+
+
+def test_layers_in_order_with_types(golden_files):
+    weights = read_caffemodel(golden_files / "small_binaryproto_iter_3.caffemodel")
+    assert weights.name == "small" and list(weights) == ["conv", "bn", "scale", "ip"]
+    types = "Input Input Convolution BatchNorm Scale ReLU InnerProduct SoftmaxWithLoss"
+    assert " ".join(weights.types.values()) == types
+
+
+def test_weights_are_views_that_cannot_be_written(golden_files):
+    (kernel, _) = read_caffemodel(golden_files / "small_binaryproto_iter_3.caffemodel")["conv"]
+    assert not kernel.flags.owndata
+    with pytest.raises(ValueError, match="read-only"):
+        kernel[0] = 1
+
+
+def _message(golden_files, name):
+    return pb.NetParameter.FromString((golden_files / name).read_bytes())
+
+
+def test_double_values(golden_files):
+    weights = read_caffemodel(golden_files / "small_double.caffemodel")
+    kernel = _message(golden_files, "small_double.caffemodel").layer[2].blobs[0]
+    assert weights["conv"][0].shape == (4, 3, 3, 3)
+    np.testing.assert_array_equal(weights["conv"][0].ravel(), np.float32(kernel.double_data))
+
+
+def test_v1_blobs_get_the_shapes_of_today(golden_files):
+    weights = read_caffemodel(golden_files / "small_v1.caffemodel")
+    assert weights.types == {"conv": "Convolution", "ip": "InnerProduct"}
+    shapes = {name: [blob.shape for blob in blobs] for name, blobs in weights.items()}
+    assert shapes == {"conv": [(4, 3, 3, 3), (4,)], "ip": [(3, 400), (3,)]}
+    kernel = _message(golden_files, "small_v1.caffemodel").layers[0].blobs[0]
+    np.testing.assert_array_equal(weights["conv"][0].ravel(), np.float32(kernel.data))
+
+
+def test_v0_layers(tmp_path):
+    net = pb.NetParameter()
+    layer = net.layers.add().layer
+    layer.name, layer.type = "fc", "innerproduct"
+    layer.blobs.add(num=1, channels=1, height=1, width=3, data=[1, 2, 3])
+    layer.blobs.add(num=1, channels=1, height=1, width=1, data=[4])
+    (tmp_path / "v0.caffemodel").write_bytes(net.SerializeToString())
+    weights = read_caffemodel(tmp_path / "v0.caffemodel")
+    assert weights.types == {"fc": "InnerProduct"}
+    assert [blob.tolist() for blob in weights["fc"]] == [[[1, 2, 3]], [4]]
+
+
+def test_floats_stored_one_by_one_and_in_pieces(tmp_path):
+    values = np.arange(70, dtype="<f4")
+    one_by_one = b"".join(b"\x2d" + value.tobytes() for value in values[:60])
+    packed = b"\x2a\x28" + values[60:].tobytes()
+    blob = b"\x3a\x03\x0a\x01\x46" + one_by_one + packed
+    layer = b"\x0a\x01a\x3a" + bytes([0x80 | len(blob) & 0x7F, len(blob) >> 7]) + blob
+    path = tmp_path / "odd.caffemodel"
+    path.write_bytes(b"\xa2\x06" + bytes([0x80 | len(layer) & 0x7F, len(layer) >> 7]) + layer)
+    np.testing.assert_array_equal(
+        pb.NetParameter.FromString(path.read_bytes()).layer[0].blobs[0].data, values
+    )
+    np.testing.assert_array_equal(read_caffemodel(path)["a"][0], values)
+
+
+def test_written_with_a_net_it_is_what_caffe_writes(golden_files, tmp_path):
+    name = "small_binaryproto_iter_3.caffemodel"
+    theirs = _message(golden_files, name)
+    for layer in theirs.layer:
+        layer.ClearField("blobs")
+    write_caffemodel(tmp_path / "ours", read_caffemodel(golden_files / name), net=theirs)
+    ours = pb.NetParameter.FromString((tmp_path / "ours").read_bytes())
+    assert ours == _message(golden_files, name)
+
+
+@pytest.mark.parametrize("suffix", [".caffemodel", ".caffemodel.h5"])
+def test_any_arrays_come_back(tmp_path, suffix):
+    path = tmp_path / ("w" + suffix)
+    base = np.arange(24.0).reshape(2, 3, 4)
+    weights = Weights(
+        {
+            "transposed": [base.T, base[:, ::2].astype(np.float16)],
+            "inception/1x1": [np.float32(3), np.zeros((0, 2)), np.arange(5)],
+        }
+    )
+    write_caffemodel(path, weights)
+    _assert_equal(
+        read_caffemodel(path),
+        {name: [np.asarray(a, np.float32) for a in arrays] for name, arrays in weights.items()},
+    )
+
+
+def test_layers_that_the_net_lacks_follow(golden_files, tmp_path):
+    net = read_net(golden_files / "small.prototxt")
+    write_caffemodel(tmp_path / "w", {"conv": [np.ones(2)], "other": [np.ones(3)]}, net=net)
+    written = pb.NetParameter.FromString((tmp_path / "w").read_bytes())
+    assert [layer.name for layer in written.layer] == [x.name for x in net.layer] + ["other"]
+    assert written.layer[2].convolution_param.num_output == 4
+    assert list(written.layer[2].blobs[0].data) == [1, 1]
+
+
+def test_a_shared_blob_left_out_of_hdf5(tmp_path):
+    write_caffemodel(tmp_path / "w.h5", {"sharer": [None, np.ones(2)]})
+    missing, bias = read_caffemodel(tmp_path / "w.h5")["sharer"]
+    assert missing is None and bias.tolist() == [1, 1]
+    with pytest.raises(InputError, match='"sharer", blob 0: missing'):
+        write_caffemodel(tmp_path / "w.caffemodel", {"sharer": [None, np.ones(2)]})
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path):
+    for name in ("w.caffemodel", "w.h5"):
+        (tmp_path / name).write_bytes(b"old")
+        with pytest.raises(InputError, match='"a", blob 0: values of type <U1 are no numbers'):
+            write_caffemodel(tmp_path / name, {"a": [np.array("x")]})
+        assert (tmp_path / name).read_bytes() == b"old"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_two_gibibytes_are_refused_before_writing(tmp_path):
+    huge = np.broadcast_to(np.float32(0), (1 << 29,))
+    with pytest.raises(InputError, match=r"2 GiB.*\.caffemodel\.h5"):
+        write_caffemodel(tmp_path / "w.caffemodel", {"a": [huge]})
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "content, words",
+    [
+        (b"", "the file is empty"),
+        (b"<!DOCTYPE html>\n<title>404</title>", 'text that begins "<!DOCTYPE html>"'),
+        (b"\x0a\x05small", "there is no layer"),
+        (
+            b"\xa2\x06\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+            r"says it has 18446744073709551615 bytes",
+        ),
+        (b"\xa2\x06\x05\x0a\x01a\x3a\x64", 'byte 6, reading layer "a": field 7 says it has 100'),
+        (
+            b"\xa2\x06\x09\x0a\x01a\x3a\x04\x2a\x02zz",
+            'layer "a", blob 0, field 5: 2 bytes are no whole',
+        ),
+        (b"\xa2\x06\x0c\x0a\x01a\x3a\x07\x3a\x05\x0a\x03\xff\xff\x7f", r"shape \(2097151,\)"),
+        (b"\x89HDF\r\n\x1a\nrubbish", "damaged or no HDF5"),
+    ],
+)
+def test_damaged_files(tmp_path, content, words):
+    path = tmp_path / "bad.caffemodel"
+    path.write_bytes(content)
+    with pytest.raises(FormatError, match=words) as caught:
+        read_caffemodel(path)
+    assert str(path) in str(caught.value)
+
+
+def test_every_truncation_is_noticed(golden_files, tmp_path):
+    path = tmp_path / "cut.caffemodel"
+    whole = (golden_files / "small_binaryproto_iter_3.caffemodel").read_bytes()
+    complete = len(read_caffemodel(golden_files / "small_binaryproto_iter_3.caffemodel").types)
+    for size in range(0, len(whole), 17):
+        path.write_bytes(whole[:size])
+        try:
+            assert len(read_caffemodel(path).types) < complete  # cut between two layers
+        except FormatError as error:
+            assert str(path) in str(error)
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        read_caffemodel(tmp_path / "none.caffemodel")
+
+
+def test_mean_image(golden_files, tmp_path):
+    theirs = pb.BlobProto.FromString((golden_files / "mean.binaryproto").read_bytes())
+    mean = read_blob(golden_files / "mean.binaryproto")
+    assert mean.shape == (1, 3, 16, 20)
+    np.testing.assert_array_equal(mean.ravel(), np.float32(theirs.data))
+    write_blob(tmp_path / "mean.binaryproto", mean)
+    ours = pb.BlobProto.FromString((tmp_path / "mean.binaryproto").read_bytes())
+    assert (ours.num, ours.channels, ours.height, ours.width) == (1, 3, 16, 20)
+    assert list(ours.shape.dim) == [1, 3, 16, 20] and ours.data == theirs.data
