@@ -10,7 +10,7 @@ set -eu
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd -P)
 repo=$(dirname -- "$here")
 root=${1:-$repo/.bullseye}
-needed_mb=2500
+needed_mb=2000
 
 fail() {
     echo "error: $*" >&2
@@ -68,9 +68,11 @@ if ! inside dpkg-query --show --showformat '${Status}\n' $packages 2>/dev/null |
     chmod +x "$root/usr/sbin/policy-rc.d"
     inside dpkg --configure -a
     inside apt-get -qq update || fail "apt-get update failed; is the network there?"
-    inside apt-get -qq --fix-broken --yes install
-    inside apt-get -qq --yes --no-install-recommends install $packages >"$root/var/log/fcnkit-setup.log" ||
-        fail "apt-get install failed (log: $root/var/log/fcnkit-setup.log); run this again to go on"
+    log=$root/var/log/fcnkit-setup.log
+    {
+        inside apt-get -qq --fix-broken --yes install &&
+            inside apt-get -qq --yes --no-install-recommends install $packages
+    } >"$log" 2>&1 || fail "apt-get install failed (log: $log); run this again to go on"
     inside apt-get clean
 fi
 
