@@ -1,0 +1,213 @@
+"""The files of an archive or folder, one after the other, without unpacking anything.
+
+`members(path)` reads tar, tar.gz, tar.bz2, tar.xz and zip archives and expanded folders. Tars are
+read as streams, front to back. Nothing here writes to disk, and no name from an archive is handed
+on that points out of it.
+"""
+
+import bz2
+import contextlib
+import functools
+import gzip
+import lzma
+import os
+import stat
+import tarfile
+import zipfile
+import zlib
+
+from caffeformat import FormatError, InputError
+
+try:  # several times faster than gzip, where it is to be had
+    from isal import igzip_lib, igzip_threaded
+except ImportError:
+    igzip_threaded = None
+
+_CHUNK = 1 << 20
+
+# What the readers raise for archives that are cut or damaged.
+_READ_ERRORS = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
+_READ_ERRORS += (EOFError, NotImplementedError, OSError, RuntimeError, ValueError)
+if igzip_threaded:
+    _READ_ERRORS += (igzip_lib.error,)
+
+# How deep folders are searched: the archives' own layout has four levels.
+_FOLDER_DEPTH = 6
+
+
+class Member:
+    """One file of an archive: `name` (relative, `/` between parts) and `size` in bytes.
+
+    `is_plain` is False for links, devices and the like, which cannot be read.
+    """
+
+    def __init__(self, archive, name, size, is_plain, open_stream):
+        self.archive, self.name, self.size, self.is_plain = archive, name, size, is_plain
+        self._open_stream = open_stream
+
+    def read_chunks(self):
+        """The content in pieces of up to 1 MB; `FormatError` where less is there than promised.
+
+        Members of a tar can be read only before the next one is asked for.
+        """
+        if not self.is_plain:
+            raise FormatError(self.archive, f"{self.name} is a link or a device, not a file")
+        left = self.size
+        with _reading(self.archive), self._open_stream() as stream:
+            while left:
+                chunk = stream.read(min(left, _CHUNK))
+                if not chunk:
+                    raise EOFError(f"{self.name} ends early")
+                left -= len(chunk)
+                yield chunk
+
+
+def members(path):
+    """Iterate over the files in the archive or folder at `path`, as `Member`s.
+
+    Folders and zips give what is below a folder `ImageSets` first; tars are in their own order.
+    Raises `InputError` where `path` is missing or of no known kind, `FormatError` where it is
+    truncated or damaged, or holds names that lead out of it (`/...`, `../`).
+    """
+    path = os.fspath(path)
+    if os.path.isdir(path):
+        return _folder_members(path)
+    try:
+        with open(path, "rb") as file:
+            head = file.read(512)
+    except OSError as error:
+        raise InputError(f"{path}: cannot read the archive: {error.strerror}") from error
+    if head[:2] == b"PK":
+        return _zip_members(path)
+    if head[:2] == b"\x1f\x8b":
+        return _tar_members(path, _Forward(igzip_threaded or gzip, path))
+    if head[:3] == b"BZh":
+        return _tar_members(path, _Forward(bz2, path))
+    if head[:6] == b"\xfd7zXZ\0":
+        return _tar_members(path, _Forward(lzma, path))
+    if head[257:262] == b"ustar" or _is_old_tar(head):
+        return _tar_members(path, open(path, "rb"))
+    raise InputError(
+        f"{path}: expected a folder or a tar, tar.gz, tar.bz2 or zip archive, found something else "
+        f"({len(head)} bytes beginning with {head[:8]!r})"
+    )
+
+
+class _reading:
+    """Turns what readers raise within the block into `FormatError`."""
+
+    def __init__(self, path):
+        self._path = path
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        if isinstance(error, _READ_ERRORS):
+            raise FormatError(
+                self._path,
+                f"the archive is truncated or damaged ({error or kind.__name__}): fetch it again",
+            ) from error
+
+
+class _Forward:
+    """A decompressing stream as tarfile wants it: seeks forward by reading, never back."""
+
+    def __init__(self, opener, path):
+        self._stream = opener.open(path, "rb")
+        self._position = 0
+
+    def read(self, size=-1):
+        data = self._stream.read(size)
+        self._position += len(data)
+        return data
+
+    def tell(self):
+        return self._position
+
+    def seekable(self):
+        return True
+
+    def seek(self, target):
+        while self._position < target and self.read(min(_CHUNK, target - self._position)):
+            pass
+        if self._position > target:
+            raise OSError("a compressed archive cannot be read backwards")
+        return self._position
+
+    def close(self):
+        self._stream.close()
+
+
+def _tar_members(path, file):
+    with contextlib.closing(file):
+        with _reading(path):
+            tar = tarfile.TarFile(fileobj=file)
+        while True:
+            with _reading(path):
+                info = tar.next()
+            if info is None:
+                return
+            # tarfile remembers all it has seen; a stream has no use for it.
+            tar.members.clear()
+            name = _safe_name(path, info.name)
+            if not info.isdir():
+                opener = functools.partial(tar.extractfile, info)
+                yield Member(path, name, info.size, info.isreg(), opener)
+
+
+def _zip_members(path):
+    with _reading(path):
+        archive = zipfile.ZipFile(path)
+    with archive:
+        for info in sorted(archive.infolist(), key=lambda info: _image_sets_first(info.filename)):
+            name = _safe_name(path, info.filename.replace("\\", "/"))
+            if not info.is_dir():
+                # The upper half holds Unix's mode where the archive was made on Unix, else 0.
+                mode = info.external_attr >> 16
+                is_plain = stat.S_IFMT(mode) in (0, stat.S_IFREG)
+                opener = functools.partial(archive.open, info)
+                yield Member(path, name, info.file_size, is_plain, opener)
+
+
+def _folder_members(path):
+    for name in sorted(_files_below(path), key=_image_sets_first):
+        full = os.path.join(path, name)
+        is_plain = os.path.isfile(full)
+        opener = functools.partial(open, full, "rb")
+        yield Member(path, name, os.path.getsize(full), is_plain, opener)
+
+
+def _files_below(path, prefix="", above=()):
+    """Names of the files under `path`. Links are followed: here it is the user who made them."""
+    above += (os.path.realpath(path),)
+    with os.scandir(path) as entries:
+        for entry in entries:
+            if not entry.is_dir():
+                if os.path.exists(entry.path):
+                    yield prefix + entry.name
+            elif len(above) < _FOLDER_DEPTH and os.path.realpath(entry.path) not in above:
+                yield from _files_below(entry.path, f"{prefix}{entry.name}/", above)
+
+
+def _safe_name(archive, name):
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    if name.startswith("/") or ".." in parts or "\0" in name or (parts and parts[0].endswith(":")):
+        raise FormatError(
+            archive,
+            f"refused: member {name!r} would be written outside of the folder it is unpacked into",
+        )
+    return "/".join(parts)
+
+
+def _image_sets_first(name):
+    return "ImageSets" not in name.split("/"), name
+
+
+def _is_old_tar(head):
+    """Whether a first block without the word `ustar` has the checksum of a tar header."""
+    try:
+        tarfile.TarInfo.frombuf(head, "utf-8", "surrogateescape")
+    except tarfile.HeaderError:
+        return False
+    return True

@@ -1,0 +1,67 @@
+"""Folders that appear under their final name only when they are complete."""
+
+import contextlib
+import errno
+import os
+import shutil
+
+from caffeformat import InputError
+
+_FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@contextlib.contextmanager
+def output_folder(path, force=False):
+    """Yield an empty folder, `<path>.partial`, that becomes `path` when the block ends well.
+
+    If the block raises, what it wrote is removed; if the process is killed, `<path>.partial` stays
+    and the next run begins it anew. A folder that already holds something is left as it is and
+    raises `InputError`. With `force`, entries of the same names are replaced, and only those.
+    """
+    path = os.path.abspath(os.fspath(path))
+    partial = path + ".partial"
+    if os.path.lexists(path) and not os.path.isdir(path):
+        raise InputError(f"{path}: expected a folder or nothing, found a file: choose another name")
+    if os.path.isdir(path) and os.listdir(path) and not force:
+        some = ", ".join(sorted(os.listdir(path))[:3])
+        raise InputError(
+            f"{path}: already holds {some}: choose another folder, or replace it with --force"
+        )
+    if os.path.islink(partial) or os.path.isfile(partial):
+        raise InputError(f"{partial}: is in the way of the folder that is written first: remove it")
+    try:
+        if os.path.isdir(partial):
+            shutil.rmtree(partial)
+        os.makedirs(partial)
+    except OSError as error:
+        raise InputError(f"{path}: cannot write here: {error.strerror}") from error
+    try:
+        yield partial
+        _publish(partial, path)
+    except OSError as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        if error.errno not in _FULL_DISK:
+            raise
+        raise InputError(
+            f"{path}: writing failed: {error.strerror}: make room and run again (what was written "
+            f"has been removed)"
+        ) from error
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def _publish(partial, path):
+    if os.path.isdir(path) and os.listdir(path):
+        replaced = path + ".replaced"
+        os.makedirs(replaced, exist_ok=True)
+        for name in os.listdir(partial):
+            if os.path.lexists(os.path.join(path, name)):
+                os.replace(os.path.join(path, name), os.path.join(replaced, name))
+            os.replace(os.path.join(partial, name), os.path.join(path, name))
+        shutil.rmtree(replaced)
+        os.rmdir(partial)
+        return
+    with contextlib.suppress(FileNotFoundError):
+        os.rmdir(path)
+    os.replace(partial, path)
