@@ -1,11 +1,16 @@
 """What all rooms' tests share: where files are found, and which tests belong to the full tier."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
 REPO = Path(__file__).resolve().parent.parent
+
+# pytest puts this folder on the import path, and an editable install is asked after that path: without
+# a package further along it, `import caffeformat` would find the folder of its tests.
+sys.path.append(str(REPO))
 
 
 def pytest_addoption(parser):
