@@ -1,0 +1,37 @@
+#!/usr/bin/env python3
+"""Times single passes of a net on the engine that FCNKIT_ENGINE names, on demand.
+
+The half of `engines` that runs in each engine: reads "forward" or "forward+backward" from standard
+input, makes that pass, and answers with its seconds.
+"""
+
+import sys
+import time
+
+import numpy as np
+
+from fcnkit import engine
+
+
+def main(path):
+    caffe = engine.load()
+    caffe.set_mode_cpu()
+    caffe.set_random_seed(1)
+    net = caffe.Net(path, caffe.TRAIN)
+    random = np.random.RandomState(0)
+    net.blobs["data"].data[...] = random.uniform(-120, 130, net.blobs["data"].data.shape)
+    label = net.blobs["label"]
+    label.data[...] = random.randint(0, net.blobs["score"].shape[1], label.data.shape)
+    print("ready", flush=True)
+    for line in sys.stdin:
+        start = time.perf_counter()
+        net.forward()
+        if line.strip() == "forward+backward":
+            net.backward()
+        # Reading the result ends work that an engine may still have under way.
+        float(net.blobs["loss"].data)
+        print(time.perf_counter() - start, flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
