@@ -45,18 +45,6 @@ def differences(net_path):
         }
 
 
-def dump_on_both(nets, bvlc_run, options=()):
-    """Run engine_dump.py on `nets` (paths) in both engines.
-
-    `bvlc_run(*command)` runs a command beside BVLC Caffe.
-    """
-    command = [str(HERE / "engine_dump.py"), *options, *map(str, nets)]
-    bvlc_run("python3", *command)
-    subprocess.run(
-        [sys.executable, *command], check=True, env={**os.environ, "FCNKIT_ENGINE": "torch"}
-    )
-
-
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
@@ -68,9 +56,13 @@ def main(argv=None):
     parser.add_argument("net", help="NET.prototxt")
     args = parser.parse_args(argv)
 
-    options = ["--phase", args.phase, *(["--weights", args.weights] if args.weights else [])]
-    run = [REPO / "scripts/bvlc_run.sh", args.root]
-    dump_on_both([args.net], lambda *command: subprocess.run([*run, *command], check=True), options)
+    dump = [HERE / "engine_dump.py", "--phase", args.phase, args.net]
+    if args.weights:
+        dump += ["--weights", args.weights]
+    inside = [REPO / "scripts/bvlc_run.sh", args.root, "python3"]
+    for engine, python in (("bvlc", inside), ("torch", [sys.executable])):
+        environment = {**os.environ, "FCNKIT_ENGINE": engine}
+        subprocess.run([*python, *dump], check=True, env=environment)
     found = differences(args.net)
     width = max(map(len, found))
     for key, difference in found.items():

@@ -3,8 +3,13 @@
 import os
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
+
+HERE = Path(__file__).parent
 
 
 class Bvlc:
@@ -30,10 +35,6 @@ class Bvlc:
             pytest.fail(f"{command} ended with {process.returncode}:\n{process.stdout[-8000:]}")
         return process
 
-    def python(self, script, *arguments, cwd, **options):
-        """Run a Python file of ours inside; as `run`."""
-        return self.run("python3", script, *arguments, cwd=cwd, **options)
-
 
 @pytest.fixture(scope="session")
 def bvlc(bvlc_root, repo):
@@ -41,3 +42,33 @@ def bvlc(bvlc_root, repo):
     subprocess.run([repo / "scripts/bvlc_install.sh", bvlc_root, site], check=True)
     yield Bvlc(bvlc_root, repo, site)
     shutil.rmtree(f"{bvlc_root}{site}")
+
+
+@pytest.fixture(scope="session")
+def on_engine(bvlc):
+    """`on_engine("bvlc" or "torch", script, *arguments, cwd)`: run a script of this folder."""
+
+    def run(engine, script, *arguments, cwd):
+        if engine == "bvlc":
+            bvlc.run("python3", HERE / script, *arguments, cwd=cwd)
+            return
+        subprocess.run(
+            [sys.executable, HERE / script, *map(str, arguments)],
+            cwd=cwd,
+            env={**os.environ, "FCNKIT_ENGINE": "torch"},
+            check=True,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def train_on(on_engine):
+    """`train_on(engine, folder, solver, steps, *options)`: losses of a run of engine_train.py."""
+
+    def train(engine, folder, solver, steps, *options):
+        on_engine(engine, "engine_train.py", solver, steps, "losses.npz", *options, cwd=folder)
+        with np.load(folder / "losses.npz") as out:
+            return out["losses"]
+
+    return train

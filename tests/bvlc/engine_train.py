@@ -1,13 +1,7 @@
 #!/usr/bin/env python3
-"""Trains a golden run's net on the chosen engine for some steps and leaves a snapshot.
+"""Trains a net on the chosen engine for some steps, saves the losses and leaves a snapshot."""
 
-    engine_train.py RUN STEPS OUT.npz [STATE]
-
-RUN holds net.prototxt, solver.prototxt, data.npz and start.caffemodel; it is copied to the current
-folder first. STATE is a solver state to go on from. OUT holds the `loss` blob of each step. The
-snapshot gets the solver's own prefix.
-"""
-
+import argparse
 import sys
 
 import numpy as np
@@ -15,26 +9,33 @@ import numpy as np
 from fcnkit import engine
 
 
-def main(run, steps, out, state=None):
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("solver", help="its snapshot_prefix says where the snapshot goes")
+    parser.add_argument("steps", type=int)
+    parser.add_argument("out", help="OUT.npz: `losses`, the blob `loss` of each step")
+    parser.add_argument("--weights", help="caffemodel to start from")
+    parser.add_argument("--state", help="solver state to go on from")
+    parser.add_argument("--pairs", help=".npz of `data` and `label`, taken in turn as inputs")
+    args = parser.parse_args(argv)
+
     caffe = engine.load()
     caffe.set_mode_cpu()
-    solver = caffe.get_solver("solver.prototxt")
-    if state:
-        solver.restore(state)
-    else:
-        solver.net.copy_from(f"{run}/start.caffemodel")
-    with np.load(f"{run}/data.npz") as pairs:
-        data, label = pairs["data"], pairs["label"]
+    solver = caffe.get_solver(args.solver)
+    if args.weights:
+        solver.net.copy_from(args.weights)
+    if args.state:
+        solver.restore(args.state)
+    pairs = dict(np.load(args.pairs)) if args.pairs else {}
     losses = []
-    for _ in range(int(steps)):
-        pair = solver.iter % len(data)
-        solver.net.blobs["data"].data[...] = data[pair]
-        solver.net.blobs["label"].data[...] = label[pair]
+    for _ in range(args.steps):
+        for name, arrays in pairs.items():
+            solver.net.blobs[name].data[...] = arrays[solver.iter % len(arrays)]
         solver.step(1)
         losses.append(float(solver.net.blobs["loss"].data))
     solver.snapshot()
-    np.savez(out, losses=np.array(losses))
+    np.savez(args.out, losses=np.array(losses))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    sys.exit(main())

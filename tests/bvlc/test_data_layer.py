@@ -1,10 +1,6 @@
 """The joint image and label layer gives both engines the same batches."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +12,6 @@ from fcnkit.palette import voc_palette
 
 pytest.importorskip("torch")
 pytestmark = pytest.mark.full
-BATCHES = Path(__file__).with_name("engine_batches.py")
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +39,7 @@ def dataset(tmp_path_factory):
     ],
     ids=["whole", "crop, flip, shuffle", "scale, crop, mean"],
 )
-def test_both_engines_get_the_same_batches(bvlc, tmp_path, dataset, options):
+def test_both_engines_get_the_same_batches(on_engine, tmp_path, dataset, options):
     net = pb.NetParameter(name="batches")
     layer = net.layer.add(name="data", type="Python", top=["data", "label"])
     layer.python_param.module = "fcnkit.data_layers"
@@ -52,13 +47,8 @@ def test_both_engines_get_the_same_batches(bvlc, tmp_path, dataset, options):
     layer.python_param.param_str = json.dumps({"source": str(dataset), **options})
     write_text(tmp_path / "net.prototxt", net)
 
-    bvlc.python(BATCHES, "net.prototxt", "7", "bvlc.npz", cwd=tmp_path)
-    subprocess.run(
-        [sys.executable, BATCHES, "net.prototxt", "7", "torch.npz"],
-        cwd=tmp_path,
-        env={**os.environ, "FCNKIT_ENGINE": "torch"},
-        check=True,
-    )
+    for engine in ("bvlc", "torch"):
+        on_engine(engine, "engine_batches.py", "net.prototxt", 7, f"{engine}.npz", cwd=tmp_path)
     with np.load(tmp_path / "torch.npz") as ours, np.load(tmp_path / "bvlc.npz") as theirs:
         assert set(ours.files) == set(theirs.files)
         assert len(ours.files) == 14

@@ -11,15 +11,14 @@ pytestmark = pytest.mark.full
 
 
 @pytest.mark.parametrize("phase", ["TRAIN", "TEST"])
-def test_random_networks_agree_in_every_blob_and_gradient(bvlc, tmp_path, phase):
+def test_random_networks_agree_in_every_blob_and_gradient(on_engine, tmp_path, phase):
     first = 0 if phase == "TRAIN" else 1000
     paths = []
     for seed in range(first, first + 30):
         paths.append(tmp_path / f"{seed}.prototxt")
         write_text(paths[-1], random_net(seed))
-    compare_engines.dump_on_both(
-        paths, lambda *command: bvlc.run(*command, cwd=tmp_path), ["--phase", phase]
-    )
+    for engine in ("bvlc", "torch"):
+        on_engine(engine, "engine_dump.py", "--phase", phase, *paths, cwd=tmp_path)
     apart = {
         f"{path.name} {key}": difference
         for path in paths

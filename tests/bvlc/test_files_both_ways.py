@@ -39,7 +39,7 @@ def small(golden):
 def written_by_bvlc(bvlc, small, tmp_path_factory):
     """Folder with m.caffemodel, m.caffemodel.h5 and their arrays in m.npz."""
     folder = tmp_path_factory.mktemp("bvlc")
-    bvlc.python(JOBS, "save_weights", small, "m", cwd=folder)
+    bvlc.run("python3", JOBS, "save_weights", small, "m", cwd=folder)
     return folder
 
 
@@ -60,7 +60,7 @@ def test_weights_of_bvlc_caffe_are_read(written_by_bvlc, form):
 def test_our_weights_are_read_by_bvlc_caffe(bvlc, small, written_by_bvlc, tmp_path, form):
     weights = read_caffemodel(written_by_bvlc / "m.caffemodel")
     write_caffemodel(tmp_path / f"ours.{form}", weights, read_net(small))
-    bvlc.python(JOBS, "load_weights", small, f"ours.{form}", "read.npz", cwd=tmp_path)
+    bvlc.run("python3", JOBS, "load_weights", small, f"ours.{form}", "read.npz", cwd=tmp_path)
     with np.load(tmp_path / "read.npz") as arrays:
         assert_equal_weights(weights, dict(arrays))
 
@@ -83,7 +83,7 @@ def solver_file(folder, small, form, prefix):
 def test_solver_state_survives_both_ways(bvlc, small, tmp_path, form, ending):
     """BVLC Caffe writes a state, we read and write it, BVLC Caffe restores ours, writes again."""
     theirs = solver_file(tmp_path, small, form, "theirs")
-    bvlc.python(JOBS, "train", theirs, "3", cwd=tmp_path)
+    bvlc.run("python3", JOBS, "train", theirs, "3", cwd=tmp_path)
     first = read_solver_state(tmp_path / f"theirs_iter_3.solverstate{ending}")
     assert (first.iter, first.current_step) == (3, 0)
     assert first.learned_net == f"theirs_iter_3.caffemodel{ending}"
@@ -92,7 +92,7 @@ def test_solver_state_survives_both_ways(bvlc, small, tmp_path, form, ending):
     ours = f"ours.solverstate{ending}"
     write_solver_state(tmp_path / ours, SolverState(3, 0, first.learned_net, first.history))
     again = solver_file(tmp_path, small, form, "again")
-    bvlc.python(JOBS, "restore_and_snapshot", again, ours, cwd=tmp_path)
+    bvlc.run("python3", JOBS, "restore_and_snapshot", again, ours, cwd=tmp_path)
     second = read_solver_state(tmp_path / f"again_iter_3.solverstate{ending}")
     assert len(second.history) == len(first.history)
     for one, other in zip(first.history, second.history):
@@ -132,7 +132,7 @@ def test_our_lmdb_of_arrays_and_our_mean_are_read_by_bvlc_caffe(bvlc, tmp_path):
     mean = images.mean(axis=0, dtype=np.float32)
     write_blob(tmp_path / "mean.binaryproto", mean[np.newaxis])
     net = data_net(tmp_path, "db", batch_size=5, mean_file="mean.binaryproto")
-    bvlc.python(JOBS, "read_batches", net, "1", "read.npz", cwd=tmp_path)
+    bvlc.run("python3", JOBS, "read_batches", net, "1", "read.npz", cwd=tmp_path)
     with np.load(tmp_path / "read.npz") as read:
         np.testing.assert_array_equal(read["data:0"], images - mean)
         np.testing.assert_array_equal(read["label:0"], np.arange(5))
@@ -148,7 +148,7 @@ def test_our_lmdb_of_png_files_is_decoded_by_bvlc_caffe(bvlc, tmp_path, channels
             datum = encoded_datum((tmp_path / "image.png").read_bytes(), image.shape)
             writer.put(b"%08d" % index, datum.SerializeToString())
     net = data_net(tmp_path, "db", batch_size=1)
-    bvlc.python(JOBS, "read_batches", net, "3", "read.npz", cwd=tmp_path)
+    bvlc.run("python3", JOBS, "read_batches", net, "3", "read.npz", cwd=tmp_path)
     with np.load(tmp_path / "read.npz") as read:
         for index, image in enumerate(images):
             np.testing.assert_array_equal(read[f"data:{index}"][0], image)
