@@ -2,6 +2,8 @@
 
 from .blob import read_blob, write_blob
 from .caffemodel import Weights, read_caffemodel, write_caffemodel
+from .database import LmdbWriter, open_database
+from .datum import array_to_datum, datum_to_array, encoded_datum
 from .errors import FormatError, InputError
 from .net import filter_net, insert_splits, read_net, read_solver
 from .schema import pb
@@ -12,11 +14,16 @@ from .upgrade import upgrade_net, upgrade_solver
 __all__ = [
     "FormatError",
     "InputError",
+    "LmdbWriter",
     "SolverState",
     "Weights",
+    "array_to_datum",
+    "datum_to_array",
+    "encoded_datum",
     "filter_net",
     "format_text",
     "insert_splits",
+    "open_database",
     "parse_text",
     "pb",
     "read_blob",

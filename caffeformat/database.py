@@ -1,0 +1,228 @@
+"""Databases of Caffe's Data layers: LMDB reading and writing, LevelDB reading.
+
+Both kinds are ordered maps from keys to serialized `Datum`s; readers look alike.
+"""
+
+import os
+import shutil
+
+from .errors import FormatError, InputError
+from .leveldb import LevelDbReader
+
+_BATCH_BYTES = 32 << 20
+_FIRST_MAP_SIZE = 64 << 20
+_MOST_KEY_BYTES = 511
+
+
+def open_database(path, backend="LMDB"):
+    """Open a database for reading; `backend` is "LMDB" or "LEVELDB".
+
+    Readers have `len`, `keys()`, `items()` (keys and values as bytes, in key order), `get(key)`
+    (None where there is none), `close()`, and are context managers. Raises `InputError` where the
+    database is missing, empty, truncated, locked or of the other kind.
+    """
+    readers = {"LMDB": LmdbReader, "LEVELDB": LevelDbReader}
+    if backend not in readers:
+        raise InputError(f'{path}: backend "{backend}" is neither LMDB nor LEVELDB')
+    path = os.fspath(path)
+    if not os.path.isdir(path):
+        problem = "a file; a database is a folder" if os.path.exists(path) else "no such database"
+        raise InputError(f"{path}: {problem}")
+    marks = {"LMDB": "data.mdb", "LEVELDB": "CURRENT"}
+    found = [kind for kind, name in marks.items() if os.path.exists(os.path.join(path, name))]
+    if backend not in found:
+        hint = f"; it is a {found[0]}: say so as backend" if found else ""
+        raise InputError(f"{path}: no {marks[backend]} in it, so no {backend}{hint}")
+    reader = readers[backend](path)
+    if not len(reader):
+        reader.close()
+        raise InputError(f"{path}: the database is empty")
+    return reader
+
+
+class LmdbReader:
+    """An LMDB, open for reading; may be used by forked processes too.
+
+    One process cannot map the same LMDB twice, so readers of the same folder share their map.
+    Readers of a finished database leave no lock file behind.
+    """
+
+    _environments = {}
+
+    def __init__(self, path):
+        self.path = path
+        self._key = os.path.realpath(path)
+        environment, users = self._environments.get(self._key, (None, 0))
+        if environment is None:
+            environment = _open_environment(path)
+        self._environments[self._key] = environment, users + 1
+        self._transaction = environment.begin()
+        self._length = environment.stat()["entries"]
+
+    def __len__(self):
+        return self._length
+
+    def keys(self):
+        """All keys, in order, one by one."""
+        return self._transaction.cursor().iternext(keys=True, values=False)
+
+    def items(self):
+        """All (key, value) pairs, in the order of the keys, one by one."""
+        return self._transaction.cursor().iternext()
+
+    def get(self, key):
+        """The value of `key` (bytes), or None."""
+        return self._transaction.get(key)
+
+    def close(self):
+        """Close the database; closing twice is allowed."""
+        if self._transaction is None:
+            return
+        self._transaction.abort()
+        self._transaction = None
+        environment, users = self._environments.pop(self._key)
+        if users > 1:
+            self._environments[self._key] = environment, users - 1
+        else:
+            environment.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def _open_environment(path):
+    import lmdb
+
+    # A lock file means that somebody may write: then join the locking, where that is permitted.
+    for lock in [True, False] if os.path.exists(os.path.join(path, "lock.mdb")) else [False]:
+        try:
+            environment = lmdb.open(path, readonly=True, create=False, lock=lock, readahead=False)
+            break
+        except (lmdb.ReadonlyError, PermissionError) as error:
+            if not lock:
+                raise InputError(f"{path}: may not be read: {error}") from error
+        except lmdb.LockError as error:
+            raise InputError(f"{path}: locked by another program; close that first") from error
+        except lmdb.Error as error:
+            raise FormatError(path, f"cannot be opened as an LMDB: {error}") from error
+    # A page behind the end of a truncated file would end this process, not raise an error.
+    needed = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
+    size = os.path.getsize(os.path.join(path, "data.mdb"))
+    if size < needed:
+        environment.close()
+        raise FormatError(path, f"data.mdb has {size} of its {needed} bytes: it is truncated")
+    return environment
+
+
+def _is_empty_folder(path):
+    return os.path.isdir(path) and not os.listdir(path)
+
+
+class LmdbWriter:
+    """Writes an LMDB that appears under `path` when the writer is closed, and not before.
+
+    Until then it is `<path>.partial`; leaving a `with` block by an exception removes that. The map
+    grows as needed from `map_size` bytes. The same pairs in the same order give the same file.
+    `path` must be free or an empty folder, unless `overwrite`; then it is replaced at the end.
+    """
+
+    def __init__(self, path, map_size=None, overwrite=False):
+        import lmdb
+
+        self.path = os.path.normpath(os.fspath(path))
+        self._partial = self.path + ".partial"
+        if not overwrite and os.path.exists(self.path) and not _is_empty_folder(self.path):
+            raise InputError(f"{self.path}: is there already; remove it or choose another name")
+        try:
+            shutil.rmtree(self._partial, ignore_errors=True)
+            os.makedirs(self._partial)
+        except OSError as error:
+            raise InputError(f"{self._partial}: cannot be made: {error.strerror}") from error
+        self._lmdb = lmdb
+        self._map_size = map_size or _FIRST_MAP_SIZE
+        try:
+            # Nobody else knows this folder yet, and it is synchronized once, at the end.
+            self._environment = lmdb.open(
+                self._partial, map_size=self._map_size, lock=False, sync=False, metasync=False
+            )
+        except lmdb.Error as error:
+            raise InputError(f"{self._partial}: cannot be made: {error}") from error
+        self._pending, self._pending_bytes = [], 0
+        self._count, self._last = 0, b""
+
+    def __len__(self):
+        return self._count
+
+    def put(self, key, value):
+        """Add a pair of bytes. Keys in ascending order are written fastest; a key comes once."""
+        if not 0 < len(key) <= _MOST_KEY_BYTES:
+            raise InputError(
+                f"{self.path}: the key {key[:40]!r} has {len(key)} bytes; LMDB allows 1 to "
+                f"{_MOST_KEY_BYTES}"
+            )
+        self._pending.append((key, value))
+        self._pending_bytes += len(key) + len(value)
+        self._count += 1
+        if self._pending_bytes >= _BATCH_BYTES:
+            self._commit()
+
+    def close(self):
+        """Write what is pending and give the database its name."""
+        try:
+            self._commit()
+            self._environment.sync(True)
+            self._environment.close()
+            self._rename()
+        except BaseException:
+            self.discard()
+            raise
+
+    def discard(self):
+        """Give up: remove what was written so far; `path` stays as it was."""
+        self._environment.close()
+        shutil.rmtree(self._partial, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        if kind is None:
+            self.close()
+        else:
+            self.discard()
+
+    def _commit(self):
+        """Write the pending pairs in one transaction, with a larger map where that is full."""
+        while True:
+            last = self._last
+            try:
+                with self._environment.begin(write=True) as transaction:
+                    for key, value in self._pending:
+                        if not transaction.put(key, value, overwrite=False, append=key > last):
+                            raise InputError(f"{self.path}: the key {key!r} comes twice")
+                        last = max(last, key)
+                break
+            except self._lmdb.MapFullError:
+                self._map_size *= 2
+                self._environment.set_mapsize(self._map_size)
+            except self._lmdb.Error as error:
+                raise InputError(f"{self.path}: writing failed: {error}") from error
+        self._last = last
+        self._pending, self._pending_bytes = [], 0
+
+    def _rename(self):
+        replaced = None
+        try:
+            if _is_empty_folder(self.path):
+                os.rmdir(self.path)
+            elif os.path.exists(self.path):
+                replaced = self.path + ".replaced"
+                os.rename(self.path, replaced)
+            os.rename(self._partial, self.path)
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot be put in place: {error}") from error
+        if replaced is not None:
+            shutil.rmtree(replaced, ignore_errors=True)

@@ -1,0 +1,81 @@
+"""`Datum`, one entry of Caffe's databases, to and from arrays (C x H x W, channels B, G, R)."""
+
+import io
+
+import numpy as np
+from PIL import Image
+
+from .errors import InputError
+from .schema import pb
+
+
+def array_to_datum(array, label=None):
+    """A Datum of raw values: bytes from a uint8 array, floats from any other numbers.
+
+    `array` is C x H x W (BGR where it has three channels), `label` an integer or None.
+    """
+    array = np.asarray(array)
+    if array.ndim != 3:
+        raise InputError(f"a Datum holds C x H x W values, found the shape {array.shape}")
+    datum = pb.Datum(channels=array.shape[0], height=array.shape[1], width=array.shape[2])
+    if array.dtype == np.uint8:
+        datum.data = array.tobytes()
+    else:
+        datum.float_data.extend(array.astype(np.float32).ravel().tolist())
+    if label is not None:
+        datum.label = int(label)
+    return datum
+
+
+def encoded_datum(data, shape=None, label=None):
+    """A Datum that holds the bytes of an image file (PNG, JPEG); `shape` is its (C, H, W)."""
+    datum = pb.Datum(data=bytes(data), encoded=True)
+    if shape is not None:
+        datum.channels, datum.height, datum.width = (int(size) for size in shape)
+    if label is not None:
+        datum.label = int(label)
+    return datum
+
+
+def datum_to_array(datum, color=None):
+    """The C x H x W array of a Datum: uint8, or float32 where it holds floats.
+
+    Encoded images are decoded as Caffe does: with their own channels where `color` is None (grey
+    stays one channel, paletted becomes B, G, R, transparency a fourth), to three channels where it
+    is True (`force_color`), to one where it is False (`force_gray`). Raises `InputError` where the
+    values do not fill the shape or the image cannot be decoded.
+    """
+    if datum.encoded:
+        return _decode(datum.data, color)
+    shape = (datum.channels, datum.height, datum.width)
+    if datum.data:
+        values = np.frombuffer(datum.data, np.uint8)
+    else:
+        values = np.array(datum.float_data, np.float32)
+    if min(shape) < 1 or shape[0] * shape[1] * shape[2] != len(values):
+        raise InputError(f"a datum of {len(values)} values says its shape (C, H, W) is {shape}")
+    return values.reshape(shape)
+
+
+def _decode(data, color):
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            if image.mode.startswith(("I", "F")):
+                raise InputError(
+                    f"a datum's image has mode {image.mode}; Caffe reads 8 bits a channel only"
+                )
+            pixels = np.asarray(image.convert(_mode(image, color)))
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        raise InputError(f"a datum's image cannot be decoded: {error}") from error
+    if pixels.ndim == 2:
+        return pixels[np.newaxis]
+    order = [2, 1, 0, 3][: pixels.shape[2]]
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1)[order])
+
+
+def _mode(image, color):
+    if color is not None:
+        return "RGB" if color else "L"
+    if image.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info:
+        return "RGBA"
+    return "L" if image.mode in ("1", "L") else "RGB"
