@@ -1,0 +1,92 @@
+"""What DIGITS brings, and stand-ins for it where DIGITS is not installed.
+
+Under DIGITS the extension classes derive from its interfaces, take its constants and build their
+forms from its fields. Elsewhere (the command line, another host) the stand-ins below take their
+places: the same names, and fields that take and keep a `tooltip`.
+"""
+
+from __future__ import absolute_import, division, unicode_literals
+
+try:
+    from digits.extensions.view.interface import VisualizationInterface
+except ImportError:
+
+    class VisualizationInterface(object):
+        """Stand-in for DIGITS' base class of visualizations."""
+
+        def __init__(self, **kwargs):
+            pass
+
+
+try:
+    from digits.extensions.data.interface import DataIngestionInterface
+except ImportError:
+
+    class DataIngestionInterface(object):
+        """Stand-in for DIGITS' base class of data extensions: keeps the form's values."""
+
+        def __init__(self, is_inference_db=False, **kwargs):
+            self.userdata = kwargs
+            for name in kwargs:
+                setattr(self, name, kwargs[name])
+
+        def get_user_data(self):
+            return self.userdata
+
+
+try:
+    from digits.utils.constants import COLOR_PALETTE_ATTRIBUTE, TEST_DB, TRAIN_DB, VAL_DB
+except ImportError:
+    COLOR_PALETTE_ATTRIBUTE = "color_palette"
+    TRAIN_DB, VAL_DB, TEST_DB = "train_db", "val_db", "test_db"
+
+# Where DIGITS' own views look for class names in a dataset's user data.
+CLASS_LABELS_ATTRIBUTE = "class_labels"
+
+
+def form_base():
+    """Flask-WTF's form class, under the name that its version has for it."""
+    import flask_wtf
+
+    return getattr(flask_wtf, "FlaskForm", None) or flask_wtf.Form
+
+
+def fields():
+    """A module or class with SelectField, IntegerField, StringField, SelectMultipleField.
+
+    Imported when a form is made and not before: DIGITS' fields pull in the whole web application.
+    """
+    try:
+        from digits.utils import forms
+
+        return forms
+    except ImportError:
+        return _stand_in_fields()
+
+
+def _stand_in_fields():
+    import wtforms
+
+    class Fields(object):
+        """The four kinds of field that the forms use."""
+
+    for name in ("SelectField", "IntegerField", "StringField", "SelectMultipleField"):
+        setattr(Fields, name, _with_tooltip(getattr(wtforms, name)))
+    return Fields
+
+
+def _with_tooltip(base):
+    class Field(base):
+        def __init__(self, label="", validators=None, tooltip="", **kwargs):
+            super(Field, self).__init__(label, validators, **kwargs)
+            self.tooltip = _question_mark(tooltip)
+
+    Field.__name__ = base.__name__
+    return Field
+
+
+def _question_mark(words):
+    """Bootstrap's question mark that shows `words` when pointed at, as HTML."""
+    from markupsafe import Markup
+
+    return Markup('<span class="glyphicon glyphicon-question-sign" title="%s"></span>') % words

@@ -1,0 +1,26 @@
+"""The one exception of this package: a sentence for the person in front of the page."""
+
+from __future__ import absolute_import, division, unicode_literals
+
+import sys
+
+
+class FcnError(ValueError):
+    """What was found, what was expected and what to do, in that order.
+
+    A ValueError, so that DIGITS' job log and its form pages show it as they show their own.
+    `words` holds the text; class and file names in it may be any Unicode, which Python 2.7's
+    `str()` of an exception could not give back.
+    """
+
+    def __init__(self, words):
+        super(FcnError, self).__init__(words)
+        self.words = words
+
+    def __str__(self):
+        if sys.version_info[0] == 2 and not isinstance(self.words, str):
+            return self.words.encode("utf-8")
+        return self.words
+
+    def __unicode__(self):
+        return self.words

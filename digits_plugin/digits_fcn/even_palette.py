@@ -1,0 +1,67 @@
+"""Colours that are as unlike each other as the screen allows, for any number of classes.
+
+Distances are taken in Oklab (Bjorn Ottosson, "A perceptual color space for image processing",
+2020), where equal steps look about equally large. Beginning from black (class 0, most often
+the background) and the ignore label's colour, each next colour is the one of a fixed grid that is
+farthest from all before it. The order does not depend on how many are asked for, so that a class
+keeps its colour when classes are added.
+"""
+
+from __future__ import absolute_import, division, unicode_literals
+
+import numpy as np
+
+GRID = np.array([0, 18, 36, 55, 73, 91, 109, 128, 146, 164, 182, 200, 219, 237, 255])
+# Too dark reads as background, too light as paper; Oklab lightness from 0 to 1.
+LIGHTNESS = (0.40, 0.93)
+START = ((0, 0, 0), (224, 224, 192))
+
+_known = []
+
+
+def oklab(rgb):
+    """Oklab lightness, green-red, blue-yellow (n x 3 float64) of sRGB colours (n x 3, 0 to 255)."""
+    value = np.asarray(rgb, np.float64) / 255
+    linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+    cones = linear.dot(
+        np.array(
+            [
+                [0.4122214708, 0.2119034982, 0.0883024619],
+                [0.5363325363, 0.6806995451, 0.2817188376],
+                [0.0514459929, 0.1073969566, 0.6299787005],
+            ]
+        )
+    )
+    return np.cbrt(cones).dot(
+        np.array(
+            [
+                [0.2104542553, 1.9779984951, 0.0259040371],
+                [0.7936177850, -2.4285922050, 0.7827717662],
+                [-0.0040720468, 0.4505937099, -0.8086757660],
+            ]
+        )
+    )
+
+
+def colours(count):
+    """The first `count` (1 to 256) colours: count x 3 uint8; the first is black."""
+    if len(_known) < count:
+        # Made whole and then put in place at once: DIGITS calls from several threads.
+        _known[:] = _spread(256)
+    return np.array(_known[:count], np.uint8).reshape(-1, 3)
+
+
+def _spread(count):
+    grid = np.stack(np.meshgrid(GRID, GRID, GRID, indexing="ij"), axis=-1).reshape(-1, 3)
+    places = oklab(grid)
+    seen = (places[:, 0] >= LIGHTNESS[0]) & (places[:, 0] <= LIGHTNESS[1])
+    grid, places = grid[seen], places[seen]
+    nearest = np.full(len(grid), np.inf)
+    for start in oklab(START):
+        nearest = np.minimum(nearest, ((places - start) ** 2).sum(axis=1))
+    chosen = [list(START[0])]
+    while len(chosen) < count:
+        best = int(np.argmax(nearest))
+        chosen.append([int(v) for v in grid[best]])
+        nearest = np.minimum(nearest, ((places - places[best]) ** 2).sum(axis=1))
+    return chosen

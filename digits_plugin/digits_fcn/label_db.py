@@ -1,0 +1,112 @@
+"""Labels out of the databases that DIGITS wrote: LMDB with one Caffe `Datum` a key.
+
+A Datum is a protocol buffer message of seven fields; reading them takes a few lines, and saves
+asking for Caffe, whose messages cannot always be imported beside another protobuf.
+"""
+
+from __future__ import absolute_import, division, unicode_literals
+
+import io
+
+import numpy as np
+
+from .errors import FcnError
+from .text import to_text
+
+VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+# Field numbers of `Datum` in caffe.proto.
+CHANNELS, HEIGHT, WIDTH, DATA, ENCODED = 1, 2, 3, 4, 7
+
+
+def parse_datum(raw):
+    """Fields of a serialized Datum: dict of field number -> int or bytes (the last one wins).
+
+    Raises FcnError for bytes that are no such message.
+    """
+    raw = bytearray(raw)
+    fields, at = {}, 0
+    while at < len(raw):
+        key, at = _varint(raw, at)
+        kind = key & 7
+        if kind == VARINT:
+            fields[key >> 3], at = _varint(raw, at)
+            continue
+        if kind == BYTES:
+            size, at = _varint(raw, at)
+        elif kind in (FIXED32, FIXED64):
+            size = 4 if kind == FIXED32 else 8
+        else:
+            raise FcnError("A database entry is no Caffe Datum (field of kind %d)." % kind)
+        if at + size > len(raw):
+            raise FcnError("A database entry is no Caffe Datum (it ends too early).")
+        fields[key >> 3] = bytes(raw[at : at + size])
+        at += size
+    return fields
+
+
+def datum_array(raw, picture):
+    """The array in a serialized Datum: H x W or H x W x 3 uint8.
+
+    picture: whether three raw channels are B G R, as DIGITS writes features, and to be returned
+    as R G B.
+    """
+    from PIL import Image
+
+    fields = parse_datum(raw)
+    data = fields.get(DATA, b"")
+    if fields.get(ENCODED):
+        return np.array(Image.open(io.BytesIO(data)))
+    shape = tuple(fields.get(number, 0) for number in (CHANNELS, HEIGHT, WIDTH))
+    if len(data) != shape[0] * shape[1] * shape[2]:
+        raise FcnError(
+            "A database entry has %d bytes; expected %d x %d x %d (channels, height, width)."
+            % ((len(data),) + shape)
+        )
+    array = np.frombuffer(data, np.uint8).reshape(shape)
+    if shape[0] == 1:
+        return array[0]
+    return (array[::-1] if picture and shape[0] == 3 else array).transpose(1, 2, 0)
+
+
+def find(features, labels, key, image):
+    """The label of the sample `key` in two LMDB folders, if its feature is exactly `image`.
+
+    features, labels: paths; key: the database key; image: H x W x 3 or H x W uint8. Returns
+    H x W uint8, or None where there is no such key or its picture is another one.
+    """
+    import lmdb
+
+    key = to_text(key).encode("utf-8")
+    with _reading(lmdb, features) as transaction:
+        raw = transaction.get(key)
+        feature = None if raw is None else datum_array(raw, picture=True)
+    if feature is None or not np.array_equal(feature, image):
+        return None
+    with _reading(lmdb, labels) as transaction:
+        raw = transaction.get(key)
+        label = None if raw is None else datum_array(raw, picture=False)
+    return label if label is not None and label.ndim == 2 else None
+
+
+class _reading(object):
+    """A read transaction on an LMDB folder that closes the database with itself."""
+
+    def __init__(self, lmdb, path):
+        self.db = lmdb.open(path, readonly=True, lock=False, readahead=False)
+
+    def __enter__(self):
+        return self.db.begin().__enter__()
+
+    def __exit__(self, *error):
+        self.db.close()
+
+
+def _varint(raw, at):
+    value = shift = 0
+    while at < len(raw) and shift < 70:
+        byte = raw[at]
+        value |= (byte & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if not byte & 0x80:
+            return value, at
+    raise FcnError("A database entry is no Caffe Datum (a number does not end).")

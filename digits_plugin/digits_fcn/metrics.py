@@ -1,0 +1,63 @@
+"""Scores of a class map against its ground truth.
+
+Confusion counts and the measures derived from them as in Long, Shelhamer and Darrell, "Fully
+Convolutional Networks for Semantic Segmentation" (CVPR 2015), section 5: with n[i, j] the pixels of
+class i predicted as class j and t[i] = sum_j n[i, j], IoU of class i is
+n[i, i] / (t[i] + sum_j n[j, i] - n[i, i]). Pixels whose ground truth is 255 count nowhere.
+"""
+
+from __future__ import absolute_import, division, unicode_literals
+
+import numpy as np
+
+from .classmap import IGNORE
+from .errors import FcnError
+
+
+def confusion(truth, predicted, classes):
+    """Confusion counts: `classes` x (`classes` + 1) int64, rows ground truth, columns prediction.
+
+    truth, predicted: H x W uint8. The last column counts predictions that are no class (255).
+    Raises FcnError where the sizes differ or the ground truth has an index past the classes.
+    """
+    if truth.shape != predicted.shape:
+        raise FcnError(
+            "The ground truth is %d x %d pixels and the class map %d x %d (width x height); "
+            "expected equal sizes. Test the image at its own size, without resizing."
+            % (truth.shape[1], truth.shape[0], predicted.shape[1], predicted.shape[0])
+        )
+    # With 256 classes index 255 is a class in the map, but still "ignore" in a label.
+    known = truth != IGNORE
+    rows = truth[known].astype(np.int64)
+    if rows.size and rows.max() >= classes:
+        index = int(rows.max())
+        raise FcnError(
+            "The ground truth has class index %d at %d pixels; the network has %d classes "
+            "(0 to %d). Use the label folder and the network of one data set."
+            % (index, int((rows == index).sum()), classes, classes - 1)
+        )
+    columns = np.minimum(predicted[known], classes).astype(np.int64)
+    counts = np.bincount(rows * (classes + 1) + columns, minlength=classes * (classes + 1))
+    return counts.reshape(classes, classes + 1)
+
+
+def iou(counts):
+    """IoU of each class from `confusion` counts: float64, NaN for a class in neither map."""
+    classes = len(counts)
+    hit = np.diag(counts[:, :classes]).astype(np.float64)
+    union = counts.sum(axis=1) + counts[:, :classes].sum(axis=0) - hit
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(union > 0, hit / union, np.nan)
+
+
+def mean_iou(counts):
+    """Mean of `iou` over the classes that occur in either map; NaN where none does."""
+    each = iou(counts)
+    each = each[~np.isnan(each)]
+    return float(each.mean()) if each.size else float("nan")
+
+
+def pixel_accuracy(counts):
+    """Share of the counted pixels whose class is right; NaN where none is counted."""
+    total = counts.sum()
+    return float(np.trace(counts[:, : len(counts)])) / total if total else float("nan")

@@ -1,0 +1,56 @@
+"""Class names: PASCAL VOC's, those in a file, and what to call a class without one."""
+
+from __future__ import absolute_import, division, unicode_literals
+
+from .classmap import IGNORE, MAX_CLASSES
+from .errors import FcnError
+from .text import lines, shorten, to_text
+
+# The 20 object classes of PASCAL VOC in their order, after the background (class 0).
+VOC = (
+    "background aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse "
+    "motorbike person pottedplant sheep sofa train tvmonitor"
+).split()
+
+BACKGROUND_WORDS = ("background", "_background_", "void", "unlabeled", "unlabelled", "other")
+
+
+def parse(text, where):
+    """Class names in `text`, one a line in the order of the indices (empty lines at the end do
+    not count). Raises FcnError, naming `where`, for none, too many, or an empty line between."""
+    names = lines(text)
+    while names and not names[-1]:
+        names.pop()
+    if not names or len(names) > MAX_CLASSES:
+        raise FcnError(
+            "%s holds %d class names; expected 1 to %d, one a line, the first for index 0."
+            % (shorten(where), len(names), MAX_CLASSES)
+        )
+    if "" in names:
+        raise FcnError(
+            "Line %d of %s is empty; expected a class name on every line, as the line's place is "
+            "the class's index." % (names.index("") + 1, shorten(where))
+        )
+    return names
+
+
+def name_of(names, index):
+    """Name of class `index` as text: from `names` (a list or None), else "class <index>"."""
+    if names is not None and index < len(names):
+        return to_text(names[index])
+    return to_text("class %d" % index)
+
+
+def shown_name(names, index, classes=None):
+    """As `name_of`, but "ignored" for 255, unless the network has 256 `classes`."""
+    return to_text("ignored") if index == IGNORE and classes != 256 else name_of(names, index)
+
+
+def background(names):
+    """The background's index, 0, or None where the first class has a name of another kind.
+
+    Without names class 0 is taken for the background, as DIGITS' own view takes it.
+    """
+    if names and to_text(names[0]).strip().lower() not in BACKGROUND_WORDS:
+        return None
+    return 0

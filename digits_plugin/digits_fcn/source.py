@@ -1,0 +1,190 @@
+"""Where a data set's files come from: a folder, a tar archive or a zip archive, read alike.
+
+Archives are not unpacked: their members are read in place, from several threads at once, so that
+nothing is left behind and no member's path can lead out of a folder. A compressed tar cannot be
+read at arbitrary places; it is unpacked into one nameless temporary file that vanishes with the
+process.
+"""
+
+from __future__ import absolute_import, division, unicode_literals
+
+import os
+import tarfile
+import tempfile
+import threading
+import zipfile
+
+from .errors import FcnError
+from .text import shorten, to_text
+
+MAX_FILE = 256 * 1024 * 1024
+MAX_UNPACKED = 32 * 1024 * 1024 * 1024
+SEARCH_DEPTH = 4
+
+
+def safe_name(name):
+    """`name` as a relative path with forward slashes; raises FcnError if it could lead outside."""
+    name = to_text(name).replace("\\", "/")
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    if ".." in parts or name.startswith("/") or "\0" in name or (parts and ":" in parts[0]):
+        raise FcnError(
+            "The path '%s' leads out of the data set; expected a name inside it." % shorten(name)
+        )
+    return "/".join(parts)
+
+
+class Folder(object):
+    """Files below a directory."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def exists(self, name):
+        """Whether there is a file `name` (a relative path)."""
+        return os.path.isfile(os.path.join(self.path, safe_name(name)))
+
+    def read(self, name):
+        """The bytes of file `name`."""
+        full = os.path.join(self.path, safe_name(name))
+        if os.path.getsize(full) > MAX_FILE:
+            raise FcnError("%s is larger than %d bytes." % (shorten(name), MAX_FILE))
+        with open(full, "rb") as f:
+            return f.read()
+
+    def roots(self, marker):
+        """Folders ("" for the top) that hold a folder `marker`, searched a few levels deep."""
+        found = []
+        for folder, children, _files in os.walk(self.path, followlinks=True):
+            below = os.path.relpath(folder, self.path).replace(os.sep, "/")
+            below = "" if below == "." else below
+            if os.path.isdir(os.path.join(folder, marker)):
+                found.append(below)
+                children[:] = []
+            elif below.count("/") + 1 >= SEARCH_DEPTH:
+                children[:] = []
+        return sorted(found)
+
+    def listing(self, folder):
+        """Sorted names of the files directly in `folder`."""
+        full = os.path.join(self.path, safe_name(folder))
+        if not os.path.isdir(full):
+            return []
+        return sorted(n for n in os.listdir(full) if os.path.isfile(os.path.join(full, n)))
+
+
+class Archive(object):
+    """What tar and zip have in common: a table of member name -> how to find it."""
+
+    def __init__(self):
+        self.members = {}
+        self.lock = threading.Lock()
+
+    def exists(self, name):
+        """Whether there is a member file `name`."""
+        return safe_name(name) in self.members
+
+    def read(self, name):
+        """The bytes of member `name`."""
+        return self._fetch(self.members[safe_name(name)])
+
+    def roots(self, marker):
+        """Folders ("" for the top) that hold a folder `marker`."""
+        inside = "/" + marker + "/"
+        found = set()
+        for name in self.members:
+            where = ("/" + name).find(inside)
+            if where >= 0:
+                found.add(("/" + name)[:where].lstrip("/"))
+        return sorted(found)
+
+    def listing(self, folder):
+        """Sorted names of the files directly in `folder`."""
+        start = safe_name(folder) + "/"
+        names = [n[len(start) :] for n in self.members if n.startswith(start)]
+        return sorted(n for n in names if "/" not in n)
+
+    def _add(self, name, size, place):
+        try:
+            name = safe_name(name)
+        except FcnError:
+            return  # a member that leads elsewhere is no file of the data set
+        if size <= MAX_FILE:
+            self.members[name] = place
+
+
+class Tar(Archive):
+    """A tar archive, compressed or not."""
+
+    def __init__(self, path):
+        super(Tar, self).__init__()
+        self.file = open(path, "rb")
+        if not self._is_plain():
+            self.file = self._unpacked(path)
+        self.file.seek(0)
+        with tarfile.open(fileobj=self.file, mode="r:") as tar:
+            for member in tar:
+                if member.isreg():
+                    self._add(member.name, member.size, (member.offset_data, member.size))
+
+    def _is_plain(self):
+        try:
+            with tarfile.open(fileobj=self.file, mode="r:") as tar:
+                tar.next()
+            return True
+        except tarfile.TarError:
+            return False
+
+    @staticmethod
+    def _unpacked(path):
+        with tarfile.open(path, "r:*") as tar:
+            whole, out = tar.fileobj, tempfile.TemporaryFile()
+            whole.seek(0)
+            size = 0
+            for block in iter(lambda: whole.read(1024 * 1024), b""):
+                size += len(block)
+                if size > MAX_UNPACKED:
+                    raise FcnError("%s unpacks to more than %d bytes." % (path, MAX_UNPACKED))
+                out.write(block)
+        return out
+
+    def _fetch(self, place):
+        offset, size = place
+        with self.lock:
+            self.file.seek(offset)
+            return self.file.read(size)
+
+
+class Zip(Archive):
+    """A zip archive."""
+
+    def __init__(self, path):
+        super(Zip, self).__init__()
+        self.file = zipfile.ZipFile(path)
+        for info in self.file.infolist():
+            if not info.filename.endswith("/"):
+                self._add(info.filename, info.file_size, info)
+
+    def _fetch(self, place):
+        with self.lock:
+            return self.file.read(place)
+
+
+def open_source(path):
+    """The Folder, Tar or Zip at `path`; raises FcnError for anything else."""
+    path = to_text(path).strip()
+    if os.path.isdir(path):
+        return Folder(path)
+    if not os.path.isfile(path):
+        raise FcnError(
+            "There is no file or folder '%s' on the server. Give the path of a folder or archive "
+            "as the server sees it." % shorten(path, 200)
+        )
+    try:
+        if zipfile.is_zipfile(path):
+            return Zip(path)
+        return Tar(path)
+    except (tarfile.TarError, zipfile.BadZipfile, EOFError, IOError, OSError) as error:
+        raise FcnError(
+            "'%s' is no archive that can be read here (%s); expected a folder, .tar, .tar.gz, "
+            ".tar.bz2 or .zip. Unpack it and give the folder." % (shorten(path), shorten(error))
+        )

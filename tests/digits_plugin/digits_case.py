@@ -1,0 +1,157 @@
+"""What the tests of digits_plugin share: paths, vectors, small data sets.
+
+Plain `unittest`, so that the same files run under Python 2.7 without pytest
+(`python2.7 -m unittest discover -s tests/digits_plugin -p "test_digits_*.py"`) and under pytest.
+"""
+
+from __future__ import absolute_import, division, unicode_literals
+
+import io
+import json
+import os
+import shutil
+import sys
+import tarfile
+import tempfile
+import unittest
+
+import numpy as np
+from PIL import Image
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+PLUGIN = os.path.join(ROOT, "digits_plugin")
+for path in (os.path.join(HERE, "stub"), PLUGIN):
+    if path not in sys.path:
+        sys.path.insert(0, path)
+
+from digits_fcn import palette  # noqa: E402  (the path comes first)
+from digits_fcn.errors import FcnError  # noqa: E402
+
+# What a careless page would run, cut a tag or break a script with.
+NASTY = [
+    "<script>window.pwned=1</script>",
+    "\"><img src=x onerror='window.pwned=1'>",
+    "{{ 7*7 }}{% raw %}{[ constructor.constructor('window.pwned=1')() ]}",
+    "</script><script>window.pwned=1</script>",
+    "a" * 300,
+    "\u6c34\u724c \u00e9t\u00e9 \u05d0\u05d1 \U0001f408 \u2028",
+    'it\'s \\ "quoted" & <b>bold</b>',
+]
+
+
+class Case(unittest.TestCase):
+    """A test case with a folder of its own."""
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.folder, True)
+
+    def path(self, *parts):
+        """A path in the test's folder, its parents made."""
+        full = os.path.join(self.folder, *parts)
+        if not os.path.isdir(os.path.dirname(full)):
+            os.makedirs(os.path.dirname(full))
+        return full
+
+    def write(self, text, *parts):
+        """A text file in the test's folder; gives its path."""
+        path = self.path(*parts)
+        with io.open(path, "w", encoding="utf-8") as f:
+            f.write(text if isinstance(text, type("")) else text.decode("utf-8"))
+        return path
+
+    def assert_words(self, *words):
+        """Context: an FcnError is raised whose message holds all of `words`."""
+        return _Words(self, words)
+
+
+class _Words(object):
+    def __init__(self, case, words):
+        self.case = case
+        self.words = words
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        self.case.assertIsNotNone(error, "nothing was raised; expected words on it")
+        if not isinstance(error, FcnError):
+            return False
+        for word in self.words:
+            self.case.assertIn(word, error.words)
+        return True
+
+
+def vectors(name):
+    """The cases of one file of shared test vectors."""
+    with io.open(os.path.join(ROOT, "tests", "vectors", name), encoding="utf-8") as f:
+        return json.load(f)["cases"]
+
+
+def rings(height, width, classes, seed=0):
+    """A class map with smooth regions: H x W uint8."""
+    rng = np.random.RandomState(seed)
+    y, x = np.mgrid[:height, :width]
+    out = np.zeros((height, width), np.uint8)
+    for index in range(1, classes):
+        cy, cx = rng.randint(0, height), rng.randint(0, width)
+        radius = max(1, min(height, width) // 4)
+        out[(y - cy) ** 2 + (x - cx) ** 2 < radius**2] = index
+    return out
+
+
+def scores_of(indices, classes, seed=0):
+    """Scores whose argmax is `indices`: classes x H x W float32."""
+    rng = np.random.RandomState(seed)
+    scores = rng.standard_normal((classes,) + indices.shape).astype(np.float32)
+    top = scores.max(axis=0) + 1
+    np.put_along_axis(scores, indices[None].astype(np.int64), top[None], axis=0)
+    return scores
+
+
+def paletted(indices, table=None):
+    """A Pillow image of mode P."""
+    image = Image.fromarray(indices)
+    table = palette.voc() if table is None else table
+    image.putpalette(np.asarray(table, np.uint8).tobytes())
+    return image
+
+
+def make_voc(folder, names=("a", "b", "c"), train=("a", "b"), val=("c",), size=(24, 32)):
+    """A small data set in the VOC layout at `folder`; gives its path.
+
+    Images are PNG, so that tests know every pixel; classes 0 to 3 and 255 occur.
+    """
+    for part in ("JPEGImages", "SegmentationClass", "ImageSets/Segmentation"):
+        if not os.path.isdir(os.path.join(folder, part)):
+            os.makedirs(os.path.join(folder, part))
+    for seed, name in enumerate(names):
+        rng = np.random.RandomState(seed)
+        image = rng.randint(0, 256, size + (3,)).astype(np.uint8)
+        label = rings(size[0], size[1], 4, seed)
+        label[0] = 255
+        Image.fromarray(image).save(os.path.join(folder, "JPEGImages", name + ".png"))
+        paletted(label).save(os.path.join(folder, "SegmentationClass", name + ".png"))
+    for name, members in (("train", train), ("val", val)):
+        path = os.path.join(folder, "ImageSets", "Segmentation", name + ".txt")
+        with io.open(path, "w", encoding="utf-8") as f:
+            f.write("".join("%s\n" % member for member in members))
+    return folder
+
+
+def label_of(folder, name):
+    """The label array of one name in a data set of `make_voc`."""
+    return np.array(Image.open(os.path.join(folder, "SegmentationClass", name + ".png")))
+
+
+def image_of(folder, name):
+    """The image array of one name in a data set of `make_voc`."""
+    return np.array(Image.open(os.path.join(folder, "JPEGImages", name + ".png")))
+
+
+def pack(folder, path, mode):
+    """A tar archive (`mode` as for tarfile) of `folder` below VOCdevkit/VOC2012."""
+    with tarfile.open(path, mode) as tar:
+        tar.add(folder, "VOCdevkit/VOC2012")
+    return path
