@@ -1,0 +1,66 @@
+"""Small edits on a layer's weights: more classes, other input channels, other names.
+
+Functions take the arrays of one layer (weights, then perhaps a bias) or whole `Weights` and return
+new ones; what they are given stays as it is.
+"""
+
+import numpy as np
+
+from caffeformat import InputError, Weights
+
+
+def grow_outputs(arrays, outputs, places=None):
+    """The arrays of a Convolution or InnerProduct layer with `outputs` instead of fewer outputs.
+
+    The old outputs become those that `places` lists (default: the first ones); the new ones start
+    at zero, so that they say nothing until they learn. Raises `InputError` where the old outputs
+    have no place.
+    """
+    have = arrays[0].shape[0]
+    places = list(range(have)) if places is None else list(places)
+    if len(set(places)) != have or len(places) != have:
+        raise InputError(f"{have} outputs need {have} different places, found {places}")
+    if not all(0 <= place < outputs for place in places):
+        raise InputError(f"places {places} are not all among {outputs} outputs")
+    grown = []
+    for array in arrays:
+        new = np.zeros((outputs,) + array.shape[1:], np.float32)
+        new[places] = array
+        grown.append(new)
+    return grown
+
+
+def widen_inputs(arrays, channels):
+    """The arrays of a Convolution for `channels` input channels, from one for fewer or more.
+
+    The first channels keep their weights; each further one gets the average of all old channels
+    (how Berkeley gave BGR weights a depth channel). Where `channels` is smaller, all are that
+    average, as no old channel stands for the new ones.
+    """
+    weights = arrays[0]
+    have = weights.shape[1]
+    average = weights.mean(axis=1, keepdims=True)
+    kept = weights if channels >= have else weights[:, :0]
+    more = np.repeat(average, channels - kept.shape[1], axis=1)
+    return [np.concatenate([kept, more], axis=1), *arrays[1:]]
+
+
+def rename(weights, names):
+    """`Weights` with layers renamed by `names`, {old: new}, in the same order.
+
+    Raises `InputError` where a layer is missing or two would have one name.
+    """
+    missing = [name for name in names if name not in weights.types and name not in weights]
+    if missing:
+        raise InputError(
+            f"no layer {', '.join(missing)} in the weights; they have {', '.join(weights)}"
+        )
+    new = [names.get(name, name) for name in weights]
+    twice = sorted({name for name in new if new.count(name) > 1})
+    if twice:
+        raise InputError(f"two layers would be called {', '.join(twice)}")
+    return Weights(
+        zip(new, weights.values()),
+        weights.name,
+        {names.get(name, name): kind for name, kind in weights.types.items()},
+    )
