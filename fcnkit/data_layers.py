@@ -93,13 +93,14 @@ class SegmentationData(engine.load().Layer):
         """Shape the tops for the batch that comes next."""
         if self._batch is None:
             self._batch = self._loader.next()
-        for blob, array in zip(top, self._batch):
-            blob.reshape(*array.shape)
+        # By index: BVLC Caffe's lists of blobs cannot be iterated.
+        for i, array in enumerate(self._batch):
+            top[i].reshape(*array.shape)
 
     def forward(self, bottom, top):
         """Hand out the batch."""
-        for blob, array in zip(top, self._batch):
-            blob.data[...] = array
+        for i, array in enumerate(self._batch):
+            top[i].data[...] = array
         self._batch = None
 
     def backward(self, top, propagate_down, bottom):
