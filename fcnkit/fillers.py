@@ -25,19 +25,27 @@ def bilinear_kernel(size):
     return np.outer(ramp, ramp).astype(np.float32)
 
 
+def can_interpolate(shape):
+    """Whether Deconvolution weights of `shape` can upsample each channel by itself.
+
+    They need a square kernel and, where not one a group, as many outputs as inputs.
+    """
+    return len(shape) == 4 and shape[2] == shape[3] and shape[1] in (1, shape[0])
+
+
 def interpolation_weights(shape):
     """Deconvolution weights (in x out/group x k x k) that upsample every channel by itself.
 
     Grouped weights (one output a group) hold the bilinear kernel everywhere, others on the
-    diagonal. Raises `InputError` where the kernel is not square or the channels do not pair up.
+    diagonal. Raises `InputError` where `can_interpolate` is False.
     """
-    inputs, outputs, height, width = shape
-    if height != width or outputs not in (1, inputs):
+    if not can_interpolate(shape):
         raise InputError(
             f"weights of shape {tuple(shape)} cannot interpolate bilinearly: the kernel has to be "
             "square, with one output channel for each input channel"
         )
-    kernel = bilinear_kernel(height)
+    inputs, outputs, size, _ = shape
+    kernel = bilinear_kernel(size)
     if outputs == 1:
         return np.tile(kernel, (inputs, 1, 1, 1))
     weights = np.zeros(shape, np.float32)
