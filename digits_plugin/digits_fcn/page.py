@@ -42,7 +42,7 @@ def png_uri(array):
 
 
 def layers_uri(indices, background, confidence=None):
-    """A picture for the script, not the eye: class, border distance, confidence as red, green, blue.
+    """A picture for the script, not the eye: red class, green border distance, blue confidence.
 
     The border distance is 0 where no outline is ever drawn: background and ignored pixels.
     """

@@ -5,8 +5,6 @@ code of the project, so that both implementations are held to the same independe
 Run it from anywhere: python tests/vectors/make_vectors.py
 """
 
-from __future__ import absolute_import, division, unicode_literals
-
 import json
 import os
 import random
@@ -111,7 +109,7 @@ def main():
     write(
         "iou.json",
         {
-            "about": "confusion (rows truth), IoU a class, mean over classes that occur; 255 ignored",
+            "about": "confusion (rows: truth), IoU, its mean over classes that occur; 255 ignored",
             "cases": [
                 iou_case("all right", 3, same, same),
                 iou_case("noise", 4, noise(9, 11, [0, 1, 2, 3]), noise(9, 11, [0, 1, 2, 3])),
