@@ -1,0 +1,63 @@
+"""Shapes of parameters from a net's text, against what BVLC Caffe made of 282 layers."""
+
+import numpy as np
+import pytest
+
+from caffeformat import InputError, filter_net, parse_text, pb
+from fcnkit.parameters import layer_parameters, net_parameters
+
+# Recurrent layers unroll into nets of their own, which no text shows; the cases use Parameter layers
+# as inputs and do not list them.
+NOT_COMPARED = {"LSTM", "RNN", "Parameter"}
+
+
+def test_shapes_are_those_that_caffe_makes(golden):
+    checked = set()
+    for path in sorted((golden / "layers").glob("*.npz")):
+        with np.load(path) as case:
+            found = {key: case[key].shape for key in case.files if key.startswith("param:")}
+            inputs = {key[3:]: case[key].shape for key in case.files if key.startswith("in:")}
+            net = parse_text(str(case["prototxt"]), pb.NetParameter)
+            net = filter_net(net, int(case["phase"]))
+        compared = {layer.name for layer in net.layer if layer.type not in NOT_COMPARED}
+        expected = {
+            f"param:{layer.name}:{index}": blob.shape
+            for layer, blobs in net_parameters(net, inputs)
+            if layer.name in compared
+            for index, blob in enumerate(blobs)
+        }
+        found = {key: shape for key, shape in found.items() if key.split(":")[1] in compared}
+        assert expected == found, path.name
+        checked |= {layer.type for layer in net.layer if found}
+    assert {"Convolution", "Deconvolution", "InnerProduct", "BatchNorm", "Scale"} <= checked
+
+
+def parameters(text, *bottoms):
+    return layer_parameters(parse_text(text, pb.LayerParameter), bottoms)
+
+
+def test_a_filler_is_the_one_in_force():
+    scale, bias = parameters('type: "Scale" scale_param { bias_term: true }', (1, 3, 4, 4))
+    assert (scale.filler.type, scale.filler.value) == ("constant", 1)
+    assert bias.filler is None
+    (slope,) = parameters('type: "PReLU"', (1, 3, 4, 4))
+    assert (slope.shape, slope.filler.value) == ((3,), 0.25)
+    weights, bias = parameters(
+        'type: "InnerProduct" inner_product_param { num_output: 2 weight_filler { type: "msra" } }',
+        (1, 3, 4, 4),
+    )
+    assert weights.filler.type == "msra"
+    assert bias.filler is None
+
+
+def test_a_shape_that_nothing_tells_is_an_error_that_names_the_blob():
+    net = parse_text(
+        'layer { name: "data" type: "Data" top: "data" }'
+        'layer { name: "fc" type: "InnerProduct" bottom: "data" top: "fc"'
+        "        inner_product_param { num_output: 2 } }",
+        pb.NetParameter,
+    )
+    with pytest.raises(InputError, match='blob "data"'):
+        net_parameters(net)
+    (entry,) = net_parameters(net, {"data": (1, 3, 4, 4)})
+    assert entry[1][0].shape == (2, 48)
