@@ -5,8 +5,7 @@ import os
 
 import numpy as np
 
-import caffeformat
-from caffeformat import InputError
+from caffeformat import InputError, datum_to_array, open_database, pb
 
 from .classes import read_class_names
 from .images import IMAGE_SUFFIXES, open_image, read_rgb
@@ -33,6 +32,8 @@ def image_files(folder):
             if suffix.lower() not in IMAGE_SUFFIXES or name.startswith("."):
                 continue
             path = os.path.join(place, name)
+            if "\n" in path[len(folder) :]:
+                raise InputError(f"{path!r}: names of images may not hold an end of line")
             key = os.path.relpath(os.path.join(place, stem), folder).replace(os.sep, "/")
             if key in found:
                 raise InputError(f"{path}: {found[key]} has the same name: remove one of them")
@@ -129,8 +130,8 @@ class LmdbDataset(SegmentationDataset):
     """
 
     def __init__(self, features, labels, ids=None, classes=None, palette=None):
-        self._features = caffeformat.open_database(features)
-        self._labels = caffeformat.open_database(labels)
+        self._features = open_database(features)
+        self._labels = open_database(labels)
         self.keys = list(self._features.keys())
         if self.keys != list(self._labels.keys()):
             self.close()
@@ -167,9 +168,9 @@ class LmdbDataset(SegmentationDataset):
         return array[0]
 
     def _array(self, database, i):
-        datum = caffeformat.pb.Datum()
+        datum = pb.Datum()
         datum.ParseFromString(database.get(self.keys[i]))
-        array = caffeformat.datum_to_array(datum)
+        array = datum_to_array(datum)
         if array.dtype != np.uint8:
             raise InputError(f"{self.ids[i]}: expected bytes, found {array.dtype} values")
         return array
@@ -223,8 +224,9 @@ def _if_there(read, folder, name):
 
 
 def _read_ids(path):
-    with open(path, encoding="utf-8") as file:
-        return file.read().splitlines()
+    # File names need not be UTF-8, and may hold all that splitlines() takes for an end of line.
+    with open(path, encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+        return file.read().rstrip("\n").split("\n")
 
 
 def _text(key):

@@ -1,0 +1,173 @@
+#!/usr/bin/env python3
+"""Turn folders of images and labels into LMDBs, as DIGITS lays them out."""
+
+import os
+import sys
+
+from fcnkit.data_prep.lmdb_dataset import VAL_PERCENT, create_lmdb, find_splits, split_pairs
+from tqdm import tqdm
+
+from caffeformat import InputError
+from fcnkit import cli
+from fcnkit.classes import read_class_names, voc_class_names
+from fcnkit.palette import read_palette, voc_palette
+
+
+def add_arguments(parser):
+    """Declare the command's arguments."""
+    folders = parser.add_argument_group("folders")
+    folders.add_argument(
+        "data",
+        nargs="?",
+        metavar="DATA",
+        help="folder with {train,val}/{images,labels}, as prepare_pascal_voc_data leaves it, or "
+        "with {images,labels}",
+    )
+    folders.add_argument("out", metavar="OUT", help="folder to make")
+    folders.add_argument("--images", metavar="DIR", help="training images, instead of DATA")
+    folders.add_argument("--labels", metavar="DIR", help="their labels, by the same names")
+    folders.add_argument("--val-images", metavar="DIR", help="separate validation images")
+    folders.add_argument("--val-labels", metavar="DIR", help="their labels")
+    folders.add_argument(
+        "--val-percent",
+        type=int,
+        metavar="N",
+        help="share of the training images that is drawn for validation, where validation has no "
+        f"folder of its own (default: {VAL_PERCENT})",
+    )
+    folders.add_argument(
+        "--shuffle", action="store_true", help="write the training images in random order"
+    )
+    folders.add_argument(
+        "--seed", type=int, default=1, help="of what is drawn and shuffled (default: %(default)s)"
+    )
+    folders.add_argument(
+        "--force", action="store_true", help="replace what OUT holds of the same names"
+    )
+    form = parser.add_argument_group("form")
+    form.add_argument(
+        "--channels",
+        choices=["color", "grey", "none"],
+        default="none",
+        help="channel conversion; none keeps each image's own (default: %(default)s)",
+    )
+    form.add_argument(
+        "--encoding",
+        choices=["png", "jpeg", "raw"],
+        default="png",
+        help="how images are stored; what is in that form already is not encoded again "
+        "(default: %(default)s)",
+    )
+    form.add_argument(
+        "--label-encoding",
+        choices=["png", "raw"],
+        default="png",
+        help="how labels are stored, as one channel of class indices (default: %(default)s)",
+    )
+    form.add_argument(
+        "--small",
+        action="store_true",
+        help="compress PNGs some 10%% smaller, which takes ten times as long",
+    )
+    form.add_argument(
+        "--same-shape",
+        action="store_true",
+        help="images whose shape is not the first one's are an error",
+    )
+    classes = parser.add_argument_group("classes")
+    classes.add_argument(
+        "--classes",
+        metavar="FILE",
+        help="class names, one a line, or `voc`; labels past them are an error (default: "
+        "DATA/classes.txt where it is there)",
+    )
+    classes.add_argument(
+        "--colour-map",
+        metavar="FILE",
+        help="the classes' colours, for RGB labels: text with `R G B` a line, a paletted label "
+        "image, or `voc`",
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2,
+        metavar="N",
+        help="processes that encode (default: %(default)s)",
+    )
+
+
+def run(args):
+    """Run the command."""
+    _check(args)
+    train, val = find_splits(args.data, args.images, args.labels, args.val_images, args.val_labels)
+    if val is None:
+        percent = VAL_PERCENT if args.val_percent is None else args.val_percent
+        train, val = split_pairs(train, percent, args.seed)
+    elif args.val_percent is not None:
+        raise InputError("--val-percent: validation images have a folder of their own already")
+    with tqdm(unit="image", total=len(train) + len(val), disable=None) as bar:
+
+        def show(split, done, total):
+            bar.set_description(split, refresh=False)
+            bar.update()
+
+        manifest = create_lmdb(
+            train,
+            val,
+            args.out,
+            classes=_classes(args),
+            colours=_colours(args.colour_map),
+            encoding=args.encoding,
+            label_encoding=args.label_encoding,
+            channels=args.channels,
+            small=args.small,
+            same_shape=args.same_shape,
+            shuffle_seed=args.seed if args.shuffle else None,
+            workers=args.workers,
+            force=args.force,
+            progress=show,
+        )
+    _report(args.out, manifest)
+
+
+def _check(args):
+    for one, other in (("images", "labels"), ("val_images", "val_labels")):
+        if bool(getattr(args, one)) != bool(getattr(args, other)):
+            names = [name.replace("_", "-") for name in (one, other)]
+            raise InputError("--{} and --{} go together: give both".format(*names))
+    if bool(args.data) == bool(args.images):
+        raise InputError("give either DATA or --images and --labels: create_lmdb DATA OUT")
+    if args.val_percent is not None and not 0 <= args.val_percent < 100:
+        raise InputError(f"--val-percent {args.val_percent}: expected 0 to 99")
+    if args.workers < 1:
+        raise InputError(f"--workers {args.workers}: expected 1 or more")
+
+
+def _classes(args):
+    if args.classes is None:
+        own = os.path.join(args.data, "classes.txt") if args.data else ""
+        return read_class_names(own) if os.path.exists(own) else None
+    return voc_class_names() if args.classes == "voc" else read_class_names(args.classes)
+
+
+def _colours(given):
+    if given is None:
+        return None
+    return voc_palette() if given == "voc" else read_palette(given)
+
+
+def _report(out, manifest):
+    for split, facts in manifest["splits"].items():
+        print(f"{split}: {facts['images']} images in {out}/{split}_db")
+        if facts["labels_with_another_palette"]:
+            print(
+                f"warning: {facts['labels_with_another_palette']} of its labels have other colours "
+                f"than palette.txt; check_dataset tells which",
+                file=sys.stderr,
+            )
+    print("mean (B G R): {} {} {}".format(*manifest["mean_bgr"]))
+    print(f"{len(manifest['classes'])} classes")
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run_module(sys.modules[__name__]))

@@ -1,0 +1,137 @@
+"""Work on a sequence in several processes, results in the sequence's order.
+
+A worker is an object that is called with an item, returns a result, and whose `summary()` is asked
+for at the end. Items are handed out as workers get free, but what comes out depends on the items
+alone, so results do not change with the number of workers.
+"""
+
+import contextlib
+import multiprocessing
+import multiprocessing.connection
+import signal
+import traceback
+
+from caffeformat import InputError
+
+# Items that a worker may have been sent and not answered: one in work, one to go on with.
+_SENT = 2
+# Items that may be under way or finished out of order, a worker. It bounds memory.
+_WINDOW = 4
+
+
+def run_workers(make_worker, items, workers, take):
+    """Call `take(result)` for each of `items`, in order; returns the workers' summaries.
+
+    `make_worker()` makes a worker in each of `workers` processes (in this one, where that is 1)
+    and, like items and results, must be picklable where processes are not forked.
+    Raises `InputError` as workers do, for the first item that fails, and where a process dies.
+    """
+    if workers <= 1:
+        worker = make_worker()
+        for item in items:
+            take(worker(item))
+        return [worker.summary()]
+    crew = [_Helper(make_worker) for _ in range(workers)]
+    try:
+        _run(crew, items, take)
+        return [helper.finish() for helper in crew]
+    finally:
+        for helper in crew:
+            helper.stop()
+
+
+def _run(crew, items, take):
+    items = enumerate(items)
+    ready = {}
+    sent = taken = 0
+    more = True
+    while True:
+        while more and sent - taken < _WINDOW * len(crew):
+            helper = min(crew, key=lambda helper: helper.pending)
+            if helper.pending >= _SENT:
+                break
+            item = next(items, None)
+            if item is None:
+                more = False
+                break
+            helper.send(item)
+            sent += 1
+        if sent == taken:
+            return
+        busy = {helper.connection: helper for helper in crew if helper.pending}
+        for connection in multiprocessing.connection.wait(list(busy)):
+            index, outcome = busy[connection].receive()
+            ready[index] = outcome
+        while taken in ready:
+            result, error = ready.pop(taken)
+            if error is not None:
+                raise error
+            take(result)
+            taken += 1
+
+
+class _Helper:
+    """A process with a worker in it, and the pipe to it."""
+
+    def __init__(self, make_worker):
+        self.connection, other = multiprocessing.Pipe()
+        self._process = multiprocessing.Process(
+            target=_serve, args=(other, make_worker), daemon=True
+        )
+        self._process.start()
+        other.close()
+        self.pending = 0
+
+    def send(self, item):
+        """Hand over (index, item)."""
+        self.connection.send(item)
+        self.pending += 1
+
+    def receive(self):
+        """(index, (result, error)) of an item that was sent."""
+        self.pending -= 1
+        try:
+            index, result, problem, is_input_error = self.connection.recv()
+        except (EOFError, ConnectionResetError) as error:
+            self._process.join()
+            raise InputError(
+                f"a worker process ended unexpectedly (status {self._process.exitcode}); if memory "
+                f"is short, try fewer workers"
+            ) from error
+        if problem is None:
+            return index, (result, None)
+        if is_input_error:
+            return index, (None, InputError(problem))
+        return index, (None, RuntimeError(f"in a worker process:\n{problem}"))
+
+    def finish(self):
+        """The worker's summary, after its last item."""
+        self.connection.send(None)
+        return self.connection.recv()
+
+    def stop(self):
+        """End the process, whatever it is doing."""
+        self.connection.close()
+        self._process.terminate()
+        self._process.join()
+
+
+def _serve(connection, make_worker):
+    # Ctrl-C reaches the whole group of processes; the first one ends the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    worker = make_worker()
+    # A broken pipe means that the first process is gone: there is nobody left to tell.
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        for index, item in iter(connection.recv, None):
+            connection.send((index, *_attempt(worker, item)))
+        connection.send(worker.summary())
+
+
+def _attempt(worker, item):
+    """(result, problem, whether the problem is an `InputError`)."""
+    try:
+        return worker(item), None, False
+    except InputError as error:
+        return None, str(error), True
+    except Exception:
+        return None, traceback.format_exc(), False
