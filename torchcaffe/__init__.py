@@ -1,1 +1,42 @@
 """Caffe on PyTorch, under pycaffe's names."""
+
+from caffeformat import pb
+
+from .blob import Blob
+from .device import set_device, set_mode_cpu, set_mode_gpu, set_random_seed
+from .layers import layer_type_list
+from .net import Net
+from .python_layers import Layer, allow_python_modules
+from .solver import (
+    AdaDeltaSolver,
+    AdaGradSolver,
+    AdamSolver,
+    NesterovSolver,
+    RMSPropSolver,
+    SGDSolver,
+    get_solver,
+)
+
+TRAIN, TEST = pb.TRAIN, pb.TEST
+__version__ = "1.0.0"
+
+__all__ = [
+    "TEST",
+    "TRAIN",
+    "AdaDeltaSolver",
+    "AdaGradSolver",
+    "AdamSolver",
+    "Blob",
+    "Layer",
+    "NesterovSolver",
+    "Net",
+    "RMSPropSolver",
+    "SGDSolver",
+    "allow_python_modules",
+    "get_solver",
+    "layer_type_list",
+    "set_device",
+    "set_mode_cpu",
+    "set_mode_gpu",
+    "set_random_seed",
+]

@@ -1,0 +1,112 @@
+"""What a network got right: Accuracy and ArgMax."""
+
+import torch
+
+from .base import Layer, register
+from .loss import LossLayer
+
+
+@register("Accuracy")
+class Accuracy(LossLayer):
+    """The share of labels that are among the `top_k` highest scores.
+
+    A score that ties with the true class counts as higher, as in Caffe. A second top holds the
+    accuracy of each class, 0 for a class without labels.
+    """
+
+    tops = (1, 2)
+    is_loss = False
+    differentiable = False
+
+    def setup(self, shapes):
+        p = self.proto.accuracy_param
+        self.top_k = p.top_k
+        self.ignore_label = p.ignore_label if p.HasField("ignore_label") else None
+        self.axis = self.canonical_axis(p.axis, shapes[0])
+        return []
+
+    def check(self, shapes):
+        self.require_one_label_a_vector(shapes, self.axis)
+        if self.top_k > shapes[0][self.axis]:
+            raise self.error(
+                f"top_k is {self.top_k}, but its bottom of shape {tuple(shapes[0])} has "
+                f"{shapes[0][self.axis]} classes."
+            )
+
+    def top_shapes(self, shapes):
+        return [(), (shapes[0][self.axis],)][: len(self.proto.top)]
+
+    def forward(self, bottoms, params):
+        scores, labels = bottoms
+        index, valid = self.read_labels(labels, scores.shape, self.axis)
+        # The true class itself is one of those that are at least as high.
+        higher = (scores >= scores.gather(self.axis, index)).sum(self.axis, keepdim=True) - 1
+        right = higher < self.top_k
+        if valid is not None:
+            right &= valid
+        counted = index.numel() if valid is None else valid.sum()
+        tops = [right.sum() / max(1, counted)]
+        if len(self.proto.top) > 1:
+            classes = scores.shape[self.axis]
+            labelled = index if valid is None else index[valid]
+            totals = torch.bincount(labelled.flatten(), minlength=classes)
+            hits = torch.bincount(index[right], minlength=classes)
+            tops.append(hits / totals.clamp(min=1))
+        return [top.to(scores.dtype) for top in tops]
+
+
+@register("ArgMax")
+class ArgMax(Layer):
+    """Where the `top_k` highest values are; of equal ones the last.
+
+    With `axis`: along it, the indices, or with `out_max_val` the values. Without: over each whole
+    image, N x 1 x top_k, or N x 2 x top_k with the values in the second channel.
+    """
+
+    differentiable = False
+
+    def setup(self, shapes):
+        p = self.proto.argmax_param
+        self.top_k, self.values = p.top_k, p.out_max_val
+        self.axis = self.canonical_axis(p.axis, shapes[0]) if p.HasField("axis") else None
+        return []
+
+    def check(self, shapes):
+        shape = shapes[0]
+        candidates = shape[self.axis] if self.axis is not None else torch.Size(shape[1:]).numel()
+        if not 1 <= self.top_k <= candidates:
+            raise self.error(
+                f"top_k is {self.top_k}, but its bottom of shape {tuple(shape)} gives "
+                f"{candidates} values to choose from."
+            )
+
+    def top_shapes(self, shapes):
+        shape = list(shapes[0])
+        if self.axis is not None:
+            shape[self.axis] = self.top_k
+            return [tuple(shape)]
+        whole = [1] * max(len(shape), 3)
+        whole[0], whole[1], whole[2] = shape[0], 2 if self.values else 1, self.top_k
+        return [tuple(whole)]
+
+    def forward(self, bottoms, params):
+        (x,) = bottoms
+        if self.axis is not None:
+            index, values = self._highest(x, self.axis)
+            return [values if self.values else index]
+        index, values = self._highest(x.flatten(1), 1)
+        both = torch.stack([index, values] if self.values else [index], 1)
+        return [both.view(self.top_shapes([x.shape])[0])]
+
+    def _highest(self, x, axis):
+        """Indices (as floats) and values of the `top_k` highest along `axis`, the last first."""
+        size = x.shape[axis]
+        if self.top_k == 1:
+            values = x.amax(axis, keepdim=True)
+            places = torch.arange(size, device=x.device).view(-1, *(1,) * (x.dim() - axis - 1))
+            index = torch.where(x == values, places, -1).amax(axis, keepdim=True)
+        else:
+            values, index = x.flip(axis).sort(dim=axis, descending=True, stable=True)
+            values = values.narrow(axis, 0, self.top_k)
+            index = size - 1 - index.narrow(axis, 0, self.top_k)
+        return index.to(x.dtype), values

@@ -1,0 +1,134 @@
+"""Layers that map every value by itself, without anything learned (but PReLU's slopes)."""
+
+import torch
+import torch.nn.functional as F
+
+from caffeformat import pb
+
+from .base import Layer, Param, register
+
+
+@register("ReLU")
+class ReLU(Layer):
+    """x where x > 0, negative_slope * x elsewhere."""
+
+    def setup(self, shapes):
+        self.slope = self.proto.relu_param.negative_slope
+        return []
+
+    def forward(self, bottoms, params):
+        (x,) = bottoms
+        return [F.leaky_relu(x, self.slope) if self.slope else F.relu(x)]
+
+
+@register("PReLU")
+class PReLU(Layer):
+    """ReLU with a learned slope for each channel, or one for all (He et al. 2015)."""
+
+    def setup(self, shapes):
+        p = self.proto.prelu_param
+        if len(shapes[0]) < 2:
+            raise self.error(f"needs a bottom of 2 axes or more, found shape {tuple(shapes[0])}.")
+        filler = p.filler
+        if not p.HasField("filler"):
+            filler = pb.FillerParameter(type="constant", value=0.25)
+        self.channels = shapes[0][1]
+        return [Param(() if p.channel_shared else (self.channels,), filler)]
+
+    def check(self, shapes):
+        if shapes[0][1] != self.channels:
+            raise self.error(
+                f"its slopes are for {self.channels} channels, but its bottom "
+                f'"{self.proto.bottom[0]}" has shape {tuple(shapes[0])}.'
+            )
+
+    def forward(self, bottoms, params):
+        return [F.prelu(bottoms[0], params[0].reshape(-1))]
+
+
+@register("ELU")
+class ELU(Layer):
+    """x where x > 0, alpha (e^x - 1) elsewhere (Clevert et al. 2015)."""
+
+    def forward(self, bottoms, params):
+        return [F.elu(bottoms[0], self.proto.elu_param.alpha)]
+
+
+@register("Sigmoid")
+class Sigmoid(Layer):
+    """1 / (1 + e^-x)."""
+
+    def forward(self, bottoms, params):
+        return [torch.sigmoid(bottoms[0])]
+
+
+@register("TanH")
+class TanH(Layer):
+    """The hyperbolic tangent."""
+
+    def forward(self, bottoms, params):
+        return [torch.tanh(bottoms[0])]
+
+
+@register("Swish")
+class Swish(Layer):
+    """x * sigmoid(beta x) (Ramachandran et al. 2017)."""
+
+    def forward(self, bottoms, params):
+        (x,) = bottoms
+        return [x * torch.sigmoid(self.proto.swish_param.beta * x)]
+
+
+@register("BNLL")
+class BNLL(Layer):
+    """log(1 + e^x), the binomial normal log likelihood."""
+
+    def forward(self, bottoms, params):
+        (x,) = bottoms
+        return [x.clamp(min=0) + torch.log1p(torch.exp(-x.abs()))]
+
+
+@register("AbsVal")
+class AbsVal(Layer):
+    """|x|."""
+
+    def forward(self, bottoms, params):
+        return [bottoms[0].abs()]
+
+
+@register("Clip")
+class Clip(Layer):
+    """x, but no less than min and no more than max."""
+
+    def forward(self, bottoms, params):
+        p = self.proto.clip_param
+        return [bottoms[0].clamp(p.min, p.max)]
+
+
+@register("Threshold")
+class Threshold(Layer):
+    """1 where x > threshold, 0 elsewhere; no gradient."""
+
+    differentiable = False
+
+    def forward(self, bottoms, params):
+        (x,) = bottoms
+        return [(x > self.proto.threshold_param.threshold).to(x.dtype)]
+
+
+@register("Dropout")
+class Dropout(Layer):
+    """In TRAIN zeroes each value with probability dropout_ratio and scales the others up.
+
+    In TEST it hands its bottom through.
+    """
+
+    def setup(self, shapes):
+        self.ratio = self.proto.dropout_param.dropout_ratio
+        if not 0 < self.ratio < 1:
+            raise self.error(f"dropout_ratio must be between 0 and 1, found {self.ratio}.")
+        return []
+
+    def forward(self, bottoms, params):
+        (x,) = bottoms
+        return [F.dropout(x, self.ratio) if self.phase == pb.TRAIN else x.view_as(x)]

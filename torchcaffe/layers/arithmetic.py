@@ -1,0 +1,223 @@
+"""Sums, products and powers: Power, Exp, Log, Eltwise, Scale, Bias."""
+
+import math
+
+import torch
+
+from caffeformat import pb
+
+from .base import Layer, Param, register
+
+
+@register("Power")
+class Power(Layer):
+    """(shift + scale x) ^ power.
+
+    In place, the gradient is what Caffe computes there: the slope, at the output, times itself
+    instead of times the top's diff.
+    """
+
+    def setup(self, shapes):
+        p = self.proto.power_param
+        self.power, self.scale, self.shift = p.power, p.scale, p.shift
+        return []
+
+    def forward(self, bottoms, params):
+        (x,) = bottoms
+        if self.power * self.scale == 0:  # a constant; as a formula, 0 ^ p has no gradient
+            return [torch.full_like(x, 1 if self.power == 0 else self.shift**self.power)]
+        if x.requires_grad and self.proto.bottom[0] == self.proto.top[0]:
+            return [_PowerInPlace.apply(x, self)]
+        return [self.of(x)]
+
+    def of(self, x):
+        """The formula, as a tensor of its own."""
+        top = x * self.scale if self.scale != 1 else x
+        if self.shift:
+            top = top + self.shift
+        if self.power != 1:
+            top = top.pow(self.power)
+        return top.clone() if top is x else top
+
+
+class _PowerInPlace(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, layer):
+        top = layer.of(x)
+        ctx.save_for_backward(top)
+        ctx.layer = layer
+        return top
+
+    @staticmethod
+    def backward(ctx, diff):
+        (top,) = ctx.saved_tensors
+        layer = ctx.layer
+        slope = layer.power * layer.scale
+        inner = layer.shift + layer.scale * top
+        if layer.power == 1:
+            return torch.full_like(diff, slope**2), None
+        if layer.power == 2:
+            return (slope * inner).square(), None
+        return (slope * top / inner).square(), None
+
+
+def _log_of_base(layer, base):
+    """The natural logarithm of `base`, where -1 stands for e."""
+    if base == -1:
+        return 1.0
+    if base <= 0:
+        raise layer.error(f"base must be more than 0, or -1 for e; found {base}.")
+    return math.log(base)
+
+
+@register("Exp")
+class Exp(Layer):
+    """base ^ (shift + scale x), with base e unless it is set."""
+
+    def setup(self, shapes):
+        p = self.proto.exp_param
+        log_base = _log_of_base(self, p.base)
+        self.scale, self.shift = p.scale * log_base, p.shift * log_base
+        return []
+
+    def forward(self, bottoms, params):
+        return [torch.exp(bottoms[0] * self.scale + self.shift)]
+
+
+@register("Log")
+class Log(Layer):
+    """log_base(shift + scale x), with base e unless it is set."""
+
+    def setup(self, shapes):
+        p = self.proto.log_param
+        self.log_base, self.scale, self.shift = _log_of_base(self, p.base), p.scale, p.shift
+        if self.log_base == 0:
+            raise self.error("base 1 has no logarithm.")
+        return []
+
+    def forward(self, bottoms, params):
+        return [torch.log(bottoms[0] * self.scale + self.shift) / self.log_base]
+
+
+@register("Eltwise")
+class Eltwise(Layer):
+    """The product, (weighted) sum or maximum of bottoms of one shape, value by value.
+
+    The gradient of a maximum goes to one bottom only: to the later one of the first two where
+    they tie, to the earlier one after that. `stable_prod_grad: false` gives the same gradient as
+    true here (in Caffe it divides, and so fails at zeros).
+    """
+
+    bottoms = (2, None)
+
+    def setup(self, shapes):
+        p = self.proto.eltwise_param
+        self.operation, coefficients = p.operation, list(p.coeff)
+        if coefficients and self.operation != pb.EltwiseParameter.SUM:
+            raise self.error("coeff is for operation SUM only.")
+        if coefficients and len(coefficients) != len(shapes):
+            raise self.error(
+                f"needs one coeff a bottom; found {len(coefficients)} for {len(shapes)} bottoms."
+            )
+        self.coefficients = coefficients or [1.0] * len(shapes)
+        return []
+
+    def check(self, shapes):
+        self.require_same_shapes(shapes)
+
+    def forward(self, bottoms, params):
+        first, *others = bottoms
+        if self.operation == pb.EltwiseParameter.SUM:
+            start, *weights = self.coefficients
+            top = first if start == 1 else first * start
+            for x, weight in zip(others, weights):
+                top = torch.add(top, x, alpha=weight)
+            return [top]
+        if self.operation == pb.EltwiseParameter.PROD:
+            top = first
+            for x in others:
+                top = top * x
+            return [top]
+        top = torch.where(first > others[0], first, others[0])
+        for x in others[1:]:
+            top = torch.where(x > top, x, top)
+        return [top]
+
+
+class _Broadcast(Layer):
+    """What Scale and Bias share: one operand, learned or a second bottom, along some axes."""
+
+    bottoms = (1, 2)
+
+    def operand_shape(self, p, shapes):
+        """Settle `axis` and return the operand's shape, the bottom's from `axis` on."""
+        shape = shapes[0]
+        if len(shapes) == 2:
+            self.axis = self.canonical_axis(p.axis, shape) if shapes[1] else 0
+            return tuple(shapes[1])
+        self.axis = self.canonical_axis(p.axis, shape)
+        if p.num_axes < -1 or self.axis + p.num_axes > len(shape):
+            raise self.error(
+                f"num_axes is {p.num_axes} from axis {self.axis}, but its bottom has shape "
+                f"{tuple(shape)}."
+            )
+        return tuple(shape[self.axis :] if p.num_axes == -1 else shape[self.axis :][: p.num_axes])
+
+    def check(self, shapes):
+        operand = tuple(shapes[1]) if len(shapes) == 2 else self.operand
+        end = self.axis + len(operand)
+        if tuple(shapes[0][self.axis : end]) != operand:
+            raise self.error(
+                f"its operand of shape {operand} does not fit its bottom of shape "
+                f"{tuple(shapes[0])} from axis {self.axis} on."
+            )
+
+    def top_shapes(self, shapes):
+        return [shapes[0]]
+
+    def aligned(self, operand, x):
+        """`operand` with axes of 1 behind it, so that it meets `x` from `axis` on."""
+        missing = x.dim() - self.axis - operand.dim()
+        return operand.reshape(*operand.shape, *(1,) * missing)
+
+
+@register("Scale")
+class Scale(_Broadcast):
+    """x * scale, plus a bias with `bias_term`; the scale is learned, or the second bottom."""
+
+    output_is_free = True
+
+    def setup(self, shapes):
+        p = self.proto.scale_param
+        self.operand = self.operand_shape(p, shapes)
+        self.bias = p.bias_term
+        params = []
+        if len(shapes) == 1:
+            one = pb.FillerParameter(type="constant", value=1)
+            params.append(Param(self.operand, p.filler if p.HasField("filler") else one))
+        if self.bias:
+            params.append(Param(self.operand, p.bias_filler))
+        return params
+
+    def forward(self, bottoms, params):
+        x = bottoms[0]
+        scale = self.aligned(bottoms[1] if len(bottoms) == 2 else params[0], x)
+        if not self.bias:
+            return [x * scale]
+        return [torch.addcmul(self.aligned(params[-1], x), x, scale)]
+
+
+@register("Bias")
+class Bias(_Broadcast):
+    """x + bias; the bias is learned, or the second bottom."""
+
+    output_is_free = True
+
+    def setup(self, shapes):
+        p = self.proto.bias_param
+        self.operand = self.operand_shape(p, shapes)
+        return [Param(self.operand, p.filler)] if len(shapes) == 1 else []
+
+    def forward(self, bottoms, params):
+        x = bottoms[0]
+        return [x + self.aligned(bottoms[1] if len(bottoms) == 2 else params[0], x)]

@@ -1,0 +1,161 @@
+"""What a layer is, and the register of layer types.
+
+A layer type is a small class that reads its parameters once (`setup`), says what shapes it takes
+and gives (`check`, `top_shapes`), and computes its tops from its bottoms with torch functions
+(`forward`). Gradients are autograd's. What Caffe shows of a layer, its blobs, diffs, sharing and
+the order of things, is the net's business.
+"""
+
+import difflib
+
+import torch
+
+from caffeformat import InputError
+
+from .. import device
+
+_TYPES = {}
+
+
+def register(name):
+    """Class decorator: this class is what `type: "<name>"` means in a prototxt."""
+
+    def enter(cls):
+        cls.type = name
+        _TYPES[name] = cls
+        return cls
+
+    return enter
+
+
+def layer_type_list():
+    """The names of all layer types, sorted."""
+    return sorted(_TYPES)
+
+
+def create(proto, phase):
+    """The layer that LayerParameter `proto` asks for, not yet set up.
+
+    Raises `InputError` with the nearest known type where there is none of that name.
+    """
+    if proto.type not in _TYPES:
+        near = difflib.get_close_matches(proto.type, _TYPES, 1)
+        hint = f' Did you mean "{near[0]}"?' if near else ""
+        raise InputError(
+            f'layer "{proto.name}": there is no layer type "{proto.type}".{hint} '
+            f"Known types: {', '.join(layer_type_list())}."
+        )
+    return _TYPES[proto.type](proto, phase)
+
+
+class Param:
+    """A parameter that a layer declares: its shape and the FillerParameter it starts from.
+
+    Without `filler` the values start at zero, as in Caffe. With `learned=False` no solver changes
+    it (BatchNorm's statistics).
+    """
+
+    def __init__(self, shape, filler=None, learned=True):
+        self.shape, self.filler, self.learned = tuple(shape), filler, learned
+
+
+class Layer:
+    """Base of all layer types.
+
+    Attributes: `proto` (LayerParameter), `name`, `type`, `phase`, `blobs` (the layer's parameters
+    as Blobs, in Caffe's order; the net fills it in).
+    """
+
+    type = ""
+    bottoms = (1, 1)  # fewest and most bottoms; None: any number
+    tops = (1, 1)
+    is_loss = False  # its first top has loss weight 1 unless the prototxt says otherwise
+    differentiable = True
+    label_bottoms = ()  # bottoms that no gradient flows into
+    fixed_tops = False  # the tops' shapes are settled at set-up, not by bottoms (data, inputs)
+    # Its gradient does not need its own output: a layer that works in place on it may overwrite it.
+    output_is_free = False
+
+    def __init__(self, proto, phase):
+        self.proto, self.phase, self.name = proto, phase, proto.name
+        self.blobs = []
+        self.device = device.current()
+
+    @property
+    def public(self):
+        """What pycaffe shows as this layer: itself, or the object of a layer written in Python."""
+        return self
+
+    def setup(self, shapes):
+        """Read the prototxt, given the bottoms' shapes; return the declared `Param`s."""
+        return []
+
+    def check(self, shapes):
+        """Raise `InputError` where bottoms of these shapes do not fit (again at every reshape)."""
+
+    def top_shapes(self, shapes):
+        """The tops' shapes for bottoms of these shapes; as the first bottom unless overridden."""
+        return [shapes[0]] * len(self.proto.top)
+
+    def forward(self, bottoms, params):
+        """Compute the tops, a sequence of tensors, from tensors; must not change the bottoms."""
+        raise NotImplementedError
+
+    # for subclasses
+
+    def new_tensor(self, shape):
+        """A float32 tensor of `shape`, not filled, where this layer's net lives."""
+        return torch.empty(shape, device=self.device)
+
+    def error(self, problem):
+        """An `InputError` that says which layer it is about."""
+        return InputError(f'layer "{self.name}" ({self.type}): {problem}')
+
+    def canonical_axis(self, axis, shape, field="axis"):
+        """`axis`, which may count from the end, as an index into `shape`; refuses others."""
+        if not -len(shape) <= axis < len(shape):
+            raise self.error(f"{field} is {axis}, but its bottom has shape {tuple(shape)}.")
+        return axis % len(shape)
+
+    def require_same_shapes(self, shapes):
+        """Refuse bottoms that differ in shape."""
+        for index, shape in enumerate(shapes):
+            if shape != shapes[0]:
+                raise self.error(
+                    f"all its bottoms must have the same shape, but "
+                    f'"{self.proto.bottom[0]}" is {tuple(shapes[0])} and '
+                    f'"{self.proto.bottom[index]}" is {tuple(shape)}.'
+                )
+
+    def require_index(self, index, classes, values, bottom):
+        """Refuse an `index` tensor outside 0 .. classes - 1; `values` is what the bottom holds."""
+        if not index.numel():
+            return
+        low, high = (int(bound) for bound in index.aminmax())
+        if low < 0 or high >= classes:
+            wrong = low if low < 0 else high
+            found = values.reshape(-1)[(index.reshape(-1) == wrong).nonzero()[0, 0]].item()
+            raise self.error(
+                f'its bottom "{bottom}" holds the label {found:g}, but only 0 to {classes - 1} are '
+                f"valid here ({classes} classes). If it marks pixels to ignore, set ignore_label."
+            )
+
+
+class ManualLayer(Layer):
+    """A layer that works on Blobs and brings its own backward (Split, Parameter, Python)."""
+
+    def connect(self, bottoms, tops):
+        """Meet the Blobs, once, after `setup`; may add to `self.blobs`."""
+
+    def reshape_blobs(self, bottoms, tops):
+        """Give the tops their shapes (at set-up, and before every forward)."""
+        for top, shape in zip(tops, self.top_shapes([bottom.shape for bottom in bottoms])):
+            top.reshape(*shape)
+
+    def forward_blobs(self, bottoms, tops):
+        """Compute the tops' data from the bottoms'."""
+        raise NotImplementedError
+
+    def backward_blobs(self, tops, propagate_down, bottoms):
+        """Compute the diff of each bottom whose `propagate_down` holds from the tops' diffs."""
+        raise NotImplementedError

@@ -1,0 +1,93 @@
+"""Layers without bottoms that read no files: Input, Parameter, DummyData."""
+
+from caffeformat import pb
+
+from ..fillers import fill
+from .base import ManualLayer, Param, register
+
+
+@register("Input")
+class Input(ManualLayer):
+    """Tops that the user fills: their shapes come from the prototxt, then from `reshape`."""
+
+    bottoms = (0, 0)
+    tops = (1, None)
+    fixed_tops = True
+
+    def top_shapes(self, shapes):
+        wanted = [tuple(shape.dim) for shape in self.proto.input_param.shape]
+        tops = len(self.proto.top)
+        if len(wanted) not in (0, 1, tops):
+            raise self.error(f"needs one shape, or one for each of its {tops} tops.")
+        return (wanted or [()]) * tops if len(wanted) != tops else wanted
+
+    def forward_blobs(self, bottoms, tops):
+        pass
+
+    def backward_blobs(self, tops, propagate_down, bottoms):
+        pass
+
+
+@register("Parameter")
+class Parameter(ManualLayer):
+    """A learned blob as a top: the top is the parameter, data and diff."""
+
+    bottoms = (0, 0)
+    fixed_tops = True
+
+    def setup(self, shapes):
+        return [Param(self.proto.parameter_param.shape.dim)]
+
+    def top_shapes(self, shapes):
+        return [tuple(self.proto.parameter_param.shape.dim)]
+
+    def connect(self, bottoms, tops):
+        tops[0].reshape(*self.blobs[0].shape)
+        tops[0].share(self.blobs[0])
+
+    def forward_blobs(self, bottoms, tops):
+        pass
+
+    def backward_blobs(self, tops, propagate_down, bottoms):
+        pass
+
+
+@register("DummyData")
+class DummyData(ManualLayer):
+    """Tops filled by fillers: constant ones once, all others anew in every pass."""
+
+    bottoms = (0, 0)
+    tops = (1, None)
+    fixed_tops = True
+
+    def setup(self, shapes):
+        p = self.proto.dummy_data_param
+        constant = pb.FillerParameter(type="constant", value=0)
+        self.fillers = self._one_a_top(list(p.data_filler) or [constant], "data_filler")
+        self.filled = False
+        return []
+
+    def _one_a_top(self, given, field):
+        tops = len(self.proto.top)
+        if len(given) not in (1, tops):
+            raise self.error(
+                f"needs one {field}, or one for each of its {tops} tops; found {len(given)}."
+            )
+        return given if len(given) == tops else given * tops
+
+    def top_shapes(self, shapes):
+        p = self.proto.dummy_data_param
+        # The older form has four fields instead of shapes.
+        older = zip(p.num, p.channels, p.height, p.width)
+        return self._one_a_top([tuple(shape.dim) for shape in p.shape] or list(older), "shape")
+
+    def forward_blobs(self, bottoms, tops):
+        for top, filler in zip(tops, self.fillers):
+            if filler.type != "constant" or not self.filled:
+                values = self.new_tensor(top.shape)
+                fill(values, filler, f'layer "{self.name}"')
+                top.set_data(values)
+        self.filled = True
+
+    def backward_blobs(self, tops, propagate_down, bottoms):
+        pass

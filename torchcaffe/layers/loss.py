@@ -1,0 +1,69 @@
+"""What loss layers share: labels, normalization and their checks."""
+
+import math
+
+from caffeformat import pb
+
+from .base import Layer
+
+_MODES = pb.LossParameter
+
+
+class LossLayer(Layer):
+    """A layer whose first top is a loss: two bottoms (predictions, labels), one scalar top."""
+
+    bottoms = (2, 2)
+    is_loss = True
+    label_bottoms = (1,)
+
+    def read_loss_param(self, default=_MODES.VALID):
+        """Read `loss_param`: `ignore_label` (None where unset) and how the sum is normalized.
+
+        The older `normalize` means VALID or BATCH_SIZE and is ignored where `normalization` is set.
+        """
+        p = self.proto.loss_param
+        self.ignore_label = p.ignore_label if p.HasField("ignore_label") else None
+        self.normalization = default
+        if p.HasField("normalization"):
+            self.normalization = p.normalization
+        elif p.HasField("normalize"):
+            self.normalization = _MODES.VALID if p.normalize else _MODES.BATCH_SIZE
+
+    def top_shapes(self, shapes):
+        return [()]
+
+    def require_one_label_a_vector(self, shapes, axis):
+        """Refuse labels that are not as many as the vectors along `axis` of the predictions."""
+        scores, labels = (tuple(shape) for shape in shapes[:2])
+        vectors = math.prod(scores[:axis]) * math.prod(scores[axis + 1 :])
+        if math.prod(labels) != vectors:
+            raise self.error(
+                f"needs one label for each of the {vectors} score vectors: "
+                f'"{self.proto.bottom[0]}" is {scores} with the classes on axis {axis}, so labels '
+                f"of shape {(*scores[:axis], 1, *scores[axis + 1 :])} would fit, but "
+                f'"{self.proto.bottom[1]}" is {labels}.'
+            )
+
+    def read_labels(self, labels, shape, axis):
+        """Labels as indices with 1 on the classes' axis, and a mask of those that count.
+
+        Ignored labels have index 0; the mask is None where no label can be ignored. Raises
+        `InputError` for a label past the classes.
+        """
+        index = labels.long().view(*shape[:axis], 1, *shape[axis + 1 :])
+        valid = None
+        if self.ignore_label is not None:
+            valid = index != self.ignore_label
+            index = index * valid
+        self.require_index(index, shape[axis], labels, self.proto.bottom[1])
+        return index, valid
+
+    def normalizer(self, index, valid, axis):
+        """What the sum of losses is divided by, at least 1: a number, or a tensor for VALID."""
+        if self.normalization == _MODES.VALID and valid is not None:
+            return valid.sum().clamp(min=1)
+        if self.normalization in (_MODES.FULL, _MODES.VALID):
+            return max(1, index.numel())
+        if self.normalization == _MODES.BATCH_SIZE:
+            return max(1, math.prod(index.shape[:axis]))
+        return 1

@@ -1,0 +1,88 @@
+"""BatchNorm and MVN: values brought to mean 0 and variance 1."""
+
+import torch
+
+from caffeformat import pb
+
+from .base import Layer, Param, register
+
+
+@register("BatchNorm")
+class BatchNorm(Layer):
+    """(x - mean) / sqrt(variance + eps) for each channel (Ioffe and Szegedy 2015).
+
+    TRAIN uses the batch's own statistics and keeps decayed sums in three blobs: means, variances
+    (unbiased) and the weight by which both are divided. TEST uses those, unless
+    `use_global_stats` says otherwise; a weight of 0 stands for mean and variance 0.
+    """
+
+    output_is_free = True
+
+    def setup(self, shapes):
+        p = self.proto.batch_norm_param
+        self.eps, self.decay = p.eps, p.moving_average_fraction
+        self.stored = self.phase == pb.TEST
+        if p.HasField("use_global_stats"):
+            self.stored = p.use_global_stats
+        for spec in self.proto.param:
+            if spec.HasField("lr_mult") and spec.lr_mult != 0:
+                raise self.error(
+                    "its three blobs are statistics, not learned: every param needs lr_mult: 0, "
+                    f"found {spec.lr_mult:g}."
+                )
+        self.channels = self._channels(shapes[0])
+        return [Param(shape, learned=False) for shape in ((self.channels,), (self.channels,), (1,))]
+
+    @staticmethod
+    def _channels(shape):
+        return 1 if len(shape) == 1 else shape[1]
+
+    def check(self, shapes):
+        if self._channels(shapes[0]) != self.channels:
+            raise self.error(
+                f"its statistics are for {self.channels} channels, but its bottom "
+                f'"{self.proto.bottom[0]}" has shape {tuple(shapes[0])}.'
+            )
+
+    def forward(self, bottoms, params):
+        x = bottoms[0]
+        if x.dim() == 1:
+            x = x[:, None]
+        if self.stored:
+            means, variances, weight = (param.detach() for param in params)
+            # A comparison, not an if: on a GPU that would wait for the number.
+            factor = torch.where(weight == 0, weight, 1 / weight)
+            top = self._normalize(x, means * factor, variances * factor, False)
+        else:
+            mean, variance = x.new_empty(self.channels), x.new_empty(self.channels)
+            top = self._normalize(x, mean, variance, True)
+            self._remember(params, mean, variance, x.numel() // self.channels)
+        return [top.view_as(bottoms[0])]
+
+    def _normalize(self, x, mean, variance, from_batch):
+        # With momentum 1, torch leaves the batch's mean and unbiased variance in these buffers.
+        return torch.batch_norm(
+            x, None, None, mean, variance, from_batch, 1.0, self.eps, torch.backends.cudnn.enabled
+        )
+
+    def _remember(self, params, mean, variance, count):
+        if count == 1:  # unbiased, it would be 0 / 0
+            variance.zero_()
+        with torch.no_grad():
+            for blob, now in zip(params, (mean, variance, 1.0)):
+                blob.mul_(self.decay).add_(now)
+
+
+@register("MVN")
+class MVN(Layer):
+    """(x - mean) / (standard deviation + eps) over each image's channel, or over each image."""
+
+    def forward(self, bottoms, params):
+        p = self.proto.mvn_param
+        (x,) = bottoms
+        rows = x.flatten(1) if p.across_channels else x.flatten(2)
+        rows = rows - rows.mean(-1, keepdim=True)
+        if p.normalize_variance:
+            deviation = rows.square().mean(-1, keepdim=True).sqrt()
+            rows = rows / (deviation + p.eps)
+        return [rows.view_as(x)]

@@ -1,0 +1,169 @@
+"""Pooling: the largest, mean or a random value of each window."""
+
+import torch
+import torch.nn.functional as F
+
+from caffeformat import pb
+
+from .base import Layer, register
+
+_MAX, _AVE, _STOCHASTIC = (
+    pb.PoolingParameter.MAX,
+    pb.PoolingParameter.AVE,
+    pb.PoolingParameter.STOCHASTIC,
+)
+_LOWEST = torch.finfo(torch.float32).min
+
+
+def pooled_size(size, kernel, stride, pad, ceil=True):
+    """How many windows Caffe lays over an axis of `size`.
+
+    It rounds up by default; only where there is padding, a last window that starts at or past
+    image + leading pad is dropped.
+    """
+    room = size + 2 * pad - kernel
+    count = (-(-room // stride) if ceil else room // stride) + 1
+    if pad and (count - 1) * stride >= size + pad:
+        count -= 1
+    return count
+
+
+@register("Pooling")
+class Pooling(Layer):
+    """N x C x H x W -> N x C x H' x W'. With MAX a second top holds each winner's index in H x W.
+
+    AVE divides by the window clipped to image and padding; a window wholly outside gives NaN, and
+    for MAX the lowest float.
+    """
+
+    tops = (1, 2)
+
+    def setup(self, shapes):
+        p = self.proto.pooling_param
+        if len(shapes[0]) != 4:
+            raise self.error(f"needs a bottom of 4 axes, found shape {tuple(shapes[0])}.")
+        self.method, self.everything = p.pool, p.global_pooling
+        self.ceil = p.round_mode == pb.PoolingParameter.CEIL
+        if len(self.proto.top) > 1 and self.method != _MAX:
+            raise self.error("only MAX pooling has a second top (the winners' indices).")
+        self.stride = self._pair(p, "stride", 1)
+        self.pad = self._pair(p, "pad", 0)
+        if self.everything:
+            if p.HasField("kernel_size") or p.HasField("kernel_h") or p.HasField("kernel_w"):
+                raise self.error("global_pooling takes the whole image: leave out the kernel size.")
+            if self.pad != (0, 0) or self.stride != (1, 1):
+                raise self.error("global_pooling goes with pad 0 and stride 1.")
+        else:
+            self.kernel = self._pair(p, "kernel_size", 0, prefix="kernel")
+            if min(self.kernel) < 1 or min(self.stride) < 1:
+                raise self.error(
+                    f"kernel size and stride must be 1 or more, found {self.kernel}, {self.stride}."
+                )
+            if any(pad >= kernel for pad, kernel in zip(self.pad, self.kernel)):
+                raise self.error(f"pad {self.pad} must be less than the kernel, {self.kernel}.")
+        return []
+
+    def _pair(self, p, field, default, prefix=None):
+        prefix = prefix or field
+        if p.HasField(f"{prefix}_h") or p.HasField(f"{prefix}_w"):
+            if p.HasField(field):
+                raise self.error(f"takes either {field} or {prefix}_h and {prefix}_w, not both.")
+            return getattr(p, f"{prefix}_h"), getattr(p, f"{prefix}_w")
+        return (getattr(p, field) if p.HasField(field) else default,) * 2
+
+    def check(self, shapes):
+        if min(self.top_shapes(shapes)[0][2:]) < 1:
+            raise self.error(
+                f"its kernel {self.kernel} is more than the padded bottom: shape "
+                f"{tuple(shapes[0])} with pad {self.pad}."
+            )
+
+    def top_shapes(self, shapes):
+        *outer, height, width = shapes[0]
+        if self.everything:
+            self.kernel = (height, width)
+        sizes = [
+            pooled_size(size, *geometry, self.ceil)
+            for size, *geometry in zip((height, width), self.kernel, self.stride, self.pad)
+        ]
+        return [(*outer, *sizes)] * len(self.proto.top)
+
+    def forward(self, bottoms, params):
+        (x,) = bottoms
+        sizes = self.top_shapes([x.shape])[0][2:]
+        if self.method == _MAX:
+            return max_pool(x, self.kernel, self.stride, self.pad, sizes, len(self.proto.top) > 1)
+        if self.method == _AVE:
+            return [average_pool(x, self.kernel, self.stride, self.pad, sizes)]
+        return [self._stochastic(x, sizes)]
+
+    def _stochastic(self, x, sizes):
+        """Zeiler and Fergus 2013: draws by the values in TRAIN, weighs by them in TEST."""
+        padded = _padded(x, self.kernel, self.stride, self.pad, sizes, 0.0)
+        windows = padded.unfold(2, self.kernel[0], self.stride[0])
+        windows = windows.unfold(3, self.kernel[1], self.stride[1]).flatten(4)
+        total = windows.sum(4)
+        if self.phase == pb.TEST:
+            return windows.square().sum(4) / total.clamp(min=torch.finfo(total.dtype).tiny)
+        threshold = torch.rand_like(total) * total
+        chosen = (windows.detach().cumsum(4) < threshold[..., None]).sum(4, keepdim=True)
+        return windows.gather(4, chosen.clamp(max=windows.shape[4] - 1))[..., 0]
+
+
+def _reaches(size, kernel, stride, pad, count):
+    """How far the last window reaches past the end of the image, negative where it does not."""
+    return (count - 1) * stride + kernel - pad - size
+
+
+def _padded(x, kernel, stride, pad, sizes, value):
+    """`x` with `value` around it so far that every window is inside."""
+    sides = []
+    for axis in (1, 0):
+        reach = _reaches(x.shape[2 + axis], kernel[axis], stride[axis], pad[axis], sizes[axis])
+        sides += [pad[axis], max(reach, 0)]
+    return F.pad(x, sides, value=value)
+
+
+def _as_torch(shape, kernel, stride, pad, sizes):
+    """torch's `ceil_mode` with which it lays the same windows as Caffe, or None if neither does."""
+    if any(2 * p > k for p, k in zip(pad, kernel)):
+        return None
+    for ceil_mode in (False, True):
+        counts = []
+        for size, k, s, p in zip(shape[2:], kernel, stride, pad):
+            room = size + 2 * p - k
+            count = (-(-room // s) if ceil_mode else room // s) + 1
+            if ceil_mode and (count - 1) * s >= size + p:
+                count -= 1
+            counts.append(count)
+        if tuple(counts) == tuple(sizes):
+            return ceil_mode
+    return None
+
+
+def max_pool(x, kernel, stride, pad, sizes, indices=False):
+    """The largest value of each of `sizes` windows; with `indices` also where it was in H x W."""
+    ceil_mode = _as_torch(x.shape, kernel, stride, pad, sizes)
+    if ceil_mode is not None:
+        top = F.max_pool2d(x, kernel, stride, pad, 1, ceil_mode, return_indices=indices)
+        return [top[0], top[1].to(x.dtype)] if indices else [top]
+    padded = _padded(x, kernel, stride, pad, sizes, _LOWEST)
+    top, index = F.max_pool2d(padded, kernel, stride, return_indices=True)
+    row = index.div(padded.shape[3], rounding_mode="floor") - pad[0]
+    column = index % padded.shape[3] - pad[1]
+    return [top, (row * x.shape[3] + column).to(x.dtype)] if indices else [top]
+
+
+def average_pool(x, kernel, stride, pad, sizes):
+    """The mean of each of `sizes` windows, over the window clipped to image and padding."""
+    ceil_mode = _as_torch(x.shape, kernel, stride, pad, sizes)
+    if ceil_mode is not None:
+        return F.avg_pool2d(x, kernel, stride, pad, ceil_mode)
+    sums = F.avg_pool2d(
+        _padded(x, kernel, stride, pad, sizes, 0.0), kernel, stride, divisor_override=1
+    )
+    extents = []
+    for size, k, s, p, count in zip(x.shape[2:], kernel, stride, pad, sizes):
+        starts = torch.arange(count, device=x.device) * s - p
+        extents.append((starts + k).clamp(max=size + p) - starts)
+    return sums / (extents[0][:, None] * extents[1]).to(x.dtype)

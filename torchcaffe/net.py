@@ -1,0 +1,278 @@
+"""`Net`: layers, blobs and parameters wired together, under pycaffe's names."""
+
+import os
+from collections import OrderedDict
+
+import torch
+
+from caffeformat import (
+    InputError,
+    Weights,
+    filter_net,
+    insert_splits,
+    pb,
+    read_caffemodel,
+    read_net,
+    upgrade_net,
+    write_caffemodel,
+)
+
+from . import device
+from .blob import Blob
+from .execution import Step
+from .fillers import fill
+from .inference import forward_lean
+from .layers import create
+from .net_passes import Passes
+from .weight_sharing import ParamRegister
+from .wiring import plan_gradients
+
+
+class Net(Passes):
+    """A network built from a prototxt.
+
+        Net("deploy.prototxt", TEST)
+        Net("deploy.prototxt", "weights.caffemodel", TEST)
+        Net("train_val.prototxt", TRAIN, level=0, stages=["fine"], weights="start.caffemodel")
+        Net(net_param=message, phase=TEST)
+
+    `weights` may also be a `Weights` mapping. Attributes as in pycaffe: `blobs`, `params` (ordered,
+    name -> Blob and layer name -> list of Blobs), `layers`, `layer_dict`, `inputs`, `outputs`,
+    `top_names`, `bottom_names`, `blob_loss_weights`, `name`. Beyond it: `phase`, and
+    `learnable_params` (the owners' LearnableParams, in order).
+
+    Raises `InputError` for files and layers that make no net, with the layer and what it found.
+    """
+
+    def __init__(
+        self, network_file=None, *args, phase=None, level=0, stages=(), weights=None, net_param=None
+    ):
+        for value in args:
+            if isinstance(value, int):
+                phase = value
+            else:
+                weights = value
+        if phase is None:
+            raise InputError("a Net needs its phase: TRAIN or TEST.")
+        if net_param is None:
+            message = read_net(network_file)
+        else:
+            message = pb.NetParameter()
+            message.CopyFrom(net_param)
+            upgrade_net(message)
+        message = filter_net(message, phase, level or 0, list(stages or ()))
+        self.message = insert_splits(message)
+        self.name, self.phase = message.name, phase
+        self.device = device.current()
+        self._build()
+        self._load_and_fill(weights)
+
+    # building
+
+    def _build(self):
+        self.blobs, self.params = OrderedDict(), OrderedDict()
+        self.layer_dict, self._steps, self._fills = OrderedDict(), [], {}
+        register = ParamRegister()
+        unused, made, inputs = {}, set(), []
+        for proto in self.message.layer:
+            layer = create(proto, proto.phase if proto.HasField("phase") else self.phase)
+            step = self._wire(layer, unused, made)
+            self._steps.append(step)
+            self._set_up(step, register)
+            self.layer_dict[layer.name] = layer.public
+            if layer.type == "Input":
+                inputs += step.top_names
+        plan_gradients(self._steps, self.message.force_backward)
+        self.layers = [step.layer.public for step in self._steps]
+        self._layer_names = [step.layer.name for step in self._steps]
+        self.inputs, self.outputs = inputs, list(unused)
+        self.learnable_params = register.learnable
+        self._loss_tops = [
+            blob
+            for step in self._steps
+            for blob, weight in zip(step.tops, step.loss_weights)
+            if weight
+        ]
+
+    def _wire(self, layer, unused, made):
+        """The Step of `layer`: its bottoms found, its tops made."""
+        proto = layer.proto
+        if layer.is_loss and not proto.top:
+            proto.top.append(f"(automatic) {proto.name}")
+        for what, names, (fewest, most) in (
+            ("bottom", proto.bottom, layer.bottoms),
+            ("top", proto.top, layer.tops),
+        ):
+            if len(names) < fewest or (most is not None and len(names) > most):
+                wanted = str(fewest) if fewest == most else f"{fewest} to {most or 'any number'}"
+                raise layer.error(
+                    f"has {len(names)} {what} blob(s) ({', '.join(names)}), but takes {wanted}."
+                )
+        for name in proto.bottom:
+            unused.pop(name, None)
+        bottoms = [self.blobs[name] for name in proto.bottom]
+        for name in proto.top:
+            if name in made and name not in proto.bottom:
+                raise layer.error(
+                    f'its top "{name}" is already the top of another layer; only a layer that '
+                    "also has it as its bottom may overwrite it (in place)."
+                )
+            made.add(name)
+            unused[name] = True
+            self.blobs.setdefault(name, Blob(device=self.device))
+        tops = [self.blobs[name] for name in proto.top]
+        return Step(layer, list(proto.bottom), bottoms, list(proto.top), tops)
+
+    def _set_up(self, step, register):
+        layer, proto = step.layer, step.layer.proto
+        step.loss_weights = self._loss_weights(layer)
+        declared = layer.setup([blob.shape for blob in step.bottoms])
+        for param in declared:
+            blob = Blob(param.shape, self.device)
+            self._fills[blob] = param.filler, layer
+            layer.blobs.append(blob)
+        if step.manual:
+            layer.connect(step.bottoms, step.tops)
+        learned = [param.learned for param in declared]
+        for index, blob in enumerate(layer.blobs):
+            used, needs = register.add(layer, index, blob, (learned + [True] * index)[index])
+            if used is not blob:
+                self._fills.pop(blob, None)
+                layer.blobs[index] = used
+            step.params.append(used)
+            step.param_needs.append(needs)
+        if len(proto.param) > len(layer.blobs):
+            raise layer.error(
+                f"has {len(proto.param)} param entries, but {len(layer.blobs)} parameters."
+            )
+        if layer.blobs:
+            self.params[layer.name] = layer.blobs
+        step.reshape()
+
+    @staticmethod
+    def _loss_weights(layer):
+        given, tops = list(layer.proto.loss_weight), len(layer.proto.top)
+        if given and len(given) != tops:
+            raise layer.error(
+                f"needs no loss_weight, or one for each of its {tops} tops; found {len(given)}."
+            )
+        if given or not layer.is_loss:
+            return given or [0.0] * tops
+        return [1.0] + [0.0] * (tops - 1)
+
+    def _load_and_fill(self, weights):
+        """Fill the parameters that `weights` does not bring (filling takes time)."""
+        for step in self._steps:
+            if step.layer.proto.blobs:
+                raise step.layer.error("blobs in a prototxt are not read; load a caffemodel.")
+        if weights is not None:
+            self.copy_from(weights)
+        for blob, (filler, layer) in self._fills.items():
+            values = torch.empty(blob.shape, device=self.device)
+            fill(values, filler, f'layer "{layer.name}"')
+            blob.fill(values) if blob.has_data else blob.set_data(values)
+        self._fills = {}
+
+    # what pycaffe tells about a net
+
+    @property
+    def blob_loss_weights(self):
+        """Blob name -> its loss weight, 0 for all that are no loss."""
+        weights = OrderedDict.fromkeys(self.blobs, 0.0)
+        for step in self._steps:
+            weights.update(zip(step.top_names, step.loss_weights))
+        return weights
+
+    @property
+    def top_names(self):
+        """Layer name -> names of its tops."""
+        return OrderedDict((step.layer.name, list(step.top_names)) for step in self._steps)
+
+    @property
+    def bottom_names(self):
+        """Layer name -> names of its bottoms."""
+        return OrderedDict((step.layer.name, list(step.bottom_names)) for step in self._steps)
+
+    # weights
+
+    def copy_from(self, weights):
+        """Load weights by layer name from a caffemodel (binary or HDF5) or a `Weights`.
+
+        Layers the net does not have are skipped. Another number of blobs or another shape is an
+        `InputError` with the layer and both shapes.
+        """
+        source = "the weights"
+        if not isinstance(weights, Weights):
+            source = os.fspath(weights)
+            weights = read_caffemodel(source)
+        layers = {step.layer.name: step.layer for step in self._steps}
+        for name, arrays in weights.items():
+            if name in layers:
+                self._copy_layer(layers[name], arrays, source)
+
+    def _copy_layer(self, layer, arrays, source):
+        if len(arrays) != len(layer.blobs):
+            raise layer.error(
+                f"has {len(layer.blobs)} parameter blob(s) "
+                f"({', '.join(str(blob.shape) for blob in layer.blobs)}), but {source} has "
+                f"{len(arrays)} for it ({', '.join(str(a.shape) for a in arrays if a is not None)})"
+                "; rename the layer to leave it out."
+            )
+        for index, (blob, array) in enumerate(zip(layer.blobs, arrays)):
+            if array is None:  # an HDF5 file leaves out what another layer shares
+                continue
+            if array.shape != blob.shape:
+                raise layer.error(
+                    f"its parameter {index} has shape {blob.shape}, but in {source} it is "
+                    f"{tuple(array.shape)}; rename the layer to leave it out, or use the net these "
+                    "weights were made for."
+                )
+            self._fills.pop(blob, None)
+            values = torch.empty(blob.shape)
+            values.numpy()[...] = array
+            blob.fill(values) if blob.has_data else blob.set_data(values.to(self.device))
+
+    def share_with(self, other):
+        """Use the parameters of `other` in the layers of the same names (data, not diffs)."""
+        for name, theirs in other.params.items():
+            if name not in self.params:
+                continue
+            mine = self.params[name]
+            if [blob.shape for blob in mine] != [blob.shape for blob in theirs]:
+                raise InputError(
+                    f'layer "{name}": cannot share parameters; here they have the shapes '
+                    f"{[blob.shape for blob in mine]}, there {[blob.shape for blob in theirs]}."
+                )
+            for blob, owner in zip(mine, theirs):
+                blob.share(owner, diff=False)
+
+    def weights(self):
+        """The parameters as a `Weights`, live arrays."""
+        arrays = {name: [blob.data for blob in blobs] for name, blobs in self.params.items()}
+        types = {step.layer.name: step.layer.type for step in self._steps}
+        return Weights(arrays, name=self.name, types=types)
+
+    def save(self, path):
+        """Write a caffemodel (HDF5 where `path` ends in .h5)."""
+        write_caffemodel(path, self.weights(), self.message)
+
+    def save_hdf5(self, path):
+        """Write the weights to an HDF5 file, `path` ending in .h5."""
+        if not os.fspath(path).endswith(".h5"):
+            raise InputError(f"{path}: save_hdf5 needs a name that ends in .h5.")
+        write_caffemodel(path, self.weights(), self.message)
+
+    def load_hdf5(self, path):
+        """Load the weights of an HDF5 file."""
+        self.copy_from(path)
+
+    # shapes
+
+    def reshape(self):
+        """Pass new shapes of the inputs on to all blobs; forward does so by itself as well."""
+        for step in self._steps:
+            if not step.layer.fixed_tops:
+                step.reshape()
+
+    def _forward_lean(self, outputs, end):
+        return forward_lean(self._steps[: end + 1], outputs)

@@ -1,0 +1,284 @@
+"""Solvers: the training loop, with pycaffe's names.
+
+    solver = get_solver("solver.prototxt")
+    solver.step(100)          # or solve()
+    solver.net.blobs["loss"].data, solver.iter, solver.test_nets
+
+The learning rate is `lr_policy`'s business, what becomes of a gradient `update_rules`', and files
+are `snapshot`'s.
+"""
+
+import collections
+import os
+import time
+
+from caffeformat import InputError, pb, read_net, read_solver, upgrade_solver
+
+from . import log
+from .device import set_random_seed
+from .lr_policy import current_step, learning_rate
+from .net import Net
+from .optimizer import Optimizer
+from .snapshot import restore_snapshot, write_snapshot
+from .update_rules import find_rule, rule_names
+
+
+class Solver:
+    """Trains the net that a solver prototxt names.
+
+    Attributes as in pycaffe: `net`, `test_nets`, `iter` (steps taken), `param` (SolverParameter).
+    """
+
+    type = None  # a subclass is of one type; this class takes it from the prototxt
+
+    def __init__(self, solver_file=None, param=None):
+        """From the file `solver_file`, or from a SolverParameter `param`."""
+        self._folder = ""
+        if param is None:
+            self.param = read_solver(solver_file)
+            self._folder = os.path.dirname(os.fspath(solver_file))
+        else:
+            self.param = pb.SolverParameter()
+            self.param.CopyFrom(param)
+            upgrade_solver(self.param)
+        rule = find_rule(self.type or self.param.type)
+        if rule is None:
+            raise InputError(
+                f'there is no solver of type "{self.param.type}"; known: {", ".join(rule_names())}.'
+            )
+        if self.param.iter_size < 1:
+            raise InputError(f"iter_size must be 1 or more, found {self.param.iter_size}.")
+        if self.param.random_seed >= 0:
+            set_random_seed(self.param.random_seed)
+        learning_rate(self.param, 0)  # refuses a policy that lacks a field, before anything is run
+        self.iter = 0
+        self.net = self._train_net()
+        self.test_nets = self._make_test_nets()
+        self.optimizer = Optimizer(self.param, rule(self.param), self.net.learnable_params)
+        self._callbacks = []
+        self._losses = collections.deque(maxlen=max(1, self.param.average_loss))
+
+    # nets
+
+    def _read_net(self, path):
+        """The net at `path`: as in Caffe from the working directory, else beside the solver."""
+        beside = os.path.join(self._folder, path)
+        return read_net(beside if not os.path.exists(path) and os.path.exists(beside) else path)
+
+    def _train_net(self):
+        p = self.param
+        sources = [name for name in ("net", "net_param", "train_net", "train_net_param")
+                   if p.HasField(name)]  # fmt: skip
+        if len(sources) != 1:
+            raise InputError(
+                "the solver needs exactly one of net, net_param, train_net and train_net_param; "
+                f"found {', '.join(sources) or 'none'}."
+            )
+        value = getattr(p, sources[0])
+        message = self._read_net(value) if isinstance(value, str) else value
+        net = self._net(message, pb.TRAIN, p.train_state)
+        for paths in p.weights:
+            for path in paths.split(","):
+                net.copy_from(path.strip())
+        return net
+
+    @staticmethod
+    def _net(message, phase, state):
+        return Net(net_param=message, phase=phase, level=state.level, stages=state.stage)
+
+    def _make_test_nets(self):
+        p = self.param
+        messages = [*p.test_net_param, *(self._read_net(path) for path in p.test_net)]
+        remaining = len(p.test_iter) - len(messages)
+        if remaining > 0 and (p.HasField("net") or p.HasField("net_param")):
+            shared = self._read_net(p.net) if p.HasField("net") else p.net_param
+            messages += [shared] * remaining
+        if len(messages) != len(p.test_iter):
+            raise InputError(
+                f"the solver has {len(messages)} test nets, but {len(p.test_iter)} test_iter; give "
+                "one test_iter for each."
+            )
+        if p.test_state and len(p.test_state) != len(messages):
+            raise InputError(
+                f"the solver has {len(messages)} test nets, but {len(p.test_state)} test_state; "
+                "give none, or one for each."
+            )
+        if messages and p.test_interval < 1:
+            raise InputError("the solver has test nets, so it needs a test_interval of 1 or more.")
+        states = list(p.test_state) or [pb.NetState()] * len(messages)
+        nets = []
+        for message, state in zip(messages, states):
+            nets.append(self._net(message, pb.TEST, state))
+            nets[-1].share_with(self.net)
+        return nets
+
+    # training
+
+    @property
+    def lr(self):
+        """The learning rate of the next step, before any lr_mult."""
+        return learning_rate(self.param, self.iter)
+
+    @property
+    def current_step(self):
+        """How often "step" or "multistep" had lowered the rate at the last step."""
+        return current_step(self.param, max(0, self.iter - 1))
+
+    @property
+    def smoothed_loss(self):
+        """The mean loss of the last `average_loss` steps."""
+        return sum(float(loss) for loss in self._losses) / max(1, len(self._losses))
+
+    def add_callback(self, on_start, on_gradients_ready=None):
+        """Call `on_start()` before each step and `on_gradients_ready()` before each update."""
+        self._callbacks.append((on_start, on_gradients_ready))
+
+    def solve(self, resume_file=None):
+        """Train to `max_iter`, as `caffe train` does, from a solver state if one is given."""
+        log.info("solver.cpp:272", f"Solving {self.net.name}")
+        log.info("solver.cpp:273", f"Learning Rate Policy: {self.param.lr_policy}")
+        if resume_file:
+            self.restore(resume_file)
+        self.step(self.param.max_iter - self.iter)
+        p = self.param
+        if p.snapshot_after_train and not (p.snapshot and self.iter % p.snapshot == 0):
+            self.snapshot()
+        if p.display and self.iter % p.display == 0:
+            self.net.run_forward()
+            self._losses.append(self.net.loss())
+            loss = log.number(self.smoothed_loss)
+            log.info("solver.cpp:310", f"Iteration {self.iter}, loss = {loss}")
+        if p.test_interval and self.iter % p.test_interval == 0:
+            self.test_all()
+        log.info("solver.cpp:315", "Optimization Done.")
+
+    def step(self, iterations):
+        """Take `iterations` steps: gradients summed over `iter_size` passes, then one update."""
+        p = self.param
+        self._losses.clear()
+        timer = _Timer(self.iter)
+        for _ in range(iterations):
+            self.net.clear_param_diffs()
+            due = p.test_interval and self.iter % p.test_interval == 0
+            if due and (self.iter or p.test_initialization):
+                self.test_all()
+            for on_start, _ in self._callbacks:
+                on_start()
+            self._losses.append(self._sum_gradients())
+            display = p.display and self.iter % p.display == 0
+            if display:
+                self._log_progress(timer)
+            for _, on_gradients_ready in self._callbacks:
+                if on_gradients_ready is not None:
+                    on_gradients_ready()
+            self.apply_update()
+            self.iter += 1
+            if p.snapshot and self.iter % p.snapshot == 0:
+                self.snapshot()
+
+    def _sum_gradients(self):
+        loss = 0
+        for _ in range(self.param.iter_size):
+            self.net.run_forward()
+            loss = loss + self.net.loss()
+            self.net.run_backward()
+        return loss / self.param.iter_size
+
+    def apply_update(self):
+        """Change the weights by the gradients that are there."""
+        rate = self.lr
+        if self.param.display and self.iter % self.param.display == 0:
+            log.info("sgd_solver.cpp:138", f"Iteration {self.iter}, lr = {log.number(rate)}")
+        self.optimizer.apply(rate, self.iter)
+
+    def _log_progress(self, timer):
+        loss = log.number(self.smoothed_loss)
+        speed = timer.lap(self.iter, self.param.display)
+        log.info("solver.cpp:239", f"Iteration {self.iter} ({speed}), loss = {loss}")
+        values = [(name, self.net.blobs[name].data.ravel()) for name in self.net.outputs]
+        _log_outputs("solver.cpp:258", "Train", self.net, values)
+
+    # testing
+
+    def test_all(self):
+        """Run every test net over its `test_iter` batches and log its mean outputs."""
+        for number in range(len(self.test_nets)):
+            self.test(number)
+
+    def test(self, number=0):
+        """Run test net `number`; logs and returns name -> mean output, a flat array."""
+        log.info("solver.cpp:347", f"Iteration {self.iter}, Testing net (#{number})")
+        net, passes = self.test_nets[number], self.param.test_iter[number]
+        net.share_with(self.net)
+        sums, loss = {}, 0.0
+        for _ in range(passes):
+            net.run_forward()
+            if self.param.test_compute_loss:
+                loss += float(net.loss())
+            for name in net.outputs:
+                sums[name] = sums.get(name, 0) + net.blobs[name].data.ravel().astype(float)
+        if self.param.test_compute_loss:
+            log.info("solver.cpp:404", f"Test loss: {log.number(loss / passes)}")
+        means = {name: total / passes for name, total in sums.items()}
+        _log_outputs("solver.cpp:414", "Test", net, means.items())
+        return means
+
+    # files
+
+    def snapshot(self):
+        """Write weights and solver state; returns their paths."""
+        return write_snapshot(self)
+
+    def restore(self, path):
+        """Go on from a `.solverstate` (or `.solverstate.h5`), weights included."""
+        restore_snapshot(self, path)
+
+
+def _log_outputs(place, what, net, values):
+    """`Train net output #0: loss = 2.5 (* 1 = 2.5 loss)`, one line a number."""
+    weights = net.blob_loss_weights
+    number = 0
+    for name, array in values:
+        for value in array:
+            line = f"    {what} net output #{number}: {name} = {log.number(value)}"
+            weight = weights[name]
+            if weight:
+                line += f" (* {log.number(weight)} = {log.number(weight * value)} loss)"
+            log.info(place, line)
+            number += 1
+
+
+class _Timer:
+    """How fast steps are taken, in Caffe's words."""
+
+    def __init__(self, iteration):
+        self._begun, self._from = time.perf_counter(), iteration
+
+    def lap(self, iteration, display):
+        """The speed since the last lap, as `25 iter/s, 0.4s/10 iters`."""
+        now = time.perf_counter()
+        seconds = max(now - self._begun, 1e-9)
+        speed = (iteration - self._from) / seconds
+        self._begun, self._from = now, iteration
+        return f"{log.number(speed)} iter/s, {log.number(seconds)}s/{display} iters"
+
+
+def _solver_class(rule_name):
+    return type(
+        f"{rule_name}Solver",
+        (Solver,),
+        {"type": rule_name, "__doc__": f"A Solver that uses {rule_name} whatever its file says."},
+    )
+
+
+SGDSolver = _solver_class("SGD")
+NesterovSolver = _solver_class("Nesterov")
+AdaGradSolver = _solver_class("AdaGrad")
+RMSPropSolver = _solver_class("RMSProp")
+AdaDeltaSolver = _solver_class("AdaDelta")
+AdamSolver = _solver_class("Adam")
+
+
+def get_solver(solver_file):
+    """A solver of the type that the file says."""
+    return Solver(solver_file)
