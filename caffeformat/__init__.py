@@ -1,5 +1,6 @@
 """Caffe's files and geometry without an engine."""
 
+from . import geometry
 from .blob import read_blob, write_blob
 from .caffemodel import Weights, read_caffemodel, write_caffemodel
 from .database import LmdbWriter, open_database
@@ -7,6 +8,7 @@ from .datum import array_to_datum, datum_to_array, encoded_datum
 from .errors import FormatError, InputError
 from .net import filter_net, insert_splits, read_net, read_solver
 from .schema import pb
+from .shapes import infer_shapes
 from .solverstate import SolverState, read_solver_state, write_solver_state
 from .text import format_text, parse_text, read_text, write_text
 from .upgrade import upgrade_net, upgrade_solver
@@ -22,6 +24,8 @@ __all__ = [
     "encoded_datum",
     "filter_net",
     "format_text",
+    "geometry",
+    "infer_shapes",
     "insert_splits",
     "open_database",
     "parse_text",

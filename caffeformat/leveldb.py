@@ -275,6 +275,8 @@ def _log_records(path):
                 if kind in (_FULL, _LAST):
                     yield b"".join(pieces)
                     pieces = []
+            if at < len(block) < _LOG_BLOCK and any(block[at:]):
+                raise FormatError(path, "ends in the middle of a record: truncated")
         if pieces:
             raise FormatError(path, "ends in the middle of a record: truncated")
 

@@ -1,0 +1,256 @@
+"""Where the pixels of one blob lie in another: coordinate maps, crop offsets, receptive fields.
+
+A convolution with kernel k, stride s and padding p looks, at its output x, at a window of its input
+centred on s x + (k - 1) / 2 - p: an affine map for each axis. Maps compose along a path through the
+net, so the offset that aligns two blobs at a Crop follows from the net itself. (Coordinate maps for
+fully convolutional networks: Long, Shelhamer, Darrell, 2015; here in exact fractions.)
+"""
+
+import collections
+import math
+from fractions import Fraction
+
+from .errors import InputError
+from .shape_rules import SAME_SHAPE, concat_axis
+from .shapes import infer_shapes
+from .text import nearest
+from .windows import convolution_windows, extent, pooling_windows
+
+__all__ = [
+    "CoordMap",
+    "ReceptiveField",
+    "coord_map",
+    "crop_offset",
+    "infer_shapes",
+    "layer_map",
+    "receptive_fields",
+]
+
+
+class CoordMap(collections.namedtuple("CoordMap", "axis scale shift")):
+    """Coordinates y = scale * x + shift, one pair of `Fraction`s for each spatial axis.
+
+    `axis` is the first spatial axis, or None where any will do (then scale and shift are one for
+    all, as for layers that tell the axes not apart).
+    """
+
+    __slots__ = ()
+
+    def then(self, other):
+        """The map that applies this one first and `other` next."""
+        if None not in (self.axis, other.axis) and self.axis != other.axis:
+            raise InputError(f"spatial axes begin at {self.axis} here and at {other.axis} there")
+        axis = self.axis if other.axis is None else other.axis
+        count = max(len(self.scale), len(other.scale))
+        (scale, shift), (outer, add) = self._spread(count), other._spread(count)
+        return CoordMap(
+            axis,
+            tuple(b * a for a, b in zip(scale, outer)),
+            tuple(b * a + c for a, b, c in zip(shift, outer, add)),
+        )
+
+    def inverse(self):
+        """The map back."""
+        return CoordMap(
+            self.axis,
+            tuple(1 / a for a in self.scale),
+            tuple(-b / a for a, b in zip(self.scale, self.shift)),
+        )
+
+    def _spread(self, count):
+        if len(self.scale) not in (1, count):
+            raise InputError(f"{len(self.scale)} spatial axes here and {count} there")
+        repeat = count // len(self.scale)
+        return self.scale * repeat, self.shift * repeat
+
+
+IDENTITY = CoordMap(None, (Fraction(1),), (Fraction(0),))
+_CONVOLUTIONS = ("Convolution", "Deconvolution", "Im2col")
+
+
+def layer_map(layer):
+    """The `CoordMap` from coordinates of the tops of `layer` to those of its (first) bottom.
+
+    None for layers that keep no coordinates: inner products, global pooling, Python layers, ...
+    """
+    if layer.type in SAME_SHAPE or layer.type == "Eltwise":
+        return IDENTITY
+    if layer.type in ("Concat", "Slice"):
+        # Along a spatial axis they would shift; FCNs join and cut channels.
+        return IDENTITY if concat_axis(layer, (1,) * 4) < 2 else None
+    if layer.type == "Crop":
+        shift = tuple(Fraction(offset) for offset in _crop_offsets(layer))
+        return CoordMap(2, (Fraction(1),) * len(shift), shift)
+    if layer.type == "Pooling":
+        windows = pooling_windows(layer)
+        return None if windows is None else _window_map(2, windows)
+    if layer.type in _CONVOLUTIONS:
+        forward = _window_map(layer.convolution_param.axis + 1, convolution_windows(layer))
+        return forward.inverse() if layer.type == "Deconvolution" else forward
+    return None
+
+
+def coord_map(net, from_blob, to_blob):
+    """The `CoordMap` from coordinates of `from_blob` to those of `to_blob` in a filtered net.
+
+    Both are followed up to a blob that they come from. Raises `InputError` where a blob is missing
+    or no path keeps the coordinates.
+    """
+    graph = _Graph(net)
+    here, there = graph.ancestors(from_blob), graph.ancestors(to_blob)
+    for node, up in here.items():
+        if node in there:
+            return up.then(there[node].inverse())
+    raise InputError(
+        f'blobs "{from_blob}" and "{to_blob}": no path of layers that keep coordinates joins them'
+    )
+
+
+def crop_offset(net, crop_layer_name):
+    """The offset that aligns the two bottoms of a Crop layer: an int, or a tuple where axes differ.
+
+    Raises `InputError` where the blobs' pixels are of different size, or would align only between
+    pixels or before the beginning of the larger blob.
+    """
+    crops = {layer.name: number for number, layer in enumerate(net.layer) if layer.type == "Crop"}
+    if crop_layer_name not in crops:
+        raise InputError(
+            f'no Crop layer "{crop_layer_name}".{nearest(crop_layer_name, crops)} '
+            f"Crop layers are: {', '.join(crops) or 'none'}"
+        )
+    layer = net.layer[crops[crop_layer_name]]
+    # Only what comes before: blobs may be changed in place later.
+    before = type(net)()
+    before.layer.extend(net.layer[: crops[crop_layer_name]])
+    found = coord_map(before, layer.bottom[1], layer.bottom[0])
+    where = f'layer "{layer.name}": "{layer.bottom[1]}" in "{layer.bottom[0]}"'
+    if any(scale != 1 for scale in found.scale):
+        scales = ", ".join(f"{float(scale):g}" for scale in found.scale)
+        raise InputError(f"{where} is scaled by {scales}; a Crop aligns blobs of equal scale only")
+    for shift in found.shift:
+        if shift < 0 or shift.denominator != 1:
+            raise InputError(f"{where} begins at {float(shift):g}; expected a whole number from 0")
+    offsets = [int(shift) for shift in found.shift]
+    first = _crop_axis(layer)
+    if first != 2:
+        offsets = ([0] * max(2 - first, 0) + _each(offsets, 2))[max(first - 2, 0) :]
+    offsets = tuple(offsets)
+    return offsets[0] if len(set(offsets)) == 1 else offsets
+
+
+def _crop_axis(layer):
+    axis = layer.crop_param.axis
+    return axis + 4 if axis < 0 else axis
+
+
+def _crop_offsets(layer):
+    """The spatial offsets of a Crop layer, wherever its `axis` begins (4 axes, unless it is 2)."""
+    offsets, first = list(layer.crop_param.offset) or [0], _crop_axis(layer)
+    if first == 2:
+        return offsets
+    offsets = _each(offsets, 4 - first)
+    return [offsets[axis - first] if axis >= first else 0 for axis in (2, 3)]
+
+
+def _each(values, count):
+    return list(values) * count if len(values) == 1 else list(values)
+
+
+ReceptiveField = collections.namedtuple("ReceptiveField", "size stride center")
+ReceptiveField.__doc__ = """What one value of a blob sees of the net's input, each a tuple of one
+number an axis: `size` of the window in pixels (largest over all paths), `stride` between neighbours
+and `center` of the first window (Fractions)."""
+
+
+def receptive_fields(net):
+    """Blob name -> `ReceptiveField` for the blobs that keep the input's coordinates.
+
+    The input of a blob is the first blob without bottoms that its first path leads to.
+    """
+    fields = {}
+    for layer in net.layer:
+        if not layer.bottom:
+            fields.update((top, _INPUT_FIELD) for top in layer.top)
+            continue
+        up = layer_map(layer)
+        for bottom in layer.bottom:
+            # Blobs that no layer makes are inputs as well.
+            fields.setdefault(bottom, None if _is_top(net, bottom) else _INPUT_FIELD)
+        sources = layer.bottom[:1] if layer.type == "Crop" else layer.bottom
+        seen = [fields[bottom] for bottom in sources if fields[bottom] is not None]
+        if up is None or not seen:
+            fields.update((top, None) for top in layer.top)
+            continue
+        fields.update((top, _field_above(layer, up, seen)) for top in layer.top)
+    return {blob: field for blob, field in fields.items() if field is not None}
+
+
+_INPUT_FIELD = ReceptiveField((1,), (Fraction(1),), (Fraction(0),))
+
+
+def _field_above(layer, up, seen):
+    first = seen[0]
+    placed = up.then(CoordMap(up.axis, first.stride, first.center))
+    count = len(placed.scale)
+    sizes = []
+    for axis, reach in enumerate(_reach(layer, count)):
+        largest = max(_each(field.size, count)[axis] for field in seen)
+        step = max(_each(field.stride, count)[axis] for field in seen)
+        sizes.append(math.ceil(largest + (reach - 1) * step))
+    return ReceptiveField(tuple(sizes), placed.scale, placed.shift)
+
+
+def _reach(layer, count):
+    """How many neighbours of its bottom a layer's value sees along each axis."""
+    if layer.type == "Pooling":
+        reach = [window.kernel for window in pooling_windows(layer)]
+    elif layer.type == "Deconvolution":
+        reach = [-(-extent(window) // window.stride) for window in convolution_windows(layer)]
+    elif layer.type in _CONVOLUTIONS:
+        reach = [extent(window) for window in convolution_windows(layer)]
+    else:
+        reach = [1]
+    return _each(reach, count)
+
+
+def _is_top(net, blob):
+    return any(blob in layer.top for layer in net.layer)
+
+
+def _window_map(axis, windows):
+    return CoordMap(
+        axis,
+        tuple(Fraction(window.stride) for window in windows),
+        tuple(Fraction(extent(window) - 1, 2) - window.pad for window in windows),
+    )
+
+
+class _Graph:
+    """Which blob, in which of its versions, comes from which; in-place layers make new versions."""
+
+    def __init__(self, net):
+        self._bottoms, self._last = {}, {}
+        for number, layer in enumerate(net.layer):
+            bottoms = [self._last.setdefault(blob, (blob, -1)) for blob in layer.bottom]
+            for top in layer.top:
+                self._bottoms[top, number] = layer, bottoms
+            self._last.update((top, (top, number)) for top in layer.top)
+
+    def ancestors(self, blob):
+        """{node: CoordMap from `blob` to it} of `blob` and all it comes from, nearest first."""
+        if blob not in self._last:
+            raise InputError(f'no blob "{blob}" in the net.{nearest(blob, self._last)}')
+        start = self._last[blob]
+        found, waiting = {start: IDENTITY}, collections.deque([start])
+        while waiting:
+            node = waiting.popleft()
+            layer, bottoms = self._bottoms.get(node, (None, []))
+            up = None if layer is None else layer_map(layer)
+            if up is None:
+                continue
+            # A Crop's second bottom gives a size, not coordinates.
+            for bottom in bottoms[:1] if layer.type == "Crop" else bottoms:
+                if bottom not in found:
+                    found[bottom] = found[node].then(up)
+                    waiting.append(bottom)
+        return found

@@ -1,0 +1,121 @@
+"""The windows of convolutions and poolings: kernel, stride, padding and dilation of every axis.
+
+One reading of the many ways to write them (`kernel_size: 3`, `kernel_h: 3 kernel_w: 5`, one value
+for all axes or one for each) serves shapes and coordinate maps.
+"""
+
+import collections
+
+from .errors import InputError
+from .schema import pb
+
+Window = collections.namedtuple("Window", "kernel stride pad dilation")
+Window.__doc__ = """A window along one axis, in pixels of the layer's bottom (of its top, for a
+Deconvolution)."""
+
+
+def extent(window):
+    """How far a dilated window reaches: dilation (kernel - 1) + 1."""
+    return window.dilation * (window.kernel - 1) + 1
+
+
+def convolution_windows(layer, axes=None):
+    """The `Window`s of a Convolution, Deconvolution or Im2col layer.
+
+    One for each of `axes` spatial axes; without `axes`, as many as the layer's text tells apart.
+    Raises `InputError` where they are missing or do not fit.
+    """
+    param = layer.convolution_param
+    fields = {
+        "kernel_size": _axis_values(layer, param, "kernel_size", "kernel", None),
+        "stride": _axis_values(layer, param, "stride", "stride", 1),
+        "pad": _axis_values(layer, param, "pad", "pad", 0),
+        "dilation": list(param.dilation) or [1],
+    }
+    count = axes or max(map(len, fields.values()))
+    for name, values in fields.items():
+        if len(values) not in (1, count):
+            raise InputError(
+                f'layer "{layer.name}": {len(values)} values of {name} for {count} spatial axes; '
+                "expected one, or one for each"
+            )
+        if name != "pad" and min(values) < 1:
+            raise InputError(f'layer "{layer.name}": {name} is {min(values)}; expected 1 or more')
+        fields[name] = values * count if len(values) == 1 else values
+    return [Window(*values) for values in zip(*fields.values())]
+
+
+def _axis_values(layer, param, name, prefix, default):
+    """Values of a repeated field that may also be written as `<prefix>_h` and `<prefix>_w`."""
+    values = list(getattr(param, name))
+    pair = (f"{prefix}_h", f"{prefix}_w")
+    if any(param.HasField(field) for field in pair):
+        if values:
+            raise InputError(f'layer "{layer.name}": has both {name} and {prefix}_h or {prefix}_w')
+        found = [getattr(param, field) if param.HasField(field) else default for field in pair]
+        if None in found:
+            raise InputError(f'layer "{layer.name}": {prefix}_h and {prefix}_w belong together')
+        return found
+    if not values and default is None:
+        raise InputError(f'layer "{layer.name}": its {name} is missing')
+    return values or [default]
+
+
+def pooling_windows(layer):
+    """The two `Window`s (height, width) of a Pooling layer; None where it pools over everything."""
+    param = layer.pooling_param
+    if param.global_pooling:
+        return None
+    kernel = _pooling_pair(layer, "kernel_size", "kernel")
+    stride = _pooling_pair(layer, "stride", "stride")
+    pad = _pooling_pair(layer, "pad", "pad")
+    for name, values in (("kernel_size", kernel), ("stride", stride)):
+        if min(values) < 1:
+            raise InputError(f'layer "{layer.name}": {name} is {min(values)}; expected 1 or more')
+    if any(p >= k for p, k in zip(pad, kernel)):
+        raise InputError(f'layer "{layer.name}": pad {pad} is not smaller than the kernel {kernel}')
+    return [Window(k, s, p, 1) for k, s, p in zip(kernel, stride, pad)]
+
+
+def _pooling_pair(layer, name, prefix):
+    param = layer.pooling_param
+    pair = [f"{prefix}_h", f"{prefix}_w"]
+    if any(param.HasField(field) for field in pair):
+        if param.HasField(name):
+            raise InputError(f'layer "{layer.name}": has both {name} and {prefix}_h or {prefix}_w')
+        return [getattr(param, field) for field in pair]
+    return [getattr(param, name)] * 2
+
+
+def convolved_size(layer, size, window):
+    """Outputs of a convolution along an axis: floor((size + 2 pad - extent) / stride) + 1."""
+    result = (size + 2 * window.pad - extent(window)) // window.stride + 1
+    return _positive(layer, result, size, window)
+
+
+def deconvolved_size(layer, size, window):
+    """Outputs of a deconvolution along an axis: stride (size - 1) + extent - 2 pad."""
+    result = window.stride * (size - 1) + extent(window) - 2 * window.pad
+    return _positive(layer, result, size, window)
+
+
+def pooled_size(layer, size, window):
+    """Outputs of a pooling along an axis: rounded up, unless `round_mode: FLOOR`.
+
+    Where there is padding, a last window that would start in the trailing padding is dropped.
+    """
+    span = size + 2 * window.pad - window.kernel
+    floor = layer.pooling_param.round_mode == pb.PoolingParameter.FLOOR
+    result = (span // window.stride if floor else -(-span // window.stride)) + 1
+    if window.pad and (result - 1) * window.stride >= size + window.pad:
+        result -= 1
+    return _positive(layer, result, size, window)
+
+
+def _positive(layer, result, size, window):
+    if result < 1:
+        raise InputError(
+            f'layer "{layer.name}": nothing is left of {size} pixels by kernel {window.kernel}, '
+            f"stride {window.stride}, pad {window.pad}, dilation {window.dilation}"
+        )
+    return result
