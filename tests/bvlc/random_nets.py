@@ -5,12 +5,17 @@ import random
 from caffeformat import infer_shapes, pb
 
 
+# Layers that do not read their own top again to go backward. Only such a top may be overwritten by
+# an in-place layer: Caffe lets it happen to others too, and then computes wrong gradients.
+_OVERWRITABLE = ("Convolution", "Deconvolution", "Crop", "Concat", "Power", "Scale")
+
+
 class _Builder:
     """A net that grows layer by layer; `shapes` knows every blob's shape so far."""
 
     def __init__(self, seed):
         self.random = random.Random(seed)
-        self.net = pb.NetParameter(name=f"random_{seed}", force_backward=True)
+        self.net = pb.NetParameter(name=f"random_{seed}")
         self.count = 0
         shape = [self.random.randint(1, 2), self.random.randint(1, 5)]
         self.top = self.input("data", shape + [self.random.randint(14, 30) for _ in "hw"])
@@ -21,6 +26,9 @@ class _Builder:
 
     def shape(self, blob=None):
         return tuple(self.shapes[blob or self.top])
+
+    def maybe_in_place(self):
+        return self.net.layer[-1].type in _OVERWRITABLE and self.random.random() < 0.7
 
     def input(self, name, shape):
         layer = self.net.layer.add(name=name, type="Input", top=[name])
@@ -89,7 +97,7 @@ def _pooling(b):
 
 def _relu(b):
     slope = b.random.choice([0.0, 0.0, 0.1])
-    b.add("ReLU", in_place=b.random.random() < 0.5, relu_param={"negative_slope": slope})
+    b.add("ReLU", in_place=b.maybe_in_place(), relu_param={"negative_slope": slope})
 
 
 def _lrn(b):
@@ -99,7 +107,7 @@ def _lrn(b):
 
 
 def _normalisation(b):
-    b.add("BatchNorm", in_place=b.random.random() < 0.5)
+    b.add("BatchNorm", in_place=b.maybe_in_place())
     b.add("Scale", in_place=True, scale_param={"bias_term": b.random.random() < 0.5})
 
 
@@ -134,11 +142,17 @@ def _crop(b):
     b.add("Crop", bottoms=[bottom, b.top], crop_param={"axis": 2, "offset": offsets})
 
 
+def _accuracy(b, score, label, **parameters):
+    # It cannot go backward, and force_backward makes Caffe try.
+    if not b.net.force_backward:
+        b.add("Accuracy", bottoms=[score, label], **parameters)
+
+
 def _classifier_loss(b, classes):
     b.add("InnerProduct", inner_product_param={"num_output": classes})
     label = b.input("label", [b.shape()[0]])
     score = b.top
-    b.add("Accuracy", bottoms=[score, label])
+    _accuracy(b, score, label)
     b.add("SoftmaxWithLoss", bottoms=[score, label])
 
 
@@ -148,7 +162,7 @@ def _segmentation_loss(b, classes):
     label = b.input("label", [n, 1, height, width])
     loss = {"ignore_label": b.random.randrange(classes)} if b.random.random() < 0.5 else {}
     score = b.top
-    b.add("Accuracy", bottoms=[score, label], accuracy_param=loss)
+    _accuracy(b, score, label, accuracy_param=loss)
     b.add(
         "SoftmaxWithLoss",
         bottoms=[score, label],
@@ -180,6 +194,8 @@ def random_net(seed):
             break
         b.random.choice(_BODY)(b)
     ending = b.random.choice([None, _classifier_loss, _segmentation_loss])
+    # Without a loss nothing else asks for gradients.
+    b.net.force_backward = ending is None or b.random.random() < 0.5
     if ending:
         ending(b, b.random.randint(2, 6))
     return b.net
