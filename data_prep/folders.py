@@ -38,17 +38,25 @@ def output_folder(path, force=False):
     try:
         yield partial
         _publish(partial, path)
-    except OSError as error:
+    except BaseException as error:
+        problem = _lack_of_room(error)
         shutil.rmtree(partial, ignore_errors=True)
-        if error.errno not in _FULL_DISK:
+        if problem is None:
             raise
         raise InputError(
-            f"{path}: writing failed: {error.strerror}: make room and run again (what was written "
-            f"has been removed)"
+            f"{path}: writing failed: {problem}: make room and run again (what was written has "
+            f"been removed)"
         ) from error
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
+
+
+def _lack_of_room(error):
+    """What says that the disk is full, if that is behind `error`; else None."""
+    if isinstance(error, OSError) and error.errno in _FULL_DISK:
+        return error.strerror
+    # To LMDB a write that a full disk cut short is an input/output error.
+    if isinstance(error, InputError) and os.strerror(errno.EIO) in str(error.__cause__):
+        return "the disk is full or failing"
+    return None
 
 
 def _publish(partial, path):

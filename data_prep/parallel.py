@@ -8,6 +8,7 @@ alone, so results do not change with the number of workers.
 import contextlib
 import multiprocessing
 import multiprocessing.connection
+import os
 import signal
 import traceback
 
@@ -75,8 +76,12 @@ class _Helper:
 
     def __init__(self, make_worker):
         self.connection, other = multiprocessing.Pipe()
+        # A forked process has our end of the pipe too. As long as it is open there, the process
+        # would not notice that we are gone.
+        is_forked = multiprocessing.get_start_method() == "fork"
+        our_end = self.connection.fileno() if is_forked else None
         self._process = multiprocessing.Process(
-            target=_serve, args=(other, make_worker), daemon=True
+            target=_serve, args=(other, our_end, make_worker), daemon=True
         )
         self._process.start()
         other.close()
@@ -116,7 +121,9 @@ class _Helper:
         self._process.join()
 
 
-def _serve(connection, make_worker):
+def _serve(connection, our_end, make_worker):
+    if our_end is not None:
+        os.close(our_end)
     # Ctrl-C reaches the whole group of processes; the first one ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     worker = make_worker()

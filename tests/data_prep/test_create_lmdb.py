@@ -1,0 +1,486 @@
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from fcnkit.data_prep import encoding
+from fcnkit.data_prep.lmdb_dataset import create_lmdb, find_splits, split_pairs
+from PIL import Image
+from voc_archive import IDS, encoded
+
+from caffeformat import InputError, datum_to_array, open_database, pb, read_blob
+from fcnkit import cli
+from fcnkit.classes import voc_class_names
+from fcnkit.datasets import find_pairs, open_dataset
+from fcnkit.images import read_rgb
+from fcnkit.labels import read_label, write_label
+from fcnkit.palette import format_palette, read_palette, voc_palette
+
+
+def datums(path):
+    """The Datums of a database as a list, after its keys were seen to be right."""
+    with open_database(path) as database:
+        pairs = list(database.items())
+    assert [key for key, _ in pairs] == [b"%09d" % i for i in range(len(pairs))]
+    return [pb.Datum.FromString(value) for _, value in pairs]
+
+
+def build(folders, out, **options):
+    train, val = find_splits(folders)
+    return create_lmdb(train, val or [], out, **options)
+
+
+def make_folders(folder, images, labels, suffix="png"):
+    """Folders of images and labels from arrays and bytes; returns their folder."""
+    for kind, contents in (("images", images), ("labels", labels)):
+        (folder / kind).mkdir(parents=True)
+        for i, content in enumerate(contents):
+            if not isinstance(content, bytes):
+                content = encoded(np.asarray(content, np.uint8), "PNG")
+            end = suffix if kind == "images" else "png"
+            (folder / kind / f"{i:03d}.{end}").write_bytes(content)
+    return folder
+
+
+def photo(width=20, height=10, seed=0):
+    return np.random.RandomState(seed).randint(0, 256, (height, width, 3)).astype(np.uint8)
+
+
+def test_layout_is_that_of_digits(voc_folders, tmp_path):
+    out = tmp_path / "db"
+    build(voc_folders, out, classes=voc_class_names())
+    for split, ids in IDS.items():
+        features = datums(out / f"{split}_db" / "features")
+        labels = datums(out / f"{split}_db" / "labels")
+        for id_, feature, label in zip(ids, features, labels):
+            photo = read_rgb(voc_folders / split / "images" / f"{id_}.jpg")
+            classes = read_label(voc_folders / split / "labels" / f"{id_}.png")
+            assert (feature.channels, feature.height, feature.width) == (3, *photo.shape[:2])
+            assert (label.channels, label.height, label.width) == (1, *classes.shape)
+            for datum in (feature, label):
+                assert datum.encoded and datum.HasField("label") and datum.label == 0
+                assert datum.data.startswith(b"\x89PNG")
+            assert np.array_equal(datum_to_array(feature)[::-1].transpose(1, 2, 0), photo)
+            assert np.array_equal(datum_to_array(label)[0], classes)
+        assert (out / f"{split}.txt").read_text().split() == ids
+    assert (out / "classes.txt").read_text().split("\n")[:2] == ["background", "aeroplane"]
+    assert np.array_equal(read_palette(out / "palette.txt"), voc_palette())
+
+
+def test_dataset_reads_back_what_the_folders_hold(voc_folders, tmp_path):
+    build(voc_folders, tmp_path / "db", classes=voc_class_names())
+    folder = open_dataset(voc_folders, "train")
+    with open_dataset(tmp_path / "db", "train") as lmdb:
+        assert lmdb.ids == folder.ids == IDS["train"]
+        assert lmdb.classes == voc_class_names()
+        for i in range(len(folder)):
+            assert np.array_equal(lmdb.image(i), folder.image(i))
+            assert np.array_equal(lmdb.label(i), folder.label(i))
+
+
+@pytest.mark.parametrize("encoding", ["png", "jpeg", "raw"])
+def test_bytes_do_not_depend_on_the_number_of_workers(voc_folders, tmp_path, tree, encoding):
+    trees = []
+    for workers in (1, 2, 3):
+        out = tmp_path / f"db{workers}"
+        build(voc_folders, out, encoding=encoding, workers=workers, shuffle_seed=3)
+        trees.append(tree(out))
+    assert trees[0] == trees[1] == trees[2]
+    assert "train_db/features/data.mdb" in trees[0]
+
+
+def test_jpeg_bytes_pass_through(voc_folders, tmp_path):
+    build(voc_folders, tmp_path / "db", encoding="jpeg")
+    for id_, datum in zip(IDS["train"], datums(tmp_path / "db" / "train_db" / "features")):
+        assert datum.data == (voc_folders / "train" / "images" / f"{id_}.jpg").read_bytes()
+
+
+def test_png_bytes_pass_through_where_decoders_agree_on_them(tmp_path):
+    plain = encoded(photo(), "PNG")
+    grey = encoded(photo()[..., 0], "PNG")
+    file = io.BytesIO()
+    Image.fromarray(photo()).save(file, "PNG", transparency=(1, 2, 3))
+    folder = make_folders(tmp_path / "in", [plain, grey, file.getvalue()], [np.zeros((10, 20))] * 3)
+    build(folder, tmp_path / "db")
+    first, second, third = datums(tmp_path / "db" / "train_db" / "features")
+    assert first.data == plain
+    assert second.data == grey and second.channels == 1
+    assert third.data != file.getvalue()
+    assert np.array_equal(datum_to_array(third)[::-1].transpose(1, 2, 0), photo())
+
+
+def test_turned_photographs_are_stored_as_they_lie(tmp_path):
+    image = Image.fromarray(photo(32, 16))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    file = io.BytesIO()
+    image.save(file, "JPEG", exif=exif.tobytes())
+    folder = make_folders(tmp_path / "in", [file.getvalue()], [np.zeros((16, 32))], "jpg")
+    build(folder, tmp_path / "db", encoding="jpeg")
+    (datum,) = datums(tmp_path / "db" / "train_db" / "features")
+    with Image.open(io.BytesIO(datum.data)) as stored:
+        assert stored.size == (32, 16) and 0x0112 not in stored.getexif()
+
+
+def test_png_photographs_become_jpeg_of_quality_90(tmp_path):
+    folder = make_folders(tmp_path / "in", [photo()], [np.zeros((10, 20))])
+    build(folder, tmp_path / "db", encoding="jpeg")
+    file = io.BytesIO()
+    Image.fromarray(photo()).save(file, "JPEG", quality=90)
+    assert datums(tmp_path / "db" / "train_db" / "features")[0].data == file.getvalue()
+
+
+def test_raw_datums_are_bgr_planes(tmp_path):
+    classes = np.arange(200).reshape(10, 20) % 5
+    folder = make_folders(tmp_path / "in", [photo()], [classes])
+    build(folder, tmp_path / "db", encoding="raw", label_encoding="raw")
+    (feature,) = datums(tmp_path / "db" / "train_db" / "features")
+    assert not feature.encoded
+    assert feature.data == photo()[..., ::-1].transpose(2, 0, 1).tobytes()
+    (label,) = datums(tmp_path / "db" / "train_db" / "labels")
+    assert label.data == classes.astype(np.uint8).tobytes() and not label.encoded
+
+
+@pytest.mark.parametrize(
+    "channels, expected", [("color", [3, 3]), ("grey", [1, 1]), ("none", [3, 1])]
+)
+def test_channel_conversion(tmp_path, channels, expected):
+    folder = make_folders(tmp_path / "in", [photo(), photo()[..., 0]], [np.zeros((10, 20))] * 2)
+    build(folder, tmp_path / "db", channels=channels)
+    features = datums(tmp_path / "db" / "train_db" / "features")
+    assert [datum.channels for datum in features] == expected
+    assert [len(datum_to_array(datum)) for datum in features] == expected
+
+
+def test_small_pngs_are_smaller_with_the_same_pixels(tmp_path):
+    smooth = np.add.outer(np.arange(60), np.arange(80))[..., None] * [1, 1, 0] % 256
+    folder = make_folders(
+        tmp_path / "in", [encoded(smooth.astype(np.uint8), "BMP")], [np.zeros((60, 80))], "bmp"
+    )
+    data = []
+    for small in (False, True):
+        out = tmp_path / f"db{small}"
+        build(folder, out, small=small)
+        (datum,) = datums(out / "train_db" / "features")
+        assert np.array_equal(datum_to_array(datum)[::-1].transpose(1, 2, 0), smooth)
+        data.append(len(datum.data))
+    assert data[1] < data[0]
+
+
+def test_paletted_labels_turn_grey_without_recompression(tmp_path):
+    classes = np.random.RandomState(2).choice([0, 3, 255], (10, 20)).astype(np.uint8)
+    label = encoded(classes, "PNG", voc_palette())
+    folder = make_folders(tmp_path / "in", [photo()], [label])
+    build(folder, tmp_path / "db")
+    (datum,) = datums(tmp_path / "db" / "train_db" / "labels")
+    assert np.array_equal(datum_to_array(datum)[0], classes)
+    assert b"PLTE" not in datum.data
+    pixels = label[label.index(b"IDAT") - 4 : label.index(b"IEND") - 4]
+    assert pixels in datum.data
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_labels_of_few_bits_keep_their_indices(tmp_path, bits):
+    classes = (np.arange(200).reshape(10, 20) % 2**bits).astype(np.uint8)
+    image = Image.fromarray(classes)
+    image.putpalette(voc_palette()[: 2**bits].tobytes())
+    file = io.BytesIO()
+    image.save(file, "PNG", bits=bits)
+    folder = make_folders(tmp_path / "in", [photo()], [file.getvalue()])
+    build(folder, tmp_path / "db")
+    (datum,) = datums(tmp_path / "db" / "train_db" / "labels")
+    assert np.array_equal(datum_to_array(datum)[0], classes)
+
+
+def test_rgb_labels_become_indices_by_a_colour_map(tmp_path, capsys):
+    classes = np.array([[0, 1, 20, 255] * 5] * 10, np.uint8)
+    folder = make_folders(tmp_path / "in", [photo()], [voc_palette()[classes]])
+    arguments = ["create_lmdb", str(folder), str(tmp_path / "db"), "--val-percent", "0"]
+    assert cli.main(arguments) == 1
+    assert "colour map" in capsys.readouterr().err and not (tmp_path / "db").exists()
+    colours = tmp_path / "colours.txt"
+    colours.write_text(format_palette(voc_palette()[:21]))
+    assert cli.main([*arguments, "--colour-map", str(colours), "--classes", "voc"]) == 0
+    (datum,) = datums(tmp_path / "db" / "train_db" / "labels")
+    assert np.array_equal(datum_to_array(datum)[0], classes)
+    assert np.array_equal(read_palette(tmp_path / "db" / "palette.txt")[:21], voc_palette()[:21])
+
+
+def test_mean_is_exact_and_an_image_where_shapes_agree(tmp_path):
+    photos = [photo(seed=i) for i in range(5)]
+    folder = make_folders(tmp_path / "in", photos, [np.zeros((10, 20))] * 5)
+    manifest = build(folder, tmp_path / "db", workers=2)
+    expected = np.mean(photos, axis=0)[..., ::-1].transpose(2, 0, 1)
+    assert np.allclose(read_blob(tmp_path / "db" / "mean.binaryproto"), expected[None], atol=1e-4)
+    assert np.allclose(manifest["mean_bgr"], expected.mean((1, 2)), atol=1e-5)
+    numbers = (tmp_path / "db" / "mean.txt").read_text().splitlines()[-1].split()
+    assert np.allclose([float(n) for n in numbers], manifest["mean_bgr"], atol=1e-5)
+
+
+def test_no_mean_image_where_shapes_differ(voc_folders, tmp_path):
+    manifest = build(voc_folders, tmp_path / "db")
+    assert not (tmp_path / "db" / "mean.binaryproto").exists()
+    train = manifest["splits"]["train"]
+    assert (train["smallest"], train["largest"], train["shape"]) == ([24, 36], [40, 30], None)
+    photos = [read_rgb(pair.image).reshape(-1, 3) for pair in find_splits(voc_folders)[0]]
+    assert np.allclose(manifest["mean_bgr"], np.concatenate(photos).mean(0)[::-1], atol=1e-5)
+
+
+def test_same_shape_names_the_image_that_differs(voc_folders, tmp_path):
+    with pytest.raises(InputError, match=r"2007_000002\.jpg.*\(3, 32, 32\).*\(3, 30, 40\)"):
+        build(voc_folders, tmp_path / "db", same_shape=True, workers=2)
+    assert not (tmp_path / "db").exists()
+
+
+def test_manifest_counts_pixels_of_each_class(voc_folders, tmp_path):
+    manifest = build(voc_folders, tmp_path / "db", classes=voc_class_names())
+    labels = [read_label(pair.label).ravel() for pair in find_splits(voc_folders)[0]]
+    counts = np.bincount(np.concatenate(labels), minlength=256)
+    train = manifest["splits"]["train"]
+    assert list(train["class_pixels"].values()) == counts[:21].tolist()
+    assert train["ignored_pixels"] == counts[255]
+    assert json.loads((tmp_path / "db" / "manifest.json").read_text()) == manifest
+
+
+def test_validation_is_drawn_from_the_training_images(tmp_path):
+    folder = make_folders(
+        tmp_path / "in", [photo(seed=i) for i in range(12)], [np.zeros((10, 20))] * 12
+    )
+    pairs, val = find_splits(folder)
+    assert val is None
+    train, val = split_pairs(pairs, 25, seed=1)
+    assert (len(train), len(val)) == (9, 3)
+    assert sorted(train + val) == pairs
+    assert split_pairs(pairs, 25, seed=1)[1] == val != split_pairs(pairs, 25, seed=2)[1]
+    assert cli.main(["create_lmdb", str(folder), str(tmp_path / "db"), "--val-percent", "25"]) == 0
+    assert (tmp_path / "db" / "val.txt").read_text().split() == [pair.id for pair in val]
+
+
+def test_separate_folders_for_images_labels_and_validation(voc_folders, tmp_path):
+    arguments = ["create_lmdb", str(tmp_path / "db"), "--workers", "1"]
+    for option, place in (
+        ("--images", "train/images"),
+        ("--labels", "train/labels"),
+        ("--val-images", "val/images"),
+        ("--val-labels", "val/labels"),
+    ):
+        arguments += [option, str(voc_folders / place)]
+    assert cli.main(arguments) == 0
+    assert cli.main(["create_lmdb", str(voc_folders), str(tmp_path / "db2")]) == 0
+    for name in ("train_db/features/data.mdb", "val_db/labels/data.mdb", "manifest.json"):
+        assert (tmp_path / "db" / name).read_bytes() == (tmp_path / "db2" / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        ([], "either DATA or"),
+        (["--images", "a"], "go together"),
+        (["DATA", "--val-percent", "20"], "folder of their own"),
+        (["DATA", "--val-percent", "100"], "0 to 99"),
+        (["DATA", "--workers", "0"], "1 or more"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_told(voc_folders, tmp_path, capsys, arguments, words):
+    arguments = [str(voc_folders) if a == "DATA" else a for a in arguments]
+    at = 1 if arguments and not arguments[0].startswith("-") else 0
+    arguments.insert(at, str(tmp_path / "db"))
+    assert cli.main(["create_lmdb", *arguments]) == 1
+    assert words in capsys.readouterr().err
+
+
+def test_labels_past_the_classes_are_named_with_their_place(tmp_path):
+    classes = np.zeros((10, 20))
+    classes[4, 7] = 21
+    folder = make_folders(tmp_path / "in", [photo()] * 2, [np.zeros((10, 20)), classes])
+    with pytest.raises(InputError, match=r"001\.png: label 21 at x=7, y=4 .* 21 classes"):
+        build(folder, tmp_path / "db", classes=voc_class_names())
+    manifest = build(folder, tmp_path / "db")
+    assert len(manifest["classes"]) == 22
+
+
+def test_labels_with_another_palette_are_counted(tmp_path, capsys):
+    other = voc_palette().copy()
+    other[1] = 9
+    classes = np.ones((10, 20), np.uint8)
+    labels = [encoded(classes, "PNG", palette) for palette in (voc_palette(), other)]
+    folder = make_folders(tmp_path / "in", [photo()] * 2, labels)
+    assert cli.main(["create_lmdb", str(folder), str(tmp_path / "db"), "--val-percent", "0"]) == 0
+    assert "1 of its labels have other colours" in capsys.readouterr().err
+
+
+def test_images_without_label_and_labels_without_image_are_named(voc_folders, tmp_path):
+    images, labels = voc_folders / "train" / "images", voc_folders / "train" / "labels"
+    (labels / "2007_000002.png").rename(tmp_path / "kept.png")
+    with pytest.raises(InputError, match=r"2007_000002\.jpg: there is no label"):
+        find_pairs(images, labels)
+    (tmp_path / "kept.png").rename(labels / "2007_000002.png")
+    (images / "2007_000001.jpg").unlink()
+    with pytest.raises(InputError, match=r"2007_000001\.png: there is no image"):
+        find_pairs(images, labels)
+
+
+def test_sizes_that_differ_are_named(tmp_path):
+    folder = make_folders(tmp_path / "in", [photo()], [np.zeros((10, 21))])
+    with pytest.raises(InputError, match=r"000\.png.*21 x 10.*000\.png 20 x 10"):
+        build(folder, tmp_path / "db")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_damaged_files_are_named_the_first_one_first(voc_folders, tmp_path, workers):
+    for id_ in IDS["train"][1:]:
+        path = voc_folders / "train" / "images" / f"{id_}.jpg"
+        path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(InputError, match=r"2007_000002\.jpg: the image is damaged"):
+        build(voc_folders, tmp_path / "db", encoding="jpeg", workers=workers)
+    assert sorted(os.listdir(tmp_path)) == ["voc", "voc.tar"]
+
+
+@pytest.mark.parametrize("kind", ["images", "labels"])
+def test_a_wrong_crc_is_not_passed_on(tmp_path, kind):
+    folder = make_folders(tmp_path / "in", [photo()], [np.zeros((10, 20))])
+    path = folder / kind / "000.png"
+    data = bytearray(path.read_bytes())
+    data[data.index(b"IEND") - 5] ^= 1  # the last byte of the pixels' CRC
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=rf"{kind}/000\.png.*damaged"):
+        build(folder, tmp_path / "db")
+
+
+def test_absurd_sizes_are_refused(tmp_path):
+    data = bytearray(encoded(photo(), "PNG"))
+    data[16:24] = b"\0\0\xc3\x50" * 2
+    folder = make_folders(tmp_path / "in", [photo(), bytes(data)], [np.zeros((10, 20))] * 2)
+    with pytest.raises(InputError, match=r"001\.png"):
+        build(folder, tmp_path / "db", workers=2)
+
+
+def test_a_full_folder_is_kept_unless_forced(voc_folders, tmp_path, capsys, tree):
+    out = tmp_path / "db"
+    out.mkdir()
+    (out / "notes.txt").write_text("notes")
+    assert cli.main(["create_lmdb", str(voc_folders), str(out)]) == 1
+    assert "--force" in capsys.readouterr().err
+    assert tree(out) == {"notes.txt": b"notes"}
+    assert cli.main(["create_lmdb", str(voc_folders), str(out), "--force"]) == 0
+    assert {"notes.txt", "train_db/features/data.mdb", "manifest.json"} <= set(tree(out))
+
+
+def test_no_space_left_is_told_and_cleaned_up(tmp_path, small_disk, capsys):
+    photos = [photo(300, 300, seed=i) for i in range(6)]
+    folder = make_folders(tmp_path / "in", photos, [np.zeros((300, 300))] * 6)
+    assert cli.main(["create_lmdb", str(folder), str(small_disk / "db")]) == 1
+    assert "the disk is full" in capsys.readouterr().err
+    assert os.listdir(small_disk) == []
+
+
+def test_a_killed_run_leaves_nothing_under_the_final_name(voc_folders, tmp_path, tree):
+    program = (
+        "import os, signal, sys; from fcnkit.data_prep.lmdb_dataset import *;"
+        "train, val = find_splits(sys.argv[1]);"
+        "stop = lambda split, done, total: done == 2 and os.kill(os.getpid(), signal.SIGKILL);"
+        "create_lmdb(train, val, sys.argv[2], workers=2, progress=stop)"
+    )
+    out = tmp_path / "db"
+    command = [sys.executable, "-c", program, str(voc_folders), str(out)]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    assert not out.exists() and (tmp_path / "db.partial").exists()
+    build(voc_folders, out)
+    build(voc_folders, tmp_path / "other")
+    assert tree(out) == tree(tmp_path / "other")
+    assert not (tmp_path / "db.partial").exists()
+
+
+def test_workers_end_when_the_first_process_is_killed(tmp_path):
+    program = (
+        "import os, signal, sys, time\n"
+        "from fcnkit.data_prep.parallel import run_workers\n"
+        "class Worker:\n"
+        "    def __call__(self, item): return os.getpid()\n"
+        "    def summary(self): return None\n"
+        "def take(pid):\n"
+        "    pids.add(pid)\n"
+        "    if len(pids) == 3:\n"
+        "        print(*pids, flush=True); os.kill(os.getpid(), signal.SIGKILL)\n"
+        "pids = set()\n"
+        "run_workers(Worker, range(10**9), 3, take)\n"
+    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    pids = [int(pid) for pid in done.stdout.split()]
+    assert len(pids) == 3
+    deadline = time.monotonic() + 10
+    while any(os.path.exists(f"/proc/{pid}") for pid in pids) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(os.path.exists(f"/proc/{pid}") for pid in pids)
+    assert done.stderr == ""
+
+
+def test_a_worker_that_is_killed_is_told(voc_folders, tmp_path, monkeypatch):
+    monkeypatch.setattr(encoding, "_read", lambda path: os.kill(os.getpid(), signal.SIGKILL))
+    with pytest.raises(InputError, match=r"status -9.*fewer workers"):
+        build(voc_folders, tmp_path / "db", workers=2)
+    assert not (tmp_path / "db").exists()
+
+
+def test_a_fault_of_ours_keeps_its_traceback(voc_folders, tmp_path, monkeypatch):
+    monkeypatch.setattr(encoding, "_read", lambda path: [][1])
+    with pytest.raises(RuntimeError, match=r"(?s)Traceback.*IndexError"):
+        build(voc_folders, tmp_path / "db", workers=2)
+
+
+def test_without_the_fast_library_pixels_are_the_same(voc_folders, tmp_path, monkeypatch):
+    monkeypatch.setattr(encoding.png, "isal_zlib", None)
+    build(voc_folders, tmp_path / "db")
+    first = datums(tmp_path / "db" / "train_db" / "features")[0]
+    expected = read_rgb(voc_folders / "train" / "images" / f"{IDS['train'][0]}.jpg")
+    assert np.array_equal(datum_to_array(first)[::-1].transpose(1, 2, 0), expected)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 1, 3), (7, 1, 3), (1, 9), (40, 33, 3), (16, 16)])
+def test_our_pngs_decode_to_the_same_pixels(shape):
+    pixels = np.random.RandomState(0).randint(0, 256, shape).astype(np.uint8)
+    with Image.open(io.BytesIO(encoding.png.encode_photo(pixels))) as image:
+        assert np.array_equal(np.asarray(image), pixels)
+    if len(shape) == 2:
+        with Image.open(io.BytesIO(encoding.png.encode_label(pixels))) as image:
+            assert np.array_equal(np.asarray(image), pixels)
+
+
+def test_databases_of_another_set_do_not_mix(voc_folders, tmp_path):
+    build(voc_folders, tmp_path / "db")
+    shutil.copytree(tmp_path / "db" / "val_db" / "labels", tmp_path / "x" / "train_db" / "labels")
+    shutil.copytree(
+        tmp_path / "db" / "train_db" / "features", tmp_path / "x" / "train_db" / "features"
+    )
+    with pytest.raises(InputError, match="do not belong together"):
+        open_dataset(tmp_path / "x", "train")
+
+
+def test_names_below_folders_and_odd_names_come_back(tmp_path):
+    names = ["b/one", "a/two", "\u2028 x", "na\u00efve"]
+    for name in names:
+        for kind in ("images", "labels"):
+            path = tmp_path / "in" / kind / f"{name}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_label(path, np.zeros((4, 4), np.uint8), voc_palette())
+    build(tmp_path / "in", tmp_path / "db")
+    with open_dataset(tmp_path / "db", "train") as dataset:
+        assert dataset.ids == sorted(names)
+
+
+def test_real_photographs(shared_data, tmp_path):
+    images = shared_data / "voc_rgb_labels" / "images"
+    pairs = find_pairs(images, shared_data / "voc_rgb_labels" / "labels")
+    create_lmdb(pairs, [], tmp_path / "db", classes=voc_class_names(), colours=voc_palette())
+    with open_dataset(tmp_path / "db", "train") as dataset:
+        for i, pair in enumerate(pairs):
+            assert np.array_equal(dataset.image(i), read_rgb(pair.image))
+            painted = voc_palette()[dataset.label(i)]
+            assert np.array_equal(painted, read_rgb(pair.label))
