@@ -17,6 +17,8 @@ from caffeformat import InputError, read_net, read_solver
 VARIABLE = "FCNKIT_ENGINE"
 _MODULES = {"bvlc": "caffe", "torch": "torchcaffe"}
 
+_CAPABILITIES = {"bvlc": frozenset(), "torch": frozenset({"lean_forward"})}
+
 # Modules whose Python layers may run without being asked for with --allow-python.
 PYTHON_MODULES = ("fcnkit.data_layers",)
 
@@ -44,7 +46,7 @@ def load():
         return importlib.import_module(_MODULES[engine])
     except ImportError as error:
         hint = {
-            "bvlc": "install BVLC Caffe's Python package (Debian 11: python3-caffe-cpu), or use "
+            "bvlc": "install BVLC Caffe's Python package (Debian 11: python3-caffe), or use "
             f"{VARIABLE}=torch",
             "torch": "install PyTorch (Python 3.10 or later), or BVLC Caffe",
         }[engine]
@@ -62,11 +64,11 @@ def _has_bvlc():
 
 
 def capabilities():
-    """What the engine can do beyond pycaffe: a frozenset of names that `train` takes as options.
+    """What the engine can do beyond pycaffe, a frozenset of names.
 
-    BVLC Caffe has none; torchcaffe lists its own in `torchcaffe.CAPABILITIES`.
+    `lean_forward`: a forward pass that frees what no later layer needs (`forward` uses it).
     """
-    return frozenset(getattr(load(), "CAPABILITIES", ()))
+    return _CAPABILITIES[name()]
 
 
 def use_device(gpu=None):
@@ -90,6 +92,14 @@ def open_net(path, phase="TEST", stages=(), allow_python=()):
     _allow_in_engine(caffe, allow_python)
     chosen = {"stages": list(stages)} if stages else {}
     return caffe.Net(os.fspath(path), getattr(caffe, phase), **chosen)
+
+
+def forward(net, blob):
+    """Run `net` forward for the value of one blob, a float32 array; other blobs may be lost."""
+    if "lean_forward" in capabilities():
+        return net.forward(blobs=[blob], keep_blobs=False)[blob]
+    net.forward()
+    return net.blobs[blob].data
 
 
 def open_solver(path, allow_python=()):

@@ -1,0 +1,59 @@
+"""How much memory a net's blobs take, and a refusal before the machine runs out of it."""
+
+import math
+
+import numpy as np
+
+from caffeformat import InputError, geometry
+
+_FLOAT = 4  # bytes
+
+
+def blob_bytes(net, input_shapes, lean=False):
+    """Bytes of the blobs of a filtered `net` whose inputs have `input_shapes` (name -> tuple).
+
+    All blobs count, or with `lean` the most that are in use at one time when each is freed after
+    the last layer that reads it. Weights and an engine's buffers come on top.
+    """
+    shapes = geometry.infer_shapes(net, input_shapes)
+    sizes = {name: _FLOAT * int(np.prod(shape)) for name, shape in shapes.items()}
+    if not lean:
+        return sum(sizes.values())
+    last_use = {name: layer.name for layer in net.layer for name in layer.bottom}
+    in_use, most = set(), 0
+    for layer in net.layer:
+        in_use.update(layer.top)
+        most = max(most, sum(sizes[name] for name in in_use))
+        in_use.difference_update(b for b in layer.bottom if last_use[b] == layer.name)
+    return most
+
+
+def available():
+    """Bytes of memory that are free or can be freed, or None where the system does not say."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            for line in file:
+                if line.startswith("MemAvailable:"):
+                    return int(line.split()[1]) << 10
+    except OSError:
+        return None
+    return None
+
+
+def check(net, input_shapes, name, lean=False):
+    """Raise `InputError` where the blobs of `net` for the image `name` exceed the free memory.
+
+    `input_shapes` holds one input of N x C x H x W; `lean` as in `blob_bytes`.
+    """
+    free = available()
+    if free is None:
+        return
+    needed = blob_bytes(net, input_shapes, lean)
+    if needed <= free:
+        return
+    height, width = next(iter(input_shapes.values()))[-2:]
+    side = int(max(height, width) * math.sqrt(0.8 * free / needed))
+    raise InputError(
+        f"{name}: {width}x{height} pixels need about {needed / 2**30:.1f} GiB for the net's blobs, "
+        f"{free / 2**30:.1f} GiB are free: use --scale-to {side}"
+    )

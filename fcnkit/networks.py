@@ -1,0 +1,126 @@
+"""What the layers of a segmentation net are for, read from its message: inputs, labels, scores."""
+
+import collections
+
+from caffeformat import InputError, filter_net, pb
+
+# Layers that read their tops from somewhere outside the net.
+DATA_TYPES = ("Data", "ImageData", "HDF5Data", "MemoryData", "WindowData")
+
+Head = collections.namedtuple("Head", "score label ignore is_per_pixel")
+Head.__doc__ = """Where a net is told what is right.
+
+The blobs of its scores (N x classes x H x W) and labels (N x 1 x H x W), the label it ignores (or
+None), and whether its loss is a mean over pixels."""
+
+
+def data_layers(net):
+    """The layers of `net` that bring data in: Caffe's data layers and Python layers like them."""
+    return [
+        layer
+        for layer in net.layer
+        if layer.type in DATA_TYPES or (layer.type == "Python" and not layer.bottom)
+    ]
+
+
+def is_label(blob):
+    """Whether a data layer's top is meant to hold labels, by its name."""
+    return "label" in blob.lower()
+
+
+def head(net):
+    """The `Head` of a net's last SoftmaxWithLoss layer, else of its Accuracy layer, else None.
+
+    In a net with auxiliary losses the main loss is the last one.
+    """
+    for layer_type in ("SoftmaxWithLoss", "Accuracy"):
+        for layer in reversed(net.layer):
+            if layer.type == layer_type and len(layer.bottom) >= 2:
+                return _head_of(layer)
+    return None
+
+
+def _head_of(layer):
+    if layer.type == "Accuracy":
+        param, is_per_pixel = layer.accuracy_param, False
+    else:
+        param = layer.loss_param
+        if param.HasField("normalization"):
+            is_per_pixel = param.normalization in (pb.LossParameter.VALID, pb.LossParameter.FULL)
+        else:
+            is_per_pixel = param.normalize or not param.HasField("normalize")
+    ignore = param.ignore_label if param.HasField("ignore_label") else None
+    return Head(layer.bottom[0], layer.bottom[1], ignore, is_per_pixel)
+
+
+def loss_weights(net):
+    """Weight in the loss of each blob that has one: dict of blob name -> float.
+
+    A loss layer's first top counts 1 unless `loss_weight` says otherwise; other tops 0.
+    """
+    weights = {}
+    for layer in net.layer:
+        for i, top in enumerate(layer.top):
+            if i < len(layer.loss_weight):
+                weights[top] = layer.loss_weight[i]
+            elif i == 0 and layer.type.endswith("Loss"):
+                weights[top] = 1.0
+    return {top: weight for top, weight in weights.items() if weight}
+
+
+def deploy_net(net, image_shape):
+    """A copy of `net` (NetParameter) for inference on images of `image_shape` (height, width).
+
+    Keeps the layers of phase TEST and stage `deploy`. Data layers go, and an Input layer of
+    1 x 3 x height x width brings their image instead, as DIGITS does with its all-in-one files; so
+    do losses, accuracies and whatever else depends on labels. Returns (net, name of the input
+    blob). Raises `InputError` where there is nothing to put an image in.
+    """
+    deploy = filter_net(net, pb.TEST, stages=("deploy",))
+    readers = data_layers(deploy)
+    given = {top for layer in deploy.layer if layer.type == "Input" for top in layer.top}
+    tops = [top for layer in readers for top in layer.top if top not in given]
+    image = _choose_input(deploy, given or [top for top in tops if not is_label(top)])
+    missing = set(tops) - {image}
+    kept = []
+    if image not in given:
+        kept.append(pb.LayerParameter(name=image, type="Input", top=[image]))
+    for layer in deploy.layer:
+        if layer.type in DATA_TYPES or (layer.type == "Python" and not layer.bottom):
+            continue
+        if layer.type.endswith("Loss") or layer.type == "Accuracy" or missing & {*layer.bottom}:
+            missing.update(top for top in layer.top if top not in layer.bottom)
+        else:
+            kept.append(layer)
+    del deploy.layer[:]
+    deploy.layer.extend(kept)
+    for layer in deploy.layer:
+        del layer.include[:], layer.exclude[:]
+        if layer.type == "Input" and image in layer.top:
+            _set_shape(layer, list(layer.top).index(image), (1, 3, *image_shape))
+    return deploy, image
+
+
+def _choose_input(net, candidates):
+    candidates = sorted(candidates)
+    if "data" in candidates:
+        return "data"
+    images = [name for name in candidates if not is_label(name)]
+    if len(images) == 1:
+        return images[0]
+    found = ", ".join(candidates) or "none"
+    raise InputError(
+        f"net {net.name!r}: expected one input for images, best called data; found {found}"
+    )
+
+
+def _set_shape(layer, index, shape):
+    shapes = layer.input_param.shape
+    # One shape may stand for all tops of an Input layer.
+    common = pb.BlobShape()
+    if shapes:
+        common.CopyFrom(shapes[0])
+    while len(shapes) < len(layer.top):
+        shapes.add().CopyFrom(common)
+    del shapes[index].dim[:]
+    shapes[index].dim.extend(shape)

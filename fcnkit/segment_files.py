@@ -1,0 +1,140 @@
+"""Image files in; masks, overlays, shares of the classes and scores out, in one folder."""
+
+import collections
+import os
+
+import numpy as np
+from PIL import Image
+
+from caffeformat import InputError
+from caffeformat.files import atomic_write
+
+from .datasets import image_files
+from .images import read_rgb
+from .labels import write_label
+from .painting import legend, overlay
+from .reports import write_json
+from .scoring import names_for
+
+Result = collections.namedtuple("Result", "name size entries error")
+Result.__doc__ = """What came of one image: its name, (width, height), `painting.LegendEntry`s of
+the classes found in it, and the error message where it could not be segmented (no entries then)."""
+
+SCORE_TYPES = {"float16": np.float16, "float32": np.float32}
+
+
+def find_images(inputs):
+    """Files and folders (with what is below them) as an ordered dict of name -> path.
+
+    A file's name is its base name without suffix; in a folder it keeps the path below the folder.
+    Raises `InputError` for what is missing, for an empty folder and for two images of one name.
+    """
+    found = collections.OrderedDict()
+    for given in inputs:
+        if os.path.isdir(given):
+            images = image_files(given)
+            if not images:
+                raise InputError(f"{given}: there are no images in this folder")
+        elif os.path.exists(given):
+            images = {os.path.splitext(os.path.basename(given))[0]: given}
+        else:
+            raise InputError(f"{given}: there is no such image or folder")
+        for name, path in images.items():
+            if name in found:
+                raise InputError(
+                    f"{path} and {found[name]} would both become {name}.png: segment them into "
+                    "two folders"
+                )
+            found[name] = path
+    return found
+
+
+def output_paths(name, save_scores=False):
+    """The files that are written for image `name`, relative to the output folder."""
+    kinds = [f"{name}.png", f"{name}_overlay.png", f"{name}.json"]
+    return kinds + ([f"{name}_scores.npz"] if save_scores else [])
+
+
+def check_outputs(images, output, save_scores=False, force=False):
+    """Make the folder `output`; `InputError` where a result would overwrite something.
+
+    That is another image's result, or a file in the folder unless `force` allows it.
+    """
+    try:
+        os.makedirs(output, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{output}: cannot write results here: {error.strerror}") from error
+    owners = {}
+    for name, path in images.items():
+        for target in output_paths(name, save_scores):
+            if target in owners:
+                raise InputError(f"{path} and {owners[target]} would both write {target}")
+            owners[target] = path
+    there = [path for path in owners if os.path.exists(os.path.join(output, path))]
+    if there and not force:
+        more = f" and {len(there) - 1} more files" if len(there) > 1 else ""
+        raise InputError(
+            f"{os.path.join(output, there[0])}{more} would be overwritten: choose another folder, "
+            "or say --force"
+        )
+
+
+def segment_files(segmenter, images, output, palette, names=None, opacity=0.6, save_scores=None):
+    """Segment `images` (dict of name -> path) into the folder `output`; yields a `Result` each.
+
+    Writes `<name>.png` (paletted, class indices, at the image's size), `<name>_overlay.png`,
+    `<name>.json` (class names and pixel shares) and, where `save_scores` is "float16" or
+    "float32", `<name>_scores.npz`: `scores` (C x H x W as the net saw the image), `blob`, `shape`
+    and `image`. An image that cannot be read gives a `Result` with an error, and the next one
+    follows. Raises `InputError` where there are `names` but not as many as the net has classes.
+    """
+    for name, path in images.items():
+        try:
+            image = read_rgb(path)
+            scores = segmenter.scores(image, path)
+        except InputError as error:
+            yield Result(name, None, [], str(error))
+            continue
+        names = names_for(len(scores), names)
+        class_map = segmenter.map_of(scores, image.shape[:2])
+        mask, painted, shares, *rest = (
+            os.path.join(output, target) for target in output_paths(name, bool(save_scores))
+        )
+        os.makedirs(os.path.dirname(mask) or ".", exist_ok=True)
+        for target in rest:
+            _write_scores(target, scores, save_scores, segmenter.output_blob, path)
+        write_label(mask, class_map, palette)
+        with atomic_write(painted) as file:
+            Image.fromarray(overlay(image, class_map, palette, opacity)).save(file, format="PNG")
+        entries = legend(class_map, palette, names or ())
+        # Last, so that whoever finds the JSON finds the pictures too.
+        write_json(shares, _as_dict(path, image, entries))
+        yield Result(name, image.shape[1::-1], entries, None)
+
+
+def _as_dict(path, image, entries):
+    return {
+        "image": os.fspath(path),
+        "width": image.shape[1],
+        "height": image.shape[0],
+        "classes": [
+            {"index": entry.index, "name": entry.name, "share": float(entry.share)}
+            for entry in entries
+        ],
+    }
+
+
+def _write_scores(target, scores, kind, blob, image):
+    largest = float(np.abs(scores).max())
+    if kind == "float16" and largest > np.finfo(np.float16).max:
+        raise InputError(
+            f"{image}: scores of up to {largest:.3g} do not fit float16: use --save-scores float32"
+        )
+    with atomic_write(target) as file:
+        np.savez(
+            file,
+            scores=scores.astype(SCORE_TYPES[kind]),
+            blob=np.array(blob),
+            shape=np.array(scores.shape),
+            image=np.array(os.fspath(image)),
+        )

@@ -1,0 +1,59 @@
+#!/usr/bin/env python3
+"""Segment images: a mask, an overlay and the classes' shares for each."""
+
+import sys
+
+from fcnkit.tools import options
+from tqdm import tqdm
+
+from fcnkit import cli
+from fcnkit.segment_files import SCORE_TYPES, check_outputs, find_images, segment_files
+
+
+def add_arguments(parser):
+    parser.add_argument("images", nargs="+", help="images, or folders of them")
+    parser.add_argument("--output", "-o", required=True, help="folder for the results")
+    options.add_network(parser)
+    options.add_classes(parser)
+    parser.add_argument(
+        "--opacity", type=float, default=0.6, help="of the classes in the overlay, 0 to 1 (0.6)"
+    )
+    parser.add_argument(
+        "--save-scores",
+        nargs="?",
+        const="float16",
+        choices=sorted(SCORE_TYPES),
+        help="also save the scores of all classes as NumPy's .npz (float16 unless said otherwise)",
+    )
+    parser.add_argument("--force", action="store_true", help="overwrite results that are there")
+
+
+def run(args):
+    images = find_images(args.images)
+    check_outputs(images, args.output, args.save_scores, args.force)
+    names, palette = options.names_and_palette(args)
+    segmenter = options.segmenter(args)
+    failed = 0
+    results = segment_files(
+        segmenter, images, args.output, palette, names, args.opacity, args.save_scores
+    )
+    with tqdm(total=len(images), unit="image", disable=len(images) < 2) as bar:
+        for number, result in enumerate(results):
+            if number == 0 and segmenter.unmatched:
+                bar.write(options.unmatched_warning(segmenter, args.weights), file=sys.stderr)
+            bar.update()
+            bar.write(describe(result))
+            failed += result.error is not None
+    return 1 if failed else 0
+
+
+def describe(result):
+    """One line about a `Result`: the image's size and the shares of its classes."""
+    if result.error is not None:
+        return f"error: {result.error}"
+    shares = ", ".join(f"{entry.name} {100 * entry.share:.1f}%" for entry in result.entries)
+    return f"{result.name}  {result.size[0]}x{result.size[1]}  {shares}"
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run_module(sys.modules[__name__]))
