@@ -6,7 +6,7 @@ import pytest
 from caffeformat import InputError, filter_net, parse_text, pb
 from fcnkit.parameters import layer_parameters, net_parameters
 
-# Recurrent layers unroll into nets of their own, which no text shows; the cases use Parameter layers
+# Recurrent layers unroll into nets of their own, which no text shows; cases use Parameter layers
 # as inputs and do not list them.
 NOT_COMPARED = {"LSTM", "RNN", "Parameter"}
 
