@@ -7,6 +7,7 @@ from .database import LmdbWriter, open_database
 from .datum import array_to_datum, datum_to_array, encoded_datum
 from .errors import FormatError, InputError
 from .net import filter_net, insert_splits, read_net, read_solver
+from .net_spec import NetSpec, layers, params, to_proto
 from .schema import pb
 from .shapes import infer_shapes
 from .solverstate import SolverState, read_solver_state, write_solver_state
@@ -17,6 +18,7 @@ __all__ = [
     "FormatError",
     "InputError",
     "LmdbWriter",
+    "NetSpec",
     "SolverState",
     "Weights",
     "array_to_datum",
@@ -27,7 +29,9 @@ __all__ = [
     "geometry",
     "infer_shapes",
     "insert_splits",
+    "layers",
     "open_database",
+    "params",
     "parse_text",
     "pb",
     "read_blob",
@@ -36,6 +40,7 @@ __all__ = [
     "read_solver",
     "read_solver_state",
     "read_text",
+    "to_proto",
     "upgrade_net",
     "upgrade_solver",
     "write_blob",
