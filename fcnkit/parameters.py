@@ -11,8 +11,7 @@ import collections
 
 import numpy as np
 
-from caffeformat import pb
-from caffeformat.shapes import infer_shapes
+from caffeformat import infer_shapes, pb
 from caffeformat.windows import convolution_windows
 
 Parameter = collections.namedtuple("Parameter", "shape filler")

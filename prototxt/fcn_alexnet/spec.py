@@ -1,0 +1,66 @@
+"""DIGITS' FCN-AlexNet: one file for all stages, its deploy net and its solver."""
+
+import math
+
+from caffeformat import NetSpec, pb
+from caffeformat import layers as L
+
+from ..alexnet import fcn_trunk
+from ..blocks import (
+    all_in_one,
+    database_inputs,
+    pixel_accuracy,
+    score,
+    segmentation_loss,
+    set_crop_offsets,
+    upsampling,
+)
+
+
+def deploy(classes=21, channels=3):
+    """The network from an image, 1 x channels x 500 x 500 (any size will do), to its scores."""
+    n = NetSpec()
+    n.data = L.Input(shape={"dim": [1, channels, 500, 500]})
+    n.data_preprocessed = L.Power(n.data, name="shift", shift=-116.0)
+    fc7 = fcn_trunk(n, n.data_preprocessed)
+    n.score_fr = score(fc7, classes)
+    n.upscore = upsampling(
+        n.score_fr, classes, 32, kernel=63, group=classes, weight_filler={"type": "bilinear"}
+    )
+    n.score = L.Crop(n.upscore, n.data, axis=2)
+    net = n.to_proto()
+    net.name = "FCN-AlexNet"
+    return set_crop_offsets(net)
+
+
+def solver(train_images=1464, val_images=1449, epochs=10, base_lr=1e-4):
+    """What DIGITS' form makes of its defaults; the numbers of images are VOC 2012's."""
+    iterations = train_images * epochs
+    return pb.SolverParameter(
+        net="fcn_alexnet.prototxt",
+        train_state=pb.NetState(stage=["train"]),
+        test_state=[pb.NetState(stage=["val"])],
+        test_iter=[val_images],
+        test_interval=train_images,
+        base_lr=base_lr,
+        lr_policy="step",
+        gamma=0.1,
+        stepsize=math.ceil(0.33 * iterations),
+        max_iter=iterations,
+        momentum=0.9,
+        weight_decay=base_lr / 100,
+        display=max(1, min(iterations // (8 * epochs), 5000)),
+        snapshot=train_images,
+        snapshot_prefix="fcn_alexnet",
+    )
+
+
+def files(classes=21, channels=3):
+    """{file name: message}"""
+    net = deploy(classes, channels)
+    measures = [segmentation_loss(normalize=True), pixel_accuracy()]
+    return {
+        "fcn_alexnet.prototxt": all_in_one(net, database_inputs(), measures),
+        "deploy.prototxt": net,
+        "solver.prototxt": solver(),
+    }

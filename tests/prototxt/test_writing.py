@@ -1,0 +1,48 @@
+"""Prototxts are what their specs write, and specs take other classes and channels."""
+
+import importlib
+
+import pytest
+from fcnkit.prototxt import writing
+from fcnkit.prototxt.__main__ import main
+
+from caffeformat import InputError, infer_shapes, pb, read_text
+from fcnkit import prototxt
+
+
+@pytest.mark.parametrize("network", prototxt.networks())
+def test_the_files_are_what_the_spec_writes(network):
+    assert not writing.stale(network), f"run: python -m fcnkit.prototxt {network}"
+
+
+@pytest.mark.parametrize("network", prototxt.networks())
+def test_a_network_has_a_solver_whose_net_is_there_and_a_card(network):
+    solver = read_text(prototxt.path(network, "solver.prototxt"), pb.SolverParameter)
+    assert prototxt.path(network, solver.net)
+    assert prototxt.path(network, "README.md")
+
+
+def test_a_changed_file_is_found_and_written_again(monkeypatch, tmp_path, capsys):
+    path = tmp_path / "net.prototxt"
+    monkeypatch.setattr(writing, "render", lambda network: {str(path): 'name: "x"\n'})
+    path.write_text('name: "y"\n')
+    assert main(["--check", "fcn_alexnet"]) == 1
+    assert "net.prototxt" in capsys.readouterr().err
+    assert main(["fcn_alexnet"]) == 0
+    assert path.read_text() == 'name: "x"\n'
+    assert main(["--check", "fcn_alexnet"]) == 0
+
+
+def test_an_unknown_network_or_file_is_answered_with_those_there_are():
+    with pytest.raises(InputError, match=r"no network fcn_alxnet; there are .*fcn_alexnet"):
+        prototxt.path("fcn_alxnet", "deploy.prototxt")
+    with pytest.raises(InputError, match=r"has no train\.prototxt; it has deploy\.prototxt"):
+        prototxt.path("fcn_alexnet", "train.prototxt")
+
+
+@pytest.mark.parametrize("network", ["fcn_alexnet", "voc_fcn_alexnet"])
+def test_classes_and_channels_are_arguments(network):
+    spec = importlib.import_module(f"fcnkit.prototxt.{network}.spec")
+    net = spec.deploy(classes=11, channels=1)
+    shapes = infer_shapes(net, {"data": (1, 1, 333, 501)})
+    assert tuple(shapes["score"]) == (1, 11, 333, 501)
