@@ -1,0 +1,16 @@
+"""Berkeley's FCN-32s for PASCAL VOC."""
+
+from .. import berkeley
+
+
+def deploy(classes=21, channels=3, learned=False):
+    """The network; `learned` lets its upsampling learn instead of staying bilinear."""
+    return berkeley.fcn("VOC-FCN32s", 32, {"": classes}, channels, learned=learned)
+
+
+def files(classes=21, channels=3, learned=False):
+    """{file name: message}"""
+    net = deploy(classes, channels, learned)
+    return berkeley.database_files(
+        "voc_fcn32s", net, base_lr=1e-10, test_images=736, max_iter=100000, channels=channels
+    )

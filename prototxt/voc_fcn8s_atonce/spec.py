@@ -1,0 +1,18 @@
+"""Berkeley's FCN-8s for PASCAL VOC, all streams trained at once."""
+
+from .. import berkeley
+
+
+def deploy(classes=21, channels=3, learned=False):
+    """The network; `learned` lets its upsampling learn instead of staying bilinear."""
+    return berkeley.fcn(
+        "VOC-FCN8s-AtOnce", 8, {"": classes}, channels, at_once=True, learned=learned
+    )
+
+
+def files(classes=21, channels=3, learned=False):
+    """{file name: message}"""
+    net = deploy(classes, channels, learned)
+    return berkeley.database_files(
+        "voc_fcn8s_atonce", net, base_lr=1e-10, test_images=736, max_iter=300000, channels=channels
+    )
