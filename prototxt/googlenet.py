@@ -1,0 +1,95 @@
+"""GoogLeNet, the classifier, with the names of BVLC's replication.
+
+Szegedy et al.: Going Deeper with Convolutions (CVPR 2015).
+"""
+
+from caffeformat import layers as L
+from caffeformat import params as P
+
+from .blocks import WEIGHT_AND_BIAS
+
+# Outputs of each module: 1x1, 3x3 reduced and 3x3, 5x5 reduced and 5x5, projection of the pool.
+_MODULES = {
+    "3a": (64, 96, 128, 16, 32, 32),
+    "3b": (128, 128, 192, 32, 96, 64),
+    "4a": (192, 96, 208, 16, 48, 64),
+    "4b": (160, 112, 224, 24, 64, 64),
+    "4c": (128, 128, 256, 24, 64, 64),
+    "4d": (112, 144, 288, 32, 64, 64),
+    "4e": (256, 160, 320, 32, 128, 128),
+    "5a": (256, 160, 320, 32, 128, 128),
+    "5b": (384, 192, 384, 48, 128, 128),
+}
+
+
+def _max_pooling(bottom, stride=2, **settings):
+    return L.Pooling(bottom, pool=P.Pooling.MAX, kernel_size=3, stride=stride, **settings)
+
+
+def _normalization(bottom):
+    return L.LRN(bottom, local_size=5, alpha=0.0001, beta=0.75)
+
+
+def _convolution(n, group, name, bottom, outputs, kernel, std, **settings):
+    """Add a convolution and its ReLU, `group/name` and `group/relu_name`; returns the latter.
+
+    The `std` of the fillers is BVLC's; Caffe's xavier filler does not read it.
+    """
+    n[f"{group}/{name}"] = made = L.Convolution(
+        bottom,
+        num_output=outputs,
+        kernel_size=kernel,
+        param=WEIGHT_AND_BIAS,
+        weight_filler={"type": "xavier", "std": std},
+        bias_filler={"type": "constant", "value": 0.2},
+        **settings,
+    )
+    relu = f"{group}/relu_{name.partition('_s2')[0]}"
+    n[relu] = L.ReLU(made, in_place=True)
+    return n[relu]
+
+
+def _inception(n, name, bottom):
+    group, outputs = f"inception_{name}", _MODULES[name]
+    one = _convolution(n, group, "1x1", bottom, outputs[0], 1, 0.03)
+    three = _convolution(n, group, "3x3_reduce", bottom, outputs[1], 1, 0.09)
+    three = _convolution(n, group, "3x3", three, outputs[2], 3, 0.03, pad=1)
+    five = _convolution(n, group, "5x5_reduce", bottom, outputs[3], 1, 0.2)
+    five = _convolution(n, group, "5x5", five, outputs[4], 5, 0.03, pad=2)
+    n[f"{group}/pool"] = pooled = _max_pooling(bottom, stride=1, pad=1)
+    pooled = _convolution(n, group, "pool_proj", pooled, outputs[5], 1, 0.1)
+    n[f"{group}/output"] = L.Concat(one, three, five, pooled)
+    return n[f"{group}/output"]
+
+
+def trunk(n, data):
+    """Add conv1 to inception_5b to the NetSpec `n` on top of `data`; returns {module: top}."""
+    top = _convolution(n, "conv1", "7x7_s2", data, 64, 7, 0.1, pad=3, stride=2)
+    n["pool1/3x3_s2"] = _max_pooling(top)
+    n["pool1/norm1"] = top = _normalization(n["pool1/3x3_s2"])
+    top = _convolution(n, "conv2", "3x3_reduce", top, 64, 1, 0.1)
+    top = _convolution(n, "conv2", "3x3", top, 192, 3, 0.03, pad=1)
+    n["conv2/norm2"] = _normalization(top)
+    n["pool2/3x3_s2"] = top = _max_pooling(n["conv2/norm2"])
+    tops = {}
+    for name in _MODULES:
+        if name in ("4a", "5a"):
+            pool = f"pool{int(name[0]) - 1}/3x3_s2"
+            n[pool] = top = _max_pooling(top)
+        tops[name] = top = _inception(n, name, top)
+    return tops
+
+
+def classifier(n, data, classes):
+    """Add all layers up to the scores to the NetSpec `n` on top of `data`; returns the scores."""
+    top = trunk(n, data)["5b"]
+    n["pool5/7x7_s1"] = top = L.Pooling(top, pool=P.Pooling.AVE, kernel_size=7, stride=1)
+    n["pool5/drop_7x7_s1"] = top = L.Dropout(top, dropout_ratio=0.4, in_place=True)
+    n["loss3/classifier"] = L.InnerProduct(
+        top,
+        num_output=classes,
+        param=WEIGHT_AND_BIAS,
+        weight_filler={"type": "xavier"},
+        bias_filler={"type": "constant", "value": 0},
+    )
+    return n["loss3/classifier"]
