@@ -25,7 +25,7 @@ class BatchNorm(Layer):
         if p.HasField("use_global_stats"):
             self.stored = p.use_global_stats
         for spec in self.proto.param:
-            if spec.HasField("lr_mult") and spec.lr_mult != 0:
+            if spec.lr_mult != 0:
                 raise self.error(
                     "its three blobs are statistics, not learned: every param needs lr_mult: 0, "
                     f"found {spec.lr_mult:g}."
