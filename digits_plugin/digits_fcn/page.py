@@ -132,7 +132,9 @@ def picture_uri(data, size):
     rgb = paint.to_rgb(data, size)
     if rgb is None:
         return None
-    return data_uri(export.encoded(Image.fromarray(rgb), "JPEG", quality=92), "image/jpeg")
+    return data_uri(
+        export.encoded(Image.fromarray(rgb), "JPEG", quality=92, subsampling=0), "image/jpeg"
+    )
 
 
 def check_truth(truth, found, names):

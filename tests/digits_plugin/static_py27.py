@@ -3,7 +3,8 @@
 It stands in where run_py27.sh finds no interpreter. Found: syntax newer than 2.7 (f-strings,
 annotations, keyword-only arguments, `nonlocal`, `raise ... from`, `yield from`, `async`, `:=`,
 matrix product, unpacking in displays and after arguments, numbers with `_`), `super()` without
-arguments, and a module without the `__future__` imports that give text, division and print their new meaning.
+arguments, and a module without the `__future__` imports that give text and division their new
+meaning.
 Not found: names and behaviour of the library that 2.7 lacks.
 """
 

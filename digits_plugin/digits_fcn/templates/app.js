@@ -1,4 +1,4 @@
-// The AngularJS application of the page. Its brackets are {[ ]}, as Jinja owns {{ }}.
+// The AngularJS application of the page. Its brackets are {[ ]}, as double braces are Jinja's.
 (function () {
     'use strict';
     var DEFAULTS = {view: 'overlay', truth: 'off', fill: 0.5, mask: 0, outline: 2};
@@ -111,11 +111,16 @@
             return value.toFixed(Math.max(0, Math.min(6, Math.ceil(-Math.log(step || 1) / Math.LN10))));
         }
 
+        function within(share, size) {
+            return Math.min(size - 1, Math.max(0, Math.floor(share * size)));
+        }
+
         function point(event) {
+            // The canvas has no border, so its box is its picture.
             var box = event.target.getBoundingClientRect(), layers = decoded.layers;
             if (!layers) { return; }
-            var x = Math.min(map.width - 1, Math.max(0, Math.floor((event.clientX - box.left) / box.width * map.width)));
-            var y = Math.min(map.height - 1, Math.max(0, Math.floor((event.clientY - box.top) / box.height * map.height)));
+            var x = within((event.clientX - box.left) / box.width, map.width);
+            var y = within((event.clientY - box.top) / box.height, map.height);
             var i = 4 * (y * map.width + x), index = layers.data[i];
             scope.$apply(function () {
                 scope.pointer = {
@@ -142,7 +147,8 @@
             return {classes: 'Classes', image: 'Image'}[state.view] || 'Prediction';
         };
         scope.percent = function (share) {
-            return share === null ? '\u2013' : (100 * share).toFixed(1) + ' %';
+            if (share === null) { return '\u2013'; }
+            return share > 0 && share < 0.0005 ? '< 0.1 %' : (100 * share).toFixed(1) + ' %';
         };
         scope.toggle = function (row) {
             scope.hidden[row.index] = !scope.hidden[row.index];
@@ -156,9 +162,10 @@
                 fcnPaint.save(new Blob([map.json], {type: 'application/json'}), name + '_map.json');
             }
             if (what === 'picture') {
-                element.querySelector('.fcn-main').toBlob(function (blob) {
-                    fcnPaint.save(blob, name + '_' + scope.state.view + '.png');
-                });
+                // Not toBlob: a download that starts after the click has ended may be blocked.
+                var uri = element.querySelector('.fcn-main').toDataURL('image/png');
+                var shown = map.truth && scope.state.truth === 'difference' ? 'difference' : scope.state.view;
+                fcnPaint.save(fcnPaint.blobOf(uri), name + '_' + shown + '.png');
             }
         };
         scope.$watch('state', schedule, true);

@@ -1,0 +1,367 @@
+"""The visualization, driven as DIGITS drives it."""
+
+from __future__ import absolute_import, division, unicode_literals
+
+import base64
+import io
+import json
+import os
+import re
+import unittest
+
+import fake_digits
+import numpy as np
+from digits_case import NASTY, Case, image_of, label_of, make_voc, paletted, rings, scores_of
+from digits_fcn import names, palette, rle
+from digits_fcn.view import Visualization
+from PIL import Image
+
+VOC = {"class_labels": list(names.VOC), "color_palette": palette.to_list(palette.voc())}
+
+
+def samples(html):
+    """The JSON of each sample on a page."""
+    found = re.findall(r'class="fcn-data">(.*?)</script>', html, re.S)
+    return [json.loads(text) for text in found]
+
+
+def picture(uri):
+    """The array behind a data URI."""
+    return np.array(Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1]))))
+
+
+class OnePage(Case):
+    def page(self, scores, userdata=VOC, image=None, options=None, input_id=0):
+        scores = scores if isinstance(scores, dict) else {"score": scores}
+        if image is None:
+            height, width = [np.asarray(scores[k]).shape[-2:] for k in scores][0]
+            image = np.zeros((height, width, 3), np.uint8)
+        return fake_digits.test_page(
+            fake_digits.Dataset(userdata),
+            [(input_id, image)],
+            {name: np.asarray(scores[name])[None] for name in scores},
+            dict({"palette": "dataset"}, **(options or {})),
+        )
+
+    def sample(self, *args, **kwargs):
+        return samples(self.page(*args, **kwargs))[0]
+
+
+class Contract(OnePage):
+    def test_what_the_class_says_of_itself(self):
+        self.assertEqual(Visualization.get_title(), "FCN Segmentation")
+        self.assertTrue(Visualization.get_id())
+        self.assertTrue(Visualization.get_dirname())
+        self.assertTrue(Visualization.get_default_visibility())
+        with fake_digits.app().test_request_context("/"):
+            form = Visualization.get_config_form()
+            template, context = Visualization.get_config_template(form)
+            html = fake_digits.flask.render_template_string(template, **context)
+        for word in ("Palette", "Ground truth folder", "explanation-tooltip"):
+            self.assertIn(word, html)
+
+    def test_the_frame_is_finished_html_that_closes_what_it_opens(self):
+        header, footer = Visualization(None).get_ng_templates()
+        self.assertNotIn("{{", header + footer)
+        self.assertNotIn("{%", header + footer)
+        self.assertIn('ng-app="fcn_segmentation"', header)
+        body = header[header.rindex("</script>") :] + footer
+        self.assertEqual(body.count("<div"), body.count("</div>"))
+        self.assertEqual(header.count("<script"), 1)
+
+    def test_test_one(self):
+        indices = rings(40, 50, 6)
+        sample = self.sample(scores_of(indices, 21))
+        self.assertIsNone(sample["error"])
+        found = sample["maps"][0]
+        mask = Image.open(io.BytesIO(base64.b64decode(found["mask"].split(",")[1])))
+        self.assertEqual(mask.mode, "P")
+        self.assertTrue((np.array(mask) == indices).all())
+        self.assertTrue((palette.of_image(mask) == palette.voc()).all())
+        layers = picture(found["layers"])
+        self.assertTrue((layers[:, :, 0] == indices).all())
+        self.assertEqual(layers[:, :, 1][indices == 0].max(), 0)
+        document = json.loads(found["json"])
+        area = {a["category_id"]: a["area"] for a in document["annotations"]}
+        self.assertEqual(area, {int(i): int((indices == i).sum()) for i in np.unique(indices)})
+        self.assertEqual(
+            document["categories"][1]["name"], names.VOC[document["categories"][1]["id"]]
+        )
+        shares = [row["share"] for row in found["legend"]]
+        self.assertEqual(shares, sorted(shares, reverse=True))
+        self.assertAlmostEqual(sum(shares), 1)
+
+    def test_test_many_sums_up_in_the_header(self):
+        maps = [rings(20, 30, 4, seed) for seed in range(3)]
+        images = [(i, np.full((20, 30, 3), i, np.uint8)) for i in range(3)]
+        labels = [m.copy() for m in maps]
+        labels[1][:, :15] = 3
+        html = fake_digits.test_page(
+            fake_digits.Dataset(VOC),
+            images,
+            {"score": [scores_of(m, 21) for m in maps], "label": [m[None] for m in labels]},
+        )
+        self.assertEqual(len(samples(html)), 3)
+        self.assertIn("3 samples, output <b>score</b>", html)
+        wrong = (labels[1] != maps[1]).sum() / 1800.0
+        self.assertIn("pixel accuracy %.1f %%" % (100 * (1 - wrong)), html)
+
+    def test_two_outputs_have_names_of_their_own(self):
+        userdata = {"class_labels": ["c%d" % i for i in range(33)]}
+        first = rings(10, 12, 3)
+        html = self.page(
+            {"score_geo": scores_of(first, 3), "score_sem": scores_of(first + 20, 33)}, userdata
+        )
+        geo, sem = samples(html)[0]["maps"]
+        self.assertEqual({row["name"] for row in geo["legend"]}, {"class 0", "class 1", "class 2"})
+        self.assertEqual({row["name"] for row in sem["legend"]}, {"c20", "c21", "c22"})
+        self.assertIn("names 33 classes and output &#39;score_geo&#39; has 3", html)
+
+    def test_a_class_map_output(self):
+        sample = self.sample(rings(10, 12, 4)[None].astype(np.float32))
+        self.assertFalse(sample["maps"][0]["confidence"])
+        self.assertIsNone(sample["maps"][0]["score"])
+        self.assertEqual(sample["maps"][0]["legend"][0]["name"], "background")
+
+    def test_background_follows_the_names_or_the_form(self):
+        scores = scores_of(rings(8, 8, 3), 3)
+        for labels, option, expected in (
+            (None, "auto", 0),
+            (["background", "a", "b"], "auto", 0),
+            (["sky", "a", "b"], "auto", None),
+            (["sky", "a", "b"], "yes", 0),
+            (["background", "a", "b"], "no", None),
+        ):
+            userdata = {"class_labels": labels} if labels else {}
+            sample = self.sample(scores, userdata, options={"background": option})
+            self.assertEqual(sample["maps"][0]["background"], expected)
+
+
+class Palettes(OnePage):
+    def colours(self, **kwargs):
+        html = self.page(scores_of(rings(9, 9, 3), 5), **kwargs)
+        return np.array(samples(html)[0]["maps"][0]["palette"]).reshape(256, 3), html
+
+    def test_each_choice(self):
+        mine = [1, 2, 3] + [0] * 765
+        dataset = {"color_palette": mine}
+        self.assertEqual(self.colours(userdata=dataset)[0][0].tolist(), [1, 2, 3])
+        for options, table in (
+            ({"palette": "voc"}, palette.voc()),
+            ({"palette": "even"}, palette.even(5)),
+            ({"palette": "file", "palette_file": self.file()}, palette.even(9)),
+        ):
+            self.assertTrue((self.colours(userdata=dataset, options=options)[0] == table).all())
+
+    def file(self):
+        path = self.path("palette.png")
+        paletted(np.zeros((2, 2), np.uint8), palette.even(9)).save(path)
+        return path
+
+    def test_a_dataset_without_a_palette_is_told(self):
+        for userdata in ({"class_labels": ["a"]}, {"color_palette": None}, {"color_palette": []}):
+            table, html = self.colours(userdata=userdata)
+            self.assertTrue((table == palette.voc()).all())
+            self.assertIn("has no palette", html)
+
+    def test_a_dataset_of_another_extension_is_told(self):
+        for dataset in (None, fake_digits.Dataset(), fake_digits.Dataset("not a dict")):
+            view = Visualization(dataset, palette="dataset")
+            self.assertIn("made by another extension", " ".join(view.notes))
+
+    def test_a_broken_palette_is_told(self):
+        _, html = self.colours(userdata={"color_palette": [1, 2]})
+        self.assertIn("has 2 numbers", html)
+
+    def test_the_form_names_a_missing_palette_file(self):
+        with self.assertRaises(ValueError) as caught:
+            self.page(
+                scores_of(rings(9, 9, 3), 5), options={"palette": "file", "palette_file": "/no"}
+            )
+        self.assertIn("cannot be read", str(caught.exception))
+
+
+class Words(OnePage):
+    def test_what_is_wrong_with_a_sample_stands_in_its_place(self):
+        for scores, words in (
+            (np.zeros(1000), "is 1000; expected a map"),
+            (np.zeros((300, 2, 2)), "at most 256 classes"),
+            (np.full((1, 2, 2), 0.5), "one channel of real numbers"),
+        ):
+            sample = self.sample(scores, image=np.zeros((2, 2, 3), np.uint8))
+            self.assertIn(words, sample["error"])
+            self.assertEqual(sample["maps"], [])
+
+    def test_notes(self):
+        nan = scores_of(rings(9, 9, 3), 21)
+        nan[:, 2:4] = np.nan
+        self.assertIn("NaN scores at 18 of 81", self.sample(nan)["notes"][0])
+        small = self.sample(np.zeros((21, 4, 5)), image=np.zeros((8, 9, 3), np.uint8))
+        self.assertIn("map is 5 x 4 pixels and the image 9 x 8", small["notes"][0])
+        vector = self.sample(np.zeros((21, 4, 5)), image=np.zeros((7,)))
+        self.assertIsNone(vector["input"])
+        self.assertIn("is no picture", vector["notes"][0])
+        self.assertIn(
+            "names 21 classes and output &#39;score&#39; has 3", self.page(np.zeros((3, 2, 2)))
+        )
+
+    def test_extreme_maps(self):
+        for indices, classes in (
+            (np.zeros((1, 1), np.uint8), 2),
+            (np.zeros((30, 40), np.uint8), 21),
+            (np.arange(256, dtype=np.uint8).reshape(16, 16), 256),
+        ):
+            sample = self.sample(scores_of(indices, classes), {})
+            self.assertIsNone(sample["error"])
+            self.assertTrue((picture(sample["maps"][0]["mask"]) == indices).all())
+        sample = self.sample(np.full((21, 5, 5), np.nan, np.float32))
+        self.assertEqual(sample["maps"][0]["legend"][0]["name"], "ignored")
+        self.assertIsNone(sample["maps"][0]["score"])
+
+    def test_nasty_text_never_reaches_the_html(self):
+        userdata = dict(VOC, class_labels=NASTY + ["x"] * (21 - len(NASTY)))
+        indices = np.arange(7, dtype=np.uint8)[None].repeat(4, axis=0)
+        for name in NASTY:
+            html = self.page({name: scores_of(indices, 21)}, userdata, input_id=name)
+            self.assertNotIn("<img src=x", html)
+            self.assertNotIn("<script>window", html)
+            self.assertNotIn("<b>bold", html)
+            self.assertEqual(html.count("</script>"), 2)
+            sample = samples(html)[0]
+            self.assertEqual(sample["id"], " ".join(name.split()))
+            got = {row["index"]: row["name"] for row in sample["maps"][0]["legend"]}
+            self.assertEqual([got[i] for i in range(7)], NASTY)
+
+    def test_nasty_text_in_the_header_is_escaped(self):
+        userdata = dict(VOC, class_labels=NASTY + ["x"] * 14)
+        indices = np.arange(7, dtype=np.uint8)[None].repeat(4, axis=0)
+        image = np.zeros((4, 7, 3), np.uint8)
+        html = fake_digits.test_page(
+            fake_digits.Dataset(userdata),
+            [(0, image), (1, image)],
+            {NASTY[0]: [scores_of(indices, 21)] * 2},
+        )
+        self.assertNotIn("<img src=x", html)
+        self.assertNotIn("<script>window", html)
+        self.assertIn("&lt;script&gt;window", html)
+
+
+class GroundTruth(OnePage):
+    def setUp(self):
+        super(GroundTruth, self).setUp()
+        self.indices = rings(24, 32, 4)
+        self.scores = scores_of(self.indices, 21)
+        self.truth = self.indices.copy()
+        self.truth[:12][self.truth[:12] == 1] = 2
+        self.truth[0] = 255
+
+    def check(self, sample, where=None):
+        found = sample["maps"][0]
+        known = self.truth != 255
+        right = (self.truth == self.indices)[known].mean()
+        self.assertAlmostEqual(found["truth"]["accuracy"], right)
+        self.assertTrue((picture(found["truth"]["layers"])[:, :, 0] == self.truth).all())
+        one = (self.truth == 1) & known, (self.indices == 1) & known
+        iou = {row["index"]: row["iou"] for row in found["legend"]}
+        expected = (one[0] & one[1]).sum() / float((one[0] | one[1]).sum())
+        self.assertAlmostEqual(iou[1], expected)
+        self.assertIsNone(iou[255])
+        if where:
+            self.assertEqual(sample["truth_from"], where)
+
+    def test_from_an_output_called_label(self):
+        sample = self.sample({"score": self.scores, "label": self.truth[None].astype(float)})
+        self.assertEqual(len(sample["maps"]), 1)
+        self.check(sample, "blob label")
+
+    def test_handed_over_by_the_host(self):
+        view = Visualization(fake_digits.Dataset(VOC))
+        image = np.zeros((24, 32, 3), np.uint8)
+        self.check(view.process_data(0, image, {"score": self.scores}, ground_truth=self.truth))
+
+    def test_from_a_folder_by_name_and_by_order(self):
+        paletted(self.truth).save(self.path("labels", "b.png"))
+        paletted(self.truth[:, ::-1].copy()).save(self.path("labels", "z.png"))
+        options = {"truth_folder": os.path.dirname(self.path("labels", "x"))}
+        for input_id in ("some/where/b.jpg", 0, "000000000", b"000000000"):
+            self.check(self.sample(self.scores, options=options, input_id=input_id), "b.png")
+        sample = self.sample(self.scores, options=options, input_id=7)
+        self.assertIn("There is no label for sample '7'", sample["notes"][0])
+        self.assertIsNone(sample["maps"][0]["truth"])
+
+    def test_from_a_dataset_of_the_data_extension_by_its_pixels(self):
+        folder = make_voc(self.path("voc"), names="abcd", val="bcd")
+        form = {"source": folder, "train_set": "train", "val_set": "val", "label_kind": "auto"}
+        dataset, _, _ = fake_digits.create_dataset(form)
+        self.truth = label_of(folder, "c")
+        html = fake_digits.test_page(
+            dataset,
+            [(0, image_of(folder, "c")), (1, np.zeros((24, 32, 3), np.uint8))],
+            {"score": [self.scores, self.scores]},
+        )
+        found, unknown = samples(html)
+        self.check(found, "c")
+        self.assertIsNone(unknown["maps"][0]["truth"])
+
+    def test_from_the_validation_database(self):
+        try:
+            import lmdb
+        except ImportError:
+            self.skipTest("lmdb is not installed; DIGITS brings it")
+        image = np.random.RandomState(0).randint(0, 256, (24, 32, 3)).astype(np.uint8)
+
+        def varint(n):
+            return bytearray([n]) if n < 128 else bytearray([n & 127 | 128]) + varint(n >> 7)
+
+        def datum(array, encoded):
+            if encoded:
+                out = io.BytesIO()
+                Image.fromarray(array).save(out, "PNG")
+                body = out.getvalue()
+            else:
+                planes = array[None] if array.ndim == 2 else array[:, :, ::-1].transpose(2, 0, 1)
+                body = planes.tobytes()
+            raw = bytearray()
+            for number, value in enumerate((array.size // 768,) + array.shape[:2], 1):
+                raw += bytearray([number << 3]) + varint(value)
+            raw += bytearray([0x22]) + varint(len(body)) + bytearray(body) + bytearray([0x28, 0])
+            return bytes(raw + bytearray([0x38, int(encoded)]))
+
+        for encoded in (True, False):
+            paths = [self.path(str(encoded), part) for part in ("features", "labels")]
+            for path, array in zip(paths, (image, self.truth)):
+                with lmdb.open(path, map_size=1 << 20) as db, db.begin(write=True) as t:
+                    t.put(b"000000007", datum(array, encoded))
+            dataset = fake_digits.Dataset(VOC)
+            dataset.get_feature_db_path = lambda stage, paths=paths: paths[0]
+            dataset.get_label_db_path = lambda stage, paths=paths: paths[1]
+            view = Visualization(dataset)
+            self.check(view.process_data(b"000000007", image, {"score": self.scores}))
+            other = view.process_data("000000007", image + 1, {"score": self.scores})
+            self.assertIsNone(other["maps"][0]["truth"])
+
+    def test_words(self):
+        for truth, words in (
+            (self.truth[:, :5], "ground truth is 5 x 24 pixels"),
+            (np.full((24, 32), 30), "class index 30 at 768 pixels"),
+        ):
+            sample = self.sample({"score": self.scores, "label": truth[None]})
+            self.assertIn(words, sample["notes"][0])
+            self.assertIsNone(sample["maps"][0]["truth"])
+        html = self.page(self.scores, options={"truth_folder": "/no/such"})
+        self.assertIn("Ground truth is left out.", html)
+
+
+class Downloads(OnePage):
+    def test_the_json_gives_the_whole_map_back(self):
+        indices = rings(31, 17, 8)
+        found = self.sample(scores_of(indices, 21))["maps"][0]
+        back = np.zeros_like(indices)
+        for note in json.loads(found["json"])["annotations"]:
+            counts = rle.from_string(note["segmentation"]["counts"])
+            back[rle.decode(counts, *note["segmentation"]["size"]) > 0] = note["category_id"]
+        self.assertTrue((back == indices).all())
+
+
+if __name__ == "__main__":
+    unittest.main()
