@@ -1,16 +1,19 @@
 #!/usr/bin/env python3
 """Turn folders of images and labels into LMDBs, as DIGITS lays them out."""
 
-import os
 import sys
 
+from fcnkit.data_prep.class_arguments import (
+    add_class_arguments,
+    class_names,
+    colour_map,
+    processors,
+)
 from fcnkit.data_prep.lmdb_dataset import VAL_PERCENT, create_lmdb, find_splits, split_pairs
 from tqdm import tqdm
 
 from caffeformat import InputError
 from fcnkit import cli
-from fcnkit.classes import read_class_names, voc_class_names
-from fcnkit.palette import read_palette, voc_palette
 
 
 def add_arguments(parser):
@@ -74,23 +77,11 @@ def add_arguments(parser):
         action="store_true",
         help="images whose shape is not the first one's are an error",
     )
-    classes = parser.add_argument_group("classes")
-    classes.add_argument(
-        "--classes",
-        metavar="FILE",
-        help="class names, one a line, or `voc`; labels past them are an error (default: "
-        "DATA/classes.txt where it is there)",
-    )
-    classes.add_argument(
-        "--colour-map",
-        metavar="FILE",
-        help="the classes' colours, for RGB labels: text with `R G B` a line, a paletted label "
-        "image, or `voc`",
-    )
+    add_class_arguments(parser.add_argument_group("classes"))
     parser.add_argument(
         "--workers",
         type=int,
-        default=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2,
+        default=processors(),
         metavar="N",
         help="processes that encode (default: %(default)s)",
     )
@@ -115,8 +106,8 @@ def run(args):
             train,
             val,
             args.out,
-            classes=_classes(args),
-            colours=_colours(args.colour_map),
+            classes=class_names(args),
+            colours=colour_map(args),
             encoding=args.encoding,
             label_encoding=args.label_encoding,
             channels=args.channels,
@@ -141,19 +132,6 @@ def _check(args):
         raise InputError(f"--val-percent {args.val_percent}: expected 0 to 99")
     if args.workers < 1:
         raise InputError(f"--workers {args.workers}: expected 1 or more")
-
-
-def _classes(args):
-    if args.classes is None:
-        own = os.path.join(args.data, "classes.txt") if args.data else ""
-        return read_class_names(own) if os.path.exists(own) else None
-    return voc_class_names() if args.classes == "voc" else read_class_names(args.classes)
-
-
-def _colours(given):
-    if given is None:
-        return None
-    return voc_palette() if given == "voc" else read_palette(given)
 
 
 def _report(out, manifest):

@@ -89,7 +89,10 @@ class _Helper:
 
     def send(self, item):
         """Hand over (index, item)."""
-        self.connection.send(item)
+        try:
+            self.connection.send(item)
+        except (BrokenPipeError, ConnectionResetError) as error:
+            raise self._ended() from error
         self.pending += 1
 
     def receive(self):
@@ -98,16 +101,19 @@ class _Helper:
         try:
             index, result, problem, is_input_error = self.connection.recv()
         except (EOFError, ConnectionResetError) as error:
-            self._process.join()
-            raise InputError(
-                f"a worker process ended unexpectedly (status {self._process.exitcode}); if memory "
-                f"is short, try fewer workers"
-            ) from error
+            raise self._ended() from error
         if problem is None:
             return index, (result, None)
         if is_input_error:
             return index, (None, InputError(problem))
         return index, (None, RuntimeError(f"in a worker process:\n{problem}"))
+
+    def _ended(self):
+        self._process.join()
+        return InputError(
+            f"a worker process ended unexpectedly (status {self._process.exitcode}); if memory is "
+            f"short, try fewer workers"
+        )
 
     def finish(self):
         """The worker's summary, after its last item."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fcnkit.palette import IGNORE_LABEL
+from fcnkit.palette import palette_agrees
 
 # Mean images are for nets of one small input size; past 4 megapixels none is summed up.
 MAX_MEAN_PIXELS = 1 << 22
@@ -43,9 +43,7 @@ class Totals:
 
     def check_palette(self, label, class_counts, palette):
         """Count a paletted label image whose used colours are not those of `palette`."""
-        own = np.array(label.getpalette(), np.uint8).reshape(-1, 3)
-        used = np.flatnonzero(class_counts[: min(len(own), IGNORE_LABEL)])
-        self.other_palettes += not np.array_equal(own[used], palette[used])
+        self.other_palettes += not palette_agrees(label, class_counts, palette)
 
     def merge(self, other):
         """Add what `other` has seen."""

@@ -180,35 +180,45 @@ class LmdbDataset(SegmentationDataset):
         self._labels.close()
 
 
+# Where a split is: `kind` is "lmdb" or "folders"; `images` and `labels` are the paths.
+Location = collections.namedtuple("Location", "kind images labels")
+
+
+def locate(path, split=None):
+    """The `Location` of a split below `path`, or None.
+
+    Looks for `<split>_db/{features,labels}` and `<split>/{images,labels}`; without `split`, for
+    `{features,labels}` and `{images,labels}` in `path` itself.
+    """
+    path = os.fspath(path)
+    for kind, suffix, name in (("lmdb", "_db", "features"), ("folders", "", "images")):
+        place = os.path.join(path, split + suffix) if split else path
+        location = Location(kind, os.path.join(place, name), os.path.join(place, "labels"))
+        if os.path.isdir(location.images) and os.path.isdir(location.labels):
+            return location
+    return None
+
+
 def open_dataset(path, split, colours=None):
     """The dataset of `split` ("train" or "val") below `path`, of whichever kind is there.
 
-    Looks for `<split>_db/{features,labels}`, `<split>/{images,labels}`, `{features,labels}` and
-    `{images,labels}`, in this order; takes `classes.txt`, `palette.txt` and `<split>.txt` (the
-    names of the images in a database) from `path` where they are. `colours` as in `FolderDataset`.
+    Where `locate` finds no such split, `path` itself may hold images and labels. `classes.txt`,
+    `palette.txt` and `<split>.txt` (the names of the images in a database) are taken from `path`
+    where they are. `colours` as in `FolderDataset`.
     """
     path = os.fspath(path)
-    kinds = (
-        (f"{split}_db", "features", LmdbDataset),
-        (split, "images", FolderDataset),
-        ("", "features", LmdbDataset),
-        ("", "images", FolderDataset),
-    )
-    for folder, name, kind in kinds:
-        images = os.path.join(path, folder, name)
-        labels = os.path.join(path, folder, "labels")
-        if not (os.path.isdir(images) and os.path.isdir(labels)):
-            continue
-        classes = _if_there(read_class_names, path, "classes.txt")
-        palette = _if_there(read_palette, path, "palette.txt")
-        if kind is FolderDataset:
-            return FolderDataset(images, labels, classes, palette, colours)
-        ids = _if_there(_read_ids, path, f"{split}.txt")
-        return LmdbDataset(images, labels, ids, classes, palette)
-    raise InputError(
-        f"{path}: expected {split}_db/features and {split}_db/labels (databases), or "
-        f"{split}/images and {split}/labels (folders), found neither"
-    )
+    location = locate(path, split) or locate(path)
+    if location is None:
+        raise InputError(
+            f"{path}: expected {split}_db/features and {split}_db/labels (databases), or "
+            f"{split}/images and {split}/labels (folders), found neither"
+        )
+    classes = read_if_there(read_class_names, path, "classes.txt")
+    palette = read_if_there(read_palette, path, "palette.txt")
+    if location.kind == "folders":
+        return FolderDataset(location.images, location.labels, classes, palette, colours)
+    ids = read_if_there(read_ids, path, f"{split}.txt")
+    return LmdbDataset(location.images, location.labels, ids, classes, palette)
 
 
 def default_palette(classes=None):
@@ -218,12 +228,14 @@ def default_palette(classes=None):
     return voc_palette()
 
 
-def _if_there(read, folder, name):
+def read_if_there(read, folder, name):
+    """`read(folder/name)`, or None where there is no such file."""
     path = os.path.join(folder, name)
     return read(path) if os.path.exists(path) else None
 
 
-def _read_ids(path):
+def read_ids(path):
+    """The names in `<split>.txt`, one a line: of the images in a database, in its order."""
     # File names need not be UTF-8, and may hold all that splitlines() takes for an end of line.
     with open(path, encoding="utf-8", errors="surrogateescape", newline="\n") as file:
         return file.read().rstrip("\n").split("\n")

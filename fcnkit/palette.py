@@ -95,6 +95,16 @@ def palette_from_image(image, source="image"):
     return full_palette(np.array(colours[: 3 * 256], np.uint8))
 
 
+def palette_agrees(label, class_counts, palette):
+    """Whether a paletted label (`PIL.Image`) has `palette`'s colours at all indices that it uses.
+
+    `class_counts` are its pixels of each index (256); the ignore label may have any colour.
+    """
+    own = np.array(label.getpalette(), np.uint8).reshape(-1, 3)
+    used = np.flatnonzero(class_counts[: min(len(own), IGNORE_LABEL)])
+    return np.array_equal(own[used], palette[used])
+
+
 @functools.cache
 def _distinct_colours(n):
     """`n` colours, each as far as can be from those before it, in OKLab; the first is black."""

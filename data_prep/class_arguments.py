@@ -1,0 +1,42 @@
+"""The arguments that say what labels mean, for the commands that read labels."""
+
+import os
+
+from fcnkit.classes import read_class_names, voc_class_names
+from fcnkit.palette import read_palette, voc_palette
+
+
+def add_class_arguments(parser):
+    """Declare `--classes` and `--colour-map`."""
+    parser.add_argument(
+        "--classes",
+        metavar="FILE",
+        help="class names, one a line, or `voc`; labels past them are an error (default: "
+        "DATA/classes.txt where it is there)",
+    )
+    parser.add_argument(
+        "--colour-map",
+        metavar="FILE",
+        help="the classes' colours, for RGB labels: text with `R G B` a line, a paletted label "
+        "image, or `voc`",
+    )
+
+
+def class_names(args):
+    """The class names that were asked for, or those of the folder `args.data`, or None."""
+    if args.classes is None:
+        own = os.path.join(args.data, "classes.txt") if args.data else ""
+        return read_class_names(own) if os.path.exists(own) else None
+    return voc_class_names() if args.classes == "voc" else read_class_names(args.classes)
+
+
+def colour_map(args):
+    """The colours of RGB labels, 256 x 3 uint8, or None."""
+    if args.colour_map is None:
+        return None
+    return voc_palette() if args.colour_map == "voc" else read_palette(args.colour_map)
+
+
+def processors():
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
