@@ -57,7 +57,7 @@ def test_a_shape_that_nothing_tells_is_an_error_that_names_the_blob():
         "        inner_product_param { num_output: 2 } }",
         pb.NetParameter,
     )
-    with pytest.raises(InputError, match='blob "data"'):
+    with pytest.raises(InputError, match='"data" is not known'):
         net_parameters(net)
     (entry,) = net_parameters(net, {"data": (1, 3, 4, 4)})
     assert entry[1][0].shape == (2, 48)
