@@ -238,8 +238,8 @@ def _start(layer, index, blob, random):
         return array, blob.filler.type + value
     fixed = index < len(layer.param) and layer.param[index].lr_mult == 0
     if layer.type == "Deconvolution" and fixed and can_interpolate(blob.shape):
-        return interpolation_weights(blob.shape), "bilinear interpolation: it has lr_mult 0"
-    return np.zeros(blob.shape, np.float32), "zeros: it has no filler"
+        return interpolation_weights(blob.shape), "bilinear interpolation (fixed, no filler)"
+    return np.zeros(blob.shape, np.float32), "zeros (no filler)"
 
 
 def _nothing_moved(source, layers, steps):

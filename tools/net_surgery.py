@@ -86,7 +86,7 @@ def _summarize(result, source_name):
     total = len(result.moved) + len(result.filled)
     print(f"{len(result.moved)} of {total} blobs come from {source_name}")
     for step in result.filled:
-        print(f"  {step.target} {step.index} {step.target_shape} got nothing: {step.reason}")
+        print(f"got nothing: {step.target} {step.index} {step.target_shape}, now {step.reason}")
 
 
 if __name__ == "__main__":

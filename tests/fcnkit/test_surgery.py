@@ -96,7 +96,7 @@ def test_blobs_without_source_start_as_the_text_says(source):
     weights, bias = result.weights["score"]
     assert weights.shape == (2, 6, 1, 1) and not weights.any()
     assert (bias == 0.5).all()
-    assert "filling score 0 with zeros: it has no filler" in lines(result)
+    assert "filling score 0 with zeros (no filler)" in lines(result)
     assert "filling score 1 with constant 0.5" in lines(result)
     assert [step.target for step in result.filled] == ["score", "score", "upscore"]
 

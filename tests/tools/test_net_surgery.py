@@ -63,7 +63,7 @@ def test_the_summary_names_what_got_nothing(folder, capsys):
     assert surgery("--weights", "small.caffemodel", "--target", "fcn.prototxt") == 0
     out = capsys.readouterr().out
     assert "2 of 4 blobs come from small.caffemodel" in out
-    assert "score 0 (5, 3, 4, 4) got nothing: zeros" in out
+    assert "got nothing: score 0 (5, 3, 4, 4), now zeros (no filler)" in out
 
 
 def test_an_existing_file_stays_unless_forced(folder, capsys):
