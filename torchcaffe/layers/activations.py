@@ -125,8 +125,8 @@ class Dropout(Layer):
 
     def setup(self, shapes):
         self.ratio = self.proto.dropout_param.dropout_ratio
-        if not 0 < self.ratio < 1:
-            raise self.error(f"dropout_ratio must be between 0 and 1, found {self.ratio}.")
+        if not 0 <= self.ratio < 1:
+            raise self.error(f"dropout_ratio must be at least 0 and below 1, found {self.ratio}.")
         return []
 
     def forward(self, bottoms, params):
