@@ -35,6 +35,24 @@ def net_parameters(net, input_shapes=None):
     return found
 
 
+def image_shapes(net):
+    """Shapes for the blobs that Data layers of `net` fill, {blob: shape}, where no text tells them.
+
+    Images count as colour, or grey where a transformation makes them so, of the size they are
+    cropped to (else 500 x 500, which matters to fully connected layers only); a blob called label,
+    or second in its layer, counts as one label a pixel.
+    """
+    shapes = {}
+    for layer in net.layer:
+        if layer.type == "Data" and layer.top:
+            param = layer.transform_param
+            size = (param.crop_size or 500,) * 2
+            for place, top in enumerate(layer.top):
+                one = param.force_gray or place > 0 or top == "label"
+                shapes[top] = (1, 1 if one else 3, *size)
+    return shapes
+
+
 def layer_parameters(layer, bottom_shapes):
     """A list of `Parameter` for a layer whose bottoms have those shapes; empty where it has none.
 

@@ -10,6 +10,7 @@ import sys
 
 from caffeformat import InputError, filter_net, pb, read_caffemodel, read_net, write_caffemodel
 from fcnkit import cli, prototxt
+from fcnkit.parameters import image_shapes
 from fcnkit.surgery import check_fit, name_map, transplant
 
 SOURCE = "bvlc_alexnet"
@@ -22,7 +23,7 @@ def add_arguments(parser):
     parser.add_argument(
         "--target",
         default=TARGET,
-        help="network to fill: a name under prototxt/ or a deploy prototxt (default: %(default)s)",
+        help="network to fill: a name under prototxt/ or a prototxt file (default: %(default)s)",
     )
     parser.add_argument("--output", help="file to write (default: <target>.caffemodel, here)")
     parser.add_argument(
@@ -51,7 +52,7 @@ def run(args):
     if model_path:
         check_fit(source, _deploy(model_path), weights_path, model_path)
     print("Transplanting parameters...")
-    result = transplant(source, target, names, seed=args.seed)
+    result = transplant(source, target, names, image_shapes(target), seed=args.seed)
     for step in result.steps:
         print(step)
     print(f"Saving {target_name} to {output}")

@@ -124,6 +124,19 @@ def test_an_unknown_target_is_answered_with_the_networks_there_are(folder, capsy
     assert "fcn_alexnet" in capsys.readouterr().err
 
 
+def test_a_target_may_read_its_images_from_a_database(folder):
+    text = (folder / "fcn.prototxt").read_text()
+    first = text.index("layer"), text.index('layer { name: "conv"')
+    data = 'layer { name: "data" type: "Data" top: "data" include { phase: TEST } }\n'
+    (folder / "fcn.prototxt").write_text(text[: first[0]] + data + text[first[1] :])
+    write_caffemodel(
+        "colour.caffemodel",
+        Weights({"conv": [np.ones((3, 3, 3, 3), np.float32), np.ones(3, np.float32)]}),
+    )
+    assert surgery("--weights", "colour.caffemodel", "--target", "fcn.prototxt") == 0
+    assert read_caffemodel("fcn.caffemodel")["conv"][0].shape == (3, 3, 3, 3)
+
+
 def test_without_arguments_it_fetches_alexnet(folder, monkeypatch, capsys):
     from fcnkit.data_prep import download
 
