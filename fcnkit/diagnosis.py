@@ -111,7 +111,7 @@ def is_collapsed(matrix):
 
 
 def explain_collapse(matrix, names=(), stuck=(), silent=(), unmatched=(), loss=None):
-    """Why predictions may stay at one class: a list of sentences, the likeliest reason first.
+    """Why predictions may stay at one class: a text with a line for each reason, likeliest first.
 
     `matrix` is a `ConfusionMatrix` for which `is_collapsed` holds; `stuck`, `silent` and
     `unmatched` are layer names from `stuck_layers`, `silent_layers` and `weights.copy_weights`;
@@ -121,16 +121,20 @@ def explain_collapse(matrix, names=(), stuck=(), silent=(), unmatched=(), loss=N
     name = names[winner] if winner < len(names) else f"class {winner}"
     reasons = []
     if stuck:
-        reasons.append(
-            f"{_listing(stuck)} hold only zeros and cannot learn, so the scores are the same "
-            "everywhere: give them a weight_filler, start from --weights, or use --fill xavier"
+        return _lines(
+            f"every pixel is predicted as {name}",
+            [
+                f"{_listing(stuck)} hold only zeros and cannot learn, so the scores are the same "
+                "everywhere: give them a weight_filler, start from --weights, or say --fill "
+                "xavier or --fill msra"
+            ],
         )
     if unmatched:
         reasons.append(
             f"{_listing(unmatched)} found no weights of their name in the caffemodel and started "
             "from their fillers: compare the layer names, or transplant with net_surgery"
         )
-    if silent and not stuck:
+    if silent:
         reasons.append(
             f"no gradient reaches {_listing(silent)}: a layer between them and the loss lets "
             "nothing through (zero weights, dead ReLUs, lr_mult 0)"
@@ -155,7 +159,11 @@ def explain_collapse(matrix, names=(), stuck=(), silent=(), unmatched=(), loss=N
             "the network may need more iterations, or a base_lr ten times higher or lower; look "
             "at the loss curve: flat means too low, jumping means too high"
         )
-    return [f"every pixel is predicted as {name}"] + reasons
+    return _lines(f"every pixel is predicted as {name}", reasons)
+
+
+def _lines(head, reasons):
+    return "\n".join([f"{head}:"] + [f"  - {reason}" for reason in reasons])
 
 
 def _listing(names, most=5):

@@ -60,7 +60,7 @@ def augment(files, data, options):
         rest = [other for other in net.layer if other.name not in names]
         del net.layer[:]
         net.layer.extend([layer, *rest])
-        classes = count_classes(net, layer)
+        classes = count_classes(net)
         if classes:
             set_options(net.layer[0], classes=classes)
 
@@ -85,16 +85,16 @@ def _transform(files, layer, split):
     return options
 
 
-def count_classes(net, data_layer, side=224):
+def count_classes(net, side=224):
     """The number of classes that `net` scores, or None where its text does not tell.
 
-    `data_layer` is its layer with an image and a label top; shapes are followed for images of
-    `side` pixels.
+    Shapes are followed for images of `side` pixels.
     """
     head = networks.head(net)
     if head is None:
         return None
-    shapes = {top: (1, 1 if networks.is_label(top) else 3, side, side) for top in data_layer.top}
+    tops = [top for layer in networks.data_layers(net) for top in layer.top]
+    shapes = {top: (1, 1 if networks.is_label(top) else 3, side, side) for top in tops}
     try:
         return int(geometry.infer_shapes(net, shapes)[head.score][1])
     except InputError:

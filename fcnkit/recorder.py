@@ -154,15 +154,16 @@ class Recorder(engine.Hooks):
         self._explained = True
         net, message = self._solver.net, self._files.train
         stuck = diagnosis.stuck_layers(message, diagnosis.zero_layers(net, message))
-        for text in diagnosis.explain_collapse(
-            matrix,
-            self._names,
-            stuck,
-            diagnosis.silent_layers(net, message),
-            self._unmatched,
-            self._smoothed() if self._head.is_per_pixel else None,
-        ):
-            self._observer.note(text)
+        self._observer.note(
+            diagnosis.explain_collapse(
+                matrix,
+                self._names,
+                stuck,
+                diagnosis.silent_layers(net, message),
+                self._unmatched,
+                self._smoothed() if self._head.is_per_pixel else None,
+            )
+        )
 
     def _snapshot(self):
         self._solver.snapshot()

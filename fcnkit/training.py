@@ -8,12 +8,14 @@ the solver names, so that every engine leaves the same files.
 
 import collections
 import functools
+import json
 import os
 import tempfile
 
 from caffeformat import InputError
 
 from . import curves, diagnosis, engine, joint_data, snapshots
+from .datasets import open_dataset
 from .recorder import Recorder
 from .training_files import RunFiles
 from .training_log import TrainingLog
@@ -56,7 +58,6 @@ def train(
     epochs=None,
     batch_size=None,
     validate=True,
-    class_names=(),
     gpu=None,
     allow_python=(),
     force=False,
@@ -83,6 +84,7 @@ def train(
     if data is not None and not os.path.isdir(data):
         raise InputError(f"{data}: expected a dataset folder, there is none")
     files = _prepare(solver, data, augment, overrides, epochs, batch_size, validate)
+    names = _class_names(data, files)
     prefix = os.path.join(output, os.path.basename(files.solver.snapshot_prefix) or "snapshot")
     files.solver.snapshot_prefix = prefix
     _claim(output, prefix, resume, force)
@@ -102,7 +104,7 @@ def train(
         if snapshot is not None:
             log.restoring(os.path.abspath(snapshot))
         draw = functools.partial(_draw, output, files.train.name)
-        recorder = Recorder(running, files, log, observer, draw, stop, class_names, unmatched)
+        recorder = Recorder(running, files, log, observer, draw, stop, names, unmatched)
         try:
             engine.train(running, recorder, {"max_iter": files.solver.max_iter})
             recorder.finish()
@@ -129,6 +131,36 @@ def _prepare(solver, data, augment, overrides, epochs, batch_size, validate):
         files.set_test_iterations()
     files.set_intervals(files.images(files.train), epochs)
     return files
+
+
+def _class_names(data, files):
+    """The names of the dataset's classes, or (); `InputError` where the net scores too few.
+
+    Caffe would read past the scores of a pixel whose label is not one of the net's classes.
+    """
+    if data is None:
+        return ()
+    with open_dataset(data, "train") as dataset:
+        names = dataset.classes or ()
+    needed = _used_classes(data, names)
+    classes = joint_data.count_classes(files.train)
+    if classes is not None and needed > classes:
+        raise InputError(
+            f"{data}: its labels go up to class {needed - 1} ({names[needed - 1]}), but the net "
+            f"scores {classes} classes: set num_output of its scoring layer to {len(names)}"
+        )
+    return names
+
+
+def _used_classes(data, names):
+    """One more than the highest class in the labels, by the manifest of create_lmdb, else 0."""
+    try:
+        with open(os.path.join(data, "manifest.json"), encoding="utf-8") as file:
+            splits = json.load(file)["splits"].values()
+        used = {name for split in splits for name, count in split["class_pixels"].items() if count}
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        return 0  # a dataset from elsewhere
+    return max((i + 1 for i, name in enumerate(names) if name in used), default=0)
 
 
 def _claim(output, prefix, resume, force):

@@ -11,6 +11,7 @@ from fcnkit.segment_files import SCORE_TYPES, check_outputs, find_images, segmen
 
 
 def add_arguments(parser):
+    """Declare the command's arguments."""
     parser.add_argument("images", nargs="+", help="images, or folders of them")
     parser.add_argument("--output", "-o", required=True, help="folder for the results")
     options.add_network(parser)
@@ -29,6 +30,7 @@ def add_arguments(parser):
 
 
 def run(args):
+    """Segment every image; 1 where one could not be."""
     images = find_images(args.images)
     check_outputs(images, args.output, args.save_scores, args.force)
     names, palette = options.names_and_palette(args)

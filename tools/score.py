@@ -16,6 +16,7 @@ from fcnkit.scoring import VOC_COUNT, masks_and_labels, names_for, predictions_a
 
 
 def add_arguments(parser):
+    """Declare the command's arguments."""
     data = parser.add_argument_group("what to score")
     data.add_argument("--data", help="dataset folder: train_db/val_db, or train/val with folders")
     data.add_argument("--split", default="val", help="which part of --data: train or val (val)")
@@ -41,6 +42,7 @@ def add_arguments(parser):
 
 
 def run(args):
+    """Score, print the table, write what was asked for."""
     targets = ([args.json] if args.json else []) + (reports.csv_paths(args.csv) if args.csv else [])
     for path in targets:
         if os.path.exists(path) and not args.force:

@@ -9,7 +9,6 @@ from tqdm import tqdm
 
 from caffeformat import InputError
 from fcnkit import cli
-from fcnkit.classes import read_class_names
 from fcnkit.training import Observer, train
 
 # option -> field of the solver that it sets
@@ -24,6 +23,7 @@ _FIELDS = {
 
 
 def add_arguments(parser):
+    """Declare the command's arguments."""
     parser.add_argument("solver", help="solver.prototxt")
     parser.add_argument("--output", "-o", required=True, help="folder for everything that is made")
     parser.add_argument(
@@ -51,7 +51,6 @@ def add_arguments(parser):
         "crop=HEIGHTxWIDTH, flip=yes|no, threads=N, cache_mb=N; without any scale=0.75:1.5 "
         "flip=yes",
     )
-    parser.add_argument("--classes", metavar="FILE", help="class names, for messages")
     change = parser.add_argument_group("changes to the solver")
     change.add_argument("--iterations", metavar="N", help="steps in all (max_iter)")
     change.add_argument("--epochs", type=float, metavar="N", help="passes over the data instead")
@@ -73,8 +72,8 @@ def add_arguments(parser):
 
 
 def run(args):
-    observer = Console()
-    with interruptible() as interruption:
+    """Train; 130 where Ctrl-C ended it early."""
+    with Console() as console, interruptible() as interruption:
         outcome = train(
             args.solver,
             args.output,
@@ -88,14 +87,12 @@ def run(args):
             epochs=args.epochs,
             batch_size=args.batch_size,
             validate=not args.no_validation,
-            class_names=read_class_names(args.classes) if args.classes else (),
             gpu=args.gpu,
             allow_python=args.allow_python,
             force=args.force,
-            observer=observer,
+            observer=console,
             stop=lambda: interruption.asked,
         )
-    observer.close()
     if outcome.finished:
         print(f"{outcome.iteration} iterations done, weights in {outcome.weights}")
         return 0
@@ -184,8 +181,10 @@ class Console(Observer):
             ]
         tqdm.write(f"iteration {iteration}, validation: {', '.join(parts)}")
 
-    def close(self):
-        """End the progress bar."""
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
         if self._bar is not None:
             self._bar.close()
 

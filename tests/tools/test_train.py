@@ -1,0 +1,232 @@
+import csv
+import os
+import re
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+from tiny_segmentation import net_text, write_dataset, write_solver
+
+from caffeformat import InputError, read_caffemodel, read_net, read_solver
+from fcnkit import cli, curves, engine
+
+try:
+    engine.load()
+except InputError as error:
+    pytest.skip(str(error), allow_module_level=True)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_dataset(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """The current folder, with a solver and its net in it."""
+    monkeypatch.chdir(tmp_path)
+    write_solver(tmp_path)
+    return tmp_path
+
+
+def train(*arguments):
+    return cli.run_module("fcnkit.tools.train", ["solver.prototxt", "-o", "run", *arguments])
+
+
+def weights(path):
+    return {name: [np.array(b) for b in blobs] for name, blobs in read_caffemodel(path).items()}
+
+
+def assert_same_weights(a, b):
+    a, b = weights(a), weights(b)
+    assert a.keys() == b.keys()
+    for name in a:
+        for x, y in zip(a[name], b[name]):
+            assert np.allclose(x, y, rtol=1e-5, atol=1e-6), name
+
+
+def test_a_run_learns_and_leaves_everything_in_its_folder(here, data, capsys):
+    assert train("--data", data, "--augment", "flip=yes") == 0
+    assert sorted(os.listdir("run")) == sorted(
+        ["curves.csv", "curves.png", "deploy.prototxt", "solver.prototxt", "train.log"]
+        + ["train.prototxt", "val.prototxt"]
+        + [f"snap_iter_{n}.{kind}" for n in (10, 20, 30) for kind in ("caffemodel", "solverstate")]
+    )
+    rows = curves.parse_log("run/train.log")
+    assert [row["iteration"] for row in rows] == [0, 5, 10, 15, 20, 25, 30]
+    assert rows[-1]["test_mean_iou"] > 0.9 > rows[0]["test_mean_iou"]
+    assert rows[-2]["loss"] < 0.2 * rows[0]["loss"]
+    with open("run/curves.csv", newline="") as file:
+        assert len(list(csv.DictReader(file))) == 7
+    assert Image.open("run/curves.png").size[0] > 500
+    assert "mean IoU" in capsys.readouterr().out
+
+
+def test_the_log_has_the_lines_that_parsers_look_for(here, data):
+    train("--data", data, "--augment", "--iterations", "10")
+    text = (here / "run/train.log").read_text()
+    messages = [line.split("] ", 1)[1] for line in text.splitlines()]
+    assert messages[0] == "Solving tiny"
+    assert "Iteration 0, Testing net (#0)" in messages
+    assert re.search(r"Iteration 5 \([\d.]+ iter/s, [\d.e-]+s/5 iters\), loss = [\d.]+\n", text)
+    assert "Iteration 5, lr = 0.1" in messages
+    assert re.search(r"    Train net output #0: loss = ([\d.]+) \(\* 1 = \1 loss\)\n", text)
+    assert re.search(r"    Test net output #\d: accuracy = [\d.]+\n", text)
+    place = messages.index(f"Snapshotting to binary proto file {here}/run/snap_iter_10.caffemodel")
+    state = f"{here}/run/snap_iter_10.solverstate"
+    assert messages[place + 1] == f"Snapshotting solver state to binary proto file {state}"
+
+
+def test_the_folder_holds_what_any_caffe_needs(here, data):
+    train("--data", data, "--augment", "--iterations", "2", "--base-lr", "0.01")
+    solver = read_solver("run/solver.prototxt")
+    assert solver.base_lr == pytest.approx(0.01) and solver.max_iter == 2
+    assert list(solver.test_iter) == [3] and os.path.isabs(solver.train_net)
+    assert [layer.type for layer in read_net(solver.train_net).layer][:2] == ["Python", "Power"]
+    assert read_net("run/deploy.prototxt").layer[0].type == "Input"
+
+
+def test_the_seed_decides(here, data):
+    def run(*arguments):
+        train("--data", data, "--augment", "--force", "--iterations", "4", *arguments)
+        return weights("run/snap_iter_4.caffemodel")["conv1"][0]
+
+    first, again, other = run("--seed", "5"), run("--seed", "5"), run("--seed", "6")
+    assert np.allclose(first, again, rtol=1e-5, atol=1e-6)
+    assert not np.allclose(first, other)
+
+
+def test_a_resumed_run_ends_like_one_that_was_not_stopped(here, data):
+    train("--data", data, "--augment", "--iterations", "20")
+    os.rename("run", "whole")
+    train("--data", data, "--augment", "--iterations", "10")
+    assert train("--data", data, "--augment", "--iterations", "20", "--resume") == 0
+    assert_same_weights("whole/snap_iter_20.caffemodel", "run/snap_iter_20.caffemodel")
+    expected, found = (
+        curves.parse_log(f"{run}/train.log")[-1]["test_loss"] for run in ("whole", "run")
+    )
+    assert found == pytest.approx(expected, rel=1e-3)
+
+
+def test_resuming_leaves_half_written_snapshots_aside(here, data, capsys):
+    train("--data", data, "--augment", "--iterations", "20")
+    os.truncate("run/snap_iter_20.caffemodel", 300)
+    train("--data", data, "--augment", "--iterations", "25", "--resume")
+    said = capsys.readouterr().err
+    assert "snap_iter_20.solverstate is not whole" in said
+    assert "iteration 10" in said
+    assert [row["iteration"] for row in curves.parse_log("run/train.log")][-2:] == [20, 25]
+
+
+def test_a_moved_run_goes_on_from_where_it_is_now(here, data):
+    train("--data", data, "--augment", "--iterations", "10")
+    os.rename("run", "moved")
+    state = "moved/snap_iter_10.solverstate"
+    assert train("--data", data, "--augment", "--iterations", "12", "--snapshot", state) == 0
+    assert os.path.exists("run/snap_iter_12.caffemodel")
+
+
+def test_ctrl_c_stops_with_a_snapshot(here, data, capsys):
+    def interrupt():
+        while not os.path.exists("run/train.log"):
+            time.sleep(0.05)
+        time.sleep(0.3)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    before = signal.getsignal(signal.SIGINT)
+    status = train("--data", data, "--augment", "--iterations", "1000000", "--no-validation")
+    assert status == 130 and signal.getsignal(signal.SIGINT) == before
+    steps = int(re.search(r"stopped after (\d+) iterations", capsys.readouterr().out).group(1))
+    assert os.path.exists(f"run/snap_iter_{steps}.solverstate")
+
+
+def test_a_diverging_run_says_so(here, data, capsys):
+    assert train("--data", data, "--augment", "--base-lr", "1e12") == 1
+    said = capsys.readouterr().err
+    assert re.search(r"iteration \d+: the loss is (nan|inf)", said) and "lower base_lr" in said
+    assert os.path.exists("run/curves.png")
+
+
+def test_layers_that_start_at_zero_are_named_and_can_be_filled(here, data, capsys):
+    write_solver(here, net_text(filler=""))
+    train("--data", data, "--augment")
+    said = capsys.readouterr().err
+    assert "conv1, score start at zero and cannot learn" in said and "--fill xavier" in said
+    assert "every pixel is predicted as background" in said
+    assert curves.parse_log("run/train.log")[-1]["test_mean_iou"] < 0.4
+    train("--data", data, "--augment", "--force", "--fill", "msra")
+    said = capsys.readouterr().err
+    assert "filled by msra" in said and "cannot learn" not in said
+    assert curves.parse_log("run/train.log")[-1]["test_mean_iou"] > 0.9
+
+
+def test_layers_that_weights_do_not_name_are_told(here, data, capsys):
+    train("--data", data, "--augment", "--iterations", "10")
+    os.rename("run/snap_iter_10.caffemodel", "start.caffemodel")
+    text = net_text().replace('name: "score"', 'name: "score_new"')
+    write_solver(here, text)
+    train("--data", data, "--augment", "--force", "--weights", "start.caffemodel")
+    assert "no weights of that name in start.caffemodel: score_new" in capsys.readouterr().err
+
+
+def test_a_run_is_kept_unless_forced(here, data, capsys):
+    train("--data", data, "--augment", "--iterations", "2")
+    before = (here / "run/train.log").read_text()
+    assert train("--data", data, "--augment", "--iterations", "2") == 1
+    assert "--resume" in capsys.readouterr().err
+    assert (here / "run/train.log").read_text() == before
+    assert train("--data", data, "--augment", "--iterations", "1", "--force") == 0
+    assert not os.path.exists("run/snap_iter_2.caffemodel")
+
+
+def test_epochs_count_passes_over_the_data(here, data):
+    train("--data", data, "--augment", "--epochs", "1.5", "--batch-size", "4")
+    assert read_solver("run/solver.prototxt").max_iter == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], ["'data'", "no source", "--data"]),
+        (["--data", "nowhere"], ["nowhere", "dataset folder"]),
+        (["--data", "."], ["no such database"]),
+        (["--weights", "none.caffemodel"], ["none.caffemodel", "no such file"]),
+        (["--set", "nonsense=1"], ["nonsense"]),
+        (["--iterations", "many"], ["max_iter", "many"]),
+        (["--augment", "zoom=2"], ["zoom", "scale, crop, flip"]),
+        (["--augment", "crop=x"], ["crop=x"]),
+    ],
+)
+def test_wrong_arguments_are_named(here, capsys, arguments, words):
+    assert train(*arguments) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: ") and all(word in said for word in words)
+
+
+def test_an_output_that_cannot_be_written_is_named(here, data, capsys):
+    (here / "run").write_text("not a folder")
+    assert train("--data", data, "--augment") == 1
+    assert "cannot write here" in capsys.readouterr().err
+
+
+def test_weights_of_another_network_are_named(here, data, capsys):
+    train("--data", data, "--augment", "--iterations", "1")
+    os.rename("run/snap_iter_1.caffemodel", "three.caffemodel")
+    write_solver(here, net_text(classes=4))
+    assert train("--data", data, "--augment", "--force", "--weights", "three.caffemodel") == 1
+    said = capsys.readouterr().err
+    assert "'score'" in said and "3x8x1x1" in said and "4x8x1x1" in said
+
+
+def test_python_layers_run_only_when_allowed(here, data, capsys):
+    text = net_text() + (
+        'layer { name: "own" type: "Python" bottom: "data" top: "own" '
+        'python_param { module: "os" layer: "system" } include { stage: "train" } }'
+    )
+    write_solver(here, text)
+    assert train("--data", data, "--augment") == 1
+    assert "--allow-python os" in capsys.readouterr().err
