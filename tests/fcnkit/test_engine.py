@@ -1,0 +1,108 @@
+import sys
+import types
+
+import pytest
+
+from caffeformat import InputError
+from fcnkit import engine
+
+
+class FakeNet:
+    def __init__(self, path, phase, **options):
+        self.path, self.phase, self.options = path, phase, options
+
+
+class FakeSolver:
+    def __init__(self):
+        self.iter = 0
+
+    def step(self, count):
+        self.iter += count
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    """A module in BVLC Caffe's place."""
+    module = types.ModuleType("caffe")
+    module.TRAIN, module.TEST, module.Net = 0, 1, FakeNet
+    module.get_solver = lambda path: FakeSolver()
+    monkeypatch.setitem(sys.modules, "caffe", module)
+    monkeypatch.setenv(engine.VARIABLE, "bvlc")
+    return module
+
+
+def test_the_variable_chooses_and_a_wrong_one_is_named(monkeypatch):
+    monkeypatch.setenv(engine.VARIABLE, "torch")
+    assert engine.name() == "torch"
+    monkeypatch.setenv(engine.VARIABLE, "cuda")
+    with pytest.raises(InputError, match="'cuda'; expected bvlc or torch"):
+        engine.name()
+
+
+def test_bvlc_caffe_comes_first_where_it_is_found(fake, monkeypatch):
+    monkeypatch.delenv(engine.VARIABLE)
+    assert engine.name() == "bvlc" and engine.load() is fake
+
+
+def test_torchcaffe_under_the_name_caffe_is_not_taken_for_bvlc(fake, monkeypatch):
+    monkeypatch.delenv(engine.VARIABLE)
+    monkeypatch.setitem(sys.modules, "torchcaffe", fake)
+    assert engine.name() == "torch"
+
+
+def test_a_missing_engine_is_named(monkeypatch):
+    monkeypatch.setenv(engine.VARIABLE, "bvlc")
+    monkeypatch.setitem(sys.modules, "caffe", None)
+    with pytest.raises(InputError, match=r"'bvlc' cannot be loaded.*FCNKIT_ENGINE=torch"):
+        engine.load()
+
+
+PYTHON_NET = 'layer {{ name: "own" type: "Python" python_param {{ module: "{}" layer: "L" }} }}'
+
+
+def test_nets_open_with_phase_and_stages(fake, tmp_path):
+    path = tmp_path / "net.prototxt"
+    path.write_text(PYTHON_NET.format("fcnkit.data_layers"))
+    net = engine.open_net(path, "TEST", ["val"])
+    assert (net.path, net.phase, net.options) == (str(path), 1, {"stages": ["val"]})
+
+
+@pytest.mark.parametrize("module", ["os", "fcnkit.data_layers_2", ""])
+def test_python_layers_of_other_modules_are_refused(fake, tmp_path, module):
+    path = tmp_path / "net.prototxt"
+    path.write_text(PYTHON_NET.format(module))
+    with pytest.raises(InputError, match=rf"'own' runs Python code of module '{module}'"):
+        engine.open_net(path)
+    if module:
+        engine.open_net(path, allow_python=[module])
+
+
+@pytest.mark.parametrize("field", ["net", "train_net", "test_net", "net_param"])
+def test_a_solver_s_nets_are_checked_too(fake, tmp_path, field):
+    net, solver = tmp_path / "net.prototxt", tmp_path / "solver.prototxt"
+    net.write_text(PYTHON_NET.format("os"))
+    value = f"{{ {net.read_text()} }}" if field == "net_param" else f'"{net}"'
+    solver.write_text(f"{field}: {value} base_lr: 1")
+    with pytest.raises(InputError, match="--allow-python os"):
+        engine.open_solver(solver)
+    assert engine.open_solver(solver, ["os"]).iter == 0
+
+
+def test_training_calls_the_hooks_around_each_step(fake):
+    calls = []
+
+    class Hooks(engine.Hooks):
+        def before_step(self, solver):
+            calls.append(("before", solver.iter))
+
+        def after_step(self, solver):
+            calls.append(("after", solver.iter))
+            return solver.iter == 2
+
+    engine.train(FakeSolver(), Hooks(), {"max_iter": 5})
+    assert calls == [("before", 0), ("after", 1), ("before", 1), ("after", 2)]
+
+
+def test_what_an_engine_lacks_is_named(fake):
+    with pytest.raises(InputError, match="'bvlc' cannot do mixed_precision"):
+        engine.train(FakeSolver(), engine.Hooks(), {"max_iter": 5, "mixed_precision": True})
