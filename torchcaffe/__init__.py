@@ -2,10 +2,12 @@
 
 from caffeformat import pb
 
+from . import io
 from .blob import Blob
 from .device import set_device, set_mode_cpu, set_mode_gpu, set_random_seed
 from .layers import layer_type_list
 from .net import Net
+from .proto import caffe_pb2  # noqa: F401 - scripts say caffe.proto.caffe_pb2
 from .python_layers import Layer, allow_python_modules
 from .solver import (
     AdaDeltaSolver,
@@ -18,9 +20,13 @@ from .solver import (
 )
 
 TRAIN, TEST = pb.TRAIN, pb.TEST
-__version__ = "1.0.0"
+__version__ = "1.0.0"  # the Caffe whose behaviour this is
+
+# What the engine can do beyond pycaffe.
+CAPABILITIES = frozenset()
 
 __all__ = [
+    "CAPABILITIES",
     "TEST",
     "TRAIN",
     "AdaDeltaSolver",
@@ -34,6 +40,7 @@ __all__ = [
     "SGDSolver",
     "allow_python_modules",
     "get_solver",
+    "io",
     "layer_type_list",
     "set_device",
     "set_mode_cpu",

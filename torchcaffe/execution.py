@@ -74,7 +74,8 @@ class Step:
         """Compute the tops' data, keeping what a backward pass needs."""
         self.graph = None
         if self.manual:
-            self.reshape()
+            if not self.layer.fixed_tops:
+                self.reshape()
             self.layer.forward_blobs(self.bottoms, self.tops)
             return
         bottoms = [blob.tensor() for blob in self.bottoms]

@@ -36,17 +36,17 @@ class Parameter(ManualLayer):
     fixed_tops = True
 
     def setup(self, shapes):
+        self.shared = False
         return [Param(self.proto.parameter_param.shape.dim)]
 
     def top_shapes(self, shapes):
         return [tuple(self.proto.parameter_param.shape.dim)]
 
-    def connect(self, bottoms, tops):
-        tops[0].reshape(*self.blobs[0].shape)
-        tops[0].share(self.blobs[0])
-
     def forward_blobs(self, bottoms, tops):
-        pass
+        # As in Caffe from the first pass on: what was written into the top before is lost.
+        if not self.shared:
+            tops[0].share(self.blobs[0])
+            self.shared = True
 
     def backward_blobs(self, tops, propagate_down, bottoms):
         pass

@@ -1,0 +1,173 @@
+"""RNN, LSTM and LSTMUnit (Donahue et al. 2015)."""
+
+import math
+
+import torch
+
+from .base import Layer, Param, register
+
+
+class _Recurrent(Layer):
+    """What RNN and LSTM share: T x N x ... inputs, T x N marks of what continues, a state.
+
+    Bottoms: the sequence x, the marks (0 where a sequence begins), optionally a static input
+    N x ..., and with `expose_hidden` the initial states. Tops: the outputs T x N x num_output, and
+    with `expose_hidden` the final states. Without it, the state of one pass goes into the next.
+    """
+
+    bottoms = (2, None)
+    tops = (1, None)
+    states = 1
+    label_bottoms = (1,)
+
+    def setup(self, shapes):
+        p = self.proto.recurrent_param
+        if p.num_output < 1:
+            raise self.error("num_output must be 1 or more.")
+        if p.debug_info:
+            raise self.error("debug_info of a recurrent layer's inner net is not available.")
+        self.outputs, self.exposed = p.num_output, p.expose_hidden
+        given = self.states if self.exposed else 0
+        if len(shapes) not in (2 + given, 3 + given):
+            raise self.error(
+                f"takes x, cont, perhaps a static input, and {given} states; found {len(shapes)} "
+                "bottoms."
+            )
+        if len(self.proto.top) != 1 + given:
+            raise self.error(f"has {1 + given} tops, found {len(self.proto.top)}.")
+        self.static = len(shapes) == 3 + given
+        self.state = None
+        return self.declare(p, shapes)
+
+    def inner_product(self, inputs, outputs, bias=True):
+        p = self.proto.recurrent_param
+        weight = Param((outputs, inputs), p.weight_filler)
+        return [weight, Param((outputs,), p.bias_filler)] if bias else [weight]
+
+    def check(self, shapes):
+        x, marks = (tuple(shape) for shape in shapes[:2])
+        if len(x) < 3 or marks != x[:2]:
+            raise self.error(
+                f"needs x of shape T x N x ... and cont of shape T x N; found {x} and {marks}."
+            )
+        if self.static and shapes[2][0] != x[1]:
+            raise self.error(
+                f"its static input has shape {tuple(shapes[2])} for N = {x[1]} sequences."
+            )
+        for shape in shapes[2 + self.static :]:
+            if tuple(shape) != (1, x[1], self.outputs):
+                raise self.error(
+                    f"its states must have shape {(1, x[1], self.outputs)}, found {tuple(shape)}."
+                )
+
+    def top_shapes(self, shapes):
+        steps, batch = shapes[0][:2]
+        hidden = [(1, batch, self.outputs)] * (self.states if self.exposed else 0)
+        return [(steps, batch, self.outputs), *hidden]
+
+    def forward(self, bottoms, params):
+        x, marks = bottoms[:2]
+        static = bottoms[2] if self.static else None
+        if self.exposed:
+            state = [bottom[0] for bottom in bottoms[2 + self.static :]]
+        elif self.state is not None and self.state[0].shape[0] == x.shape[1]:
+            state = self.state
+        else:
+            state = [x.new_zeros(x.shape[1], self.outputs)] * self.states
+        outputs, state = self.unroll(x.flatten(2), marks, static, state, params)
+        self.state = [value.detach() for value in state]
+        top = torch.stack(outputs)
+        return [top, *(value[None] for value in state)] if self.exposed else [top]
+
+
+@register("RNN")
+class RNN(_Recurrent):
+    """h = tanh(W_hh h + W_xh x + b_h [+ W_sh static]), o = tanh(W_ho h + b_o).
+
+    Parameters: W_xh, b_h, [W_sh,] W_hh, W_ho, b_o.
+    """
+
+    def declare(self, p, shapes):
+        params = self.inner_product(math.prod(shapes[0][2:]), self.outputs)
+        if self.static:
+            params += self.inner_product(math.prod(shapes[2][1:]), self.outputs, bias=False)
+        params += self.inner_product(self.outputs, self.outputs, bias=False)
+        return params + self.inner_product(self.outputs, self.outputs)
+
+    def unroll(self, x, marks, static, state, params):
+        w_xh, b_h, *w_static, w_hh, w_ho, b_o = params
+        inputs = x @ w_xh.t() + b_h
+        if static is not None:
+            inputs = inputs + static.flatten(1) @ w_static[0].t()
+        (h,) = state
+        outputs = []
+        for step, mark in zip(inputs, marks):
+            h = torch.tanh((mark[:, None] * h) @ w_hh.t() + step)
+            outputs.append(torch.tanh(h @ w_ho.t() + b_o))
+        return outputs, [h]
+
+
+@register("LSTM")
+class LSTM(_Recurrent):
+    """Long short-term memory; gates in the order input, forget, output, candidate.
+
+    Parameters: W_xc, b_c, [W_xc static,] W_hc, each with 4 num_output rows.
+    """
+
+    states = 2
+
+    def declare(self, p, shapes):
+        rows = 4 * self.outputs
+        params = self.inner_product(math.prod(shapes[0][2:]), rows)
+        if self.static:
+            params += self.inner_product(math.prod(shapes[2][1:]), rows, bias=False)
+        return params + self.inner_product(self.outputs, rows, bias=False)
+
+    def unroll(self, x, marks, static, state, params):
+        w_xc, b_c, *w_static, w_hc = params
+        inputs = x @ w_xc.t() + b_c
+        if static is not None:
+            inputs = inputs + static.flatten(1) @ w_static[0].t()
+        h, c = state
+        outputs = []
+        for step, mark in zip(inputs, marks):
+            mark = mark[:, None]
+            c, h = lstm_unit(c, (mark * h) @ w_hc.t() + step, mark)
+            outputs.append(h)
+        return outputs, [h, c]
+
+
+def lstm_unit(c, gates, mark):
+    """One step of an LSTM: (new cell state, output), both N x D, from N x 4D gate inputs."""
+    i, f, o, g = gates.chunk(4, -1)
+    c = mark * torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+    return c, torch.sigmoid(o) * torch.tanh(c)
+
+
+@register("LSTMUnit")
+class LSTMUnit(Layer):
+    """One step of an LSTM. Bottoms: cell state 1 x N x D, gate inputs 1 x N x 4D, marks 1 x N.
+
+    Tops: the new cell state and the output, both 1 x N x D.
+    """
+
+    bottoms = (3, 3)
+    tops = (2, 2)
+    label_bottoms = (2,)
+
+    def check(self, shapes):
+        state, gates, marks = (tuple(shape) for shape in shapes)
+        if (
+            len(state) != 3
+            or state[0] != 1
+            or gates != (1, state[1], 4 * state[2])
+            or marks != (1, state[1])
+        ):
+            raise self.error(
+                "needs a state 1 x N x D, gate inputs 1 x N x 4D and marks 1 x N; found shapes "
+                f"{state}, {gates} and {marks}."
+            )
+
+    def forward(self, bottoms, params):
+        state, gates, marks = bottoms
+        return lstm_unit(state, gates, marks[..., None])
