@@ -45,25 +45,24 @@ def decode_blob(span):
     `legacy` is True where the shape came from num, channels, height and width, so that it has four
     axes whatever the blob is. Diffs are passed over. The number of values must fit the shape.
     """
-    data, double_data, shape, legacy = [], [], None, {}
+    parts, shape, legacy = {number: [] for number in _UNPACKED}, None, {}
     for number, kind, value in span.fields(_UNPACKED):
-        if number == _BLOB["data"]:
-            data.append(value.numbers("<f4") if kind == BYTES else value)
-        elif number == _BLOB["double_data"]:
-            double_data.append(value.numbers("<f8") if kind == BYTES else value)
+        if number in parts and kind != VARINT:
+            parts[number].append(value.numbers(_UNPACKED[number]) if kind == BYTES else value)
         elif number == _BLOB["shape"] and kind == BYTES:
             shape = (shape or []) + _decode_shape(value)
         elif number in _LEGACY and kind == VARINT:
             legacy[number] = value
-    parts = double_data or data
-    values = parts[0] if len(parts) == 1 else np.concatenate(parts or [np.zeros(0, np.float32)])
+    found = parts[_BLOB["double_data"]] or parts[_BLOB["data"]] or [np.zeros(0, np.float32)]
+    values = found[0] if len(found) == 1 else np.concatenate(found)
     if legacy:
         shape = [legacy.get(number, 0) for number in _LEGACY]
     elif shape is None:
         shape = [len(values)]
     if min(shape, default=0) < 0 or math.prod(shape) != len(values):
         raise span.error(span.start, f"{len(values)} values do not fill the shape {tuple(shape)}")
-    return values.astype(np.float32, copy=False).reshape(shape), bool(legacy)
+    with np.errstate(over="ignore"):  # a double past float32's range becomes infinite, as in Caffe
+        return values.astype(np.float32, copy=False).reshape(shape), bool(legacy)
 
 
 def _decode_shape(span):

@@ -20,7 +20,8 @@ _NET = field_numbers(pb.NetParameter)
 _LAYER = field_numbers(pb.LayerParameter)
 _V1 = field_numbers(pb.V1LayerParameter)
 _V0 = field_numbers(pb.V0LayerParameter)
-_MOST_BLOBS = 100_000
+# Far more than any net has, so few that a hostile file cannot fill the memory with empty ones.
+_MOST_BLOBS = 50_000
 # protobuf, and with it Caffe, reads no message of 2 GiB or more.
 _MOST_BYTES = (1 << 31) - 1
 _FOUR_AXES = ("Convolution", "Deconvolution")
@@ -156,7 +157,7 @@ def _decode_net(span):
             )
             count += 1 + len(blobs)
             if count > _MOST_BLOBS:
-                raise value.error(value.start, f"more than {_MOST_BLOBS} layers and blobs")
+                raise span.error(value.start, f"more than {_MOST_BLOBS} layers and blobs")
             if type_name or name not in weights.types:
                 weights.types[name] = type_name
             if blobs:
@@ -183,6 +184,8 @@ def _decode_layer(span, fields):
             type_name = v0_type_name(value.text()) if fields is _V0 else value.text()
         elif number == fields["blobs"]:
             blobs.append(value)
+            if len(blobs) > _MOST_BLOBS:
+                raise span.error(span.start, f"more than {_MOST_BLOBS} blobs")
         elif fields is _V1 and number == _V1["layer"]:
             value.what = span.what
             return _decode_layer(value, _V0)
@@ -203,7 +206,7 @@ def _decode_layer_blob(span, index, layer_name, type_name):
 def _hinted(error, span):
     """`error`, with a word on files that are no caffemodel at all."""
     head = span.part(0, min(len(span), 60), "").raw()
-    if head.decode("ascii", "replace").replace("\n", " ").isprintable():
-        line = head.decode("ascii").strip().split("\n")[0]
+    if head.isascii() and head.decode().replace("\n", " ").isprintable():
+        line = head.decode().strip().split("\n")[0]
         return FormatError(error.source, f'text that begins "{line}", not a caffemodel')
     return error

@@ -8,9 +8,10 @@
     n.pool1 = L.Pooling(n.relu1, pool=P.Pooling.MAX, kernel_size=2, stride=2)
     net = n.to_proto()
 
-Used as pycaffe's net_spec is: keywords are fields of the layer's own parameter message where it has
-one, of the LayerParameter otherwise; messages are dicts, repeated fields lists; `ntop` and `in_place`
-say what tops there are. A layer is named after the attribute that its first top is assigned to.
+Used as pycaffe's net_spec is: keywords are fields of the layer's own parameter message where it
+has one, of the LayerParameter otherwise; messages are dicts, repeated fields lists; `ntop` and
+`in_place` say what tops there are. A layer is named after the attribute that its first top is
+assigned to.
 """
 
 import collections
@@ -58,7 +59,7 @@ class LayerCall:
         for index, bottom in enumerate(bottoms):
             if not isinstance(bottom, Top):
                 raise TypeError(
-                    f"{type_name} input {index} is a {type(bottom).__name__}; expected a layer's top"
+                    f"{type_name} input {index} is a {type(bottom).__name__}; expected a top"
                 )
         self.type_name, self.bottoms, self.settings = type_name, bottoms, dict(settings)
         count = self.settings.pop("ntop", 1)
@@ -71,8 +72,8 @@ class LayerCall:
 class NetSpec:
     """A net under construction: assign tops (or layers without tops) to attributes or items.
 
-    `to_proto()` gives the NetParameter, its layers in the order of assignment, after the layers they
-    need. Attributes that are read are the tops assigned before.
+    `to_proto()` gives the NetParameter, its layers in the order of assignment, after the layers
+    they need. Attributes that are read are the tops assigned before.
     """
 
     def __init__(self):
@@ -84,12 +85,10 @@ class NetSpec:
         self.tops[name] = top
 
     def __getattr__(self, name):
-        try:
-            return self.tops[name]
-        except KeyError:
-            raise AttributeError(
-                f'no top "{name}" in this net.{nearest(name, self.tops)}'
-            ) from None
+        tops = self.__dict__.get("tops", {})
+        if name not in tops:
+            raise AttributeError(f'no top "{name}" in this net.{nearest(name, tops)}')
+        return tops[name]
 
     def __setitem__(self, name, top):
         self.__setattr__(name, top)
