@@ -73,7 +73,7 @@ class Net(Passes):
         self.blobs, self.params = OrderedDict(), OrderedDict()
         self.layer_dict, self._steps, self._fills = OrderedDict(), [], {}
         register = ParamRegister()
-        unused, made, inputs = {}, set(), []
+        unused, made, inputs = set(), set(), []
         for proto in self.message.layer:
             layer = create(proto, proto.phase if proto.HasField("phase") else self.phase)
             step = self._wire(layer, unused, made)
@@ -85,7 +85,7 @@ class Net(Passes):
         plan_gradients(self._steps, self.message.force_backward)
         self.layers = [step.layer.public for step in self._steps]
         self._layer_names = [step.layer.name for step in self._steps]
-        self.inputs, self.outputs = inputs, list(unused)
+        self.inputs, self.outputs = inputs, sorted(unused)
         self.learnable_params = register.learnable
         self._loss_tops = [
             blob
@@ -109,7 +109,7 @@ class Net(Passes):
                     f"has {len(names)} {what} blob(s) ({', '.join(names)}), but takes {wanted}."
                 )
         for name in proto.bottom:
-            unused.pop(name, None)
+            unused.discard(name)
         bottoms = [self.blobs[name] for name in proto.bottom]
         for name in proto.top:
             if name in made and name not in proto.bottom:
@@ -118,7 +118,7 @@ class Net(Passes):
                     "also has it as its bottom may overwrite it (in place)."
                 )
             made.add(name)
-            unused[name] = True
+            unused.add(name)
             self.blobs.setdefault(name, Blob(device=self.device))
         tops = [self.blobs[name] for name in proto.top]
         return Step(layer, list(proto.bottom), bottoms, list(proto.top), tops)
@@ -133,9 +133,9 @@ class Net(Passes):
             layer.blobs.append(blob)
         if step.manual:
             layer.connect(step.bottoms, step.tops)
-        learned = [param.learned for param in declared]
+        unlearned = {index for index, param in enumerate(declared) if not param.learned}
         for index, blob in enumerate(layer.blobs):
-            used, needs = register.add(layer, index, blob, (learned + [True] * index)[index])
+            used, needs = register.add(layer, index, blob, learned=index not in unlearned)
             if used is not blob:
                 self._fills.pop(blob, None)
                 layer.blobs[index] = used

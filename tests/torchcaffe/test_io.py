@@ -1,0 +1,72 @@
+"""pycaffe's io: images, Datums, BlobProtos and the Transformer."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from caffeformat import InputError
+from torchcaffe import io
+from torchcaffe.proto import caffe_pb2
+
+
+def test_image_is_rgb_from_0_to_1(tmp_path):
+    pixels = np.zeros((2, 3, 3), np.uint8)
+    pixels[0, 0] = 255, 51, 0
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    image = io.load_image(tmp_path / "a.png")
+    assert image.shape == (2, 3, 3) and image.dtype == np.float32
+    np.testing.assert_allclose(image[0, 0], [1, 0.2, 0])
+    assert io.load_image(tmp_path / "a.png", color=False).shape == (2, 3, 1)
+    (tmp_path / "b.png").write_bytes(b"no image")
+    with pytest.raises(InputError, match=r"b\.png"):
+        io.load_image(tmp_path / "b.png")
+
+
+def test_resizing_samples_at_pixel_centres():
+    ramp = np.tile(np.arange(8, dtype=np.float32)[None, :, None], (4, 1, 5))
+    half = io.resize_image(ramp, (2, 4))
+    np.testing.assert_allclose(half[0, :, 4], [0.5, 2.5, 4.5, 6.5])
+    double = io.resize_image(ramp, (8, 16))
+    np.testing.assert_allclose(double[3, 1:-1, 0], np.arange(1, 15) / 2 - 0.25)
+
+
+def test_blobproto_and_datum_hold_the_array():
+    array = np.random.RandomState(0).rand(2, 3, 4).astype(np.float32)
+    blob = io.array_to_blobproto(array, diff=-array)
+    np.testing.assert_array_equal(io.blobproto_to_array(blob), array)
+    np.testing.assert_array_equal(io.blobproto_to_array(blob, return_diff=True), -array)
+    old = caffe_pb2.BlobProto(num=1, channels=2, height=1, width=3, data=range(6))
+    assert io.blobproto_to_array(old).shape == (1, 2, 1, 3)
+    text = io.arraylist_to_blobprotovector_str([array, array[0]])
+    np.testing.assert_array_equal(io.blobprotovector_str_to_arraylist(text)[1], array[0])
+    datum = io.array_to_datum(array, 7)
+    assert datum.label == 7
+    np.testing.assert_array_equal(io.datum_to_array(datum), array)
+
+
+def test_transformer_does_all_steps_in_order_and_back():
+    transformer = io.Transformer({"data": (1, 3, 4, 5)})
+    transformer.set_transpose("data", (2, 0, 1))
+    transformer.set_channel_swap("data", (2, 1, 0))
+    transformer.set_raw_scale("data", 255)
+    transformer.set_mean("data", np.array([1, 2, 3]))
+    transformer.set_input_scale("data", 0.5)
+    image = np.random.RandomState(0).rand(4, 5, 3).astype(np.float32)
+    result = transformer.preprocess("data", image)
+    mean = np.array([1, 2, 3])[:, None, None]
+    expected = (image.transpose(2, 0, 1)[::-1] * 255 - mean) * 0.5
+    np.testing.assert_allclose(result, expected, rtol=1e-5)
+    np.testing.assert_allclose(transformer.deprocess("data", result), image, atol=1e-6)
+    with pytest.raises(InputError, match='"label" is no input'):
+        transformer.set_raw_scale("label", 1)
+    with pytest.raises(InputError, match="2 channels"):
+        transformer.set_mean("data", np.array([1, 2]))
+
+
+def test_oversampling_takes_corners_centre_and_mirrors():
+    image = np.arange(6 * 8, dtype=np.float32).reshape(6, 8, 1)
+    crops = io.oversample([image], (4, 4))
+    assert crops.shape == (10, 4, 4, 1)
+    np.testing.assert_array_equal(crops[3], image[2:, 4:])
+    np.testing.assert_array_equal(crops[4], image[1:5, 2:6])
+    np.testing.assert_array_equal(crops[9], crops[4][:, ::-1])
