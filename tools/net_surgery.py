@@ -9,7 +9,7 @@ import os
 import sys
 
 from caffeformat import InputError, filter_net, pb, read_caffemodel, read_net, write_caffemodel
-from fcnkit import cli, prototxt
+from fcnkit import cli, downloads, prototxt
 from fcnkit.parameters import image_shapes
 from fcnkit.surgery import check_fit, name_map, transplant
 
@@ -62,9 +62,12 @@ def run(args):
 
 def _target(name):
     """The path of the target's prototxt and what to call the network."""
-    if os.path.isfile(name):
-        return name, os.path.splitext(os.path.basename(name))[0]
-    return prototxt.path(name, "deploy.prototxt"), name
+    if os.path.basename(name) == name and not name.endswith(".prototxt"):
+        return prototxt.path(name, "deploy.prototxt"), name
+    folder, file = os.path.split(os.path.abspath(name))
+    stem = os.path.splitext(file)[0]
+    # Files that are called alike everywhere are known by their folder.
+    return name, os.path.basename(folder) if stem in ("deploy", "train_val") else stem
 
 
 def _source(args):
@@ -73,10 +76,8 @@ def _source(args):
         return args.weights, args.model
     if args.model:
         raise InputError("--model needs --weights: say which weights are that network's")
-    from fcnkit.data_prep import download
-
     print("Downloading files (this might take a few minutes)...")
-    return os.fspath(download.fetch(SOURCE, ".")), prototxt.path(SOURCE, "deploy.prototxt")
+    return downloads.fetch(SOURCE, ".", quiet=False), prototxt.path(SOURCE, "deploy.prototxt")
 
 
 def _deploy(path):

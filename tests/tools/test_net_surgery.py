@@ -9,7 +9,7 @@ import pytest
 from fcnkit.tools import net_surgery
 
 from caffeformat import Weights, read_caffemodel, write_caffemodel
-from fcnkit import cli
+from fcnkit import cli, downloads
 
 MODEL = """
 name: "small"
@@ -124,6 +124,18 @@ def test_an_unknown_target_is_answered_with_the_networks_there_are(folder, capsy
     assert "fcn_alexnet" in capsys.readouterr().err
 
 
+def test_a_missing_target_file_is_named(folder, capsys):
+    assert surgery("--weights", "small.caffemodel", "--target", "missing.prototxt") == 1
+    assert "missing.prototxt" in capsys.readouterr().err
+
+
+def test_a_deploy_file_is_known_by_its_folder(folder):
+    (folder / "mine").mkdir()
+    (folder / "fcn.prototxt").rename(folder / "mine" / "deploy.prototxt")
+    assert surgery("--weights", "small.caffemodel", "--target", "mine/deploy.prototxt") == 0
+    assert (folder / "mine.caffemodel").exists()
+
+
 def test_a_target_may_read_its_images_from_a_database(folder):
     text = (folder / "fcn.prototxt").read_text()
     first = text.index("layer"), text.index('layer { name: "conv"')
@@ -138,15 +150,13 @@ def test_a_target_may_read_its_images_from_a_database(folder):
 
 
 def test_without_arguments_it_fetches_alexnet(folder, monkeypatch, capsys):
-    from fcnkit.data_prep import download
-
     asked = []
 
-    def fetch(name, folder):
-        asked.append((name, os.fspath(folder)))
+    def fetch(name, folder, quiet):
+        asked.append((name, folder))
         return "small.caffemodel"
 
-    monkeypatch.setattr(download, "fetch", fetch)
+    monkeypatch.setattr(downloads, "fetch", fetch)
     assert surgery() == 1
     assert asked == [("bvlc_alexnet", ".")]
     # The small weights are not AlexNet's, which is noticed before anything is written.
