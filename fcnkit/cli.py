@@ -1,6 +1,6 @@
 """The `fcnkit` command: a list of commands, and errors turned into an exit status.
 
-A command is a module with a one-line docstring, `add_arguments(parser)` and `run(args)`. Modules are
+A command is a module with a one-line docstring, `add_arguments(parser)` and `run(args)`. They are
 imported when their command is asked for, so that `fcnkit --help` does not load an engine.
 """
 
