@@ -43,6 +43,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server():
+    pytest.importorskip("gdown")  # which fetches; Debian 11 does not package it
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.starts, server.cut = [], None
     server.url = f"http://127.0.0.1:{server.server_port}/file"
