@@ -94,6 +94,7 @@ def write_values(file, array):
     chunks = np.nditer(
         array,
         ["external_loop", "buffered", "zerosize_ok"],
+        [["readonly", "contig"]],
         op_dtypes=["<f4"],
         casting="same_kind" if array.dtype.kind == "f" else "unsafe",
         order="C",

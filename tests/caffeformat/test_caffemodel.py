@@ -119,7 +119,8 @@ def test_any_arrays_come_back(tmp_path, suffix):
     base = np.arange(24.0).reshape(2, 3, 4)
     weights = Weights(
         {
-            "transposed": [base.T, base[:, ::2].astype(np.float16)],
+            "transposed": [base.T, base.astype(np.float32).T, base.astype(np.float32)[:, 0]],
+            "types": [base.astype(np.float16), base.astype(">f4"), base > 3],
             "inception/1x1": [np.float32(3), np.zeros((0, 2)), np.arange(5)],
         }
     )
