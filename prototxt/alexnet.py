@@ -2,9 +2,8 @@
 
 from caffeformat import layers as L
 from caffeformat import params as P
-from caffeformat import pb
 
-from .blocks import WEIGHT_AND_BIAS
+from .blocks import WEIGHT_AND_BIAS, solver
 
 
 def _max_pooling(bottom):
@@ -100,20 +99,17 @@ def classifier(n, data, classes, fillers, normalize_first, bias):
     return n.fc8
 
 
-def solver(network):
+def classifier_solver(network):
     """BVLC's recipe for its AlexNet and CaffeNet."""
-    return pb.SolverParameter(
-        net="train_val.prototxt",
-        test_iter=[1000],
-        test_interval=1000,
+    return solver(
+        network,
         base_lr=0.01,
+        max_iter=450000,
         lr_policy="step",
         gamma=0.1,
         stepsize=100000,
-        max_iter=450000,
-        momentum=0.9,
         weight_decay=0.0005,
-        display=20,
+        test_iter=[1000],
+        test_interval=1000,
         snapshot=10000,
-        snapshot_prefix=network,
     )

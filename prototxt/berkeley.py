@@ -7,9 +7,10 @@ from . import vgg
 from .blocks import (
     IMAGENET_MEAN,
     database_inputs,
+    finish,
     pixel_accuracy,
     segmentation_loss,
-    set_crop_offsets,
+    solver,
     train_val,
 )
 
@@ -22,13 +23,6 @@ def image_input(channels=3):
     return L.Input(shape={"dim": [1, channels, *SIZE]})
 
 
-def finish(n, name):
-    """The NetSpec `n` as a NetParameter called `name`, with its crop offsets computed."""
-    net = n.to_proto()
-    net.name = name
-    return set_crop_offsets(net)
-
-
 def fcn(name, stride, heads, channels=3, at_once=False, learned=False):
     """VGG-16 with FCN heads; `heads` maps each head's suffix to its number of classes."""
     n = NetSpec()
@@ -39,22 +33,19 @@ def fcn(name, stride, heads, channels=3, at_once=False, learned=False):
     return finish(n, name)
 
 
-def solver(network, base_lr, test_images, max_iter):
-    """Heavy learning: single images, high momentum, losses summed over an image's pixels."""
-    return pb.SolverParameter(
-        net="train_val.prototxt",
+def heavy_solver(network, base_lr, test_images, max_iter):
+    """Single images, high momentum, losses summed over an image's pixels."""
+    return solver(
+        network,
+        base_lr,
+        max_iter,
+        momentum=0.99,
+        weight_decay=0.0005,
+        average_loss=20,
         test_iter=[test_images],
         test_interval=4000,
         test_initialization=False,
-        base_lr=base_lr,
-        lr_policy="fixed",
-        max_iter=max_iter,
-        momentum=0.99,
-        weight_decay=0.0005,
-        display=20,
-        average_loss=20,
         snapshot=4000,
-        snapshot_prefix=network,
     )
 
 
@@ -65,7 +56,7 @@ def database_files(network, deploy, base_lr, test_images, max_iter=100000, chann
     return _files(
         deploy,
         train_val(deploy, database_inputs(mean), measures),
-        solver(network, base_lr, test_images, max_iter),
+        heavy_solver(network, base_lr, test_images, max_iter),
     )
 
 
@@ -80,7 +71,9 @@ def python_files(network, deploy, inputs, heads, base_lr, test_images, max_iter=
         loss.name = loss.top[0] = f"loss{suffix}"
         losses.append(loss)
     return _files(
-        deploy, train_val(deploy, inputs, losses), solver(network, base_lr, test_images, max_iter)
+        deploy,
+        train_val(deploy, inputs, losses),
+        heavy_solver(network, base_lr, test_images, max_iter),
     )
 
 

@@ -21,8 +21,11 @@ def score(bottom, classes):
 def upsampling(bottom, classes, factor, kernel=None, learned=False, **settings):
     """A Deconvolution that enlarges by `factor`, with a kernel of twice that where none is given.
 
-    Surgery makes it interpolate bilinearly; it stays so unless it is to be `learned`.
+    As published it has no filler, surgery makes it interpolate bilinearly, and it stays so. Where
+    it is to be `learned`, each class has a kernel of its own that starts bilinear.
     """
+    if learned:
+        settings = {"group": classes, "weight_filler": {"type": "bilinear"}, **settings}
     return L.Deconvolution(
         bottom,
         param=WEIGHT_AND_BIAS[:1] if learned else FIXED,
@@ -44,6 +47,13 @@ def set_crop_offsets(net):
             layer.crop_param.ClearField("offset")
             layer.crop_param.offset.extend([offset] if isinstance(offset, int) else offset)
     return net
+
+
+def finish(n, name):
+    """The NetSpec `n` as a NetParameter called `name`, with its crop offsets computed."""
+    net = n.to_proto()
+    net.name = name
+    return set_crop_offsets(net)
 
 
 def database_inputs(mean=(), batch_size=1):
@@ -112,3 +122,19 @@ def all_in_one(deploy, inputs, measures):
             for rule in layer.include or [layer.include.add()]:
                 rule.not_stage.append("deploy")
     return net
+
+
+def solver(network, base_lr, max_iter, **settings):
+    """A SolverParameter for the folder's train_val.prototxt; `settings` are further fields of it.
+
+    Momentum is 0.9 and the rate fixed unless they say otherwise; snapshots are named after the
+    network.
+    """
+    usual = {
+        "net": "train_val.prototxt",
+        "lr_policy": "fixed",
+        "momentum": 0.9,
+        "display": 20,
+        "snapshot_prefix": network,
+    }
+    return pb.SolverParameter(base_lr=base_lr, max_iter=max_iter, **{**usual, **settings})

@@ -7,7 +7,8 @@ first 1x1 convolutions.
 
 from caffeformat import layers as L
 from caffeformat import params as P
-from caffeformat import pb
+
+from .blocks import solver
 
 # Blocks of the four stages res2 to res5.
 _DEPTHS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
@@ -71,21 +72,18 @@ def _bottleneck(n, convolution, bottom, stage, block):
     return n[f"{name}_relu"]
 
 
-def solver(network):
+def classifier_solver(network):
     """The paper's recipe: 256 images an update (eight of 32), the rate cut as errors level off."""
-    return pb.SolverParameter(
-        net="train_val.prototxt",
-        test_iter=[2000],
-        test_interval=5000,
+    return solver(
+        network,
         base_lr=0.1,
+        max_iter=600000,
         lr_policy="multistep",
         gamma=0.1,
         stepvalue=[150000, 300000],
-        max_iter=600000,
         iter_size=8,
-        momentum=0.9,
         weight_decay=0.0001,
-        display=20,
+        test_iter=[2000],
+        test_interval=5000,
         snapshot=10000,
-        snapshot_prefix=network,
     )

@@ -19,6 +19,6 @@ def files(classes=1000, channels=3):
     return classification.files(
         deploy(classes, channels),
         deploy(classes, channels, fillers=True),
-        alexnet.solver("bvlc_alexnet"),
+        alexnet.classifier_solver("bvlc_alexnet"),
         crop=227,
     )

@@ -19,6 +19,6 @@ def files(classes=1000, channels=3):
     return classification.files(
         deploy(classes, channels),
         deploy(classes, channels, fillers=True),
-        alexnet.solver("bvlc_reference_caffenet"),
+        alexnet.classifier_solver("bvlc_reference_caffenet"),
         crop=227,
     )

@@ -9,10 +9,11 @@ from ..alexnet import fcn_trunk
 from ..blocks import (
     all_in_one,
     database_inputs,
+    finish,
     pixel_accuracy,
     score,
     segmentation_loss,
-    set_crop_offsets,
+    solver,
     upsampling,
 )
 
@@ -28,30 +29,27 @@ def deploy(classes=21, channels=3):
         n.score_fr, classes, 32, kernel=63, group=classes, weight_filler={"type": "bilinear"}
     )
     n.score = L.Crop(n.upscore, n.data, axis=2)
-    net = n.to_proto()
-    net.name = "FCN-AlexNet"
-    return set_crop_offsets(net)
+    return finish(n, "FCN-AlexNet")
 
 
-def solver(train_images=1464, val_images=1449, epochs=10, base_lr=1e-4):
+def digits_solver(train_images=1464, val_images=1449, epochs=10, base_lr=1e-4):
     """What DIGITS' form makes of its defaults; the numbers of images are VOC 2012's."""
     iterations = train_images * epochs
-    return pb.SolverParameter(
+    return solver(
+        "fcn_alexnet",
+        base_lr,
+        iterations,
         net="fcn_alexnet.prototxt",
         train_state=pb.NetState(stage=["train"]),
         test_state=[pb.NetState(stage=["val"])],
         test_iter=[val_images],
         test_interval=train_images,
-        base_lr=base_lr,
         lr_policy="step",
         gamma=0.1,
         stepsize=math.ceil(0.33 * iterations),
-        max_iter=iterations,
-        momentum=0.9,
         weight_decay=base_lr / 100,
         display=max(1, min(iterations // (8 * epochs), 5000)),
         snapshot=train_images,
-        snapshot_prefix="fcn_alexnet",
     )
 
 
@@ -62,5 +60,5 @@ def files(classes=21, channels=3):
     return {
         "fcn_alexnet.prototxt": all_in_one(net, database_inputs(), measures),
         "deploy.prototxt": net,
-        "solver.prototxt": solver(),
+        "solver.prototxt": digits_solver(),
     }

@@ -4,6 +4,7 @@ from caffeformat import NetSpec
 from caffeformat import layers as L
 
 from .. import berkeley, vgg
+from ..blocks import finish
 
 
 def deploy(classes=40, learned=False):
@@ -14,7 +15,7 @@ def deploy(classes=40, learned=False):
     n.data = L.Concat(n.color, n.depth)
     tops = vgg.fcn_trunk(n, n.data, first="conv1_1_bgrd")
     vgg.fcn_head(n, tops, n.data, classes, 32, learned=learned)
-    return berkeley.finish(n, "NYUD-FCN32s-Color-D")
+    return finish(n, "NYUD-FCN32s-Color-D")
 
 
 def files(classes=40, learned=False):

@@ -5,7 +5,7 @@ from caffeformat import layers as L
 from caffeformat import params as P
 
 from .. import berkeley, vgg
-from ..blocks import score, upsampling
+from ..blocks import finish, score, upsampling
 
 
 def deploy(classes=40, learned=False):
@@ -21,7 +21,7 @@ def deploy(classes=40, learned=False):
     n.score_fused = L.Eltwise(*scores, operation=P.Eltwise.SUM, coeff=[0.5, 0.5])
     n.upscore = upsampling(n.score_fused, classes, 32, learned=learned)
     n.score = L.Crop(n.upscore, n.color, axis=2)
-    return berkeley.finish(n, "NYUD-FCN32s-Color-HHA")
+    return finish(n, "NYUD-FCN32s-Color-HHA")
 
 
 def files(classes=40, learned=False):

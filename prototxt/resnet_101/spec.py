@@ -17,7 +17,7 @@ def files(classes=1000, channels=3):
     return classification.files(
         deploy(classes, channels),
         deploy(classes, channels, fillers=True),
-        resnet.solver("resnet_101"),
+        resnet.classifier_solver("resnet_101"),
         crop=224,
         batch_sizes=(32, 25),
     )

@@ -1,8 +1,7 @@
 """VGG-16, the classifier that Berkeley's FCN-32s, 16s and 8s start from."""
 
-from caffeformat import pb
-
 from .. import classification, vgg
+from ..blocks import solver
 
 
 def deploy(classes=1000, channels=3, fillers=False):
@@ -14,32 +13,25 @@ def deploy(classes=1000, channels=3, fillers=False):
     )
 
 
-def solver():
-    """The paper's recipe; its rate fell when the validation error stopped to, three times."""
-    return pb.SolverParameter(
-        net="train_val.prototxt",
-        test_iter=[1000],
-        test_interval=1000,
-        base_lr=0.01,
-        lr_policy="step",
-        gamma=0.1,
-        stepsize=100000,
-        max_iter=370000,
-        iter_size=4,
-        momentum=0.9,
-        weight_decay=0.0005,
-        display=20,
-        snapshot=10000,
-        snapshot_prefix="vgg16",
-    )
-
-
 def files(classes=1000, channels=3):
     """{file name: message}"""
     return classification.files(
         deploy(classes, channels),
         deploy(classes, channels, fillers=True),
-        solver(),
+        # The paper's recipe; its rate fell when the validation error stopped to, three times.
+        solver(
+            "vgg16",
+            base_lr=0.01,
+            max_iter=370000,
+            lr_policy="step",
+            gamma=0.1,
+            stepsize=100000,
+            iter_size=4,
+            weight_decay=0.0005,
+            test_iter=[1000],
+            test_interval=1000,
+            snapshot=10000,
+        ),
         crop=224,
         batch_sizes=(64, 50),
     )

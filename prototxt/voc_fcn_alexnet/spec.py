@@ -1,16 +1,17 @@
 """Berkeley's FCN-AlexNet for PASCAL VOC, on CaffeNet's weights."""
 
-from caffeformat import NetSpec, pb
+from caffeformat import NetSpec
 from caffeformat import layers as L
 
 from ..alexnet import fcn_trunk
 from ..blocks import (
     IMAGENET_MEAN,
     database_inputs,
+    finish,
     pixel_accuracy,
     score,
     segmentation_loss,
-    set_crop_offsets,
+    solver,
     train_val,
     upsampling,
 )
@@ -27,29 +28,7 @@ def deploy(classes=21, channels=3, learned=False):
     n.score_fr = score(fc7, classes)
     n.upscore = upsampling(n.score_fr, classes, 32, kernel=63, learned=learned)
     n.score = L.Crop(n.upscore, n.data, axis=2)
-    net = n.to_proto()
-    net.name = "VOC-FCN-AlexNet"
-    return set_crop_offsets(net)
-
-
-def solver():
-    """Berkeley's recipe; the validation images are VOC 2011's seg valid."""
-    return pb.SolverParameter(
-        net="train_val.prototxt",
-        test_iter=[736],
-        test_interval=4000,
-        test_initialization=False,
-        base_lr=1e-4,
-        lr_policy="fixed",
-        max_iter=100000,
-        iter_size=20,
-        momentum=0.9,
-        weight_decay=0.0005,
-        display=20,
-        average_loss=20,
-        snapshot=4000,
-        snapshot_prefix="voc_fcn_alexnet",
-    )
+    return finish(n, "VOC-FCN-AlexNet")
 
 
 def files(classes=21, channels=3, learned=False):
@@ -60,5 +39,17 @@ def files(classes=21, channels=3, learned=False):
     return {
         "train_val.prototxt": train_val(net, database_inputs(mean), measures),
         "deploy.prototxt": net,
-        "solver.prototxt": solver(),
+        # Berkeley's recipe; the validation images are VOC 2011's seg valid.
+        "solver.prototxt": solver(
+            "voc_fcn_alexnet",
+            base_lr=1e-4,
+            max_iter=100000,
+            iter_size=20,
+            weight_decay=0.0005,
+            average_loss=20,
+            test_iter=[736],
+            test_interval=4000,
+            test_initialization=False,
+            snapshot=4000,
+        ),
     }

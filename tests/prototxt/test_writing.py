@@ -46,3 +46,14 @@ def test_classes_and_channels_are_arguments(network):
     net = spec.deploy(classes=11, channels=1)
     shapes = infer_shapes(net, {"data": (1, 1, 333, 501)})
     assert tuple(shapes["score"]) == (1, 11, 333, 501)
+
+
+@pytest.mark.parametrize("network", ["voc_fcn_alexnet", "voc_fcn8s", "nyud_fcn32s_color_hha"])
+def test_learned_upsampling_learns_from_a_bilinear_start(network):
+    spec = importlib.import_module(f"fcnkit.prototxt.{network}.spec")
+    layers = [layer for layer in spec.deploy(learned=True).layer if layer.type == "Deconvolution"]
+    assert layers
+    for layer in layers:
+        assert [param.lr_mult for param in layer.param] == [1]
+        assert layer.convolution_param.group == layer.convolution_param.num_output
+        assert layer.convolution_param.weight_filler.type == "bilinear"
