@@ -54,7 +54,8 @@ class BatchNorm(Layer):
             factor = torch.where(weight == 0, weight, 1 / weight)
             top = self._normalize(x, means * factor, variances * factor, False)
         else:
-            mean, variance = x.new_empty(self.channels), x.new_empty(self.channels)
+            # Zeros, not whatever memory held: torch multiplies it by 0, and 0 times NaN is NaN.
+            mean, variance = x.new_zeros(self.channels), x.new_zeros(self.channels)
             top = self._normalize(x, mean, variance, True)
             self._remember(params, mean, variance, x.numel() // self.channels)
         return [top.view_as(bottoms[0])]
