@@ -59,7 +59,9 @@ def main(argv=None):
     dump = [HERE / "engine_dump.py", "--phase", args.phase, args.net]
     if args.weights:
         dump += ["--weights", args.weights]
-    inside = [REPO / "scripts/bvlc_run.sh", args.root, "python3"]
+    folders = [os.path.dirname(os.path.abspath(path)) for path in (args.net, args.weights) if path]
+    shared = [word for folder in folders for word in ("-b", folder)]
+    inside = [REPO / "scripts/bvlc_run.sh", *shared, args.root, "python3"]
     for engine, python in (("bvlc", inside), ("torch", [sys.executable])):
         environment = {**os.environ, "FCNKIT_ENGINE": engine}
         subprocess.run([*python, *dump], check=True, env=environment)

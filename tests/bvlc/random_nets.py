@@ -4,7 +4,6 @@ import random
 
 from caffeformat import infer_shapes, pb
 
-
 # Layers that do not read their own top again to go backward. Only such a top may be overwritten by
 # an in-place layer: Caffe lets it happen to others too, and then computes wrong gradients.
 _OVERWRITABLE = ("Convolution", "Deconvolution", "Crop", "Concat", "Power", "Scale")
