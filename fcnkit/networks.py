@@ -29,13 +29,13 @@ def is_label(blob):
 
 
 def head(net):
-    """The `Head` of a net's last SoftmaxWithLoss layer, else of its Accuracy layer, else None.
+    """The `Head` of a net's last softmax loss (weighted or not), else of its Accuracy, or None.
 
     In a net with auxiliary losses the main loss is the last one.
     """
-    for layer_type in ("SoftmaxWithLoss", "Accuracy"):
+    for layer_types in (("SoftmaxWithLoss", "InfogainLoss"), ("Accuracy",)):
         for layer in reversed(net.layer):
-            if layer.type == layer_type and len(layer.bottom) >= 2:
+            if layer.type in layer_types and len(layer.bottom) >= 2:
                 return _head_of(layer)
     return None
 
@@ -45,7 +45,9 @@ def _head_of(layer):
         param, is_per_pixel = layer.accuracy_param, False
     else:
         param = layer.loss_param
-        if param.HasField("normalization"):
+        if layer.type == "InfogainLoss":
+            is_per_pixel = False  # its weights make it something else than a mean
+        elif param.HasField("normalization"):
             is_per_pixel = param.normalization in (pb.LossParameter.VALID, pb.LossParameter.FULL)
         else:
             is_per_pixel = param.normalize or not param.HasField("normalize")

@@ -54,6 +54,7 @@ def train(
     resume=False,
     augment=None,
     fill=None,
+    class_weights=None,
     overrides=(),
     epochs=None,
     batch_size=None,
@@ -69,9 +70,10 @@ def train(
     `data`: dataset folder for layers without a source. Starts from `weights` (caffemodel), from
     `snapshot` (solver state), or with `resume` from the newest whole snapshot in `output`.
     `augment`: options of SegmentationData (crop, scale, flip) that replaces the Data layers.
-    `fill`: "xavier" or "msra" for layers that would start at zero. `overrides`: (field, text) of
-    the solver. `epochs` sets the number of iterations by the size of the dataset. `stop` is asked
-    after each step; when it is true the run ends with a snapshot.
+    `fill`: "xavier" or "msra" for layers that would start at zero. `class_weights`: weigh the loss
+    by median-frequency weights to this power. `overrides`: (field, text) of the solver. `epochs`
+    sets the number of iterations by the size of the dataset. `stop` is asked after each step; when
+    it is true the run ends with a snapshot.
 
     Returns an `Outcome`. Raises `InputError` for input that cannot be used, an `output` that holds
     a run already (unless `resume` or `force`), and a loss that is no number any more.
@@ -92,6 +94,8 @@ def train(
         snapshot = _newest(prefix, observer) or snapshot
     if snapshot is not None:
         joint_data.start_at(files, snapshots.read_iteration(snapshot))
+    if class_weights is not None:
+        files.weigh_classes(data, class_weights, output)
     for note in files.notes:
         observer.note(note)
     files.solver.solver_mode = int(gpu is not None)

@@ -21,8 +21,9 @@ from caffeformat import (
 )
 
 from . import networks
+from .class_weights import weigh_loss
 from .datasets import open_dataset
-from .joint_data import is_segmentation_data, options_of, set_options
+from .joint_data import count_classes, is_segmentation_data, options_of, set_options
 
 
 class RunFiles:
@@ -144,6 +145,14 @@ class RunFiles:
     def splits(self):
         """(net, "train" or "val") of every net in the run."""
         return [(self.train, "train")] + [(net, "val") for net in self.tests]
+
+    def weigh_classes(self, data, power, folder):
+        """Weigh the training loss by the classes' frequency in `data`; see `weigh_loss`."""
+        classes = count_classes(self.train)
+        if data is None or classes is None:
+            raise InputError("class weights need --data FOLDER, and a net that scores classes")
+        weights = weigh_loss(self.train, data, classes, power, folder)
+        self.notes.append("class weights: " + ", ".join(f"{weight:.3g}" for weight in weights))
 
     def drop_validation(self):
         """Train without test nets."""

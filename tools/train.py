@@ -44,6 +44,15 @@ def add_arguments(parser):
         help="fill layers that would start at zero (upsampling layers with the bilinear kernel)",
     )
     parser.add_argument(
+        "--class-weights",
+        nargs="?",
+        type=float,
+        const=1.0,
+        metavar="POWER",
+        help="weigh the loss by the classes' median-frequency weights, to this power (1; 0.5 is "
+        "milder)",
+    )
+    parser.add_argument(
         "--augment",
         nargs="*",
         metavar="KEY=VALUE",
@@ -83,6 +92,7 @@ def run(args):
             resume=args.resume,
             augment=None if args.augment is None else augmentation(args.augment),
             fill=args.fill,
+            class_weights=args.class_weights,
             overrides=overrides(args),
             epochs=args.epochs,
             batch_size=args.batch_size,

@@ -28,6 +28,8 @@ class Step:
         "loss_weights",
         "manual",
         "needs_backward",
+        "overwrites",
+        "overwritten",
         "param_needs",
         "params",
         "shapes",
@@ -45,7 +47,8 @@ class Step:
         self.bottom_needs = [False] * len(bottoms)
         self.needs_backward = False
         self.loss_weights = [0.0] * len(tops)
-        self.shapes = self.graph = None
+        self.overwrites = False  # it computes in place, in the memory of its bottom
+        self.shapes = self.graph = self.overwritten = None
 
     def reshape(self):
         """Check the bottoms' shapes and give the tops theirs."""
@@ -72,7 +75,7 @@ class Step:
 
     def forward(self):
         """Compute the tops' data, keeping what a backward pass needs."""
-        self.graph = None
+        self.graph = self.overwritten = None
         if self.manual:
             if not self.layer.fixed_tops:
                 self.reshape()
@@ -82,34 +85,51 @@ class Step:
         shapes = [tuple(tensor.shape) for tensor in bottoms]
         if shapes != self.shapes:
             self.take_shapes(shapes)
-        params = [blob.tensor() for blob in self.params]
-        if self.needs_backward:
-            wanted = []
-            for index, needs in enumerate(self.bottom_needs):
-                if needs:
-                    # What is computed in place must not change under a graph that looks at it.
-                    apart = self.in_place[index] and self.bottoms[index].data_held
-                    leaf = bottoms[index].clone() if apart else bottoms[index].data
-                    bottoms[index] = leaf.requires_grad_()
-                    wanted.append(leaf)
-            for index, needs in enumerate(self.param_needs):
-                if needs:
-                    params[index] = params[index].data.requires_grad_()
-                    wanted.append(params[index])
-            tops = self.layer.forward(bottoms, params)
-            self.graph = wanted, tops
-            for blob, top in zip(self.tops, tops):
-                blob.set_data(top.data)
+        if self.overwrites:
+            self.overwritten = bottoms[0].data
+            self.layer.overwrite(self.overwritten)
+            self.tops[0].written()
+        elif self.needs_backward:
+            self._forward_with_graph(bottoms)
         else:
-            for blob, top in zip(self.tops, self.layer.forward(bottoms, params)):
+            tops = self.layer.forward(bottoms, [blob.tensor() for blob in self.params])
+            for blob, top in zip(self.tops, tops):
                 blob.set_data(top)
         if any(self.loss_weights):
             self._weigh_losses()
+
+    def _forward_with_graph(self, bottoms):
+        wanted = []
+        for index, needs in enumerate(self.bottom_needs):
+            if needs:
+                # What is computed in place must not change under a graph that looks at it.
+                apart = self.in_place[index] and self.bottoms[index].data_held
+                leaf = bottoms[index].clone() if apart else bottoms[index].data
+                bottoms[index] = leaf.requires_grad_()
+                wanted.append(leaf)
+        params = []
+        for blob, needs in zip(self.params, self.param_needs):
+            tensor = blob.tensor()
+            if needs:
+                tensor = tensor.data.requires_grad_()
+                tensor.take_spare_gradient = blob.take_spare_gradient
+                wanted.append(tensor)
+            params.append(tensor)
+        tops = self.layer.forward(bottoms, params)
+        self.graph = wanted, tops
+        for blob, top in zip(self.tops, tops):
+            blob.set_data(top.data)
 
     def backward(self):
         """Compute the bottoms' diffs from the tops', and add to the parameters' diffs."""
         if self.manual:
             self.layer.backward_blobs(self.tops, self.bottom_needs, self.bottoms)
+            return
+        if self.overwritten is not None:
+            (blob,) = self.bottoms
+            if self.bottom_needs[0]:
+                diff = blob.gradient()
+                blob.set_diff(self.layer.gradient_of_overwritten(self.overwritten, diff))
             return
         if self.graph is None:
             raise self.layer.error("its backward pass needs a forward pass first.")
@@ -143,7 +163,9 @@ class Step:
 
     def _refuse_gradient_of_labels(self):
         for index in self.layer.label_bottoms:
-            if self.layer.is_loss and self.bottom_needs[index]:
+            # InfogainLoss may do without its third bottom, the matrix.
+            is_there = index < len(self.bottom_needs)
+            if self.layer.is_loss and is_there and self.bottom_needs[index]:
                 raise self.layer.error(
                     f'cannot compute a gradient for its labels, "{self.bottom_names[index]}"; cut '
                     "the way back to what makes them, with propagate_down or lr_mult: 0."
