@@ -7,8 +7,10 @@ import torchcaffe
 from caffeformat import parse_text, pb, write_blob
 
 NET = """
-layer {{ name: "score" type: "Input" top: "score" input_param {{ shape {{ dim: 2 dim: 3 dim: 4 dim: 5 }} }} }}
-layer {{ name: "label" type: "Input" top: "label" input_param {{ shape {{ dim: 2 dim: 1 dim: 4 dim: 5 }} }} }}
+layer {{ name: "score" type: "Input" top: "score"
+         input_param {{ shape {{ dim: 2 dim: 3 dim: 4 dim: 5 }} }} }}
+layer {{ name: "label" type: "Input" top: "label"
+         input_param {{ shape {{ dim: 2 dim: 1 dim: 4 dim: 5 }} }} }}
 layer {{ name: "loss" type: "{type}" bottom: "score" bottom: "label" top: "loss"
          loss_param {{ ignore_label: 255 }} {more} }}
 force_backward: true
