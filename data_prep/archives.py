@@ -11,24 +11,26 @@ import functools
 import gzip
 import lzma
 import os
+import queue
 import stat
 import tarfile
+import threading
 import zipfile
 import zlib
 
 from caffeformat import FormatError, InputError
 
-try:  # several times faster than gzip, where it is to be had
-    from isal import igzip_lib, igzip_threaded
+try:  # faster than gzip, where it is to be had
+    from isal import igzip, igzip_lib
 except ImportError:
-    igzip_threaded = None
+    igzip = None
 
 _CHUNK = 1 << 20
 
 # What the readers raise for archives that are cut or damaged.
 _READ_ERRORS = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
 _READ_ERRORS += (EOFError, NotImplementedError, OSError, RuntimeError, ValueError)
-if igzip_threaded:
+if igzip:
     _READ_ERRORS += (igzip_lib.error,)
 
 # How deep folders are searched: the archives' own layout has four levels.
@@ -80,7 +82,7 @@ def members(path):
     if head[:2] == b"PK":
         return _zip_members(path)
     if head[:2] == b"\x1f\x8b":
-        return _tar_members(path, _Forward(igzip_threaded or gzip, path))
+        return _tar_members(path, _Forward(igzip or gzip, path))
     if head[:3] == b"BZh":
         return _tar_members(path, _Forward(bz2, path))
     if head[:6] == b"\xfd7zXZ\0":
@@ -111,38 +113,99 @@ class _reading:
 
 
 class _Forward:
-    """A decompressing stream as tarfile wants it: seeks forward by reading, never back."""
+    """A decompressing stream as tarfile wants it: seeks forward by reading, never back.
+
+    A thread decompresses ahead while the caller looks at headers and writes files.
+    """
+
+    _AHEAD = 8  # blocks
 
     def __init__(self, opener, path):
-        self._stream = opener.open(path, "rb")
-        self._position = 0
+        self._blocks = queue.Queue(self._AHEAD)
+        self._block, self._start, self._position = b"", 0, 0  # _start: where the block begins
+        self._closing = False
+        self._thread = threading.Thread(target=self._decompress, args=(opener, path), daemon=True)
+        self._thread.start()
 
-    def read(self, size=-1):
-        data = self._stream.read(size)
-        self._position += len(data)
-        return data
+    def _decompress(self, opener, path):
+        try:
+            with opener.open(path, "rb") as stream:
+                while not self._closing:
+                    block = stream.read(_CHUNK)
+                    self._blocks.put(block)
+                    if not block:
+                        return
+        except Exception as error:  # is raised where the block is asked for
+            self._blocks.put(error)
+
+    def _next_block(self):
+        """Make the next block the current one; False at the end of the stream."""
+        self._start += len(self._block)
+        self._block = self._blocks.get()
+        if not self._block or isinstance(self._block, Exception):
+            end, self._block = self._block, b""
+            self._blocks.put(end)  # for whoever asks again
+            if end:
+                raise end
+            return False
+        return True
 
     def tell(self):
         return self._position
 
-    def seekable(self):
-        return True
-
     def seek(self, target):
-        while self._position < target and self.read(min(_CHUNK, target - self._position)):
-            pass
-        if self._position > target:
+        if target < self._start:
             raise OSError("a compressed archive cannot be read backwards")
+        while target > self._start + len(self._block) and self._next_block():
+            pass
+        self._position = min(target, self._start + len(self._block))
         return self._position
 
+    def read(self, size):
+        parts = []
+        while size > 0:
+            offset = self._position - self._start
+            part = self._block[offset : offset + size]
+            if not part and not self._next_block():
+                break
+            parts.append(part)
+            self._position += len(part)
+            size -= len(part)
+        return b"".join(parts)
+
     def close(self):
-        self._stream.close()
+        self._closing = True
+        while self._thread.is_alive():
+            with contextlib.suppress(queue.Empty):
+                self._blocks.get(timeout=0.01)
+
+
+class _TarInfo(tarfile.TarInfo):
+    """Reads the headers of plain files, nearly all there are, several times faster than tarfile."""
+
+    @classmethod
+    def frombuf(cls, buf, encoding, errors):
+        is_plain = len(buf) == tarfile.BLOCKSIZE and buf[156:157] == tarfile.REGTYPE
+        digits = buf[124:136].rstrip(b" \0")
+        checksum = buf[148:156].rstrip(b" \0")
+        if not (is_plain and buf[257:262] == b"ustar" and digits.isdigit() and checksum.isdigit()):
+            return super().frombuf(buf, encoding, errors)
+        # The checksum is that of the header with blanks in its place.
+        if sum(buf) - sum(buf[148:156]) + 8 * ord(" ") != int(checksum, 8):
+            raise tarfile.InvalidHeaderError("bad checksum")
+        info = cls()
+        info.size = int(digits, 8)
+        name = buf[:100].partition(b"\0")[0]
+        if buf[257:265] == b"ustar\x0000" and buf[345]:
+            name = buf[345:500].partition(b"\0")[0] + b"/" + name
+        info.name = name.decode(encoding, errors)
+        return info
 
 
 def _tar_members(path, file):
     with contextlib.closing(file):
         with _reading(path):
-            tar = tarfile.TarFile(fileobj=file)
+            tar = tarfile.TarFile(fileobj=file, tarinfo=_TarInfo)
         while True:
             with _reading(path):
                 info = tar.next()

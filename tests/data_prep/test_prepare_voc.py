@@ -52,7 +52,7 @@ def test_images_before_the_image_sets_are_fetched_in_a_second_pass(tmp_path, tre
 
 
 def test_gzip_is_read_without_the_fast_library_too(tmp_path, tree, monkeypatch):
-    monkeypatch.setattr(archives, "igzip_threaded", None)
+    monkeypatch.setattr(archives, "igzip", None)
     files = voc_files()
     prepare_voc(write_archive("tar.gz", tmp_path, files), tmp_path / "out")
     assert tree(tmp_path / "out") == expected_tree(files)
