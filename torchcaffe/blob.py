@@ -81,12 +81,13 @@ class Blob:
     `tensor()` and `gradient()` are the same numbers for the engine.
     """
 
-    __slots__ = ("_data", "_diff", "device", "shape")
+    __slots__ = ("__weakref__", "_data", "_diff", "_spare", "_spare_wanted", "device", "shape")
 
     def __init__(self, shape=(), device="cpu"):
         self.shape = tuple(shape)
         self.device = torch.device(device)
         self._data, self._diff = _Half(), _Half()
+        self._spare, self._spare_wanted = None, False
 
     # pycaffe's face
 
@@ -148,6 +149,7 @@ class Blob:
                 else:
                     half.tensor = None
                 half.forget_array()
+        self._spare = None
 
     # the engine's face
 
@@ -201,7 +203,14 @@ class Blob:
             self._diff.tensor.zero_()
             self._diff.download()
         else:
+            if self._spare_wanted:
+                self._spare = self._diff.tensor
             self._diff.tensor = None
+
+    def take_spare_gradient(self):
+        """Memory of a diff that was cleared, for the next one; None if there is none."""
+        spare, self._spare, self._spare_wanted = self._spare, None, True
+        return spare
 
     def add_diff(self, tensor):
         """Add `tensor` to the diff; it becomes the blob's own where there was none."""

@@ -3,9 +3,16 @@
 Everything else asks `current()` and never names a device itself.
 """
 
+import os
+
 import torch
 
 from caffeformat import InputError
+
+# PyTorch reads this at its first allocation: large tensors then lie in huge pages. Nets allocate
+# and free hundreds of megabytes a pass, and touching them 4 KiB at a time takes longer than many a
+# layer's arithmetic.
+os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 _mode_gpu = False
 _device_id = 0

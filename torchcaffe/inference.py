@@ -28,7 +28,11 @@ def forward_lean(steps, outputs):
             shapes = [tuple(bottom.shape) for bottom in bottoms]
             if shapes != step.shapes:
                 step.take_shapes(shapes)
-            tops = layer.forward(bottoms, [blob.tensor() for blob in step.params])
+            if step.overwrites:
+                layer.overwrite(bottoms[0])
+                tops = bottoms
+            else:
+                tops = layer.forward(bottoms, [blob.tensor() for blob in step.params])
         del bottoms
         values.update(zip(step.top_names, (top.detach() for top in tops)))
         for name in {*step.bottom_names, *step.top_names}:

@@ -25,7 +25,7 @@ from .inference import forward_lean
 from .layers import create
 from .net_passes import Passes
 from .weight_sharing import ParamRegister
-from .wiring import plan_gradients
+from .wiring import plan_gradients, plan_overwriting
 
 
 class Net(Passes):
@@ -83,6 +83,7 @@ class Net(Passes):
             if layer.type == "Input":
                 inputs += step.top_names
         plan_gradients(self._steps, self.message.force_backward)
+        plan_overwriting(self._steps)
         self.layers = [step.layer.public for step in self._steps]
         self._layer_names = [step.layer.name for step in self._steps]
         self.inputs, self.outputs = inputs, sorted(unused)

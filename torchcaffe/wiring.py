@@ -1,4 +1,4 @@
-"""Which blobs, layers and parameters of a net get a gradient: Caffe's rules, worked out once."""
+"""What can be worked out once about a net's passes: who needs a gradient, who may overwrite."""
 
 
 def plan_gradients(steps, force_backward):
@@ -60,3 +60,13 @@ def _drop_what_reaches_no_loss(steps):
                 under_loss.add(name)
             if not needs:
                 without_gradient.add(name)
+
+
+def plan_overwriting(steps):
+    """Let layers that work in place use the memory of their bottom, where its maker is done."""
+    maker = {}
+    for step in steps:
+        if step.layer.can_overwrite and step.in_place == [True]:
+            before = maker[step.bottom_names[0]]
+            step.overwrites = before.layer.output_is_free
+        maker.update(dict.fromkeys(step.top_names, step))

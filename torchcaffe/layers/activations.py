@@ -14,7 +14,16 @@ class ReLU(Layer):
 
     def setup(self, shapes):
         self.slope = self.proto.relu_param.negative_slope
+        self.can_overwrite = self.slope >= 0  # the output's sign must be the input's
         return []
+
+    def overwrite(self, x):
+        F.leaky_relu_(x, self.slope) if self.slope else x.relu_()
+
+    def gradient_of_overwritten(self, top, diff):
+        if self.slope:
+            return torch.ops.aten.leaky_relu_backward(diff, top, self.slope, True)
+        return torch.ops.aten.threshold_backward(diff, top, 0)
 
     def forward(self, bottoms, params):
         (x,) = bottoms
@@ -131,4 +140,19 @@ class Dropout(Layer):
 
     def forward(self, bottoms, params):
         (x,) = bottoms
-        return [F.dropout(x, self.ratio) if self.phase == pb.TRAIN else x.view_as(x)]
+        if self.phase != pb.TRAIN:
+            return [x.view_as(x)]
+        return [x * _kept(x, self.ratio).mul_(1 / (1 - self.ratio))]
+
+
+def _kept(x, ratio):
+    """Ones like `x`, but zeros with probability `ratio`, to the nearest of 65536 parts.
+
+    On the CPU a random number is dear; one of 64 bits decides over four values.
+    """
+    if x.device.type != "cpu":
+        return torch.empty_like(x).bernoulli_(1 - ratio)
+    parts = 1 << 16
+    numbers = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(1 << 63), None)
+    shares = numbers.view(torch.int16)[: x.numel()].view(x.shape)
+    return (shares >= round(ratio * parts) - parts // 2).to(x.dtype)

@@ -73,8 +73,10 @@ class Layer:
     differentiable = True
     label_bottoms = ()  # bottoms that no gradient flows into
     fixed_tops = False  # the tops' shapes are settled at set-up, not by bottoms (data, inputs)
-    # Its gradient does not need its own output: a layer that works in place on it may overwrite it.
+    # Its output is memory of its own that its gradient does not need: a layer that works in place
+    # on it may overwrite it.
     output_is_free = False
+    can_overwrite = False  # it has `overwrite` and `gradient_of_overwritten`
 
     def __init__(self, proto, phase):
         self.proto, self.phase, self.name = proto, phase, proto.name
@@ -99,6 +101,14 @@ class Layer:
 
     def forward(self, bottoms, params):
         """Compute the tops, a sequence of tensors, from tensors; must not change the bottoms."""
+        raise NotImplementedError
+
+    def overwrite(self, x):
+        """Change `x` into the top, in its own memory (where `can_overwrite`)."""
+        raise NotImplementedError
+
+    def gradient_of_overwritten(self, top, diff):
+        """The bottom's gradient from the top and its diff (where `can_overwrite`)."""
         raise NotImplementedError
 
     # for subclasses

@@ -172,9 +172,37 @@ class Convolution(_Weighted):
             columns = x[0].flatten(1)
         else:
             columns = F.unfold(x, self.kernel, self.dilation, self.pad, self.stride)[0]
-        matrix = weight.flatten(1)
-        top = matrix @ columns if bias is None else torch.addmm(bias[:, None], matrix, columns)
+        spare = getattr(weight, "take_spare_gradient", None)
+        top = _MatrixProduct.apply(weight.flatten(1), columns, bias, spare)
         return top.view(1, self.outputs, *self.window_counts(x.shape))
+
+
+class _MatrixProduct(torch.autograd.Function):
+    """weight (O x K) times columns (K x L), plus a bias a row.
+
+    The gradient of a large weight goes into memory that `spare()` hands out, where there is some:
+    fresh memory would have to be mapped page by page.
+    """
+
+    @staticmethod
+    def forward(ctx, weight, columns, bias, spare):
+        ctx.save_for_backward(weight, columns)
+        ctx.spare = spare
+        return weight @ columns if bias is None else torch.addmm(bias[:, None], weight, columns)
+
+    @staticmethod
+    def backward(ctx, diff):
+        weight, columns = ctx.saved_tensors
+        for_weight = for_columns = for_bias = None
+        if ctx.needs_input_grad[0]:
+            memory = ctx.spare and ctx.spare()
+            out = None if memory is None else memory.view(weight.shape)
+            for_weight = torch.mm(diff, columns.t(), out=out)
+        if ctx.needs_input_grad[1]:
+            for_columns = weight.t() @ diff
+        if ctx.needs_input_grad[2]:
+            for_bias = diff.sum(1)
+        return for_weight, for_columns, for_bias, None
 
 
 @register("Deconvolution")
