@@ -105,6 +105,35 @@ def describe_zero_layers(zero, stuck):
     return texts
 
 
+def broken_layers(net):
+    """Names of the layers of `net` whose parameters hold values that are no numbers (NaN, inf)."""
+    return [
+        name
+        for name, blobs in net.params.items()
+        if not all(np.isfinite(blob.data).all() for blob in blobs)
+    ]
+
+
+def describe_broken_outputs(outputs, net):
+    """What to tell about a test whose outputs are no numbers, or None where they all are.
+
+    `outputs` is a list of (name, values, loss weight), `net` the net that gave them.
+    """
+    names = [name for name, values, _ in outputs if not np.isfinite(values).all()]
+    if not names:
+        return None
+    broken = broken_layers(net)
+    where = (
+        f"the parameters of {_listing(broken)} hold NaN or inf"
+        if broken
+        else ("no parameter does so, so the values run over inside the net")
+    )
+    return (
+        f"{_listing(names)} of the validation net is not a number, and its scores mean nothing: "
+        f"{where}"
+    )
+
+
 def is_collapsed(matrix):
     """Whether a `ConfusionMatrix` saw one class predicted for labels of several."""
     return len(matrix.predicted_classes) == 1 and len(matrix.labelled_classes) > 1

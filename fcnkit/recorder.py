@@ -141,9 +141,13 @@ class Recorder(engine.Hooks):
             if matrix is not None:
                 self._log.scores(iteration, "test", matrix)
             self._observer.test(iteration, outputs, matrix)
+            broken = diagnosis.describe_broken_outputs(outputs, net)
+            if broken:
+                self._observer.note(broken)
             if number == 0:
                 self.last_test_matrix = matrix
-                self._explain(matrix)
+                if not broken:
+                    self._explain(matrix)
 
     def _explain(self, matrix):
         """Say once why the predictions may stay at one class, if they do."""
