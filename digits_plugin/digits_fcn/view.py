@@ -7,6 +7,7 @@ page: an exception here would replace the whole page by a traceback.
 
 from __future__ import absolute_import, division, unicode_literals
 
+import logging
 import os
 
 import numpy as np
@@ -15,6 +16,8 @@ from . import classmap, contract, metrics, names, page, palette
 from .errors import FcnError
 from .ground_truth import GroundTruth
 from .text import read_text, shorten, to_text
+
+logger = logging.getLogger(__name__)
 
 TEMPLATES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "templates")
 
@@ -119,8 +122,12 @@ class Visualization(contract.VisualizationInterface):
             sample["maps"] = [self._map(sample, found, truth) for found in maps]
             self._compare_sizes(sample, input_data, size)
         except FcnError as error:
-            sample["error"] = error.words
-            sample["maps"] = []
+            sample.update(error=error.words, maps=[])
+        except Exception as error:
+            # Not foreseen, so the log gets the traceback; the other samples are still shown.
+            logger.exception("FCN Segmentation could not show sample %s", sample["id"])
+            words = "This sample could not be shown (%s: %s). DIGITS' log has the details."
+            sample.update(error=words % (type(error).__name__, shorten(error, 200)), maps=[])
         return sample
 
     def get_view_template(self, data):
@@ -254,7 +261,10 @@ class Visualization(contract.VisualizationInterface):
 
     def _background(self, ours):
         choice = self.options.get("background") or "auto"
-        return names.background(ours) if choice == "auto" else {"yes": 0}.get(choice)
+        if choice != "auto":
+            return 0 if choice == "yes" else None
+        # An output of its own kind beside the one that the dataset names has no background known.
+        return None if ours is None and self.class_names else names.background(ours)
 
     def _summary(self, name):
         shares = self.shares[name]

@@ -46,6 +46,9 @@ for wheel in "$wheels"/*.whl; do
 done
 cp -R "$repo/digits_plugin" "$work/tree/"
 cp -R "$repo/tests/vectors" "$work/tree/tests/"
+mkdir -p "$work/tree/docs/screenshots"
+cp "$repo/docs/digits_plugin.md" "$work/tree/docs/"
+cp -R "$repo/docs/screenshots/digits_plugin" "$work/tree/docs/screenshots/"
 mkdir "$work/tree/tests/digits_plugin"
 cp -R "$here"/*.py "$here/stub" "$work/tree/tests/digits_plugin/"
 

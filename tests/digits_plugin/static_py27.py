@@ -57,6 +57,9 @@ def problems(text):
             found.append((number, "numbers with _ are newer than 2.7"))
         if any(ord(c) > 127 for c in line):
             found.append((number, "characters past ASCII need an escape or a coding line"))
+    for match in re.finditer(r"[(,]\s*\*{1,2}\w[^,()]*,\s*\)", text):
+        line = text.count("\n", 0, match.end()) + 1
+        found.append((line, "a comma after *arguments is newer than 2.7"))
     if len(tree.body) > 2 and not imported >= FUTURE and "setup(" not in text:
         found.append((1, "from __future__ import %s is missing" % ", ".join(sorted(FUTURE))))
     return sorted(found)

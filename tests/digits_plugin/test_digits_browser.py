@@ -18,8 +18,9 @@ import unittest
 import fake_digits
 import numpy as np
 import scene
-from digits_case import HERE, NASTY, Case
+from digits_case import HERE, NASTY, Case, make_voc
 from digits_fcn import classmap, metrics, names, page, paint, palette
+from digits_fcn.view import Visualization
 from PIL import Image
 
 BROWSER = os.path.join(HERE, "browser")
@@ -45,21 +46,19 @@ CHROMIUM = program(os.environ.get("CHROMIUM", "chromium"), "chromium-browser", "
 class Browser(Case):
     def module(self, *parts):
         with io.open(os.path.join(MODULES, *parts), encoding="utf-8") as f:
-            return f.read()
+            # Bootstrap's icons lie beside its style sheet, which is inlined here.
+            return f.read().replace("../fonts/", "file://%s/bootstrap/dist/fonts/" % MODULES)
 
     def page(self, name, *arguments, **options):
         angular = options.pop("angular", "angular")
-        html = fake_digits.test_page(
-            *arguments,
-            styles=[self.module("bootstrap", "dist", "css", "bootstrap.min.css")],
-            scripts=[
-                self.module("jquery", "dist", "jquery.min.js"),
-                self.module("bootstrap", "dist", "js", "bootstrap.min.js"),
-                self.module(angular, "angular.min.js"),
-                self.module("ngstorage", "ngStorage.min.js"),
-            ],
-            **options,
-        )
+        options["styles"] = [self.module("bootstrap", "dist", "css", "bootstrap.min.css")]
+        options["scripts"] = [
+            self.module("jquery", "dist", "jquery.min.js"),
+            self.module("bootstrap", "dist", "js", "bootstrap.min.js"),
+            self.module(angular, "angular.min.js"),
+            self.module("ngstorage", "ngStorage.min.js"),
+        ]
+        html = fake_digits.test_page(*arguments, **options)
         self.write(html, name)
 
     def test_all_pages(self):
@@ -68,6 +67,7 @@ class Browser(Case):
         self.make_many()
         self.make_nasty()
         self.make_ends()
+        self.make_forms()
         done = subprocess.Popen(
             [NODE, os.path.join(BROWSER, "check.js"), self.folder, CHROMIUM],
             stdout=subprocess.PIPE,
@@ -175,6 +175,30 @@ class Browser(Case):
         self.page(
             "ends.html", dataset, inputs, {"score": [s for _, s in samples]}, {"palette": "even"}
         )
+
+    def make_forms(self):
+        folder = make_voc(self.path("voc"), names="abcdefgh", val="cdefgh")
+        form = {"source": folder, "train_set": "train", "val_set": "minival", "label_kind": "auto"}
+        _, errors, dataset_form = fake_digits.create_dataset(form)
+        self.assertIn("val_set", errors)
+        dataset, _, _ = fake_digits.create_dataset(dict(form, val_set="val"))
+        inference_form = fake_digits.inference_form(dataset)
+        with fake_digits.app().test_request_context("/"):
+            template, context = Visualization.get_config_template(Visualization.get_config_form())
+            config_form = fake_digits.flask.render_template_string(template, **context)
+        columns = [
+            ("New dataset: PASCAL VOC segmentation", dataset_form.replace(self.folder, "/data")),
+            ("Visualization: FCN Segmentation", config_form),
+            ("Test: PASCAL VOC segmentation", inference_form),
+        ]
+        html = "".join(
+            '<div class="col-xs-4"><h4>%s</h4><form>%s</form></div>' % column for column in columns
+        )
+        style = self.module("bootstrap", "dist", "css", "bootstrap.min.css")
+        page = (
+            "<!DOCTYPE html><meta charset='utf-8'><style>%s</style><div class='container'>%s</div>"
+        )
+        self.write(page % (style, html), "forms.html")
 
     def check_downloads(self):
         folder = os.path.join(self.folder, "downloads")

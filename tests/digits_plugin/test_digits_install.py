@@ -66,6 +66,7 @@ class Install(Case):
             "x = [*y]",
             "super().a()",
             "f(*a, b)",
+            "f(\n    a,\n    **b,\n)",
             "async def f(): pass",
             "x = 'a\u00e9'",
             "x = 1_000",

@@ -5,6 +5,7 @@ from __future__ import absolute_import, division, unicode_literals
 import base64
 import io
 import json
+import logging
 import os
 import re
 import unittest
@@ -115,6 +116,7 @@ class Contract(OnePage):
         geo, sem = samples(html)[0]["maps"]
         self.assertEqual({row["name"] for row in geo["legend"]}, {"class 0", "class 1", "class 2"})
         self.assertEqual({row["name"] for row in sem["legend"]}, {"c20", "c21", "c22"})
+        self.assertEqual([geo["background"], sem["background"]], [None, None])
         self.assertIn("names 33 classes and output &#39;score_geo&#39; has 3", html)
 
     def test_a_class_map_output(self):
@@ -192,6 +194,15 @@ class Words(OnePage):
             self.assertIn(words, sample["error"])
             self.assertEqual(sample["maps"], [])
 
+    def test_what_nobody_foresaw_stands_there_too(self):
+        logging.disable(logging.CRITICAL)
+        self.addCleanup(logging.disable, logging.NOTSET)
+        view = Visualization(None)
+        sample = view.process_data(0, np.zeros((2, 2, 3), np.uint8), 5)
+        self.assertIn("could not be shown (TypeError", sample["error"])
+        sample = view.process_data(0, None, {"score": np.zeros((2, 2, 2))})
+        self.assertIsNone(sample["error"])
+
     def test_notes(self):
         nan = scores_of(rings(9, 9, 3), 21)
         nan[:, 2:4] = np.nan
@@ -217,6 +228,14 @@ class Words(OnePage):
         sample = self.sample(np.full((21, 5, 5), np.nan, np.float32))
         self.assertEqual(sample["maps"][0]["legend"][0]["name"], "ignored")
         self.assertIsNone(sample["maps"][0]["score"])
+
+    def test_the_largest_size(self):
+        indices = np.zeros((3000, 4000), np.uint8)
+        indices[1000:, 500:2500] = 20
+        view = Visualization(fake_digits.Dataset(VOC))
+        sample = view.process_data(0, np.zeros((3000, 4000, 3), np.uint8), {"map": indices[None]})
+        self.assertIsNone(sample["error"])
+        self.assertTrue((picture(sample["maps"][0]["mask"]) == indices).all())
 
     def test_nasty_text_never_reaches_the_html(self):
         userdata = dict(VOC, class_labels=NASTY + ["x"] * (21 - len(NASTY)))
