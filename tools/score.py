@@ -89,7 +89,10 @@ def score_network(args, colours):
             print(warning, file=sys.stderr)
         if count and count != classes:
             raise InputError(f"the network scores {classes} classes, --classes says {count}")
-        names = names_for(classes, names or dataset.classes)
+        if names is None and dataset.classes and len(dataset.classes) == classes:
+            # A dataset may know fewer classes than the network: then its names are left aside.
+            names = dataset.classes
+        names = names_for(classes, names)
         samples = predictions_and_labels(segmenter, dataset)
         return score(samples, classes, args.ignore, bar.show), names
 

@@ -1,3 +1,6 @@
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -38,6 +41,21 @@ def test_scores_equal_the_definitions():
         matrix.frequency_weighted_iou,
     )
     assert scores == pytest.approx(by_definition(prediction, label, 9, 255), abs=1e-12)
+
+
+CASES = json.loads((Path(__file__).parent.parent / "vectors/iou.json").read_text())["cases"]
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
+def test_vectors_that_all_rooms_share(case):
+    matrix = ConfusionMatrix(case["classes"], case["ignore"])
+    matrix.update(np.array(case["predicted"]), np.array(case["truth"]))
+    assert matrix.counts.tolist() == case["confusion"]
+    expected = [float("nan") if value is None else value for value in case["iou"]]
+    assert np.allclose(matrix.iou, expected, equal_nan=True)
+    for name in ("mean_iou", "pixel_accuracy"):
+        wanted = float("nan") if case[name] is None else case[name]
+        assert getattr(matrix, name) == pytest.approx(wanted, nan_ok=True), name
 
 
 def test_worked_example_by_hand():

@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+
+from fcnkit import diagnosis
+from fcnkit.metrics import ConfusionMatrix
+
+
+def collapsed(shares=(70, 20, 10), winner=0):
+    matrix = ConfusionMatrix(3)
+    label = np.repeat(np.arange(3), shares)
+    matrix.update(np.full(len(label), winner), label)
+    return matrix
+
+
+def test_collapse_is_one_predicted_class_for_several_labelled():
+    assert diagnosis.is_collapsed(collapsed())
+    assert not diagnosis.is_collapsed(collapsed((100, 0, 0)))
+    matrix = collapsed()
+    matrix.update(np.array([1]), np.array([0]))
+    assert not diagnosis.is_collapsed(matrix)
+
+
+def test_the_prior_s_entropy_is_the_loss_of_guessing_by_frequency():
+    assert diagnosis.prior_entropy(collapsed((50, 50, 0))) == pytest.approx(np.log(2))
+    assert diagnosis.prior_entropy(collapsed((100, 0, 0))) == 0
+
+
+def test_zero_layers_explain_a_collapse_alone():
+    text = diagnosis.explain_collapse(collapsed(), ["sky"], stuck=["conv1"], unmatched=["score"])
+    assert text.startswith("every pixel is predicted as sky:\n")
+    assert "conv1 hold only zeros" in text and "score" not in text.replace("scores", "")
+
+
+@pytest.mark.parametrize(
+    ("evidence", "words"),
+    [
+        ({"unmatched": ["score_fr"]}, ["score_fr", "net_surgery"]),
+        ({"silent": ["conv1", "conv2"]}, ["no gradient reaches conv1, conv2"]),
+        ({"loss": 5.0}, ["learning rate is too high"]),
+        ({"loss": float("nan")}, ["diverged"]),
+        ({}, ["70% of the labelled pixels are class 0"]),
+    ],
+)
+def test_reasons_follow_the_evidence(evidence, words):
+    text = diagnosis.explain_collapse(collapsed(), **evidence)
+    assert all(word in text for word in words)
+
+
+def test_evidence_that_is_not_there_gives_no_reason():
+    text = diagnosis.explain_collapse(collapsed((40, 30, 30), winner=2), loss=1.0)
+    assert text.count("  - ") == 1 and "more iterations" in text
+    assert "too high (lower" not in text and "labelled pixels" not in text

@@ -1,0 +1,171 @@
+import json
+import os
+
+import pytest
+from tiny_segmentation import net_text, write_dataset, write_solver
+
+from caffeformat import InputError, pb, read_net, read_solver
+from fcnkit import joint_data
+from fcnkit.training_files import RunFiles
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run_files(folder, text=None, **fields):
+    return RunFiles(write_solver(folder, text, **fields))
+
+
+def layers(net):
+    return [(layer.name, layer.type) for layer in net.layer]
+
+
+def options(net):
+    return json.loads(net.layer[0].python_param.param_str)
+
+
+def test_nets_have_the_layers_of_their_stage(here):
+    files = run_files(here)
+    assert ("accuracy", "Accuracy") not in layers(files.train)
+    (val,) = files.tests
+    assert layers(val)[-1] == ("accuracy", "Accuracy")
+    assert not any(layer.include or layer.exclude for layer in [*files.train.layer, *val.layer])
+
+
+def test_stages_that_the_solver_names_stay(here):
+    files = run_files(here, train_state='{ stage: "deploy" }')
+    assert ("loss", "SoftmaxWithLoss") not in layers(files.train)
+
+
+def test_sources_go_by_top_and_phase(here):
+    files = run_files(here)
+    files.set_sources("data")
+    params = [layer.data_param for net, _ in files.splits() for layer in net.layer[:2]]
+    ends = ["train_db/features", "train_db/labels", "val_db/features", "val_db/labels"]
+    assert [param.source for param in params] == [str(here / "data" / end) for end in ends]
+    assert all(param.backend == pb.DataParameter.LMDB for param in params)
+
+
+def test_a_source_of_its_own_is_kept_and_told(here):
+    (here / "own").mkdir()
+    text = net_text().replace("backend: LMDB", 'backend: LMDB source: "own"')
+    files = run_files(here, text)
+    files.set_sources("data")
+    assert files.train.layer[0].data_param.source == str(here / "own")
+    assert "keeps its own source" in files.notes[0]
+
+
+def test_files_are_found_from_the_current_folder_and_beside_the_solver(here, monkeypatch):
+    (here / "sub").mkdir()
+    path = write_solver(here / "sub")
+    assert RunFiles(path).train.name == "tiny"
+    os.remove(here / "sub/net.prototxt")
+    with pytest.raises(InputError, match=r"net\.prototxt, which is neither"):
+        RunFiles(path)
+
+
+def test_separate_train_and_test_nets(here):
+    write_solver(here)
+    (here / "two.prototxt").write_text(
+        'train_net: "net.prototxt" test_net: "net.prototxt" test_iter: 7 test_interval: 3\n'
+        'base_lr: 1 lr_policy: "fixed" max_iter: 5'
+    )
+    files = RunFiles("two.prototxt")
+    assert len(files.tests) == 1 and list(files.solver.test_iter) == [7]
+
+
+def test_augmentation_takes_over_what_the_data_layers_do(here):
+    text = net_text().replace(
+        'type: "Data" top: "data"',
+        'type: "Data" top: "data" transform_param { mirror: true crop_size: 16 scale: 0.5 '
+        "mean_value: 104 mean_value: 117 mean_value: 123 }",
+    )
+    files = run_files(here, text)
+    joint_data.augment(files, "data", {"scale": [0.5, 2]})
+    assert options(files.train) == {
+        "source": str(here / "data"),
+        "split": "train",
+        "batch_size": 2,
+        "mean": [104, 117, 123],
+        "input_scale": 0.5,
+        "crop": 16,
+        "flip": True,
+        "shuffle": True,
+        "scale": [0.5, 2],
+        "classes": 3,
+    }
+    val = options(files.tests[0])
+    assert val["split"] == "val" and not {"crop", "flip", "scale", "shuffle"} & set(val)
+    assert layers(files.train)[:2] == [("data", "Python"), ("shift", "Power")]
+    assert list(files.train.layer[0].top) == ["data", "label"]
+
+
+def test_augmentation_needs_an_image_and_a_label(here):
+    files = run_files(here, net_text().replace('top: "label"', 'top: "other"', 1))
+    with pytest.raises(InputError, match="one image and one label"):
+        joint_data.augment(files, "data", {})
+
+
+def test_a_resumed_run_goes_on_in_the_data(here):
+    files = run_files(here, iter_size=3)
+    joint_data.augment(files, "data", {})
+    joint_data.start_at(files, 10)
+    assert options(files.train)["start"] == 10 * 3 * 2
+
+
+def test_overrides_are_the_solver_s_own_text(here):
+    files = run_files(here)
+    files.override([("base_lr", "0.5"), ("lr_policy", "poly"), ("stepvalue", "7")])
+    assert files.solver.base_lr == 0.5 and files.solver.lr_policy == "poly"
+    with pytest.raises(InputError, match="no field speed"):
+        files.override([("speed", "1")])
+    with pytest.raises(InputError, match="max_iter"):
+        files.override([("max_iter", "1.5")])
+
+
+def test_tests_cover_their_data_once(here):
+    data = write_dataset(here / "data", train=5, val=4)
+    files = run_files(here, test_iter=99)
+    files.tests[0].layer[0].data_param.batch_size = 3
+    joint_data.augment(files, data, {})
+    files.set_test_iterations()
+    assert list(files.solver.test_iter) == [2]
+    assert files.images(files.train) == 5
+
+
+def test_what_a_solver_leaves_open_is_filled_in(here):
+    files = run_files(here, lr_policy=None, max_iter=None, display=None, test_interval=None)
+    files.set_intervals(images=9, epochs=4)
+    solver = files.solver
+    assert (solver.max_iter, solver.display, solver.test_interval) == (20, 1, 5)
+    assert solver.lr_policy == "fixed" and "lr_policy" in files.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("fields", "epochs", "word"),
+    [({"max_iter": None}, None, "max_iter"), ({"base_lr": 0}, None, "base_lr"), ({}, 2, "epochs")],
+)
+def test_what_cannot_be_filled_in_is_asked_for(here, fields, epochs, word):
+    files = run_files(here, **fields)
+    with pytest.raises(InputError, match=word):
+        files.set_intervals(images=None, epochs=epochs)
+
+
+def test_what_is_written_reads_back_without_stages(here):
+    files = run_files(here)
+    files.set_sources("data")
+    files.solver.test_iter.append(3)
+    (here / "run").mkdir()
+    path = files.write(str(here / "run"), (32, 48))
+    solver = read_solver(path)
+    assert layers(read_net(solver.train_net)) == layers(files.train)
+    assert layers(read_net(solver.test_net[0])) == layers(files.tests[0])
+    assert list(read_net(here / "run/deploy.prototxt").layer[0].input_param.shape[0].dim)[2] == 32
+
+
+def test_a_stepped_solver_leaves_tests_and_snapshots_to_the_recipe(here):
+    text = run_files(here).stepwise_text()
+    assert "snapshot: 0" in text and "display: 0" in text and "test_interval: 2147483647" in text
