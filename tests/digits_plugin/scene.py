@@ -46,8 +46,6 @@ def drawn(width=500, height=375):
     both("rectangle", (0.02, 0.4, 0.05, 0.62), (110, 80, 50), PLANT)
     both("ellipse", (-0.05, 0.18, 0.12, 0.47), (70, 130, 60), PLANT)
     image, label = np.array(picture), np.array(label)
-    grain = np.random.RandomState(1).randint(-9, 10, image.shape)
-    image = np.clip(image.astype(int) + grain, 0, 255).astype(np.uint8)
     border = np.zeros(label.shape, bool)
     border[:, 1:] |= label[:, 1:] != label[:, :-1]
     border[1:] |= label[1:] != label[:-1]

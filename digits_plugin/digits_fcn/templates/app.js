@@ -37,12 +37,12 @@
         scope.sample = JSON.parse(element[0].querySelector('.fcn-data').textContent);
     }]);
 
-    app.directive('fcnMap', ['$timeout', function () {
-        return {link: function (scope, element) { new FcnMap(scope, element[0]); }};
-    }]);
+    app.directive('fcnMap', function () {
+        return {link: function (scope, element) { showMap(scope, element[0]); }};
+    });
 
     // One class map: decodes its pictures once, paints them again whenever a control changes.
-    function FcnMap(scope, element) {
+    function showMap(scope, element) {
         var map = scope.map, decoded = {}, waiting = false;
         scope.hidden = {};
         scope.pointer = null;
