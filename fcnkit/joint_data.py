@@ -49,8 +49,9 @@ def augment(files, data, options):
         image = next(layer for layer in readers if images[0] in layer.top)
         chosen = {"source": os.path.abspath(data), "split": split}
         chosen["batch_size"] = files.batch_size(net) or 1
-        chosen.update(_transform(files, image, split))
+        chosen.update(transform_of(files, image))
         if split == "train":
+            chosen.update(_draws_of(image))
             chosen.update({"shuffle": True, **options})
         layer = pb.LayerParameter(name="data", type="Python", top=[images[0]])
         layer.top.extend(top for top in tops if top != images[0])
@@ -65,8 +66,8 @@ def augment(files, data, options):
             set_options(net.layer[0], classes=classes)
 
 
-def _transform(files, layer, split):
-    """What a Data layer's `transform_param` does, as options of SegmentationData."""
+def transform_of(files, layer):
+    """The mean and scale that a data layer applies, as options of SegmentationData."""
     if is_segmentation_data(layer):
         return {k: v for k, v in options_of(layer).items() if k in ("mean", "input_scale")}
     transform, options = layer.transform_param, {}
@@ -78,9 +79,15 @@ def _transform(files, layer, split):
         options["mean"] = mean.reshape(mean.shape[-3], -1).mean(1).tolist()
     if transform.scale != 1:
         options["input_scale"] = transform.scale
-    if split == "train" and transform.crop_size:
+    return options
+
+
+def _draws_of(layer):
+    """The crop and mirror of a Data layer, as options of SegmentationData."""
+    options, transform = {}, layer.transform_param
+    if transform.crop_size:
         options["crop"] = transform.crop_size
-    if split == "train" and transform.mirror:
+    if transform.mirror:
         options["flip"] = True
     return options
 

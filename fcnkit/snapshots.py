@@ -44,18 +44,20 @@ def newest(prefix):
     broken = []
     for path in sorted(states, key=iteration_of, reverse=True):
         try:
-            read_caffemodel(weights_of(path, read_solver_state(path)))
+            read_caffemodel(weights_of(path))
             return path, broken
         except InputError:
             broken.append(path)
     return None, broken
 
 
-def weights_of(state_path, state):
-    """The weights file that a `SolverState` names, or the one of that name beside `state_path`.
+def weights_of(state_path):
+    """The weights file that the solver state at `state_path` belongs to.
 
-    The latter serves folders that were moved. Raises `InputError` where there is neither.
+    That is the one of the name it gives, beside it (so folders may move) or where it says. Raises
+    `InputError` where there is neither.
     """
+    state = read_solver_state(state_path)
     beside = os.path.join(
         os.path.dirname(os.path.abspath(state_path)), os.path.basename(state.learned_net)
     )
@@ -80,7 +82,7 @@ def restore(solver, state_path):
     weights that do not fit the net.
     """
     state = read_solver_state(state_path)
-    weights = weights_of(state_path, state)
+    weights = weights_of(state_path)
     compare_weights(solver.net, weights)
     if os.path.abspath(state.learned_net) == weights:
         solver.restore(os.path.abspath(state_path))

@@ -14,7 +14,7 @@ import tempfile
 
 from caffeformat import InputError
 
-from . import curves, diagnosis, engine, joint_data, snapshots
+from . import curves, diagnosis, engine, joint_data, run_folder, snapshots
 from .datasets import open_dataset
 from .recorder import Recorder
 from .training_files import RunFiles
@@ -86,7 +86,7 @@ def train(
     if data is not None and not os.path.isdir(data):
         raise InputError(f"{data}: expected a dataset folder, there is none")
     files = _prepare(solver, data, augment, overrides, epochs, batch_size, validate)
-    names = _class_names(data, files)
+    names, palette = _classes(data, files)
     prefix = os.path.join(output, os.path.basename(files.solver.snapshot_prefix) or "snapshot")
     files.solver.snapshot_prefix = prefix
     _claim(output, prefix, resume, force)
@@ -100,6 +100,7 @@ def train(
         observer.note(note)
     files.solver.solver_mode = int(gpu is not None)
     files.write(output, _IMAGE_SHAPE)
+    run_folder.write_settings(output, files, names, palette)
     engine.use_device(gpu)
     running = _open(files, output, allow_python)
     unmatched = _start(running, files, weights, snapshot, fill, observer)
@@ -137,15 +138,16 @@ def _prepare(solver, data, augment, overrides, epochs, batch_size, validate):
     return files
 
 
-def _class_names(data, files):
-    """The names of the dataset's classes, or (); `InputError` where the net scores too few.
+def _classes(data, files):
+    """Names and palette of the dataset's classes, () and None where nothing names them.
 
-    Caffe would read past the scores of a pixel whose label is not one of the net's classes.
+    Raises `InputError` where the net scores fewer classes than the labels hold: Caffe would read
+    past the scores.
     """
     if data is None:
-        return ()
+        return (), None
     with open_dataset(data, "train") as dataset:
-        names = dataset.classes or ()
+        names, palette = dataset.classes or (), dataset.palette
     needed = _used_classes(data, names)
     classes = joint_data.count_classes(files.train)
     if classes is not None and needed > classes:
@@ -153,7 +155,8 @@ def _class_names(data, files):
             f"{data}: its labels go up to class {needed - 1} ({names[needed - 1]}), but the net "
             f"scores {classes} classes: set num_output of its scoring layer to {len(names)}"
         )
-    return names
+    # A dataset that knows fewer classes than the network cannot name them all.
+    return (names if classes in (None, len(names)) else ()), palette
 
 
 def _used_classes(data, names):

@@ -1,27 +1,32 @@
 """Arguments that several commands share: a network with its weights, class names, a palette."""
 
+from caffeformat import InputError
 from fcnkit.classes import read_class_names
 from fcnkit.datasets import default_palette
 from fcnkit.inference import Segmenter
 from fcnkit.palette import read_palette
 from fcnkit.preprocessing import Preprocessor, parse_mean
+from fcnkit.run_folder import read_run
 
 
-def add_network(parser, required=True):
-    """`--net`, `--weights` and how images become the net's input."""
+def add_network(parser):
+    """`--net`, `--weights` or `--run`, and how images become the net's input."""
     group = parser.add_argument_group("network")
+    group.add_argument("--net", help="deploy file, or an all-in-one file with its stages")
+    group.add_argument("--weights", help="its .caffemodel (or .caffemodel.h5)")
     group.add_argument(
-        "--net", required=required, help="deploy file, or an all-in-one file with its stages"
+        "--run",
+        metavar="FOLDER",
+        dest="run_folder",
+        help="an output of train: its net, newest snapshot, mean, scale, class names and palette, "
+        "where no other option names them",
     )
-    group.add_argument("--weights", required=required, help="its .caffemodel (or .caffemodel.h5)")
     group.add_argument(
         "--mean",
         help="subtracted from the input: B,G,R or mean.binaryproto or mean.txt (none; networks "
         "such as fcn_alexnet shift inside)",
     )
-    group.add_argument(
-        "--input-scale", type=float, default=1.0, help="multiplied after the mean (1)"
-    )
+    group.add_argument("--input-scale", type=float, help="multiplied after the mean (1)")
     group.add_argument(
         "--channels", choices=("BGR", "RGB"), default="BGR", help="order of the input's (BGR)"
     )
@@ -59,19 +64,30 @@ def add_classes(parser):
 
 
 def names_and_palette(args):
-    """(class names or None, palette) from the arguments of `add_classes`."""
-    names = read_class_names(args.classes) if args.classes else None
-    palette = read_palette(args.palette) if args.palette else default_palette(names)
-    return names, palette
+    """(class names or None, palette) from the arguments of `add_classes` and `--run`."""
+    run = read_run(args.run_folder) if args.run_folder else None
+    names = read_class_names(args.classes) if args.classes else run and run.names
+    if args.palette:
+        return names, read_palette(args.palette)
+    if run is not None and run.palette is not None:
+        return names, run.palette
+    return names, default_palette(names)
 
 
 def segmenter(args):
-    """The `Segmenter` of the arguments of `add_network`."""
-    mean = parse_mean(args.mean) if args.mean else None
+    """The `Segmenter` of the arguments of `add_network`; sets `args.net` and `args.weights`."""
+    mean, scale = (parse_mean(args.mean) if args.mean else None), args.input_scale
+    if args.run_folder:
+        run = read_run(args.run_folder)
+        args.net, args.weights = args.net or run.net, args.weights or run.weights
+        mean = run.mean if args.mean is None else mean
+        scale = run.scale if scale is None else scale
+    if not args.net or not args.weights:
+        raise InputError("give a network: --net and --weights, or --run FOLDER of a training")
     return Segmenter(
         args.net,
         args.weights,
-        Preprocessor(mean, args.input_scale, args.channels),
+        Preprocessor(mean, 1.0 if scale is None else scale, args.channels),
         args.output_blob,
         args.scale_to,
         args.gpu,

@@ -1,4 +1,5 @@
 import csv
+import json
 import os
 import re
 import signal
@@ -51,8 +52,8 @@ def assert_same_weights(a, b):
 def test_a_run_learns_and_leaves_everything_in_its_folder(here, data, capsys):
     assert train("--data", data, "--augment", "flip=yes") == 0
     assert sorted(os.listdir("run")) == sorted(
-        ["curves.csv", "curves.png", "deploy.prototxt", "solver.prototxt", "train.log"]
-        + ["train.prototxt", "val.prototxt"]
+        ["curves.csv", "curves.png", "deploy.prototxt", "inference.json", "solver.prototxt"]
+        + ["train.log", "train.prototxt", "val.prototxt"]
         + [f"snap_iter_{n}.{kind}" for n in (10, 20, 30) for kind in ("caffemodel", "solverstate")]
     )
     rows = curves.parse_log("run/train.log")
@@ -230,3 +231,31 @@ def test_python_layers_run_only_when_allowed(here, data, capsys):
     write_solver(here, text)
     assert train("--data", data, "--augment") == 1
     assert "--allow-python os" in capsys.readouterr().err
+
+
+def test_a_run_is_used_with_the_mean_classes_and_colours_of_its_data(here, data, capsys):
+    text = net_text().replace('name: "shift" type: "Power"', 'name: "shift" type: "AbsVal"')
+    text = text.replace("power_param { shift: -60 scale: 1 }", "")
+    text = text.replace(
+        'type: "Data" top: "data"',
+        'type: "Data" top: "data" transform_param { mean_value: 60 scale: 0.5 }',
+    )
+    write_solver(here, text, max_iter=40)
+    train("--data", data, "--augment")
+    expected = curves.parse_log("run/train.log")[-1]["test_mean_iou"]
+    capsys.readouterr()
+    score = ["--run", "run", "--data", data]
+    assert cli.run_module("fcnkit.tools.score", [*score, "--json", "with.json"]) == 0
+    assert cli.run_module("fcnkit.tools.score", [*score, "--json", "no.json", "--mean", "0"]) == 0
+    found, without = (json.loads((here / name).read_text()) for name in ("with.json", "no.json"))
+    assert found["mean_iou"] == pytest.approx(expected, abs=1e-3)
+    assert without["mean_iou"] != pytest.approx(expected, abs=1e-3)
+    images = os.path.join(data, "val", "images")
+    assert cli.run_module("fcnkit.tools.infer", [images, "-o", "out", "--run", "run"]) == 0
+    assert "background" in capsys.readouterr().out
+
+
+def test_a_folder_that_is_no_run_is_named(here, data, capsys):
+    arguments = ["--run", str(here), "--data", data]
+    assert cli.run_module("fcnkit.tools.score", arguments) == 1
+    assert "is no output of train" in capsys.readouterr().err
