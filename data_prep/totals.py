@@ -22,6 +22,7 @@ class Totals:
         self.class_pixels = np.zeros(256, np.int64)
         self.smallest = self.largest = None
         self.same_shape = True
+        # A pixel is counted in one of these: in the second as long as there may be a mean image.
         self._channel_sums = np.zeros(3, np.int64)
         self._pixel_sums = None
         if shape[1] * shape[2] <= MAX_MEAN_PIXELS:
@@ -31,15 +32,17 @@ class Totals:
         """Count an image (`PIL.Image`, mode L or RGB) and its label's 256 counts."""
         self.count += 1
         self.pixels += image.size[0] * image.size[1]
-        # Pillow's histogram is several times faster than NumPy's sum over interleaved channels.
-        histogram = np.array(image.histogram(), np.int64).reshape(-1, 256)
-        self._channel_sums += histogram @ np.arange(256)
         self.class_pixels += class_counts
-        if (len(histogram),) + image.size[::-1] != self.shape:
-            self.same_shape, self._pixel_sums = False, None
+        self._see_size(image.size)
+        if (len(image.getbands()),) + image.size[::-1] != self.shape:
+            self.same_shape = False
+            self._give_up_mean_image()
         if self._pixel_sums is not None:
             self._pixel_sums += np.asarray(image).reshape(self._pixel_sums.shape)
-        self._see_size(image.size)
+        else:
+            # Pillow's histogram is several times faster than NumPy's sum over a channel.
+            histogram = np.array(image.histogram(), np.int64).reshape(-1, 256)
+            self._channel_sums += histogram @ np.arange(256)
 
     def check_palette(self, label, class_counts, palette):
         """Count a paletted label image whose used colours are not those of `palette`."""
@@ -53,26 +56,36 @@ class Totals:
         self.pixels += other.pixels
         self.other_palettes += other.other_palettes
         self.class_pixels += other.class_pixels
-        self._channel_sums += other._channel_sums
-        self.same_shape = self.same_shape and other.same_shape
-        if self._pixel_sums is not None and other._pixel_sums is not None:
-            self._pixel_sums += other._pixel_sums
-        else:
-            self._pixel_sums = None
         self._see_size(other.smallest)
         self._see_size(other.largest)
+        self.same_shape = self.same_shape and other.same_shape
+        if not self.same_shape:
+            self._give_up_mean_image()
+            other._give_up_mean_image()
+        self._channel_sums += other._channel_sums
+        if self._pixel_sums is not None:
+            self._pixel_sums += other._pixel_sums
 
     @property
     def mean(self):
         """The mean pixel, 3 floats RGB."""
-        return self._channel_sums / self.pixels
+        sums = self._channel_sums
+        if self._pixel_sums is not None:
+            sums = sums + self._pixel_sums.sum((0, 1), dtype=np.int64)
+        return sums / self.pixels
 
     @property
     def mean_image(self):
         """The mean image, C x H x W float64 RGB; None where shapes differ or are very large."""
-        if self._pixel_sums is None or not self.same_shape:
+        if self._pixel_sums is None:
             return None
         return (self._pixel_sums / self.count).transpose(2, 0, 1)
+
+    def _give_up_mean_image(self):
+        """Go on with sums a channel instead of sums a pixel."""
+        if self._pixel_sums is not None:
+            self._channel_sums += self._pixel_sums.sum((0, 1), dtype=np.int64)
+            self._pixel_sums = None
 
     def _see_size(self, size):
         def area(size):
