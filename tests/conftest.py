@@ -8,8 +8,8 @@ import pytest
 
 REPO = Path(__file__).resolve().parent.parent
 
-# pytest puts this folder on the import path, and an editable install is asked after that path: without
-# a package further along it, `import caffeformat` would find the folder of its tests.
+# pytest puts this folder on the import path, and an editable install is asked after that path:
+# without a package further along it, `import caffeformat` would find the folder of its tests.
 sys.path.append(str(REPO))
 
 

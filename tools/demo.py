@@ -4,10 +4,10 @@
 import sys
 import time
 
-from fcnkit.tools.train import Console
-
-from fcnkit import cli, demo, demo_report
+from fcnkit import cli
 from fcnkit.reports import format_scores
+from fcnkit.tools import demo_report, demo_steps
+from fcnkit.tools.train import Console
 
 
 def add_arguments(parser):
@@ -18,9 +18,9 @@ def add_arguments(parser):
 
 def run(args):
     if args.force:
-        demo.clear(args.output)
+        demo_steps.clear(args.output)
     start = time.monotonic()
-    outcome = demo.run(
+    outcome = demo_steps.run(
         args.output, args.seed, tell=lambda text: print(text, flush=True), observe=Console
     )
     report = demo_report.write(outcome)
@@ -39,7 +39,7 @@ def format_comparison(outcome):
         "colour": "colour of each pixel",
     }
     lines = [
-        f"  {title:28}{demo.foreground_iou(outcome.boards[key]):.4f}"
+        f"  {title:28}{demo_steps.foreground_iou(outcome.boards[key]):.4f}"
         for key, title in titles.items()
     ]
     return "\n".join(["mean IoU over the foreground classes", *lines])

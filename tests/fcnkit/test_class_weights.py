@@ -61,5 +61,5 @@ def test_power_makes_weights_milder(dataset):
 
 
 def test_a_net_without_softmax_loss_is_named(dataset):
-    with pytest.raises(InputError, match="'tiny'.*SoftmaxWithLoss"):
+    with pytest.raises(InputError, match=r"'tiny'.*SoftmaxWithLoss"):
         weigh_loss(parse_text('name: "tiny"', pb.NetParameter), dataset, 2, 1.0, dataset)

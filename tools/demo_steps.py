@@ -1,4 +1,4 @@
-"""The main job from an archive to scores, on shapes that it generates itself.
+"""The steps of the demo: the main job from an archive to scores, on shapes that it generates.
 
 Every step is the one a user takes with the commands; the folder it leaves holds what each of them
 leaves.
@@ -24,16 +24,16 @@ from caffeformat import (
     write_caffemodel,
     write_text,
 )
-
-from . import crops, prototxt, shapes, training
-from .classes import read_class_names
-from .colour_baseline import ColourClassifier
-from .datasets import open_dataset
-from .inference import Segmenter
-from .prototxt.shapes import CROP
-from .scoring import Scoreboard, predictions_and_labels, score
-from .segment_files import segment_files
-from .surgery import name_map, transplant
+from fcnkit import crops, data_prep, prototxt, shapes, training
+from fcnkit.classes import read_class_names
+from fcnkit.colour_baseline import ColourClassifier
+from fcnkit.data_prep.lmdb_dataset import create_lmdb, find_splits
+from fcnkit.datasets import open_dataset
+from fcnkit.inference import Segmenter
+from fcnkit.prototxt.shapes import CROP
+from fcnkit.scoring import Scoreboard, predictions_and_labels, score
+from fcnkit.segment_files import segment_files
+from fcnkit.surgery import name_map, transplant
 
 # Crops are stored larger than the classifier's input, which sees a random part of them.
 _CROP_MARGIN = 8
@@ -108,8 +108,6 @@ class _Job:
 
     def prepare(self):
         """Preparing its images and labels"""
-        from . import data_prep
-
         script = os.path.join(os.path.dirname(data_prep.__file__), "prepare_pascal_voc_data.sh")
         # The interpreter that runs the demo is the one that the script is to find.
         path = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")])
@@ -126,8 +124,6 @@ class _Job:
 
     def make_lmdbs(self):
         """Making LMDBs"""
-        from .data_prep.lmdb_dataset import create_lmdb, find_splits
-
         names = read_class_names(self.path("classes.txt"))
         train, val = find_splits(self.path("voc"))
         create_lmdb(train, val, self.path("lmdb"), names, workers=2)

@@ -9,12 +9,11 @@ import numpy as np
 from PIL import Image
 
 from caffeformat.files import atomic_write
-
-from . import demo
-from .datasets import open_dataset
-from .labels import read_label
-from .painting import overlay, paint
-from .reports import SUMMARY, class_rows
+from fcnkit.datasets import open_dataset
+from fcnkit.labels import read_label
+from fcnkit.painting import overlay, paint
+from fcnkit.reports import SUMMARY, class_rows
+from fcnkit.tools.demo_steps import foreground_iou
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _IMAGES = 12
@@ -35,7 +34,7 @@ def write(outcome):
                 for row in class_rows(board.matrix, outcome.names)
             ],
             summary=[(key.replace("_", " "), getattr(board.matrix, key)) for key in SUMMARY],
-            comparison=[(key, demo.foreground_iou(b)) for key, b in outcome.boards.items()],
+            comparison=[(key, foreground_iou(b)) for key, b in outcome.boards.items()],
             curves=[
                 (title, _file_uri(os.path.join(outcome.folder, run, "curves.png")))
                 for title, run in (
