@@ -24,9 +24,9 @@ import threading
 import time
 
 import numpy as np
-from fcnkit.data_prep.voc_layout import prepare_voc
 from PIL import Image, ImageFilter
 
+from fcnkit.data_prep.voc_layout import prepare_voc
 from fcnkit.palette import voc_palette
 
 PHOTOS, TRAIN, VAL = 17_125, 1_464, 1_449

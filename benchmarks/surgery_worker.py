@@ -14,9 +14,8 @@ import sys  # noqa: E402
 
 def files(model, weights, target, output):
     """This project's command."""
-    from fcnkit.tools import net_surgery
-
     from fcnkit import cli
+    from fcnkit.tools import net_surgery
 
     arguments = ["--model", model, "--weights", weights, "--target", target, "--output", output]
     if cli.run_module(net_surgery, arguments) != 0:

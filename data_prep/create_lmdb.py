@@ -3,6 +3,10 @@
 
 import sys
 
+from tqdm import tqdm
+
+from caffeformat import InputError
+from fcnkit import cli
 from fcnkit.data_prep.class_arguments import (
     add_class_arguments,
     class_names,
@@ -10,10 +14,6 @@ from fcnkit.data_prep.class_arguments import (
     processors,
 )
 from fcnkit.data_prep.lmdb_dataset import VAL_PERCENT, create_lmdb, find_splits, split_pairs
-from tqdm import tqdm
-
-from caffeformat import InputError
-from fcnkit import cli
 
 
 def add_arguments(parser):

@@ -3,10 +3,10 @@
 
 import sys
 
-from fcnkit.data_prep.voc_layout import prepare_voc
 from tqdm import tqdm
 
 from fcnkit import cli
+from fcnkit.data_prep.voc_layout import prepare_voc
 
 
 def add_arguments(parser):

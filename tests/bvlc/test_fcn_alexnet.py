@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from fcnkit.tools import net_surgery
 
 from caffeformat import (
     LmdbWriter,
@@ -17,6 +16,7 @@ from caffeformat import (
 from fcnkit import cli, prototxt
 from fcnkit.fillers import fill
 from fcnkit.parameters import net_parameters
+from fcnkit.tools import net_surgery
 
 pytest.importorskip("torch")
 pytestmark = pytest.mark.full

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fcnkit.data_prep import create_lmdb
 from PIL import Image
 
 from caffeformat import pb, write_text
 from fcnkit import cli
+from fcnkit.data_prep import create_lmdb
 from fcnkit.labels import write_label
 from fcnkit.palette import voc_palette
 

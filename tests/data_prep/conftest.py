@@ -4,8 +4,9 @@ import shutil
 import subprocess
 
 import pytest
-from fcnkit.data_prep.voc_layout import prepare_voc
 from voc_archive import voc_files, write_archive
+
+from fcnkit.data_prep.voc_layout import prepare_voc
 
 
 @pytest.fixture

@@ -2,15 +2,14 @@ import json
 
 import numpy as np
 import pytest
-from fcnkit.data_prep.dataset_check import check_entries, database_entries, folder_entries
-from fcnkit.data_prep.dataset_summary import class_weights
-from fcnkit.data_prep.lmdb_dataset import create_lmdb, find_splits
 from PIL import Image
 from voc_archive import IDS, encoded, voc_files
 
 from caffeformat import LmdbWriter, encoded_datum
 from fcnkit import cli
 from fcnkit.classes import voc_class_names
+from fcnkit.data_prep.dataset_check import check_entries, database_entries, folder_entries
+from fcnkit.data_prep.lmdb_dataset import create_lmdb, find_splits
 from fcnkit.images import read_rgb
 from fcnkit.labels import read_label
 from fcnkit.palette import voc_palette
@@ -39,12 +38,6 @@ def test_a_sound_dataset_is_described(train):
     assert [row["pixels"] for row in facts["classes"]] == counts[:21].tolist()
     assert facts["ignored_share"] == pytest.approx(counts[255] / counts.sum())
     assert facts["classes"][15]["name"] == "person" and facts["classes"][15]["labels"] == 3
-
-
-def test_weights_are_the_median_frequency_over_a_classs_own():
-    # Frequencies: 50 of 100, 10 of 40 (the class is in 40 pixels' worth of images), none, 5 of 100.
-    weights = class_weights([50, 10, 0, 5], [100, 40, 0, 100])
-    assert weights == [pytest.approx(0.5), pytest.approx(1.0), None, pytest.approx(5.0)]
 
 
 def test_weights_count_only_images_that_have_the_class(tmp_path):

@@ -9,14 +9,14 @@ import time
 
 import numpy as np
 import pytest
-from fcnkit.data_prep import encoding
-from fcnkit.data_prep.lmdb_dataset import create_lmdb, find_splits, split_pairs
 from PIL import Image
 from voc_archive import IDS, encoded
 
 from caffeformat import InputError, datum_to_array, open_database, pb, read_blob
 from fcnkit import cli
 from fcnkit.classes import voc_class_names
+from fcnkit.data_prep import encoding
+from fcnkit.data_prep.lmdb_dataset import create_lmdb, find_splits, split_pairs
 from fcnkit.datasets import find_pairs, open_dataset
 from fcnkit.images import read_rgb
 from fcnkit.labels import read_label, write_label

@@ -6,12 +6,12 @@ import tarfile
 import zipfile
 
 import pytest
-from fcnkit.data_prep import archives
-from fcnkit.data_prep.voc_layout import prepare_voc
 from voc_archive import IDS, voc_files, write_archive, write_tar
 
 from caffeformat import FormatError, InputError
 from fcnkit import cli
+from fcnkit.data_prep import archives
+from fcnkit.data_prep.voc_layout import prepare_voc
 
 FORMS = ["tar", "tar.gz", "tar.bz2", "tar.xz", "zip", "folder"]
 

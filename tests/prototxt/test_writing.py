@@ -3,11 +3,11 @@
 import importlib
 
 import pytest
-from fcnkit.prototxt import writing
-from fcnkit.prototxt.__main__ import main
 
 from caffeformat import InputError, infer_shapes, pb, read_text
 from fcnkit import prototxt
+from fcnkit.prototxt import writing
+from fcnkit.prototxt.__main__ import main
 
 
 @pytest.mark.parametrize("network", prototxt.networks())

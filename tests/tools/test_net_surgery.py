@@ -6,10 +6,10 @@ import sys
 
 import numpy as np
 import pytest
-from fcnkit.tools import net_surgery
 
 from caffeformat import Weights, read_caffemodel, write_caffemodel
 from fcnkit import cli, downloads
+from fcnkit.tools import net_surgery
 
 MODEL = """
 name: "small"
