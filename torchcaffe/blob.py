@@ -207,10 +207,16 @@ class Blob:
                 self._spare = self._diff.tensor
             self._diff.tensor = None
 
-    def take_spare_gradient(self):
-        """Memory of a diff that was cleared, for the next one; None if there is none."""
+    def gradient_memory(self):
+        """(memory, whether it is the diff): where a large gradient is best computed.
+
+        The diff itself, to be added to, or memory of one that was cleared, which `add_diff` takes
+        back with the new gradient in it; None where there is neither yet.
+        """
+        if self._diff.tensor is not None:
+            return self._diff.tensor, True
         spare, self._spare, self._spare_wanted = self._spare, None, True
-        return spare
+        return spare, False
 
     def add_diff(self, tensor):
         """Add `tensor` to the diff; it becomes the blob's own where there was none."""

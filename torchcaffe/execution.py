@@ -112,7 +112,7 @@ class Step:
             tensor = blob.tensor()
             if needs:
                 tensor = tensor.data.requires_grad_()
-                tensor.take_spare_gradient = blob.take_spare_gradient
+                tensor.gradient_memory = blob.gradient_memory
                 wanted.append(tensor)
             params.append(tensor)
         tops = self.layer.forward(bottoms, params)

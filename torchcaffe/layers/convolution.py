@@ -172,22 +172,22 @@ class Convolution(_Weighted):
             columns = x[0].flatten(1)
         else:
             columns = F.unfold(x, self.kernel, self.dilation, self.pad, self.stride)[0]
-        spare = getattr(weight, "take_spare_gradient", None)
-        top = _MatrixProduct.apply(weight.flatten(1), columns, bias, spare)
+        memory = getattr(weight, "gradient_memory", None)
+        top = _MatrixProduct.apply(weight.flatten(1), columns, bias, memory)
         return top.view(1, self.outputs, *self.window_counts(x.shape))
 
 
 class _MatrixProduct(torch.autograd.Function):
     """weight (O x K) times columns (K x L), plus a bias a row.
 
-    The gradient of a large weight goes into memory that `spare()` hands out, where there is some:
-    fresh memory would have to be mapped page by page.
+    The gradient of a large weight is computed in the memory that `gradient_memory` of its Blob
+    names: fresh memory would have to be mapped page by page, and added up afterwards.
     """
 
     @staticmethod
-    def forward(ctx, weight, columns, bias, spare):
+    def forward(ctx, weight, columns, bias, gradient_memory):
         ctx.save_for_backward(weight, columns)
-        ctx.spare = spare
+        ctx.gradient_memory = gradient_memory
         return weight @ columns if bias is None else torch.addmm(bias[:, None], weight, columns)
 
     @staticmethod
@@ -195,9 +195,12 @@ class _MatrixProduct(torch.autograd.Function):
         weight, columns = ctx.saved_tensors
         for_weight = for_columns = for_bias = None
         if ctx.needs_input_grad[0]:
-            memory = ctx.spare and ctx.spare()
-            out = None if memory is None else memory.view(weight.shape)
-            for_weight = torch.mm(diff, columns.t(), out=out)
+            memory, holds_diff = ctx.gradient_memory() if ctx.gradient_memory else (None, False)
+            if holds_diff:
+                memory.view(weight.shape).addmm_(diff, columns.t())
+            else:
+                out = None if memory is None else memory.view(weight.shape)
+                for_weight = torch.mm(diff, columns.t(), out=out)
         if ctx.needs_input_grad[1]:
             for_columns = weight.t() @ diff
         if ctx.needs_input_grad[2]:
