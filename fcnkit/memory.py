@@ -29,15 +29,40 @@ def blob_bytes(net, input_shapes, lean=False):
 
 
 def available():
-    """Bytes of memory that are free or can be freed, or None where the system does not say."""
-    try:
-        with open("/proc/meminfo", encoding="ascii") as file:
-            for line in file:
-                if line.startswith("MemAvailable:"):
-                    return int(line.split()[1]) << 10
-    except OSError:
+    """Bytes of memory that are free or can be freed, or None where the system does not say.
+
+    In a container that is what its limit leaves, where that is less than the machine has.
+    """
+    free = _fields("/proc/meminfo").get("MemAvailable:")
+    if free is None:
         return None
-    return None
+    free <<= 10
+    limit = _number("/sys/fs/cgroup/memory.max")
+    used = _number("/sys/fs/cgroup/memory.current")
+    if limit is None or used is None:
+        return free
+    # Files in the cache count as used, and are dropped when memory is wanted.
+    cached = _fields("/sys/fs/cgroup/memory.stat").get("inactive_file", 0)
+    return min(free, max(0, limit - used + cached))
+
+
+def _fields(path):
+    """A file of lines `name number ...` as a dict, empty where it cannot be read."""
+    try:
+        with open(path, encoding="ascii") as file:
+            rows = [line.split() for line in file]
+        return {row[0]: int(row[1]) for row in rows if len(row) > 1}
+    except (OSError, ValueError):
+        return {}
+
+
+def _number(path):
+    """The number in a file, or None where there is none (`max` stands for no limit)."""
+    try:
+        with open(path, encoding="ascii") as file:
+            return int(file.read())
+    except (OSError, ValueError):
+        return None
 
 
 def check(net, input_shapes, name, lean=False):

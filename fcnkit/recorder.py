@@ -14,6 +14,8 @@ from .metrics import ConfusionMatrix
 
 # Training scores are sampled this often between two displays: each takes an argmax over the scores.
 _SAMPLES = 5
+# Steps over which the loss that is shown, not logged, is averaged.
+_RUNNING = 20
 _SECONDS_BETWEEN_DRAWINGS = 60
 
 
@@ -21,7 +23,8 @@ class Recorder(engine.Hooks):
     """Hooks for `engine.train` that write the log and take snapshots as Caffe's own solver does.
 
     Iteration n is tested before step n, displayed with the loss of step n, and its snapshot is
-    taken after n steps. `stopped` tells whether `stop()` ended the run; `last_weights` is the path
+    taken after n steps. With `iter_size` the loss is that of a step's last pass, which is all that
+    pycaffe tells. `stopped` tells whether `stop()` ended the run; `last_weights` is the path
     of the last snapshot's weights, `last_test_matrix` the last test's `ConfusionMatrix`. `draw` is
     called now and then to bring the curves up to date, `stop` after every step.
     """
@@ -33,7 +36,8 @@ class Recorder(engine.Hooks):
         self._settings = files.solver
         self._head = networks.head(files.train)
         self._losses = networks.loss_weights(files.train)
-        self._recent = collections.deque(maxlen=max(1, self._settings.average_loss))
+        self._average = max(1, self._settings.average_loss)
+        self._recent = collections.deque(maxlen=max(_RUNNING, self._average))
         self._matrix = self._new_matrix(solver.net, self._head)
         self._shown_at, self._shown_iteration = time.monotonic(), solver.iter
         self._drawn_at = time.monotonic()
@@ -54,7 +58,8 @@ class Recorder(engine.Hooks):
         self._recent.append(self._loss(iteration))
         if self._head and iteration % max(1, settings.display // _SAMPLES) == 0:
             _count(self._matrix, solver.net, self._head, f"iteration {iteration}")
-        self._observer.step(solver.iter, settings.max_iter, self._smoothed(), self._matrix)
+        running = self._mean_loss(_RUNNING)
+        self._observer.step(solver.iter, settings.max_iter, running, self._matrix)
         if settings.display and iteration % settings.display == 0:
             self._display(iteration)
         if settings.snapshot and solver.iter % settings.snapshot == 0:
@@ -95,8 +100,10 @@ class Recorder(engine.Hooks):
             "inputs and the starting weights"
         )
 
-    def _smoothed(self):
-        return sum(self._recent) / len(self._recent)
+    def _mean_loss(self, steps):
+        """The mean loss of the last `steps` steps, or of as many as there were."""
+        recent = list(self._recent)[-steps:]
+        return sum(recent) / len(recent)
 
     def _display(self, iteration):
         now = time.monotonic()
@@ -106,7 +113,7 @@ class Recorder(engine.Hooks):
         ]
         self._log.train(
             iteration,
-            self._smoothed(),
+            self._mean_loss(self._average),
             now - self._shown_at,
             iteration - self._shown_iteration,
             outputs,
@@ -165,7 +172,7 @@ class Recorder(engine.Hooks):
                 stuck,
                 diagnosis.silent_layers(net, message),
                 self._unmatched,
-                self._smoothed() if self._head.is_per_pixel else None,
+                self._mean_loss(_RUNNING) if self._head.is_per_pixel else None,
             )
         )
 

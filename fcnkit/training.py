@@ -39,7 +39,7 @@ class Observer:
         """Something to know: what was changed or is suspicious."""
 
     def step(self, iteration, max_iter, loss, matrix):
-        """A step was taken: smoothed loss and the scores since the last display."""
+        """A step was taken: the running loss, and the scores since the last display (or None)."""
 
     def test(self, iteration, outputs, matrix):
         """A test ended: mean outputs as (name, values, loss weight), and scores (or None)."""

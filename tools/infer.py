@@ -3,11 +3,11 @@
 
 import sys
 
-from fcnkit.tools import options
 from tqdm import tqdm
 
 from fcnkit import cli
 from fcnkit.segment_files import SCORE_TYPES, check_outputs, find_images, segment_files
+from fcnkit.tools import options
 
 
 def add_arguments(parser):

@@ -4,7 +4,6 @@
 import os
 import sys
 
-from fcnkit.tools import options
 from tqdm import tqdm
 
 from caffeformat import InputError
@@ -13,6 +12,7 @@ from fcnkit.classes import read_class_names
 from fcnkit.datasets import FolderDataset, open_dataset
 from fcnkit.palette import read_palette
 from fcnkit.scoring import VOC_COUNT, masks_and_labels, names_for, predictions_and_labels, score
+from fcnkit.tools import options
 
 
 def add_arguments(parser):
@@ -65,7 +65,7 @@ def score_masks(args, colours):
         raise InputError("--predictions goes with --labels, and with no network and no --data")
     names, count = classes_of(args.classes)
     count = count or VOC_COUNT
-    with progress_bar() as bar:
+    with ProgressBar() as bar:
         samples = masks_and_labels(args.predictions, args.labels, colours)
         return score(samples, count, args.ignore, bar.show), names_for(count, names)
 
@@ -82,7 +82,7 @@ def score_network(args, colours):
         raise InputError("give the images to score: --data FOLDER, or --images and --labels")
     segmenter = options.segmenter(args)
     names, count = classes_of(args.classes)
-    with dataset, progress_bar() as bar:
+    with dataset, ProgressBar() as bar:
         classes = segmenter.classes(dataset.image(0), dataset.ids[0])
         warning = options.unmatched_warning(segmenter, args.weights)
         if warning:
@@ -109,7 +109,7 @@ def classes_of(text):
     return names, len(names)
 
 
-class progress_bar(tqdm):
+class ProgressBar(tqdm):
     """A bar that shows the mean IoU so far; `score` calls `show`."""
 
     def __init__(self):

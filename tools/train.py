@@ -4,11 +4,11 @@
 import signal
 import sys
 
-from fcnkit.tools import options
 from tqdm import tqdm
 
 from caffeformat import InputError
 from fcnkit import cli
+from fcnkit.tools import options
 from fcnkit.training import Observer, train
 
 # option -> field of the solver that it sets
@@ -82,7 +82,7 @@ def add_arguments(parser):
 
 def run(args):
     """Train; 130 where Ctrl-C ended it early."""
-    with Console() as console, interruptible() as interruption:
+    with Console() as console, Interruption() as interruption:
         outcome = train(
             args.solver,
             args.output,
@@ -199,7 +199,7 @@ class Console(Observer):
             self._bar.close()
 
 
-class interruptible:
+class Interruption:
     """Lets the first Ctrl-C (or SIGTERM) ask for an end, and the second one end at once."""
 
     def __init__(self):
