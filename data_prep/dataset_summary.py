@@ -4,6 +4,7 @@ import collections
 
 import numpy as np
 
+from fcnkit.class_weights import median_frequency_weights
 from fcnkit.palette import IGNORE_LABEL
 
 # What was found of an image and its label: size of the image (width, height), kind of label, its
@@ -56,7 +57,9 @@ class Summary:
         labelled = int(self._pixels[:IGNORE_LABEL].sum())
         found = int(np.flatnonzero(self._pixels[:IGNORE_LABEL]).max(initial=-1)) + 1
         number = max(found, len(self.names or ()))
-        weights = class_weights(self._pixels[:number].tolist(), self._present[:number].tolist())
+        weights = median_frequency_weights(
+            self._pixels[:number].tolist(), self._present[:number].tolist()
+        )
         classes = [
             {
                 "index": i,
@@ -79,20 +82,6 @@ class Summary:
             "ignored_share": self._pixels[IGNORE_LABEL] / every if every else 0.0,
             "problems": {name: self.problems[name] for name in PROBLEMS if name in self.problems},
         }
-
-
-def class_weights(pixels, present):
-    """Median-frequency weights of the classes; None for a class without pixels.
-
-    `pixels` of each class, and `present`, the labelled pixels of all images in which the class is.
-    A class's frequency is pixels / present, its weight the median of all frequencies over its own
-    (D. Eigen and R. Fergus, "Predicting depth, surface normals and semantic labels with a common
-    multi-scale convolutional architecture", 2015, section 4.3).
-    """
-    frequencies = [p / q if p else None for p, q in zip(pixels, present)]
-    known = [frequency for frequency in frequencies if frequency]
-    median = float(np.median(known)) if known else None
-    return [median / frequency if frequency else None for frequency in frequencies]
 
 
 def format_summary(title, facts, details=3):

@@ -44,8 +44,9 @@ def _print_list():
     width = max(len(download.name) for download in downloads)
     for download in downloads:
         checksum = download.checksum.partition(":")[0] or "none"
+        facts = [f"license: {download.license}", f"checksum: {checksum}", download.note]
         print(f"{download.name:{width}}  {download.url}")
-        print(f"{'':{width}}  license: {download.license}; checksum: {checksum}; {download.note}")
+        print(f"{'':{width}}  {'; '.join(filter(None, facts))}")
 
 
 if __name__ == "__main__":
