@@ -16,10 +16,13 @@ from fcnkit import engine
 def main(path):
     caffe = engine.load()
     caffe.set_mode_cpu()
-    caffe.set_random_seed(1)
     net = caffe.Net(path, caffe.TRAIN)
     random = np.random.RandomState(0)
     net.blobs["data"].data[...] = random.uniform(-120, 130, net.blobs["data"].data.shape)
+    for blobs in net.params.values():
+        weights = blobs[0].data
+        # Alive from end to end: zeros would be quicker in places.
+        weights[...] = random.standard_normal(weights.shape) * np.sqrt(2 / weights[0].size)
     label = net.blobs["label"]
     label.data[...] = random.randint(0, net.blobs["score"].shape[1], label.data.shape)
     print("ready", flush=True)
