@@ -12,15 +12,11 @@ from tqdm import tqdm
 from caffeformat import InputError
 from caffeformat.files import atomic_write
 from fcnkit import cli
-from fcnkit.data_prep.class_arguments import (
-    add_class_arguments,
-    class_names,
-    colour_map,
-    processors,
-)
+from fcnkit.data_prep.class_arguments import add_class_arguments, class_names, colour_map
 from fcnkit.data_prep.dataset_check import check_entries, database_entries, folder_entries
 from fcnkit.data_prep.dataset_sheet import dataset_sheet
 from fcnkit.data_prep.dataset_summary import format_summary
+from fcnkit.data_prep.parallel import processors
 from fcnkit.datasets import Location, locate, read_ids, read_if_there
 from fcnkit.palette import read_palette
 

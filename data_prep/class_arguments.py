@@ -35,8 +35,3 @@ def colour_map(args):
     if args.colour_map is None:
         return None
     return voc_palette() if args.colour_map == "voc" else read_palette(args.colour_map)
-
-
-def processors():
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -7,13 +7,9 @@ from tqdm import tqdm
 
 from caffeformat import InputError
 from fcnkit import cli
-from fcnkit.data_prep.class_arguments import (
-    add_class_arguments,
-    class_names,
-    colour_map,
-    processors,
-)
+from fcnkit.data_prep.class_arguments import add_class_arguments, class_names, colour_map
 from fcnkit.data_prep.lmdb_dataset import VAL_PERCENT, create_lmdb, find_splits, split_pairs
+from fcnkit.data_prep.parallel import processors
 
 
 def add_arguments(parser):

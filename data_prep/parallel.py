@@ -20,6 +20,11 @@ _SENT = 2
 _WINDOW = 4
 
 
+def processors():
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def run_workers(make_worker, items, workers, take):
     """Call `take(result)` for each of `items`, in order; returns the workers' summaries.
 

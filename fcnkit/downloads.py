@@ -29,13 +29,19 @@ def known_downloads():
 
 
 def find_download(name):
-    """The `Download` of that name (upper or lower case); `InputError` with all names otherwise."""
+    """The `Download` of that name, or the only one that begins with it; case does not matter.
+
+    Raises `InputError` with the names that there are.
+    """
     known = known_downloads()
-    for download in known:
-        if download.name.lower() == name.lower():
-            return download
-    names = ", ".join(download.name for download in known)
-    raise InputError(f"{name}: not among what can be fetched by name: {names}")
+    names = [download.name.lower() for download in known]
+    begin = [i for i, other in enumerate(names) if other.startswith(name.lower())]
+    if name.lower() in names:
+        return known[names.index(name.lower())]
+    if name and len(begin) == 1:
+        return known[begin[0]]
+    listed = ", ".join(download.name for download in known)
+    raise InputError(f"{name!r} is not the name of one thing that can be fetched: {listed}")
 
 
 def fetch(name, folder, from_file=None, url=None, force=False, quiet=True):

@@ -71,12 +71,26 @@ def listed(monkeypatch, server, tmp_path_factory):
 
 def test_the_list_is_complete_and_well_formed():
     names = [download.name for download in downloads.known_downloads()]
-    assert {"VOC2012", "SBD", "bvlc_alexnet", "VGG_ILSVRC_16_layers", "ResNet-50"} <= set(names)
+    assert {
+        "VOC2012 trainval",
+        "SBD (Berkeley)",
+        "bvlc_alexnet",
+        "VGG_ILSVRC_16_layers",
+        "ResNet-50",
+    } <= set(names)
     assert len(names) == len(set(names)) == 12
     for download in downloads.known_downloads():
         assert re.fullmatch(r"https?://\S+", download.url)
         assert re.fullmatch(r"|md5:[0-9a-f]{32}|sha1:[0-9a-f]{40}", download.checksum)
         assert re.fullmatch(r"[\w.-]+", download.file)
+
+
+def test_the_beginning_of_a_name_will_do_where_it_is_the_only_one():
+    assert downloads.find_download("voc2012").file == "VOCtrainval_11-May-2012.tar"
+    assert downloads.find_download("FCN8s-heavy-pascal").name == "fcn8s-heavy-pascal"
+    for name in ("fcn8s", "", "nothing"):
+        with pytest.raises(InputError, match="VOC2012 trainval, SBD"):
+            downloads.find_download(name)
 
 
 def test_a_file_is_fetched_once(listed, server, tmp_path):
