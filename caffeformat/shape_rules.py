@@ -185,7 +185,7 @@ def _slice(layer, bottoms):
     axis = concat_axis(layer, shape)
     points = list(layer.slice_param.slice_point)
     if not points:
-        if shape[axis] % tops:
+        if shape[axis] % tops or shape[axis] < tops:
             raise InputError(
                 f'layer "{layer.name}": axis {axis} of its bottom {shape} does not divide into '
                 f"{tops} tops"
@@ -270,9 +270,14 @@ def _batch_reindex(layer, bottoms):
 
 def _spp(layer, bottoms):
     shape, height = bottoms[0], layer.spp_param.pyramid_height
+    if len(shape) != 4 or not 1 <= height <= min(shape[2:]).bit_length():
+        raise InputError(
+            f'layer "{layer.name}": a pyramid of height {height} does not fit its bottom {shape}'
+        )
     if height == 1:
         return [shape[:2] + (1, 1)]
-    return [(shape[0], shape[1] * sum(4**level for level in range(height)))]
+    # Level l pools into 2^l x 2^l cells.
+    return [(shape[0], shape[1] * (4**height - 1) // 3)]
 
 
 def _recurrent(layer, bottoms):

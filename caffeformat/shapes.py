@@ -1,7 +1,11 @@
 """The shapes of a net's blobs from its text alone, by the rules of Caffe's layers."""
 
+import math
+
 from .errors import InputError
 from .shape_rules import LOSSES, RULES, SOURCES, loss_shapes
+
+_MOST_VALUES = (1 << 31) - 1
 
 
 class BlobShapes(dict):
@@ -27,8 +31,17 @@ def infer_shapes(net, input_shapes=None):
     for layer in net.layer:
         for top, shape in zip(layer.top, _top_shapes(layer, shapes, given)):
             if shape is not None:
-                shapes[top] = shape
+                shapes[top] = _possible(layer, top, shape)
     return shapes
+
+
+def _possible(layer, top, shape):
+    if min(shape, default=0) < 0 or len(shape) > 32 or math.prod(shape) > _MOST_VALUES:
+        raise InputError(
+            f'layer "{layer.name}": its top "{top}" would have the shape {shape}; Caffe allows 32 '
+            f"axes and {_MOST_VALUES} values"
+        )
+    return shape
 
 
 def _top_shapes(layer, shapes, given):

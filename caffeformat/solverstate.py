@@ -98,7 +98,9 @@ def _integer(dataset):
 def _write_hdf5(path, state):
     with create_hdf5(path) as file:
         file.create_dataset("iter", data=[state.iter], dtype="<i4")
-        file.create_dataset("learned_net", data=np.bytes_(state.learned_net.encode()))
+        # Caffe reads this up to a zero byte, which HDF5 would leave out.
+        name = state.learned_net.encode()
+        file.create_dataset("learned_net", data=np.array(name, dtype=f"S{len(name) + 1}"))
         file.create_dataset("current_step", data=[state.current_step], dtype="<i4")
         history = file.create_group("history")
         for index, array in enumerate(state.history):

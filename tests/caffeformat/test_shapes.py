@@ -122,6 +122,8 @@ X, Z = (1, 4, 9, 9), (1, 4, 8, 9)
         (_convolution("num_output: 1 kernel_size: 1 stride: 0"), "stride is 0"),
         (_layer("Pooling", "pooling_param { kernel_size: 2 pad: 2 }"), "not smaller than"),
         (_layer("Reshape", "reshape_param { shape { dim: 0 dim: 7 dim: -1 } }"), "not as many"),
+        (_layer("Tile", "tile_param { tiles: 1000000000 }"), "Caffe allows 32 axes and 2147483647"),
+        (_layer("SPP", "spp_param { pyramid_height: 4000000000 }"), "does not fit its bottom"),
         (_layer("Slice", "slice_param { slice_point: 2 slice_point: 3 }"), "into 1 tops"),
         (_layer("InnerProduct", "inner_product_param { num_output: 1 axis: 4 }"), "no axis 4"),
     ],

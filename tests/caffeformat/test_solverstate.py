@@ -1,5 +1,6 @@
 """Solver states in both forms, read as Caffe wrote them and written as Caffe reads them."""
 
+import h5py
 import numpy as np
 import pytest
 
@@ -40,6 +41,16 @@ def test_a_written_state_equals_caffes_own(golden_files, tmp_path):
     write_solver_state(tmp_path / "s.solverstate", read_solver_state(golden_files / NAMES[0]))
     ours = pb.SolverState.FromString((tmp_path / "s.solverstate").read_bytes())
     assert ours == pb.SolverState.FromString((golden_files / NAMES[0]).read_bytes())
+
+
+def test_the_name_in_an_hdf5_state_ends_in_a_zero_byte_as_caffe_needs_it(golden_files, tmp_path):
+    write_solver_state(tmp_path / "s.h5", read_solver_state(golden_files / NAMES[1]))
+    with (
+        h5py.File(tmp_path / "s.h5", "r") as ours,
+        h5py.File(golden_files / NAMES[1], "r") as theirs,
+    ):
+        assert ours["learned_net"].dtype == theirs["learned_net"].dtype
+        assert sorted(ours) == sorted(theirs)
 
 
 @pytest.mark.parametrize("name", NAMES)
