@@ -119,6 +119,7 @@ class Tar(Archive):
         super(Tar, self).__init__()
         self.file = open(path, "rb")
         if not self._is_plain():
+            self.file.close()
             self.file = self._unpacked(path)
         self.file.seek(0)
         with tarfile.open(fileobj=self.file, mode="r:") as tar:
