@@ -98,6 +98,8 @@ def train(
         files.weigh_classes(data, class_weights, output)
     for note in files.notes:
         observer.note(note)
+    if gpu is None and files.solver.HasField("solver_mode") and files.solver.solver_mode:
+        observer.note("the solver asks for a GPU; computing on the CPU (--gpu 0 takes the first)")
     files.solver.solver_mode = int(gpu is not None)
     files.write(output, _IMAGE_SHAPE)
     run_folder.write_settings(output, files, names, palette)

@@ -24,6 +24,7 @@ from . import networks
 from .class_weights import weigh_loss
 from .datasets import open_dataset
 from .joint_data import count_classes, is_segmentation_data, options_of, set_options
+from .learning_rate import learning_rate
 
 
 class RunFiles:
@@ -229,6 +230,7 @@ class RunFiles:
             self.notes.append("the solver names no lr_policy: the learning rate stays fixed")
         if solver.base_lr <= 0:
             raise InputError(f"{self.path}: base_lr is {solver.base_lr:g}: say --base-lr")
+        learning_rate(solver, 0)  # refuses an unknown policy before an engine would end the process
         if not solver.display:
             solver.display = max(1, min(20, solver.max_iter // 20))
         if self.tests and not solver.test_interval:

@@ -5,6 +5,7 @@ import sys
 
 from tqdm import tqdm
 
+from caffeformat import InputError
 from fcnkit import cli
 from fcnkit.segment_files import SCORE_TYPES, check_outputs, find_images, segment_files
 from fcnkit.tools import options
@@ -17,7 +18,10 @@ def add_arguments(parser):
     options.add_network(parser)
     options.add_classes(parser)
     parser.add_argument(
-        "--opacity", type=float, default=0.6, help="of the classes in the overlay, 0 to 1 (0.6)"
+        "--opacity",
+        type=options.positive(float),
+        default=0.6,
+        help="of the classes in the overlay, up to 1 (0.6)",
     )
     parser.add_argument(
         "--save-scores",
@@ -32,6 +36,8 @@ def add_arguments(parser):
 def run(args):
     """Segment every image; 1 where one could not be."""
     images = find_images(args.images)
+    if args.opacity > 1:
+        raise InputError(f"--opacity {args.opacity:g}: expected at most 1")
     check_outputs(images, args.output, args.save_scores, args.force)
     names, palette = options.names_and_palette(args)
     segmenter = options.segmenter(args)

@@ -1,5 +1,7 @@
 """Arguments that several commands share: a network with its weights, class names, a palette."""
 
+import argparse
+
 from caffeformat import InputError
 from fcnkit.classes import read_class_names
 from fcnkit.datasets import default_palette
@@ -7,6 +9,19 @@ from fcnkit.inference import Segmenter
 from fcnkit.palette import read_palette
 from fcnkit.preprocessing import Preprocessor, parse_mean
 from fcnkit.run_folder import read_run
+
+
+def positive(kind):
+    """An argument's type: `kind` (int or float), above zero."""
+
+    def parse(text):
+        value = kind(text)
+        if not 0 < value < float("inf"):
+            raise argparse.ArgumentTypeError(f"expected a number above 0, found {text}")
+        return value
+
+    parse.__name__ = kind.__name__  # argparse names it where the text is no number
+    return parse
 
 
 def add_network(parser):
@@ -33,7 +48,7 @@ def add_network(parser):
     group.add_argument("--output-blob", help="blob with the classes' scores (score)")
     group.add_argument(
         "--scale-to",
-        type=int,
+        type=positive(int),
         metavar="PIXELS",
         help="scale larger images down to this longer side for the net; results keep the image's "
         "size",

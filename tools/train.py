@@ -62,9 +62,16 @@ def add_arguments(parser):
     )
     change = parser.add_argument_group("changes to the solver")
     change.add_argument("--iterations", metavar="N", help="steps in all (max_iter)")
-    change.add_argument("--epochs", type=float, metavar="N", help="passes over the data instead")
+    change.add_argument(
+        "--epochs", type=options.positive(float), metavar="N", help="passes over the data instead"
+    )
     change.add_argument("--base-lr", metavar="RATE")
-    change.add_argument("--batch-size", type=int, metavar="N", help="images a step (batch_size)")
+    change.add_argument(
+        "--batch-size",
+        type=options.positive(int),
+        metavar="N",
+        help="images a step (batch_size)",
+    )
     change.add_argument("--display", metavar="N", help="iterations between two log entries")
     change.add_argument("--test-interval", metavar="N", help="iterations between two tests")
     change.add_argument("--no-validation", action="store_true", help="train without test nets")

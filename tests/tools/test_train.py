@@ -259,3 +259,16 @@ def test_a_folder_that_is_no_run_is_named(here, data, capsys):
     arguments = ["--run", str(here), "--data", data]
     assert cli.run_module("fcnkit.tools.score", arguments) == 1
     assert "is no output of train" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--epochs", "--batch-size"])
+def test_counts_are_above_zero(here, capsys, option):
+    with pytest.raises(SystemExit):
+        train(option, "0")
+    assert "above 0" in capsys.readouterr().err
+
+
+def test_a_solver_that_asks_for_a_gpu_is_answered(here, data, capsys):
+    write_solver(here, solver_mode="GPU", max_iter=1)
+    train("--data", data, "--augment", "--no-validation")
+    assert "computing on the CPU" in capsys.readouterr().err
