@@ -51,7 +51,9 @@ class LmdbReader:
 
     def __init__(self, path):
         self.path = path
-        self._key = os.path.realpath(path)
+        # The file, not its name: another database may take this one's place meanwhile.
+        data = os.stat(os.path.join(path, "data.mdb"))
+        self._key = os.path.realpath(path), data.st_dev, data.st_ino
         environment, users = self._environments.get(self._key, (None, 0))
         if environment is None:
             environment = _open_environment(path)
@@ -99,7 +101,7 @@ def _open_environment(path):
     # A lock file means that somebody may write: then join the locking, where that is permitted.
     for lock in [True, False] if os.path.exists(os.path.join(path, "lock.mdb")) else [False]:
         try:
-            environment = lmdb.open(path, readonly=True, create=False, lock=lock, readahead=False)
+            environment = lmdb.open(path, readonly=True, create=False, lock=lock)
             break
         except (lmdb.ReadonlyError, PermissionError) as error:
             if not lock:

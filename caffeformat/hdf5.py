@@ -13,6 +13,7 @@ from .errors import FormatError, InputError
 
 # What deflate reaches at the most: a dataset that claims more than this is a lie about its size.
 _MOST_EXPANSION = 1100
+_MOST_GROUPS = 50_000
 
 
 def read_weights(path):
@@ -20,9 +21,7 @@ def read_weights(path):
     with open_hdf5(path) as file:
         if "data" not in file or not hasattr(file["data"], "items"):
             raise FormatError(path, 'no group "data": not a caffemodel')
-        weights = {}
-        _collect(path, file["data"], "", weights)
-        return weights
+        return _collect(path, file["data"])
 
 
 def write_weights(path, weights):
@@ -94,11 +93,18 @@ def _h5py(path):
     return h5py
 
 
-def _collect(path, group, prefix, weights):
-    """Add the layers below `group`; a slash in a layer's name makes groups within groups."""
-    for key, item in group.items():
-        if hasattr(item, "items"):
-            blobs = numbered(path, item)
-            if blobs:
-                weights[prefix + key] = blobs
-            _collect(path, item, f"{prefix}{key}/", weights)
+def _collect(path, data):
+    """{layer: blobs} of the groups below `data`; a slash in a name makes groups within groups."""
+    weights, waiting, seen = {}, [("", data)], 0
+    while waiting:
+        prefix, group = waiting.pop(0)
+        for key, item in group.items():
+            if hasattr(item, "items"):
+                blobs = numbered(path, item)
+                if blobs:
+                    weights[prefix + key] = blobs
+                waiting.append((f"{prefix}{key}/", item))
+        seen += len(group)
+        if seen > _MOST_GROUPS:  # links may go round in circles
+            raise FormatError(path, f"more than {_MOST_GROUPS} groups below data")
+    return weights

@@ -82,7 +82,8 @@ def insert_splits(net):
 
     A blob `b` that is top `i` of layer `l` and used n > 1 times passes through a Split layer
     `b_l_i_split` with tops `b_l_i_split_0` to `..._<n-1>`. A loss weight counts as a use: it moves
-    onto the split's first top. A bottom that nothing makes is an `InputError`.
+    onto the split's first top. Raises `InputError`, as Caffe refuses, for bottoms that nothing
+    makes, tops that are made twice, and in-place layers on blobs that others use as they were.
     """
     uses, weights, sources = _count_uses(net)
     split = type(net)()
@@ -96,6 +97,11 @@ def insert_splits(net):
             source = sources[number, index]
             if uses[source] > 1:
                 maker = net.layer[source[0]].name
+                if blob in layer.top[index : index + 1]:
+                    raise InputError(
+                        f'layer "{layer.name}": changes "{blob}" of layer "{maker}" in place, '
+                        "which others use as it was; give its top a name of its own"
+                    )
                 changed.bottom[index] = f"{_split_name(blob, maker, source[1])}_{taken[source]}"
                 taken[source] += 1
         for index, blob in enumerate(layer.top):
@@ -129,7 +135,13 @@ def _count_uses(net):
                 )
             source = sources[number, index] = last_top[blob]
             uses[source] = uses.get(source, 0) + 1
-        last_top.update((blob, (number, index)) for index, blob in enumerate(layer.top))
+        for index, blob in enumerate(layer.top):
+            if blob in last_top and blob not in layer.bottom[index : index + 1]:
+                raise InputError(
+                    f'layer "{layer.name}": its top "{blob}" is made by layer '
+                    f'"{net.layer[last_top[blob][0]].name}" already; give it another name'
+                )
+            last_top[blob] = number, index
         for index, weight in enumerate(layer.loss_weight[: len(layer.top)]):
             if weight:
                 weights[number, index] = weight

@@ -54,6 +54,14 @@ def test_one_database_opened_twice(golden_files):
     second.close()
 
 
+def test_a_replaced_database_is_opened_anew(tmp_path):
+    for value in (b"old", b"new"):
+        with LmdbWriter(tmp_path / "db", overwrite=True) as writer:
+            writer.put(b"a", value)
+        database = open_database(tmp_path / "db")  # the first is still open when the second comes
+        assert database.get(b"a") == value
+
+
 def _read_in_child(database, results):
     results.send([database.get(NAMES[0]), list(database.keys())])
 

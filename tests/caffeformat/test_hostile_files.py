@@ -2,6 +2,7 @@
 
 import tracemalloc
 
+import h5py
 import numpy as np
 import pytest
 
@@ -101,6 +102,14 @@ def test_encoded_datums(golden_files):
         except InputError:
             refused += 1
     assert refused > 0
+
+
+def test_hdf5_groups_that_contain_themselves(tmp_path):
+    with h5py.File(tmp_path / "w.h5", "w") as file:
+        group = file.create_group("data/a")
+        group["one"] = group["two"] = file["data"]
+    with pytest.raises(InputError, match="more than 50000 groups"):
+        read_caffemodel(tmp_path / "w.h5")
 
 
 def _bytes_field(number, content):

@@ -79,6 +79,22 @@ def test_a_loss_weight_moves_onto_the_split():
     assert list(twice.bottom) == ["l_loss_0_split_1"]
 
 
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ('layer { name: "a" top: "x" } layer { name: "b" top: "x" }', '"x" is made by layer "a"'),
+        (
+            'layer { name: "a" top: "x" } layer { name: "b" bottom: "x" top: "y" }'
+            'layer { name: "relu" bottom: "x" top: "x" }',
+            '"relu": changes "x" of layer "a" in place',
+        ),
+    ],
+)
+def test_blobs_that_two_layers_claim(text, words):
+    with pytest.raises(InputError, match=words):
+        insert_splits(_net(text))
+
+
 def test_a_wrong_bottom_names_the_layer_and_the_nearest_blob():
     net = _net('layer { name: "in" top: "pool5" } layer { name: "fc" bottom: "pol5" top: "fc" }')
     with pytest.raises(InputError, match=r'"fc".*"pol5".*Did you mean "pool5"'):
