@@ -14,7 +14,7 @@ import tempfile
 
 from caffeformat import InputError
 
-from . import curves, diagnosis, engine, joint_data, run_folder, snapshots
+from . import curves, diagnosis, engine, joint_data, networks, run_folder, snapshots
 from .datasets import open_dataset
 from .recorder import Recorder
 from .training_files import RunFiles
@@ -68,7 +68,8 @@ def train(
     """Train as the solver file `solver` says and leave everything in the folder `output`.
 
     `data`: dataset folder for layers without a source. Starts from `weights` (caffemodel), from
-    `snapshot` (solver state), or with `resume` from the newest whole snapshot in `output`.
+    `snapshot` (solver state), or with `resume` from the newest whole snapshot in `output`;
+    SegmentationData layers then go on in their data, Data layers start over, as in Caffe.
     `augment`: options of SegmentationData (crop, scale, flip) that replaces the Data layers.
     `fill`: "xavier" or "msra" for layers that would start at zero. `class_weights`: weigh the loss
     by median-frequency weights to this power. `overrides`: (field, text) of the solver. `epochs`
@@ -89,7 +90,7 @@ def train(
     names, palette = _classes(data, files)
     prefix = os.path.join(output, os.path.basename(files.solver.snapshot_prefix) or "snapshot")
     files.solver.snapshot_prefix = prefix
-    _claim(output, prefix, resume, force)
+    _claim(output, prefix, resume, force, needed=(weights, snapshot))
     if resume:
         snapshot = _newest(prefix, observer) or snapshot
     if snapshot is not None:
@@ -143,14 +144,22 @@ def _prepare(solver, data, augment, overrides, epochs, batch_size, validate):
 def _classes(data, files):
     """Names and palette of the dataset's classes, () and None where nothing names them.
 
-    Raises `InputError` where the net scores fewer classes than the labels hold: Caffe would read
-    past the scores.
+    Raises `InputError` where labels are not for this net, by what is known of them: Caffe would
+    read past the scores of a pixel whose label is no class of the net.
     """
     if data is None:
         return (), None
     with open_dataset(data, "train") as dataset:
         names, palette = dataset.classes or (), dataset.palette
-    needed = _used_classes(data, names)
+    splits = _manifest_splits(data)
+    head = networks.head(files.train)
+    if head is not None and head.ignore is None and any(s["ignored_pixels"] for s in splits):
+        raise InputError(
+            f"{data}: its labels hold pixels to ignore (255), but the loss of net "
+            f"{files.train.name!r} ignores none: add loss_param {{ ignore_label: 255 }}"
+        )
+    used = {name for split in splits for name, count in split["class_pixels"].items() if count}
+    needed = max((i + 1 for i, name in enumerate(names) if name in used), default=0)
     classes = joint_data.count_classes(files.train)
     if classes is not None and needed > classes:
         raise InputError(
@@ -161,19 +170,21 @@ def _classes(data, files):
     return (names if classes in (None, len(names)) else ()), palette
 
 
-def _used_classes(data, names):
-    """One more than the highest class in the labels, by the manifest of create_lmdb, else 0."""
+def _manifest_splits(data):
+    """What create_lmdb's manifest counted in each split; empty for a dataset from elsewhere."""
     try:
         with open(os.path.join(data, "manifest.json"), encoding="utf-8") as file:
             splits = json.load(file)["splits"].values()
-        used = {name for split in splits for name, count in split["class_pixels"].items() if count}
+        return [{key: s[key] for key in ("class_pixels", "ignored_pixels")} for s in splits]
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
-        return 0  # a dataset from elsewhere
-    return max((i + 1 for i, name in enumerate(names) if name in used), default=0)
+        return []
 
 
-def _claim(output, prefix, resume, force):
-    """Make the output folder; what an earlier run left there stays unless it is in the way."""
+def _claim(output, prefix, resume, force, needed):
+    """Make the output folder; what an earlier run left there goes only by `force`.
+
+    Never what the new run needs, the files `needed`.
+    """
     try:
         os.makedirs(output, exist_ok=True)
     except OSError as error:
@@ -187,6 +198,11 @@ def _claim(output, prefix, resume, force):
             f"{there[0]} is from an earlier run: go on with --resume, choose another --output, or "
             "start over with --force, which removes that run"
         )
+    for path in needed:
+        if path is not None and os.path.abspath(path) in there:
+            raise InputError(
+                f"{path} is part of the run that --force would remove: choose another --output"
+            )
     for path in there:
         os.remove(path)
 

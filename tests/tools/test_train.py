@@ -2,6 +2,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import signal
 import threading
 import time
@@ -184,6 +185,15 @@ def test_a_run_is_kept_unless_forced(here, data, capsys):
     assert not os.path.exists("run/snap_iter_2.caffemodel")
 
 
+def test_force_does_not_remove_what_the_run_starts_from(here, data, capsys):
+    train("--data", data, "--augment", "--iterations", "2")
+    for option, kind in (("--weights", "caffemodel"), ("--snapshot", "solverstate")):
+        start = f"run/snap_iter_2.{kind}"
+        assert train("--data", data, "--augment", "--force", option, start) == 1
+        assert "choose another --output" in capsys.readouterr().err
+        assert os.path.exists(start)
+
+
 def test_epochs_count_passes_over_the_data(here, data):
     train("--data", data, "--augment", "--epochs", "1.5", "--batch-size", "4")
     assert read_solver("run/solver.prototxt").max_iter == 3
@@ -272,3 +282,21 @@ def test_a_solver_that_asks_for_a_gpu_is_answered(here, data, capsys):
     write_solver(here, solver_mode="GPU", max_iter=1)
     train("--data", data, "--augment", "--no-validation")
     assert "computing on the CPU" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "manifest", "words"),
+    [
+        (("ignore_label: 255", ""), {"ignored_pixels": 9}, ["hold pixels to ignore", "255"]),
+        (("num_output: 3", "num_output: 2"), {"green": 9}, ["up to class 2 (green)", "2 classes"]),
+    ],
+)
+def test_labels_that_do_not_suit_the_net_are_named(here, data, capsys, change, manifest, words):
+    shutil.copytree(data, "counted")
+    counts = {"class_pixels": {"background": 9, "green": manifest.get("green", 0)}}
+    counts["ignored_pixels"] = manifest.get("ignored_pixels", 0)
+    (here / "counted/manifest.json").write_text(json.dumps({"splits": {"train": counts}}))
+    write_solver(here, net_text().replace(*change))
+    assert train("--data", "counted", "--augment") == 1
+    said = capsys.readouterr().err
+    assert all(word in said for word in words)
