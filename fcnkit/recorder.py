@@ -14,6 +14,8 @@ from .metrics import ConfusionMatrix
 
 # Training scores are sampled this often between two displays: each takes an argmax over the scores.
 _SAMPLES = 5
+# Displays in a row with one predicted class that are no accident of the batches.
+_LASTING = 3
 # Steps over which the loss that is shown, not logged, is averaged.
 _RUNNING = 20
 _SECONDS_BETWEEN_DRAWINGS = 60
@@ -42,7 +44,7 @@ class Recorder(engine.Hooks):
         self._shown_at, self._shown_iteration = time.monotonic(), solver.iter
         self._drawn_at = time.monotonic()
         self._tested_at = self._saved_at = None
-        self._explained = False
+        self._explained, self._collapsed_displays = False, 0
         self.stopped, self.last_weights, self.last_test_matrix = False, None, None
 
     def before_step(self, solver):
@@ -121,6 +123,7 @@ class Recorder(engine.Hooks):
         )
         if self._matrix is not None and self._matrix.total:
             self._log.scores(iteration, "train", self._matrix)
+            self._watch_without_tests()
             self._matrix.reset()
         self._shown_at, self._shown_iteration = now, iteration
 
@@ -156,9 +159,18 @@ class Recorder(engine.Hooks):
                 if not broken:
                     self._explain(matrix)
 
+    def _watch_without_tests(self):
+        """Without a test net, explain a collapse that lasts for some displays of the training."""
+        if self._solver.test_nets:
+            return
+        is_collapsed = diagnosis.is_collapsed(self._matrix)
+        self._collapsed_displays = self._collapsed_displays + 1 if is_collapsed else 0
+        if self._collapsed_displays >= _LASTING:
+            self._explain(self._matrix)
+
     def _explain(self, matrix):
-        """Say once why the predictions may stay at one class, if they do."""
-        if self._explained or not self._solver.iter or not self._head:
+        """Say once why the predictions may stay at one class, if they do after some steps."""
+        if self._explained or not self._recent or not self._head:
             return
         if matrix is None or not diagnosis.is_collapsed(matrix):
             return
@@ -187,9 +199,7 @@ class Recorder(engine.Hooks):
     @staticmethod
     def _new_matrix(net, head):
         """A `ConfusionMatrix` for the scores of `net`, or None where it has no classes."""
-        if head is None or head.score not in net.blobs:
-            return None
-        return ConfusionMatrix(net.blobs[head.score].shape[1], head.ignore)
+        return head and ConfusionMatrix(net.blobs[head.score].shape[1], head.ignore)
 
 
 def _count(matrix, net, head, name):

@@ -300,3 +300,19 @@ def test_labels_that_do_not_suit_the_net_are_named(here, data, capsys, change, m
     assert train("--data", "counted", "--augment") == 1
     said = capsys.readouterr().err
     assert all(word in said for word in words)
+
+
+def test_a_lasting_collapse_is_explained_without_validation_too(here, data, capsys):
+    write_solver(here, net_text(filler=""))
+    train("--data", data, "--augment", "--no-validation")
+    assert capsys.readouterr().err.count("every pixel is predicted as") == 1
+
+
+def test_lmdbs_feed_data_layers_that_name_no_source(here, data):
+    classes = os.path.join(data, "classes.txt")
+    assert cli.run_module("fcnkit.data_prep.create_lmdb", [data, "lmdb", "--classes", classes]) == 0
+    assert train("--data", "lmdb") == 0
+    assert curves.parse_log("run/train.log")[-1]["test_mean_iou"] > 0.9
+    net = read_net("run/val.prototxt")
+    assert net.layer[1].data_param.source == str(here / "lmdb/val_db/labels")
+    assert list(read_solver("run/solver.prototxt").test_iter) == [3]
