@@ -25,6 +25,7 @@ COMMANDS = {
     "train": ("fcnkit.tools.train", "train an FCN from a solver"),
     "infer": ("fcnkit.tools.infer", "segment images: masks, overlays, scores"),
     "score": ("fcnkit.tools.score", "score a network or a folder of masks"),
+    "preview": ("fcnkit.tools.preview", "show DIGITS extensions on scores or on a network"),
     "demo": ("fcnkit.tools.demo", "run the whole chain on generated shapes and write a report"),
 }
 

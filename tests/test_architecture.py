@@ -10,6 +10,8 @@ from fcnkit.cli import COMMANDS
 
 REPO = Path(__file__).resolve().parent.parent
 
+SUBPACKAGES = ("prototxt", "data_prep", "tools", "web")
+
 # room -> packages of ours that it may import (itself always)
 MAY_IMPORT = {
     "caffeformat": set(),
@@ -17,12 +19,11 @@ MAY_IMPORT = {
     "fcnkit": {"caffeformat", "torchcaffe"},
     "prototxt": {"caffeformat", "fcnkit.prototxt"},
     "data_prep": {"caffeformat", "fcnkit", "fcnkit.data_prep"},
-    "tools": {"caffeformat", "fcnkit", "fcnkit.data_prep", "fcnkit.prototxt", "fcnkit.tools"},
+    "tools": {"caffeformat", "fcnkit", *(f"fcnkit.{room}" for room in SUBPACKAGES)},
     "web": {"caffeformat", "fcnkit", "fcnkit.data_prep", "fcnkit.prototxt", "fcnkit.web"},
     "digits_plugin": set(),
 }
 OURS = ("caffeformat", "torchcaffe", "fcnkit", "tools", "web", "data_prep", "prototxt")
-SUBPACKAGES = ("prototxt", "data_prep", "tools", "web")
 
 
 def _files(room):

@@ -9,6 +9,7 @@ from fcnkit.inference import Segmenter
 from fcnkit.palette import read_palette
 from fcnkit.preprocessing import Preprocessor, parse_mean
 from fcnkit.run_folder import read_run
+from fcnkit.tools.digits_model import open_model
 
 
 def positive(kind):
@@ -25,7 +26,7 @@ def positive(kind):
 
 
 def add_network(parser):
-    """`--net`, `--weights` or `--run`, and how images become the net's input."""
+    """`--net` and `--weights`, `--run` or `--digits-model`, and how images become the input."""
     group = parser.add_argument_group("network")
     group.add_argument("--net", help="deploy file, or an all-in-one file with its stages")
     group.add_argument("--weights", help="its .caffemodel (or .caffemodel.h5)")
@@ -36,6 +37,7 @@ def add_network(parser):
         help="an output of train: its net, newest snapshot, mean, scale, class names and palette, "
         "where no other option names them",
     )
+    add_digits_model(group, "the same from a model of DIGITS")
     group.add_argument(
         "--mean",
         help="subtracted from the input: B,G,R or mean.binaryproto or mean.txt (none; networks "
@@ -54,6 +56,16 @@ def add_network(parser):
         "size",
     )
     add_engine(group)
+
+
+def add_digits_model(parser, what):
+    """`--digits-model`; `what` it is for."""
+    parser.add_argument(
+        "--digits-model",
+        metavar="FILE",
+        help=f"{what}: a download (.tar.gz, .tar.bz2, .tar, .zip) or a job folder",
+    )
+    parser.set_defaults(opened_model=None)
 
 
 def add_engine(parser):
@@ -79,8 +91,8 @@ def add_classes(parser):
 
 
 def names_and_palette(args):
-    """(class names or None, palette) from the arguments of `add_classes` and `--run`."""
-    run = read_run(args.run_folder) if args.run_folder else None
+    """(class names or None, palette) from the arguments of `add_classes` and `add_network`."""
+    run = trained_run(args)
     names = read_class_names(args.classes) if args.classes else run and run.names
     if args.palette:
         return names, read_palette(args.palette)
@@ -89,16 +101,32 @@ def names_and_palette(args):
     return names, default_palette(names)
 
 
+def trained_run(args):
+    """The `Run` that `--run` or `--digits-model` names, or None."""
+    if args.run_folder and args.digits_model:
+        raise InputError("--run and --digits-model are two networks: give one of them")
+    if args.run_folder:
+        return read_run(args.run_folder)
+    if args.digits_model:
+        # Unpacked once, and there until the command ends.
+        args.opened_model = args.opened_model or open_model(args.digits_model)
+        return args.opened_model.run
+    return None
+
+
 def segmenter(args):
     """The `Segmenter` of the arguments of `add_network`; sets `args.net` and `args.weights`."""
     mean, scale = (parse_mean(args.mean) if args.mean else None), args.input_scale
-    if args.run_folder:
-        run = read_run(args.run_folder)
+    run = trained_run(args)
+    if run is not None:
         args.net, args.weights = args.net or run.net, args.weights or run.weights
         mean = run.mean if args.mean is None else mean
         scale = run.scale if scale is None else scale
     if not args.net or not args.weights:
-        raise InputError("give a network: --net and --weights, or --run FOLDER of a training")
+        raise InputError(
+            "give a network: --net and --weights, --run FOLDER of a training, or --digits-model "
+            "FILE"
+        )
     return Segmenter(
         args.net,
         args.weights,
