@@ -1,8 +1,8 @@
 """Caffe on PyTorch, under pycaffe's names."""
 
-from caffeformat import pb
+from caffeformat import NetSpec, params, pb, to_proto
 
-from . import io
+from . import coord_map, io, layers, net_spec
 from .blob import Blob
 from .device import set_device, set_mode_cpu, set_mode_gpu, set_random_seed
 from .layers import layer_type_list
@@ -36,14 +36,20 @@ __all__ = [
     "Layer",
     "NesterovSolver",
     "Net",
+    "NetSpec",
     "RMSPropSolver",
     "SGDSolver",
     "allow_python_modules",
+    "coord_map",
     "get_solver",
     "io",
     "layer_type_list",
+    "layers",
+    "net_spec",
+    "params",
     "set_device",
     "set_mode_cpu",
     "set_mode_gpu",
     "set_random_seed",
+    "to_proto",
 ]

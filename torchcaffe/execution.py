@@ -55,17 +55,16 @@ class Step:
         if self.manual:
             self.layer.reshape_blobs(self.bottoms, self.tops)
         else:
-            shapes = [blob.shape for blob in self.bottoms]
-            self.take_shapes(shapes)
-            for blob, shape in zip(self.tops, self.layer.top_shapes(shapes)):
+            for blob, shape in zip(self.tops, self.fit([blob.shape for blob in self.bottoms])):
                 blob.reshape(*shape)
         self._weigh_losses()
 
-    def take_shapes(self, shapes):
-        """Check that the layer takes bottoms of these shapes, and remember it."""
+    def fit(self, shapes):
+        """Check that the layer takes bottoms of these shapes; returns those of its tops."""
         self.shapes = None
-        self.layer.check(shapes)
+        fitted = self.layer.fit(shapes)
         self.shapes = shapes
+        return fitted
 
     def _weigh_losses(self):
         """A loss's diff is its weight: where backward passes start."""
@@ -84,7 +83,7 @@ class Step:
         bottoms = [blob.tensor() for blob in self.bottoms]
         shapes = [tuple(tensor.shape) for tensor in bottoms]
         if shapes != self.shapes:
-            self.take_shapes(shapes)
+            self.fit(shapes)
         if self.overwrites:
             self.overwritten = bottoms[0].data
             self.layer.overwrite(self.overwritten)

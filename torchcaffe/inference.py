@@ -27,7 +27,7 @@ def forward_lean(steps, outputs):
         else:
             shapes = [tuple(bottom.shape) for bottom in bottoms]
             if shapes != step.shapes:
-                step.take_shapes(shapes)
+                step.fit(shapes)
             if step.overwrites:
                 layer.overwrite(bottoms[0])
                 tops = bottoms

@@ -73,10 +73,10 @@ class Net(Passes):
         self.blobs, self.params = OrderedDict(), OrderedDict()
         self.layer_dict, self._steps, self._fills = OrderedDict(), [], {}
         register = ParamRegister()
-        unused, made, inputs = set(), set(), []
+        unused, inputs = set(), []
         for proto in self.message.layer:
             layer = create(proto, proto.phase if proto.HasField("phase") else self.phase)
-            step = self._wire(layer, unused, made)
+            step = self._wire(layer, unused)
             self._steps.append(step)
             self._set_up(step, register)
             self.layer_dict[layer.name] = layer.public
@@ -95,7 +95,7 @@ class Net(Passes):
             if weight
         ]
 
-    def _wire(self, layer, unused, made):
+    def _wire(self, layer, unused):
         """The Step of `layer`: its bottoms found, its tops made."""
         proto = layer.proto
         if layer.is_loss and not proto.top:
@@ -113,12 +113,6 @@ class Net(Passes):
             unused.discard(name)
         bottoms = [self.blobs[name] for name in proto.bottom]
         for name in proto.top:
-            if name in made and name not in proto.bottom:
-                raise layer.error(
-                    f'its top "{name}" is already the top of another layer; only a layer that '
-                    "also has it as its bottom may overwrite it (in place)."
-                )
-            made.add(name)
             unused.add(name)
             self.blobs.setdefault(name, Blob(device=self.device))
         tops = [self.blobs[name] for name in proto.top]

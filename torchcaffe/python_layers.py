@@ -5,8 +5,8 @@ imported when `allow_python_modules` lists it, or a package it is in.
 """
 
 import importlib
-import sys
 
+from .alias import lend_name
 from .blob import Blob
 from .layers.base import ManualLayer, register
 
@@ -74,8 +74,7 @@ class PythonLayer(ManualLayer):
                 f'to run here. If you trust it, call torchcaffe.allow_python_modules("{module}") '
                 "first."
             )
-        # Modules written for pycaffe say `import caffe`: this engine takes its place.
-        sys.modules.setdefault("caffe", sys.modules[__package__])
+        lend_name()
         try:
             found = importlib.import_module(module)
         except ImportError as error:

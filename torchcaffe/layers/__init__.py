@@ -1,4 +1,10 @@
-"""Caffe's layer types, one module a family; importing the package registers them all."""
+"""Caffe's layer types, one module a family; importing the package registers them all.
+
+In pycaffe `layers` is where a net_spec gets its layers, so that works here too:
+`from torchcaffe import layers as L; L.Convolution(bottom, num_output=8)`.
+"""
+
+import caffeformat
 
 from . import (
     accuracy,
@@ -41,3 +47,9 @@ __all__ = [
     "softmax",
     "spatial_pyramid",
 ]
+
+
+def __getattr__(name):
+    if name[:1].isupper():
+        return getattr(caffeformat.layers, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -33,9 +33,6 @@ class Accuracy(LossLayer):
                 f"{shapes[0][self.axis]} classes."
             )
 
-    def top_shapes(self, shapes):
-        return [(), (shapes[0][self.axis],)][: len(self.proto.top)]
-
     def forward(self, bottoms, params):
         scores, labels = bottoms
         index, valid = self.read_labels(labels, scores.shape, self.axis)
@@ -80,15 +77,6 @@ class ArgMax(Layer):
                 f"{candidates} values to choose from."
             )
 
-    def top_shapes(self, shapes):
-        shape = list(shapes[0])
-        if self.axis is not None:
-            shape[self.axis] = self.top_k
-            return [tuple(shape)]
-        whole = [1] * max(len(shape), 3)
-        whole[0], whole[1], whole[2] = shape[0], 2 if self.values else 1, self.top_k
-        return [tuple(whole)]
-
     def forward(self, bottoms, params):
         (x,) = bottoms
         if self.axis is not None:
@@ -96,7 +84,7 @@ class ArgMax(Layer):
             return [values if self.values else index]
         index, values = self._highest(x.flatten(1), 1)
         both = torch.stack([index, values] if self.values else [index], 1)
-        return [both.view(self.top_shapes([x.shape])[0])]
+        return [both.view(self.fitted[0])]
 
     def _highest(self, x, axis):
         """Indices (as floats) and values of the `top_k` highest along `axis`, the last first."""

@@ -122,9 +122,6 @@ class Eltwise(Layer):
         self.coefficients = coefficients or [1.0] * len(shapes)
         return []
 
-    def check(self, shapes):
-        self.require_same_shapes(shapes)
-
     def forward(self, bottoms, params):
         first, *others = bottoms
         if self.operation == pb.EltwiseParameter.SUM:
@@ -171,9 +168,6 @@ class _Broadcast(Layer):
                 f"its operand of shape {operand} does not fit its bottom of shape "
                 f"{tuple(shapes[0])} from axis {self.axis} on."
             )
-
-    def top_shapes(self, shapes):
-        return [shapes[0]]
 
     def aligned(self, operand, x):
         """`operand` with axes of 1 behind it, so that it meets `x` from `axis` on."""

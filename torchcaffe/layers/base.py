@@ -11,6 +11,7 @@ import difflib
 import torch
 
 from caffeformat import InputError
+from caffeformat.shape_rules import LOSSES, RULES, SOURCES, loss_shapes
 
 from .. import device
 
@@ -63,7 +64,8 @@ class Layer:
     """Base of all layer types.
 
     Attributes: `proto` (LayerParameter), `name`, `type`, `phase`, `blobs` (the layer's parameters
-    as Blobs, in Caffe's order; the net fills it in).
+    as Blobs, in Caffe's order; the net fills it in), and from `fit` on `fitted`, the shapes of the
+    tops for the bottoms at hand.
     """
 
     type = ""
@@ -93,11 +95,24 @@ class Layer:
         return []
 
     def check(self, shapes):
-        """Raise `InputError` where bottoms of these shapes do not fit (again at every reshape)."""
+        """Raise `InputError` where bottoms of these shapes do not fit what was set up."""
 
     def top_shapes(self, shapes):
-        """The tops' shapes for bottoms of these shapes; as the first bottom unless overridden."""
-        return [shapes[0]] * len(self.proto.top)
+        """The tops' shapes for bottoms of these shapes, by the rules in `caffeformat`.
+
+        Raises `InputError` where they do not fit.
+        """
+        if self.type in LOSSES:
+            return loss_shapes(self.proto, shapes)
+        if not shapes:
+            return SOURCES[self.type](self.proto)
+        return RULES[self.type](self.proto, shapes)
+
+    def fit(self, shapes):
+        """Check bottoms of these shapes, and set `fitted`, the shapes of the tops."""
+        self.check(shapes)
+        self.fitted = self.top_shapes(shapes)
+        return self.fitted
 
     def forward(self, bottoms, params):
         """Compute the tops, a sequence of tensors, from tensors; must not change the bottoms."""
@@ -127,16 +142,6 @@ class Layer:
             raise self.error(f"{field} is {axis}, but its bottom has shape {tuple(shape)}.")
         return axis % len(shape)
 
-    def require_same_shapes(self, shapes):
-        """Refuse bottoms that differ in shape."""
-        for index, shape in enumerate(shapes):
-            if shape != shapes[0]:
-                raise self.error(
-                    f"all its bottoms must have the same shape, but "
-                    f'"{self.proto.bottom[0]}" is {tuple(shapes[0])} and '
-                    f'"{self.proto.bottom[index]}" is {tuple(shape)}.'
-                )
-
     def require_index(self, index, classes, values, bottom):
         """Refuse an `index` tensor outside 0 .. classes - 1; `values` is what the bottom holds."""
         if not index.numel():
@@ -159,7 +164,7 @@ class ManualLayer(Layer):
 
     def reshape_blobs(self, bottoms, tops):
         """Give the tops their shapes (at set-up, and before every forward)."""
-        for top, shape in zip(tops, self.top_shapes([bottom.shape for bottom in bottoms])):
+        for top, shape in zip(tops, self.fit([bottom.shape for bottom in bottoms])):
             top.reshape(*shape)
 
     def forward_blobs(self, bottoms, tops):

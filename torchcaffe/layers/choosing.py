@@ -20,9 +20,6 @@ class BatchReindex(Layer):
         if len(shapes[1]) != 1:
             raise self.error(f"needs its second bottom of 1 axis, found {tuple(shapes[1])}.")
 
-    def top_shapes(self, shapes):
-        return [(shapes[1][0], *shapes[0][1:])]
-
     def forward(self, bottoms, params):
         x, chosen = bottoms
         index = chosen.long()
@@ -72,9 +69,6 @@ class Reduction(Layer):
         self.axis = self.canonical_axis(p.axis, shapes[0])
         self.operation, self.coefficient = p.operation, p.coeff
         return []
-
-    def top_shapes(self, shapes):
-        return [tuple(shapes[0][: self.axis])]
 
     def forward(self, bottoms, params):
         (x,) = bottoms

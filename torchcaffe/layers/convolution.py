@@ -5,6 +5,8 @@ import math
 import torch
 import torch.nn.functional as F
 
+from caffeformat.windows import convolution_windows
+
 from .base import Layer, Param, register
 from .deconvolve import deconvolve
 
@@ -19,64 +21,17 @@ class _Windows(Layer):
     """
 
     def setup(self, shapes):
-        p = self.proto.convolution_param
         shape = shapes[0]
-        self.axis = self.canonical_axis(p.axis, shape)
+        self.axis = self.canonical_axis(self.proto.convolution_param.axis, shape)
         spatial = len(shape) - self.axis - 1
         if not 1 <= spatial <= 3:
             raise self.error(
                 f"works on 1 to 3 axes after the channels, but its bottom has shape {tuple(shape)} "
                 f"with the channels on axis {self.axis}."
             )
-        self.kernel = self._sizes(p, "kernel_size", "kernel", spatial, None)
-        self.stride = self._sizes(p, "stride", "stride", spatial, 1)
-        self.pad = self._sizes(p, "pad", "pad", spatial, 0)
-        self.dilation = self._sizes(p, "dilation", None, spatial, 1)
-        for field in ("kernel", "stride", "dilation"):
-            if min(getattr(self, field)) < 1:
-                raise self.error(f"{field} must be 1 or more, found {getattr(self, field)}.")
+        windows = convolution_windows(self.proto, spatial)
+        self.kernel, self.stride, self.pad, self.dilation = zip(*windows)
         return []
-
-    def _sizes(self, p, field, prefix, spatial, default):
-        """One number a spatial axis from `field`, repeated or not, or from its _h and _w forms."""
-        listed = list(getattr(p, field))
-        if prefix and (p.HasField(f"{prefix}_h") or p.HasField(f"{prefix}_w")):
-            if spatial != 2 or listed:
-                raise self.error(
-                    f"{prefix}_h and {prefix}_w are for 2 spatial axes and exclude {field}; found "
-                    f"{spatial} axes and {field} {listed}."
-                )
-            return (getattr(p, f"{prefix}_h"), getattr(p, f"{prefix}_w"))
-        if not listed and default is not None:
-            listed = [default]
-        if len(listed) not in (1, spatial):
-            raise self.error(
-                f"{field} must be given once or {spatial} times (once a spatial axis), "
-                f"found {len(listed)} times."
-            )
-        return tuple(listed) if len(listed) == spatial else tuple(listed * spatial)
-
-    def extents(self):
-        """How far a window reaches along each spatial axis, dilation counted."""
-        return [d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation)]
-
-    def require_windows_fit(self, shape):
-        """Refuse a bottom in which not even one window fits."""
-        for size, pad, extent in zip(shape[self.axis + 1 :], self.pad, self.extents()):
-            if size + 2 * pad < extent:
-                raise self.error(
-                    f"its kernel reaches over {tuple(self.extents())}, more than the padded "
-                    f'bottom: "{self.proto.bottom[0]}" has shape {tuple(shape)}, pad is {self.pad}.'
-                )
-
-    def window_counts(self, shape):
-        """How many windows fit along each spatial axis of a bottom of `shape`, rounded down."""
-        return [
-            (size + 2 * pad - extent) // stride + 1
-            for size, pad, extent, stride in zip(
-                shape[self.axis + 1 :], self.pad, self.extents(), self.stride
-            )
-        ]
 
 
 class _Weighted(_Windows):
@@ -114,12 +69,6 @@ class _Weighted(_Windows):
                 f"its weights have shape {self.weight_shape()}, for {self.channels} channels, but "
                 f'its bottom "{self.proto.bottom[0]}" has shape {tuple(shapes[0])}.'
             )
-        self.require_same_shapes(shapes)
-
-    def top_shapes(self, shapes):
-        shape = shapes[0]
-        top = (*shape[: self.axis], self.outputs, *self.spatial_shape(shape))
-        return [top] * len(shapes)
 
     def forward(self, bottoms, params):
         bias = params[1] if self.bias else None
@@ -143,13 +92,6 @@ class Convolution(_Weighted):
     def weight_shape(self):
         return (self.outputs, self.channels // self.group, *self.kernel)
 
-    def check(self, shapes):
-        super().check(shapes)
-        self.require_windows_fit(shapes[0])
-
-    def spatial_shape(self, shape):
-        return self.window_counts(shape)
-
     def apply(self, x, weight, bias):
         if self._is_matrix_product(x, weight):
             return self._as_matrix_product(x, weight, bias)
@@ -164,7 +106,7 @@ class Convolution(_Weighted):
         """
         if x.device.type != "cpu" or len(self.kernel) != 2 or self.group != 1 or len(x) != 1:
             return False
-        positions = math.prod(self.window_counts(x.shape))
+        positions = math.prod(self.fitted[0][self.axis + 1 :])
         return weight.numel() // self.outputs >= 2 * positions and self.outputs >= 2 * positions
 
     def _as_matrix_product(self, x, weight, bias):
@@ -174,7 +116,7 @@ class Convolution(_Weighted):
             columns = F.unfold(x, self.kernel, self.dilation, self.pad, self.stride)[0]
         memory = getattr(weight, "gradient_memory", None)
         top = _MatrixProduct.apply(weight.flatten(1), columns, bias, memory)
-        return top.view(1, self.outputs, *self.window_counts(x.shape))
+        return top.view(1, self.outputs, *self.fitted[0][self.axis + 1 :])
 
 
 class _MatrixProduct(torch.autograd.Function):
@@ -218,22 +160,6 @@ class Deconvolution(_Weighted):
     def weight_shape(self):
         return (self.channels, self.outputs // self.group, *self.kernel)
 
-    def check(self, shapes):
-        super().check(shapes)
-        if min(self.spatial_shape(shapes[0])) < 1:
-            raise self.error(
-                f"pad {self.pad} leaves nothing of the output for a bottom of shape "
-                f"{tuple(shapes[0])}."
-            )
-
-    def spatial_shape(self, shape):
-        return [
-            stride * (size - 1) + extent - 2 * pad
-            for size, pad, extent, stride in zip(
-                shape[self.axis + 1 :], self.pad, self.extents(), self.stride
-            )
-        ]
-
     def apply(self, x, weight, bias):
         return deconvolve(x, weight, bias, self.stride, self.pad, self.dilation, self.group)
 
@@ -242,22 +168,14 @@ class Deconvolution(_Weighted):
 class Im2col(_Windows):
     """The windows of a convolution as columns: N x (C times kernel) x outputs."""
 
-    def check(self, shapes):
-        self.require_windows_fit(shapes[0])
-
-    def top_shapes(self, shapes):
-        shape = shapes[0]
-        channels = shape[self.axis] * math.prod(self.kernel)
-        return [(*shape[: self.axis], channels, *self.window_counts(shape))]
-
     def forward(self, bottoms, params):
         x = bottoms[0]
         windows = F.pad(x, [side for pad in reversed(self.pad) for side in (pad, pad)])
         spatial = range(self.axis + 1, x.dim())
-        for axis, extent, stride in zip(spatial, self.extents(), self.stride):
-            windows = windows.unfold(axis, extent, stride)
+        for axis, kernel, stride, dilation in zip(spatial, self.kernel, self.stride, self.dilation):
+            windows = windows.unfold(axis, dilation * (kernel - 1) + 1, stride)
         # Now: batch, channels, outputs, then each window, from which dilation leaves some.
         windows = windows[(..., *(slice(None, None, step) for step in self.dilation))]
         within = range(x.dim(), windows.dim())
         windows = windows.permute(*range(self.axis + 1), *within, *spatial)
-        return [windows.reshape(self.top_shapes([x.shape])[0])]
+        return [windows.reshape(self.fitted[0])]

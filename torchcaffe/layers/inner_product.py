@@ -18,8 +18,6 @@ class InnerProduct(Layer):
 
     def setup(self, shapes):
         p = self.proto.inner_product_param
-        if p.num_output < 1:
-            raise self.error("num_output must be 1 or more.")
         self.axis = self.canonical_axis(p.axis, shapes[0])
         self.outputs, self.transpose = p.num_output, p.transpose
         self.inputs = math.prod(shapes[0][self.axis :])
@@ -36,9 +34,6 @@ class InnerProduct(Layer):
                 f'"{self.proto.bottom[0]}" of shape {tuple(shapes[0])} has '
                 f"{math.prod(shapes[0][self.axis :])} from axis {self.axis} on."
             )
-
-    def top_shapes(self, shapes):
-        return [(*shapes[0][: self.axis], self.outputs)]
 
     def forward(self, bottoms, params):
         weight = params[0].t() if self.transpose else params[0]
@@ -62,9 +57,6 @@ class Embed(Layer):
         if p.bias_term:
             params.append(Param((self.outputs,), p.bias_filler))
         return params
-
-    def top_shapes(self, shapes):
-        return [(*shapes[0], self.outputs)]
 
     def forward(self, bottoms, params):
         index = bottoms[0].long()

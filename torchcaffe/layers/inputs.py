@@ -15,11 +15,12 @@ class Input(ManualLayer):
     fixed_tops = True
 
     def top_shapes(self, shapes):
-        wanted = [tuple(shape.dim) for shape in self.proto.input_param.shape]
-        tops = len(self.proto.top)
-        if len(wanted) not in (0, 1, tops):
-            raise self.error(f"needs one shape, or one for each of its {tops} tops.")
-        return (wanted or [()]) * tops if len(wanted) != tops else wanted
+        # Without any shape, the user's first reshape gives one.
+        return (
+            super().top_shapes(shapes)
+            if self.proto.input_param.shape
+            else [()] * len(self.proto.top)
+        )
 
     def forward_blobs(self, bottoms, tops):
         pass
@@ -38,9 +39,6 @@ class Parameter(ManualLayer):
     def setup(self, shapes):
         self.shared = False
         return [Param(self.proto.parameter_param.shape.dim)]
-
-    def top_shapes(self, shapes):
-        return [tuple(self.proto.parameter_param.shape.dim)]
 
     def forward_blobs(self, bottoms, tops):
         # As in Caffe from the first pass on: what was written into the top before is lost.
@@ -63,23 +61,14 @@ class DummyData(ManualLayer):
     def setup(self, shapes):
         p = self.proto.dummy_data_param
         constant = pb.FillerParameter(type="constant", value=0)
-        self.fillers = self._one_a_top(list(p.data_filler) or [constant], "data_filler")
+        fillers, tops = list(p.data_filler) or [constant], len(self.proto.top)
+        if len(fillers) not in (1, tops):
+            raise self.error(
+                f"needs one data_filler, or one for each of its {tops} tops; found {len(fillers)}."
+            )
+        self.fillers = fillers if len(fillers) == tops else fillers * tops
         self.filled = False
         return []
-
-    def _one_a_top(self, given, field):
-        tops = len(self.proto.top)
-        if len(given) not in (1, tops):
-            raise self.error(
-                f"needs one {field}, or one for each of its {tops} tops; found {len(given)}."
-            )
-        return given if len(given) == tops else given * tops
-
-    def top_shapes(self, shapes):
-        p = self.proto.dummy_data_param
-        # The older form has four fields instead of shapes.
-        older = zip(p.num, p.channels, p.height, p.width)
-        return self._one_a_top([tuple(shape.dim) for shape in p.shape] or list(older), "shape")
 
     def forward_blobs(self, bottoms, tops):
         for top, filler in zip(tops, self.fillers):

@@ -29,9 +29,6 @@ class LossLayer(Layer):
         elif p.HasField("normalize"):
             self.normalization = _MODES.VALID if p.normalize else _MODES.BATCH_SIZE
 
-    def top_shapes(self, shapes):
-        return [()]
-
     def require_one_label_a_vector(self, shapes, axis):
         """Refuse labels that are not as many as the vectors along `axis` of the predictions."""
         scores, labels = (tuple(shape) for shape in shapes[:2])

@@ -149,9 +149,6 @@ class InfogainLoss(LossLayer):
                 f"{tuple(shapes[0])}) need {classes} x {classes}."
             )
 
-    def top_shapes(self, shapes):
-        return [(), shapes[0]][: len(self.proto.top)]
-
     def forward(self, bottoms, params):
         scores, labels = bottoms[:2]
         classes = scores.shape[self.axis]

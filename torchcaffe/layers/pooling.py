@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 
 from caffeformat import pb
+from caffeformat.windows import pooling_windows
 
 from .base import Layer, register
 
@@ -13,19 +14,6 @@ _MAX, _AVE, _STOCHASTIC = (
     pb.PoolingParameter.STOCHASTIC,
 )
 _LOWEST = torch.finfo(torch.float32).min
-
-
-def pooled_size(size, kernel, stride, pad, ceil=True):
-    """How many windows Caffe lays over an axis of `size`.
-
-    It rounds up by default; only where there is padding, a last window that starts at or past
-    image + leading pad is dropped.
-    """
-    room = size + 2 * pad - kernel
-    count = (-(-room // stride) if ceil else room // stride) + 1
-    if pad and (count - 1) * stride >= size + pad:
-        count -= 1
-    return count
 
 
 @register("Pooling")
@@ -40,57 +28,26 @@ class Pooling(Layer):
 
     def setup(self, shapes):
         p = self.proto.pooling_param
-        if len(shapes[0]) != 4:
-            raise self.error(f"needs a bottom of 4 axes, found shape {tuple(shapes[0])}.")
-        self.method, self.everything = p.pool, p.global_pooling
-        self.ceil = p.round_mode == pb.PoolingParameter.CEIL
+        self.method = p.pool
         if len(self.proto.top) > 1 and self.method != _MAX:
             raise self.error("only MAX pooling has a second top (the winners' indices).")
-        self.stride = self._pair(p, "stride", 1)
-        self.pad = self._pair(p, "pad", 0)
-        if self.everything:
-            if p.HasField("kernel_size") or p.HasField("kernel_h") or p.HasField("kernel_w"):
-                raise self.error("global_pooling takes the whole image: leave out the kernel size.")
-            if self.pad != (0, 0) or self.stride != (1, 1):
-                raise self.error("global_pooling goes with pad 0 and stride 1.")
-        else:
-            self.kernel = self._pair(p, "kernel_size", 0, prefix="kernel")
-            if min(self.kernel) < 1 or min(self.stride) < 1:
-                raise self.error(
-                    f"kernel size and stride must be 1 or more, found {self.kernel}, {self.stride}."
-                )
-            if any(pad >= kernel for pad, kernel in zip(self.pad, self.kernel)):
-                raise self.error(f"pad {self.pad} must be less than the kernel, {self.kernel}.")
+        windows = pooling_windows(self.proto)
+        self.everything = windows is None
+        if not self.everything:
+            self.kernel, self.stride, self.pad, _ = zip(*windows)
+        elif p.HasField("kernel_size") or p.HasField("kernel_h") or p.HasField("kernel_w"):
+            raise self.error("global_pooling takes the whole image: leave out the kernel size.")
+        elif (p.pad, p.pad_h, p.pad_w, p.stride) != (0, 0, 0, 1):
+            raise self.error("global_pooling goes with pad 0 and stride 1.")
         return []
 
-    def _pair(self, p, field, default, prefix=None):
-        prefix = prefix or field
-        if p.HasField(f"{prefix}_h") or p.HasField(f"{prefix}_w"):
-            if p.HasField(field):
-                raise self.error(f"takes either {field} or {prefix}_h and {prefix}_w, not both.")
-            return getattr(p, f"{prefix}_h"), getattr(p, f"{prefix}_w")
-        return (getattr(p, field) if p.HasField(field) else default,) * 2
-
     def check(self, shapes):
-        if min(self.top_shapes(shapes)[0][2:]) < 1:
-            raise self.error(
-                f"its kernel {self.kernel} is more than the padded bottom: shape "
-                f"{tuple(shapes[0])} with pad {self.pad}."
-            )
-
-    def top_shapes(self, shapes):
-        *outer, height, width = shapes[0]
         if self.everything:
-            self.kernel = (height, width)
-        sizes = [
-            pooled_size(size, *geometry, self.ceil)
-            for size, *geometry in zip((height, width), self.kernel, self.stride, self.pad)
-        ]
-        return [(*outer, *sizes)] * len(self.proto.top)
+            self.kernel, self.stride, self.pad = shapes[0][2:], (1, 1), (0, 0)
 
     def forward(self, bottoms, params):
         (x,) = bottoms
-        sizes = self.top_shapes([x.shape])[0][2:]
+        sizes = self.fitted[0][2:]
         if self.method == _MAX:
             return max_pool(x, self.kernel, self.stride, self.pad, sizes, len(self.proto.top) > 1)
         if self.method == _AVE:
@@ -110,17 +67,12 @@ class Pooling(Layer):
         return windows.gather(4, chosen.clamp(max=windows.shape[4] - 1))[..., 0]
 
 
-def _reaches(size, kernel, stride, pad, count):
-    """How far the last window reaches past the end of the image, negative where it does not."""
-    return (count - 1) * stride + kernel - pad - size
-
-
 def _padded(x, kernel, stride, pad, sizes, value):
     """`x` with `value` around it so far that every window is inside."""
     sides = []
     for axis in (1, 0):
-        reach = _reaches(x.shape[2 + axis], kernel[axis], stride[axis], pad[axis], sizes[axis])
-        sides += [pad[axis], max(reach, 0)]
+        end = (sizes[axis] - 1) * stride[axis] + kernel[axis] - pad[axis]
+        sides += [pad[axis], max(end - x.shape[2 + axis], 0)]
     return F.pad(x, sides, value=value)
 
 

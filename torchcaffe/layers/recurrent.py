@@ -60,11 +60,6 @@ class _Recurrent(Layer):
                     f"its states must have shape {(1, x[1], self.outputs)}, found {tuple(shape)}."
                 )
 
-    def top_shapes(self, shapes):
-        steps, batch = shapes[0][:2]
-        hidden = [(1, batch, self.outputs)] * (self.states if self.exposed else 0)
-        return [(steps, batch, self.outputs), *hidden]
-
     def forward(self, bottoms, params):
         x, marks = bottoms[:2]
         static = bottoms[2] if self.static else None

@@ -40,9 +40,6 @@ class SoftmaxWithLoss(LossLayer):
     def check(self, shapes):
         self.require_one_label_a_vector(shapes, self.axis)
 
-    def top_shapes(self, shapes):
-        return [(), shapes[0]][: len(self.proto.top)]
-
     def forward(self, bottoms, params):
         scores, labels = bottoms
         index, valid = self.read_labels(labels, scores.shape, self.axis)

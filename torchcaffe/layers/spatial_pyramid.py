@@ -5,7 +5,7 @@ import torch
 from caffeformat import pb
 
 from .base import Layer, register
-from .pooling import average_pool, max_pool, pooled_size
+from .pooling import average_pool, max_pool
 
 
 @register("SPP")
@@ -19,26 +19,8 @@ class SPP(Layer):
         p = self.proto.spp_param
         if p.pool == pb.SPPParameter.STOCHASTIC:
             raise self.error("pool: STOCHASTIC is not available in a pyramid; use MAX or AVE.")
-        if p.pyramid_height < 1:
-            raise self.error("pyramid_height must be 1 or more.")
         self.height, self.maximum = p.pyramid_height, p.pool == pb.SPPParameter.MAX
         return []
-
-    def check(self, shapes):
-        if len(shapes[0]) != 4:
-            raise self.error(f"needs a bottom of 4 axes, found shape {tuple(shapes[0])}.")
-        least = 2 ** (self.height - 1)
-        if min(shapes[0][2:]) < least:
-            raise self.error(
-                f"pyramid_height {self.height} needs images of {least} x {least} or more, but its "
-                f"bottom has shape {tuple(shapes[0])}."
-            )
-
-    def top_shapes(self, shapes):
-        n, channels = shapes[0][:2]
-        if self.height == 1:
-            return [(n, channels, 1, 1)]
-        return [(n, channels * (4**self.height - 1) // 3)]
 
     def forward(self, bottoms, params):
         (x,) = bottoms
@@ -47,7 +29,7 @@ class SPP(Layer):
             bins = 2**level
             kernel = [-(-size // bins) for size in x.shape[2:]]
             pad = [(k * bins - size + 1) // 2 for k, size in zip(kernel, x.shape[2:])]
-            sizes = [pooled_size(size, k, k, p) for size, k, p in zip(x.shape[2:], kernel, pad)]
+            sizes = [bins, bins]
             if self.maximum:
                 levels += max_pool(x, kernel, kernel, pad, sizes)
             else:

@@ -1,0 +1,72 @@
+"""Scripts written for pycaffe run unchanged: `python -m torchcaffe script.py`."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+import torchcaffe
+from torchcaffe import coord_map, layers
+
+SCRIPT = """
+import sys
+import numpy as np
+import caffe
+import caffe.proto.caffe_pb2
+from caffe import layers as L, params as P
+from caffe.coord_map import crop
+from caffe.io import Transformer
+from caffe.proto import caffe_pb2 as pb2
+
+n = caffe.NetSpec()
+n.data = L.Input(shape=dict(dim=[1, 3, 20, 24]))
+n.conv = L.Convolution(n.data, num_output=2, kernel_size=4, pad=8, stride=4)
+n.pool = L.Pooling(n.conv, pool=P.Pooling.MAX, kernel_size=1)
+n.up = L.Deconvolution(n.pool, convolution_param=dict(num_output=2, kernel_size=4, stride=4))
+n.score = crop(n.up, n.data)
+with open(sys.argv[1], "w") as f:
+    f.write(str(n.to_proto()))
+caffe.set_mode_cpu()
+net = caffe.Net(sys.argv[1], caffe.TEST)
+assert caffe.proto.caffe_pb2.NetParameter is pb2.NetParameter
+assert isinstance(net.blobs["data"], caffe.Blob)
+print(net.forward()["score"].shape, __name__)
+"""
+
+
+def _run(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "torchcaffe", *map(os.fspath, arguments)],
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_script_that_imports_caffe_runs(tmp_path):
+    (tmp_path / "script.py").write_text(SCRIPT)
+    result = _run(tmp_path / "script.py", tmp_path / "net.prototxt")
+    assert (result.stdout, result.stderr) == ("(1, 2, 20, 24) __main__\n", "")
+
+
+def test_error_for_people_ends_a_script_without_traceback(tmp_path):
+    (tmp_path / "script.py").write_text("import caffe; caffe.Net('nowhere.prototxt', caffe.TEST)")
+    result = _run(tmp_path / "script.py")
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: nowhere.prototxt") and "Traceback" not in result.stderr
+    assert _run(tmp_path / "missing.py").returncode == 1
+    assert _run().returncode == 2
+
+
+def test_crop_aligns_what_deconvolution_made_larger():
+    data = layers.Input(shape={"dim": [1, 3, 64, 64]})
+    down = layers.Convolution(data, num_output=1, kernel_size=4, stride=4, pad=8)
+    param = {"num_output": 1, "kernel_size": 4, "stride": 4}
+    up = layers.Deconvolution(down, convolution_param=param)
+    net = torchcaffe.to_proto(coord_map.crop(up, data))
+    assert list(net.layer[-1].crop_param.offset) == [8]
+
+
+def test_layers_module_offers_only_layer_types():
+    with pytest.raises(AttributeError):
+        _ = layers.no_such_family
