@@ -20,7 +20,7 @@ MAX_CLASSES = 256
 MAX_PIXELS = 16 * 1024 * 1024
 # 1 GiB of float32 scores: 21 classes at 4000 x 3000 pass, 256 classes at 1024 x 1024 just do.
 MAX_VALUES = 256 * 1024 * 1024
-BLOCK_BYTES = 512 * 1024
+BLOCK_BYTES = 2 * 1024 * 1024
 
 ClassMap = collections.namedtuple(
     "ClassMap",
