@@ -14,10 +14,9 @@ import traceback
 
 from caffeformat import InputError
 
-# Items that a worker may have been sent and not answered: one in work, one to go on with.
-_SENT = 2
-# Items that may be under way or finished out of order, a worker. It bounds memory.
-_WINDOW = 4
+# Items, a worker, that may be waiting, in work, or finished before their turn. So many that workers
+# do not run dry when this process has to wait for a processor, so few that memory is bounded.
+_AHEAD = 4
 
 
 def processors():
@@ -52,15 +51,12 @@ def _run(crew, items, take):
     sent = taken = 0
     more = True
     while True:
-        while more and sent - taken < _WINDOW * len(crew):
-            helper = min(crew, key=lambda helper: helper.pending)
-            if helper.pending >= _SENT:
-                break
+        while more and sent - taken < _AHEAD * len(crew):
             item = next(items, None)
             if item is None:
                 more = False
                 break
-            helper.send(item)
+            min(crew, key=lambda helper: helper.pending).send(item)
             sent += 1
         if sent == taken:
             return
