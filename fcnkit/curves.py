@@ -126,6 +126,6 @@ def plot(path, rows, title=""):
         axes.grid(alpha=0.3)
         if axes.lines:
             axes.legend(fontsize=8)
-    figure.tight_layout()
+    figure.subplots_adjust(left=0.06, right=0.98, bottom=0.12, top=0.92, wspace=0.14)
     with atomic_write(path) as file:
         figure.savefig(file, format="png")
