@@ -3,6 +3,7 @@
 Both kinds are ordered maps from keys to serialized `Datum`s; readers look alike.
 """
 
+import contextlib
 import os
 import shutil
 
@@ -57,8 +58,9 @@ class LmdbReader:
         environment, users = self._environments.get(self._key, (None, 0))
         if environment is None:
             environment = _open_environment(path)
+        with _reported(path):
+            self._transaction = environment.begin()
         self._environments[self._key] = environment, users + 1
-        self._transaction = environment.begin()
         self._length = environment.stat()["entries"]
 
     def __len__(self):
@@ -66,15 +68,18 @@ class LmdbReader:
 
     def keys(self):
         """All keys, in order, one by one."""
-        return self._transaction.cursor().iternext(keys=True, values=False)
+        with _reported(self.path):
+            yield from self._transaction.cursor().iternext(keys=True, values=False)
 
     def items(self):
         """All (key, value) pairs, in the order of the keys, one by one."""
-        return self._transaction.cursor().iternext()
+        with _reported(self.path):
+            yield from self._transaction.cursor().iternext()
 
     def get(self, key):
         """The value of `key` (bytes), or None."""
-        return self._transaction.get(key)
+        with _reported(self.path):
+            return self._transaction.get(key)
 
     def close(self):
         """Close the database; closing twice is allowed."""
@@ -95,21 +100,29 @@ class LmdbReader:
         self.close()
 
 
+@contextlib.contextmanager
+def _reported(path):
+    """LMDB's own errors as ours."""
+    import lmdb
+
+    try:
+        yield
+    except (lmdb.LockError, lmdb.ReadersFullError) as error:
+        raise InputError(f"{path}: locked by other programs; close those first") from error
+    except lmdb.Error as error:
+        raise FormatError(path, f"cannot be read as an LMDB: {error}") from error
+
+
 def _open_environment(path):
     import lmdb
 
     # A lock file means that somebody may write: then join the locking, where that is permitted.
-    for lock in [True, False] if os.path.exists(os.path.join(path, "lock.mdb")) else [False]:
+    lock = os.path.exists(os.path.join(path, "lock.mdb"))
+    with _reported(path):
         try:
             environment = lmdb.open(path, readonly=True, create=False, lock=lock)
-            break
-        except (lmdb.ReadonlyError, PermissionError) as error:
-            if not lock:
-                raise InputError(f"{path}: may not be read: {error}") from error
-        except lmdb.LockError as error:
-            raise InputError(f"{path}: locked by another program; close that first") from error
-        except lmdb.Error as error:
-            raise FormatError(path, f"cannot be opened as an LMDB: {error}") from error
+        except lmdb.ReadonlyError:
+            environment = lmdb.open(path, readonly=True, create=False, lock=False)
     # A page behind the end of a truncated file would end this process, not raise an error.
     needed = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
     size = os.path.getsize(os.path.join(path, "data.mdb"))

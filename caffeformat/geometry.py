@@ -58,10 +58,7 @@ class CoordMap(collections.namedtuple("CoordMap", "axis scale shift")):
         )
 
     def _spread(self, count):
-        if len(self.scale) not in (1, count):
-            raise InputError(f"{len(self.scale)} spatial axes here and {count} there")
-        repeat = count // len(self.scale)
-        return self.scale * repeat, self.shift * repeat
+        return _each(self.scale, count), _each(self.shift, count)
 
 
 IDENTITY = CoordMap(None, (Fraction(1),), (Fraction(0),))
@@ -119,6 +116,8 @@ def crop_offset(net, crop_layer_name):
             f"Crop layers are: {', '.join(crops) or 'none'}"
         )
     layer = net.layer[crops[crop_layer_name]]
+    if len(layer.bottom) != 2:
+        raise InputError(f'layer "{layer.name}": has {len(layer.bottom)} bottoms; expected two')
     # Only what comes before: blobs may be changed in place later.
     before = type(net)()
     before.layer.extend(net.layer[: crops[crop_layer_name]])
@@ -148,11 +147,18 @@ def _crop_offsets(layer):
     offsets, first = list(layer.crop_param.offset) or [0], _crop_axis(layer)
     if first == 2:
         return offsets
+    if not 0 <= first < 4:
+        raise InputError(f'layer "{layer.name}": cannot crop from axis {first} on')
     offsets = _each(offsets, 4 - first)
     return [offsets[axis - first] if axis >= first else 0 for axis in (2, 3)]
 
 
 def _each(values, count):
+    """One value for each of `count` axes."""
+    if len(values) not in (1, count):
+        raise InputError(
+            f"{len(values)} values for {count} spatial axes; expected one, or one each"
+        )
     return list(values) * count if len(values) == 1 else list(values)
 
 
@@ -160,14 +166,15 @@ ReceptiveField = collections.namedtuple("ReceptiveField", "size stride center")
 ReceptiveField.__doc__ = """What one value of a blob sees of the net's input, each a tuple of one
 number an axis: `size` of the window in pixels (largest over all paths), `stride` between neighbours
 and `center` of the first window (Fractions)."""
+_INPUT_FIELD = ReceptiveField((1,), (Fraction(1),), (Fraction(0),))
 
 
 def receptive_fields(net):
     """Blob name -> `ReceptiveField` for the blobs that keep the input's coordinates.
 
-    The input of a blob is the first blob without bottoms that its first path leads to.
+    Where paths of several inputs meet, stride and center are those along the first one.
     """
-    fields = {}
+    fields, made = {}, {top for layer in net.layer for top in layer.top}
     for layer in net.layer:
         if not layer.bottom:
             fields.update((top, _INPUT_FIELD) for top in layer.top)
@@ -175,7 +182,7 @@ def receptive_fields(net):
         up = layer_map(layer)
         for bottom in layer.bottom:
             # Blobs that no layer makes are inputs as well.
-            fields.setdefault(bottom, None if _is_top(net, bottom) else _INPUT_FIELD)
+            fields.setdefault(bottom, None if bottom in made else _INPUT_FIELD)
         sources = layer.bottom[:1] if layer.type == "Crop" else layer.bottom
         seen = [fields[bottom] for bottom in sources if fields[bottom] is not None]
         if up is None or not seen:
@@ -183,9 +190,6 @@ def receptive_fields(net):
             continue
         fields.update((top, _field_above(layer, up, seen)) for top in layer.top)
     return {blob: field for blob, field in fields.items() if field is not None}
-
-
-_INPUT_FIELD = ReceptiveField((1,), (Fraction(1),), (Fraction(0),))
 
 
 def _field_above(layer, up, seen):
@@ -211,10 +215,6 @@ def _reach(layer, count):
     else:
         reach = [1]
     return _each(reach, count)
-
-
-def _is_top(net, blob):
-    return any(blob in layer.top for layer in net.layer)
 
 
 def _window_map(axis, windows):

@@ -138,8 +138,8 @@ def _count_uses(net):
         for index, blob in enumerate(layer.top):
             if blob in last_top and blob not in layer.bottom[index : index + 1]:
                 raise InputError(
-                    f'layer "{layer.name}": its top "{blob}" is made by layer '
-                    f'"{net.layer[last_top[blob][0]].name}" already; give it another name'
+                    f'layer "{layer.name}": its top "{blob}" is already the top of layer '
+                    f'"{net.layer[last_top[blob][0]].name}"; give it another name'
                 )
             last_top[blob] = number, index
         for index, weight in enumerate(layer.loss_weight[: len(layer.top)]):

@@ -154,6 +154,36 @@ def test_missing_and_mistaken_databases(golden_files, tmp_path):
             open_database(path, backend)
 
 
+HOLD_READER = """
+import lmdb, sys
+transaction = lmdb.open(sys.argv[1], max_readers=1).begin()
+print("reading", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_an_lmdb_whose_lock_other_programs_fill(tmp_path):
+    with LmdbWriter(tmp_path / "db") as writer:
+        writer.put(b"a", b"1")
+    command = [sys.executable, "-c", HOLD_READER, str(tmp_path / "db")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as reader:
+        assert reader.stdout.readline() == b"reading\n"
+        with pytest.raises(InputError, match="locked by other programs"):
+            open_database(tmp_path / "db")
+        reader.communicate()
+    assert open_database(tmp_path / "db").get(b"a") == b"1"
+
+
+def test_an_lmdb_whose_pages_are_damaged(golden_files, tmp_path):
+    whole = bytearray((golden_files / "lmdb_gray" / "data.mdb").read_bytes())
+    page = int.from_bytes(whole[10 + 4096 : 12 + 4096], "little")
+    assert page & 8  # a meta page; the tree's only page comes after the two of them
+    whole[2 * 4096 + 10] = 0  # it no longer says that it is a leaf
+    (tmp_path / "data.mdb").write_bytes(whole)
+    with pytest.raises(InputError, match="cannot be read as an LMDB"):
+        list(open_database(tmp_path).items())
+
+
 def test_an_empty_lmdb(tmp_path):
     LmdbWriter(tmp_path / "db").close()
     with pytest.raises(InputError, match="empty"):

@@ -82,7 +82,10 @@ def test_a_loss_weight_moves_onto_the_split():
 @pytest.mark.parametrize(
     "text, words",
     [
-        ('layer { name: "a" top: "x" } layer { name: "b" top: "x" }', '"x" is made by layer "a"'),
+        (
+            'layer { name: "a" top: "x" } layer { name: "b" top: "x" }',
+            '"b": its top "x" is already the top of layer "a"',
+        ),
         (
             'layer { name: "a" top: "x" } layer { name: "b" bottom: "x" top: "y" }'
             'layer { name: "relu" bottom: "x" top: "x" }',
