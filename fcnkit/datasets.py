@@ -1,6 +1,7 @@
 """Images with their labels, from folders or from a pair of LMDBs, behind one face."""
 
 import collections
+import contextlib
 import os
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy as np
 from caffeformat import InputError, datum_to_array, open_database, pb
 
 from .classes import read_class_names
+from .digits_jobs import class_names_and_palette, is_job
 from .images import IMAGE_SUFFIXES, open_image, read_rgb
 from .labels import read_label
 from .palette import distinct_palette, palette_from_image, read_palette, voc_palette
@@ -204,7 +206,7 @@ def open_dataset(path, split, colours=None):
 
     Where `locate` finds no such split, `path` itself may hold images and labels. `classes.txt`,
     `palette.txt` and `<split>.txt` (the names of the images in a database) are taken from `path`
-    where they are. `colours` as in `FolderDataset`.
+    where they are, names and palette of a DIGITS job from the job. `colours` as in `FolderDataset`.
     """
     path = os.fspath(path)
     location = locate(path, split) or locate(path)
@@ -215,6 +217,10 @@ def open_dataset(path, split, colours=None):
         )
     classes = read_if_there(read_class_names, path, "classes.txt")
     palette = read_if_there(read_palette, path, "palette.txt")
+    if classes is None and palette is None and is_job(path):
+        # The images are there whether the job can be read or not.
+        with contextlib.suppress(InputError):
+            classes, palette = class_names_and_palette(path)
     if location.kind == "folders":
         return FolderDataset(location.images, location.labels, classes, palette, colours)
     ids = read_if_there(read_ids, path, f"{split}.txt")

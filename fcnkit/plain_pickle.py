@@ -9,6 +9,7 @@ import collections
 import io
 import os
 import pickle
+import struct
 
 from caffeformat import FormatError, InputError
 from caffeformat.files import read_bytes
@@ -19,6 +20,7 @@ MAX_BYTES = 64 << 20
 _ERRORS = (
     pickle.UnpicklingError,
     ArithmeticError,
+    AssertionError,
     AttributeError,
     EOFError,
     LookupError,
@@ -26,6 +28,7 @@ _ERRORS = (
     RecursionError,
     TypeError,
     ValueError,
+    struct.error,
 )
 
 

@@ -112,6 +112,23 @@ def segment_files(segmenter, images, output, palette, names=None, opacity=0.6, s
         yield Result(name, image.shape[1::-1], entries, None)
 
 
+def rounded_scores(scores, dtype):
+    """`scores` (C x H x W) as `dtype`, with the class of highest score kept at every pixel.
+
+    Scores that were different may become equal; then those of classes before the winner, which
+    `argmax` would take instead, are made smaller by the least step.
+    """
+    rounded = scores.astype(dtype)
+    winner = scores.argmax(0)
+    lost = rounded.argmax(0) != winner
+    columns = rounded[:, lost]
+    before = np.arange(len(scores))[:, None] < winner[lost]
+    tied = before & (columns == columns.max(0, initial=-np.inf))
+    columns[tied] = np.nextafter(columns[tied], columns.dtype.type(-np.inf))
+    rounded[:, lost] = columns
+    return rounded
+
+
 def _as_dict(path, image, entries):
     return {
         "image": os.fspath(path),
@@ -126,14 +143,14 @@ def _as_dict(path, image, entries):
 
 def _write_scores(target, scores, kind, blob, image):
     largest = float(np.abs(scores).max())
-    if kind == "float16" and largest > np.finfo(np.float16).max:
+    if kind == "float16" and largest >= np.finfo(np.float16).max:
         raise InputError(
             f"{image}: scores of up to {largest:.3g} do not fit float16: use --save-scores float32"
         )
     with atomic_write(target) as file:
         np.savez(
             file,
-            scores=scores.astype(SCORE_TYPES[kind]),
+            scores=rounded_scores(scores, SCORE_TYPES[kind]),
             blob=np.array(blob),
             shape=np.array(scores.shape),
             image=np.array(os.fspath(image)),

@@ -9,6 +9,7 @@ from tqdm import tqdm
 from caffeformat import InputError
 from fcnkit import cli
 from fcnkit.tools import options
+from fcnkit.tools.digits_model import open_for_training
 from fcnkit.training import Observer, train
 
 # option -> field of the solver that it sets
@@ -24,7 +25,7 @@ _FIELDS = {
 
 def add_arguments(parser):
     """Declare the command's arguments."""
-    parser.add_argument("solver", help="solver.prototxt")
+    parser.add_argument("solver", nargs="?", help="solver.prototxt")
     parser.add_argument("--output", "-o", required=True, help="folder for everything that is made")
     parser.add_argument(
         "--data", help="dataset folder (of create_lmdb) for data layers that name no source"
@@ -32,6 +33,7 @@ def add_arguments(parser):
     start = parser.add_argument_group("where to start").add_mutually_exclusive_group()
     start.add_argument("--weights", help="a .caffemodel: layers of the same names start from it")
     start.add_argument("--snapshot", help="a .solverstate: go on from it")
+    options.add_digits_model(parser, "go on with a model of DIGITS, by its own solver and weights")
     parser.add_argument(
         "--resume",
         action="store_true",
@@ -89,6 +91,10 @@ def add_arguments(parser):
 
 def run(args):
     """Train; 130 where Ctrl-C ended it early."""
+    if args.digits_model:
+        take_digits_model(args)
+    elif not args.solver:
+        raise InputError("give a solver: train solver.prototxt, or --digits-model FILE")
     with Console() as console, Interruption() as interruption:
         outcome = train(
             args.solver,
@@ -118,6 +124,14 @@ def run(args):
         "the same command with --resume goes on"
     )
     return 130
+
+
+def take_digits_model(args):
+    """Set the solver and weights that `--digits-model` brings, where no other option does."""
+    model, solver = open_for_training(args.digits_model, args.output, args.resume, args.force)
+    args.solver = args.solver or solver
+    if not args.weights and not args.snapshot:
+        args.weights = model.weights
 
 
 def overrides(args):
