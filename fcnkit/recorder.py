@@ -7,9 +7,9 @@ import time
 import numpy as np
 
 from caffeformat import InputError, pb
+from caffeformat.lr_policy import learning_rate
 
 from . import diagnosis, engine, networks, snapshots
-from .learning_rate import learning_rate
 from .metrics import ConfusionMatrix
 
 # Training scores are sampled this often between two displays: each takes an argmax over the scores.

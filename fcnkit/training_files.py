@@ -19,12 +19,12 @@ from caffeformat import (
     read_solver,
     write_text,
 )
+from caffeformat.lr_policy import learning_rate
 
 from . import networks
 from .class_weights import weigh_loss
 from .datasets import open_dataset
 from .joint_data import count_classes, is_segmentation_data, options_of, set_options
-from .learning_rate import learning_rate
 
 
 class RunFiles:

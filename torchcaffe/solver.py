@@ -13,10 +13,10 @@ import os
 import time
 
 from caffeformat import InputError, pb, read_net, read_solver, upgrade_solver
+from caffeformat.lr_policy import current_step, learning_rate
 
 from . import log
 from .device import set_random_seed
-from .lr_policy import current_step, learning_rate
 from .net import Net
 from .optimizer import Optimizer
 from .snapshot import restore_snapshot, write_snapshot

@@ -8,8 +8,8 @@ import pytest
 
 import torchcaffe
 from caffeformat import InputError, parse_text, pb, read_caffemodel, read_solver_state
+from caffeformat.lr_policy import learning_rate
 from torchcaffe import log
-from torchcaffe.lr_policy import learning_rate
 from torchcaffe.solver import Solver
 
 NET = """

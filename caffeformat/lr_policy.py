@@ -2,7 +2,7 @@
 
 import math
 
-from caffeformat import InputError
+from .errors import InputError
 
 _POLICIES = {}
 

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from caffeformat import InputError, parse_text, pb
-from fcnkit.learning_rate import learning_rate
+from caffeformat.lr_policy import learning_rate
 
 
 @pytest.mark.parametrize(
@@ -25,5 +25,5 @@ def test_policies(text, iteration, expected):
 
 
 def test_an_unknown_policy_is_named():
-    with pytest.raises(InputError, match=r"'warm'.*poly"):
+    with pytest.raises(InputError, match='"warm".*poly'):
         learning_rate(parse_text('lr_policy: "warm"', pb.SolverParameter), 0)
