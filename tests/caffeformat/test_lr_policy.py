@@ -25,5 +25,5 @@ def test_policies(text, iteration, expected):
 
 
 def test_an_unknown_policy_is_named():
-    with pytest.raises(InputError, match='"warm".*poly'):
+    with pytest.raises(InputError, match=r'"warm".*poly'):
         learning_rate(parse_text('lr_policy: "warm"', pb.SolverParameter), 0)
