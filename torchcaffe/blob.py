@@ -18,10 +18,11 @@ from caffeformat import InputError
 class _Half:
     """The data or the diff of a blob: a tensor, and the array of it that is in somebody's hands."""
 
-    __slots__ = ("_array", "_mirror", "pinned", "tensor")
+    __slots__ = ("_array", "_mirror", "pending", "pinned", "tensor")
 
     def __init__(self):
         self.tensor = None
+        self.pending = None  # computes the tensor, when somebody asks for it
         self.pinned = False  # memory shared with another blob: always copied into, never swapped
         self._array = None
         self._mirror = None
@@ -161,6 +162,8 @@ class Blob:
 
     def gradient(self):
         """The diff as a tensor on the blob's device (zeros when nothing was written yet)."""
+        if self._diff.pending is not None:
+            self.set_diff(self._diff.pending())
         if self._diff.tensor is None:
             self._diff.tensor = torch.zeros(self.shape, device=self.device)
         return self._diff.tensor
@@ -190,7 +193,15 @@ class Blob:
 
     def set_diff(self, tensor):
         """Take `tensor`, of the blob's shape, as the new diff."""
+        self._diff.pending = None
         self._diff.set(tensor)
+
+    def set_diff_later(self, compute):
+        """Take what `compute()` returns as the new diff, once somebody asks for the diff."""
+        if self._diff.held():
+            self.set_diff(compute())
+        else:
+            self._diff.pending = compute
 
     def fill(self, values):
         """Copy `values` (tensor of the blob's shape) into the memory that is there."""

@@ -22,6 +22,7 @@ class Step:
         "bottom_names",
         "bottom_needs",
         "bottoms",
+        "fused",
         "graph",
         "in_place",
         "layer",
@@ -49,6 +50,7 @@ class Step:
         self.loss_weights = [0.0] * len(tops)
         self.overwrites = False  # it computes in place, in the memory of its bottom
         self.shapes = self.graph = self.overwritten = None
+        self.fused = None  # the FusedNormalization that may stand for it
 
     def reshape(self):
         """Check the bottoms' shapes and give the tops theirs."""
@@ -75,6 +77,8 @@ class Step:
     def forward(self):
         """Compute the tops' data, keeping what a backward pass needs."""
         self.graph = self.overwritten = None
+        if self.fused is not None:
+            self.fused.graph = None
         if self.manual:
             if not self.layer.fixed_tops:
                 self.reshape()
@@ -91,8 +95,7 @@ class Step:
         elif self.needs_backward:
             self._forward_with_graph(bottoms)
         else:
-            tops = self.layer.forward(bottoms, [blob.tensor() for blob in self.params])
-            for blob, top in zip(self.tops, tops):
+            for blob, top in zip(self.tops, self.layer.forward(bottoms, self.param_tensors())):
                 blob.set_data(top)
         if any(self.loss_weights):
             self._weigh_losses()
@@ -101,23 +104,36 @@ class Step:
         wanted = []
         for index, needs in enumerate(self.bottom_needs):
             if needs:
-                # What is computed in place must not change under a graph that looks at it.
-                apart = self.in_place[index] and self.bottoms[index].data_held
-                leaf = bottoms[index].clone() if apart else bottoms[index].data
-                bottoms[index] = leaf.requires_grad_()
-                wanted.append(leaf)
-        params = []
+                bottoms[index] = self.bottom_leaf(index)
+                wanted.append(bottoms[index])
+        tops = self.layer.forward(bottoms, self.param_leaves(wanted))
+        self.graph = wanted, tops
+        for blob, top in zip(self.tops, tops):
+            blob.set_data(top.data)
+
+    def bottom_leaf(self, index):
+        """A bottom's tensor as the beginning of a graph."""
+        blob = self.bottoms[index]
+        # What is computed in place must not change under a graph that looks at it.
+        apart = self.in_place[index] and blob.data_held
+        leaf = blob.tensor().clone() if apart else blob.tensor().data
+        return leaf.requires_grad_(self.bottom_needs[index])
+
+    def param_tensors(self):
+        """The parameters, without a graph."""
+        return [blob.tensor() for blob in self.params]
+
+    def param_leaves(self, wanted):
+        """The parameters as the beginnings of a graph; appends to `wanted` those that need it."""
+        leaves = []
         for blob, needs in zip(self.params, self.param_needs):
             tensor = blob.tensor()
             if needs:
                 tensor = tensor.data.requires_grad_()
                 tensor.gradient_memory = blob.gradient_memory
                 wanted.append(tensor)
-            params.append(tensor)
-        tops = self.layer.forward(bottoms, params)
-        self.graph = wanted, tops
-        for blob, top in zip(self.tops, tops):
-            blob.set_data(top.data)
+            leaves.append(tensor)
+        return leaves
 
     def backward(self):
         """Compute the bottoms' diffs from the tops', and add to the parameters' diffs."""
@@ -130,6 +146,8 @@ class Step:
                 diff = blob.gradient()
                 blob.set_diff(self.layer.gradient_of_overwritten(self.overwritten, diff))
             return
+        if self.graph is None and self.fused is not None and self.fused.graph is not None:
+            self.fused.take_apart()
         if self.graph is None:
             raise self.layer.error("its backward pass needs a forward pass first.")
         self._refuse_gradient_of_labels()
@@ -138,6 +156,10 @@ class Step:
             if needs:
                 gradient = next(gradients)
                 blob.set_diff(blob.tensor().new_zeros(blob.shape) if gradient is None else gradient)
+        self.add_param_diffs(gradients)
+
+    def add_param_diffs(self, gradients):
+        """Add what the iterator `gradients` yields to the diffs of the parameters that need it."""
         for blob, needs in zip(self.params, self.param_needs):
             if needs:
                 gradient = next(gradients)

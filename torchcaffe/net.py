@@ -88,12 +88,7 @@ class Net(Passes):
         self._layer_names = [step.layer.name for step in self._steps]
         self.inputs, self.outputs = inputs, sorted(unused)
         self.learnable_params = register.learnable
-        self._loss_tops = [
-            blob
-            for step in self._steps
-            for blob, weight in zip(step.tops, step.loss_weights)
-            if weight
-        ]
+        self._prepare_passes()
 
     def _wire(self, layer, unused):
         """The Step of `layer`: its bottoms found, its tops made."""

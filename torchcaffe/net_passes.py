@@ -4,9 +4,20 @@ import numpy as np
 
 from caffeformat import InputError
 
+from .fusion import fuse
+
 
 class Passes:
-    """The part of `Net` that runs. Needs `_steps`, `blobs`, `inputs`, `outputs`, `_loss_tops`."""
+    """The part of `Net` that runs, once `_steps`, `blobs` and the lists of names are there."""
+
+    def _prepare_passes(self):
+        self._pairs, self._plans, self._callback_lists = fuse(self._steps), {}, {}
+        self._loss_tops = [
+            blob
+            for step in self._steps
+            for blob, weight in zip(step.tops, step.loss_weights)
+            if weight
+        ]
 
     def forward(self, blobs=None, start=None, end=None, keep_blobs=True, **kwargs):
         """Compute the net's outputs.
@@ -33,14 +44,26 @@ class Passes:
 
     def run_forward(self, first=0, last=None):
         """Run layers `first` to `last` (indices) forward."""
-        steps = self._steps[first : None if last is None else last + 1]
         self._upload()
-        for index, step in enumerate(steps, first):
+        for index, step in self._plan(first, len(self._steps) - 1 if last is None else last):
             for callback in self._callbacks("before_forward"):
                 callback(index)
             step.forward()
             for callback in self._callbacks("after_forward"):
                 callback(index)
+
+    def _plan(self, first, last):
+        """(index, what runs) for the layers `first` to `last`: their Steps, some of them fused."""
+        if any(self._callback_lists.values()):  # callbacks are told of every layer
+            return list(enumerate(self._steps[first : last + 1], first))
+        if (first, last) not in self._plans:
+            plan, index = [], first
+            while index <= last:
+                pair = self._pairs.get(index) if index < last else None
+                plan.append((index, pair or self._steps[index]))
+                index += 2 if pair else 1
+            self._plans[first, last] = plan
+        return self._plans[first, last]
 
     def backward(self, diffs=None, start=None, end=None, **kwargs):
         """Compute the gradients, from layer `start` (the last) back to layer `end` (the first).
@@ -68,8 +91,7 @@ class Passes:
         """Run layers `first` (the last one) down to `last` (indices) backward."""
         first = len(self._steps) - 1 if first is None else first
         self._upload()
-        for index in range(first, last - 1, -1):
-            step = self._steps[index]
+        for index, step in reversed(self._plan(last, first)):
             for callback in self._callbacks("before_backward"):
                 callback(index)
             if step.needs_backward:
@@ -149,7 +171,7 @@ class Passes:
         self._callbacks("after_backward").append(callback)
 
     def _callbacks(self, when):
-        return self.__dict__.setdefault("_callback_lists", {}).setdefault(when, [])
+        return self._callback_lists.setdefault(when, [])
 
     # names and arrays
 

@@ -45,26 +45,32 @@ class BatchNorm(Layer):
             )
 
     def forward(self, bottoms, params):
-        x = bottoms[0]
+        return [self.scaled(bottoms[0], params)]
+
+    def scaled(self, x, params, scale=None, bias=None, remember=True):
+        """The top, times `scale` plus `bias` (one a channel) in the same go.
+
+        Without `remember` the stored statistics stay as they are.
+        """
+        shape = x.shape
         if x.dim() == 1:
             x = x[:, None]
         if self.stored:
             means, variances, weight = (param.detach() for param in params)
             # A comparison, not an if: on a GPU that would wait for the number.
             factor = torch.where(weight == 0, weight, 1 / weight)
-            top = self._normalize(x, means * factor, variances * factor, False)
+            mean, variance = means * factor, variances * factor
         else:
             # Zeros, not whatever memory held: torch multiplies it by 0, and 0 times NaN is NaN.
             mean, variance = x.new_zeros(self.channels), x.new_zeros(self.channels)
-            top = self._normalize(x, mean, variance, True)
-            self._remember(params, mean, variance, x.numel() // self.channels)
-        return [top.view_as(bottoms[0])]
-
-    def _normalize(self, x, mean, variance, from_batch):
         # With momentum 1, torch leaves the batch's mean and unbiased variance in these buffers.
-        return torch.batch_norm(
-            x, None, None, mean, variance, from_batch, 1.0, self.eps, torch.backends.cudnn.enabled
-        )
+        top = torch.batch_norm(
+            x, scale, bias, mean, variance, not self.stored, 1.0, self.eps,
+            torch.backends.cudnn.enabled,
+        )  # fmt: skip
+        if remember and not self.stored:
+            self._remember(params, mean, variance, x.numel() // self.channels)
+        return top.view(shape)
 
     def _remember(self, params, mean, variance, count):
         if count == 1:  # unbiased, it would be 0 / 0
