@@ -39,16 +39,18 @@ class Dataset:
         return self._shape
 
     def get_feature_db_path(self, stage):
-        """The folder of the images' LMDB of a stage, or None."""
+        """The folder of the images' LMDB of a stage; `LookupError` where it has none."""
         return self._db_path(stage, "features")
 
     def get_label_db_path(self, stage):
-        """The folder of the labels' LMDB of a stage, or None."""
+        """The folder of the labels' LMDB of a stage; `LookupError` where it has none."""
         return self._db_path(stage, "labels")
 
     def _db_path(self, stage, kind):
-        path = self._folder and os.path.join(self._folder, stage, kind)
-        return path if path and os.path.isdir(path) else None
+        path = os.path.join(self._folder or "", stage, kind)
+        if not self._folder or not os.path.isdir(path):
+            raise LookupError(f"{self._name} has no database of {stage}")
+        return path
 
 
 def userdata_of(names, palette):

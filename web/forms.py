@@ -16,11 +16,12 @@ class ModelForm(flask_wtf.FlaskForm):
 
     view_extension_id = wtforms.SelectField("Select Visualization Method")
     dataset = wtforms.SelectField("Dataset", coerce=int)
+    # Without samples the page does not have it, which WTForms would take for a wrong choice.
     image_path = wtforms.SelectField(
         "Sample", coerce=int, validators=[validators.Optional()], validate_choice=False
     )
     image_file = FileField("Upload image")
-    image_list = wtforms.SelectMultipleField("Samples", coerce=int, validate_choice=False)
+    image_list = wtforms.SelectMultipleField("Samples", coerce=int)
     image_files = MultipleFileField("Upload images")
 
     def __init__(self, preview, **kwargs):
@@ -35,11 +36,9 @@ class ModelForm(flask_wtf.FlaskForm):
         ]
 
     def validate_image_list(self, field):
-        """Refuse more samples than a page shows, and numbers of none."""
-        if len(field.data) > MAX_SAMPLES:
+        """Refuse more samples than a page shows."""
+        if len(field.data or ()) > MAX_SAMPLES:
             raise validators.ValidationError(f"A page shows at most {MAX_SAMPLES} samples.")
-        if not all(0 <= number < self._count for number in field.data):
-            raise validators.ValidationError("There is no such sample.")
 
     def validate_image_path(self, field):
         """Refuse the number of no sample."""

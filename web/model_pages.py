@@ -73,7 +73,7 @@ def infer_one():
 def infer_many():
     """`Test Many`: uploaded images, or else the chosen samples, or else the first ones."""
     form = _checked_form()
-    uploads = [upload for upload in form.image_files.data if upload]
+    uploads = [upload for upload in form.image_files.data or () if upload]
     if len(uploads) > MAX_SAMPLES:
         raise InputError(f"a page shows at most {MAX_SAMPLES} samples, {len(uploads)} came")
     if uploads:
