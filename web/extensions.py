@@ -46,6 +46,8 @@ class Extensions:
                 extension = point.load()
                 key, title = str(extension.get_id()), str(extension.get_title())
                 shown = extension.get_default_visibility()
+                if kind == "data":
+                    extension.get_category()  # the menu of every page wants it
             except Exception as error:
                 self.problems.append(Problem(name, f"{type(error).__name__}: {error}"))
                 continue

@@ -5,7 +5,14 @@ import wtforms
 from flask_wtf.file import FileField, MultipleFileField
 from wtforms import validators
 
+from .extensions import title_of
 from .preview import MAX_SAMPLES
+
+
+def _choices(pairs):
+    """(value, title) pairs as this WTForms wants them."""
+    kind = getattr(wtforms, "SelectChoice", None)  # since 3.3
+    return [kind(*pair) if kind else pair for pair in pairs]
 
 
 class ModelForm(flask_wtf.FlaskForm):
@@ -27,13 +34,11 @@ class ModelForm(flask_wtf.FlaskForm):
     def __init__(self, preview, **kwargs):
         super().__init__(**kwargs)
         self._count = len(preview.samples)
-        self.view_extension_id.choices = [
-            (key, str(view.get_title())) for key, view in preview.extensions.views.items()
-        ]
-        self.dataset.choices = [(i, d.name()) for i, d in enumerate(preview.datasets)]
-        self.image_path.choices = self.image_list.choices = [
-            (number, sample.title) for number, sample in enumerate(preview.samples)
-        ]
+        views = preview.extensions.views
+        self.view_extension_id.choices = _choices((key, title_of(views[key])) for key in views)
+        self.dataset.choices = _choices(enumerate(d.name() for d in preview.datasets))
+        samples = _choices(enumerate(sample.title for sample in preview.samples))
+        self.image_path.choices = self.image_list.choices = samples
 
     def validate_image_list(self, field):
         """Refuse more samples than a page shows."""

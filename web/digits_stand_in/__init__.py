@@ -53,8 +53,8 @@ def _put_in_place():
 
 def _old_flask_names():
     """`from flask.ext.wtf import Form`, as extensions for DIGITS' old Flask say it."""
-    if not hasattr(flask_wtf, "Form"):
-        flask_wtf.Form = flask_wtf.FlaskForm
+    # Today that name is WTForms' own form, which knows nothing of requests.
+    flask_wtf.Form = flask_wtf.FlaskForm
     if "flask.ext" not in sys.modules:
         ext = types.ModuleType("flask.ext", "Where Flask before 1.0 had its extensions.")
         ext.__path__ = []
