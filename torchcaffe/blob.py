@@ -64,6 +64,11 @@ class _Half:
         """Let the array that was handed out keep its memory, and no longer follow it."""
         self._array = self._mirror = None
 
+    def drop(self):
+        """Forget the numbers: they are of another shape."""
+        self.tensor = self.pending = None
+        self.forget_array()
+
     def upload(self):
         """What was written into the mirror goes to the device."""
         if self._mirror is not None and self.held():
@@ -143,13 +148,12 @@ class Blob:
         same_count = math.prod(shape) == self.count
         self.shape = shape
         for half in (self._data, self._diff):
-            if half.tensor is not None:
-                if same_count:
-                    half.upload()
-                    half.tensor = half.tensor.reshape(shape)
-                else:
-                    half.tensor = None
+            if half.tensor is not None and same_count:
+                half.upload()
+                half.tensor = half.tensor.reshape(shape)
                 half.forget_array()
+            else:
+                half.drop()
         self._spare = None
 
     # the engine's face
@@ -187,8 +191,7 @@ class Blob:
         """Take `tensor` as the new values, and its shape as the new shape."""
         if tensor.shape != self.shape:
             self.shape = tuple(tensor.shape)
-            self._diff.tensor = None
-            self._diff.forget_array()
+            self._diff.drop()
         self._data.set(tensor)
 
     def set_diff(self, tensor):

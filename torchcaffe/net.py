@@ -264,5 +264,15 @@ class Net(Passes):
             if not step.layer.fixed_tops:
                 step.reshape()
 
+    # data from memory
+
+    def set_input_arrays(self, data, labels):
+        """Give the net's first MemoryData layer `data` (N x C x H x W) and `labels` (N)."""
+        for step in self._steps:
+            if step.layer.type == "MemoryData":
+                step.layer.give(data, labels)
+                return
+        raise InputError(f'the net "{self.name}" has no MemoryData layer to give arrays to.')
+
     def _forward_lean(self, outputs, end):
         return forward_lean(self._steps[: end + 1], outputs)

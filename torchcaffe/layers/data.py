@@ -1,4 +1,4 @@
-"""Layers that read data sets: Data (LMDB and LevelDB)."""
+"""Data: batches from an LMDB or LevelDB, and what all layers that read ahead share."""
 
 import numpy as np
 import torch
@@ -37,6 +37,18 @@ class BatchLayer(Layer):
         if self._prefetcher is None:
             self._prefetcher = Prefetcher(self.next_batch, self.depth)
         return [torch.from_numpy(array).to(self.device) for array in self._prefetcher.next()]
+
+
+def read_lines(layer, path):
+    """The lines, none of them empty, of the text file that `layer` names as its source."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            lines = [line.strip() for line in file if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise layer.error(f'cannot read its source "{path}": {error}') from error
+    if not lines:
+        raise layer.error(f'its source "{path}" lists nothing.')
+    return lines
 
 
 @register("Data")

@@ -1,0 +1,115 @@
+"""HDF5Data and HDF5Output: batches from, and blobs into, HDF5 files."""
+
+import numpy as np
+
+from caffeformat import InputError
+from caffeformat.hdf5 import open_hdf5, read_dataset
+
+from .base import Layer, register
+from .data import BatchLayer, read_lines
+
+
+@register("HDF5Data")
+class HDF5Data(BatchLayer):
+    """Each top is the dataset of its name, in batches, from the HDF5 files that `source` lists.
+
+    Rows come in order and over again; `shuffle` mixes the files, and the rows within each.
+    """
+
+    tops = (1, None)
+
+    def setup(self, shapes):
+        p = self.proto.hdf5_data_param
+        if p.batch_size < 1:
+            raise self.error("batch_size must be 1 or more.")
+        self.batch_size, self.shuffle = p.batch_size, p.shuffle
+        self.files = read_lines(self, p.source)
+        self.random = self.make_random()
+        self.waiting, self.order, self.arrays = [], [], None
+        first = self._read(self.files[0])
+        self.shapes = [(self.batch_size, *array.shape[1:]) for array in first]
+        return []
+
+    def top_shapes(self, shapes):
+        return self.shapes
+
+    def _read(self, path):
+        try:
+            with open_hdf5(path) as file:
+                missing = [name for name in self.proto.top if name not in file]
+                if missing:
+                    raise InputError(f'{path} has no dataset "{missing[0]}"')
+                arrays = [read_dataset(path, file[name]) for name in self.proto.top]
+        except InputError as error:
+            raise self.error(f"cannot read its source: {error}") from error
+        counts = {len(array) if array.ndim else 0 for array in arrays}
+        if len(counts) != 1 or 0 in counts:
+            raise self.error(
+                f"{path}: the datasets {', '.join(self.proto.top)} must have as many rows, one or "
+                f"more; their shapes are {', '.join(str(array.shape) for array in arrays)}."
+            )
+        return arrays
+
+    def _order(self, count):
+        """Numbers below `count`, the first one to be taken last."""
+        return list(self.random.permutation(count) if self.shuffle else range(count))[::-1]
+
+    def _next_row(self):
+        """The next row of each dataset; goes from file to file for ever."""
+        if not self.order:
+            self.waiting = self.waiting or self._order(len(self.files))
+            self.arrays = self._read(self.files[self.waiting.pop()])
+            self.order = self._order(len(self.arrays[0]))
+        row = self.order.pop()
+        return [array[row] for array in self.arrays]
+
+    def next_batch(self):
+        batch = [self._next_row() for _ in range(self.batch_size)]
+        try:
+            return [np.stack(arrays) for arrays in zip(*batch)]
+        except ValueError as error:
+            raise self.error(f"its files hold rows of different shapes: {error}") from error
+
+
+@register("HDF5Output")
+class HDF5Output(Layer):
+    """Appends its two bottoms to the datasets `data` and `label` of `file_name`."""
+
+    bottoms = (2, 2)
+    tops = (0, 0)
+    differentiable = False
+
+    def setup(self, shapes):
+        self.path = self.proto.hdf5_output_param.file_name
+        if not self.path:
+            raise self.error("needs a file_name.")
+        self.begun = False
+        return []
+
+    def top_shapes(self, shapes):
+        return []
+
+    def check(self, shapes):
+        if shapes[0][0] != shapes[1][0]:
+            raise self.error(
+                f'its bottoms must have as many items: "{self.proto.bottom[0]}" is '
+                f'{tuple(shapes[0])}, "{self.proto.bottom[1]}" is {tuple(shapes[1])}.'
+            )
+
+    def forward(self, bottoms, params):
+        import h5py  # only nets with this layer need it
+
+        try:
+            with h5py.File(self.path, "a" if self.begun else "w") as file:
+                for name, tensor in zip(("data", "label"), bottoms):
+                    values = tensor.detach().cpu().numpy()
+                    if name not in file:
+                        shape = (0, *values.shape[1:])
+                        file.create_dataset(name, shape, "<f4", maxshape=(None, *shape[1:]))
+                    dataset = file[name]
+                    dataset.resize(len(dataset) + len(values), axis=0)
+                    dataset[-len(values) :] = values
+        except (OSError, TypeError, ValueError) as error:
+            raise self.error(f"cannot write {self.path}: {error}") from error
+        self.begun = True
+        return []
