@@ -1,5 +1,7 @@
 """Caffe on PyTorch, under pycaffe's names."""
 
+from . import threads  # noqa: F401  isort: skip - before anything that imports PyTorch
+
 from caffeformat import NetSpec, params, pb, to_proto
 
 from . import coord_map, io, layers, net_spec
