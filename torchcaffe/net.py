@@ -23,6 +23,8 @@ from .execution import Step
 from .fillers import fill
 from .inference import forward_lean
 from .layers import create
+from .mapped import forget_pages
+from .memory import MemoryBudget
 from .net_passes import Passes
 from .weight_sharing import ParamRegister
 from .wiring import plan_gradients, plan_overwriting
@@ -72,13 +74,13 @@ class Net(Passes):
     def _build(self):
         self.blobs, self.params = OrderedDict(), OrderedDict()
         self.layer_dict, self._steps, self._fills = OrderedDict(), [], {}
-        register = ParamRegister()
+        register, budget = ParamRegister(), MemoryBudget(self.device)
         unused, inputs = set(), []
         for proto in self.message.layer:
             layer = create(proto, proto.phase if proto.HasField("phase") else self.phase)
             step = self._wire(layer, unused)
             self._steps.append(step)
-            self._set_up(step, register)
+            self._set_up(step, register, budget)
             self.layer_dict[layer.name] = layer.public
             if layer.type == "Input":
                 inputs += step.top_names
@@ -113,12 +115,13 @@ class Net(Passes):
         tops = [self.blobs[name] for name in proto.top]
         return Step(layer, list(proto.bottom), bottoms, list(proto.top), tops)
 
-    def _set_up(self, step, register):
+    def _set_up(self, step, register, budget):
         layer, proto = step.layer, step.layer.proto
         step.loss_weights = self._loss_weights(layer)
         declared = layer.setup([blob.shape for blob in step.bottoms])
         for param in declared:
             blob = Blob(param.shape, self.device)
+            budget.take(layer, "a parameter", blob.shape, blob.count)
             self._fills[blob] = param.filler, layer
             layer.blobs.append(blob)
         if step.manual:
@@ -138,6 +141,9 @@ class Net(Passes):
         if layer.blobs:
             self.params[layer.name] = layer.blobs
         step.reshape()
+        for name, blob in zip(step.top_names, step.tops):
+            if name not in step.bottom_names and layer.type != "Split":  # has memory of its own
+                budget.take(layer, f'its top "{name}"', blob.shape, blob.count)
 
     @staticmethod
     def _loss_weights(layer):
@@ -220,6 +226,7 @@ class Net(Passes):
             self._fills.pop(blob, None)
             values = torch.empty(blob.shape)
             values.numpy()[...] = array
+            forget_pages(array)
             blob.fill(values) if blob.has_data else blob.set_data(values.to(self.device))
 
     def share_with(self, other):

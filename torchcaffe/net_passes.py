@@ -1,6 +1,7 @@
 """Forward and backward passes of a net: pycaffe's calls, on top of `execution.Step`."""
 
 import numpy as np
+import torch
 
 from caffeformat import InputError
 
@@ -102,6 +103,14 @@ class Passes:
     def loss(self):
         """The weighted sum of all losses of the last forward pass, as a tensor."""
         return sum((blob.tensor() * blob.gradient()).sum() for blob in self._loss_tops)
+
+    def first_not_finite(self):
+        """(layer name, blob name) of the first top with a NaN or infinity in it, or None."""
+        for step in self._steps:
+            for name, blob in zip(step.top_names, step.tops):
+                if not bool(torch.isfinite(blob.tensor()).all()):
+                    return step.layer.name, name
+        return None
 
     def clear_param_diffs(self):
         """Set the gradients of all parameters to zero."""

@@ -181,8 +181,21 @@ class Solver:
         for _ in range(self.param.iter_size):
             self.net.run_forward()
             loss = loss + self.net.loss()
+            if self.param.debug_info:
+                self._refuse_nan()
             self.net.run_backward()
         return loss / self.param.iter_size
+
+    def _refuse_nan(self):
+        """With `debug_info`: raise `InputError` that says in which layer numbers ceased to be."""
+        found = self.net.first_not_finite()
+        if found is not None:
+            layer, blob = found
+            raise InputError(
+                f'iteration {self.iter}: layer "{layer}" is the first whose top, "{blob}", holds '
+                "NaN or infinite numbers. If its bottoms and parameters are large, lower base_lr "
+                "or set clip_gradients; if it reads data, look at that."
+            )
 
     def apply_update(self):
         """Change the weights by the gradients that are there."""

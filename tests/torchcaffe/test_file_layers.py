@@ -128,3 +128,45 @@ def test_arrays_from_memory_come_in_batches():
     np.testing.assert_array_equal(net.blobs["x"].data, data[:2])
     with pytest.raises(InputError, match="N a multiple of 2"):
         net.set_input_arrays(data[:3], np.arange(3))
+
+
+def _window_net(folder, fields="", transform=""):
+    (folder / "windows.txt").write_text(
+        "# 0\nimage 0.png\n3\n4\n6\n3\n7 0.9 1 0 4 3\n7 0.1 0 0 1 1\n8 0.6 2 2 5 3\n"
+    )
+    return _net(
+        'layer { name: "in" type: "WindowData" top: "x" top: "y" window_data_param '
+        f'{{ source: "{folder}/windows.txt" root_folder: "{folder}" batch_size: 4 '
+        f"fg_fraction: 0.25 {fields} }} transform_param {{ crop_size: 4 {transform} }} }}"
+    )
+
+
+def test_windows_are_background_first_then_foreground(image_list):
+    folder, pixels = image_list
+    net = _window_net(folder, "fg_threshold: 0.8")
+    net.forward()
+    assert list(net.blobs["y"].data) == [0, 0, 0, 7]
+    # A window of crop_size is cut out as it is.
+    expected = pixels[0][0:4, 1:5, ::-1].transpose(2, 0, 1)
+    np.testing.assert_allclose(net.blobs["x"].data[3], expected, atol=1e-3)
+
+
+def test_window_past_the_image_is_padded_with_zeros(image_list):
+    folder, _ = image_list
+    net = _window_net(folder, "context_pad: 1 bg_threshold: 0.2")
+    net.forward()
+    crop = net.blobs["x"].data[0]  # the corner window with a pixel of context around it
+    assert not crop[:, 0].any() and not crop[:, :, 0].any() and crop[:, 1:, 1:].all()
+
+
+def test_list_that_is_none_of_windows_is_refused(image_list):
+    folder, _ = image_list
+    with pytest.raises(InputError, match="no background windows"):
+        _window_net(folder, "bg_threshold: 0.05")
+    (folder / "list.txt").write_text("# 0\nimage 0.png\n3\n4\n6\n2\n1 0.9 0 0 1 1\n")
+    text = (
+        'layer { name: "in" type: "WindowData" top: "x" top: "y" window_data_param '
+        f'{{ source: "{folder}/list.txt" batch_size: 1 crop_size: 4 }} }}'
+    )
+    with pytest.raises(InputError, match="no list of windows"):
+        _net(text)

@@ -292,3 +292,16 @@ def test_blob_legacy_names():
     np.testing.assert_array_equal(blob.data, np.arange(6).reshape(3, 2))
     with pytest.raises(InputError, match="up to 4 axes"):
         _ = torchcaffe.Blob((1,) * 5).num
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (("dim: 5 dim: 5", "dim: 30000 dim: 30000"), 'layer "conv".* values, and a blob can have'),
+        (("num_output: 3", "num_output: 115000000"), 'layer "conv".*a parameter.* GB of memory'),
+    ],
+)
+def test_net_that_cannot_fit_in_memory_is_refused_before_it_is_made(change, problem, monkeypatch):
+    monkeypatch.setattr("torchcaffe.memory.available", lambda device: 8_000_000_000)
+    with pytest.raises(InputError, match=problem):
+        make_net(SMALL.replace(*change))

@@ -173,3 +173,11 @@ def test_solver_finds_its_net_beside_its_file(tmp_path):
     solver = torchcaffe.get_solver(str(tmp_path / "solver.prototxt"))
     assert solver.net.name == "tiny"
     assert torchcaffe.AdamSolver(tmp_path / "solver.prototxt").optimizer.rule.type == "Adam"
+
+
+def test_debug_info_says_where_numbers_ceased_to_be():
+    solver = make_solver("debug_info: true")
+    solver.step(1)
+    solver.net.params["ip"][1].data[1] = np.nan
+    with pytest.raises(InputError, match='iteration 1: layer "ip" is the first whose top, "ip"'):
+        solver.step(1)

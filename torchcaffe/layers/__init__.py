@@ -26,6 +26,7 @@ from . import (
     shaping,
     softmax,
     spatial_pyramid,
+    window_data,
 )
 from .base import create, layer_type_list, register
 
@@ -52,6 +53,7 @@ __all__ = [
     "shaping",
     "softmax",
     "spatial_pyramid",
+    "window_data",
 ]
 
 

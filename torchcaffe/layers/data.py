@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from caffeformat import InputError, datum_to_array, open_database, pb
+from caffeformat import InputError, datum_to_array, encoded_datum, open_database, pb
 
 from ..data_transform import DataTransform
 from ..prefetch import Prefetcher
@@ -49,6 +49,15 @@ def read_lines(layer, path):
     if not lines:
         raise layer.error(f'its source "{path}" lists nothing.')
     return lines
+
+
+def read_image(layer, path, color):
+    """The image at `path`, of which `layer` has need: C x H x W uint8, BGR or grey by `color`."""
+    try:
+        with open(path, "rb") as file:
+            return datum_to_array(encoded_datum(file.read()), color)
+    except (OSError, InputError) as error:
+        raise layer.error(f"cannot read the image {path}: {error}") from error
 
 
 @register("Data")

@@ -4,12 +4,10 @@ import os
 
 import numpy as np
 
-from caffeformat import InputError, datum_to_array, encoded_datum
-
 from ..data_transform import DataTransform
 from ..io import resize_image
 from .base import register
-from .data import BatchLayer, read_lines
+from .data import BatchLayer, read_image, read_lines
 
 
 @register("ImageData")
@@ -52,11 +50,7 @@ class ImageData(BatchLayer):
 
     def _load(self, path):
         """C x H x W uint8, BGR."""
-        try:
-            with open(path, "rb") as file:
-                values = datum_to_array(encoded_datum(file.read()), self.color)
-        except (OSError, InputError) as error:
-            raise self.error(f"cannot read the image {path}: {error}") from error
+        values = read_image(self, path, self.color)
         if self.size and values.shape[1:] != self.size:
             resized = resize_image(values.transpose(1, 2, 0), self.size)
             values = np.rint(resized).clip(0, 255).astype(np.uint8).transpose(2, 0, 1)

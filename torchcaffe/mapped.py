@@ -1,0 +1,25 @@
+"""Letting go of the pages of a mapped weights file once its numbers were copied."""
+
+import mmap
+
+import numpy as np
+
+
+def forget_pages(array):
+    """Take the pages behind `array` out of this process's memory, where it views a mapped file.
+
+    Nothing is lost: whoever looks at them again has them read from the file again. Without this a
+    net and the file it was loaded from are in memory together.
+    """
+    if array.flags.writeable:  # a private copy may hold what the file does not
+        return
+    owner = array
+    while owner is not None and not isinstance(owner, mmap.mmap):
+        owner = owner.obj if isinstance(owner, memoryview) else getattr(owner, "base", None)
+    if owner is None or not hasattr(owner, "madvise"):
+        return
+    begin = array.ctypes.data - np.frombuffer(owner, np.uint8).ctypes.data
+    page = mmap.PAGESIZE
+    start, stop = -(-begin // page) * page, (begin + array.nbytes) // page * page
+    if stop > start:
+        owner.madvise(mmap.MADV_DONTNEED, start, stop - start)
