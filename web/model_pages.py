@@ -182,8 +182,13 @@ def _refused(error):
 
 
 def _show_with(errors=None):
-    form = ModelForm(preview(), formdata=None)
-    return flask.render_template("model.html", preview=preview(), form=form, errors=errors)
+    """The model's page; after a form was refused, with what was chosen on it."""
+    form, options = ModelForm(preview()), ""
+    if errors and form.view_extension_id.data in preview().extensions.views:
+        options = visualize.config_html(_view(form.view_extension_id.data))
+    return flask.render_template(
+        "model.html", preview=preview(), form=form, errors=errors, options_html=options
+    )
 
 
 def _view(extension_id):

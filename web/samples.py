@@ -99,9 +99,8 @@ def find_score_files(paths):
                     "found none; to run a network on images, give it with --net, --run or "
                     "--digits-model"
                 )
-            found += [
-                ScoreFile(name, _title(os.path.relpath(name, path))) for name in sorted(below)
-            ]
+            files = [ScoreFile(name, _title(os.path.relpath(name, path))) for name in below]
+            found += sorted(files, key=lambda file: file.title)
         elif path.endswith(SCORES_SUFFIX) and os.path.isfile(path):
             found.append(ScoreFile(path, _title(os.path.basename(path))))
         else:

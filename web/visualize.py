@@ -12,9 +12,11 @@ Page.__doc__ = """Finished HTML of a page: one `views` text a sample, the `heade
 
 
 def config_html(extension):
-    """The options of a visualization as HTML, an empty form."""
+    """The options of a visualization as HTML; sent ones are filled in, with what is wrong."""
     with calling(extension, "showing its options"):
-        template, context = extension.get_config_template(extension.get_config_form())
+        form = extension.get_config_form()
+        form.validate_on_submit()  # finds the errors to show; does nothing where nothing was sent
+        template, context = extension.get_config_template(form)
         return flask.render_template_string(template, **context)
 
 

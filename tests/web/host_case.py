@@ -27,7 +27,7 @@ NASTY = [
     "{{ 7*7 }}{% raw %}{[ constructor.constructor('window.pwned=1')() ]}",
     "{{constructor.constructor('window.pwned=1')()}}",
     "</script><script>window.pwned=1</script>",
-    "a" * 240,
+    "a" * 220,  # the longest that file systems take with what infer adds
     "水牌 été אב \U0001f408 \u2028",
     'it\'s \\ "quoted" & <b>bold</b>',
 ]

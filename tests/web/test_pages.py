@@ -66,6 +66,22 @@ def test_a_net_gives_the_page_what_infer_writes(tmp_path, extensions):
     assert len(shown(client.infer_many(image_files=uploads).text)) == 3
 
 
+@pytest.mark.parametrize("name", [*NASTY, "x" * 300 + ".png", "../../../etc/<i>.png"])
+def test_names_of_uploads_are_text(tmp_path, extensions, name):
+    write_net(str(tmp_path))
+    net = SharedSegmenter(Segmenter(tmp_path / "net.prototxt", tmp_path / "w.caffemodel"))
+    client = Client([], extensions, CLASSES, segmenter=net)
+    name = name.replace('"', "%22")  # as browsers do, and the test's client does not
+    for answer in (
+        client.infer_one(image_path=None, image_file=(io.BytesIO(png(picture())), name)),
+        client.infer_many(image_files=[(io.BytesIO(png(picture())), name)]),
+    ):
+        assert answer.status_code == 200
+        assert "<script>window" not in answer.text and "<img src=x" not in answer.text
+        assert "<b>bold" not in answer.text and "<i>.png" not in answer.text
+        assert len(shown(answer.text)) == 1
+
+
 def test_an_upload_that_is_no_image_is_told(tmp_path, extensions):
     write_net(str(tmp_path))
     net = SharedSegmenter(Segmenter(tmp_path / "net.prototxt", tmp_path / "w.caffemodel"))
@@ -192,9 +208,11 @@ def test_a_missing_image_is_told_and_the_mask_shown(tmp_path, extensions):
 
 
 def test_wrong_options_are_told_on_the_form(client):
-    answer = client.infer_one(palette="file", palette_file="")
+    answer = client.infer_one(palette="file", palette_file="", image_path=2)
     assert answer.status_code == 400
     assert "Give the palette file" in answer.text and "test-model-form" in answer.text
+    assert "has-error" in answer.text and '<option selected value="file">' in answer.text
+    assert '<option selected value="2">c</option>' in answer.text
     answer = client.infer_one(palette="no such")
     assert answer.status_code == 400 and "Not a valid choice" in answer.text
 

@@ -2,11 +2,13 @@
 $(function () {
     'use strict';
 
+    var TIPS = '.explanation-tooltip, .glyphicon-question-sign[title]';
+
     function fetchInto(address, target, done) {
         $.get(address).done(function (html) {
             // The server's own HTML: forms of installed extensions.
             target.html(html);
-            $('.explanation-tooltip').tooltip();
+            target.find(TIPS).tooltip();
             done(html);
         }).fail(function (answer) {
             var words = $('<div>').html(answer.responseText).find('.host-error').text();
@@ -15,10 +17,12 @@ $(function () {
         });
     }
 
+    var details = $('#view_extension-details');
     $('#view_extension_id').on('change', function () {
-        fetchInto('/models/view-config/' + encodeURIComponent(this.value),
-                  $('#view_extension-details'), $.noop);
-    }).trigger('change');
+        fetchInto('/models/view-config/' + encodeURIComponent(this.value), details, $.noop);
+    });
+    // Options that were refused are there already, as they were filled in.
+    if (!details.children().length) { $('#view_extension_id').trigger('change'); }
 
     $('#dataset').on('change', function () {
         var number = encodeURIComponent(this.value);
@@ -32,5 +36,5 @@ $(function () {
     $('#image_path').on('change', function () { $('#image_file').val(''); });
     $('#image_list').on('change', function () { $('#image_files').val(''); });
 
-    $('.explanation-tooltip').tooltip();
+    $(TIPS).tooltip();
 });
