@@ -5,7 +5,7 @@ import os
 import sys
 import webbrowser
 
-from caffeformat import InputError
+from caffeformat import InputError, read_net
 from fcnkit import cli
 from fcnkit.datasets import locate, open_dataset
 from fcnkit.segment_files import find_images
@@ -26,8 +26,8 @@ def add_arguments(parser):
     parser.add_argument(
         "--data",
         metavar="FOLDER",
-        help="dataset of create_lmdb or DIGITS: class names, palette, and the ground truth of its "
-        "validation images",
+        help="dataset (of create_lmdb, of DIGITS, or folders): class names, palette, and the "
+        "ground truth of its validation images",
     )
     server = parser.add_argument_group("server")
     server.add_argument("--host", default="127.0.0.1", help="address to serve at (127.0.0.1)")
@@ -52,8 +52,8 @@ def run(args):
 def make_server(args):
     """The server of the preview that `args` ask for, bound but not serving yet."""
     try:
-        from fcnkit.web import digits_stand_in, extensions, preview, samples, server
-    except ImportError as error:
+        from fcnkit.web import digits_stand_in, extensions, preview, samples, server, truths
+    except ModuleNotFoundError as error:
         raise InputError(f"the preview needs {error.name}: pip install 'fcnkit[web]'") from error
     digits_stand_in.install()
     has_network = bool(args.net or args.run_folder or args.digits_model)
@@ -61,14 +61,19 @@ def make_server(args):
     names = palette = None
     if has_network or args.classes or args.palette:
         names, palette = options.names_and_palette(args)
+    labels = None
     if args.data:
-        names, palette = _of_dataset(args, names, palette)
+        data = open_dataset(args.data, "val" if locate(args.data, "val") else "train")
+        names = data.classes if names is None else names
+        palette = palette if args.palette else data.palette
+        labels = truths.Truths(data)
     shared = samples.SharedSegmenter(segmenter) if has_network else None
     found = _samples(args.inputs, shared, samples)
     dataset = preview.first_dataset(_title(args), found, names, palette, args.data)
     if has_network and segmenter.unmatched:
         print(options.unmatched_warning(segmenter, args.weights), file=sys.stderr)
-    shown = preview.Preview(_title(args), found, extensions.Extensions(), dataset, shared)
+    installed = extensions.Extensions()
+    shown = preview.Preview(_title(args), found, installed, dataset, shared, labels)
     return server.make_server(shown, args.host, args.port)
 
 
@@ -86,20 +91,13 @@ def _samples(inputs, segmenter, samples):
     ]
 
 
-def _of_dataset(args, names, palette):
-    """Class names and palette of `--data`, where no other option gives them."""
-    split = "val" if locate(args.data, "val") else "train"
-    with open_dataset(args.data, split) as dataset:
-        return (
-            dataset.classes if names is None else names,
-            palette if args.palette else dataset.palette,
-        )
-
-
 def _title(args):
-    """A short name for the page: the model's file or folder, else that of the first scores."""
-    path = args.digits_model or args.run_folder or args.net or args.inputs[0]
-    return os.fsencode(os.path.basename(os.path.abspath(path))).decode("utf-8", "replace")
+    """A short name for the page: the model's file, folder or net, else that of the first scores."""
+    path = args.digits_model or args.run_folder
+    if args.net and not path:
+        return read_net(args.net).name or os.path.basename(args.net)
+    name = os.path.basename(os.path.abspath(path or args.inputs[0]))
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
 if __name__ == "__main__":

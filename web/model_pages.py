@@ -1,5 +1,6 @@
 """A model's page, and what its buttons `Test One`, `Test Many` and `Test` show."""
 
+import functools
 import os
 
 import flask
@@ -50,19 +51,18 @@ def infer_one():
     """`Test One`: an uploaded image, or else one of the samples."""
     form = _checked_form()
     if form.image_file.data:
-        upload = form.image_file.data
-        title, sample = upload.filename, _uploaded(upload).load()
+        chosen = _uploaded(form.image_file.data)
     elif form.image_path.data is not None and preview().samples:
         chosen = preview().samples[form.image_path.data]
-        title, sample = chosen.title, chosen.load()
     else:
         raise InputError("choose a sample or an image to upload, then Test One")
-    page = _page(form, [(title, sample)])
+    sample = preview().load(chosen)
+    page = _page(form, [(chosen.title, sample)])
     return _render(
         "test_one.html",
         page,
         "Test One",
-        title=title,
+        title=chosen.title,
         notes=sample.notes,
         image_src=embed_image_html(sample.image),
         inference_view_html=page.views[0],
@@ -83,7 +83,8 @@ def infer_many():
         chosen = [preview().samples[number] for number in numbers]
     if not chosen:
         raise InputError("choose samples or images to upload, then Test Many")
-    return _many("test_many.html", "Test Many", form, ((each.title, each.load) for each in chosen))
+    loaders = ((each.title, functools.partial(preview().load, each)) for each in chosen)
+    return _many("Test Many", form, loaders)
 
 
 @blueprint.post("/models/images/generic/infer_extension")
@@ -107,18 +108,17 @@ def infer_extension():
     count, entries = datasets.inference_entries(extension, instance, values, MAX_SAMPLES)
     if not entries:
         raise InputError(f"{title_of(extension)} picked nothing to test")
-
-    def loader(number, entry):
-        return lambda: preview().segmenter.sample(entry.image, f"entry {number}")
-
-    loaders = ((str(number), loader(number, entry)) for number, entry in enumerate(entries))
+    loaders = (
+        (str(number), functools.partial(preview().segmenter.sample, entry.image, f"entry {number}"))
+        for number, entry in enumerate(entries)
+    )
     notes = []
     if count > len(entries):
         notes.append(f"{count} images were picked; the first {len(entries)} are shown.")
-    return _many("test_many.html", "Test", form, loaders, notes)
+    return _many("Test", form, loaders, notes)
 
 
-def _many(template, what, form, loaders, notes=()):
+def _many(what, form, loaders, notes=()):
     """The page of several samples, loaded one after the other: pairs (title, function)."""
     titles, notes = [], list(notes)
 
@@ -134,7 +134,7 @@ def _many(template, what, form, loaders, notes=()):
             yield title, sample
 
     page = _page(form, loaded())
-    return _render(template, page, what, paths=titles, notes=notes)
+    return _render("test_many.html", page, what, paths=titles, notes=notes)
 
 
 def _render(template, page, what, **context):

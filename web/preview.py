@@ -18,13 +18,21 @@ class Preview:
     """`samples` (list of things with `title`, `palette` and `load()`), `extensions`, `title`.
 
     `segmenter` is a `SharedSegmenter` or None; with one, images may be uploaded. `datasets` is a
-    list of `Dataset`s, the first of them the one that the preview was started with.
+    list of `Dataset`s, the first of them the one that the preview was started with. `truths`
+    (`Truths` or None) finds the labels of samples.
     """
 
-    def __init__(self, title, samples, extensions, dataset, segmenter=None):
+    def __init__(self, title, samples, extensions, dataset, segmenter=None, truths=None):
         self.title, self.samples, self.extensions = title, samples, extensions
-        self.segmenter, self.datasets = segmenter, [dataset]
+        self.segmenter, self.datasets, self._truths = segmenter, [dataset], truths
         self._lock = threading.Lock()
+
+    def load(self, chosen):
+        """The `Sample` of something with `title` and `load()`, with its label if there is one."""
+        sample = chosen.load()
+        if self._truths is None:
+            return sample
+        return sample._replace(label=self._truths.find(chosen.title, sample.image))
 
     def uploaded(self, name, content):
         """A sample of an uploaded file (`content` bytes); `InputError` without a network."""
@@ -57,8 +65,7 @@ def first_dataset(name, samples, names=None, palette=None, folder=None):
     for first in samples[:1]:
         loaded = first.load()
         shape = loaded.image.shape
-        if names is None:
-            names = names_for(len(next(iter(loaded.outputs.values()))))
+        names = names_for(len(next(iter(loaded.outputs.values()))), names)
         if palette is None:
             palette = first.palette
     if palette is None:

@@ -18,11 +18,11 @@ SCORES_SUFFIX = "_scores.npz"
 # Scores of 256 million float32 values, as much as a page can show; the zip around them is small.
 MAX_SCORE_BYTES = (1 << 30) + (1 << 20)
 
-Sample = collections.namedtuple("Sample", "image outputs notes")
+Sample = collections.namedtuple("Sample", "image outputs notes label", defaults=(None,))
 Sample.__doc__ = """One image and what the network said about it.
 
 `image` is H x W x 3 uint8 RGB, `outputs` a dict of blob name -> C x H x W array of the image's
-height and width, `notes` a list of sentences for the page."""
+height and width, `notes` a list of sentences for the page, `label` H x W uint8 or None."""
 
 
 class ScoreFile:

@@ -1,6 +1,7 @@
 """A visualization extension carried through one page of samples, as DIGITS does it."""
 
 import collections
+import inspect
 
 import flask
 
@@ -47,10 +48,13 @@ def render(extension, dataset, options, samples):
     """The `Page` of `samples`, pairs (id, `samples.Sample`), which may come one by one."""
     with calling(extension, "starting a page"):
         instance = extension(dataset, **options)
+        # DIGITS itself hands on no ground truth, so most extensions do not take it.
+        takes_truth = "ground_truth" in inspect.signature(instance.process_data).parameters
     views = []
     for sample_id, sample in samples:
         with calling(extension, f"showing {sample_id}"):
-            data = instance.process_data(sample_id, sample.image, dict(sample.outputs))
+            more = {"ground_truth": sample.label} if takes_truth else {}
+            data = instance.process_data(sample_id, sample.image, dict(sample.outputs), **more)
             template, context = instance.get_view_template(data)
             views.append(flask.render_template_string(template, **context))
     with calling(extension, "ending a page"):

@@ -1,0 +1,109 @@
+import argparse
+import os
+import socket
+
+import numpy as np
+import pytest
+from digits_folders import write_dataset_job, write_model
+from host_case import Client, infer, mask_of, picture, png, shown, write_net
+from PIL import Image
+from tiny_segmentation import CLASSES, write_dataset
+
+from caffeformat import InputError
+from fcnkit import cli
+from fcnkit.datasets import FolderDataset
+from fcnkit.labels import read_label, write_label
+from fcnkit.palette import voc_palette
+from fcnkit.tools import preview
+from fcnkit.web.truths import Truths
+
+
+def served(*arguments):
+    """The application that `fcnkit preview` with these arguments serves, and its preview."""
+    parser = argparse.ArgumentParser()
+    preview.add_arguments(parser)
+    server = preview.make_server(parser.parse_args([*map(str, arguments), "--port", "0"]))
+    server.server_close()
+    return server.app, server.app.extensions["fcnkit_preview"]
+
+
+def client_of(app, preview):
+    client = Client.__new__(Client)
+    client.app, client.preview, client.http = app, preview, app.test_client()
+    return client
+
+
+@pytest.fixture(autouse=True)
+def our_extensions(extensions, monkeypatch):
+    monkeypatch.setattr("fcnkit.web.extensions.Extensions", lambda: extensions)
+
+
+def test_a_dataset_brings_names_palette_and_ground_truth(tmp_path):
+    data = write_dataset(tmp_path / "data")
+    network = write_net(str(tmp_path))
+    images = os.path.join(data, "val", "images")
+    client = client_of(*served(images, *network, "--data", data))
+    samples = shown(client.infer_many().text)
+    assert [sample["id"] for sample in samples] == [f"val_{i}.png" for i in range(3)]
+    for i, sample in enumerate(samples):
+        assert {row["name"] for row in sample["maps"][0]["legend"]} == {*CLASSES, "ignored"}
+        label = read_label(os.path.join(data, "val", "labels", f"val_{i}.png"))
+        indices, _ = mask_of(sample)
+        right = (indices == label)[label != 255].mean()
+        assert sample["maps"][0]["truth"]["accuracy"] == pytest.approx(right)
+
+
+def test_databases_of_digits_bring_the_same(tmp_path):
+    pairs = write_dataset_job(tmp_path / "job")
+    write_net(str(tmp_path))
+    (tmp_path / "images").mkdir()
+    for i, (image, _) in enumerate(pairs["val"]):
+        (tmp_path / "images" / f"{i:09d}.png").write_bytes(png(image))
+    folder = write_model(tmp_path / "model")
+    arguments = [tmp_path / "images", "--digits-model", folder, "--data", tmp_path / "job"]
+    app, preview = served(*arguments)
+    assert preview.title == "model"
+    userdata = preview.datasets[0].extension_userdata
+    assert userdata["class_labels"] == CLASSES and userdata["color_palette"][3:6] == [255, 0, 0]
+    for sample in shown(client_of(app, preview).infer_many().text):
+        assert sample["maps"][0]["truth"] is not None
+
+
+def test_only_the_same_picture_has_a_dataset_s_label(tmp_path):
+    for kind in ("images", "labels"):
+        (tmp_path / kind).mkdir()
+    (tmp_path / "images" / "a.png").write_bytes(png(picture()))
+    label = np.full((60, 80), 2, np.uint8)
+    write_label(tmp_path / "labels" / "a.png", label, voc_palette())
+    truths = Truths(FolderDataset(tmp_path / "images", tmp_path / "labels"))
+    for title in ("a", "a.png", "a.jpg"):
+        np.testing.assert_array_equal(truths.find(title, picture()), label)
+    assert truths.find("a", picture(seed=1)) is None
+    assert truths.find("a", picture(30, 40)) is None
+    assert truths.find("b", picture()) is None
+
+
+def test_scores_and_images_may_be_shown_together(tmp_path):
+    out = infer(str(tmp_path), "a")
+    Image.fromarray(picture(seed=3)).save(tmp_path / "b.png")
+    network = write_net(str(tmp_path))
+    scores = os.path.join(out, "a_scores.npz")
+    _, preview = served(scores, tmp_path / "b.png", *network)
+    assert [sample.title for sample in preview.samples] == ["a", "b.png"]
+    assert preview.title == "tiny"
+
+
+def test_names_that_do_not_fit_are_told_at_the_start(tmp_path):
+    network = write_net(str(tmp_path))
+    (tmp_path / "two.txt").write_text("a\nb\n")
+    Image.fromarray(picture()).save(tmp_path / "b.png")
+    with pytest.raises(InputError, match="2 class names, but the network scores 3"):
+        served(tmp_path / "b.png", *network, "--classes", tmp_path / "two.txt")
+
+
+def test_the_port_may_be_taken(tmp_path, scores):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        assert cli.run_module("fcnkit.tools.preview", [scores, "--port", port]) == 1
