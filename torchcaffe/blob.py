@@ -3,8 +3,9 @@
 A blob owns two tensors, data and diff, that are allocated when first needed. The engine swaps them
 for freshly computed ones (`set_data`, `set_diff`) instead of copying, unless somebody holds a NumPy
 array of the old one: then the numbers are copied into that array's memory, so that every array ever
-handed out stays live, as in pycaffe. On a GPU the array is a mirror in host memory, which the net
-brings up to date around each pass (`upload`, `download`).
+handed out stays live, as in pycaffe. On a GPU the array is a mirror in host memory: what is written
+into it goes to the device when the engine next asks for the tensor, and what the device computes is
+copied back while somebody holds the array.
 """
 
 import math
@@ -15,17 +16,29 @@ import torch
 from caffeformat import InputError
 
 
+def host_copy(tensor):
+    """A copy of `tensor` in host memory, or None where it is there itself."""
+    return None if tensor.device.type == "cpu" else tensor.cpu()
+
+
 class _Half:
     """The data or the diff of a blob: a tensor, and the array of it that is in somebody's hands."""
 
-    __slots__ = ("_array", "_mirror", "pending", "pinned", "tensor")
+    __slots__ = ("_array", "_mirror", "owner", "pending", "tensor")
 
     def __init__(self):
         self.tensor = None
         self.pending = None  # computes the tensor, when somebody asks for it
-        self.pinned = False  # memory shared with another blob: always copied into, never swapped
-        self._array = None
-        self._mirror = None
+        self.owner = None  # the half whose memory this is, where it is shared (perhaps itself)
+        self._array = self._mirror = None
+
+    def current(self):
+        """The tensor, with what was written into mirrors of it; None where there is none yet."""
+        if self._mirror is not None:
+            self._upload()
+        elif self.owner is not None and self.owner._mirror is not None:
+            self.owner._upload()
+        return self.tensor
 
     def array(self):
         """The tensor as a NumPy array that shares its memory (on a GPU: that of its mirror)."""
@@ -33,32 +46,36 @@ class _Half:
         if array is None:
             if not self.tensor.is_contiguous():
                 self.tensor = self.tensor.contiguous()
-            host = self.tensor
-            if host.device.type != "cpu":
-                host = self._mirror = host.cpu()
-            array = host.numpy()
+            self._mirror = host_copy(self.tensor)
+            array = (self.tensor if self._mirror is None else self._mirror).numpy()
             self._array = weakref.ref(array)
         return array
 
+    def _is_in_hands(self):
+        if self._array is not None and self._array() is None:
+            self._array = None
+        return self._array is not None
+
     def held(self):
         """Whether the memory is visible from outside, so that it must not be swapped."""
-        if self.pinned:
-            return True
-        if self._array is None:
-            return False
-        if self._array() is None:
-            self._array = self._mirror = None
-            return False
-        return True
+        return self.owner is not None or self._is_in_hands()
 
     def set(self, tensor):
+        """Take `tensor` as the new one, in the memory that is there if that is held."""
         if self.held() and self.tensor.shape == tensor.shape:
             # .data: the graphs of earlier passes must not count this as a change to their inputs.
             self.tensor.data.copy_(tensor)
-            self.download()
+            self.written()
         else:
             self.tensor = tensor
             self.forget_array()
+
+    def share(self, owner, shape):
+        """Use the memory of `owner` from now on, as a tensor of `shape`."""
+        owner.owner = owner.owner or owner
+        self.owner = owner.owner
+        self.tensor = owner.current().view(shape)
+        self.forget_array()
 
     def forget_array(self):
         """Let the array that was handed out keep its memory, and no longer follow it."""
@@ -69,15 +86,18 @@ class _Half:
         self.tensor = self.pending = None
         self.forget_array()
 
-    def upload(self):
-        """What was written into the mirror goes to the device."""
-        if self._mirror is not None and self.held():
-            self.tensor.data.copy_(self._mirror)
+    def _upload(self):
+        self.tensor.data.copy_(self._mirror)
+        if not self._is_in_hands():
+            self._mirror = None
 
-    def download(self):
-        """What the device computed becomes visible in the mirror."""
+    def written(self):
+        """The tensor was changed in place: show it in the mirror that is in somebody's hands."""
         if self._mirror is not None:
-            self._mirror.copy_(self.tensor)
+            if self._is_in_hands():
+                self._mirror.copy_(self.tensor)
+            else:
+                self._mirror = None
 
 
 class Blob:
@@ -149,8 +169,7 @@ class Blob:
         self.shape = shape
         for half in (self._data, self._diff):
             if half.tensor is not None and same_count:
-                half.upload()
-                half.tensor = half.tensor.reshape(shape)
+                half.tensor = half.current().reshape(shape)
                 half.forget_array()
             else:
                 half.drop()
@@ -162,7 +181,7 @@ class Blob:
         """The values as a tensor on the blob's device (zeros when nothing was written yet)."""
         if self._data.tensor is None:
             self._data.tensor = torch.zeros(self.shape, device=self.device)
-        return self._data.tensor
+        return self._data.current()
 
     def gradient(self):
         """The diff as a tensor on the blob's device (zeros when nothing was written yet)."""
@@ -170,7 +189,7 @@ class Blob:
             self.set_diff(self._diff.pending())
         if self._diff.tensor is None:
             self._diff.tensor = torch.zeros(self.shape, device=self.device)
-        return self._diff.tensor
+        return self._diff.current()
 
     @property
     def has_data(self):
@@ -209,17 +228,17 @@ class Blob:
     def fill(self, values):
         """Copy `values` (tensor of the blob's shape) into the memory that is there."""
         self.tensor().data.copy_(values)
-        self._data.download()
+        self._data.written()
 
     def clear_diff(self):
         """Set the diff to zero, without touching memory that nobody looks at."""
         if self._diff.held():
             self._diff.tensor.zero_()
-            self._diff.download()
+            self._diff.written()
         else:
             if self._spare_wanted:
                 self._spare = self._diff.tensor
-            self._diff.tensor = None
+            self._diff.drop()
 
     def gradient_memory(self):
         """(memory, whether it is the diff): where a large gradient is best computed.
@@ -228,7 +247,7 @@ class Blob:
         back with the new gradient in it; None where there is neither yet.
         """
         if self._diff.tensor is not None:
-            return self._diff.tensor, True
+            return self.gradient(), True
         spare, self._spare, self._spare_wanted = self._spare, None, True
         return spare, False
 
@@ -237,27 +256,18 @@ class Blob:
         if self._diff.tensor is None:
             self._diff.tensor = tensor.contiguous()
         else:
-            self._diff.tensor.add_(tensor)
-            self._diff.download()
+            self.gradient().add_(tensor)
+            self._diff.written()
 
     def share(self, owner, diff=True):
         """Use the memory of `owner` (as many values, perhaps another shape) from now on."""
         owner.tensor()
-        for mine, theirs in ((self._data, owner._data), (self._diff, owner._diff)):
-            if theirs is owner._diff:
-                if not diff:
-                    continue
-                owner.gradient()
-            theirs.pinned = mine.pinned = True
-            mine.tensor = theirs.tensor.view(self.shape)
-            mine.forget_array()
+        self._data.share(owner._data, self.shape)
+        if diff:
+            owner.gradient()
+            self._diff.share(owner._diff, self.shape)
 
     def written(self):
         """To be called after data and diff were changed in place by the engine."""
-        self._data.download()
-        self._diff.download()
-
-    def upload(self):
-        """Before a pass: what was written into arrays goes to the device (nothing on the CPU)."""
-        self._data.upload()
-        self._diff.upload()
+        self._data.written()
+        self._diff.written()

@@ -45,7 +45,6 @@ class Passes:
 
     def run_forward(self, first=0, last=None):
         """Run layers `first` to `last` (indices) forward."""
-        self._upload()
         for index, step in self._plan(first, len(self._steps) - 1 if last is None else last):
             for callback in self._callbacks("before_forward"):
                 callback(index)
@@ -91,7 +90,6 @@ class Passes:
     def run_backward(self, first=None, last=0):
         """Run layers `first` (the last one) down to `last` (indices) backward."""
         first = len(self._steps) - 1 if first is None else first
-        self._upload()
         for index, step in reversed(self._plan(last, first)):
             for callback in self._callbacks("before_backward"):
                 callback(index)
@@ -214,11 +212,3 @@ class Passes:
                 f"{np.shape(array)}; reshape the blob first."
             )
         target[...] = array
-
-    def _upload(self):
-        if self.device.type != "cpu":
-            for blob in self.blobs.values():
-                blob.upload()
-            for blobs in self.params.values():
-                for blob in blobs:
-                    blob.upload()

@@ -101,10 +101,6 @@ class PythonLayer(ManualLayer):
 
     def forward_blobs(self, bottoms, tops):
         self.instance.forward(bottoms, tops)
-        for top in tops:
-            top.upload()
 
     def backward_blobs(self, tops, propagate_down, bottoms):
         self.instance.backward(tops, propagate_down, bottoms)
-        for blob in (*bottoms, *self.blobs):
-            blob.upload()
