@@ -101,6 +101,11 @@ def names_and_palette(args):
     return names, default_palette(names)
 
 
+def has_network(args):
+    """Whether the arguments of `add_network` name one."""
+    return bool(args.net or args.run_folder or args.digits_model)
+
+
 def trained_run(args):
     """The `Run` that `--run` or `--digits-model` names, or None."""
     if args.run_folder and args.digits_model:

@@ -56,7 +56,7 @@ def make_server(args):
     except ModuleNotFoundError as error:
         raise InputError(f"the preview needs {error.name}: pip install 'fcnkit[web]'") from error
     digits_stand_in.install()
-    has_network = bool(args.net or args.run_folder or args.digits_model)
+    has_network = options.has_network(args)
     segmenter = options.segmenter(args) if has_network else None
     names = palette = None
     if has_network or args.classes or args.palette:

@@ -61,7 +61,7 @@ def run(args):
 
 def score_masks(args, colours):
     """Score `--predictions` against `--labels`: (Scoreboard, class names or None)."""
-    if not args.labels or args.net or args.run_folder or args.data or args.images:
+    if not args.labels or options.has_network(args) or args.data or args.images:
         raise InputError("--predictions goes with --labels, and with no network and no --data")
     names, count = classes_of(args.classes)
     count = count or VOC_COUNT
@@ -72,8 +72,10 @@ def score_masks(args, colours):
 
 def score_network(args, colours):
     """Score `--net` with `--weights` on a dataset: (Scoreboard, class names or None)."""
-    if not (args.net and args.weights) and not args.run_folder:
-        raise InputError("give a network (--net and --weights, or --run) or masks (--predictions)")
+    if not options.has_network(args):
+        raise InputError(
+            "give a network (--net and --weights, --run or --digits-model) or masks (--predictions)"
+        )
     if args.data and not (args.images or args.labels):
         dataset = open_dataset(args.data, args.split, colours)
     elif args.images and args.labels and not args.data:

@@ -168,6 +168,17 @@ def test_a_download_is_trained_on_and_resumed(tmp_path, capsys):
     assert "--resume" in capsys.readouterr().err
 
 
+def test_a_download_is_scored_on_the_databases_of_digits(tmp_path, capsys):
+    write_dataset_job(tmp_path / "data")
+    archive = pack(write_model(tmp_path / "model"), tmp_path / "model.zip")
+    command = ["--digits-model", archive, "--data", str(tmp_path / "data")]
+    assert cli.run_module("fcnkit.tools.score", [*command, "--json", str(tmp_path / "s")]) == 0
+    assert json.loads((tmp_path / "s").read_text())["pixel_accuracy"] > 0.95
+    assert "green" in capsys.readouterr().out
+    assert cli.run_module("fcnkit.tools.score", [*command, "--run", "x"]) == 1
+    assert "two networks" in capsys.readouterr().err
+
+
 def test_training_files_name_nothing_of_the_other_machine(tmp_path):
     model = DigitsModel(write_model(tmp_path / "model"))
     net = read_net(read_solver(model.write_training(str(tmp_path / "texts"))).net)
