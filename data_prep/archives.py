@@ -26,6 +26,9 @@ _GZIP_WINDOW = 16 + zlib.MAX_WBITS  # says to zlib that gzip's header and checks
 _READ_ERRORS = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
 _READ_ERRORS += (EOFError, NotImplementedError, OSError, RuntimeError, ValueError)
 
+# Contents are read by chunks; all that is read at once beside them is a header with its long names.
+_MAX_READ = 16 * _CHUNK
+
 # How deep folders are searched: the archives' own layout has four levels.
 _FOLDER_DEPTH = 6
 
@@ -183,6 +186,8 @@ class _Forward:
         return self._position
 
     def read(self, size):
+        if size > _MAX_READ:
+            raise OSError(f"a header of {size} bytes")
         parts = []
         while size > 0:
             offset = self._position - self._start

@@ -1,3 +1,4 @@
+import gzip
 import io
 import json
 import os
@@ -247,6 +248,16 @@ def test_bombs_are_refused_before_they_are_written(tmp_path, monkeypatch):
     monkeypatch.setattr(digits_files, "MAX_FILES", 3)
     path = tar(tmp_path / "many.tar", *((f"{i}.txt", b"") for i in range(5)))
     with pytest.raises(InputError, match="refused"):
+        unpack(members(path), tmp_path)
+
+
+def test_headers_that_fill_the_memory_are_refused(tmp_path):
+    header = tarfile.TarInfo("././@PaxHeader")
+    header.type, header.size = tarfile.XHDTYPE, 1 << 40
+    path = tmp_path / "model.tar.gz"
+    with gzip.open(path, "wb") as file:
+        file.write(header.tobuf(tarfile.GNU_FORMAT) + bytes(2048))
+    with pytest.raises(InputError, match="a header of"):
         unpack(members(path), tmp_path)
 
 
