@@ -97,7 +97,7 @@ async function palette(browser) {
     await page.select('[name=palette]', 'file');
     await Promise.all([page.waitForNavigation(), page.click('[name=infer-one-btn]')]);
     assert(/Give the palette file/.test(await text(page, '.alert-danger')));
-    await shot(page, 'refused');
+    await shot(page, 'refused', true);
     // The answer's status is the one thing the browser complains about.
     assert.deepStrictEqual(page.trouble.filter((words) => !/status of 400/.test(words)), []);
     await page.close();
@@ -125,7 +125,7 @@ async function names(browser) {
     assert.deepStrictEqual(cells, known.names);
     assert.strictEqual((await page.$$('.fcn-map')).length, known.names.length);
     await fits(page);
-    await shot(page, 'names', true);
+    await shot(page, 'names');
     await page.goto(known.nasty);
     await options(page);
     await press(page, '[name=infer-one-btn]');
