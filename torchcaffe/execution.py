@@ -100,6 +100,19 @@ class Step:
         if any(self.loss_weights):
             self._weigh_losses()
 
+    def compute(self, bottoms):
+        """The tops for these tensors, without a graph and apart from the blobs.
+
+        A layer that overwrites its bottom does so here too.
+        """
+        shapes = [tuple(tensor.shape) for tensor in bottoms]
+        if shapes != self.shapes:
+            self.fit(shapes)
+        if self.overwrites:
+            self.layer.overwrite(bottoms[0])
+            return bottoms
+        return self.layer.forward(bottoms, self.param_tensors())
+
     def _forward_with_graph(self, bottoms):
         wanted = []
         for index, needs in enumerate(self.bottom_needs):

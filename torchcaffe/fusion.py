@@ -14,21 +14,32 @@ class FusedNormalization:
     def __init__(self, norm, scale):
         self.norm, self.scale = norm, scale
         norm.fused = scale.fused = self
+        self.bottom_names, self.top_names = norm.bottom_names, scale.top_names
+        self.manual = False
         self.graph = None
 
     @property
     def needs_backward(self):
         return self.norm.needs_backward or self.scale.needs_backward
 
+    def _fit(self, x):
+        shapes = [tuple(x.shape)]
+        if shapes != self.norm.shapes or shapes != self.scale.shapes:
+            self.norm.fit(shapes)
+            self.scale.fit(shapes)
+
+    def compute(self, bottoms):
+        """The tops for these tensors, without a graph and apart from the blobs."""
+        (x,) = bottoms
+        self._fit(x)
+        return [self.norm.layer.scaled(x, self.norm.param_tensors(), *self.scale.param_tensors())]
+
     def forward(self):
         """Both layers' forward."""
         norm, scale = self.norm, self.scale
         norm.graph = scale.graph = self.graph = None
         x = norm.bottoms[0].tensor()
-        shapes = [tuple(x.shape)]
-        if shapes != norm.shapes or shapes != scale.shapes:
-            norm.fit(shapes)
-            scale.fit(shapes)
+        self._fit(x)
         wanted = []
         if self.needs_backward:
             x = norm.bottom_leaf(0)

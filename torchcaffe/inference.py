@@ -14,25 +14,12 @@ def forward_lean(steps, outputs):
         if wanted.intersection(step.top_names):
             used.append(step)
             wanted.update(step.bottom_names)
-    used.reverse()
+    used = _with_pairs_fused(used[::-1])
     last_use = {name: step for step in used for name in step.bottom_names}
     values = {}
     for step in used:
-        layer = step.layer
         bottoms = [values[name] for name in step.bottom_names]
-        if layer.type == "Split":
-            tops = bottoms * len(step.tops)
-        elif step.manual:
-            tops = _on_blobs(step, bottoms)
-        else:
-            shapes = [tuple(bottom.shape) for bottom in bottoms]
-            if shapes != step.shapes:
-                step.fit(shapes)
-            if step.overwrites:
-                layer.overwrite(bottoms[0])
-                tops = bottoms
-            else:
-                tops = layer.forward(bottoms, [blob.tensor() for blob in step.params])
+        tops = _on_blobs(step, bottoms) if step.manual else step.compute(bottoms)
         del bottoms
         values.update(zip(step.top_names, (top.detach() for top in tops)))
         for name in {*step.bottom_names, *step.top_names}:
@@ -41,8 +28,22 @@ def forward_lean(steps, outputs):
     return {name: values[name].cpu().numpy() for name in outputs}
 
 
+def _with_pairs_fused(steps):
+    """`steps`, with what stands for a BatchNorm and its Scale where both are there."""
+    fused = []
+    for step in steps:
+        pair = step.fused
+        if pair is not None and fused and step is pair.scale and fused[-1] is pair.norm:
+            fused[-1] = pair
+        else:
+            fused.append(step)
+    return fused
+
+
 def _on_blobs(step, bottoms):
     """The tops of a layer that works on Blobs, which are lent for this one call."""
+    if step.layer.type == "Split":
+        return bottoms * len(step.tops)
     if not bottoms:
         step.forward()
         return [blob.tensor() for blob in step.tops]

@@ -69,3 +69,9 @@ def test_statistics_are_updated_once():
     net = _net()
     _observe(net, WHOLE, BACKWARD_PIECES)
     assert net.params["norm"][2].data[0] == 1
+
+
+def test_pass_that_keeps_nothing_gives_the_same():
+    net = _net(phase=torchcaffe.TEST)
+    expected = net.forward()["y"].copy()
+    np.testing.assert_allclose(net.forward(keep_blobs=False)["y"], expected, rtol=1e-6)

@@ -1,6 +1,5 @@
 """Scripts written for pycaffe run unchanged: `python -m torchcaffe script.py`."""
 
-import os
 import subprocess
 import sys
 
@@ -8,6 +7,7 @@ import pytest
 
 import torchcaffe
 from torchcaffe import coord_map, layers
+from torchcaffe.__main__ import main
 
 SCRIPT = """
 import sys
@@ -35,27 +35,27 @@ print(net.forward()["score"].shape, __name__)
 """
 
 
-def _run(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "torchcaffe", *map(os.fspath, arguments)],
+def test_script_that_imports_caffe_runs(tmp_path):
+    (tmp_path / "script.py").write_text(SCRIPT)
+    result = subprocess.run(
+        [sys.executable, "-m", "torchcaffe", tmp_path / "script.py", tmp_path / "net.prototxt"],
         capture_output=True,
         text=True,
     )
-
-
-def test_script_that_imports_caffe_runs(tmp_path):
-    (tmp_path / "script.py").write_text(SCRIPT)
-    result = _run(tmp_path / "script.py", tmp_path / "net.prototxt")
     assert (result.stdout, result.stderr) == ("(1, 2, 20, 24) __main__\n", "")
 
 
-def test_error_for_people_ends_a_script_without_traceback(tmp_path):
-    (tmp_path / "script.py").write_text("import caffe; caffe.Net('nowhere.prototxt', caffe.TEST)")
-    result = _run(tmp_path / "script.py")
-    assert result.returncode == 1
-    assert result.stderr.startswith("error: nowhere.prototxt") and "Traceback" not in result.stderr
-    assert _run(tmp_path / "missing.py").returncode == 1
-    assert _run().returncode == 2
+def test_error_for_people_ends_a_script_without_traceback(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", sys.argv)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setitem(sys.modules, "caffe", torchcaffe)
+    script = tmp_path / "script.py"
+    script.write_text("import caffe; caffe.Net('nowhere.prototxt', caffe.TEST)")
+    assert main([str(script)]) == 1
+    assert capsys.readouterr().err.startswith("error: nowhere.prototxt")
+    assert main([str(tmp_path / "missing.py")]) == 1
+    assert "no such script" in capsys.readouterr().err
+    assert main([]) == 2
 
 
 def test_crop_aligns_what_deconvolution_made_larger():
