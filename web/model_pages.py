@@ -4,7 +4,6 @@ import functools
 import os
 
 import flask
-import numpy as np
 import werkzeug.exceptions
 
 from caffeformat import InputError
@@ -14,7 +13,6 @@ from .digits_stand_in.image import embed_image_html
 from .extensions import title_of
 from .forms import ModelForm
 from .preview import MAX_SAMPLES
-from .samples import Sample
 
 blueprint = flask.Blueprint("model", __name__)
 
@@ -124,12 +122,13 @@ def _many(what, form, loaders, notes=()):
 
     def loaded():
         for title, load in loaders:
-            titles.append(title)
             try:
                 sample = load()
             except InputError as error:
                 # One image that cannot be read does not cost the others their page.
-                sample = Sample(np.full((1, 1, 3), 255, np.uint8), {}, [str(error)])
+                notes.append(f"Left out: {error}")
+                continue
+            titles.append(title)
             notes.extend(f"{title}: {note}" for note in sample.notes)
             yield title, sample
 

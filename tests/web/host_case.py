@@ -9,10 +9,10 @@ import sys
 from importlib.metadata import EntryPoint
 
 import numpy as np
+from digits_folders import write_weights
 from PIL import Image
 from tiny_segmentation import CLASSES, net_text
 
-from caffeformat import Weights, parse_text, pb, write_caffemodel
 from fcnkit import cli
 from fcnkit.web.app import create_app
 from fcnkit.web.extensions import GROUPS, Extensions
@@ -52,18 +52,10 @@ def entry_point(kind, value):
 
 def write_net(folder):
     """Write `net.prototxt` and `w.caffemodel`, which tell red from green; the commands' options."""
-    kernel, scores = np.zeros((8, 3, 3, 3), np.float32), np.zeros((3, 8, 1, 1), np.float32)
-    kernel[0, 2, 1, 1] = kernel[1, 1, 1, 1] = 1
-    scores[1, 0], scores[2, 1], scores[0, :2] = 1, 1, -1
-    blobs = {
-        "conv1": [kernel, np.zeros(8, np.float32)],
-        "score": [scores, np.array([0.5, 0, 0], np.float32)],
-    }
     net, weights = (os.path.join(folder, name) for name in ("net.prototxt", "w.caffemodel"))
     with open(net, "w") as file:
         file.write(net_text())
-    name = parse_text(net_text(), pb.NetParameter).name
-    write_caffemodel(weights, Weights(blobs, name, dict.fromkeys(blobs, "Convolution")))
+    write_weights(weights)
     with open(os.path.join(folder, "classes.txt"), "w") as file:
         file.write("\n".join(CLASSES) + "\n")
     return ["--net", net, "--weights", weights]

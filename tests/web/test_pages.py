@@ -93,8 +93,8 @@ def test_an_upload_that_is_no_image_is_told(tmp_path, extensions):
     uploads = [(io.BytesIO(b"no image"), "x.png"), (io.BytesIO(png(picture())), "y.png")]
     answer = client.infer_many(image_files=uploads)
     assert answer.status_code == 200
-    assert "x.png: cannot be read as an image" in answer.text
-    assert [sample["error"] is None for sample in shown(answer.text)] == [False, True]
+    assert "Left out: x.png: cannot be read as an image" in answer.text
+    assert [sample["id"] for sample in shown(answer.text)] == ["y.png"]
 
 
 def test_without_a_net_uploads_are_refused(client):
