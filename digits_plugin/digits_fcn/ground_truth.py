@@ -102,7 +102,8 @@ class GroundTruth(object):
                 paths.append(getattr(self.dataset, getter)(contract.VAL_DB))
             except Exception:  # another kind of dataset, or one without this stage
                 return None, None
-        if not all(os.path.isdir(path) for path in paths):
+        # A stage that was never made has no path: None.
+        if not all(path and os.path.isdir(path) for path in paths):
             return None, None
         try:
             label = label_db.find(paths[0], paths[1], input_id, image)

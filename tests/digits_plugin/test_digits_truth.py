@@ -108,6 +108,14 @@ class GroundTruth(OnePage):
             other = view.process_data("000000007", image + 1, {"score": self.scores})
             self.assertIsNone(other["maps"][0]["truth"])
 
+    def test_a_stage_that_was_never_made_has_no_ground_truth(self):
+        dataset = fake_digits.Dataset(VOC)
+        dataset.get_feature_db_path = dataset.get_label_db_path = lambda stage: None
+        image = np.zeros((24, 32, 3), np.uint8)
+        sample = Visualization(dataset).process_data(0, image, {"score": self.scores})
+        self.assertIsNone(sample["maps"][0]["truth"])
+        self.assertEqual(sample["notes"], [])
+
     def test_words(self):
         for truth, words in (
             (self.truth[:, :5], "ground truth is 5 x 24 pixels"),
