@@ -12,22 +12,27 @@ import lzma
 import os
 import queue
 import stat
-import tarfile
 import threading
 import zipfile
 import zlib
 
 from caffeformat import FormatError, InputError
 
+from .parallel import processors
+from .tar_stream import is_tar_header, tar_entries
+
+try:  # decompresses on several processors
+    import rapidgzip
+except ImportError:
+    rapidgzip = None
+
 _CHUNK = 1 << 20
+_COMPRESSED = 1 << 18  # read at once from a gzip file
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS  # says to zlib that gzip's header and checksum are there
 
 # What the readers raise for archives that are cut or damaged.
-_READ_ERRORS = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
+_READ_ERRORS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError)
 _READ_ERRORS += (EOFError, NotImplementedError, OSError, RuntimeError, ValueError)
-
-# Contents are read by chunks; all that is read at once beside them is a header with its long names.
-_MAX_READ = 16 * _CHUNK
 
 # How deep folders are searched: the archives' own layout has four levels.
 _FOLDER_DEPTH = 6
@@ -46,7 +51,7 @@ class Member:
     def read_chunks(self):
         """The content in pieces of up to 1 MB; `FormatError` where less is there than promised.
 
-        Members of a tar can be read only before the next one is asked for.
+        Members of a tar can be read once, and only before the next one is asked for.
         """
         if not self.is_plain:
             raise FormatError(self.archive, f"{self.name} is a link or a device, not a file")
@@ -78,13 +83,13 @@ def members(path):
     if head[:2] == b"PK":
         return _zip_members(path)
     if head[:2] == b"\x1f\x8b":
-        return _tar_members(path, _Forward(_gzip_blocks(path)))
+        return _tar_members(path, lambda: _Forward(_gzip_blocks(path)))
     if head[:3] == b"BZh":
-        return _tar_members(path, _Forward(_blocks(bz2, path)))
+        return _tar_members(path, lambda: _Forward(_blocks(bz2, path)))
     if head[:6] == b"\xfd7zXZ\0":
-        return _tar_members(path, _Forward(_blocks(lzma, path)))
-    if head[257:262] == b"ustar" or _is_old_tar(head):
-        return _tar_members(path, open(path, "rb"))
+        return _tar_members(path, lambda: _Forward(_blocks(lzma, path)))
+    if is_tar_header(head):
+        return _tar_members(path, lambda: open(path, "rb", buffering=0))
     raise InputError(
         f"{path}: expected a folder or a tar, tar.gz, tar.bz2 or zip archive, found something else "
         f"({len(head)} bytes beginning with {head[:8]!r})"
@@ -114,6 +119,24 @@ def _blocks(opener, path):
 
 
 def _gzip_blocks(path):
+    """The content of a gzip file in blocks, decompressed by all processors where that can be."""
+    done = 0
+    if rapidgzip is not None and processors() > 1:
+        with contextlib.suppress(RuntimeError, ValueError):
+            with rapidgzip.open(path, parallelization=processors()) as stream:
+                for block in iter(lambda: stream.read(_CHUNK), b""):
+                    yield block
+                    done += len(block)
+            return
+        # Padding, which gzip allows, stops it as damage does: zlib tells which it was.
+    for block in _zlib_blocks(path):
+        done -= len(block)
+        if done < 0:
+            yield block[done:]
+            done = 0
+
+
+def _zlib_blocks(path):
     """The content of a gzip file, of one member or several, in blocks.
 
     zlib is asked directly because that takes the least time: for archives of photographs, which are
@@ -121,24 +144,24 @@ def _gzip_blocks(path):
     """
     with open(path, "rb") as file:
         inflater = zlib.decompressobj(_GZIP_WINDOW)
-        data = file.read(_CHUNK >> 2)
+        data = file.read(_COMPRESSED)
         while data:
             block = inflater.decompress(data, _CHUNK)
             if block:
                 yield block
             if inflater.eof:
                 # Another member may follow; zeros are padding.
-                data = inflater.unused_data.lstrip(b"\0") or file.read(_CHUNK >> 2).lstrip(b"\0")
+                data = inflater.unused_data.lstrip(b"\0") or file.read(_COMPRESSED).lstrip(b"\0")
                 if data:
                     inflater = zlib.decompressobj(_GZIP_WINDOW)
             else:
-                data = inflater.unconsumed_tail or file.read(_CHUNK >> 2)
+                data = inflater.unconsumed_tail or file.read(_COMPRESSED)
         if not inflater.eof:
             raise EOFError("the compressed data ends early")
 
 
 class _Forward:
-    """A stream of blocks as tarfile wants it: seeks forward by reading, never back.
+    """A stream of blocks with `read(size)`, and `seek(position)` forward by reading, never back.
 
     A thread asks for blocks ahead while the caller looks at headers and writes files.
     """
@@ -174,9 +197,6 @@ class _Forward:
             return False
         return True
 
-    def tell(self):
-        return self._position
-
     def seek(self, target):
         if target < self._start:
             raise OSError("a compressed archive cannot be read backwards")
@@ -186,8 +206,6 @@ class _Forward:
         return self._position
 
     def read(self, size):
-        if size > _MAX_READ:
-            raise OSError(f"a header of {size} bytes")
         parts = []
         while size > 0:
             offset = self._position - self._start
@@ -206,43 +224,12 @@ class _Forward:
                 self._blocks.get(timeout=0.01)
 
 
-class _TarInfo(tarfile.TarInfo):
-    """Reads the headers of plain files, nearly all there are, several times faster than tarfile."""
-
-    @classmethod
-    def frombuf(cls, buf, encoding, errors):
-        is_plain = len(buf) == tarfile.BLOCKSIZE and buf[156:157] == tarfile.REGTYPE
-        digits = buf[124:136].rstrip(b" \0")
-        checksum = buf[148:156].rstrip(b" \0")
-        if not (is_plain and buf[257:262] == b"ustar" and digits.isdigit() and checksum.isdigit()):
-            return super().frombuf(buf, encoding, errors)
-        # The checksum is that of the header with blanks in its place.
-        if sum(buf) - sum(buf[148:156]) + 8 * ord(" ") != int(checksum, 8):
-            raise tarfile.InvalidHeaderError("bad checksum")
-        info = cls()
-        info.size = int(digits, 8)
-        name = buf[:100].partition(b"\0")[0]
-        if buf[257:265] == b"ustar\x0000" and buf[345]:
-            name = buf[345:500].partition(b"\0")[0] + b"/" + name
-        info.name = name.decode(encoding, errors)
-        return info
-
-
-def _tar_members(path, file):
-    with contextlib.closing(file):
-        with _reading(path):
-            tar = tarfile.TarFile(fileobj=file, tarinfo=_TarInfo)
-        while True:
-            with _reading(path):
-                info = tar.next()
-            if info is None:
-                return
-            # tarfile remembers all it has seen; a stream has no use for it.
-            tar.members.clear()
-            name = _safe_name(path, info.name)
-            if not info.isdir():
-                opener = functools.partial(tar.extractfile, info)
-                yield Member(path, name, info.size, info.isreg(), opener)
+def _tar_members(path, open_stream):
+    with _reading(path), contextlib.closing(open_stream()) as file:
+        # Members read from the one stream and leave it open.
+        opener = functools.partial(contextlib.nullcontext, file)
+        for name, size, is_plain in tar_entries(file, path):
+            yield Member(path, _safe_name(path, name), size, is_plain, opener)
 
 
 def _zip_members(path):
@@ -280,23 +267,17 @@ def _files_below(path, prefix="", above=()):
 
 
 def _safe_name(archive, name):
-    parts = [part for part in name.split("/") if part not in ("", ".")]
-    if name.startswith("/") or ".." in parts or "\0" in name or (parts and parts[0].endswith(":")):
+    """`name` without empty parts and `.`; `FormatError` where it leads out of the archive."""
+    parts = name.split("/")
+    if name.startswith("/") or ".." in parts or "\0" in name or parts[0].endswith(":"):
         raise FormatError(
             archive,
             f"refused: member {name!r} would be written outside of the folder it is unpacked into",
         )
-    return "/".join(parts)
+    if "" in parts or "." in parts:
+        return "/".join(part for part in parts if part not in ("", "."))
+    return name
 
 
 def _image_sets_first(name):
     return "ImageSets" not in name.split("/"), name
-
-
-def _is_old_tar(head):
-    """Whether a first block without the word `ustar` has the checksum of a tar header."""
-    try:
-        tarfile.TarInfo.frombuf(head, "utf-8", "surrogateescape")
-    except tarfile.HeaderError:
-        return False
-    return True

@@ -67,6 +67,11 @@ def run(args):
             entries = functools.partial(database_entries, location.images, location.labels, ids)
         with tqdm(desc=part, unit="image", disable=None, leave=False) as bar:
             summary = check_entries(entries, names, colours, args.workers, bar.update)
+        if not summary.entries:
+            raise InputError(
+                f"{location.images} and {location.labels}: there is nothing in them: expected "
+                "images, and labels of the same names"
+            )
         facts[part] = summary.as_dict()
         if args.json != "-":
             print(format_summary(f"{part} ({location.kind})", facts[part]), end="\n\n")

@@ -2,8 +2,8 @@
 
 import os
 
-from fcnkit.classes import read_class_names, voc_class_names
-from fcnkit.palette import read_palette, voc_palette
+from fcnkit.classes import read_class_names
+from fcnkit.palette import read_palette
 
 
 def add_class_arguments(parser):
@@ -27,11 +27,9 @@ def class_names(args):
     if args.classes is None:
         own = os.path.join(args.data, "classes.txt") if args.data else ""
         return read_class_names(own) if os.path.exists(own) else None
-    return voc_class_names() if args.classes == "voc" else read_class_names(args.classes)
+    return read_class_names(args.classes)
 
 
 def colour_map(args):
     """The colours of RGB labels, 256 x 3 uint8, or None."""
-    if args.colour_map is None:
-        return None
-    return voc_palette() if args.colour_map == "voc" else read_palette(args.colour_map)
+    return None if args.colour_map is None else read_palette(args.colour_map)

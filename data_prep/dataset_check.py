@@ -117,7 +117,6 @@ def check_entries(make_entries, names=None, colours=None, workers=1, progress=la
 
     `make_entries()` iterates over them (it is called twice); `names` are the classes' names or
     None, `colours` those of RGB labels or None; `progress` is called after each entry.
-    Raises `InputError` where there is no entry at all.
     """
     summary = Summary(names)
 
@@ -129,8 +128,6 @@ def check_entries(make_entries, names=None, colours=None, workers=1, progress=la
     palette = _first_palette(make_entries())
     make_checker = functools.partial(EntryChecker, classes, colours, palette)
     run_workers(make_checker, make_entries(), workers, take)
-    if not summary.entries:
-        raise InputError("there are neither images nor labels")
     return summary
 
 

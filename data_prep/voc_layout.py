@@ -8,9 +8,9 @@ The archive is read as a stream and only what the image sets name is written. Wh
 before the image sets in a tar, a second pass fetches those.
 """
 
-import contextlib
 import os
 import re
+import shutil
 
 from caffeformat import FormatError, InputError
 
@@ -169,14 +169,12 @@ class _Extraction:
             source = self.image_sets.archive
             raise FormatError(source, f"refused: {member.name} claims {member.size} bytes")
         sets = self.wanted[kind, stem]
-        with contextlib.ExitStack() as stack:
-            files = []
-            for name in sets:
-                path = os.path.join(self.folder, name, self.kinds[kind], stem + suffix)
-                files.append(stack.enter_context(open(path, "xb")))
+        first, *others = [f"{self.folder}/{name}/{self.kinds[kind]}/{file}" for name in sets]
+        with open(first, "xb") as written:
             for chunk in member.read_chunks():
-                for file in files:
-                    file.write(chunk)
+                written.write(chunk)
+        for other in others:
+            shutil.copyfile(first, other)
         del self.wanted[kind, stem]
         for name in sets:
             self.left[name] -= 1

@@ -162,3 +162,7 @@ def test_command_tells_problems_by_its_status(train, tmp_path, capsys):
     assert read_rgb(sheet).ndim == 3
     assert cli.main(["check_dataset", str(tmp_path)]) == 1
     assert "found neither" in capsys.readouterr().err
+    for name in ("images", "labels"):
+        (tmp_path / "empty" / name).mkdir(parents=True)
+    assert cli.main(["check_dataset", str(tmp_path / "empty")]) == 1
+    assert "empty/images" in capsys.readouterr().err

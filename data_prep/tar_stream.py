@@ -1,0 +1,140 @@
+"""The members of a tar, read as a stream.
+
+Ten times faster a member than tarfile, which matters where an archive has tens of thousands and few
+are wanted. Formats: POSIX ustar, V7, GNU's long names, pax headers (POSIX.1-2001, `path` and
+`size`). What else a member may be (link, device, sparse file) is told as `is_plain` False.
+"""
+
+from caffeformat import FormatError
+
+BLOCK = 512
+_PLAIN = b"0\0007"  # regular file, the same in V7, contiguous file
+_WITHOUT_CONTENT = b"123456"  # links, devices, folder, pipe
+_FOLDER, _LONG_NAME, _LONG_LINK, _PAX, _PAX_GLOBAL, _SPARSE = b"5LKxgS"
+# Names and pax headers longer than this are no accident.
+_MOST_EXTENSION = 1 << 20
+
+
+def tar_entries(file, source):
+    """Iterate over (name, size, is_plain) of all members but folders.
+
+    `file` has `read(size)` and `seek(position)` forward. While a member is handed out it stands at
+    its content, and may be moved on but not back. Ends where the archive does; one that is cut
+    between members cannot be told from one that ends there. Raises `FormatError` for headers that
+    are damaged.
+    """
+    position = 0
+    name = size = None  # from an extension header, for the member that follows
+    is_sparse = False
+    while True:
+        file.seek(position)
+        header = file.read(BLOCK)
+        if not header or not header.strip(b"\0"):
+            return
+        own_size = _header_size(header, position, source)
+        kind = header[156]
+        position += BLOCK
+        if kind in (_LONG_NAME, _LONG_LINK, _PAX, _PAX_GLOBAL):
+            content = _extension(file, own_size, position, source)
+            position += _padded(own_size)
+            if kind == _LONG_NAME:
+                name = _text(content)
+            elif kind == _PAX:
+                records = _pax_records(content, position, source)
+                name = records.get("path", name)
+                size = int(records["size"]) if "size" in records else size
+                is_sparse = any(key.startswith("GNU.sparse.") for key in records)
+            continue
+        if kind == _SPARSE and header[482]:
+            position = _after_sparse_maps(file, position)
+            file.seek(position)
+        if size is None:
+            size = own_size
+        if kind != _FOLDER:
+            name = _header_name(header) if name is None else name
+            yield name, size, kind in _PLAIN and not is_sparse
+        if kind not in _WITHOUT_CONTENT:
+            position += _padded(size)
+        name, size, is_sparse = None, None, False
+
+
+def is_tar_header(header):
+    """Whether 512 bytes are the header of a member, by their checksum."""
+    if len(header) != BLOCK:
+        return False
+    # The sum has blanks in place of the checksum itself. Some old tars summed signed bytes.
+    stated = _octal(header[148:156])
+    found = sum(header) - sum(header[148:156]) + 8 * ord(" ")
+    signed = found - 256 * sum(byte > 127 for byte in header) if not header.isascii() else found
+    return stated in (found, signed)
+
+
+def _header_size(header, position, source):
+    if not is_tar_header(header):
+        raise FormatError(source, f"no header of a tar at byte {position}: truncated or damaged")
+    field = header[124:136]
+    if field[0] & 0x80:  # binary, as GNU tar writes what octal digits cannot say
+        return int.from_bytes(field[1:], "big")
+    size = _octal(field)
+    if size is None:
+        raise FormatError(source, f"no size in the header of a tar at byte {position}: damaged")
+    return size
+
+
+def _octal(field):
+    """The number in a field of octal digits, 0 in an empty one, None in others."""
+    try:
+        return int(field.strip(b" \0") or b"0", 8)
+    except ValueError:
+        return None
+
+
+def _header_name(header):
+    name = header[:100].partition(b"\0")[0]
+    # GNU's own format has times where POSIX has the prefix.
+    if header[345] and header[257:265] == b"ustar\x0000":
+        name = header[345:500].partition(b"\0")[0] + b"/" + name
+    return name.decode("utf-8", "surrogateescape")
+
+
+def _text(content):
+    return content.partition(b"\0")[0].decode("utf-8", "surrogateescape")
+
+
+def _padded(size):
+    return -(-size // BLOCK) * BLOCK
+
+
+def _extension(file, size, position, source):
+    if size > _MOST_EXTENSION:
+        raise FormatError(source, f"an extended header of {size} bytes at byte {position}: damaged")
+    content = file.read(size)
+    if len(content) < size:
+        raise FormatError(source, "the archive is truncated within an extended header")
+    return content
+
+
+def _pax_records(content, position, source):
+    """The records of a pax header, lines `<length> <key>=<value>`."""
+    records = {}
+    while content:
+        digits, _, rest = content.partition(b" ")
+        length = int(digits) if digits.isdigit() else 0
+        key, equals, value = rest[: max(0, length - len(digits) - 1)].partition(b"=")
+        if not equals or not value.endswith(b"\n"):
+            raise FormatError(source, f"a pax header that ends at byte {position} is damaged")
+        records[key.decode("utf-8", "replace")] = value[:-1].decode("utf-8", "surrogateescape")
+        content = content[length:]
+    if not records.get("size", "0").isdecimal():
+        raise FormatError(source, f"a pax header that ends at byte {position} has no right size")
+    return records
+
+
+def _after_sparse_maps(file, position):
+    """Where the content of a GNU sparse file begins, behind the rest of its map."""
+    more = True
+    while more:
+        block = file.read(BLOCK)
+        position += BLOCK
+        more = len(block) == BLOCK and block[504]
+    return position
