@@ -12,12 +12,12 @@ MAX_CLASSES = 255
 
 
 def read_class_names(path):
-    """The names in `path`, a list of str; blank lines at the end are left aside.
+    """The names in `path`, a list of str; blank lines at the end are left aside. `voc`: VOC's.
 
     Raises `InputError` where there is no such file, `FormatError` for an empty line, a name that
     comes twice, no name at all or more than 255.
     """
-    path = os.fspath(path)
+    path = VOC_CLASSES if path == "voc" else os.fspath(path)
     try:
         with open(path, encoding="utf-8-sig") as file:
             text = file.read(1 << 20)

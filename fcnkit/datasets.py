@@ -43,12 +43,17 @@ def image_files(folder):
     return collections.OrderedDict(sorted(found.items()))
 
 
-def find_pairs(images, labels):
+def find_pairs(images, labels, extra=None):
     """Images and labels of two folders that go by the same names: list of `Pair`, sorted by id.
 
+    With a suffix `extra`, images called `<name><extra>` beside an image `<name>` need no label.
     Raises `InputError` that names images without label and labels without image.
     """
     image_paths, label_paths = image_files(images), image_files(labels)
+    if extra:
+        for key in [key for key in image_paths if key + extra in image_paths]:
+            if key + extra not in label_paths:
+                del image_paths[key + extra]
     for paths, others, folder, what in (
         (image_paths, label_paths, labels, "label"),
         (label_paths, image_paths, images, "image"),

@@ -13,6 +13,10 @@ from .preprocessing import Preprocessor
 from .weights import copy_weights
 
 
+class NetworkError(InputError):
+    """A net or its weights cannot be used, whatever the image."""
+
+
 class Segmenter:
     """A network with weights that turns images into class scores and class maps.
 
@@ -51,8 +55,9 @@ class Segmenter:
         """Class scores of `image` (H x W x 3 uint8 RGB): C x H x W float32.
 
         Where `scale_to` made the image smaller, they have the smaller size. `name` is what errors
-        call the image. Raises `InputError` for images that memory cannot hold, scores that are not
-        of the image's size, and scores that are not numbers.
+        call the image. Raises `NetworkError` where the net cannot be made or the weights do not fit
+        it, and `InputError` for images that memory cannot hold, scores that are not of the image's
+        size, and scores that are not numbers.
         """
         image = self._limited(image)
         self._reshape(image.shape[:2], name)
@@ -105,7 +110,10 @@ class Segmenter:
         is_lean = "lean_forward" in engine.capabilities()
         memory.check(self._message, {self.input_blob: wanted}, name, is_lean)
         if self.net is None:
-            self._open(shape)
+            try:
+                self._open(shape)
+            except InputError as error:
+                raise NetworkError(str(error)) from error
         else:
             self.net.blobs[self.input_blob].reshape(*wanted)
             self.net.reshape()

@@ -45,8 +45,8 @@ def label_array(image, colours, name):
         if colours is None:
             raise InputError(
                 f"{name}: expected class indices (a paletted or grey image), found {image.mode} "
-                f"colours: say which class each colour is with a colour map (a text file with "
-                f"`R G B` a line, or a paletted label image)"
+                f"colours: say which class each colour is with a colour map (--colour-map: a text "
+                f"file with `R G B` a line, a paletted label image, or `voc`)"
             )
         return colours_to_indices(np.asarray(image)[..., :3], colours, name)
     raise InputError(f"{name}: expected a paletted, grey or RGB label, found mode {image.mode}")

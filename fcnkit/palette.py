@@ -45,10 +45,14 @@ def full_palette(colours):
 def read_palette(path):
     """A palette from a text file (`R G B` a line, the first line class 0) or a paletted image.
 
+    `voc` is VOC's, without a file.
+
     In text, values may be separated by blanks or commas, words after the three numbers are left
     aside, and so are empty lines and lines that begin with `#`.
     Raises `InputError` where there is no such file, `FormatError` with the line otherwise.
     """
+    if path == "voc":
+        return voc_palette()
     path = os.fspath(path)
     try:
         with open(path, "rb") as file:

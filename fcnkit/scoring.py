@@ -11,6 +11,9 @@ from .metrics import ConfusionMatrix
 
 VOC_COUNT = 21
 
+# What the overlay that lies beside a mask has in its name, after the mask's.
+OVERLAY_SUFFIX = "_overlay"
+
 ImageScore = collections.namedtuple("ImageScore", "name pixel_accuracy mean_iou iou")
 ImageScore.__doc__ = """Scores of one image: its name, pixel accuracy, mean IoU over the classes
 that are labelled or predicted in it, and the IoU of each class (float64, NaN where absent)."""
@@ -37,9 +40,10 @@ def masks_and_labels(predictions, labels, colours=None):
     """The masks in one folder with the labels of the same names in another.
 
     Yields (name, mask, label, number of pairs), arrays of H x W uint8 indices; `colours` as in
-    `labels.read_label`. Raises `InputError` where the folders do not hold the same names.
+    `labels.read_label`. Overlays beside the masks, as inference writes them, are left aside.
+    Raises `InputError` where the folders do not hold the same names.
     """
-    pairs = find_pairs(predictions, labels)
+    pairs = find_pairs(predictions, labels, OVERLAY_SUFFIX)
     for pair in pairs:
         mask, label = read_label(pair.image, colours), read_label(pair.label, colours)
         yield pair.id, mask, label, len(pairs)

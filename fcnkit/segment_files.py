@@ -11,10 +11,11 @@ from caffeformat.files import atomic_write
 
 from .datasets import image_files
 from .images import read_rgb
+from .inference import NetworkError
 from .labels import write_label
 from .painting import legend, overlay
 from .reports import write_json
-from .scoring import names_for
+from .scoring import OVERLAY_SUFFIX, names_for
 
 Result = collections.namedtuple("Result", "name size entries error")
 Result.__doc__ = """What came of one image: its name, (width, height), `painting.LegendEntry`s of
@@ -51,7 +52,7 @@ def find_images(inputs):
 
 def output_paths(name, save_scores=False):
     """The files that are written for image `name`, relative to the output folder."""
-    kinds = [f"{name}.png", f"{name}_overlay.png", f"{name}.json"]
+    kinds = [f"{name}.png", f"{name}{OVERLAY_SUFFIX}.png", f"{name}.json"]
     return kinds + ([f"{name}_scores.npz"] if save_scores else [])
 
 
@@ -86,12 +87,15 @@ def segment_files(segmenter, images, output, palette, names=None, opacity=0.6, s
     `<name>.json` (class names and pixel shares) and, where `save_scores` is "float16" or
     "float32", `<name>_scores.npz`: `scores` (C x H x W as the net saw the image), `blob`, `shape`
     and `image`. An image that cannot be read gives a `Result` with an error, and the next one
-    follows. Raises `InputError` where there are `names` but not as many as the net has classes.
+    follows. Raises `InputError` where there are `names` but not as many as the net has classes, and
+    `NetworkError` where net and weights do not go together, as no image could be segmented then.
     """
     for name, path in images.items():
         try:
             image = read_rgb(path)
             scores = segmenter.scores(image, path)
+        except NetworkError:
+            raise
         except InputError as error:
             yield Result(name, None, [], str(error))
             continue

@@ -83,7 +83,9 @@ def add_engine(parser):
 def add_classes(parser):
     """`--classes` and `--palette`."""
     parser.add_argument(
-        "--classes", metavar="FILE", help="class names, one a line (VOC's, for 21 classes)"
+        "--classes",
+        metavar="FILE",
+        help="class names, one a line, or `voc` (VOC's, for 21 classes)",
     )
     parser.add_argument(
         "--palette", metavar="FILE", help="text file of R G B lines, or a paletted image (VOC's)"

@@ -23,12 +23,17 @@ def add_arguments(parser):
     data.add_argument("--images", help="folder of images, in place of --data")
     data.add_argument("--predictions", help="folder of masks, in place of a network")
     data.add_argument("--labels", help="folder of labels, for --images or --predictions")
-    data.add_argument("--colours", help="what class each colour of RGB labels or masks is")
+    data.add_argument(
+        "--colour-map",
+        metavar="FILE",
+        help="the classes' colours, for RGB labels or masks: text with `R G B` a line, a paletted "
+        "image, or `voc`",
+    )
     data.add_argument("--ignore", type=int, default=255, help="label that is not counted (255)")
     data.add_argument(
         "--classes",
         metavar="FILE|N",
-        help="class names, one a line, or their number (those of --data, else VOC's 21)",
+        help="class names, one a line, `voc`, or their number (those of --data, else VOC's 21)",
     )
     options.add_network(parser)
     result = parser.add_argument_group("results")
@@ -47,7 +52,7 @@ def run(args):
     for path in targets:
         if os.path.exists(path) and not args.force:
             raise InputError(f"{path} is there already: choose another name, or say --force")
-    colours = read_palette(args.colours) if args.colours else None
+    colours = read_palette(args.colour_map) if args.colour_map else None
     if args.predictions:
         board, names = score_masks(args, colours)
     else:

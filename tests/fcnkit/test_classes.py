@@ -10,6 +10,10 @@ def test_voc_has_21_classes_from_background_to_tvmonitor():
     assert (names[0], names[15], names[20]) == ("background", "person", "tvmonitor")
 
 
+def test_voc_names_its_list_without_a_file():
+    assert read_class_names("voc") == voc_class_names()
+
+
 def test_names_are_stripped_and_trailing_lines_left_aside(tmp_path):
     path = tmp_path / "classes.txt"
     path.write_bytes("\ufeffsky \r\n traffic light\r\n\r\n".encode())

@@ -35,6 +35,10 @@ def test_voc_palette_equals_the_shared_vectors():
         assert voc_palette()[case["index"]].tolist() == case["rgb"]
 
 
+def test_voc_names_its_palette_without_a_file():
+    np.testing.assert_array_equal(read_palette("voc"), voc_palette())
+
+
 def test_text_palette_comes_back_after_writing(tmp_path):
     path = tmp_path / "palette.txt"
     path.write_text(format_palette(voc_palette()))

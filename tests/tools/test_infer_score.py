@@ -139,6 +139,15 @@ def test_a_broken_image_is_told_and_the_others_are_segmented(here, capsys):
     assert os.path.exists("out/a.png") and not os.path.exists("out/broken.png")
 
 
+def test_weights_of_another_net_are_told_once_not_for_each_image(here, capsys):
+    (here / "net.prototxt").write_text(net_text().replace("num_output: 8", "num_output: 9"))
+    for name in ("a.png", "b.png"):
+        Image.fromarray(two_colours(9, 9)).save(name)
+    assert infer("a.png", "b.png") == 1
+    captured = capsys.readouterr()
+    assert (captured.out + captured.err).count("blob 0 of layer 'conv1'") == 1
+
+
 def test_results_are_kept_unless_forced(here, capsys):
     Image.fromarray(two_colours(9, 9)).save("a.png")
     os.mkdir("out")
@@ -252,6 +261,35 @@ def test_masks_are_scored_and_absent_classes_left_out(here, capsys):
     assert scores["classes"][3]["iou"] is None
     assert scores["images"][0]["mean_iou"] == pytest.approx(0.5)
     assert scores["images"][1]["pixel_accuracy"] == 1
+
+
+def test_the_folder_that_infer_leaves_can_be_scored(here, capsys):
+    Image.fromarray(two_colours(9, 12)).save("a.png")
+    assert infer("a.png") == 0
+    write_masks("labels", {"a": np.repeat([[1] * 6 + [2] * 6], 9, axis=0)})
+    assert score("--predictions", "out", "--labels", "labels", "--json", "s.json") == 0
+    with open("s.json") as file:
+        assert json.load(file)["mean_iou"] == 1
+
+
+def test_a_mask_that_is_only_called_like_an_overlay_counts(here):
+    masks = {"x": np.zeros((2, 2)), "x_overlay": np.ones((2, 2))}
+    write_masks("masks", masks)
+    write_masks("labels", masks)
+    assert score("--predictions", "masks", "--labels", "labels", "--csv", "s") == 0
+    with open("s_images.csv") as file:
+        assert [row["image"] for row in csv.DictReader(file)] == ["x", "x_overlay"]
+
+
+def test_rgb_masks_are_read_through_a_colour_map(here):
+    for folder in ("masks", "labels"):
+        os.mkdir(folder)
+        Image.new("RGB", (3, 3), (128, 0, 0)).save(f"{folder}/x.png")
+    arguments = ["--predictions", "masks", "--labels", "labels", "--classes", "voc"]
+    assert score(*arguments) == 1
+    assert score(*arguments, "--colour-map", "voc", "--json", "s.json") == 0
+    with open("s.json") as file:
+        assert json.load(file)["classes"][1]["iou"] == 1
 
 
 @pytest.mark.parametrize(
