@@ -112,7 +112,7 @@ def _transfer(url, path, download, quiet):
     except ImportError as error:
         raise InputError(
             f"fetching {download.name} needs the package gdown: install it, or fetch {url} "
-            f"yourself and give it with --from-file"
+            f"yourself and put it into {os.path.dirname(os.path.abspath(path))}"
         ) from error
     # A name of its own until the checksum is known to be right. gdown keeps what has come so far
     # in a file beside that begins with this name.
@@ -124,7 +124,7 @@ def _transfer(url, path, download, quiet):
     except Exception as error:  # gdown's errors and those of requests have no base in common
         raise InputError(
             f"{url}: cannot be fetched: {error}: run again to go on, or fetch {download.file} "
-            f"elsewhere and give it with --from-file"
+            f"elsewhere and put it into {os.path.dirname(os.path.abspath(path))}"
         ) from error
     problem = wrong_checksum(received, download)
     if problem:

@@ -29,7 +29,9 @@ def open_image(source, name=None):
     try:
         image = Image.open(io.BytesIO(source) if is_bytes else source, formats=FORMATS)
     except Image.DecompressionBombError as error:
-        raise InputError(f"{name}: {_too_large('its header')}") from error
+        # Pillow gives up at twice its own limit, and does not let the size be seen.
+        size = f"more than {2 * Image.MAX_IMAGE_PIXELS} pixels"
+        raise InputError(f"{name}: {_too_large(size)}") from error
     except FileNotFoundError as error:
         raise InputError(f"{name}: there is no such image") from error
     except _PILLOW_ERRORS as error:
@@ -85,6 +87,5 @@ _PILLOW_ERRORS = (
 
 
 def _too_large(size):
-    return (
-        f"refused, {size} is more than the {MAX_PIXELS} pixels that are read: scale it down first"
-    )
+    limit = f"at most {MAX_PIXELS} pixels"
+    return f"refused: its header says {size}, expected {limit}: scale it down first"

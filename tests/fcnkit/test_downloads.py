@@ -142,7 +142,7 @@ def test_a_local_file_is_taken_by_its_checksum(listed, server, tmp_path):
 def test_unknown_names_dead_links_and_missing_folders_are_told(listed, server, tmp_path):
     with pytest.raises(InputError, match="Thing, Other, unchecked"):
         downloads.fetch("nothing", tmp_path)
-    with pytest.raises(InputError, match=r"404.*--from-file"):
+    with pytest.raises(InputError, match=r"404.*thing.bin elsewhere and put it into"):
         downloads.fetch("Thing", tmp_path, url=server.url + "/gone")
     with pytest.raises(InputError, match="expected a folder"):
         downloads.fetch("Thing", tmp_path / "absent")
