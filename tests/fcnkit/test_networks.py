@@ -100,3 +100,12 @@ layer { name: "loss" type: "SoftmaxWithLoss" bottom: "score" bottom: "label" top
 )
 def test_zero_layers_are_stuck_where_no_way_round_them_learns(zero, stuck):
     assert diagnosis.stuck_layers(net(CHAIN), zero) == stuck
+
+
+def test_the_image_that_a_crop_takes_its_size_from_does_not_wake_what_is_below():
+    last = """
+    layer { name: "last" type: "Convolution" bottom: "score" top: "last" }
+    layer { name: "loss" type: "SoftmaxWithLoss" bottom: "last" bottom: "label" top: "loss" }
+    """
+    text = "".join(line for line in CHAIN.splitlines(True) if '"loss"' not in line) + last
+    assert diagnosis.stuck_layers(net(text), ["up", "last"]) == ["up", "last"]
