@@ -31,7 +31,9 @@ $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,web]' -e ./digits_plugin
 	touch $@
 
+# What an earlier build left would be packed again, deleted modules too.
 wheel: $(INSTALLED)
+	rm -rf build
 	$(BIN)/python -m build --wheel
 
 clean:
