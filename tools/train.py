@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Train a network from a solver: snapshots, Caffe's log and curves in one folder."""
 
+import contextlib
+import errno
 import signal
 import sys
 
@@ -95,7 +97,7 @@ def run(args):
         take_digits_model(args)
     elif not args.solver:
         raise InputError("give a solver: train solver.prototxt, or --digits-model FILE")
-    with Console() as console, Interruption() as interruption:
+    with Console() as console, Interruption() as interruption, _full_disk_told(args.output):
         outcome = train(
             args.solver,
             args.output,
@@ -124,6 +126,20 @@ def run(args):
         "the same command with --resume goes on"
     )
     return 130
+
+
+@contextlib.contextmanager
+def _full_disk_told(output):
+    """Says which folder a disk is full under, which the system's own error does not."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise InputError(
+            f"{output}: {error.strerror}: make room; the same command with --resume goes on from "
+            "the newest snapshot"
+        ) from error
 
 
 def take_digits_model(args):

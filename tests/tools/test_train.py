@@ -1,4 +1,5 @@
 import csv
+import errno
 import json
 import os
 import re
@@ -14,6 +15,7 @@ from tiny_segmentation import net_text, write_dataset, write_solver
 
 from caffeformat import InputError, read_caffemodel, read_net, read_solver
 from fcnkit import cli, curves, engine
+from fcnkit.training_log import TrainingLog
 
 try:
     engine.load()
@@ -197,6 +199,15 @@ def test_force_does_not_remove_what_the_run_starts_from(here, data, capsys):
         assert train("--data", data, "--augment", "--force", option, start) == 1
         assert "choose another --output" in capsys.readouterr().err
         assert os.path.exists(start)
+
+
+def test_a_full_disk_is_told_with_the_folder_and_the_way_on(here, data, capsys, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(TrainingLog, "line", full)
+    assert train("--data", data, "--augment") == 1
+    assert re.search("error: run: No space left.*--resume", capsys.readouterr().err)
 
 
 def test_epochs_count_passes_over_the_data(here, data):
