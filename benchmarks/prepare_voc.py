@@ -6,7 +6,7 @@
 Makes an archive with the official one's counts and sizes (17,125 photographs, 2,913 of them with
 labels, annotations, about 1.9 GB; the photographs are a few distinct ones of the usual size), as
 .tar and as .tar.gz. Each round runs both ways, one after the other; the shortest time of each
-counts. The other way is `tar xf` and one `cp` for each of the four folders. Disk is what the work
+counts. The other way is `tar xf` and one `cp` a folder. Disk is what the work
 folder holds at its fullest beyond archive and output, sampled during a run. All of it is removed at
 the end. Exit status 1 where a target is missed.
 """
