@@ -257,7 +257,7 @@ def test_headers_that_fill_the_memory_are_refused(tmp_path):
     path = tmp_path / "model.tar.gz"
     with gzip.open(path, "wb") as file:
         file.write(header.tobuf(tarfile.GNU_FORMAT) + bytes(2048))
-    with pytest.raises(InputError, match="a header of"):
+    with pytest.raises(InputError, match="extended header of"):
         unpack(members(path), tmp_path)
 
 
