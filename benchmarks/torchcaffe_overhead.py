@@ -24,13 +24,13 @@ BATCH, SIZE, CLASSES = 16, 32, 10
 def caffe_net(depth, channels):
     """The network as a torchcaffe.Net, images and labels in its inputs."""
     spec = NetSpec()
-    spec.data = layers.Input(shape=[dict(dim=[BATCH, 3, SIZE, SIZE])])
-    spec.label = layers.Input(shape=[dict(dim=[BATCH])])
+    spec.data = layers.Input(shape=[{"dim": [BATCH, 3, SIZE, SIZE]}])
+    spec.label = layers.Input(shape=[{"dim": [BATCH]}])
     top = spec.data
     for index in range(depth):
         top = layers.Convolution(
             top, num_output=channels, kernel_size=3, pad=1, bias_term=False,
-            weight_filler=dict(type="msra"),
+            weight_filler={"type": "msra"},
         )  # fmt: skip
         spec[f"conv{index}"] = top
         spec[f"bn{index}"] = top = layers.BatchNorm(top, in_place=True)
@@ -38,7 +38,7 @@ def caffe_net(depth, channels):
         spec[f"relu{index}"] = top = layers.ReLU(top, in_place=True)
     spec.pool = layers.Pooling(top, pool=pb.PoolingParameter.AVE, global_pooling=True)
     spec.score = layers.InnerProduct(
-        spec.pool, num_output=CLASSES, weight_filler=dict(type="xavier")
+        spec.pool, num_output=CLASSES, weight_filler={"type": "xavier"}
     )
     spec.loss = layers.SoftmaxWithLoss(spec.score, spec.label)
     net = torchcaffe.Net(net_param=spec.to_proto(), phase=torchcaffe.TRAIN)
