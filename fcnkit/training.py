@@ -183,15 +183,21 @@ def _manifest_splits(data):
 def _claim(output, prefix, resume, force, needed):
     """Make the output folder; what an earlier run left there goes only by `force`.
 
-    Never what the new run needs, the files `needed`.
+    Never what the new run needs, the files `needed`. A run that took no snapshot is no obstacle.
     """
     try:
         os.makedirs(output, exist_ok=True)
     except OSError as error:
         raise InputError(f"{output}: cannot write here: {error.strerror}") from error
     results = [os.path.join(output, name) for name in ("train.log", "curves.csv", "curves.png")]
-    there = [path for path in results + snapshots.files(prefix) if os.path.exists(path)]
+    taken = snapshots.files(prefix)
+    there = [path for path in results + taken if os.path.exists(path)]
     if not there or resume:
+        return
+    if not taken:
+        # Nothing was learned that could be lost; what was written about it is put aside.
+        for path in there:
+            os.replace(path, f"{path}.before")
         return
     if not force:
         raise InputError(

@@ -106,6 +106,16 @@ def train_val(deploy, inputs, measures):
     return net
 
 
+def database_files(deploy, recipe, batch_size):
+    """{file name: message} of a network that trains on databases, its loss a mean over pixels."""
+    measures = [segmentation_loss(normalize=True), pixel_accuracy()]
+    return {
+        "train_val.prototxt": train_val(deploy, database_inputs(batch_size=batch_size), measures),
+        "deploy.prototxt": deploy,
+        "solver.prototxt": recipe,
+    }
+
+
 def all_in_one(deploy, inputs, measures):
     """One net for the stages `train`, `val` and `deploy`, as DIGITS wants it.
 

@@ -4,13 +4,7 @@ from caffeformat import NetSpec, pb
 from caffeformat import layers as L
 
 from .. import camvid
-from ..blocks import (
-    database_inputs,
-    pixel_accuracy,
-    segmentation_loss,
-    set_crop_offsets,
-    train_val,
-)
+from ..blocks import database_files, finish
 
 
 def deploy(classes=11, channels=3):
@@ -18,9 +12,7 @@ def deploy(classes=11, channels=3):
     n = NetSpec()
     n.data = L.Input(shape={"dim": [1, channels, 360, 480]})
     camvid.fcn(n, n.data, classes)
-    net = n.to_proto()
-    net.name = "FCN-CamVid"
-    return set_crop_offsets(net)
+    return finish(n, "FCN-CamVid")
 
 
 def solver():
@@ -45,10 +37,4 @@ def solver():
 
 def files(classes=11, channels=3):
     """{file name: message}"""
-    net = deploy(classes, channels)
-    measures = [segmentation_loss(normalize=True), pixel_accuracy()]
-    return {
-        "train_val.prototxt": train_val(net, database_inputs(batch_size=4), measures),
-        "deploy.prototxt": net,
-        "solver.prototxt": solver(),
-    }
+    return database_files(deploy(classes, channels), solver(), batch_size=4)

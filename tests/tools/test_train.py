@@ -56,6 +56,18 @@ def assert_same_weights(a, b):
             assert np.allclose(x, y, rtol=1e-5, atol=1e-6), name
 
 
+def test_a_run_that_took_no_snapshot_is_no_obstacle(here, data):
+    os.mkdir("run")
+    for name in ("train.log", "curves.csv"):
+        with open(f"run/{name}", "w") as file:
+            file.write("of a run that failed early")
+    assert train("--data", data, "--augment", "--iterations", "1") == 0
+    with open("run/train.log.before") as file:
+        assert file.read() == "of a run that failed early"
+    assert len(curves.parse_log("run/train.log")) == 1 + 1
+    assert train("--data", data, "--augment", "--iterations", "1") == 1
+
+
 def test_a_run_learns_and_leaves_everything_in_its_folder(here, data, capsys, monkeypatch):
     monkeypatch.setattr(curves, "plot", DRAW)
     assert train("--data", data, "--augment", "flip=yes") == 0
