@@ -18,13 +18,7 @@ import zlib
 
 from caffeformat import FormatError, InputError
 
-from .parallel import processors
 from .tar_stream import is_tar_header, tar_entries
-
-try:  # decompresses on several processors
-    import rapidgzip
-except ImportError:
-    rapidgzip = None
 
 _CHUNK = 1 << 20
 _COMPRESSED = 1 << 18  # read at once from a gzip file
@@ -119,28 +113,10 @@ def _blocks(opener, path):
 
 
 def _gzip_blocks(path):
-    """The content of a gzip file in blocks, decompressed by all processors where that can be."""
-    done = 0
-    if rapidgzip is not None and processors() > 1:
-        with contextlib.suppress(RuntimeError, ValueError):
-            with rapidgzip.open(path, parallelization=processors()) as stream:
-                for block in iter(lambda: stream.read(_CHUNK), b""):
-                    yield block
-                    done += len(block)
-            return
-        # Padding, which gzip allows, stops it as damage does: zlib tells which it was.
-    for block in _zlib_blocks(path):
-        done -= len(block)
-        if done < 0:
-            yield block[done:]
-            done = 0
-
-
-def _zlib_blocks(path):
     """The content of a gzip file, of one member or several, in blocks.
 
     zlib is asked directly because that takes the least time: for archives of photographs, which are
-    literals nearly throughout, less than ISA-L does.
+    literals nearly throughout, less than ISA-L does, and than rapidgzip does on two processors.
     """
     with open(path, "rb") as file:
         inflater = zlib.decompressobj(_GZIP_WINDOW)

@@ -12,7 +12,6 @@ from voc_archive import IDS, voc_files, write_archive, write_tar
 
 from caffeformat import FormatError, InputError
 from fcnkit import cli
-from fcnkit.data_prep import archives
 from fcnkit.data_prep.voc_layout import prepare_voc
 
 FORMS = ["tar", "tar.gz", "tar.bz2", "tar.xz", "zip", "folder"]
@@ -53,15 +52,7 @@ def test_images_before_the_image_sets_are_fetched_in_a_second_pass(tmp_path, tre
     assert tree(tmp_path / "out") == expected_tree(files)
 
 
-@pytest.fixture(params=["one processor", "several"])
-def decompression(request, monkeypatch):
-    """Both ways in which gzip files are read."""
-    monkeypatch.setattr(archives, "processors", lambda: 1 if request.param[0] == "o" else 3)
-    if request.param == "several" and archives.rapidgzip is None:
-        pytest.skip("rapidgzip is not installed")
-
-
-def test_a_gzip_of_several_members_with_padding_is_read(tmp_path, tree, decompression):
+def test_a_gzip_of_several_members_with_padding_is_read(tmp_path, tree):
     files = voc_files()
     data = write_archive("tar", tmp_path, files).read_bytes()
     third = len(data) // 3
@@ -73,7 +64,7 @@ def test_a_gzip_of_several_members_with_padding_is_read(tmp_path, tree, decompre
 
 
 @pytest.mark.parametrize("cut", [100, 1_000_000, 9_000_000, 17_000_000])
-def test_a_large_gzip_is_read_whole_or_found_truncated(tmp_path, tree, decompression, cut):
+def test_a_large_gzip_is_read_whole_or_found_truncated(tmp_path, tree, cut):
     files = voc_files()
     names = [name for name in files if "JPEGImages/200" in name]
     for name in names:
