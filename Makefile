@@ -28,7 +28,7 @@ install: $(INSTALLED)
 # Installed again whenever what is needed changes.
 $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,web]' -e ./digits_plugin
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[test,web]' -e ./digits_plugin
 	touch $@
 
 # What an earlier build left would be packed again, deleted modules too.
