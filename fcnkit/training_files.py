@@ -138,11 +138,6 @@ class RunFiles:
             kind = "labels" if networks.is_label(layer.top[0]) else "features"
             param.source = os.path.join(os.path.abspath(data), f"{split}_db", kind)
             param.backend = pb.DataParameter.LMDB
-            if not os.path.isdir(param.source):
-                raise InputError(
-                    f"{data}: no such database in it: {split}_db/{kind}: make them with "
-                    "create_lmdb (folders of images are read with --augment)"
-                )
         if not param.batch_size:
             param.batch_size = 1
         if layer.transform_param.mean_file:
@@ -180,6 +175,11 @@ class RunFiles:
         """
         for layer in networks.data_layers(net):
             if layer.type == "Data":
+                if not os.path.isdir(layer.data_param.source):
+                    raise InputError(
+                        f"{layer.data_param.source}: no such database: make it with create_lmdb "
+                        "(folders of images are read with --augment)"
+                    )
                 backend = "LMDB" if layer.data_param.backend == pb.DataParameter.LMDB else "LEVELDB"
                 with caffeformat.open_database(layer.data_param.source, backend) as database:
                     return len(database)

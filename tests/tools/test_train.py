@@ -232,7 +232,7 @@ def test_epochs_count_passes_over_the_data(here, data):
     [
         ([], ["'data'", "no source", "--data"]),
         (["--data", "nowhere"], ["nowhere", "dataset folder"]),
-        (["--data", "."], ["no such database", "train_db/features", "create_lmdb"]),
+        (["--data", "."], ["no such database", "_db/features", "create_lmdb"]),
         (["--weights", "none.caffemodel"], ["none.caffemodel", "no such file"]),
         (["--set", "nonsense=1"], ["nonsense"]),
         (["--iterations", "many"], ["max_iter", "many"]),
