@@ -18,11 +18,10 @@ import zlib
 
 from caffeformat import FormatError, InputError
 
+from .gzip_stream import gzip_blocks
 from .tar_stream import is_tar_header, tar_entries
 
 _CHUNK = 1 << 20
-_COMPRESSED = 1 << 18  # read at once from a gzip file
-_GZIP_WINDOW = 16 + zlib.MAX_WBITS  # says to zlib that gzip's header and checksum are there
 
 # What the readers raise for archives that are cut or damaged.
 _READ_ERRORS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError)
@@ -77,7 +76,7 @@ def members(path):
     if head[:2] == b"PK":
         return _zip_members(path)
     if head[:2] == b"\x1f\x8b":
-        return _tar_members(path, lambda: _Forward(_gzip_blocks(path)))
+        return _tar_members(path, lambda: _Forward(gzip_blocks(path)))
     if head[:3] == b"BZh":
         return _tar_members(path, lambda: _Forward(_blocks(bz2, path)))
     if head[:6] == b"\xfd7zXZ\0":
@@ -110,30 +109,6 @@ class _reading:
 def _blocks(opener, path):
     with opener.open(path, "rb") as stream:
         yield from iter(lambda: stream.read(_CHUNK), b"")
-
-
-def _gzip_blocks(path):
-    """The content of a gzip file, of one member or several, in blocks.
-
-    zlib is asked directly because that takes the least time: for archives of photographs, which are
-    literals nearly throughout, less than ISA-L does, and than rapidgzip does on two processors.
-    """
-    with open(path, "rb") as file:
-        inflater = zlib.decompressobj(_GZIP_WINDOW)
-        data = file.read(_COMPRESSED)
-        while data:
-            block = inflater.decompress(data, _CHUNK)
-            if block:
-                yield block
-            if inflater.eof:
-                # Another member may follow; zeros are padding.
-                data = inflater.unused_data.lstrip(b"\0") or file.read(_COMPRESSED).lstrip(b"\0")
-                if data:
-                    inflater = zlib.decompressobj(_GZIP_WINDOW)
-            else:
-                data = inflater.unconsumed_tail or file.read(_COMPRESSED)
-        if not inflater.eof:
-            raise EOFError("the compressed data ends early")
 
 
 class _Forward:

@@ -63,6 +63,16 @@ def test_a_gzip_of_several_members_with_padding_is_read(tmp_path, tree):
     assert tree(tmp_path / "out") == expected_tree(files)
 
 
+def test_every_field_of_a_gzip_header_is_passed_over(tmp_path, tree):
+    files = voc_files()
+    data = gzip.compress(write_archive("tar", tmp_path, files).read_bytes())
+    fields = b"\x03\x00abc" + b"voc.tar\0" + b"a comment\0" + b"\x12\x34"
+    archive = tmp_path / "fields.tar.gz"
+    archive.write_bytes(data[:3] + bytes([2 + 4 + 8 + 16]) + data[4:10] + fields + data[10:])
+    prepare_voc(archive, tmp_path / "out")
+    assert tree(tmp_path / "out") == expected_tree(files)
+
+
 @pytest.mark.parametrize("cut", [100, 1_000_000, 9_000_000, 17_000_000])
 def test_a_large_gzip_is_read_whole_or_found_truncated(tmp_path, tree, cut):
     files = voc_files()
