@@ -13,9 +13,11 @@ IMAGENET_MEAN = (104.00699, 116.66877, 122.67892)
 IGNORE_LABEL = 255
 
 
-def score(bottom, classes):
+def score(bottom, classes, **settings):
     """A 1x1 convolution to the classes."""
-    return L.Convolution(bottom, num_output=classes, pad=0, kernel_size=1, param=WEIGHT_AND_BIAS)
+    return L.Convolution(
+        bottom, num_output=classes, pad=0, kernel_size=1, param=WEIGHT_AND_BIAS, **settings
+    )
 
 
 def upsampling(bottom, classes, factor, kernel=None, learned=False, **settings):
@@ -56,10 +58,11 @@ def finish(n, name):
     return set_crop_offsets(net)
 
 
-def database_inputs(mean=(), batch_size=1):
+def database_inputs(mean=(), batch_size=1, scale=None):
     """Data layers for an image and a label database, for TRAIN and for TEST: LayerParameters.
 
-    They have no `source`: who trains says which databases. `mean` (BGR) is subtracted from images.
+    They have no `source`: who trains says which databases. `mean` (BGR) is subtracted from images,
+    which are then multiplied by `scale`.
     """
     made = []
     for phase in (pb.TRAIN, pb.TEST):
@@ -68,6 +71,8 @@ def database_inputs(mean=(), batch_size=1):
             layer.include.add(phase=phase)
             if name == "data" and mean:
                 layer.transform_param.mean_value.extend(mean)
+            if name == "data" and scale is not None:
+                layer.transform_param.scale = scale
             layer.data_param.batch_size = batch_size
             layer.data_param.backend = pb.DataParameter.LMDB
             made.append(layer)
@@ -106,11 +111,16 @@ def train_val(deploy, inputs, measures):
     return net
 
 
-def database_files(deploy, recipe, batch_size):
-    """{file name: message} of a network that trains on databases, its loss a mean over pixels."""
-    measures = [segmentation_loss(normalize=True), pixel_accuracy()]
+def database_files(deploy, recipe, batch_size, mean=(), scale=None, trained=None, losses=()):
+    """{file name: message} of a network that trains on databases, its loss a mean over pixels.
+
+    trained: the net to train, where it is another than `deploy`; losses: further loss layers, which
+    come before the main one.
+    """
+    inputs = database_inputs(mean, batch_size, scale)
+    measures = [*losses, segmentation_loss(normalize=True), pixel_accuracy()]
     return {
-        "train_val.prototxt": train_val(deploy, database_inputs(batch_size=batch_size), measures),
+        "train_val.prototxt": train_val(trained or deploy, inputs, measures),
         "deploy.prototxt": deploy,
         "solver.prototxt": recipe,
     }

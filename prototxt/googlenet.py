@@ -1,12 +1,13 @@
-"""GoogLeNet, the classifier, with the names of BVLC's replication.
+"""GoogLeNet, the classifier and the FCN on it, with the names of BVLC's replication.
 
-Szegedy et al.: Going Deeper with Convolutions (CVPR 2015).
+Szegedy et al.: Going Deeper with Convolutions (CVPR 2015). Long, Shelhamer, Darrell: Fully
+Convolutional Networks for Semantic Segmentation (CVPR 2015).
 """
 
 from caffeformat import layers as L
 from caffeformat import params as P
 
-from .blocks import WEIGHT_AND_BIAS
+from .blocks import WEIGHT_AND_BIAS, score, upsampling
 
 # Outputs of each module: 1x1, 3x3 reduced and 3x3, 5x5 reduced and 5x5, projection of the pool.
 _MODULES = {
@@ -62,9 +63,12 @@ def _inception(n, name, bottom):
     return n[f"{group}/output"]
 
 
-def trunk(n, data):
-    """Add conv1 to inception_5b to the NetSpec `n` on top of `data`; returns {module: top}."""
-    top = _convolution(n, "conv1", "7x7_s2", data, 64, 7, 0.1, pad=3, stride=2)
+def trunk(n, data, pad=3):
+    """Add conv1 to inception_5b to the NetSpec `n` on top of `data`; returns {module: top}.
+
+    `pad` is what surrounds the image for the first convolution.
+    """
+    top = _convolution(n, "conv1", "7x7_s2", data, 64, 7, 0.1, pad=pad, stride=2)
     n["pool1/3x3_s2"] = _max_pooling(top)
     n["pool1/norm1"] = top = _normalization(n["pool1/3x3_s2"])
     top = _convolution(n, "conv2", "3x3_reduce", top, 64, 1, 0.1)
@@ -93,3 +97,18 @@ def classifier(n, data, classes):
         bias_filler={"type": "constant", "value": 0},
     )
     return n["loss3/classifier"]
+
+
+def fcn(n, data, classes, learned=False):
+    """Add FCN-GoogLeNet, conv1 to `score` at the size of `data`, to the NetSpec `n`.
+
+    Long et al. leave the final average pooling out. The padding of 100 is that of their other nets:
+    with it the features reach past the border of any image, so that every pixel lies between some.
+    """
+    top = trunk(n, data, pad=100)["5b"]
+    n["pool5/drop_7x7_s1"] = top = L.Dropout(top, dropout_ratio=0.4, in_place=True)
+    n.score_fr = score(top, classes)
+    # A kernel of 63 has a middle, as all windows before it do, so crop offsets are whole numbers.
+    n.upscore = upsampling(n.score_fr, classes, 32, kernel=63, learned=learned)
+    n.score = L.Crop(n.upscore, data, axis=2)
+    return n.score

@@ -12,12 +12,14 @@ from .blocks import FIXED, WEIGHT_AND_BIAS, score, upsampling
 # Convolutions of each of the five stages, and their channels.
 _STAGES = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
 
+_BILINEAR = {"type": "bilinear"}
+
 # The skip layers' features are larger than the scores by these factors, which matter when all
 # streams are learned at once.
 _AT_ONCE_SCALES = {"pool4": 0.01, "pool3": 0.0001}
 
 
-def _stages(add, data, pad, first="conv1_1", **settings):
+def _stages(add, data, pad, first="conv1_1", normalized=False, **settings):
     """Add the thirteen convolutions, `pad` pixels of padding before the first; returns pool5."""
     top = data
     for stage, (count, channels) in enumerate(_STAGES, 1):
@@ -25,25 +27,35 @@ def _stages(add, data, pad, first="conv1_1", **settings):
             opening = (stage, index) == (1, 1)
             name = first if opening else f"conv{stage}_{index}"
             made = _convolution(top, channels, 3, pad if opening else 1, **settings)
-            top = add(f"relu{stage}_{index}", L.ReLU(add(name, made), in_place=True))
+            top = _activated(add, name, f"{stage}_{index}", made, normalized)
         top = add(f"pool{stage}", L.Pooling(top, pool=P.Pooling.MAX, kernel_size=2, stride=2))
     return top
 
 
+def _activated(add, name, index, made, normalized=False):
+    """Add the layer `name`, `made`, perhaps its BatchNorm and Scale, and its ReLU; returns that."""
+    top = add(name, made)
+    if normalized:
+        top = add(f"bn{index}", L.BatchNorm(top, in_place=True))
+        top = add(f"scale{index}", L.Scale(top, bias_term=True, in_place=True))
+    return add(f"relu{index}", L.ReLU(top, in_place=True))
+
+
 def _fully_connected(add, index, made):
     """Add a layer fc6 or fc7, `made`, with what follows it; returns the dropout."""
-    top = add(f"relu{index}", L.ReLU(add(f"fc{index}", made), in_place=True))
+    top = _activated(add, f"fc{index}", index, made)
     return add(f"drop{index}", L.Dropout(top, dropout_ratio=0.5, in_place=True))
 
 
 def _convolution(bottom, outputs, kernel, pad, **settings):
+    blobs = 2 if settings.get("bias_term", True) else 1
     return L.Convolution(
         bottom,
         num_output=outputs,
         pad=pad,
         kernel_size=kernel,
         stride=1,
-        param=WEIGHT_AND_BIAS,
+        param=WEIGHT_AND_BIAS[:blobs],
         **settings,
     )
 
@@ -67,11 +79,12 @@ def fcn_trunk(n, data, suffix="", first="conv1_1"):
     return tops
 
 
-def classifier(n, data, classes, fillers):
+def classifier(n, data, classes, fillers, normalized=False):
     """Add conv1_1 to fc8 of VGG-16 to the NetSpec `n` on top of `data`; returns fc8.
 
     Simonyan, Zisserman: Very Deep Convolutional Networks for Large-Scale Image Recognition (ICLR
-    2015). fillers: whether layers name their fillers, which only training from nothing needs.
+    2015). fillers: whether layers name their fillers, which only training from nothing needs;
+    normalized: BatchNorm behind each convolution.
     """
     # The authors started the deep nets from shallower ones; He et al.'s filler makes that needless.
     filled = {"weight_filler": {"type": "msra"}} if fillers else {}
@@ -80,7 +93,7 @@ def classifier(n, data, classes, fillers):
         n[name] = made
         return made
 
-    top = _stages(add, data, 1, **filled)
+    top = _stages(add, data, 1, normalized=normalized, **filled)
     for index in (6, 7):
         made = L.InnerProduct(top, num_output=4096, param=WEIGHT_AND_BIAS, **filled)
         top = _fully_connected(add, index, made)
@@ -112,3 +125,40 @@ def fcn_head(n, tops, image, classes, stride, suffix="", at_once=False, learned=
     last = "upscore" if stride == 32 else f"upscore{stride}"
     n[last + suffix] = top = upsampling(top, classes, stride, learned=learned)
     n[f"score{suffix}"] = L.Crop(top, image, axis=2)
+
+
+def fcn8s_same_padding(n, data, classes, bias=False, learned=True):
+    """Add FCN-8s with BatchNorm and without Crop to the NetSpec `n`, conv1_1 to `score`.
+
+    Every convolution is padded to keep its size and every upsampling to be as large as the features
+    it meets, so images have sides that are multiples of 32. bias: let the convolutions before
+    BatchNorm have biases, for weights that do; learned: upsampling mixes the classes and starts
+    from xavier weights, instead of staying bilinear.
+    """
+    xavier = {"weight_filler": {"type": "xavier"}}
+    settings = {"bias_term": bias, **xavier}
+
+    def add(name, made):
+        n[name] = made
+        return made
+
+    def enlarged(name, bottom, factor):
+        free = {"group": 1, **xavier} if learned else {"group": classes, "weight_filler": _BILINEAR}
+        made = upsampling(bottom, classes, factor, learned=learned, pad=factor // 2, **free)
+        return add(name, made)
+
+    def scored(name, bottom):
+        return add(name, score(bottom, classes, **xavier))
+
+    top = _stages(add, data, 1, normalized=True, **settings)
+    for index, kernel in ((6, 7), (7, 1)):
+        made = _convolution(top, 4096, kernel, kernel // 2, **settings)
+        top = _activated(add, f"fc{index}", index, made, normalized=True)
+    top = scored("score_fr", top)
+    name = "upscore2"
+    for skip in ("pool4", "pool3"):
+        top = enlarged(name, top, 2)
+        skipped = scored(f"score_{skip}", n.tops[skip])
+        top = add(f"fuse_{skip}", L.Eltwise(top, skipped, operation=P.Eltwise.SUM))
+        name = f"upscore_{skip}"
+    return enlarged("score", top, 8)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from caffeformat import filter_net, parse_text, pb, read_net
+from caffeformat import filter_net, infer_shapes, parse_text, pb, read_net
 from fcnkit import prototxt
 from fcnkit.parameters import net_parameters
 
@@ -33,7 +33,6 @@ PUBLISHED = {
     for name in ("networks.csv", "classifiers.csv")
     for network, rows in table(name).items()
 }
-HERE = [name for name in prototxt.networks() if name in PUBLISHED]
 
 
 def settings(layer):
@@ -59,11 +58,23 @@ def multipliers(layer, field):
     return " ".join(f"{getattr(param, field):g}" for param in layer.param)
 
 
-def test_the_published_networks_are_here():
-    assert {"fcn_alexnet", "voc_fcn_alexnet", "bvlc_alexnet"} <= set(HERE)
+def test_the_published_networks_are_all_here():
+    assert len(table("networks.csv")) == 16
+    assert set(PUBLISHED) <= set(prototxt.networks())
 
 
-@pytest.mark.parametrize("network", HERE)
+# Every column is compared, "order" by the order of the rows.
+COLUMNS = {
+    "network", "order", "layer", "type", "bottoms", "tops", "settings",
+    "parameter_shapes", "lr_mults", "decay_mults", "output_shape",
+}  # fmt: skip
+
+
+def test_the_tables_have_no_column_that_is_not_compared():
+    assert {name for rows in PUBLISHED.values() for name in rows[0]} == COLUMNS
+
+
+@pytest.mark.parametrize("network", PUBLISHED)
 def test_every_layer_is_the_published_one(network):
     net = read_net(prototxt.path(network, "deploy.prototxt"))
     shapes = {
@@ -71,6 +82,7 @@ def test_every_layer_is_the_published_one(network):
         for layer, blobs in net_parameters(net)
     }
     rows = PUBLISHED[network]
+    outputs = infer_shapes(net)
     if rows[0]["type"] != "Input":
         # Published with an `input:` field, which reading turns into a layer.
         del net.layer[0]
@@ -83,6 +95,9 @@ def test_every_layer_is_the_published_one(network):
         if "lr_mults" in row:
             assert multipliers(layer, "lr_mult") == row["lr_mults"], layer.name
             assert multipliers(layer, "decay_mult") == row["decay_mults"], layer.name
+        if "output_shape" in row:
+            found = "x".join(map(str, outputs[layer.top[0]][1:]))
+            assert found == row["output_shape"].partition("x")[2], layer.name
 
 
 @pytest.mark.parametrize("stage", ["train", "val", "deploy"])
