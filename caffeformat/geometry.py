@@ -14,7 +14,7 @@ from .errors import InputError
 from .shape_rules import SAME_SHAPE, concat_axis
 from .shapes import infer_shapes
 from .text import nearest
-from .windows import convolution_windows, extent, pooling_windows
+from .windows import convolution_windows, extent, interpolation, pooling_windows
 
 __all__ = [
     "CoordMap",
@@ -78,6 +78,8 @@ def layer_map(layer):
     if layer.type == "Crop":
         shift = tuple(Fraction(offset) for offset in _crop_offsets(layer))
         return CoordMap(2, (Fraction(1),) * len(shift), shift)
+    if layer.type == "Interp":
+        return _interpolation_map(layer)
     if layer.type == "Pooling":
         windows = pooling_windows(layer)
         return None if windows is None else _window_map(2, windows)
@@ -210,6 +212,8 @@ def _reach(layer, count):
         reach = [window.kernel for window in pooling_windows(layer)]
     elif layer.type == "Deconvolution":
         reach = [-(-extent(window) // window.stride) for window in convolution_windows(layer)]
+    elif layer.type == "Interp":
+        reach = [2 if interpolation(layer).zoom > 1 else 1]  # the neighbours it lies between
     elif layer.type in _CONVOLUTIONS:
         reach = [extent(window) for window in convolution_windows(layer)]
     else:
@@ -223,6 +227,17 @@ def _window_map(axis, windows):
         tuple(Fraction(window.stride) for window in windows),
         tuple(Fraction(extent(window) - 1, 2) - window.pad for window in windows),
     )
+
+
+def _interpolation_map(layer):
+    """Corners lie on corners: shrink / zoom times the coordinate, counted from the cropped corner.
+
+    None where height and width are given: the scale then depends on the bottom's size.
+    """
+    found = interpolation(layer)
+    if found.sizes is not None:
+        return None
+    return CoordMap(2, (Fraction(found.shrink, found.zoom),), (Fraction(found.begin),))
 
 
 class _Graph:

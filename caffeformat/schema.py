@@ -4,6 +4,9 @@
 `caffe` (proto2). They become classes in a descriptor pool of our own, because package `caffe` in
 the default pool would collide with BVLC Caffe's generated module in one process.
 
+`pb` also has what public forks of Caffe add (see `fork_tables.py`): texts of all of them parse with
+it, and every message of the project is of its classes. `fork_messages` is for binary files alone.
+
 Use the classes and enum values as attributes of this module's `pb`:
 
     from caffeformat import pb
@@ -12,20 +15,27 @@ Use the classes and enum values as attributes of this module's `pb`:
     pb.TRAIN, pb.PoolingParameter.MAX
 """
 
-import csv
 import functools
-import os
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-_HERE = os.path.dirname(os.path.abspath(__file__))
+from .fork_tables import bvlc_tables, common_tables, fork_tables
+
 _PACKAGE = "caffe"
 _Field = descriptor_pb2.FieldDescriptorProto
-
-
-def _rows(name):
-    with open(os.path.join(_HERE, name), newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+# Layers of forks as V1 texts name their types
+_V1_FORK_TYPES = (
+    "BN",
+    "DENSE_CRF",
+    "DENSE_IMAGE_DATA",
+    "INTERP",
+    "MAT_READ",
+    "MAT_WRITE",
+    "NORMALIZE",
+    "PERMUTE",
+    "SEG_ACCURACY",
+    "UPSAMPLE",
+)
 
 
 def _add_message(file_proto, messages, name):
@@ -75,7 +85,7 @@ def file_descriptor(fields, enums, file_name="caffe.proto"):
 class Messages:
     """Message classes and top-level enum values of one schema, as attributes.
 
-    Caffe's own, `pb`, is the usual one; a fork's is the same with its fields added.
+    `pb` is the one in use; others read and write binary files of a fork, or of BVLC Caffe alone.
     """
 
     def __init__(self, file_proto):
@@ -104,8 +114,14 @@ class Messages:
 
 @functools.cache
 def caffe_messages():
-    """The schema of BVLC Caffe 1.0 (built once)."""
-    return Messages(file_descriptor(_rows("schema_fields.csv"), _rows("schema_enums.csv")))
+    """The schema of BVLC Caffe 1.0 alone (built once)."""
+    return Messages(file_descriptor(*bvlc_tables()))
 
 
-pb = caffe_messages()
+@functools.cache
+def fork_messages(fork):
+    """The schema of one of `FORKS`, with the field numbers of its binary files (built once)."""
+    return Messages(file_descriptor(*fork_tables(fork)))
+
+
+pb = Messages(file_descriptor(*common_tables(_V1_FORK_TYPES)))

@@ -7,6 +7,7 @@ from .windows import (
     convolution_windows,
     convolved_size,
     deconvolved_size,
+    interpolated_sizes,
     pooled_size,
     pooling_windows,
 )
@@ -111,15 +112,24 @@ def _im2col(layer, bottoms):
 
 
 def _pooling(layer, bottoms):
-    shape = bottoms[0]
-    if len(shape) != 4:
-        raise InputError(f'layer "{layer.name}": pools N x C x H x W blobs, its bottom is {shape}')
+    shape = _image_shape(layer, bottoms[0])
     windows = pooling_windows(layer)
     if windows is None:
         sizes = (1, 1)
     else:
         sizes = tuple(pooled_size(layer, s, w) for s, w in zip(shape[2:], windows))
     return [shape[:2] + sizes] * len(layer.top)
+
+
+def _interp(layer, bottoms):
+    shape = _image_shape(layer, bottoms[0])
+    return [shape[:2] + interpolated_sizes(layer, shape[2:])]
+
+
+def _image_shape(layer, shape):
+    if len(shape) != 4:
+        raise InputError(f'layer "{layer.name}": takes N x C x H x W blobs, its bottom is {shape}')
+    return shape
 
 
 def _crop(layer, bottoms):
@@ -309,6 +319,7 @@ RULES = {
     "Flatten": _flatten,
     "Im2col": _im2col,
     "InnerProduct": _inner_product,
+    "Interp": _interp,
     "LSTM": _recurrent,
     "LSTMUnit": _lstm_unit,
     "Pooling": _pooling,

@@ -1,4 +1,4 @@
-"""The windows of convolutions and poolings: kernel, stride, padding and dilation of every axis.
+"""The windows of convolutions, poolings and interpolations along every axis.
 
 One reading of the many ways to write them (`kernel_size: 3`, `kernel_h: 3 kernel_w: 5`, one value
 for all axes or one for each) serves shapes and coordinate maps.
@@ -85,6 +85,53 @@ def _pooling_pair(layer, name, prefix):
             raise InputError(f'layer "{layer.name}": has both {name} and {prefix}_h or {prefix}_w')
         return [getattr(param, field) for field in pair]
     return [getattr(param, name)] * 2
+
+
+Interpolation = collections.namedtuple("Interpolation", "begin end shrink zoom sizes")
+Interpolation.__doc__ = """What an Interp layer does: it crops `begin` and `end` pixels off an axis,
+then takes every `shrink`-th and puts `zoom` - 1 values between neighbours, or makes `sizes`
+(height, width; None where the factors hold)."""
+
+
+def interpolation(layer):
+    """The `Interpolation` of a layer of type Interp (DeepLab, PSPNet); `InputError` if unclear."""
+    param = layer.interp_param
+    if param.pad_beg > 0 or param.pad_end > 0:
+        raise InputError(
+            f'layer "{layer.name}": pad_beg is {param.pad_beg} and pad_end {param.pad_end}; Interp '
+            "only crops, so expected 0 or less"
+        )
+    shrinks, zooms = param.HasField("shrink_factor"), param.HasField("zoom_factor")
+    sized = param.HasField("height") and param.HasField("width")
+    if not (shrinks or zooms or sized):
+        raise InputError(
+            f'layer "{layer.name}": its size is missing; give zoom_factor, shrink_factor, or '
+            "height and width"
+        )
+    # As in the forks, one factor wins over height and width, and these over both factors.
+    if sized and shrinks == zooms:
+        return Interpolation(-param.pad_beg, -param.pad_end, 1, 1, (param.height, param.width))
+    for name in ("shrink_factor", "zoom_factor"):
+        if getattr(param, name) < 1:
+            raise InputError(
+                f'layer "{layer.name}": {name} is {getattr(param, name)}; expected 1 or more'
+            )
+    return Interpolation(
+        -param.pad_beg, -param.pad_end, param.shrink_factor, param.zoom_factor, None
+    )
+
+
+def interpolated_sizes(layer, sizes):
+    """Height and width of an Interp layer's top for a bottom of `sizes`; corners stay corners."""
+    found = interpolation(layer)
+    cropped = [pixels - found.begin - found.end for pixels in sizes]
+    made = found.sizes or tuple((c - 1) // found.shrink * found.zoom + 1 for c in cropped)
+    if min(*cropped, *made) < 1:
+        raise InputError(
+            f'layer "{layer.name}": cannot interpolate {tuple(sizes)} pixels, cropped by '
+            f"{found.begin} and {found.end}, to {made}"
+        )
+    return made
 
 
 def convolved_size(layer, size, window):
