@@ -1,4 +1,7 @@
-"""Runs a script written for pycaffe on this engine: `python -m torchcaffe script.py ARGS`."""
+"""`torchcaffe COMMAND ...`: Caffe's commands; `torchcaffe script.py ARGS`: a pycaffe script.
+
+A script says `import caffe` and runs on this engine. `python -m torchcaffe` is the same.
+"""
 
 import os
 import runpy
@@ -6,15 +9,24 @@ import sys
 
 from caffeformat import InputError
 
+from . import commands
 from .alias import lend_name
 
 
 def main(argv=None):
-    """Run the script `argv[0]` with the rest as its arguments; returns the exit status."""
+    """Run the command, or the script, `argv[0]` with the rest as its arguments; returns a status.
+
+    What is no command but the path of a file, or ends in `.py`, is a script.
+    """
     argv = sys.argv[1:] if argv is None else list(argv)
-    if not argv or argv[0].startswith("-"):
-        print("usage: python -m torchcaffe script.py ARGS", file=sys.stderr)
-        return 2
+    is_command = not argv or argv[0] in commands.COMMANDS
+    if not is_command and (os.path.isfile(argv[0]) or argv[0].endswith(".py")):
+        return run_script(argv)
+    return commands.main(argv)
+
+
+def run_script(argv):
+    """Run the script `argv[0]` with the rest as its arguments; returns the exit status."""
     if not os.path.exists(argv[0]):
         print(f"error: {argv[0]}: no such script", file=sys.stderr)
         return 1

@@ -8,6 +8,9 @@ import datetime
 import logging
 import sys
 import threading
+import time
+
+from caffeformat import InputError
 
 logger = logging.getLogger("torchcaffe")
 logger.addHandler(logging.NullHandler())
@@ -39,7 +42,10 @@ def attach(target=None):
     if target is None or hasattr(target, "write"):
         handler = logging.StreamHandler(target or sys.stderr)
     else:
-        handler = logging.FileHandler(target, encoding="utf-8")
+        try:
+            handler = logging.FileHandler(target, encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"{target}: cannot write a log here: {error.strerror}") from error
     handler.setFormatter(GlogFormatter())
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
@@ -55,3 +61,26 @@ def detach(handler):
 def number(value):
     """A number as C++ streams print it: six significant digits."""
     return f"{value:g}"
+
+
+def output(name, value, weight):
+    """A net's output, and what it adds to the loss: `loss = 2.5 (* 1 = 2.5 loss)`."""
+    line = f"{name} = {number(value)}"
+    if weight:
+        line += f" (* {number(weight)} = {number(weight * value)} loss)"
+    return line
+
+
+class Speed:
+    """How fast steps are taken, in Caffe's words; the first lap begins at step `iteration`."""
+
+    def __init__(self, iteration):
+        self._begun, self._from = time.perf_counter(), iteration
+
+    def lap(self, iteration, display):
+        """The speed since the last lap, as `25 iter/s, 0.4s/10 iters`."""
+        now = time.perf_counter()
+        seconds = max(now - self._begun, 1e-9)
+        speed = (iteration - self._from) / seconds
+        self._begun, self._from = now, iteration
+        return f"{number(speed)} iter/s, {number(seconds)}s/{display} iters"

@@ -20,17 +20,27 @@ _FORMATS = {
 }
 
 
+def require_writable(prefix):
+    """Raise `InputError` where no snapshot could be written under `prefix`."""
+    folder = os.path.dirname(prefix)
+    if folder and not os.path.isdir(folder):
+        raise InputError(
+            f"no snapshot can be written: there is no folder {folder}; make it, or change "
+            "snapshot_prefix."
+        )
+    if not os.access(folder or ".", os.W_OK):
+        raise InputError(
+            f"no snapshot can be written: the folder {folder or '.'} is not yours to write in; "
+            "change snapshot_prefix."
+        )
+
+
 def write_snapshot(solver):
     """Write `<prefix>_iter_<n>.caffemodel` and `.solverstate` of a Solver; returns both paths."""
     ending, kind = _FORMATS[solver.param.snapshot_format]
     stem = f"{solver.param.snapshot_prefix}_iter_{solver.iter}"
     model, state = f"{stem}.caffemodel{ending}", f"{stem}.solverstate{ending}"
-    folder = os.path.dirname(model)
-    if folder and not os.path.isdir(folder):
-        raise InputError(
-            f"cannot write the snapshot {model}: there is no folder {folder}; make it, or change "
-            "snapshot_prefix."
-        )
+    require_writable(model)
     log.info("solver.cpp:447", f"Snapshotting to {kind} file {model}")
     solver.net.save(model)
     log.info("sgd_solver.cpp:273", f"Snapshotting solver state to {kind} file {state}")

@@ -10,7 +10,6 @@ are `snapshot`'s.
 
 import collections
 import os
-import time
 
 from caffeformat import InputError, pb, read_net, read_solver, upgrade_solver
 from caffeformat.lr_policy import current_step, learning_rate
@@ -19,7 +18,8 @@ from . import log
 from .device import set_random_seed
 from .net import Net
 from .optimizer import Optimizer
-from .snapshot import restore_snapshot, write_snapshot
+from .signals import NONE, SNAPSHOT, STOP
+from .snapshot import require_writable, restore_snapshot, write_snapshot
 from .update_rules import find_rule, rule_names
 
 
@@ -27,16 +27,17 @@ class Solver:
     """Trains the net that a solver prototxt names.
 
     Attributes as in pycaffe: `net`, `test_nets`, `iter` (steps taken), `param` (SolverParameter).
+    Beyond it: `requested_action`, a function that is called after every step and test pass and
+    says what is wanted of the run (`signals.STOP`, `SNAPSHOT` or `NONE`).
     """
 
     type = None  # a subclass is of one type; this class takes it from the prototxt
 
     def __init__(self, solver_file=None, param=None):
-        """From the file `solver_file`, or from a SolverParameter `param`."""
-        self._folder = ""
+        """From the file `solver_file`, or from a SolverParameter `param` (perhaps read from it)."""
+        self._folder = "" if solver_file is None else os.path.dirname(os.fspath(solver_file))
         if param is None:
             self.param = read_solver(solver_file)
-            self._folder = os.path.dirname(os.fspath(solver_file))
         else:
             self.param = pb.SolverParameter()
             self.param.CopyFrom(param)
@@ -51,11 +52,14 @@ class Solver:
         if self.param.random_seed >= 0:
             set_random_seed(self.param.random_seed)
         learning_rate(self.param, 0)  # refuses a policy that lacks a field, before anything is run
+        if self.param.snapshot:
+            require_writable(self.param.snapshot_prefix)
         self.iter = 0
         self.net = self._train_net()
         self.test_nets = self._make_test_nets()
         self.optimizer = Optimizer(self.param, rule(self.param), self.net.learnable_params)
-        self._callbacks = []
+        self.requested_action = lambda: NONE
+        self._callbacks, self._stopped = [], False
         self._losses = collections.deque(maxlen=max(1, self.param.average_loss))
 
     # nets
@@ -143,6 +147,9 @@ class Solver:
         p = self.param
         if p.snapshot_after_train and not (p.snapshot and self.iter % p.snapshot == 0):
             self.snapshot()
+        if self._stopped:
+            log.info("solver.cpp:321", "Optimization stopped early.")
+            return
         if p.display and self.iter % p.display == 0:
             self.net.run_forward()
             self._losses.append(self.net.loss())
@@ -156,25 +163,31 @@ class Solver:
         """Take `iterations` steps: gradients summed over `iter_size` passes, then one update."""
         p = self.param
         self._losses.clear()
-        timer = _Timer(self.iter)
+        self._stopped = False
+        speed = log.Speed(self.iter)
         for _ in range(iterations):
             self.net.clear_param_diffs()
             due = p.test_interval and self.iter % p.test_interval == 0
             if due and (self.iter or p.test_initialization):
                 self.test_all()
+            if self._stopped:
+                break
             for on_start, _ in self._callbacks:
                 on_start()
             self._losses.append(self._sum_gradients())
-            display = p.display and self.iter % p.display == 0
-            if display:
-                self._log_progress(timer)
+            if p.display and self.iter % p.display == 0:
+                self._log_progress(speed)
             for _, on_gradients_ready in self._callbacks:
                 if on_gradients_ready is not None:
                     on_gradients_ready()
             self.apply_update()
             self.iter += 1
-            if p.snapshot and self.iter % p.snapshot == 0:
+            request = self.requested_action()
+            if request == SNAPSHOT or (p.snapshot and self.iter % p.snapshot == 0):
                 self.snapshot()
+            if request == STOP:
+                self._stopped = True
+                break
 
     def _sum_gradients(self):
         loss = 0
@@ -204,10 +217,10 @@ class Solver:
             log.info("sgd_solver.cpp:138", f"Iteration {self.iter}, lr = {log.number(rate)}")
         self.optimizer.apply(rate, self.iter)
 
-    def _log_progress(self, timer):
+    def _log_progress(self, speed):
         loss = log.number(self.smoothed_loss)
-        speed = timer.lap(self.iter, self.param.display)
-        log.info("solver.cpp:239", f"Iteration {self.iter} ({speed}), loss = {loss}")
+        lap = speed.lap(self.iter, self.param.display)
+        log.info("solver.cpp:239", f"Iteration {self.iter} ({lap}), loss = {loss}")
         values = [(name, self.net.blobs[name].data.ravel()) for name in self.net.outputs]
         _log_outputs("solver.cpp:258", "Train", self.net, values)
 
@@ -216,15 +229,26 @@ class Solver:
     def test_all(self):
         """Run every test net over its `test_iter` batches and log its mean outputs."""
         for number in range(len(self.test_nets)):
-            self.test(number)
+            if not self._stopped:
+                self.test(number)
 
     def test(self, number=0):
-        """Run test net `number`; logs and returns name -> mean output, a flat array."""
+        """Run test net `number`; logs and returns name -> mean output, a flat array.
+
+        Where `requested_action` says STOP meanwhile, nothing is logged or returned.
+        """
         log.info("solver.cpp:347", f"Iteration {self.iter}, Testing net (#{number})")
         net, passes = self.test_nets[number], self.param.test_iter[number]
         net.share_with(self.net)
         sums, loss = {}, 0.0
         for _ in range(passes):
+            request = self.requested_action()
+            if request == SNAPSHOT:
+                self.snapshot()
+            if request == STOP:
+                self._stopped = True
+                log.info("solver.cpp:395", "Test interrupted.")
+                return {}
             net.run_forward()
             if self.param.test_compute_loss:
                 loss += float(net.loss())
@@ -250,30 +274,10 @@ class Solver:
 def _log_outputs(place, what, net, values):
     """`Train net output #0: loss = 2.5 (* 1 = 2.5 loss)`, one line a number."""
     weights = net.blob_loss_weights
-    number = 0
-    for name, array in values:
-        for value in array:
-            line = f"    {what} net output #{number}: {name} = {log.number(value)}"
-            weight = weights[name]
-            if weight:
-                line += f" (* {log.number(weight)} = {log.number(weight * value)} loss)"
-            log.info(place, line)
-            number += 1
-
-
-class _Timer:
-    """How fast steps are taken, in Caffe's words."""
-
-    def __init__(self, iteration):
-        self._begun, self._from = time.perf_counter(), iteration
-
-    def lap(self, iteration, display):
-        """The speed since the last lap, as `25 iter/s, 0.4s/10 iters`."""
-        now = time.perf_counter()
-        seconds = max(now - self._begun, 1e-9)
-        speed = (iteration - self._from) / seconds
-        self._begun, self._from = now, iteration
-        return f"{log.number(speed)} iter/s, {log.number(seconds)}s/{display} iters"
+    pairs = [(name, value) for name, array in values for value in array]
+    for number, (name, value) in enumerate(pairs):
+        output = log.output(name, value, weights[name])
+        log.info(place, f"    {what} net output #{number}: {output}")
 
 
 def _solver_class(rule_name):

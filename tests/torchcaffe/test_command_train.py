@@ -1,0 +1,211 @@
+"""`torchcaffe train`: runs, snapshots, signals and errors, through the command itself."""
+
+import re
+import signal
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+from caffeformat import Weights, read_caffemodel, read_solver_state, write_caffemodel
+from torchcaffe.__main__ import main
+from torchcaffe.update_rules import rule_names
+
+NET = """
+name: "tiny"
+layer { name: "data" type: "DummyData" top: "data" top: "label" dummy_data_param {
+  shape { dim: 4 dim: 3 } shape { dim: 4 }
+  data_filler { type: "constant" value: 0.5 } data_filler { type: "constant" value: 1 } } }
+layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip" inner_product_param {
+  num_output: 3 weight_filler { type: "constant" value: 0.01 } } }
+layer { name: "acc" type: "Accuracy" bottom: "ip" bottom: "label" top: "acc"
+  include { phase: TEST not_stage: "plain" } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "loss" }
+"""
+SOLVER = """net: "net.prototxt" base_lr: 0.05 lr_policy: "step" gamma: 0.5 stepsize: 3 display: 2
+max_iter: 8 snapshot_prefix: "run" solver_mode: CPU """
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.prototxt").write_text(NET)
+    (tmp_path / "solver.prototxt").write_text(SOLVER)
+    return tmp_path
+
+
+def solver(folder, fields, base=SOLVER):
+    (folder / "solver.prototxt").write_text(base + fields)
+
+
+def arrays(path):
+    return {name: [blob.copy() for blob in blobs] for name, blobs in read_caffemodel(path).items()}
+
+
+def assert_same_weights(first, second):
+    assert list(first) == list(second)
+    for name, blobs in first.items():
+        for one, other in zip(blobs, second[name]):
+            np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(("form", "ending"), [("BINARYPROTO", ""), ("HDF5", ".h5")])
+@pytest.mark.parametrize("rule", rule_names())
+def test_every_solver_goes_on_from_a_snapshot_exactly(folder, rule, form, ending):
+    momentum = "momentum2: 0.99" if rule == "Adam" else ""
+    momentum += "" if rule in ("AdaGrad", "RMSProp") else " momentum: 0.9"
+    decay = "rms_decay: 0.9" if rule == "RMSProp" else ""
+    solver(folder, f'type: "{rule}" snapshot: 4 snapshot_format: {form} {momentum} {decay}')
+    assert main(["train", "--solver=solver.prototxt"]) == 0
+    unbroken = arrays(f"run_iter_8.caffemodel{ending}")
+    history = [
+        array.copy() for array in read_solver_state(f"run_iter_8.solverstate{ending}").history
+    ]
+    for name in (f"run_iter_8.caffemodel{ending}", f"run_iter_8.solverstate{ending}"):
+        (folder / name).unlink()
+    state = f"run_iter_4.solverstate{ending}"
+    assert main(["train", "-solver", "solver.prototxt", "-snapshot", state]) == 0
+    assert_same_weights(unbroken, arrays(f"run_iter_8.caffemodel{ending}"))
+    resumed = read_solver_state(f"run_iter_8.solverstate{ending}")
+    assert (resumed.iter, resumed.current_step, len(resumed.history)) == (8, 2, len(history))
+    for one, other in zip(history, resumed.history):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_log_tells_mode_net_and_progress_in_caffes_lines(folder, capfd):
+    solver(folder, "test_iter: 2 test_interval: 4 momentum: 0.9")
+    assert main(["train", "-solver", "solver.prototxt"]) == 0
+    text = capfd.readouterr().err
+    glog = r"^I\d{4} \d\d:\d\d:\d\d\.\d{6} +\d+ "
+    for pattern in (
+        r"caffe\.cpp:\d+\] Use CPU\.$",
+        r"solver\.cpp:\d+\] Initializing solver from parameters: $",
+        r"net\.cpp:\d+\] Top shape: 4 3 \(12\)$",
+        r"net\.cpp:\d+\]     with loss weight 1$",
+        r"net\.cpp:\d+\] This network produces output acc$",
+        r"solver\.cpp:\d+\] Solving tiny$",
+        r"solver\.cpp:\d+\] Iteration 8, Testing net \(#0\)$",
+        r"caffe\.cpp:\d+\] Optimization Done\.$",
+    ):
+        assert re.search(glog + pattern, text, re.M), pattern
+
+
+def test_level_and_stage_choose_layers_of_the_training_net(folder, capfd):
+    net = NET.replace(
+        "include { phase: TEST not_stage", 'include { stage: "fine" min_level: 2 not_stage'
+    )
+    (folder / "net.prototxt").write_text(net)
+    assert main(["train", "-solver=solver.prototxt", "-level=2", "-stage=fine"]) == 0
+    assert "This network produces output acc" in capfd.readouterr().err
+    assert main(["train", "-solver=solver.prototxt", "-level=1", "-stage=fine"]) == 0
+    assert "This network produces output acc" not in capfd.readouterr().err
+
+
+def test_weights_of_several_files_begin_a_run_in_place_of_the_solvers(folder):
+    for layer, value in (("ip", 1), ("other", 2)):
+        blobs = [np.full((3, 3), value, np.float32), np.zeros(3, np.float32)]
+        write_caffemodel(f"{layer}.caffemodel", Weights({layer: blobs}))
+    solver(
+        folder,
+        'weights: "missing.caffemodel"',
+        base=SOLVER.replace("max_iter: 8", "max_iter: 0"),
+    )
+    assert (
+        main(["train", "-solver=solver.prototxt", "-weights=other.caffemodel,ip.caffemodel"]) == 0
+    )
+    assert (read_caffemodel("run_iter_0.caffemodel")["ip"][0] == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("argv", "problem"),
+    [
+        ([], "give -solver"),
+        (["-solver=nowhere.prototxt"], "nowhere.prototxt: no such file"),
+        (["-solver=solver.prototxt", "-snapshot=a", "-weights=b"], "exclude each other"),
+        (["-solver=solver.prototxt", "-snapshot=a"], "a: no such file"),
+        (["-solver=solver.prototxt", "-weights=net.prototxt"], "not a caffemodel"),
+        (["-solver=solver.prototxt", "-sigint_effect=die"], 'is "die"; expected snapshot, stop'),
+        (["-solver=solver.prototxt", "-gpu=one"], '-gpu is "one"'),
+        (["-solver=solver.prototxt", "more"], "found 1 arguments"),
+    ],
+)
+def test_error_is_one_line_and_a_status(folder, capfd, argv, problem):
+    assert main(["train", *argv]) == 1
+    last = capfd.readouterr().err.splitlines()[-1]
+    assert last.startswith("F")
+    assert problem in last
+
+
+def test_folder_for_snapshots_is_asked_for_before_training(folder, capfd):
+    solver(folder, "snapshot: 4", base=SOLVER.replace('"run"', '"nowhere/run"'))
+    assert main(["train", "-solver=solver.prototxt"]) == 1
+    error = capfd.readouterr().err
+    assert "there is no folder nowhere" in error
+    assert "Solving" not in error
+
+
+def test_nan_is_traced_to_its_layer_with_debug_info(folder, capfd):
+    solver(folder, "debug_info: true")
+    net = NET.replace(
+        'name: "ip" type',
+        'name: "log" type: "Log" bottom: "data" top: "log" '
+        'log_param { shift: -0.5 } }\nlayer { name: "ip" type',
+    )
+    (folder / "net.prototxt").write_text(
+        net.replace('bottom: "data" top: "ip"', 'bottom: "log" top: "ip"')
+    )
+    assert main(["train", "-solver=solver.prototxt"]) == 1
+    assert 'iteration 0: layer "log" is the first' in capfd.readouterr().err
+
+
+class Training:
+    """A `torchcaffe train` in a process of its own, killed after a minute at the latest."""
+
+    def __init__(self, folder, *flags):
+        command = [sys.executable, "-m", "torchcaffe", "train", "-solver=solver.prototxt", *flags]
+        self.process = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
+        self.killer = threading.Timer(60, self.process.kill)
+        self.killer.start()
+        self.lines = []
+
+    def wait_for(self, text):
+        for line in self.process.stderr:
+            self.lines.append(line)
+            if text in line:
+                return line
+        raise AssertionError(f"no {text!r} in:\n{''.join(self.lines[-20:])}")
+
+    def end(self):
+        self.lines += self.process.stderr.readlines()
+        status = self.process.wait()
+        self.killer.cancel()
+        return status
+
+
+def test_sighup_snapshots_and_sigint_stops_with_a_snapshot(folder):
+    solver(folder, "", base=SOLVER.replace("max_iter: 8", "max_iter: 100000000"))
+    training = Training(folder)
+    training.wait_for("Iteration 2 (")
+    training.process.send_signal(signal.SIGHUP)
+    first = training.wait_for("Snapshotting solver state to").split()[-1]
+    training.wait_for("lr = ")
+    training.process.send_signal(signal.SIGINT)
+    last = training.wait_for("Snapshotting solver state to").split()[-1]
+    training.wait_for("Optimization stopped early.")
+    assert training.end() == 0
+    assert 0 < read_solver_state(folder / first).iter < read_solver_state(folder / last).iter
+
+
+@pytest.mark.full
+def test_effects_of_signals_are_chosen(folder):
+    solver(folder, "", base=SOLVER.replace("max_iter: 8", "max_iter: 100000000"))
+    training = Training(folder, "-sigint_effect=snapshot", "--sighup_effect", "stop")
+    training.wait_for("Iteration 2 (")
+    training.process.send_signal(signal.SIGINT)
+    training.wait_for("Snapshotting solver state to")
+    training.wait_for("lr = ")
+    training.process.send_signal(signal.SIGHUP)
+    training.wait_for("Optimization stopped early.")
+    assert training.end() == 0

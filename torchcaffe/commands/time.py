@@ -1,0 +1,115 @@
+"""Times a net's passes, and each layer by itself, as `caffe time` does."""
+
+import time
+
+import torch
+
+from caffeformat import pb
+
+from .. import log
+from ..net import Net
+from . import expect_arguments
+from .engine_flags import (
+    ALLOW_PYTHON,
+    GPU,
+    ITERATIONS,
+    LEVEL,
+    MODEL,
+    STAGE,
+    allow_python,
+    choose_device,
+    phase_named,
+    require,
+    require_iterations,
+    words,
+)
+from .flags import Flag
+from .net_log import log_net
+
+USAGE = "-model NET"
+FLAGS = [
+    MODEL,
+    Flag("phase", "", "the net's phase, TRAIN (as where it is missing) or TEST"),
+    ITERATIONS,
+    GPU,
+    LEVEL,
+    STAGE,
+    ALLOW_PYTHON,
+]
+
+
+def run(flags, arguments):
+    """Time whole passes, then every layer by itself (where nothing is fused), and log the means."""
+    expect_arguments(arguments, f"torchcaffe time {USAGE}", 0)
+    require(flags.model, "model", "timing needs a net")
+    require_iterations(flags)
+    allow_python(flags)
+    phase = phase_named(flags.phase, pb.TRAIN)
+    choose_device(flags.gpu, "caffe.cpp:343")
+    net = Net(flags.model, phase=phase, level=flags.level, stages=words(flags.stage))
+    log_net(net)
+    log.info("caffe.cpp:351", "Performing Forward")
+    net.run_forward()
+    log.info("caffe.cpp:356", f"Initial loss: {log.number(float(net.loss()))}")
+    log.info("caffe.cpp:357", "Performing Backward")
+    net.run_backward()
+    log.info("caffe.cpp:365", "*** Benchmark begins ***")
+    log.info("caffe.cpp:366", f"Testing for {flags.iterations} iterations.")
+    watch = _Watch(net.device)
+    forward, backward = _time_passes(net, flags.iterations, watch)
+    _time_layers(net, flags.iterations, watch)
+    both = log.number((forward + backward) / flags.iterations)
+    log.info("caffe.cpp:408", f"Average Forward pass: {log.number(forward / flags.iterations)} ms.")
+    mean = log.number(backward / flags.iterations)
+    log.info("caffe.cpp:410", f"Average Backward pass: {mean} ms.")
+    log.info("caffe.cpp:412", f"Average Forward-Backward: {both} ms.")
+    log.info("caffe.cpp:414", f"Total Time: {log.number(forward + backward)} ms.")
+    log.info("caffe.cpp:415", "*** Benchmark ends ***")
+
+
+def _time_passes(net, iterations, watch):
+    """(milliseconds of all forward passes, of all backward passes)."""
+    forward = backward = 0.0
+    for iteration in range(1, iterations + 1):
+        there, back = watch.time(net.run_forward), watch.time(net.run_backward)
+        forward, backward = forward + there, backward + back
+        milliseconds = log.number(there + back)
+        log.info(
+            "caffe.cpp:394", f"Iteration: {iteration} forward-backward time: {milliseconds} ms."
+        )
+    return forward, backward
+
+
+def _time_layers(net, iterations, watch):
+    names = list(net.layer_dict)
+    forward, backward = [0.0] * len(names), [0.0] * len(names)
+    for _ in range(iterations):
+        for index in range(len(names)):
+            forward[index] += watch.time(net.run_forward, index, index)
+        for index in reversed(range(len(names))):
+            backward[index] += watch.time(net.run_backward, index, index)
+    log.info("caffe.cpp:397", "Average time per layer: ")
+    for index, name in enumerate(names):
+        for place, what, total in (
+            ("caffe.cpp:400", "forward", forward[index]),
+            ("caffe.cpp:403", "backward", backward[index]),
+        ):
+            log.info(place, f"{name:>10}\t{what}: {log.number(total / iterations)} ms.")
+
+
+class _Watch:
+    """Milliseconds of a call, on a GPU until it has finished."""
+
+    def __init__(self, device):
+        self._device = device
+
+    def time(self, function, *arguments):
+        self._wait()
+        begun = time.perf_counter()
+        function(*arguments)
+        self._wait()
+        return 1000 * (time.perf_counter() - begun)
+
+    def _wait(self):
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
