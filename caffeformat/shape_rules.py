@@ -123,7 +123,8 @@ def _pooling(layer, bottoms):
 
 def _interp(layer, bottoms):
     shape = _image_shape(layer, bottoms[0])
-    return [shape[:2] + interpolated_sizes(layer, shape[2:])]
+    reference = tuple(_image_shape(layer, bottoms[1])[2:]) if len(bottoms) > 1 else None
+    return [shape[:2] + interpolated_sizes(layer, shape[2:], reference)]
 
 
 def _image_shape(layer, shape):

@@ -90,7 +90,7 @@ def _pooling_pair(layer, name, prefix):
 Interpolation = collections.namedtuple("Interpolation", "begin end shrink zoom sizes")
 Interpolation.__doc__ = """What an Interp layer does: it crops `begin` and `end` pixels off an axis,
 then takes every `shrink`-th and puts `zoom` - 1 values between neighbours, or makes `sizes`
-(height, width; None where the factors hold)."""
+(height, width; () for those of its second bottom; None where the factors hold)."""
 
 
 def interpolation(layer):
@@ -101,12 +101,15 @@ def interpolation(layer):
             f'layer "{layer.name}": pad_beg is {param.pad_beg} and pad_end {param.pad_end}; Interp '
             "only crops, so expected 0 or less"
         )
+    if len(layer.bottom) > 1:
+        # Beyond the forks: the size of another blob, as Crop takes it, so that any image will do.
+        return Interpolation(-param.pad_beg, -param.pad_end, 1, 1, ())
     shrinks, zooms = param.HasField("shrink_factor"), param.HasField("zoom_factor")
     sized = param.HasField("height") and param.HasField("width")
     if not (shrinks or zooms or sized):
         raise InputError(
-            f'layer "{layer.name}": its size is missing; give zoom_factor, shrink_factor, or '
-            "height and width"
+            f'layer "{layer.name}": its size is missing; give zoom_factor, shrink_factor, height '
+            "and width, or a second bottom of that size"
         )
     # As in the forks, one factor wins over height and width, and these over both factors.
     if sized and shrinks == zooms:
@@ -121,11 +124,15 @@ def interpolation(layer):
     )
 
 
-def interpolated_sizes(layer, sizes):
-    """Height and width of an Interp layer's top for a bottom of `sizes`; corners stay corners."""
+def interpolated_sizes(layer, sizes, reference=None):
+    """Height and width of an Interp layer's top for a bottom of `sizes`; corners stay corners.
+
+    `reference`: height and width of the second bottom, if there is one.
+    """
     found = interpolation(layer)
     cropped = [pixels - found.begin - found.end for pixels in sizes]
-    made = found.sizes or tuple((c - 1) // found.shrink * found.zoom + 1 for c in cropped)
+    made = reference or found.sizes
+    made = made or tuple((c - 1) // found.shrink * found.zoom + 1 for c in cropped)
     if min(*cropped, *made) < 1:
         raise InputError(
             f'layer "{layer.name}": cannot interpolate {tuple(sizes)} pixels, cropped by '
