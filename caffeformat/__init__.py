@@ -5,6 +5,7 @@ from .blob import read_blob, write_blob
 from .caffemodel import Weights, read_caffemodel, write_caffemodel
 from .database import LmdbWriter, open_database
 from .datum import array_to_datum, datum_to_array, encoded_datum
+from .drawing import draw_network
 from .errors import FormatError, InputError
 from .net import filter_net, insert_splits, read_net, read_solver
 from .net_spec import NetSpec, layers, params, to_proto
@@ -23,6 +24,7 @@ __all__ = [
     "Weights",
     "array_to_datum",
     "datum_to_array",
+    "draw_network",
     "encoded_datum",
     "filter_net",
     "format_text",

@@ -1,0 +1,187 @@
+"""What a picture says about a layer: its kind, its settings in a few words, shapes, fields."""
+
+from ..errors import InputError
+from ..schema import pb
+from ..windows import convolution_windows, pooling_windows
+
+# Kind of layer -> the types drawn in its colour; every other type is of kind "other"
+KINDS = {
+    "input": (
+        "Data", "DummyData", "HDF5Data", "ImageData", "Input", "MemoryData", "Parameter",
+        "WindowData",
+    ),
+    "convolution": ("Convolution", "Im2col", "InnerProduct", "Embed"),
+    "upsampling": ("Deconvolution", "Interp", "Upsample"),
+    "pooling": ("Pooling", "SPP", "Reduction"),
+    "join": ("BatchReindex", "Concat", "Crop", "Eltwise", "Filter", "Slice", "Split"),
+    "recurrent": ("LSTM", "LSTMUnit", "RNN"),
+    "loss": (
+        "Accuracy", "ContrastiveLoss", "EuclideanLoss", "HingeLoss", "InfogainLoss",
+        "MultinomialLogisticLoss", "SigmoidCrossEntropyLoss", "SoftmaxWithLoss",
+    ),
+}  # fmt: skip
+_KIND_OF = {layer_type: kind for kind, types in KINDS.items() for layer_type in types}
+# Types told in a word beside the layer that they follow
+FOLLOWERS = {
+    "BatchNorm": "BN", "Bias": "bias", "Dropout": "dropout", "ELU": "ELU", "LRN": "LRN",
+    "PReLU": "PReLU", "ReLU": "ReLU", "Scale": "scale", "Sigmoid": "sigmoid", "Swish": "swish",
+    "TanH": "tanh",
+}  # fmt: skip
+_LONGEST = 64
+
+
+def kind(layer):
+    """The kind of `layer`, a key of `KINDS` or "other"."""
+    return _KIND_OF.get(layer.type, "other")
+
+
+def settings(layer):
+    """The settings of `layer` in a few words, such as `3×3, 64, pad 100` or `LSTM num_output 256`.
+
+    Its type comes first where the words do not tell it. Settings that make no sense (a missing
+    kernel size) are left out: a picture shows nets that do not load yet, too.
+    """
+    try:
+        words = _WORDS[layer.type](layer) if layer.type in _WORDS else _any_type(layer)
+    except InputError:
+        words = [layer.type, "(settings do not fit)"]
+    return shorten(" ".join(words[:1]) + "".join(f", {word}" for word in words[1:]), _LONGEST)
+
+
+def shorten(text, longest):
+    """`text` with its middle left out where it is longer than `longest` characters."""
+    if len(text) <= longest:
+        return text
+    end = longest // 3
+    return text[: longest - end - 1] + "…" + text[-end:]
+
+
+def shape_text(shape):
+    """`64 × 250 × 250` of an N x C x H x W shape (without its N), all axes of any other."""
+    shape = tuple(shape)[1:] if len(shape) == 4 else tuple(shape)
+    return " × ".join(map(str, shape)) if shape else "scalar"
+
+
+def pair_text(values):
+    """Numbers of the spatial axes: one where they are alike, else joined by ×."""
+    values = [_number(value) for value in values]
+    return values[0] if len(set(values)) == 1 else "×".join(values)
+
+
+def multipliers(layer):
+    """Learning-rate multipliers of a layer's parameters in words, "" where all are 1."""
+    rates = [param.lr_mult for param in layer.param]
+    return f"lr × {', '.join(map(_number, rates))}" if set(rates) - {1.0} else ""
+
+
+def _number(value):
+    """Fractions as such (1/2), floats without a tail of zeros."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _windows(windows):
+    """Kernel first, then what is not the default."""
+    words = ["×".join(str(window.kernel) for window in windows)]
+    if len(windows) == 1:
+        words = [f"{windows[0].kernel}×{windows[0].kernel}"]
+    for name, default in (("stride", 1), ("pad", 0), ("dilation", 1)):
+        values = [getattr(window, name) for window in windows]
+        if set(values) != {default}:
+            words.append(f"{name} {pair_text(values)}")
+    return words
+
+
+def _convolution(layer):
+    param = layer.convolution_param
+    words = _windows(convolution_windows(layer))
+    words[0] = f"conv {words[0]}"
+    words.insert(1, str(param.num_output))
+    if param.group == param.num_output > 1:
+        words.append("one a channel")
+    elif param.group > 1:
+        words.append(f"{param.group} groups")
+    return words
+
+
+def _deconvolution(layer):
+    words = _convolution(layer)
+    bilinear = layer.convolution_param.weight_filler.type == "bilinear"
+    return [("bilinear de" if bilinear else "de") + words[0], *words[1:]]
+
+
+def _pooling(layer):
+    param = layer.pooling_param
+    method = {param.MAX: "max", param.AVE: "mean", param.STOCHASTIC: "stochastic"}[param.pool]
+    windows = pooling_windows(layer)
+    if windows is None:
+        return [f"{method} pool over all"]
+    first, *others = _windows(windows)
+    return [f"{method} pool {first}", *others]
+
+
+def _crop(layer):
+    """What the size is of, and where the window begins."""
+    param = layer.crop_param
+    axis = f" from axis {param.axis}" if param.axis != 2 else ""
+    reference = layer.bottom[1] if len(layer.bottom) > 1 else "?"
+    return [f"crop to {reference}{axis}", f"offset {pair_text(list(param.offset) or [0])}"]
+
+
+def _eltwise(layer):
+    param = layer.eltwise_param
+    words = [{param.SUM: "sum", param.PROD: "product", param.MAX: "maximum"}[param.operation]]
+    return words + ["coeff " + " ".join(map(_number, param.coeff))] * bool(param.coeff)
+
+
+def _python(layer):
+    param = layer.python_param
+    return [f"{param.module or '?'}.{param.layer or '?'}", *_stripped(param.param_str)]
+
+
+def _stripped(text):
+    return [" ".join(text.split())] if text.strip() else []
+
+
+_WORDS = {
+    "Convolution": _convolution,
+    "Crop": _crop,
+    "Deconvolution": _deconvolution,
+    "Eltwise": _eltwise,
+    "InnerProduct": lambda layer: ["fully connected", str(layer.inner_product_param.num_output)],
+    "Input": lambda layer: ["input"],
+    "Pooling": _pooling,
+    "Python": _python,
+}
+
+
+def _any_type(layer):
+    """The type, every setting in its parameter messages that is not the default, loss weights."""
+    words = [layer.type]
+    for field, value in layer.ListFields():
+        if field.message_type is not None and field.name.endswith("_param"):
+            words += _fields(value)
+    return words + [f"weight {_number(weight)}" for weight in layer.loss_weight if weight != 1]
+
+
+def _fields(message):
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            continue
+        if field.default_value == []:  # a repeated field
+            yield f"{field.name} " + " ".join(_value(field, item) for item in value)
+        elif value != field.default_value:
+            yield f"{field.name} {_value(field, value)}"
+
+
+def _value(field, value):
+    if field.enum_type is not None:
+        known = field.enum_type.values_by_number.get(value)
+        return known.name if known else str(value)
+    return shorten(_number(value), 32)
+
+
+def state_text(net):
+    """Phase, level and stages of a filtered net in words."""
+    state = net.state
+    words = ["TRAIN" if state.phase == pb.TRAIN else "TEST"] if net.HasField("state") else []
+    return " ".join(words + list(state.stage))
