@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Turn a classifier's weights into a fully convolutional network's, on files, with no engine.
+"""Turn a classifier into a fully convolutional network, on files, with no engine.
 
 Without arguments: fetch BVLC's AlexNet, transplant it into FCN-AlexNet and save
-fcn_alexnet.caffemodel.
+fcn_alexnet.caffemodel. With --classes: make the FCN of any classifier, --model, in a folder.
 """
 
 import os
@@ -10,11 +10,19 @@ import sys
 
 from caffeformat import InputError, filter_net, pb, read_caffemodel, read_net, write_caffemodel
 from fcnkit import cli, downloads, prototxt
+from fcnkit.auto_surgery import fcn_from_classifier, name_fillers
+from fcnkit.auto_surgery_report import format_table
+from fcnkit.data_prep.folders import output_folder
 from fcnkit.parameters import image_shapes
+from fcnkit.preprocessing import parse_mean
 from fcnkit.surgery import check_fit, name_map, transplant
+from fcnkit.tools.fcn_files import mean_of, write_files
 
 SOURCE = "bvlc_alexnet"
 TARGET = "fcn_alexnet"
+
+# Options that only automatic surgery knows
+_AUTO_ONLY = ("stride", "dilate", "skip", "keep_scores", "input_pad", "mean")
 
 
 def add_arguments(parser):
@@ -22,10 +30,13 @@ def add_arguments(parser):
     parser.add_argument("--model", help="network of those weights: they are checked against it")
     parser.add_argument(
         "--target",
-        default=TARGET,
-        help="network to fill: a name under prototxt/ or a prototxt file (default: %(default)s)",
+        help=f"network to fill: a name under prototxt/ or a prototxt file (default: {TARGET})",
     )
-    parser.add_argument("--output", help="file to write (default: <target>.caffemodel, here)")
+    parser.add_argument(
+        "--output",
+        help="file to write (default: <target>.caffemodel, here); with --classes, the folder "
+        "(default: fcn_<model>, here)",
+    )
     parser.add_argument(
         "--name-map",
         action="append",
@@ -35,10 +46,107 @@ def add_arguments(parser):
     )
     parser.add_argument("--seed", type=int, default=0, help="of random fillers (default: 0)")
     parser.add_argument("--force", action="store_true", help="replace the output file")
+    auto = parser.add_argument_group("an FCN of any classifier (--model, with --weights or not)")
+    auto.add_argument("--classes", type=int, metavar="N", help="classes to tell apart")
+    auto.add_argument(
+        "--stride",
+        type=int,
+        metavar="PIXELS",
+        help="of the finest features that are scored: 32, 16, 8, ... (the coarsest: no skips)",
+    )
+    auto.add_argument(
+        "--dilate", action="store_true", help="reach --stride by dilated kernels, without skips"
+    )
+    auto.add_argument(
+        "--skip",
+        action="append",
+        metavar="BLOB",
+        help="features to score, in place of the last of each stride; may be given several times",
+    )
+    auto.add_argument(
+        "--keep-scores",
+        action="store_true",
+        help="keep the classifier's scoring layer, where its classes are those of the FCN",
+    )
+    auto.add_argument(
+        "--input-pad",
+        type=int,
+        metavar="PIXELS",
+        help="pad images by more than all image sizes need",
+    )
+    auto.add_argument(
+        "--mean",
+        help="subtracted from images in training: B,G,R or mean.txt (that of --model's data layer)",
+    )
 
 
 def run(args):
-    target_path, target_name = _target(args.target)
+    if args.classes is not None:
+        return _run_auto(args)
+    given = [name for name in _AUTO_ONLY if getattr(args, name) not in (None, False)]
+    if given:
+        option = "--" + given[0].replace("_", "-")
+        raise InputError(f"{option} is for an FCN of a classifier: say --classes N, too")
+    return _run_transplant(args)
+
+
+def _run_auto(args):
+    """Make the FCN of a classifier, its files in a folder of their own."""
+    if not args.model:
+        raise InputError(
+            "--classes makes an FCN of a classifier: say which, --model deploy.prototxt"
+        )
+    if args.target or args.name_map:
+        raise InputError("--target and --name-map are for networks that exist; --classes makes one")
+    model, model_name = _target(args.model)
+    folder = args.output or f"fcn_{model_name}"
+    classifier = read_net(model)
+    fcn = fcn_from_classifier(
+        classifier,
+        args.classes,
+        args.stride,
+        args.dilate,
+        args.keep_scores,
+        args.skip,
+        args.input_pad,
+    )
+    weights = None
+    if args.weights:
+        source = read_caffemodel(args.weights)
+        check_fit(source, _trunk_as_it_was(fcn, args.keep_scores), args.weights, model)
+        result = transplant(source, fcn.net, seed=args.seed)
+        weights = result.weights
+    else:
+        name_fillers(fcn)
+    mean = mean_of(classifier) if args.mean is None else _mean_values(args.mean)
+    with output_folder(folder, args.force) as partial:
+        files = write_files(partial, os.path.basename(os.path.abspath(folder)), fcn, weights, mean)
+    print(format_table(fcn))
+    if weights is not None:
+        moved, total = len(result.moved), len(result.moved) + len(result.filled)
+        print(f"{moved} of {total} blobs come from {os.path.basename(args.weights)}")
+    if not mean:
+        print("no mean is subtracted from images: say --mean if the classifier learned with one")
+    print(f"wrote {', '.join(files)} to {folder}")
+
+
+def _trunk_as_it_was(fcn, with_scores):
+    """The classifier's layers whose weights the FCN takes over."""
+    net = pb.NetParameter()
+    net.CopyFrom(fcn.trunk.classifier)
+    if not with_scores:
+        del net.layer[-1]
+    return net
+
+
+def _mean_values(text):
+    mean = parse_mean(text)
+    return tuple(mean.reshape(len(mean), -1).mean(1).tolist())
+
+
+def _run_transplant(args):
+    """Move weights into a network that exists."""
+    target_path, target_name = _target(args.target or TARGET)
     output = args.output or f"{target_name}.caffemodel"
     if os.path.exists(output) and not args.force:
         raise InputError(f"{output} exists already: use --force to replace it, or another --output")

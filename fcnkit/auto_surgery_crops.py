@@ -1,0 +1,157 @@
+"""Padding and crops that hold for images of every size.
+
+How many pixels a chain of convolutions and poolings leaves over grows by one whenever the image
+grows by the coarsest stride, so what holds for as many successive sizes as that stride has pixels
+holds for all. The shapes and coordinates asked for here are those of `caffeformat.geometry`.
+"""
+
+from caffeformat import InputError, geometry, infer_shapes, pb
+from caffeformat.shape_rules import SAME_SHAPE
+from caffeformat.windows import convolution_windows
+
+from .auto_surgery_trunk import rename_blob
+
+# Nothing that classifies images sees more of them than this, in pixels.
+_MOST_PADDING = 1 << 10
+
+
+class InputPadding:
+    """Padding around the image of a net, put into its first convolution.
+
+    Where the image's first reader is no convolution (or there are several), a fixed 1x1
+    convolution that only pads is put before them. `layer` is the name of the padded layer, `own`
+    what it padded by itself (one value an axis).
+    """
+
+    def __init__(self, net, image):
+        self.net = net
+        number = _first_convolution(net, image)
+        self.inserted = number is None
+        if self.inserted:
+            number = _insert_padding_layer(net, image)
+        self.layer = net.layer[number].name
+        self._number, self._image = number, image
+        self.own = [window.pad for window in convolution_windows(net.layer[number], 2)]
+
+    def set(self, pad):
+        """Pad by `pad` pixels on every side, in addition to what the classifier had."""
+        param = self.net.layer[self._number].convolution_param
+        param.ClearField("pad_h")
+        param.ClearField("pad_w")
+        values = [own + pad for own in self.own]
+        del param.pad[:]
+        param.pad.extend(values[:1] if values[0] == values[1] else values)
+
+    def least(self, holds, low=0):
+        """Set and return the smallest padding from `low` on with which `holds()` is true.
+
+        `holds` has to stay true when the padding grows. None where even much padding does not help.
+        """
+        high = low
+        while not self._test(high, holds):
+            low, high = high + 1, max(1, 2 * high)
+            if high > _MOST_PADDING:
+                return None
+        while low < high:
+            middle = (low + high) // 2
+            if self._test(middle, holds):
+                high = middle
+            else:
+                low = middle + 1
+        self.set(high)
+        return high
+
+    def _test(self, pad, holds):
+        self.set(pad)
+        return holds()
+
+    def remove_if_idle(self):
+        """Take a layer that was inserted away again, as nothing is to be padded."""
+        if self.inserted:
+            gone = self.net.layer[self._number].top[0]
+            del self.net.layer[self._number]
+            for layer in self.net.layer:
+                rename_blob(layer, gone, self._image)
+
+
+def shapes_at(net, image, height, width):
+    """`infer_shapes` of `net` for an image of that size."""
+    channels = next(layer for layer in net.layer if image in layer.top).input_param.shape[0].dim[1]
+    return infer_shapes(net, {image: (1, channels, height, width)})
+
+
+def has_output(net, image):
+    """Whether every layer of `net` has something to compute on an image of one pixel."""
+    try:
+        shapes_at(net, image, 1, 1)
+    except InputError:
+        return False
+    return True
+
+
+def shift(net, big, small):
+    """Where the first pixel of blob `small` lies in blob `big`: one Fraction for each axis."""
+    found = geometry.coord_map(net, small, big)
+    if any(scale != 1 for scale in found.scale):
+        raise InputError(f'blobs "{big}" and "{small}": their pixels are not of the same size')
+    return tuple(found.shift) * (2 // len(found.shift))
+
+
+def excess(net, image, big, small, stride):
+    """By how many pixels `small` sticks out of `big`, at worst, over images of every size.
+
+    0 or less where a Crop of `big` to the size of `small` works for all. `stride` is the coarsest
+    one, in pixels of the image.
+    """
+    offset = shift(net, big, small)
+    worst = max(-first for first in offset)
+    for size in range(1, stride + 1, 2):
+        shapes = shapes_at(net, image, size, size + 1)
+        for first, outer, inner in zip(offset, shapes[big][2:], shapes[small][2:]):
+            worst = max(worst, first + inner - outer)
+    return worst
+
+
+def _first_convolution(net, image):
+    """The index of the one convolution that reads the image (shifted, scaled, ...), or None."""
+    blobs, readers = {image}, []
+    for number, layer in enumerate(net.layer):
+        if blobs.isdisjoint(layer.bottom):
+            continue
+        if layer.type in SAME_SHAPE and len(layer.bottom) == 1:
+            blobs.update(layer.top)
+        else:
+            readers.append(number)
+    if len(readers) == 1 and net.layer[readers[0]].type == "Convolution":
+        return readers[0]
+    return None
+
+
+def _insert_padding_layer(net, image):
+    """Put a convolution that copies the image before its readers; returns its index."""
+    number = next(i for i, layer in enumerate(net.layer) if image in layer.top) + 1
+    channels = net.layer[number - 1].input_param.shape[0].dim[1]
+    names = {blob for layer in net.layer for blob in (layer.name, *layer.top)}
+    name = unused(f"{image}_padded", names)
+    made = pb.LayerParameter(name=name, type="Convolution", bottom=[image], top=[name])
+    made.param.add(lr_mult=0, decay_mult=0)
+    param = made.convolution_param
+    param.num_output, param.group, param.bias_term = channels, channels, False
+    param.kernel_size.append(1)
+    param.weight_filler.type, param.weight_filler.value = "constant", 1
+    layers = list(net.layer)
+    for layer in layers[number:]:
+        rename_blob(layer, image, name)
+    del net.layer[:]
+    net.layer.extend([*layers[:number], made, *layers[number:]])
+    return number
+
+
+def unused(name, names):
+    """`name`, or where that is among `names`, the first of name_2, name_3, ... that is not."""
+    if name not in names:
+        return name
+    number = 2
+    while f"{name}_{number}" in names:
+        number += 1
+    return f"{name}_{number}"

@@ -1,0 +1,121 @@
+"""The upper part of an FCN: scores, bilinear upsampling, skips, crops.
+
+    score_fr -> upscore_fr --+
+    features -> score_<blob> + -> fuse_<blob> -> ... -> upscore -> score, of the image's size
+
+As Long, Shelhamer and Darrell (2015) built it: 1x1 scores that start at zero, fixed bilinear
+interpolation, sums. A kernel of twice the factor puts new pixels half-way between old ones, one
+pixel less puts them onto old ones; which one lets both maps meet follows from the geometry.
+"""
+
+from caffeformat import InputError, geometry, pb
+
+from . import auto_surgery_crops as crops
+
+
+class Head:
+    """Adds layers to the end of `net`, whose last layer gives the coarsest scores.
+
+    `image` is the net's input blob, `stride` its coarsest stride; `made` collects what the layers
+    are for ({name: text}).
+    """
+
+    def __init__(self, net, image, classes, stride):
+        self.net, self.image, self.classes, self.stride = net, image, classes, stride
+        self.made = {}
+        self.scores = net.layer[-1].top[0]
+
+    def fuse(self, blob, factor):
+        """Upsample the scores by `factor` and add those of the features `blob`."""
+        fine = self._add(f"score_{blob}", "Convolution", [blob], f"scores {blob}, starts at zero")
+        fine.param.add(lr_mult=1, decay_mult=1)
+        fine.param.add(lr_mult=2, decay_mult=0)
+        fine.convolution_param.num_output = self.classes
+        fine.convolution_param.kernel_size.append(1)
+        fine_name = fine.top[0]
+        up = self._upsample(f"upscore_{self._suffix()}", factor, fine_name)
+        meeting = self._meet(fine_name, up)
+        total = self._add(f"fuse_{blob}", "Eltwise", meeting, "adds both scores")
+        total.eltwise_param.operation = pb.EltwiseParameter.SUM
+        self.scores = total.top[0]
+
+    def finish(self, factor, padding, low):
+        """Upsample the scores to the image's pixels and crop them to its size.
+
+        padding: the net's `InputPadding`, which is set to the smallest from `low` on that gives
+        every image a crop; returns it, in pixels.
+        """
+        up = self._upsample("upscore", factor, self.image) if factor > 1 else self.scores
+        pad = padding.least(
+            lambda: crops.excess(self.net, self.image, up, self.image, self.stride) <= 0, low
+        )
+        if pad is None:
+            raise InputError(
+                f'blob "{up}": no padding of the image makes it as large as every image: the '
+                "classifier's layers leave over too little of larger ones"
+            )
+        self.scores = self._crop("score", up, self.image)
+        return pad
+
+    def _suffix(self):
+        return self.scores.partition("_")[2] or self.scores
+
+    def _upsample(self, name, factor, reference):
+        """Enlarge the scores so that their pixels meet those of the blob `reference`."""
+        layer = self._add(name, "Deconvolution", [self.scores], "")
+        layer.param.add(lr_mult=0, decay_mult=0)
+        param = layer.convolution_param
+        param.num_output = param.group = self.classes
+        param.bias_term = False
+        param.stride.append(factor)
+        param.weight_filler.type = "bilinear"
+        for kernel in (2 * factor, 2 * factor - 1):
+            del param.kernel_size[:]
+            param.kernel_size.append(kernel)
+            offset = crops.shift(self.net, layer.top[0], reference)
+            if all(first.denominator == 1 for first in offset):
+                self.made[layer.name] = f"enlarges by {factor}, bilinear, fixed"
+                return layer.top[0]
+        between = " x ".join(f"{float(first):g}" for first in offset)
+        raise InputError(
+            f'layer "{layer.name}": the enlarged scores and "{reference}" meet between pixels '
+            f"({between}) whichever kernel enlarges them: the classifier's kernels and paddings "
+            "differ between height and width; choose another --stride"
+        )
+
+    def _meet(self, fine, up):
+        """The two blobs, one of them cropped (and the fine one padded, if neither holds the other).
+
+        Long et al. crop the finer scores, as valid convolutions leave less of the coarser ones.
+        """
+        inside = crops.excess(self.net, self.image, fine, up, self.stride)
+        if inside <= 0:
+            return [up, self._crop(f"{fine}c", fine, up)]
+        if crops.excess(self.net, self.image, up, fine, self.stride) <= 0:
+            return [self._crop(f"{up}c", up, fine), fine]
+        layer = next(layer for layer in self.net.layer if fine in layer.top)
+        layer.convolution_param.pad.append(int(inside))
+        self.made[layer.name] += f", padded by {int(inside)}"
+        return [up, self._crop(f"{fine}c", fine, up)]
+
+    def _crop(self, name, big, small):
+        layer = self._add(name, "Crop", [big, small], f"crops {big} to the size of {small}")
+        layer.crop_param.axis = 2
+        offset = [int(first) for first in crops.shift(self.net, big, small)]
+        layer.crop_param.offset.extend(offset[:1] if offset[0] == offset[1] else offset)
+        return layer.top[0]
+
+    def _add(self, name, kind, bottoms, text):
+        names = {blob for layer in self.net.layer for blob in (layer.name, *layer.top)}
+        name = crops.unused(name, names)
+        self.made[name] = text
+        return self.net.layer.add(name=name, type=kind, bottom=bottoms, top=[name])
+
+
+def set_offsets(net):
+    """Give every Crop of `net` the offset that its geometry asks for."""
+    for layer in net.layer:
+        if layer.type == "Crop":
+            offset = geometry.crop_offset(net, layer.name)
+            del layer.crop_param.offset[:]
+            layer.crop_param.offset.extend([offset] if isinstance(offset, int) else offset)

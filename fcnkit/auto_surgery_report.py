@@ -1,0 +1,65 @@
+"""What automatic surgery did, as a table: layer, what happened, stride, receptive field, offset."""
+
+import collections
+
+from caffeformat import geometry
+
+Row = collections.namedtuple("Row", "layer action stride field offset")
+Row.__doc__ = """One line: a layer (or the first and last of some that stay as they were), what
+happened, the stride and receptive field of its top in pixels, the offset of a crop; all text."""
+
+_HEADINGS = Row("layer", "what happened", "stride", "receptive field", "crop offset")
+
+
+def rows(fcn):
+    """A list of `Row`s for an `auto_surgery.FCN`, in the order of its layers, then what is gone."""
+    fields = geometry.receptive_fields(fcn.net)
+    notes = dict(fcn.changes)
+    for stage in fcn.stages[1:]:
+        # In-place layers behind the one that makes a blob are the same features.
+        name = next(layer.name for layer in fcn.net.layer if stage.blob in layer.top)
+        notes[name] = ", ".join(
+            filter(None, [notes.get(name), f"features of stride {stage.stride}"])
+        )
+    found, kept = [], []
+    for layer in fcn.net.layer:
+        if layer.name not in notes:
+            kept.append(layer)
+            continue
+        found += _kept_row(kept, fields)
+        kept = []
+        offset = " x ".join(map(str, layer.crop_param.offset)) if layer.type == "Crop" else ""
+        found.append(Row(layer.name, notes[layer.name], *_place(layer, fields), offset))
+    found += _kept_row(kept, fields)
+    return found + [Row(name, f"dropped: {why}", "", "", "") for name, why in fcn.trunk.dropped]
+
+
+def format_table(fcn):
+    """The rows as aligned text, with what is padded below."""
+    lines = [_HEADINGS, *rows(fcn)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(_HEADINGS))]
+    text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)) for line in lines]
+    text.insert(1, "  ".join("-" * width for width in widths))
+    pad = f"{fcn.pad} pixels" if fcn.pad else "nothing"
+    text.append(f"the image is padded by {pad} beyond the classifier's own padding")
+    return "\n".join(line.rstrip() for line in text)
+
+
+def _kept_row(kept, fields):
+    if not kept:
+        return []
+    name = kept[0].name
+    if len(kept) > 1:
+        name = f"{name} .. {kept[-1].name}"
+    return [Row(name, f"kept ({len(kept)})", *_place(kept[-1], fields), "")]
+
+
+def _place(layer, fields):
+    field = fields.get(layer.top[0])
+    if field is None:
+        return "", ""
+    return _pair(f"{float(stride):g}" for stride in field.stride), _pair(map(str, field.size))
+
+
+def _pair(values):
+    return " x ".join(dict.fromkeys(values))

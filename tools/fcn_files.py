@@ -1,0 +1,70 @@
+"""The folder of an FCN that automatic surgery made: nets, solver, weights, the table."""
+
+import os
+
+from caffeformat import write_caffemodel, write_text
+from caffeformat.files import atomic_write
+from fcnkit import networks
+from fcnkit.auto_surgery_report import format_table
+from fcnkit.prototxt import blocks
+
+
+def write_files(folder, name, fcn, weights=None, mean=()):
+    """Write `deploy`, `train_val` and `solver.prototxt`, `surgery.txt` and `<name>.caffemodel`.
+
+    folder: an empty folder; fcn: an `auto_surgery.FCN`; weights: its `Weights`, if there are any;
+    mean: subtracted from images, one value a channel. Returns the file names.
+    """
+    measures = [
+        blocks.segmentation_loss(normalize=True, score=fcn.net.layer[-1].top[0]),
+        blocks.pixel_accuracy(score=fcn.net.layer[-1].top[0]),
+    ]
+    messages = {
+        "deploy.prototxt": fcn.net,
+        "train_val.prototxt": blocks.train_val(fcn.net, _inputs(fcn, mean), measures),
+        "solver.prototxt": _solver(name),
+    }
+    for file, message in messages.items():
+        write_text(os.path.join(folder, file), message)
+    with atomic_write(os.path.join(folder, "surgery.txt"), "w") as file:
+        file.write(format_table(fcn) + "\n")
+    files = [*messages, "surgery.txt"]
+    if weights is not None:
+        files.append(f"{name}.caffemodel")
+        write_caffemodel(os.path.join(folder, files[-1]), weights, fcn.net)
+    return files
+
+
+def mean_of(net):
+    """The mean values (BGR) that the data layers of a classifier's net subtract, or ()."""
+    for layer in networks.data_layers(net):
+        if layer.transform_param.mean_value:
+            return tuple(layer.transform_param.mean_value)
+    return ()
+
+
+def _inputs(fcn, mean):
+    """Data layers for databases; the image's is called as the classifier calls its image."""
+    inputs = blocks.database_inputs(mean)
+    for layer in inputs:
+        if layer.name == "data":
+            layer.name = layer.top[0] = fcn.image
+    return inputs
+
+
+def _solver(name):
+    """A recipe for fine-tuning: single images, losses are means over pixels; tests see 100."""
+    return blocks.solver(
+        name,
+        base_lr=0.001,
+        max_iter=20000,
+        lr_policy="poly",
+        power=0.9,
+        weight_decay=0.0005,
+        iter_size=4,
+        average_loss=20,
+        snapshot=2000,
+        test_iter=[100],
+        test_interval=2000,
+        test_initialization=False,
+    )
