@@ -22,6 +22,10 @@ COMMANDS = {
     "check_dataset": ("fcnkit.data_prep.check_dataset", "say what is in a dataset before training"),
     "download": ("fcnkit.data_prep.download", "fetch public archives and weights by name"),
     "net_surgery": ("fcnkit.tools.net_surgery", "turn a classifier's weights into an FCN's"),
+    "convert_weights": (
+        "fcnkit.tools.convert_weights",
+        "turn a classifier's weights from PyTorch and others into Caffe's",
+    ),
     "train": ("fcnkit.tools.train", "train an FCN from a solver"),
     "infer": ("fcnkit.tools.infer", "segment images: masks, overlays, scores"),
     "score": ("fcnkit.tools.score", "score a network or a folder of masks"),

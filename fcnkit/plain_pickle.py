@@ -17,7 +17,7 @@ from caffeformat.files import read_bytes
 MAX_BYTES = 64 << 20
 
 # What a damaged or hostile pickle makes the unpickler raise.
-_ERRORS = (
+PICKLE_ERRORS = (
     pickle.UnpicklingError,
     ArithmeticError,
     AssertionError,
@@ -92,8 +92,11 @@ _PLAIN = {
 
 # The interpreter's own in C makes room for as many objects as a pickle says that it will number,
 # which takes 9 bytes to fill the memory; this one in Python keeps them in a dict.
-class _Unpickler(pickle._Unpickler):
+class PlainUnpickler(pickle._Unpickler):
+    """A `pickle.Unpickler` that looks no class up; `load` raises one of `PICKLE_ERRORS`."""
+
     def find_class(self, module, name):
+        """A class that only keeps what it is handed, or a plain container."""
         if (module, name) in _PLAIN:
             return _PLAIN[module, name]
         return type("Record", (Record,), {"class_name": f"{module}.{name}"})
@@ -110,6 +113,6 @@ def read_plain_pickle(path):
         raise InputError(f"{path}: refused, it is larger than {MAX_BYTES >> 20} MB")
     data = read_bytes(path)
     try:
-        return _Unpickler(io.BytesIO(data), encoding="utf-8", errors="replace").load()
-    except _ERRORS as error:
+        return PlainUnpickler(io.BytesIO(data), encoding="utf-8", errors="replace").load()
+    except PICKLE_ERRORS as error:
         raise FormatError(path, f"cannot be read as a pickle of plain data: {error}") from error

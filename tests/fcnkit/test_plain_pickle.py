@@ -87,7 +87,7 @@ def test_large_files_are_refused_unread(tmp_path, monkeypatch):
 
 def test_objects_of_numpy_are_kept_as_records():
     data = pickle.dumps(np.arange(3), 2)
-    found = plain_pickle._Unpickler(io.BytesIO(data), encoding="utf-8", errors="replace").load()
+    found = plain_pickle.PlainUnpickler(io.BytesIO(data), encoding="utf-8", errors="replace").load()
     assert isinstance(found, Record)
 
 

@@ -1,0 +1,29 @@
+"""What the readers of state dicts share: bytes as numbers, numbers as tensors."""
+
+import numpy as np
+
+from caffeformat import FormatError
+
+# NumPy has no bfloat16, the upper half of a float32.
+BFLOAT16 = "bfloat16"
+
+
+def item_size(dtype):
+    """Bytes of one value of `dtype`, NumPy's or `BFLOAT16`."""
+    return 2 if dtype == BFLOAT16 else np.dtype(dtype).itemsize
+
+
+def values_of(span, dtype):
+    """The bytes of a `caffeformat.wire.Span` as a flat array; bfloat16 becomes float32."""
+    if dtype == BFLOAT16:
+        return (span.numbers("<u2").astype(np.uint32) << 16).view(np.float32)
+    return span.numbers(dtype)
+
+
+def shaped(source, name, values, shape):
+    """`values` in `shape`; `FormatError` where their number is another."""
+    if any(n < 0 for n in shape) or int(np.prod(shape, dtype=object)) != values.size:
+        raise FormatError(
+            source, f"tensor {name!r} has {values.size} values, which is no shape {tuple(shape)}"
+        )
+    return values.reshape([int(n) for n in shape])

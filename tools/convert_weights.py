@@ -1,0 +1,88 @@
+#!/usr/bin/env python3
+"""Turn a classifier's weights from PyTorch and others into the same network for Caffe."""
+
+import argparse
+import os
+import sys
+
+from caffeformat import InputError, write_caffemodel, write_text
+from fcnkit import cli
+from fcnkit.data_prep.folders import output_folder
+from fcnkit.state_dicts import read_state_dict
+from fcnkit.state_dicts_convert import convert, network_name
+
+
+def add_arguments(parser):
+    """Declare the command's arguments."""
+    parser.epilog = (
+        "OUT_DIR gets deploy.prototxt, NAME.caffemodel and mean.txt. The network reads BGR from 0 "
+        "to 255 less that mean; all else of the original's preprocessing is in its weights."
+    )
+    parser.add_argument(
+        "weights",
+        metavar="WEIGHTS",
+        help="a state dict: .pth or .pt (PyTorch), .safetensors, .ckpt (MindSpore), .params "
+        "(MXNet); nothing in it is run",
+    )
+    parser.add_argument("out", metavar="OUT_DIR", help="folder to make")
+    parser.add_argument("--name", help="name of the network (default: from the file's name)")
+    parser.add_argument(
+        "--size",
+        type=_size,
+        default=(224, 224),
+        metavar="HxW",
+        help="input of deploy.prototxt (default: 224x224)",
+    )
+    for option, what in (("mean", "subtracted from the input"), ("std", "the input is divided by")):
+        parser.add_argument(
+            f"--{option}",
+            type=float,
+            nargs=3,
+            metavar=("R", "G", "B"),
+            help=f"{what}, for RGB from 0 to 1 (default: ImageNet's; for GoogLeNet 0.5)",
+        )
+    parser.add_argument(
+        "--fold-batch-norm",
+        action="store_true",
+        help="fold BatchNorm and Scale into the convolutions, for inference only",
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="replace what OUT_DIR holds of the same names"
+    )
+
+
+def run(args):
+    """Run the command."""
+    name = args.name or network_name(args.weights)
+    if os.path.basename(name) != name or name in ("", ".", ".."):
+        raise InputError(f"--name {name!r}: expected a file name without folders")
+    tensors = read_state_dict(args.weights)
+    try:
+        made = convert(tensors, args.size, args.mean, args.std, args.fold_batch_norm, name)
+    except InputError as error:
+        raise InputError(f"{args.weights}: {error}") from error
+    with output_folder(args.out, args.force) as folder:
+        write_text(os.path.join(folder, "deploy.prototxt"), made.net)
+        write_caffemodel(os.path.join(folder, f"{name}.caffemodel"), made.weights, made.net)
+        with open(os.path.join(folder, "mean.txt"), "w", encoding="utf-8") as file:
+            file.write("# blue, green, red: subtracted from the input\n")
+            file.write(" ".join(f"{value:.6g}" for value in made.mean) + "\n")
+    blobs = [blob for blobs in made.weights.values() for blob in blobs]
+    print(f"{args.weights}: {made.family}, {len(tensors)} tensors")
+    print(f"{args.out}: {name}, {len(made.net.layer)} layers, {sum(b.size for b in blobs)} values")
+    print("input: BGR, mean " + ",".join(f"{value:.6g}" for value in made.mean))
+    if made.left_out:
+        print(
+            f"left out, only training needs them: {len(made.left_out)} such as {made.left_out[0]}"
+        )
+
+
+def _size(text):
+    parts = text.lower().split("x")
+    if len(parts) not in (1, 2) or not all(part.isdigit() and int(part) > 0 for part in parts):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected HEIGHTxWIDTH, such as 224x224")
+    return tuple(int(part) for part in (parts * 2)[:2])
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run_module(sys.modules[__name__]))
