@@ -14,7 +14,14 @@ from .errors import InputError
 from .shape_rules import SAME_SHAPE, concat_axis
 from .shapes import infer_shapes
 from .text import nearest
-from .windows import convolution_windows, extent, interpolation, pooling_windows
+from .windows import (
+    Window,
+    convolution_windows,
+    extent,
+    interpolation,
+    pooling_windows,
+    upsampling_scale,
+)
 
 __all__ = [
     "CoordMap",
@@ -80,6 +87,10 @@ def layer_map(layer):
         return CoordMap(2, (Fraction(1),) * len(shift), shift)
     if layer.type == "Interp":
         return _interpolation_map(layer)
+    if layer.type == "Upsample":
+        scale = upsampling_scale(layer)
+        # It undoes a Pooling whose windows lie side by side.
+        return scale and _window_map(2, [Window(s, s, 0, 1) for s in scale]).inverse()
     if layer.type == "Pooling":
         windows = pooling_windows(layer)
         return None if windows is None else _window_map(2, windows)

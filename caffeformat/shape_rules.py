@@ -2,33 +2,28 @@
 
 import math
 
+from . import fork_shapes
 from .errors import InputError
+from .shape_checks import image_shape, normal_axis, two_bottoms
 from .windows import (
     convolution_windows,
     convolved_size,
     deconvolved_size,
-    interpolated_sizes,
     pooled_size,
     pooling_windows,
 )
 
 # Types whose tops have the shape of their first bottom
 SAME_SHAPE = frozenset([
-    "AbsVal", "BNLL", "BatchNorm", "Bias", "Clip", "Dropout", "ELU", "Exp", "LRN", "Log", "MVN",
-    "PReLU", "Power", "ReLU", "Scale", "Sigmoid", "Softmax", "Split", "Swish", "TanH", "Threshold",
+    "AbsVal", "BN", "BNLL", "BatchNorm", "Bias", "Clip", "Dropout", "ELU", "Exp", "LRN", "Log",
+    "MVN", "Normalize", "PReLU", "Power", "ReLU", "Scale", "Sigmoid", "Softmax", "Split", "Swish",
+    "TanH", "Threshold",
 ])  # fmt: skip
 # Types whose first top is one number, whatever their bottoms
 LOSSES = frozenset([
     "Accuracy", "ContrastiveLoss", "EuclideanLoss", "HingeLoss", "InfogainLoss",
     "MultinomialLogisticLoss", "SigmoidCrossEntropyLoss", "SoftmaxWithLoss",
 ])  # fmt: skip
-
-
-def normal_axis(layer, axis, shape):
-    """`axis`, which may count from the end (-1 is the last), from the front."""
-    if not -len(shape) <= axis < len(shape):
-        raise InputError(f'layer "{layer.name}": no axis {axis} in the shape {shape} of its bottom')
-    return axis % len(shape)
 
 
 def _input(layer):
@@ -112,7 +107,7 @@ def _im2col(layer, bottoms):
 
 
 def _pooling(layer, bottoms):
-    shape = _image_shape(layer, bottoms[0])
+    shape = image_shape(layer, bottoms[0])
     windows = pooling_windows(layer)
     if windows is None:
         sizes = (1, 1)
@@ -121,21 +116,9 @@ def _pooling(layer, bottoms):
     return [shape[:2] + sizes] * len(layer.top)
 
 
-def _interp(layer, bottoms):
-    shape = _image_shape(layer, bottoms[0])
-    reference = tuple(_image_shape(layer, bottoms[1])[2:]) if len(bottoms) > 1 else None
-    return [shape[:2] + interpolated_sizes(layer, shape[2:], reference)]
-
-
-def _image_shape(layer, shape):
-    if len(shape) != 4:
-        raise InputError(f'layer "{layer.name}": takes N x C x H x W blobs, its bottom is {shape}')
-    return shape
-
-
 def _crop(layer, bottoms):
     param = layer.crop_param
-    big, small = _two(layer, bottoms)
+    big, small = two_bottoms(layer, bottoms)
     if len(big) != len(small):
         raise InputError(
             f'layer "{layer.name}": cannot crop "{layer.bottom[0]}" {big} to "{layer.bottom[1]}" '
@@ -157,12 +140,6 @@ def _crop(layer, bottoms):
                 f'"{layer.bottom[1]}" {small}: axis {i} has no {small[i]} from {offset} on'
             )
     return [big[:axis] + small[axis:]]
-
-
-def _two(layer, bottoms):
-    if len(bottoms) != 2:
-        raise InputError(f'layer "{layer.name}": has {len(bottoms)} bottoms; expected two')
-    return bottoms
 
 
 def _eltwise(layer, bottoms):
@@ -275,7 +252,7 @@ def _embed(layer, bottoms):
 
 
 def _batch_reindex(layer, bottoms):
-    values, index = _two(layer, bottoms)
+    values, index = two_bottoms(layer, bottoms)
     return [index[:1] + values[1:]]
 
 
@@ -320,7 +297,6 @@ RULES = {
     "Flatten": _flatten,
     "Im2col": _im2col,
     "InnerProduct": _inner_product,
-    "Interp": _interp,
     "LSTM": _recurrent,
     "LSTMUnit": _lstm_unit,
     "Pooling": _pooling,
@@ -331,4 +307,5 @@ RULES = {
     "Slice": _slice,
     "Tile": _tile,
     **dict.fromkeys(SAME_SHAPE, _same),
+    **fork_shapes.RULES,
 }

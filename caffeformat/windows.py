@@ -141,6 +141,41 @@ def interpolated_sizes(layer, sizes, reference=None):
     return made
 
 
+def upsampling_scale(layer):
+    """(height, width) by which an Upsample layer (SegNet) enlarges; None where its size is fixed.
+
+    The fork takes `upsample_h` and `upsample_w` first, then `scale_h` and `scale_w`, then `scale`.
+    """
+    param = layer.upsample_param
+    sized = param.HasField("upsample_h") and param.HasField("upsample_w")
+    pair = [param.HasField("scale_h"), param.HasField("scale_w")]
+    if not sized and (any(pair) != all(pair) or (any(pair) and param.HasField("scale"))):
+        raise InputError(
+            f'layer "{layer.name}": give upsample_h and upsample_w, or scale, or both scale_h and '
+            "scale_w"
+        )
+    scale = (param.scale_h, param.scale_w) if any(pair) else (param.scale, param.scale)
+    name, found = ("scale", scale)
+    if sized:
+        name, found = "its size", (param.upsample_h, param.upsample_w)
+    if min(found) < 2:
+        raise InputError(f'layer "{layer.name}": {name} is {found}; expected 2 or more')
+    if not sized and any(
+        out and factor != 2 for out, factor in zip((param.pad_out_h, param.pad_out_w), scale)
+    ):
+        raise InputError(f'layer "{layer.name}": pad_out goes with a scale of 2, found {scale}')
+    return None if sized else scale
+
+
+def upsampled_sizes(layer, sizes):
+    """Height and width of an Upsample layer's top for a bottom of `sizes`."""
+    param, scale = layer.upsample_param, upsampling_scale(layer)
+    if scale is None:
+        return param.upsample_h, param.upsample_w
+    cut = param.pad_out_h, param.pad_out_w
+    return tuple(pixels * factor - int(out) for pixels, factor, out in zip(sizes, scale, cut))
+
+
 def convolved_size(layer, size, window):
     """Outputs of a convolution along an axis: floor((size + 2 pad - extent) / stride) + 1."""
     result = (size + 2 * window.pad - extent(window)) // window.stride + 1

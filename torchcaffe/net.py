@@ -217,7 +217,7 @@ class Net(Passes):
         for index, (blob, array) in enumerate(zip(layer.blobs, arrays)):
             if array is None:  # an HDF5 file leaves out what another layer shares
                 continue
-            if array.shape != blob.shape:
+            if not layer.takes(array.shape, blob.shape):
                 raise layer.error(
                     f"its parameter {index} has shape {blob.shape}, but in {source} it is "
                     f"{tuple(array.shape)}; rename the layer to leave it out, or use the net these "
@@ -225,7 +225,7 @@ class Net(Passes):
                 )
             self._fills.pop(blob, None)
             values = torch.empty(blob.shape)
-            values.numpy()[...] = array
+            values.numpy()[...] = array.reshape(blob.shape)
             forget_pages(array)
             blob.fill(values) if blob.has_data else blob.set_data(values.to(self.device))
 

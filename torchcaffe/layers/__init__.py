@@ -13,6 +13,8 @@ from . import (
     choosing,
     convolution,
     data,
+    fork_batch_norm,
+    fork_detection,
     hdf5,
     image_data,
     inner_product,
@@ -27,6 +29,7 @@ from . import (
     shaping,
     softmax,
     spatial_pyramid,
+    unpooling,
     window_data,
 )
 from .base import create, layer_type_list, register
@@ -39,6 +42,8 @@ __all__ = [
     "convolution",
     "create",
     "data",
+    "fork_batch_norm",
+    "fork_detection",
     "hdf5",
     "image_data",
     "inner_product",
@@ -55,6 +60,7 @@ __all__ = [
     "shaping",
     "softmax",
     "spatial_pyramid",
+    "unpooling",
     "window_data",
 ]
 

@@ -11,6 +11,7 @@ import difflib
 import torch
 
 from caffeformat import InputError
+from caffeformat.forks import fork_titles, layer_forks
 from caffeformat.shape_rules import LOSSES, RULES, SOURCES, loss_shapes
 
 from .. import device
@@ -40,6 +41,14 @@ def create(proto, phase):
     Raises `InputError` with the nearest known type where there is none of that name.
     """
     if proto.type not in _TYPES:
+        forks = layer_forks(proto.type)
+        if forks:
+            raise InputError(
+                f'layer "{proto.name}": "{proto.type}" is a layer of the fork '
+                f"{fork_titles(forks, 'or')} of Caffe that does not run here. Use that fork for "
+                "this net, or take the layer, and what needs it, out of the prototxt (for features "
+                "and scores, the layers up to it will do)."
+            )
         near = difflib.get_close_matches(proto.type, _TYPES, 1)
         hint = f' Did you mean "{near[0]}"?' if near else ""
         raise InputError(
@@ -107,6 +116,10 @@ class Layer:
         if not shapes:
             return SOURCES[self.type](self.proto)
         return RULES[self.type](self.proto, shapes)
+
+    def takes(self, shape, blob_shape):
+        """Whether values of `shape` in a weights file fill a parameter of `blob_shape`."""
+        return tuple(shape) == tuple(blob_shape)
 
     def fit(self, shapes):
         """Check bottoms of these shapes, and set `fitted`, the shapes of the tops."""
