@@ -26,6 +26,7 @@ COMMANDS = {
         "fcnkit.tools.convert_weights",
         "turn a classifier's weights from PyTorch and others into Caffe's",
     ),
+    "draw_net": ("fcnkit.tools.draw_net", "draw a network as SVG, PNG, PDF or DOT"),
     "train": ("fcnkit.tools.train", "train an FCN from a solver"),
     "infer": ("fcnkit.tools.infer", "segment images: masks, overlays, scores"),
     "score": ("fcnkit.tools.score", "score a network or a folder of masks"),

@@ -22,8 +22,8 @@ MOST_ROWS = 12  # in a box
 class Row:
     """A layer with those that only follow it.
 
-    `layers` (messages), `kind`, `name`, `settings` and `shape` (texts), `stride` and `field` (of the
-    blob it ends in: tuples, or None), `highlighted`.
+    `layers` (messages), `kind`, `name`, `settings` and `shape` (texts), `stride` and `field` (of
+    the blob it ends in: tuples, or None), `highlighted`.
     """
 
     def __init__(self, layer):

@@ -155,7 +155,7 @@ class _Painter:
             commands.append(("C", *self._bend(begin, end), end))
             commands.append(("L", points[number + 2]))
         self._add(Line(commands, colour, width))
-        self._paint_arrow(points[-2], points[-1], colour, 4 + width / 2)
+        self._paint_arrow(points[-1], colour, 4 + width / 2)
         tops = source.layers[-1].top
         if len(tops) > 1:
             x, y = points[0]
@@ -174,7 +174,7 @@ class _Painter:
         middle = (begin[0] + end[0]) / 2
         return (middle, begin[1]), (middle, end[1])
 
-    def _paint_arrow(self, _, tip, colour, size):
+    def _paint_arrow(self, tip, colour, size):
         x, y = tip
         back = {"TB": (0, -1), "BT": (0, 1), "LR": (-1, 0), "RL": (1, 0)}[self.direction]
         along = (back[0] * size * 1.7, back[1] * size * 1.7)

@@ -1,0 +1,90 @@
+#!/usr/bin/env python3
+"""Draw a network as SVG, PNG, PDF or DOT: settings, shapes, stride and receptive field."""
+
+import sys
+
+from caffeformat import InputError, draw_network, filter_net, pb, read_net
+from caffeformat.drawing import DIRECTIONS
+from fcnkit import cli
+from fcnkit.parameters import image_shapes
+
+
+def add_arguments(parser):
+    """Declare the command's arguments: those of Caffe's draw_net.py, and more."""
+    parser.add_argument("net", help="prototxt, of any age")
+    parser.add_argument("output", help="picture to write: .svg, .png, .pdf or .dot")
+    parser.add_argument(
+        "--rankdir",
+        default="TB",
+        choices=DIRECTIONS,
+        help="from the inputs on: top to bottom, left to right, ... (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--phase",
+        default="ALL",
+        choices=("TRAIN", "TEST", "ALL"),
+        help="which layers: those of one phase, or all (default: %(default)s)",
+    )
+    parser.add_argument("--stage", action="append", default=[], help="stage of an all-in-one net")
+    parser.add_argument("--level", type=int, default=0, help="level of the net (default: 0)")
+    parser.add_argument(
+        "--display_lrm",
+        "--display-lrm",
+        action="store_true",
+        help="show learning rate multipliers that are not 1",
+    )
+    parser.add_argument(
+        "--shape",
+        action="append",
+        default=[],
+        metavar="BLOB=N,C,H,W",
+        help="shape of an input that the text does not tell; may be given several times",
+    )
+    parser.add_argument(
+        "--highlight",
+        action="append",
+        default=[],
+        metavar="LAYER",
+        help="a layer that is to stand out; may be given several times",
+    )
+    parser.add_argument(
+        "--scale", type=float, default=2.0, help="pixels of a PNG a point (default: %(default)s)"
+    )
+
+
+def run(args):
+    """Read, draw, write; what the picture could not tell goes to the error stream."""
+    net = read_net(args.net)
+    if args.phase != "ALL" or args.stage:
+        phase = pb.TRAIN if args.phase == "TRAIN" else pb.TEST
+        net = filter_net(net, phase, args.level, args.stage)
+    if args.scale <= 0:
+        raise InputError(f"--scale is {args.scale}; expected more than 0")
+    told = dict(map(parse_shape, args.shape))
+    assumed = {blob: shape for blob, shape in image_shapes(net).items() if blob not in told}
+    shapes = {**assumed, **told}
+    drawing = draw_network(net, shapes, args.highlight, args.rankdir, args.display_lrm)
+    print(f"Drawing net to {args.output}")
+    drawing.save(args.output, args.scale)
+    notes = [
+        f"{blob} is drawn as {' x '.join(map(str, shape))}; another shape: --shape {blob}=N,C,H,W"
+        for blob, shape in assumed.items()
+    ]
+    for note in notes + drawing.notes:
+        print(f"note: {note}", file=sys.stderr)
+
+
+def parse_shape(text):
+    """(blob, shape) from `data=1,3,500,500`."""
+    blob, _, numbers = text.rpartition("=")
+    try:
+        shape = tuple(int(number) for number in numbers.split(","))
+    except ValueError:
+        shape = ()
+    if not blob or not shape or min(shape) < 1:
+        raise InputError(f"--shape {text}: expected a blob and its axes, as in data=1,3,500,500")
+    return blob, shape
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run_module(sys.modules[__name__]))
