@@ -45,7 +45,10 @@ class Head:
         padding: the net's `InputPadding`, which is set to the smallest from `low` on that gives
         every image a crop; returns it, in pixels.
         """
-        up = self._upsample("upscore", factor, self.image) if factor > 1 else self.scores
+        up = self.scores
+        # Features as dense as the image may still lie between its pixels.
+        if factor > 1 or not _whole(crops.shift(self.net, up, self.image)):
+            up = self._upsample("upscore", factor, self.image)
         pad = padding.least(
             lambda: crops.excess(self.net, self.image, up, self.image, self.stride) <= 0, low
         )
@@ -73,7 +76,7 @@ class Head:
             del param.kernel_size[:]
             param.kernel_size.append(kernel)
             offset = crops.shift(self.net, layer.top[0], reference)
-            if all(first.denominator == 1 for first in offset):
+            if _whole(offset):
                 self.made[layer.name] = f"enlarges by {factor}, bilinear, fixed"
                 return layer.top[0]
         between = " x ".join(f"{float(first):g}" for first in offset)
@@ -110,6 +113,10 @@ class Head:
         name = crops.unused(name, names)
         self.made[name] = text
         return self.net.layer.add(name=name, type=kind, bottom=bottoms, top=[name])
+
+
+def _whole(offset):
+    return all(first.denominator == 1 for first in offset)
 
 
 def set_offsets(net):

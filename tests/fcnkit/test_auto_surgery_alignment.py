@@ -1,0 +1,169 @@
+"""FCNs of random classifiers put what they see where it was: measured by running them.
+
+With kernels that average, a linear ramp has to come back as that ramp, and an impulse in its place
+on average over one stride, wherever strides, kernels, paddings and rounding lie.
+"""
+
+import numpy as np
+import pytest
+
+from caffeformat import InputError, geometry, infer_shapes, parse_text, pb
+from fcnkit.auto_surgery import fcn_from_classifier
+
+_WINDOW = "kernel_size: %d stride: %d pad: %d"
+
+
+def random_classifier(random):
+    """A `NetParameter` of one channel: convolutions, strides of 2 and 3, inner product or pool."""
+    layers, bottom, stride = [], "data", 1
+
+    def add(kind, kernel, step, pad):
+        nonlocal bottom
+        name = f"layer{len(layers)}"
+        window = _WINDOW % (kernel, step, pad)
+        rounding = "FLOOR" if random.rand() < 0.5 else "CEIL"
+        param = {
+            "Convolution": f"convolution_param {{ num_output: 1 {window} }}",
+            "Pooling": f"pooling_param {{ pool: AVE round_mode: {rounding} {window} }}",
+        }[kind]
+        layers.append(
+            f'layer {{ name: "{name}" type: "{kind}" bottom: "{bottom}" top: "{name}" {param} }}'
+        )
+        bottom = name
+        if random.rand() < 0.3:
+            layers.append(
+                f'layer {{ name: "{name}r" type: "ReLU" bottom: "{name}" top: "{name}" }}'
+            )
+
+    for _ in range(random.randint(1, 5)):
+        for _ in range(random.randint(0, 3)):
+            kernel = random.randint(1, 6)
+            add("Convolution", kernel, 1, random.randint(0, kernel))
+        step = random.choice([2, 2, 3])
+        if stride * step > 24:
+            break
+        kind = random.choice(["Convolution", "Pooling"])
+        kernel = random.randint(1 if kind == "Convolution" else step, 6)
+        add(kind, kernel, step, random.randint(0, kernel))
+        stride *= step
+    if random.rand() < 0.4:
+        layers.append(
+            f'layer {{ name: "global" type: "Pooling" bottom: "{bottom}" top: "global" '
+            "pooling_param { pool: AVE global_pooling: true } }"
+        )
+        bottom = "global"
+    layers.append(
+        f'layer {{ name: "fc" type: "InnerProduct" bottom: "{bottom}" top: "fc" '
+        "inner_product_param { num_output: 7 } }"
+    )
+    size = 1
+    while True:
+        data = 'layer { name: "data" type: "Input" top: "data" input_param { shape { '
+        data += f"dim: 1 dim: 1 dim: {size} dim: {size} }} }} }}"
+        net = parse_text("\n".join([data, *layers]), pb.NetParameter)
+        try:
+            infer_shapes(net)
+        except InputError:
+            size += 1
+            continue
+        # Up to a few features a side are left of the classifier's input.
+        net.layer[0].input_param.shape[0].dim[2:] = [size + stride * random.randint(0, 3)] * 2
+        return net
+
+
+def random_fcn(random):
+    """An `FCN` of a random classifier: any of its strides, dilated or with skips."""
+    classifier = random_classifier(random)
+    fields = geometry.receptive_fields(classifier)
+    strides = sorted({int(field.stride[0]) for field in fields.values()})
+    while True:
+        stride = int(random.choice(strides))
+        dilated = stride < strides[-1] and random.rand() < 0.3
+        try:
+            return fcn_from_classifier(classifier, 2, stride, dilated)
+        except InputError as error:
+            # Nothing is learned at stride 1 yet where the first layer strides.
+            assert "have strides" in str(error)
+
+
+class Averaging:
+    """An FCN whose convolutions average, and whose scores are the mean of all that are added."""
+
+    def __init__(self, caffe, fcn):
+        self._net = caffe.Net(net_param=fcn.net, phase=caffe.TEST)
+        for layer in fcn.net.layer:
+            if layer.type == "Convolution":
+                weights = self._net.params[layer.name][0]
+                share = len(fcn.stages) if layer.name.startswith("score") else 1
+                weights.data[...] = 1 / (weights.data[0].size * share)
+                if len(self._net.params[layer.name]) > 1:
+                    self._net.params[layer.name][1].data[...] = 0
+
+    def __call__(self, images):
+        """Scores of the first class, N x H x W, for images of N x H x W."""
+        self._net.blobs["data"].reshape(len(images), 1, *images.shape[1:])
+        self._net.blobs["data"].data[:, 0] = images
+        return self._net.forward()["score"][:, 0].copy()
+
+
+def ramp_error(net, size):
+    """The largest distance of a ramp from itself, in pixels, where borders are out of sight."""
+    framed = np.full((size, size), 1e4, np.float32)
+    framed[1:-1, 1:-1] = 1
+    y, x = np.mgrid[:size, :size].astype(np.float32)
+    seen, rows, columns = net(np.stack([framed, y, x]))
+    # Whatever depends on the frame, as all that sees the padding behind it does, is far from 1.
+    inside = np.abs(seen - 1) < 1e-4
+    assert inside.sum() >= 4
+    return max(np.abs(rows - y)[inside].max(), np.abs(columns - x)[inside].max())
+
+
+def mean_displacement(net, size, stride):
+    """By how many pixels lines are moved, on average over one stride, along both axes."""
+    found = []
+    start = size // 2 - stride // 2
+    for axis in (1, 2):
+        shape = [stride, 2 * stride, 2 * stride]
+        shape[axis] = size
+        images = np.zeros(shape, np.float32)
+        for i in range(stride):
+            images[(i, start + i) if axis == 1 else (i, slice(None), start + i)] = 1
+        profiles = net(images).sum(3 - axis)
+        mass = profiles.sum(1)
+        # Strides larger than their kernels pass over some lines.
+        seen = mass > 1e-6 * mass.max()
+        centroids = (profiles * np.arange(size)).sum(1)[seen] / mass[seen]
+        found.append((centroids - start - np.arange(stride)[seen]).mean())
+    return np.abs(found).max()
+
+
+def check(caffe, seed):
+    fcn = random_fcn(np.random.RandomState(seed))
+    field = geometry.receptive_fields(fcn.net)["score"].size[0]
+    size = 2 * field + 2 * fcn.stages[0].stride
+    net = Averaging(caffe, fcn)
+    assert net(np.zeros((1, 1, 1), np.float32)).shape == (1, 1, 1)
+    assert ramp_error(net, size) < 2e-3
+    assert mean_displacement(net, size, fcn.stages[0].stride) < 0.02
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_ramp_and_an_impulse_stay_in_place(seed):
+    check(pytest.importorskip("torchcaffe"), seed)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("first", range(30, 270, 30))
+def test_a_ramp_and_an_impulse_stay_in_place_for_many_more(first):
+    for seed in range(first, first + 30):
+        check(pytest.importorskip("torchcaffe"), seed)
+
+
+def test_the_measures_notice_a_crop_that_is_off_by_one():
+    caffe = pytest.importorskip("torchcaffe")
+    fcn = random_fcn(np.random.RandomState(4))
+    fcn.net.layer[-1].crop_param.offset[0] += 1
+    net = Averaging(caffe, fcn)
+    size = 2 * geometry.receptive_fields(fcn.net)["score"].size[0] + 2 * fcn.stages[0].stride
+    assert ramp_error(net, size) > 0.9
+    assert mean_displacement(net, size, fcn.stages[0].stride) > 0.9
