@@ -1,9 +1,11 @@
-"""ResNet-50 and -101, the classifiers.
+"""ResNet-50 and -101: the classifiers, and the trunks of the dilated networks on them.
 
-He, Zhang, Ren, Sun: Deep Residual Learning for Image Recognition (CVPR 2016), with the names and
-shapes of the weights that the authors published. A stage's first block halves the image in its
-first 1x1 convolutions.
+He, Zhang, Ren, Sun: Deep Residual Learning for Image Recognition (CVPR 2016). A `Style` says how
+the published weights name their layers, and in which of its forms the network is built: where the
+authors' first 1x1 convolutions halve the image in a stage's first block, others' 3x3 ones do.
 """
+
+import collections
 
 from caffeformat import layers as L
 from caffeformat import params as P
@@ -13,63 +15,152 @@ from .blocks import solver
 # Blocks of the four stages res2 to res5.
 _DEPTHS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
 
+Style = collections.namedtuple("Style", "block branches normalized stem stride_in_3x3")
+Style.__doc__ = """How a ResNet is built and named.
 
-def classifier(n, data, classes, depth, fillers):
-    """Add conv1 to fc1000 to the NetSpec `n` on top of `data`; returns fc1000.
+block(stage, index, depth) -> a block's name; branches: what follows it in the names of the shortcut
+and the three convolutions; normalized(convolution) -> names of its BatchNorm, Scale and ReLU;
+stem(units, data, depth) -> top at stride 4; stride_in_3x3: where a stage's first block halves."""
+
+
+def _authors_block(stage, index, depth):
+    """res2a, res2b, ... ; in the long stages of the 101-layer net res3a, res3b1, res3b2, ..."""
+    if depth == 101 and stage in (3, 4):
+        return f"res{stage}b{index}" if index else f"res{stage}a"
+    return f"res{stage}{'abcdefgh'[index]}"
+
+
+def _authors_normalized(name):
+    suffix = name[3:] if name.startswith("res") else f"_{name}"
+    return f"bn{suffix}", f"scale{suffix}", f"{name}_relu"
+
+
+def _authors_stem(units, data, depth, **pooling):
+    # The authors' 50-layer weights have a bias in conv1, though BatchNorm takes it away again.
+    top = units(
+        "conv1", data, 64, 7, pad=3, stride=2, **{} if depth == 50 else {"bias_term": False}
+    )
+    return units.add("pool1", _max_pooling(top, **pooling))
+
+
+def _padded_stem(units, data, depth):
+    return _authors_stem(units, data, depth, pad=1, round_mode=P.Pooling.FLOOR)
+
+
+def _max_pooling(bottom, **settings):
+    return L.Pooling(bottom, pool=P.Pooling.MAX, kernel_size=3, stride=2, **settings)
+
+
+_BRANCHES = ("_branch1", "_branch2a", "_branch2b", "_branch2c")
+
+AUTHORS = Style(_authors_block, _BRANCHES, _authors_normalized, _authors_stem, False)
+
+# torchvision's form, and GluonCV's v1b, with the authors' names.
+V1B = Style(_authors_block, _BRANCHES, _authors_normalized, _padded_stem, True)
+
+
+def _deep_stem(units, data, depth):
+    top = data
+    for name, outputs, stride in (("1_3x3_s2", 64, 2), ("2_3x3", 64, 1), ("3_3x3", 128, 1)):
+        top = units(f"conv1_{name}", top, outputs, 3, pad=1, stride=stride, bias_term=False)
+    return units.add("pool1_3x3_s2", _max_pooling(top, pad=1))
+
+
+# PSPNet's form: three 3x3 convolutions where the authors have one of 7x7.
+PSPNET = Style(
+    block=lambda stage, index, depth: f"conv{stage}_{index + 1}",
+    branches=("_1x1_proj", "_1x1_reduce", "_3x3", "_1x1_increase"),
+    normalized=lambda name: (f"{name}/bn", f"{name}/scale", f"{name}/relu"),
+    stem=_deep_stem,
+    stride_in_3x3=False,
+)
+
+
+class Units:
+    """Adds convolutions with what follows them to a NetSpec: BatchNorm, Scale and perhaps ReLU.
+
+    normalized: as in `Style`; filled: whether convolutions name He et al.'s filler; batch_norm:
+    settings of every BatchNorm; rate: multiplies the learning rate.
+    """
+
+    def __init__(self, n, normalized, filled, batch_norm=None, rate=1):
+        self.n, self.names, self.batch_norm = n, normalized, batch_norm or {}
+        self.filled = {"weight_filler": {"type": "msra"}} if filled else {}
+        self.faster = {} if rate == 1 else {"param": [{"lr_mult": rate}]}
+
+    def add(self, name, made):
+        """Call the layer `made` `name`; returns it."""
+        self.n[name] = made
+        return made
+
+    def __call__(self, name, bottom, outputs, kernel, relu=True, **settings):
+        """Add a convolution called `name` and what follows it; returns the last top."""
+        made = L.Convolution(
+            bottom, num_output=outputs, kernel_size=kernel, **settings, **self.filled, **self.faster
+        )
+        top = self.normalize(name, self.add(name, made))
+        return self.add(self.names(name)[2], L.ReLU(top, in_place=True)) if relu else top
+
+    def normalize(self, name, bottom, in_place=True):
+        """Add the BatchNorm and Scale that belong to the layer `name`; returns the Scale's top."""
+        norm, scale, _ = self.names(name)
+        faster = {"param": 2 * self.faster["param"]} if self.faster else {}
+        top = self.add(norm, L.BatchNorm(bottom, in_place=in_place, **self.batch_norm))
+        return self.add(scale, L.Scale(top, bias_term=True, in_place=True, **faster))
+
+
+def trunk(units, data, depth, style, dilated=False):
+    """Add everything up to the last block; returns {stage: top}, stages 2 to 5.
+
+    units: `Units`; depth: 50 or 101; dilated: keep stages 4 and 5 at stride 8, with convolutions as
+    far apart as the strides would have set them, so that every 4th value of stage 5 along an axis
+    is the classifier's.
+    """
+    top, tops = style.stem(units, data, depth), {}
+    dilation = 1
+    for stage, blocks in enumerate(_DEPTHS[depth], 2):
+        for index in range(blocks):
+            stride, before = (2 if index == 0 and stage > 2 else 1), dilation
+            if dilated and stage > 3 and stride == 2:
+                stride, dilation = 1, 2 * dilation
+            # A 3x3 convolution that used to halve still reads its bottom at the old distance.
+            spread = before if style.stride_in_3x3 else dilation
+            name = style.block(stage, index, depth)
+            width = 64 << (stage - 2)
+            top = _bottleneck(units, style, top, name, width, stride, spread, index == 0)
+        tops[stage] = top
+    return tops
+
+
+def _bottleneck(units, style, bottom, name, width, stride, dilation, first):
+    """One residual block: 1x1, 3x3 and 1x1 convolutions beside a shortcut."""
+    shortcut_name, *names = [name + branch for branch in style.branches]
+    strides = (1, stride, 1) if style.stride_in_3x3 else (stride, 1, 1)
+    plain = {"bias_term": False, "pad": 0}
+    spread = {"bias_term": False, "pad": dilation}
+    if dilation > 1:
+        spread["dilation"] = dilation
+    shortcut = bottom
+    if first:
+        shortcut = units(shortcut_name, bottom, 4 * width, 1, relu=False, stride=stride, **plain)
+    top = units(names[0], bottom, width, 1, stride=strides[0], **plain)
+    top = units(names[1], top, width, 3, stride=strides[1], **spread)
+    top = units(names[2], top, 4 * width, 1, relu=False, stride=strides[2], **plain)
+    summed = units.add(name, L.Eltwise(shortcut, top))
+    return units.add(style.normalized(name)[2], L.ReLU(summed, in_place=True))
+
+
+def classifier(n, data, classes, depth, fillers, style=AUTHORS):
+    """Add all layers to fc1000 to the NetSpec `n` on top of `data`; returns fc1000.
 
     depth: 50 or 101; fillers: for training from nothing, layers name fillers and normalize by
     their batch; without, BatchNorm keeps to stored statistics in training too.
     """
-    filled = {"weight_filler": {"type": "msra"}} if fillers else {}
-    statistics = {} if fillers else {"use_global_stats": True}
-
-    def convolution(name, bottom, outputs, kernel, relu=True, **settings):
-        """Convolution, BatchNorm, Scale and perhaps ReLU, named as the authors did."""
-        suffix = name[3:] if name.startswith("res") else f"_{name}"
-        n[name] = made = L.Convolution(
-            bottom, num_output=outputs, kernel_size=kernel, **settings, **filled
-        )
-        n[f"bn{suffix}"] = made = L.BatchNorm(made, in_place=True, **statistics)
-        n[f"scale{suffix}"] = made = L.Scale(made, bias_term=True, in_place=True)
-        if relu:
-            n[f"{name}_relu"] = made = L.ReLU(made, in_place=True)
-        return made
-
-    # The authors' 50-layer weights have a bias in conv1, though BatchNorm takes it away again.
-    bias = {} if depth == 50 else {"bias_term": False}
-    top = convolution("conv1", data, 64, 7, pad=3, stride=2, **bias)
-    n.pool1 = top = L.Pooling(top, pool=P.Pooling.MAX, kernel_size=3, stride=2)
-    for stage, blocks in enumerate(_DEPTHS[depth], 2):
-        for block in range(blocks):
-            top = _bottleneck(n, convolution, top, stage, _block_name(block, blocks, depth, stage))
+    units = Units(n, style.normalized, fillers, {} if fillers else {"use_global_stats": True})
+    top = trunk(units, data, depth, style)[5]
     n.pool5 = L.Pooling(top, pool=P.Pooling.AVE, kernel_size=7, stride=1)
-    n.fc1000 = L.InnerProduct(n.pool5, num_output=classes, **filled)
+    n.fc1000 = L.InnerProduct(n.pool5, num_output=classes, **units.filled)
     return n.fc1000
-
-
-def _block_name(block, blocks, depth, stage):
-    """a, b, c, ... ; in the long stages of the 101-layer net a, b1, b2, ..."""
-    if depth == 101 and stage in (3, 4):
-        return f"b{block}" if block else "a"
-    return "abcdefgh"[block]
-
-
-def _bottleneck(n, convolution, bottom, stage, block):
-    """One residual block: 1x1, 3x3 and 1x1 convolutions beside a shortcut."""
-    name, width = f"res{stage}{block}", 64 << (stage - 2)
-    stride = 2 if block == "a" and stage > 2 else 1
-    plain = {"bias_term": False, "pad": 0, "stride": 1}
-    shortcut = bottom
-    if block == "a":
-        shortcut = convolution(
-            f"{name}_branch1", bottom, 4 * width, 1, relu=False, **{**plain, "stride": stride}
-        )
-    top = convolution(f"{name}_branch2a", bottom, width, 1, **{**plain, "stride": stride})
-    top = convolution(f"{name}_branch2b", top, width, 3, **{**plain, "pad": 1})
-    top = convolution(f"{name}_branch2c", top, 4 * width, 1, relu=False, **plain)
-    n[name] = L.Eltwise(shortcut, top)
-    n[f"{name}_relu"] = L.ReLU(n[name], in_place=True)
-    return n[f"{name}_relu"]
 
 
 def classifier_solver(network):
