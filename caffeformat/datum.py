@@ -3,7 +3,7 @@
 import io
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from .errors import InputError
 from .schema import pb
@@ -42,8 +42,9 @@ def datum_to_array(datum, color=None):
 
     Encoded images are decoded as Caffe does: with their own channels where `color` is None (grey
     stays one channel, paletted becomes B, G, R, transparency a fourth), to three channels where it
-    is True (`force_color`), to one where it is False (`force_gray`). Raises `InputError` where the
-    values do not fill the shape or the image cannot be decoded.
+    is True (`force_color`), to one where it is False (`force_gray`); in these two cases turned as
+    their EXIF data says. Raises `InputError` where the values do not fill the shape or the image
+    cannot be decoded.
     """
     if datum.encoded:
         return _decode(datum.data, color)
@@ -64,7 +65,7 @@ def _decode(data, color):
                 raise InputError(
                     f"a datum's image has mode {image.mode}; Caffe reads 8 bits a channel only"
                 )
-            pixels = np.asarray(image.convert(_mode(image, color)))
+            pixels = _pixels(image, color)
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         raise InputError(f"a datum's image cannot be decoded: {error}") from error
     if pixels.ndim == 2:
@@ -73,9 +74,29 @@ def _decode(data, color):
     return np.ascontiguousarray(pixels.transpose(2, 0, 1)[order])
 
 
-def _mode(image, color):
-    if color is not None:
-        return "RGB" if color else "L"
+def _pixels(image, color):
+    """H x W, or H x W x 3 or 4, uint8."""
+    if color is None:
+        return np.asarray(image.convert(_own_mode(image)))
+    if not color:
+        image.draft("L", image.size)  # a JPEG's own brightness, without the way through RGB
+    png = image.format == "PNG"
+    image = ImageOps.exif_transpose(image)
+    if color:
+        return np.asarray(image.convert("RGB"))
+    if image.mode in ("1", "L"):
+        return np.asarray(image.convert("L"))
+    return _brightness(np.asarray(image.convert("RGB")), png)
+
+
+def _brightness(pixels, png):
+    """RGB as grey in the fixed-point numbers of libpng, or of OpenCV for other files."""
+    weights, half, shift = ((9797, 19234, 3737), 0, 15) if png else ((4899, 9617, 1868), 8192, 14)
+    sums = pixels.astype(np.int32) @ np.array(weights, np.int32)
+    return ((sums + half) >> shift).astype(np.uint8)
+
+
+def _own_mode(image):
     if image.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info:
         return "RGBA"
     return "L" if image.mode in ("1", "L") else "RGB"

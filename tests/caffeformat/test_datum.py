@@ -73,3 +73,17 @@ def test_datums_that_make_no_sense(datum, words):
 def test_arrays_of_other_than_three_axes_are_refused():
     with pytest.raises(InputError, match=r"\(2, 2\)"):
         array_to_datum(np.zeros((2, 2)))
+
+
+def test_forced_channels_are_turned_as_exif_says():
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a quarter turn
+    datum = _encode(Image.new("RGB", (4, 2), (10, 20, 30)), "JPEG", exif=exif)
+    assert datum_to_array(datum).shape == (3, 2, 4)
+    assert datum_to_array(datum, color=True).shape == (3, 4, 2)
+    assert datum_to_array(datum, color=False).shape == (1, 4, 2)
+
+
+def test_grey_of_a_colour_png_is_rounded_down_as_by_libpng():
+    datum = _encode(Image.new("RGB", (1, 1), (255, 254, 255)))
+    assert datum_to_array(datum, color=False).tolist() == [[[254]]]

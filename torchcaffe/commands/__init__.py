@@ -22,6 +22,13 @@ COMMANDS = {
     "test": "score weights on a net's test phase",
     "time": "time each layer of a net, forward and backward",
     "device_query": "say what is known of the GPUs",
+    "convert_imageset": "turn the images of a list into an LMDB or LevelDB",
+    "compute_image_mean": "compute the mean image of a database",
+    "extract_features": "write what blobs hold into databases",
+    "upgrade_net_proto_text": "upgrade the prototxt of an old net",
+    "upgrade_net_proto_binary": "upgrade an old caffemodel",
+    "upgrade_solver_proto_text": "upgrade the prototxt of an old solver",
+    "parse_log": "turn a training's log into two tables",
 }
 
 _LOG_FLAGS = [

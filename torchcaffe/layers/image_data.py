@@ -5,7 +5,7 @@ import os
 import numpy as np
 
 from ..data_transform import DataTransform
-from ..io import resize_image
+from ..resize import resize_pixels
 from .base import register
 from .data import BatchLayer, read_image, read_lines
 
@@ -52,8 +52,7 @@ class ImageData(BatchLayer):
         """C x H x W uint8, BGR."""
         values = read_image(self, path, self.color)
         if self.size and values.shape[1:] != self.size:
-            resized = resize_image(values.transpose(1, 2, 0), self.size)
-            values = np.rint(resized).clip(0, 255).astype(np.uint8).transpose(2, 0, 1)
+            values = resize_pixels(values.transpose(1, 2, 0), self.size).transpose(2, 0, 1)
         return values
 
     def _order(self):

@@ -1,0 +1,132 @@
+"""Writing a LevelDB, as far as Caffe's tools do: a database that is new.
+
+All entries go into the log, which LevelDB sorts into tables when it opens the database; for some
+1000 entries that is, byte for byte, what LevelDB itself leaves behind.
+"""
+
+import os
+import shutil
+import struct
+
+from .crc32c import masked_crc32c
+from .errors import InputError
+from .wire import encode_varint
+
+_BLOCK, _HEADER = 32768, 7
+_FULL, _FIRST, _MIDDLE, _LAST = 1, 2, 3, 4
+_PUT = 1
+_BATCH = 1000  # entries written at a time, as by Caffe's tools
+_LOG, _MANIFEST = 3, 2  # the numbers of a new database's files
+
+
+class LevelDbWriter:
+    """Writes a LevelDB that appears under `path` when the writer is closed, and not before.
+
+    Used as `LmdbWriter`: until then it is `<path>.partial`; leaving a `with` block by an exception
+    removes that. `path` must be free or an empty folder.
+    """
+
+    def __init__(self, path):
+        self.path = os.path.normpath(os.fspath(path))
+        self._partial = self.path + ".partial"
+        if os.path.exists(self.path) and (not os.path.isdir(self.path) or os.listdir(self.path)):
+            raise InputError(f"{self.path}: is there already; remove it or choose another name")
+        try:
+            shutil.rmtree(self._partial, ignore_errors=True)
+            os.makedirs(self._partial)
+            self._log = _RecordFile(os.path.join(self._partial, f"{_LOG:06}.log"))
+        except OSError as error:
+            raise InputError(f"{self._partial}: cannot be made: {error.strerror}") from error
+        self._pending, self._count = [], 0
+
+    def __len__(self):
+        return self._count
+
+    def put(self, key, value):
+        """Add a pair of bytes, in any order; the last value of a key counts."""
+        entry = encode_varint(len(key)) + key + encode_varint(len(value)) + value
+        self._pending.append(bytes([_PUT]) + entry)
+        self._count += 1
+        if len(self._pending) == _BATCH:
+            self._write(self._flush)
+
+    def close(self):
+        """Write what is pending and give the database its name."""
+        self._write(self._finish)
+
+    def discard(self):
+        """Give up: remove what was written so far."""
+        self._log.close()
+        shutil.rmtree(self._partial, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        if kind is None:
+            self.close()
+        else:
+            self.discard()
+
+    def _write(self, function):
+        try:
+            function()
+        except OSError as error:
+            self.discard()
+            raise InputError(f"{self.path}: writing failed: {error.strerror or error}") from error
+
+    def _flush(self):
+        if self._pending:
+            first = self._count - len(self._pending) + 1  # sequence numbers count from 1
+            head = struct.pack("<QI", first, len(self._pending))
+            self._log.append(head + b"".join(self._pending))
+            self._pending = []
+
+    def _finish(self):
+        self._flush()
+        self._log.close()
+        manifest = f"MANIFEST-{_MANIFEST:06}"
+        comparator = b"leveldb.BytewiseComparator"
+        numbers = ((2, _LOG), (9, 0), (3, _LOG + 1), (4, 0))  # logs, next file, sequence number
+        records = _RecordFile(os.path.join(self._partial, manifest))
+        records.append(b"\x01" + encode_varint(len(comparator)) + comparator)
+        records.append(b"".join(bytes([tag]) + encode_varint(number) for tag, number in numbers))
+        records.close()
+        with open(os.path.join(self._partial, "CURRENT"), "w", encoding="ascii") as file:
+            file.write(manifest + "\n")
+        if os.path.isdir(self.path):
+            os.rmdir(self.path)
+        os.rename(self._partial, self.path)
+
+
+class _RecordFile:
+    """A file of records in blocks of 32 KiB; each piece has a checksum, its length and a kind."""
+
+    def __init__(self, path):
+        self._file = open(path, "wb")  # noqa: SIM115
+        self._at = 0
+
+    def append(self, record):
+        """Write `record`, in pieces where it does not fit into the block."""
+        rest, first = memoryview(record), True
+        while first or rest:
+            room = _BLOCK - self._at
+            if room < _HEADER:
+                self._file.write(bytes(room))
+                self._at, room = 0, _BLOCK
+            piece, rest = rest[: room - _HEADER], rest[room - _HEADER :]
+            if first:
+                kind = _FIRST if rest else _FULL
+            else:
+                kind = _MIDDLE if rest else _LAST
+            tagged = bytes([kind]) + piece
+            self._file.write(struct.pack("<IH", masked_crc32c(tagged), len(piece)) + tagged)
+            self._at += _HEADER + len(piece)
+            first = False
+
+    def close(self):
+        """Close the file, with everything on the disk."""
+        if not self._file.closed:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()

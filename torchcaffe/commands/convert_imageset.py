@@ -1,0 +1,124 @@
+"""Turns the images that a text file lists into a database, as Caffe's tool of that name does."""
+
+import io
+import os
+import re
+
+import torch
+from PIL import Image
+
+from caffeformat import InputError, array_to_datum, datum_to_array, encoded_datum
+from caffeformat.files import read_bytes
+
+from .. import log
+from ..resize import resize_pixels
+from . import expect_arguments
+from .databases import BACKEND, create_database
+from .flags import Flag
+
+USAGE = "[FLAGS] ROOTFOLDER/ LISTFILE DB_NAME"
+FLAGS = [
+    BACKEND,
+    Flag("gray", False, "store one channel of grey"),
+    Flag("shuffle", False, "mix the list first"),
+    Flag("resize_height", 0, "height that images are resized to; 0 keeps their own size"),
+    Flag("resize_width", 0, "width that images are resized to"),
+    Flag("check_size", False, "stop where an image has another size than the first"),
+    Flag("encoded", False, "store image files instead of pixels"),
+    Flag("encode_type", "", "the format of stored files: png, jpg; their own where it is missing"),
+]
+_FORMATS = {"jpg": "JPEG", "jpeg": "JPEG", "png": "PNG", "bmp": "BMP"}
+_JPEG_QUALITY = 95  # what OpenCV, and with it Caffe's tool, writes
+
+
+def run(flags, arguments):
+    """Write the database; images that cannot be read are named and left out."""
+    expect_arguments(arguments, f"torchcaffe convert_imageset {USAGE}", 3)
+    root, list_file, target = arguments
+    entries = read_list(list_file)
+    if flags.shuffle:
+        log.info("convert_imageset.cpp:86", "Shuffling data")
+        entries = [entries[index] for index in torch.randperm(len(entries)).tolist()]
+    log.info("convert_imageset.cpp:89", f"A total of {len(entries)} images.")
+    if flags.encode_type and not flags.encoded:
+        log.info("convert_imageset.cpp:92", "encode_type specified, assuming encoded=true.")
+    size = None
+    with create_database(target, flags.backend) as writer:
+        for number, (name, label) in enumerate(entries):
+            try:
+                datum = _datum(_join(root, name), name, label, flags)
+            except InputError as error:
+                log.logger.error("%s; it is left out", error)
+                continue
+            size = size or (datum.channels, datum.height, datum.width)
+            found = (datum.channels, datum.height, datum.width)
+            if flags.check_size and not datum.encoded and found != size:
+                raise InputError(
+                    f"{name}: has the shape {found}, but the first image has {size} (C, H, W); "
+                    "give -resize_height and -resize_width, or leave out -check_size."
+                )
+            writer.put(f"{number:08}_{name}".encode(), datum.SerializeToString())
+            if len(writer) % 1000 == 0:
+                log.info("convert_imageset.cpp:147", f"Processed {len(writer)} files.")
+        if not len(writer):
+            raise InputError(f"{list_file}: none of its images under {root} could be read.")
+        if len(writer) % 1000:
+            log.info("convert_imageset.cpp:153", f"Processed {len(writer)} files.")
+
+
+def read_list(path):
+    """[(image name, label)] of a text file with lines `name label`; names may hold blanks."""
+    entries = []
+    lines = read_bytes(path).decode("utf-8", "surrogateescape").split("\n")
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        match = re.fullmatch(r"(.*\S)\s+([-+]?\d+)\s*", line)
+        if match is None:
+            raise InputError(
+                f'{path}:{number}: found "{line}"; expected an image, a space and a whole number.'
+            )
+        entries.append((match[1], int(match[2])))
+    if not entries:
+        raise InputError(f"{path}: the list is empty.")
+    return entries
+
+
+def _join(root, name):
+    """`root` and `name` as Caffe joins them, but for the slash that many forget."""
+    return os.path.join(root, "") + name if os.path.isdir(root) else root + name
+
+
+def _datum(path, name, label, flags):
+    data = read_bytes(path)
+    encoding = flags.encode_type.lower()
+    if flags.encoded and not encoding:
+        encoding = os.path.splitext(name)[1][1:].lower()
+        if not encoding:
+            raise InputError(f"{name}: its name does not tell its format; give -encode_type")
+    size = max(0, flags.resize_height), max(0, flags.resize_width)
+    try:
+        pixels = datum_to_array(encoded_datum(data), color=not flags.gray)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    if encoding and not any(size):
+        own = os.path.splitext(name)[1][1:].lower()
+        if own == encoding or (own == "jpeg" and encoding == "jpg"):
+            return encoded_datum(data, label=label)
+    if all(size):
+        pixels = resize_pixels(pixels.transpose(1, 2, 0), size).transpose(2, 0, 1)
+    if encoding:
+        return encoded_datum(_encode(pixels, encoding), label=label)
+    datum = array_to_datum(pixels, label)
+    datum.encoded = False  # said, as Caffe's tool does, so that entries are equal to the byte
+    return datum
+
+
+def _encode(pixels, encoding):
+    """The file of `encoding` with C x H x W pixels, BGR or grey."""
+    if encoding not in _FORMATS:
+        raise InputError(f'-encode_type is "{encoding}"; known: {", ".join(_FORMATS)}.')
+    mode = pixels[0] if len(pixels) == 1 else pixels[::-1].transpose(1, 2, 0)
+    file = io.BytesIO()
+    Image.fromarray(mode.copy()).save(file, _FORMATS[encoding], quality=_JPEG_QUALITY)
+    return file.getvalue()
