@@ -21,7 +21,8 @@ COMMANDS = {
     "create_lmdb": ("fcnkit.data_prep.create_lmdb", "turn image and label folders into LMDBs"),
     "check_dataset": ("fcnkit.data_prep.check_dataset", "say what is in a dataset before training"),
     "download": ("fcnkit.data_prep.download", "fetch public archives and weights by name"),
-    "net_surgery": ("fcnkit.tools.net_surgery", "turn a classifier's weights into an FCN's"),
+    "net_surgery": ("fcnkit.tools.net_surgery", "turn a classifier into an FCN, weights and all"),
+    "check_crops": ("fcnkit.tools.check_crops", "say which offset each Crop should have"),
     "convert_weights": (
         "fcnkit.tools.convert_weights",
         "turn a classifier's weights from PyTorch and others into Caffe's",
