@@ -5,13 +5,17 @@ import math
 import numpy as np
 
 from .files import atomic_write
-from .schema import pb
+from .schema import fork_messages, pb
 from .wire import BYTES, VARINT, encode_bytes, encode_key, encode_varint, field_numbers, map_file
 
 _BLOB = field_numbers(pb.BlobProto)
+_BLOB_OF_NVCAFFE = field_numbers(fork_messages("nvcaffe").BlobProto)
 _DIM = field_numbers(pb.BlobShape)["dim"]
 _LEGACY = [_BLOB[name] for name in ("num", "channels", "height", "width")]
 _UNPACKED = {_BLOB["data"]: "<f4", _BLOB["double_data"]: "<f8"}
+# NVIDIA's fork stores values as bytes, with a type of its own list.
+_RAW, _RAW_TYPE = _BLOB_OF_NVCAFFE["raw_data"], _BLOB_OF_NVCAFFE["raw_data_type"]
+_RAW_TYPES = {0: "<f8", 1: "<f4", 2: "<f2"}
 _CHUNK = 1 << 18
 
 
@@ -46,6 +50,7 @@ def decode_blob(span):
     axes whatever the blob is. Diffs are passed over. The number of values must fit the shape.
     """
     parts, shape, legacy = {number: [] for number in _UNPACKED}, None, {}
+    raw = raw_type = None
     for number, kind, value in span.fields(_UNPACKED):
         if number in parts and kind != VARINT:
             parts[number].append(value.numbers(_UNPACKED[number]) if kind == BYTES else value)
@@ -53,6 +58,14 @@ def decode_blob(span):
             shape = (shape or []) + _decode_shape(value)
         elif number in _LEGACY and kind == VARINT:
             legacy[number] = value
+        elif number == _RAW and kind == BYTES:
+            raw = value
+        elif number == _RAW_TYPE and kind == VARINT:
+            raw_type = value
+    if raw is not None:
+        if raw_type not in _RAW_TYPES:
+            raise raw.error(raw.start, f"values of type {raw_type}; known are 0, 1 and 2")
+        parts[_BLOB["data"]].append(raw.numbers(_RAW_TYPES[raw_type]))
     found = parts[_BLOB["double_data"]] or parts[_BLOB["data"]] or [np.zeros(0, np.float32)]
     values = found[0] if len(found) == 1 else np.concatenate(found)
     if legacy:

@@ -16,7 +16,14 @@ import collections
 import csv
 import os
 
-FORKS = ("deeplab", "nvcaffe", "pspnet", "segnet", "ssd")
+# Name, as commands take it -> title
+FORKS = {
+    "deeplab": "DeepLab",
+    "nvcaffe": "NVIDIA Caffe",
+    "pspnet": "PSPNet",
+    "segnet": "SegNet",
+    "ssd": "SSD",
+}
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _LAYER, _V1_LAYER = "caffe.LayerParameter", "caffe.V1LayerParameter"

@@ -3,6 +3,8 @@
 The fields themselves are in `fork_tables.py`. What the layers compute is in `torchcaffe`.
 """
 
+import contextlib
+import contextvars
 import functools
 
 from .errors import InputError
@@ -10,21 +12,17 @@ from .fork_tables import FORKS, origins, read_table
 
 __all__ = [
     "FORKS",
+    "ForkWarning",
+    "assumed_fork",
+    "assuming_fork",
     "bn_kind",
-    "check_fork",
     "fork_titles",
     "ignored_fields",
+    "known_fork",
     "layer_forks",
     "settle",
 ]
 
-_TITLES = {
-    "deeplab": "DeepLab",
-    "nvcaffe": "NVIDIA Caffe",
-    "pspnet": "PSPNet",
-    "segnet": "SegNet",
-    "ssd": "SSD",
-}
 # Layers that have no message of their own name in LayerParameter
 _MORE_LAYERS = {
     "DetectNetTransformation": ("nvcaffe",),
@@ -43,15 +41,41 @@ _SEGNET_BN = ("scale_filler", "shift_filler", "bn_mode")
 _PSPNET_BN = ("slope_filler", "bias_filler", "momentum", "eps", "frozen", "engine")
 
 
-def check_fork(fork):
-    """Raise `InputError` unless `fork` is None or one of `FORKS`."""
+class ForkWarning(UserWarning):
+    """A file sets fields of a fork that nothing here looks at."""
+
+
+_assumed = contextvars.ContextVar("fork", default=None)
+
+
+@contextlib.contextmanager
+def assuming_fork(fork):
+    """Within this block, `read_net` takes files as of this fork (None: BVLC's) unless told.
+
+    Commands open nets in many places; their user says once, for all files, whose they are.
+    """
+    before = _assumed.set(known_fork(fork))
+    try:
+        yield
+    finally:
+        _assumed.reset(before)
+
+
+def assumed_fork():
+    """The fork of the `assuming_fork` block that this runs in, or None."""
+    return _assumed.get()
+
+
+def known_fork(fork):
+    """`fork` (a name, or None); `InputError` for names that are not in `FORKS`."""
     if fork is not None and fork not in FORKS:
         raise InputError(f'no fork "{fork}"; known are {", ".join(FORKS)}')
+    return fork
 
 
 def fork_titles(forks, join="and"):
     """`SSD and NVIDIA Caffe` for several names of forks."""
-    names = [_TITLES[fork] for fork in forks]
+    names = [FORKS[fork] for fork in forks]
     return f" {join} ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 

@@ -1,29 +1,49 @@
-"""Nets and solvers read from text, and what Caffe makes of a net before it builds it.
+"""Nets and solvers read from files, and what Caffe makes of a net before it builds it.
 
 `filter_net` leaves the layers of one phase, level and set of stages; `insert_splits` adds the Split
 layers through which a blob that several layers use gets its summed gradient.
 """
 
 import os
+import re
+import warnings
 
+from . import forks
+from .binary_net import read_binary_net
 from .errors import InputError
 from .schema import pb
 from .text import nearest, read_text
 from .upgrade import upgrade_net, upgrade_solver
 
-
-def read_net(path, messages=pb):
-    """Read a net's prototxt, of any age, into a current NetParameter (see `upgrade_net`)."""
-    return _upgraded(path, messages.NetParameter, upgrade_net)
+_HEAD = 256  # bytes; a binary net's first layer begins within them
+_NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 
 
-def read_solver(path, messages=pb):
+def read_net(path, fork=None):
+    """Read a net, text or binary and of any age, into a current NetParameter (see `upgrade_net`).
+
+    Binary nets (caffemodels) come without their weights. `fork` says whose the file is, one of
+    `forks.FORKS`: binary files of forks cannot be read without it; of texts it settles which BN is
+    meant. Warns (`forks.ForkWarning`) of fields that only forks have and nothing here looks at.
+    """
+    fork = forks.assumed_fork() if fork is None else forks.known_fork(fork)
+    if _is_binary(path):
+        net = read_binary_net(path, fork)
+    else:
+        net = read_text(path, pb.NetParameter)
+    _upgrade(net, upgrade_net, path)
+    forks.settle(net, fork)
+    return net
+
+
+def read_solver(path):
     """Read a solver's prototxt into a current SolverParameter (see `upgrade_solver`).
 
     As in Caffe, `snapshot_prefix` becomes the solver's own path without its extension where it is
     missing, and gets the solver's name where it is a folder.
     """
-    solver = _upgraded(path, messages.SolverParameter, upgrade_solver)
+    solver = read_text(path, pb.SolverParameter)
+    _upgrade(solver, upgrade_solver, path)
     stem = os.path.splitext(os.fspath(path))[0]
     if not solver.snapshot_prefix:
         solver.snapshot_prefix = stem
@@ -32,13 +52,28 @@ def read_solver(path, messages=pb):
     return solver
 
 
-def _upgraded(path, message_class, upgrade):
-    message = read_text(path, message_class)
+def _is_binary(path):
+    """Whether the file begins with bytes that no text has: lengths and keys of protobuf's form."""
+    try:
+        with open(path, "rb") as file:
+            return _NO_TEXT.search(file.read(_HEAD)) is not None
+    except OSError:
+        return False  # whoever reads it says what is wrong
+
+
+def _upgrade(message, upgrade, path):
     try:
         upgrade(message)
     except InputError as error:
         raise InputError(f"{os.fspath(path)}: {error}") from None
-    return message
+    ignored = forks.ignored_fields(message)
+    if ignored:
+        warnings.warn(
+            f"{os.fspath(path)}: fields of Caffe's forks that have no effect here: "
+            + "; ".join(ignored),
+            forks.ForkWarning,
+            stacklevel=1,  # one place for all callers: a file read often is told of once
+        )
 
 
 def filter_net(net, phase, level=0, stages=()):

@@ -7,8 +7,10 @@ imported when their command is asked for, so that `fcnkit --help` does not load 
 import argparse
 import importlib
 import sys
+import warnings
 
 from caffeformat import InputError
+from caffeformat.forks import ForkWarning, assuming_fork
 
 from . import __version__
 
@@ -66,7 +68,9 @@ def run_module(module, argv=None, prog=None):
         parser = argparse.ArgumentParser(prog=prog, description=module.__doc__.strip())
         module.add_arguments(parser)
         args = parser.parse_args(argv)
-        return module.run(args) or 0
+        with assuming_fork(getattr(args, "fork", None)), warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            return module.run(args) or 0
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -80,3 +84,12 @@ def run_module(module, argv=None, prog=None):
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+
+
+def _show_warning(message, category, filename, lineno, file=None, line=None):
+    """Print a warning about a user's file as one line, one about code as Python does."""
+    if issubclass(category, ForkWarning):
+        text = f"warning: {message}\n"
+    else:
+        text = warnings.formatwarning(message, category, filename, lineno, line)
+    (file or sys.stderr).write(text)

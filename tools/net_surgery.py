@@ -16,6 +16,7 @@ from fcnkit.data_prep.folders import output_folder
 from fcnkit.parameters import image_shapes
 from fcnkit.preprocessing import parse_mean
 from fcnkit.surgery import check_fit, name_map, transplant
+from fcnkit.tools import options
 from fcnkit.tools.fcn_files import mean_of, write_files
 
 SOURCE = "bvlc_alexnet"
@@ -46,6 +47,7 @@ def add_arguments(parser):
     )
     parser.add_argument("--seed", type=int, default=0, help="of random fillers (default: 0)")
     parser.add_argument("--force", action="store_true", help="replace the output file")
+    options.add_fork(parser)
     auto = parser.add_argument_group("an FCN of any classifier (--model, with --weights or not)")
     auto.add_argument("--classes", type=int, metavar="N", help="classes to tell apart")
     auto.add_argument(

@@ -3,6 +3,7 @@
 import argparse
 
 from caffeformat import InputError
+from caffeformat.forks import FORKS
 from fcnkit.classes import read_class_names
 from fcnkit.datasets import default_palette
 from fcnkit.inference import Segmenter
@@ -55,6 +56,7 @@ def add_network(parser):
         help="scale larger images down to this longer side for the net; results keep the image's "
         "size",
     )
+    add_fork(group)
     add_engine(group)
 
 
@@ -66,6 +68,16 @@ def add_digits_model(parser, what):
         help=f"{what}: a download (.tar.gz, .tar.bz2, .tar, .zip) or a job folder",
     )
     parser.set_defaults(opened_model=None)
+
+
+def add_fork(parser):
+    """`--fork`, which `fcnkit.cli` heeds wherever the command reads a net."""
+    parser.add_argument(
+        "--fork",
+        choices=list(FORKS),
+        help="the fork of Caffe that wrote the nets: binary ones need it, and texts whose BN could "
+        "be SegNet's or PSPNet's (BVLC Caffe)",
+    )
 
 
 def add_engine(parser):

@@ -88,6 +88,7 @@ def add_arguments(parser):
         metavar="FIELD=VALUE",
         help="any other field, for instance --set weight_decay=0.0005",
     )
+    options.add_fork(parser)
     options.add_engine(parser)
 
 

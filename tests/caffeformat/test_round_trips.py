@@ -49,10 +49,9 @@ def messages(draw, message_class, depth=3):
         count = draw(st.integers(1, 3)) if hasattr(holder, "extend") else None
         for _ in range(count or 1):
             if field.message_type is not None:
-                inner = getattr(pb, field.message_type.name, None)
                 target = holder.add() if count else holder
                 target.SetInParent()
-                target.CopyFrom(draw(messages(inner, depth - 1)))
+                target.CopyFrom(draw(messages(type(target), depth - 1)))
                 continue
             if field.enum_type is not None:
                 value = draw(st.sampled_from([v.number for v in field.enum_type.values]))
@@ -62,9 +61,9 @@ def messages(draw, message_class, depth=3):
                 holder.append(value)
             else:
                 setattr(message, field.name, value)
-    for field in message.DESCRIPTOR.fields:  # ClipParameter requires its two
-        if message_class is pb.ClipParameter:
-            setattr(message, field.name, 0.5)
+    for name in message.FindInitializationErrors():  # as ClipParameter requires its two
+        if "." not in name and "[" not in name:
+            setattr(message, name, type(getattr(message, name))())
     return message
 
 

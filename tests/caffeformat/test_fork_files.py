@@ -1,0 +1,134 @@
+import struct
+import warnings
+
+import numpy as np
+import pytest
+
+from caffeformat import FormatError, InputError, pb, read_caffemodel, read_net, write_caffemodel
+from caffeformat.fork_tables import FORKS
+from caffeformat.forks import ForkWarning, assuming_fork, bn_kind, ignored_fields
+from caffeformat.schema import caffe_messages, fork_messages
+from caffeformat.wire import field_numbers
+
+
+def _write(path, net):
+    path.write_bytes(net.SerializeToString())
+    return path
+
+
+def _net(fork, **fields):
+    """A net of `fork` with one layer of weights, its parameters in the fork's own numbers."""
+    net = fork_messages(fork).NetParameter(name="net")
+    layer = net.layer.add(name="a", bottom=["x"], top=["y"], **fields)
+    layer.blobs.add(data=[1, 2]).shape.dim.append(2)
+    return net
+
+
+def test_binary_nets_are_read_with_the_numbers_of_their_fork(tmp_path):
+    net = _net("pspnet", type="Interp")
+    net.layer[0].interp_param.zoom_factor = 8
+    path = _write(tmp_path / "net.caffemodel", net)
+    (layer,) = read_net(path, fork="pspnet").layer
+    assert layer.interp_param.zoom_factor == 8 and not layer.blobs
+    # In BVLC's numbers the same bytes say something else.
+    (layer,) = read_net(path).layer
+    assert not layer.HasField("interp_param")
+
+
+def test_every_fork_reads_its_enums_and_messages_by_name(tmp_path):
+    net = _net("segnet", type="BN")
+    net.layer[0].bn_param.bn_mode = 1
+    net.layer[0].bn_param.scale_filler.value = 2
+    (layer,) = read_net(_write(tmp_path / "n", net), fork="segnet").layer
+    assert layer.bn_param.bn_mode == pb.BNParameter.INFERENCE
+    assert layer.bn_param.scale_filler.value == 2
+    net = _net("ssd", type="Permute")
+    net.layer[0].permute_param.order.extend([0, 2, 3, 1])
+    (layer,) = read_net(_write(tmp_path / "n", net), fork="ssd").layer
+    assert list(layer.permute_param.order) == [0, 2, 3, 1]
+
+
+def test_v1_binary_nets_lose_their_weights_too(tmp_path):
+    net = caffe_messages().NetParameter()
+    layer = net.layers.add(name="a", type=4, bottom=["x"], top=["y"])
+    layer.convolution_param.num_output = 3
+    layer.blobs.add(num=1, channels=1, height=1, width=2, data=[1, 2])
+    (layer,) = read_net(_write(tmp_path / "n", net), fork="deeplab").layer
+    assert (layer.type, layer.convolution_param.num_output) == ("Convolution", 3)
+    assert not layer.blobs
+
+
+def test_a_file_that_is_no_net_of_the_fork_is_refused(tmp_path):
+    path = tmp_path / "net.caffemodel"
+    path.write_bytes(b"\x0a\x03net\xa2\x06\x04\x0a\x02a\xff")
+    with pytest.raises(FormatError, match="not a binary net of SSD"):
+        read_net(path, fork="ssd")
+    path.write_bytes(b"\x00 no net at all")
+    with pytest.raises(FormatError, match="byte 0"):
+        read_net(path)
+    with pytest.raises(InputError, match='no fork "SSD"; known are'):
+        read_net(path, fork="SSD")
+
+
+def test_the_fork_settles_whose_bn_is_meant(tmp_path):
+    path = tmp_path / "net.prototxt"
+    path.write_text('layer { name: "bn" type: "BN" bottom: "x" top: "x" }')
+    with pytest.raises(InputError, match="say which"):
+        bn_kind(read_net(path).layer[0])
+    assert bn_kind(read_net(path, fork="segnet").layer[0]) == "segnet"
+    with assuming_fork("pspnet"):
+        assert bn_kind(read_net(path).layer[0]) == "pspnet"
+
+
+def test_fields_of_forks_that_nothing_looks_at_are_named_in_a_warning(tmp_path):
+    path = tmp_path / "net.prototxt"
+    path.write_text("""layer { name: "data" type: "Data" transform_param {
+        crop_h: 3 resize_param { height: 4 } mirror: true } }
+        layer { name: "bn" type: "BatchNorm" batch_norm_param { scale_bias: true } }
+        layer { name: "up" type: "Interp" interp_param { zoom_factor: 2 } }""")
+    with pytest.warns(ForkWarning) as caught:
+        net = read_net(path)
+    assert sorted(ignored_fields(net)) == [
+        'layer "bn": batch_norm_param.scale_bias (NVIDIA Caffe)',
+        'layer "data": transform_param.crop_h (NVIDIA Caffe and SSD)',
+        'layer "data": transform_param.resize_param (NVIDIA Caffe and SSD)',
+    ]
+    assert all(text in str(caught[0].message) for text in [str(path), *ignored_fields(net)])
+
+
+def test_a_net_of_bvlc_gives_no_warning(tmp_path):
+    path = tmp_path / "net.prototxt"
+    path.write_text('layer { name: "a" type: "LRN" lrn_param { local_size: 3 } }')
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read_net(path)
+
+
+@pytest.mark.parametrize("fork", FORKS)
+def test_weights_lie_under_the_same_numbers_in_every_fork(fork):
+    ours, theirs = caffe_messages(), fork_messages(fork)
+    for name in ("NetParameter", "LayerParameter", "V1LayerParameter", "BlobProto", "BlobShape"):
+        numbers = field_numbers(getattr(theirs, name))
+        for field in ("name", "type", "blobs", "layer", "layers", "shape", "data", "dim"):
+            assert numbers.get(field) == field_numbers(getattr(ours, name)).get(field)
+
+
+@pytest.mark.parametrize("number, code", [(0, "d"), (1, "f"), (2, "e")])
+def test_nvidias_raw_weights_are_read(tmp_path, number, code):
+    net = _net("nvcaffe", type="Convolution")
+    (blob,) = net.layer[0].blobs
+    del blob.data[:]
+    blob.raw_data_type, blob.raw_data = number, struct.pack(f"<2{code}", 0.5, -3)
+    (array,) = read_caffemodel(_write(tmp_path / "w.caffemodel", net))["a"]
+    assert array.dtype == np.float32 and array.tolist() == [0.5, -3]
+    blob.raw_data_type = 3
+    with pytest.raises(FormatError, match=r'layer "a", blob 0.*values of type 3'):
+        read_caffemodel(_write(tmp_path / "w.caffemodel", net))
+
+
+def test_a_net_written_with_weights_keeps_its_fork_fields(tmp_path):
+    net = pb.NetParameter()
+    net.layer.add(name="up", type="Interp").interp_param.zoom_factor = 8
+    net.layer.add(name="fc", type="InnerProduct")
+    write_caffemodel(tmp_path / "w.caffemodel", {"fc": [np.ones(3)]}, net)
+    assert read_net(tmp_path / "w.caffemodel") == net
