@@ -19,8 +19,15 @@ _MODULES = {"bvlc": "caffe", "torch": "torchcaffe"}
 
 _CAPABILITIES = {"bvlc": frozenset(), "torch": frozenset({"lean_forward"})}
 
-# Modules whose Python layers may run without being asked for with --allow-python.
-PYTHON_MODULES = ("fcnkit.data_layers",)
+# Modules whose Python layers may run without being asked for with --allow-python: this project's
+# own, those of Berkeley's data layers under the names that Berkeley's networks call them by.
+PYTHON_MODULES = (
+    "fcnkit.data_layers",
+    "voc_layers",
+    "pascalcontext_layers",
+    "nyud_layers",
+    "siftflow_layers",
+)
 
 
 def name():

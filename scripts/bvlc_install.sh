@@ -21,7 +21,7 @@ site=${2:-/opt/fcnkit}
 source=$(mktemp -d "$root/tmp/fcnkit-source.XXXXXX")
 trap 'rm -rf --one-file-system -- "$source"' EXIT
 trap 'exit 130' INT TERM
-folders=$(awk '/^package_dir/ { on = 1; next } /^[^ ]/ { on = 0 } on { print $3 }' "$repo/setup.cfg")
+folders=$(awk '/^package_dir/ { on = 1; next } /^[^ ]/ { on = 0 } on { print $NF }' "$repo/setup.cfg")
 # shellcheck disable=SC2086  # a list of words
 tar -C "$repo" -c --exclude=__pycache__ setup.cfg pyproject.toml README.md LICENSE $folders |
     tar -C "$source" -x --no-same-owner

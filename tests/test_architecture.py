@@ -17,6 +17,7 @@ MAY_IMPORT = {
     "caffeformat": set(),
     "torchcaffe": {"caffeformat"},
     "fcnkit": {"caffeformat", "torchcaffe"},
+    "berkeley_layers": {"caffeformat", "fcnkit"},
     "prototxt": {"caffeformat", "fcnkit.prototxt"},
     "data_prep": {"caffeformat", "fcnkit", "fcnkit.data_prep"},
     "tools": {"caffeformat", "fcnkit", *(f"fcnkit.{room}" for room in SUBPACKAGES)},

@@ -10,7 +10,8 @@ from .alias import lend_name
 from .blob import Blob
 from .layers.base import ManualLayer, register
 
-_allowed = set()
+# Berkeley's data layers by the names that public networks call them by; fcnkit installs them.
+_allowed = {"voc_layers", "pascalcontext_layers", "nyud_layers", "siftflow_layers"}
 
 
 def allow_python_modules(*names):

@@ -1,0 +1,39 @@
+"""PASCAL-Context's images and 59 classes for a net, one pair a step: Berkeley's data layer.
+
+The classes are those of Mottaghi et al. (CVPR 2014), 1 to 59; all else is 0.
+"""
+
+import os
+
+from fcnkit.mat_labels import context_label, context_table
+from fcnkit.seg_data_layer import IMAGENET_MEAN, SegDataLayer, image_input
+
+
+class PASCALContextSegDataLayer(SegDataLayer):
+    """Tops: data (1 x 3 x H x W, BGR less `mean`) and label (1 x 1 x H x W).
+
+    `voc_dir`: a folder with VOC2010 in it; `context_dir`: the annotations, with labels.txt,
+    59_labels.txt and trainval/<id>.mat; `split`: a set of VOC2010/ImageSets/Main.
+    """
+
+    required = ("voc_dir", "context_dir")
+    optional = {"mean": IMAGENET_MEAN}
+
+    def open(self, options):
+        self.voc = os.path.join(options["voc_dir"], "VOC2010")
+        self.context = options["context_dir"]
+        self.table, _ = context_table(
+            os.path.join(self.context, "labels.txt"), os.path.join(self.context, "59_labels.txt")
+        )
+        return os.path.join(self.voc, "ImageSets", "Main", f"{options['split']}.txt")
+
+    def tops(self):
+        return ["data", "label"]
+
+    def load(self, id_):
+        image = os.path.join(self.voc, "JPEGImages", f"{id_}.jpg")
+        label = os.path.join(self.context, "trainval", f"{id_}.mat")
+        return [
+            image_input(image, self.options["mean"]),
+            context_label(label, self.table)[None],
+        ]

@@ -1,0 +1,134 @@
+"""Labels in MATLAB files, as four public datasets have them, as H x W uint8 class indices.
+
+| function | dataset | variable | void, which becomes 255 |
+| --- | --- | --- | --- |
+| `sbd_label` | SBD | `GTcls.Segmentation` | none |
+| `context_label` | PASCAL-Context | `LabelMap` | none: what is no chosen class is 0 |
+| `nyud_label` | NYUDv2 | `segmentation` | 0 |
+| `siftflow_label` | SIFT Flow | `S` | 0 and below |
+
+`source` is a path or a file's content as bytes; `name` is what errors call it.
+"""
+
+import io
+import os
+
+import numpy as np
+
+from caffeformat import FormatError, InputError
+from caffeformat.files import read_bytes
+
+from .palette import IGNORE_LABEL
+
+# No label comes near this; a compressed variable could claim anything.
+_MOST_BYTES = 64 << 20
+
+
+def sbd_label(source, name=None):
+    """SBD's 21 classes, VOC's indices."""
+    classes, name = _variable(source, name, "GTcls")
+    try:
+        label = classes[0]["Segmentation"][0]
+    except (IndexError, KeyError, ValueError, TypeError) as error:
+        raise FormatError(name, "expected GTcls.Segmentation, found a GTcls without it") from error
+    return _indices(label, name, 0, IGNORE_LABEL)
+
+
+def nyud_label(source, name=None):
+    """NYUDv2's 40 classes of Gupta et al. (CVPR 2013): 1 to 40 become 0 to 39."""
+    label, name = _variable(source, name, "segmentation")
+    return _rotated(_indices(label, name, 0, 40))
+
+
+def siftflow_label(source, name=None):
+    """SIFT Flow's semantic classes (1 to 33) or geometric ones (1 to 3), from 0 on."""
+    label, name = _variable(source, name, "S")
+    return _rotated(_indices(np.maximum(label, 0), name, 0, 33))
+
+
+def context_label(source, table, name=None):
+    """PASCAL-Context's classes; `table` (uint8) gives the new index of each of the 459 old."""
+    label, name = _variable(source, name, "LabelMap")
+    return table[_indices(label, name, 0, len(table) - 1, np.uint16)]
+
+
+def context_table(labels, chosen):
+    """The table for `context_label`, and the chosen classes' names, `background` before them.
+
+    labels, chosen: the dataset's `labels.txt` and `59_labels.txt`, paths or bytes, of lines
+    `number: name`. The second file spells three names otherwise than the first.
+    """
+    numbers = {name: number for number, name in _numbered(labels, "labels.txt")}
+    table = np.zeros(max(numbers.values()) + 1, np.uint8)
+    names = ["background"]
+    for _, name in _numbered(chosen, "59_labels.txt"):
+        number = numbers.get(_SPELLED.get(name, name))
+        if number is None:
+            raise FormatError("59_labels.txt", f"class {name!r} is not in labels.txt")
+        table[number] = len(names)
+        names.append(name)
+    return table, names
+
+
+# 59_labels.txt -> labels.txt
+_SPELLED = {"diningtable": "table", "bedcloth": "bedclothes", "clothes": "cloth"}
+
+
+def _numbered(source, name):
+    """(number, name) of each line `number: name`."""
+    if not isinstance(source, bytes):
+        name, source = os.fspath(source), read_bytes(source)
+    found = []
+    for line_number, line in enumerate(source.decode("utf-8", "replace").splitlines(), 1):
+        if not line.strip():
+            continue
+        number, colon, text = line.partition(":")
+        if not colon or not number.strip().isdigit() or not 0 < int(number) < 1 << 16:
+            raise FormatError(name, f"expected `number: name`, found {line!r}", line_number)
+        found.append((int(number), text.replace(" ", "").strip()))
+    if not 0 < len(found) < 1 << 16:
+        raise FormatError(name, "there are no classes in it")
+    return found
+
+
+def _variable(source, name, variable):
+    """(the variable's array, the source's name)."""
+    is_bytes = isinstance(source, bytes)
+    name = name or ("label" if is_bytes else os.fspath(source))
+    try:
+        from scipy.io import loadmat, whosmat
+    except ImportError as error:
+        raise InputError(f"{name}: reading it needs SciPy: pip install scipy") from error
+    data = source if is_bytes else read_bytes(source)
+    try:
+        shapes = {found: shape for found, shape, _ in whosmat(io.BytesIO(data))}
+        if variable not in shapes:
+            raise FormatError(
+                name,
+                f"expected the variable {variable}, found {', '.join(shapes) or 'none'}",
+            )
+        size = int(np.prod(shapes[variable], dtype=object))
+        if size > _MOST_BYTES:
+            raise FormatError(name, f"refused: {variable} claims {size} values")
+        return loadmat(io.BytesIO(data), variable_names=[variable])[variable], name
+    except FormatError:
+        raise
+    except Exception as error:  # damaged files make SciPy raise nearly anything
+        raise FormatError(name, f"cannot be read as a MATLAB file: {error}") from error
+
+
+def _indices(label, name, lowest, highest, dtype=np.uint8):
+    label = np.asarray(label)
+    if label.ndim != 2 or label.dtype.kind not in "iufb" or not label.size:
+        raise FormatError(name, f"expected H x W class indices, found {label.dtype} {label.shape}")
+    if not (lowest <= label.min() and label.max() <= highest):
+        raise FormatError(
+            name,
+            f"expected class indices {lowest} to {highest}, found {label.min()} to {label.max()}",
+        )
+    return label.astype(dtype)
+
+
+def _rotated(label):
+    """Classes from 1 on become classes from 0 on, and 0 becomes 255."""
+    return label - np.uint8(1)

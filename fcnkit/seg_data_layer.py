@@ -1,0 +1,142 @@
+"""What Berkeley's Python data layers share: one image a step, whole, with its labels.
+
+`SegDataLayer` reads `param_str`, keeps the order of the images and shapes the tops; a layer of one
+dataset (`voc_layers.py` and its like) says where its files are and how they are read. The net is
+reshaped to every image. Nothing is scaled, cropped or mirrored: `fcnkit.data_layers` does that.
+"""
+
+import ast
+import os
+import random
+
+import numpy as np
+
+from caffeformat import InputError
+
+from . import engine
+from .images import load_pixels, open_image, read_rgb
+
+# Mean of ImageNet's training images, BGR, for layers whose `mean` nobody gives.
+IMAGENET_MEAN = (104.00699, 116.66877, 122.67892)
+
+
+class SegDataLayer(engine.load().Layer):
+    """Base of the data layers; a subclass has the three methods below and the two attributes.
+
+    `param_str` is a Python dict as text. All layers know `split` (image set; sets without `train`
+    in their name are read in order), `randomize` (default True: draw images, otherwise in order)
+    and `seed` (of the draws).
+    """
+
+    required = ()  # what param_str has to hold besides `split`
+    optional = {}  # what else it may hold: name -> default
+
+    def open(self, options):
+        """Check the dataset's files; returns the path of the list of ids."""
+        raise NotImplementedError
+
+    def tops(self):
+        """Names of the tops, for their number."""
+        raise NotImplementedError
+
+    def load(self, id_):
+        """The tops' values for one id: arrays C x H x W."""
+        raise NotImplementedError
+
+    def setup(self, bottom, top):
+        """Read the settings and the list of images, and pick the first."""
+        known = {"randomize": True, "seed": None, **self.optional}
+        self.options = _parse(self.param_str, ("split", *self.required), known, type(self))
+        list_path = self.open(self.options)
+        names = self.tops()
+        if len(bottom) or len(top) != len(names):
+            raise InputError(
+                f"{type(self).__name__}: expected no bottoms and {len(names)} tops "
+                f"({', '.join(names)}), found {len(bottom)} and {len(top)}"
+            )
+        self.ids = read_ids(list_path)
+        self._draws = None
+        if self.options["randomize"] and "train" in self.options["split"]:
+            self._draws = random.Random(self.options["seed"])
+        self._index, self._loaded = 0, None
+        self._next(0)
+
+    def reshape(self, bottom, top):
+        """Read the image that is next and shape the tops for it."""
+        if self._loaded is None:
+            self._loaded = self.load(self.ids[self._index])
+        # By index: BVLC Caffe's lists of blobs cannot be iterated.
+        for index, array in enumerate(self._loaded):
+            top[index].reshape(1, *array.shape)
+
+    def forward(self, bottom, top):
+        """Hand out the image and its labels, and pick the next."""
+        for index, array in enumerate(self._loaded):
+            top[index].data[...] = array
+        self._next(1)
+
+    def backward(self, top, propagate_down, bottom):
+        """There is nothing to pass a gradient to."""
+
+    def _next(self, step):
+        last = len(self.ids) - 1
+        if self._draws is not None:
+            self._index = self._draws.randint(0, last)
+        else:
+            self._index = (self._index + step) % len(self.ids)
+        self._loaded = None
+
+
+def read_ids(path):
+    """The ids in a list of images, one a line; `InputError` where there is none."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            ids = [line.strip() for line in file if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot read the list of images: {error}") from error
+    if not ids:
+        raise InputError(f"{path}: the list of images is empty")
+    for id_ in ids:
+        if os.path.isabs(id_) or ".." in id_.replace("\\", "/").split("/"):
+            raise InputError(f"{path}: refused: {id_!r} is no image id")
+    return ids
+
+
+def image_input(path, mean):
+    """An image file as 3 x H x W float32, BGR, less `mean`."""
+    return minus_mean(read_rgb(path)[:, :, ::-1], mean)
+
+
+def minus_mean(image, mean):
+    """H x W x C less `mean` (a number a channel), as C x H x W float32."""
+    return (image.astype(np.float32) - np.asarray(mean, np.float32)).transpose(2, 0, 1)
+
+
+def read_depth(path):
+    """A depth image (8 or 16 bits, one channel) as H x W float32."""
+    with open_image(path) as image:
+        depth = np.asarray(load_pixels(image, os.fspath(path)))
+    if depth.ndim != 2:
+        raise InputError(f"{path}: expected depth in one channel, found shape {depth.shape}")
+    return depth.astype(np.float32)
+
+
+def _parse(text, required, known, layer):
+    try:
+        given = ast.literal_eval(text.strip() or "{}")
+    except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
+        raise InputError(
+            f"{layer.__name__}: param_str is not a Python dict: {text!r} ({error})"
+        ) from error
+    if not isinstance(given, dict):
+        raise InputError(f"{layer.__name__}: param_str has to be a dict, found {text!r}")
+    missing = [name for name in required if name not in given]
+    unknown = sorted(str(name) for name in given if name not in known and name not in required)
+    if missing or unknown:
+        said = [f"lacks {', '.join(missing)}"] if missing else []
+        said += [f"has unknown {', '.join(unknown)}"] if unknown else []
+        raise InputError(
+            f"{layer.__name__}: param_str {' and '.join(said)}; it needs {', '.join(required)} and "
+            f"knows {', '.join(known)}"
+        )
+    return {**known, **given}

@@ -1,0 +1,61 @@
+import mat_datasets as made
+import numpy as np
+import pytest
+
+from caffeformat import FormatError, InputError
+from fcnkit.mat_labels import context_table, nyud_label, sbd_label, siftflow_label
+
+pytest.importorskip("scipy")
+
+LABEL = np.array([[0, 3], [20, 1]], np.uint8)
+
+
+def test_files_and_bytes_are_read_alike(tmp_path):
+    content = made.sbd_mat(LABEL)
+    (tmp_path / "a.mat").write_bytes(content)
+    for source in (content, tmp_path / "a.mat"):
+        found = sbd_label(source)
+        assert found.dtype == np.uint8
+        np.testing.assert_array_equal(found, LABEL)
+
+
+def test_void_is_255_and_classes_begin_at_0():
+    np.testing.assert_array_equal(nyud_label(made.mat(segmentation=LABEL)), [[255, 2], [19, 0]])
+    geometric = np.array([[-1, 0], [1, 3]], np.int16)
+    np.testing.assert_array_equal(siftflow_label(made.mat(S=geometric)), [[255, 255], [0, 2]])
+
+
+@pytest.mark.parametrize(
+    "content, told",
+    [
+        (made.mat(other=LABEL), "expected the variable segmentation, found other"),
+        (made.mat(segmentation=np.full((2, 2), 41)), "0 to 40, found 41 to 41"),
+        (made.mat(segmentation=np.zeros((2, 2, 2))), r"H x W class indices.*\(2, 2, 2\)"),
+        (made.mat(segmentation="text"), "H x W class indices"),
+        (b"no matlab file at all" * 20, "cannot be read as a MATLAB file"),
+        (made.mat(segmentation=LABEL)[:150], "cannot be read as a MATLAB file"),
+    ],
+)
+def test_other_content_is_told_with_the_file(content, told):
+    with pytest.raises(FormatError, match=f"img_1.*{told}"):
+        nyud_label(content, "img_1.mat")
+
+
+def test_a_struct_without_segmentation_is_told():
+    with pytest.raises(FormatError, match=r"GTcls\.Segmentation"):
+        sbd_label(made.mat(GTcls={"Boundaries": LABEL}))
+
+
+def test_a_missing_file_is_told(tmp_path):
+    with pytest.raises(InputError, match="absent"):
+        sbd_label(tmp_path / "absent.mat")
+
+
+def test_contexts_classes_are_found_by_name():
+    table, names = context_table(made.CONTEXT_LABELS, made.CONTEXT_59)
+    assert names == ["background", "aeroplane", "bedcloth", "clothes", "diningtable", "nightstand"]
+    np.testing.assert_array_equal(table, [0, 0, 1, 2, 3, 4, 5])
+    with pytest.raises(FormatError, match="zebra"):
+        context_table(made.CONTEXT_LABELS, b"1: zebra\n")
+    with pytest.raises(FormatError, match=r"labels\.txt:2"):
+        context_table(b"1: a\nb\n", b"1: a\n")
