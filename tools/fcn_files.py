@@ -1,8 +1,8 @@
-"""The folder of an FCN that automatic surgery made: nets, solver, weights, the table."""
+"""The folder of an FCN that automatic surgery made: nets, solver, weights, table and picture."""
 
 import os
 
-from caffeformat import write_caffemodel, write_text
+from caffeformat import draw_network, write_caffemodel, write_text
 from caffeformat.files import atomic_write
 from fcnkit import networks
 from fcnkit.auto_surgery_report import format_table
@@ -10,7 +10,7 @@ from fcnkit.prototxt import blocks
 
 
 def write_files(folder, name, fcn, weights=None, mean=()):
-    """Write `deploy`, `train_val` and `solver.prototxt`, `surgery.txt` and `<name>.caffemodel`.
+    """Write `deploy`, `train_val` and `solver.prototxt`, table, picture and `<name>.caffemodel`.
 
     folder: an empty folder; fcn: an `auto_surgery.FCN`; weights: its `Weights`, if there are any;
     mean: subtracted from images, one value a channel. Returns the file names.
@@ -28,7 +28,10 @@ def write_files(folder, name, fcn, weights=None, mean=()):
         write_text(os.path.join(folder, file), message)
     with atomic_write(os.path.join(folder, "surgery.txt"), "w") as file:
         file.write(format_table(fcn) + "\n")
-    files = [*messages, "surgery.txt"]
+    layers = {layer.name for layer in fcn.net.layer}
+    drawing = draw_network(fcn.net, highlight=sorted(layers.intersection(fcn.changes)))
+    drawing.save(os.path.join(folder, "network.svg"))
+    files = [*messages, "surgery.txt", "network.svg"]
     if weights is not None:
         files.append(f"{name}.caffemodel")
         write_caffemodel(os.path.join(folder, files[-1]), weights, fcn.net)

@@ -1,0 +1,142 @@
+"""The command net_surgery --classes: a folder with the FCN of a classifier."""
+
+import os
+
+import numpy as np
+import pytest
+
+from caffeformat import Weights, filter_net, pb, read_caffemodel, read_net, write_caffemodel
+from fcnkit import cli
+from fcnkit.parameters import net_parameters
+
+MODEL = """
+name: "small"
+layer { name: "data" type: "Input" top: "data"
+        input_param { shape { dim: 1 dim: 3 dim: 20 dim: 20 } } }
+layer { name: "conv1" type: "Convolution" bottom: "data" top: "conv1"
+        convolution_param { num_output: 4 kernel_size: 3 } }
+layer { name: "pool1" type: "Pooling" bottom: "conv1" top: "pool1"
+        pooling_param { kernel_size: 3 stride: 2 } }
+layer { name: "conv2" type: "Convolution" bottom: "pool1" top: "conv2"
+        convolution_param { num_output: 6 kernel_size: 3 pad: 1 stride: 2 } }
+layer { name: "fc1" type: "InnerProduct" bottom: "conv2" top: "fc1"
+        inner_product_param { num_output: 8 } }
+layer { name: "fc2" type: "InnerProduct" bottom: "fc1" top: "fc2"
+        inner_product_param { num_output: 10 } }
+layer { name: "prob" type: "Softmax" bottom: "fc2" top: "prob" }
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A working folder with a classifier and its weights."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.prototxt").write_text(MODEL)
+    random = np.random.RandomState(0)
+    weights = Weights(
+        {
+            layer.name: [random.standard_normal(blob.shape).astype(np.float32) for blob in blobs]
+            for layer, blobs in net_parameters(read_net("small.prototxt"))
+        }
+    )
+    write_caffemodel("small.caffemodel", weights)
+    return tmp_path
+
+
+def surgery(*arguments):
+    return cli.main(["net_surgery", "--model", "small.prototxt", *arguments])
+
+
+def test_the_folder_holds_all_that_training_needs(folder, capsys):
+    assert surgery("--weights", "small.caffemodel", "--classes", "5", "--stride", "2") == 0
+    out = capsys.readouterr().out
+    assert "fc1" in out and "inner product -> convolution 5x5" in out
+    assert "6 of 12 blobs come from small.caffemodel" in out
+    assert sorted(os.listdir("fcn_small")) == [
+        "deploy.prototxt",
+        "fcn_small.caffemodel",
+        "network.svg",
+        "solver.prototxt",
+        "surgery.txt",
+        "train_val.prototxt",
+    ]
+    assert (folder / "fcn_small" / "surgery.txt").read_text() in out
+    before, after = (
+        read_caffemodel("small.caffemodel"),
+        read_caffemodel("fcn_small/fcn_small.caffemodel"),
+    )
+    np.testing.assert_array_equal(before["fc1"][0].ravel(), after["fc1"][0].ravel())
+    assert not after["score_fr"][0].any() and not after["score_pool1"][0].any()
+    assert cli.main(["check_crops", "fcn_small/deploy.prototxt"]) == 0
+
+
+def test_the_engine_runs_what_was_written(folder):
+    caffe = pytest.importorskip("torchcaffe")
+    assert surgery("--weights", "small.caffemodel", "--classes", "5", "--stride", "2") == 0
+    net = caffe.Net("fcn_small/deploy.prototxt", "fcn_small/fcn_small.caffemodel", caffe.TEST)
+    net.blobs["data"].reshape(1, 3, 33, 47)
+    net.params["score_fr"][1].data[...] = np.arange(5)
+    scores = net.forward()["score"]
+    assert scores.shape == (1, 5, 33, 47)
+    # Biases alone come through the bilinear upsampling as they are, save at the border.
+    np.testing.assert_allclose(scores[0, :, 16, 23], np.arange(5), atol=1e-5)
+
+
+def test_train_val_reads_databases_and_scores_labels(folder):
+    assert surgery("--classes", "5", "--mean", "1,2,3") == 0
+    net = read_net("fcn_small/train_val.prototxt")
+    train = filter_net(net, pb.TRAIN)
+    assert [layer.type for layer in train.layer[:2]] == ["Data", "Data"]
+    assert list(train.layer[0].transform_param.mean_value) == [1, 2, 3]
+    assert train.layer[-1].type == "SoftmaxWithLoss"
+    assert list(train.layer[-1].bottom) == ["score", "label"]
+    assert filter_net(net, pb.TEST).layer[-1].type == "Accuracy"
+    # Without weights, what would start at zero for ever names a filler.
+    first = next(layer for layer in train.layer if layer.name == "conv1")
+    assert first.convolution_param.weight_filler.type == "msra"
+    assert not (folder / "fcn_small" / "fcn_small.caffemodel").exists()
+
+
+def test_dilation_takes_the_weights_along(folder):
+    assert (
+        surgery("--weights", "small.caffemodel", "--classes", "5", "--stride", "2", "--dilate") == 0
+    )
+    deploy = read_net("fcn_small/deploy.prototxt")
+    fc1 = next(layer for layer in deploy.layer if layer.name == "fc1")
+    assert list(fc1.convolution_param.dilation) == [2]
+    assert "fc1" in read_caffemodel("fcn_small/fcn_small.caffemodel")
+
+
+def test_weights_of_another_net_are_named(folder, capsys):
+    other = MODEL.replace("num_output: 6", "num_output: 7")
+    (folder / "small.prototxt").write_text(other)
+    assert surgery("--weights", "small.caffemodel", "--classes", "5") == 1
+    error = capsys.readouterr().err
+    assert "small.caffemodel does not hold the weights of small.prototxt" in error
+    assert "layer conv2: expected (7, 4, 3, 3)" in error
+    assert not (folder / "fcn_small").exists()
+
+
+def test_a_folder_with_something_in_it_stays(folder, capsys):
+    (folder / "fcn_small").mkdir()
+    (folder / "fcn_small" / "notes").write_text("mine")
+    assert surgery("--classes", "5") == 1
+    assert "already holds notes" in capsys.readouterr().err
+    assert os.listdir("fcn_small") == ["notes"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--classes", "1"], "at least two"),
+        (["--classes", "5", "--stride", "3"], "have strides 1 (conv1), 2 (pool1), 4 (fc2)"),
+        (["--classes", "5", "--keep-scores"], "scores 10 classes, 5 were asked for"),
+        (["--classes", "5", "--target", "fcn_alexnet"], "--classes makes one"),
+        (["--stride", "8"], "--stride is for an FCN of a classifier: say --classes N"),
+        (["--classes", "5", "--mean", "1,2"], "expected three numbers"),
+    ],
+)
+def test_what_does_not_fit_together_is_an_error(folder, capsys, arguments, message):
+    assert surgery(*arguments) == 1
+    assert message in capsys.readouterr().err
+    assert sorted(os.listdir()) == ["small.caffemodel", "small.prototxt"]
