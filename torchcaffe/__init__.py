@@ -4,8 +4,10 @@ from . import threads  # noqa: F401  isort: skip - before anything that imports 
 
 from caffeformat import NetSpec, params, pb, to_proto
 
-from . import coord_map, io, layers, net_spec
+from . import coord_map, draw, io, layers, net_spec
 from .blob import Blob
+from .classifier import Classifier
+from .detector import Detector
 from .device import set_device, set_mode_cpu, set_mode_gpu, set_random_seed
 from .layers import layer_type_list
 from .net import Net
@@ -35,6 +37,8 @@ __all__ = [
     "AdaGradSolver",
     "AdamSolver",
     "Blob",
+    "Classifier",
+    "Detector",
     "Layer",
     "NesterovSolver",
     "Net",
@@ -43,6 +47,7 @@ __all__ = [
     "SGDSolver",
     "allow_python_modules",
     "coord_map",
+    "draw",
     "get_solver",
     "io",
     "layer_type_list",

@@ -10,39 +10,52 @@ from caffeformat import InputError, pb
 from caffeformat import array_to_datum as _array_to_datum
 from caffeformat import datum_to_array as _datum_to_array
 
+from . import resampling
+
+_GREY = np.array([0.2125, 0.7154, 0.0721])  # shares of R, G and B in scikit-image's grey
+
 
 def load_image(filename, color=True):
     """The image at `filename`: H x W x 3 (or H x W x 1) float32 from 0 to 1, RGB."""
     try:
         with Image.open(filename) as image:
-            pixels = np.asarray(image.convert("RGB" if color else "L"), np.float32) / 255
+            if image.mode.startswith("I"):  # 16 bits
+                pixels = np.asarray(image, float)[..., np.newaxis] / 65535
+            elif image.mode in ("1", "L"):
+                pixels = np.asarray(image.convert("L"), float)[..., np.newaxis] / 255
+            else:
+                pixels = np.asarray(image.convert("RGB"), float) / 255
     except (OSError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(f"{filename}: cannot be read as an image: {error}") from error
-    return pixels if color else pixels[:, :, np.newaxis]
+    if color and pixels.shape[2] == 1:
+        pixels = np.tile(pixels, (1, 1, 3))
+    elif not color and pixels.shape[2] == 3:
+        pixels = (pixels @ _GREY)[..., np.newaxis]
+    return pixels.astype(np.float32)
 
 
 def resize_image(im, new_dims, interp_order=1):
     """`im` (H x W x K) at `new_dims` (height, width), each channel by itself, as float32.
 
-    `interp_order`: 0 nearest pixel, 1 bilinear, 3 bicubic.
+    `interp_order`: 0 nearest pixel, 1 linear, 3 cubic. As pycaffe does it: images of one or three
+    channels are smoothed where they shrink and fade to their smallest value at the border where
+    they grow; images of other channels are sampled from corner to corner (see `resampling`).
     """
-    methods = {0: Image.NEAREST, 1: Image.BILINEAR, 3: Image.BICUBIC}
-    if interp_order not in methods:
-        raise InputError(f"interp_order is {interp_order}; 0, 1 and 3 are known.")
+    if interp_order not in resampling.ORDERS:
+        raise InputError(
+            f"interp_order is {interp_order}; known: {', '.join(map(str, resampling.ORDERS))}."
+        )
     height, width = (int(size) for size in new_dims)
     im = np.asarray(im, np.float32)
-    if im.shape[:2] == (height, width):
-        return im.copy()
-    resized = np.empty((height, width, im.shape[2]), np.float32)
-    for channel in range(im.shape[2]):
-        plane = Image.fromarray(np.ascontiguousarray(im[:, :, channel]))
-        # An affine map samples at the new pixels' centres; Image.resize would average when
-        # shrinking, which pycaffe does not.
-        down, across = im.shape[0] / height, im.shape[1] / width
-        matrix = (across, 0, 0, 0, down, 0)
-        plane = plane.transform((width, height), Image.AFFINE, matrix, methods[interp_order])
-        resized[:, :, channel] = np.asarray(plane)
-    return resized
+    if im.ndim != 3 or min(*im.shape, height, width) < 1:
+        raise InputError(f"cannot resize an image of shape {im.shape} to {height} x {width}.")
+    if im.shape[2] not in (1, 3):
+        return resampling.zoom(im, height, width, interp_order).astype(np.float32)
+    low, high = float(im.min()), float(im.max())
+    if low == high:
+        return np.full((height, width, im.shape[2]), low, np.float32)
+    unit = resampling.resize_smooth((im - low) / (high - low), height, width, interp_order)
+    return (unit * (high - low) + low).astype(np.float32)
 
 
 def oversample(images, crop_dims):
@@ -168,16 +181,21 @@ class Transformer:
         self.raw_scale[in_] = scale
 
     def set_mean(self, in_, mean):
-        """What is subtracted: K numbers, or an array of K x h x w."""
+        """What is subtracted: K numbers, or an image of K x height x width, resized to fit."""
         self._check(in_)
-        mean = np.asarray(mean)
-        shape = tuple(self.inputs[in_][1:])
+        mean, shape = np.asarray(mean), tuple(self.inputs[in_][1:])
         if mean.ndim == 1:
             if len(mean) not in (1, shape[0]):
                 raise InputError(f"the mean has {len(mean)} channels, the input {shape[0]}.")
             mean = mean[:, np.newaxis, np.newaxis]
-        elif mean.shape != shape and mean.shape[-3:] != shape:
-            raise InputError(f"the mean has shape {mean.shape}, the input {shape}.")
+        elif mean.ndim not in (2, 3):
+            raise InputError(
+                f"the mean has shape {mean.shape}; expected one number a channel, or an image like "
+                f"the input, {shape}."
+            )
+        elif mean.shape != shape[-mean.ndim :]:
+            image = mean.reshape((-1, *mean.shape[-2:])).transpose(1, 2, 0)
+            mean = resize_image(image, shape[1:]).transpose(2, 0, 1)
         self.mean[in_] = mean
 
     def set_input_scale(self, in_, scale):

@@ -7,6 +7,7 @@ scene.py    rectangles, lines and text; fonts.py: how wide text is
 svg.py, raster.py, dot.py   files
 """
 
+import io
 import os
 
 from ..errors import InputError
@@ -57,20 +58,28 @@ class Drawing:
         """DOT text for Graphviz, which then makes its own layout."""
         return to_dot(self._graph, self._name, self._rankdir, self._display_lrm)
 
+    def encode(self, file_format, scale=2.0):
+        """The picture as bytes in one of `FORMATS`.
+
+        `scale` is pixels of a PNG for one of the drawing (fewer where it gets very large).
+        """
+        if file_format in ("svg", "dot"):
+            return getattr(self, file_format)().encode("utf-8")
+        if file_format not in FORMATS:
+            raise InputError(f"pictures are {', '.join(FORMATS)}, not {file_format}")
+        file = io.BytesIO()
+        save_figure(self._scene, file, file_format, scale)
+        return file.getvalue()
+
     def save(self, path, scale=2.0):
         """Write the picture: SVG, PNG, PDF or DOT by the name's ending.
 
-        `scale` is pixels of a PNG for one of the drawing (fewer where it gets very large). The file
-        is written beside and renamed. Raises `InputError` for other endings.
+        The file is written beside and renamed. Raises `InputError` for other endings.
         """
         ending = os.path.splitext(os.fspath(path))[1].lower().lstrip(".")
         if ending not in FORMATS:
             raise InputError(
                 f"{path}: pictures are written as {', '.join('.' + name for name in FORMATS)}"
             )
-        if ending in ("svg", "dot"):
-            with atomic_write(path, "w") as file:
-                file.write(getattr(self, ending)())
-        else:
-            with atomic_write(path, "wb") as file:
-                save_figure(self._scene, file, ending, scale)
+        with atomic_write(path, "wb") as file:
+            file.write(self.encode(ending, scale))

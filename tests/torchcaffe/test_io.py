@@ -22,12 +22,14 @@ def test_image_is_rgb_from_0_to_1(tmp_path):
         io.load_image(tmp_path / "b.png")
 
 
-def test_resizing_samples_at_pixel_centres():
-    ramp = np.tile(np.arange(8, dtype=np.float32)[None, :, None], (4, 1, 5))
-    half = io.resize_image(ramp, (2, 4))
-    np.testing.assert_allclose(half[0, :, 4], [0.5, 2.5, 4.5, 6.5])
+def test_resizing_samples_at_pixel_centres_or_from_corner_to_corner():
+    ramp = np.tile(np.arange(8, dtype=np.float32)[None, :, None], (4, 1, 3))
     double = io.resize_image(ramp, (8, 16))
-    np.testing.assert_allclose(double[3, 1:-1, 0], np.arange(1, 15) / 2 - 0.25)
+    np.testing.assert_allclose(double[3, 1:-1, 0], np.arange(1, 15) / 2 - 0.25, rtol=1e-5)
+    more_channels = io.resize_image(ramp[:, :, [0, 0, 0, 0, 0]], (8, 15))
+    np.testing.assert_allclose(more_channels[3, :, 4], np.arange(15) / 2, atol=1e-5)
+    with pytest.raises(InputError, match="interp_order"):
+        io.resize_image(ramp, (8, 16), interp_order=2)
 
 
 def test_blobproto_and_datum_hold_the_array():

@@ -8,7 +8,7 @@ import numpy as np
 
 from caffeformat import read_blob
 
-from ..io import resize_image
+from ..resize import resize_pixels
 from .base import register
 from .data import BatchLayer, read_image, read_lines
 
@@ -121,7 +121,7 @@ class WindowData(BatchLayer):
         ]
         (rows, top, height), (columns, left, width) = spans
         crop = image[:, rows, columns].transpose(1, 2, 0)
-        crop = resize_image(crop, (height, width)).transpose(2, 0, 1)
+        crop = resize_pixels(crop, (height, width)).transpose(2, 0, 1).astype(np.float32)
         place = slice(top, top + height), slice(left, left + width)
         mean = np.broadcast_to(self.mean, target.shape)[:, place[0], place[1]]
         target[:, place[0], place[1]] = (crop - mean) * self.scale
