@@ -71,6 +71,17 @@ def output(name, value, weight):
     return line
 
 
+def outputs(place, phase, net, values):
+    """Log `Train net output #0: loss = 2.5 (* 1 = 2.5 loss)`, a line a number.
+
+    `phase` is "Train" or "Test"; `values` are pairs of an output's name and its flat array.
+    """
+    weights = net.blob_loss_weights
+    pairs = [(name, value) for name, array in values for value in array]
+    for index, (name, value) in enumerate(pairs):
+        info(place, f"    {phase} net output #{index}: {output(name, value, weights[name])}")
+
+
 class Speed:
     """How fast steps are taken, in Caffe's words; the first lap begins at step `iteration`."""
 

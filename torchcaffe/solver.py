@@ -9,6 +9,7 @@ are `snapshot`'s.
 """
 
 import collections
+import math
 import os
 
 from caffeformat import InputError, pb, read_net, read_solver, upgrade_solver
@@ -221,8 +222,10 @@ class Solver:
         loss = log.number(self.smoothed_loss)
         lap = speed.lap(self.iter, self.param.display)
         log.info("solver.cpp:239", f"Iteration {self.iter} ({lap}), loss = {loss}")
+        if not (self.param.debug_info or math.isfinite(self.smoothed_loss)):
+            log.logger.warning("The loss is no number; debug_info: true tells where that began.")
         values = [(name, self.net.blobs[name].data.ravel()) for name in self.net.outputs]
-        _log_outputs("solver.cpp:258", "Train", self.net, values)
+        log.outputs("solver.cpp:258", "Train", self.net, values)
 
     # testing
 
@@ -257,7 +260,7 @@ class Solver:
         if self.param.test_compute_loss:
             log.info("solver.cpp:404", f"Test loss: {log.number(loss / passes)}")
         means = {name: total / passes for name, total in sums.items()}
-        _log_outputs("solver.cpp:414", "Test", net, means.items())
+        log.outputs("solver.cpp:414", "Test", net, means.items())
         return means
 
     # files
@@ -269,15 +272,6 @@ class Solver:
     def restore(self, path):
         """Go on from a `.solverstate` (or `.solverstate.h5`), weights included."""
         restore_snapshot(self, path)
-
-
-def _log_outputs(place, what, net, values):
-    """`Train net output #0: loss = 2.5 (* 1 = 2.5 loss)`, one line a number."""
-    weights = net.blob_loss_weights
-    pairs = [(name, value) for name, array in values for value in array]
-    for number, (name, value) in enumerate(pairs):
-        output = log.output(name, value, weights[name])
-        log.info(place, f"    {what} net output #{number}: {output}")
 
 
 def _solver_class(rule_name):

@@ -91,3 +91,15 @@ def test_file_that_is_no_log_is_told(tmp_path, capfd):
     assert "no line of glog" in capfd.readouterr().err
     assert main(["parse_log", str(tmp_path / "missing"), str(tmp_path)]) == 1
     assert "no such file" in capfd.readouterr().err
+
+
+def test_net_is_drawn_in_the_phase_that_is_asked_for(golden, tmp_path, capfd):
+    source = tmp_path / "net.prototxt"
+    text = (golden / "files/small.prototxt").read_text()
+    source.write_text(text.replace('top: "loss"', 'top: "loss" include { phase: TRAIN }'))
+    assert main(["draw_net", str(source), f"{tmp_path}/test.svg", "--phase=TEST"]) == 0
+    assert main(["draw_net", str(source), f"{tmp_path}/all.svg", "--rankdir", "TB"]) == 0
+    pictures = [(tmp_path / f"{name}.svg").read_text() for name in ("test", "all")]
+    assert ["SoftmaxWithLoss" in picture for picture in pictures] == [False, True]
+    assert main(["draw_net", str(source), f"{tmp_path}/x.svg", "-phase=train"]) == 1
+    assert "expected TRAIN or TEST" in capfd.readouterr().err

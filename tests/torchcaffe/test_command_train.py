@@ -9,7 +9,7 @@ import threading
 import numpy as np
 import pytest
 
-from caffeformat import Weights, read_caffemodel, read_solver_state, write_caffemodel
+from caffeformat import LmdbWriter, Weights, read_caffemodel, read_solver_state, write_caffemodel
 from torchcaffe.__main__ import main
 from torchcaffe.update_rules import rule_names
 
@@ -146,18 +146,83 @@ def test_folder_for_snapshots_is_asked_for_before_training(folder, capfd):
     assert "Solving" not in error
 
 
-def test_nan_is_traced_to_its_layer_with_debug_info(folder, capfd):
-    solver(folder, "debug_info: true")
-    net = NET.replace(
-        'name: "ip" type',
-        'name: "log" type: "Log" bottom: "data" top: "log" '
-        'log_param { shift: -0.5 } }\nlayer { name: "ip" type',
-    )
-    (folder / "net.prototxt").write_text(
-        net.replace('bottom: "data" top: "ip"', 'bottom: "log" top: "ip"')
-    )
+LOG_OF_NEGATIVE = """
+layer { name: "log" type: "Log" bottom: "data" top: "log" log_param { shift: -0.6 } }
+layer { name: "ip" """
+
+
+@pytest.fixture
+def nan_folder(folder):
+    """`folder`, with a net in which the layer "log" makes NaN of everything."""
+    net = NET.replace('layer { name: "ip" ', LOG_OF_NEGATIVE)
+    (folder / "net.prototxt").write_text(net.replace('"data" top: "ip"', '"log" top: "ip"'))
+    return folder
+
+
+def test_nan_is_traced_to_its_layer_with_debug_info(nan_folder, capfd):
+    solver(nan_folder, "debug_info: true")
     assert main(["train", "-solver=solver.prototxt"]) == 1
     assert 'iteration 0: layer "log" is the first' in capfd.readouterr().err
+
+
+def test_loss_that_is_no_number_is_warned_of(nan_folder, capfd):
+    assert main(["train", "-solver=solver.prototxt"]) == 0
+    assert "The loss is no number; debug_info: true tells where" in capfd.readouterr().err
+
+
+DATA = (
+    'type: "Data" top: "data" top: "label" data_param { source: "db" batch_size: 1 backend: LMDB }'
+)
+
+
+@pytest.mark.parametrize(
+    ("make", "problem"),
+    [
+        (lambda path: None, "db: no such database"),
+        (lambda path: LmdbWriter(path).close(), "db: the database is empty"),
+        (lambda path: path.mkdir(), "no data.mdb in it"),
+        (lambda path: path.write_text("x"), "a database is a folder"),
+    ],
+)
+def test_database_that_cannot_be_read_is_told_with_its_layer(folder, capfd, make, problem):
+    make(folder / "db")
+    head, tail = NET[: NET.index("type:")], NET[NET.index('layer { name: "ip"') :]
+    (folder / "net.prototxt").write_text(f"{head} {DATA} }}\n{tail}")
+    assert main(["train", "-solver=solver.prototxt"]) == 1
+    error = capfd.readouterr().err
+    assert 'layer "data"' in error
+    assert problem in error
+
+
+@pytest.mark.parametrize("command", ["test", "time"])
+def test_net_is_scored_and_timed(folder, capfd, command):
+    assert main(["train", "-solver=solver.prototxt"]) == 0
+    capfd.readouterr()
+    flags = {"test": ["-weights=run_iter_8.caffemodel"], "time": ["-phase=TEST"]}[command]
+    assert main([command, "-model=net.prototxt", "-iterations", "2", *flags]) == 0
+    text = capfd.readouterr().err
+    expected = {
+        "test": ["Running for 2 iterations.", "Batch 1, acc = 1", "] acc = 1", "] Loss: "],
+        "time": ["Average Forward-Backward: ", "        ip\tforward: ", "Total Time: "],
+    }[command]
+    for words in expected:
+        assert words in text
+    if command == "test":
+        assert re.search(r"\] loss = (\S+) \(\* 1 = \1 loss\)$", text, re.M)
+
+
+def test_weights_of_another_net_are_refused_with_both_shapes(folder, capfd):
+    blobs = [np.zeros((7, 3), np.float32), np.zeros(7, np.float32)]
+    write_caffemodel("other.caffemodel", Weights({"ip": blobs}))
+    for argv in (
+        ["train", "-solver=solver.prototxt"],
+        ["test", "-model=net.prototxt"],
+    ):
+        assert main([*argv, "-weights=other.caffemodel"]) == 1
+        error = capfd.readouterr().err
+        assert 'layer "ip"' in error
+        assert "(3, 3)" in error
+        assert "(7, 3)" in error
 
 
 class Training:

@@ -29,6 +29,7 @@ COMMANDS = {
     "upgrade_net_proto_binary": "upgrade an old caffemodel",
     "upgrade_solver_proto_text": "upgrade the prototxt of an old solver",
     "parse_log": "turn a training's log into two tables",
+    "draw_net": "draw a net as SVG, PNG, PDF or DOT",
 }
 
 _LOG_FLAGS = [

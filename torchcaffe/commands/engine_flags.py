@@ -68,9 +68,9 @@ def choose_device(gpu, place):
     log.info(place, f"GPU {numbers[0]}: {torch.cuda.get_device_name(numbers[0])}")
 
 
-def phase_named(name, default):
+def phase_named(name):
     """The phase that `-phase` names."""
-    phases = {"": default, "TRAIN": pb.TRAIN, "TEST": pb.TEST}
+    phases = {"TRAIN": pb.TRAIN, "TEST": pb.TEST}
     if name not in phases:
         raise InputError(f'-phase is "{name}"; expected TRAIN or TEST.')
     return phases[name]

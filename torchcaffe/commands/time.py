@@ -4,8 +4,6 @@ import time
 
 import torch
 
-from caffeformat import pb
-
 from .. import log
 from ..net import Net
 from . import expect_arguments
@@ -29,7 +27,7 @@ from .net_log import log_net
 USAGE = "-model NET"
 FLAGS = [
     MODEL,
-    Flag("phase", "", "the net's phase, TRAIN (as where it is missing) or TEST"),
+    Flag("phase", "TRAIN", "the net's phase, TRAIN or TEST"),
     ITERATIONS,
     GPU,
     LEVEL,
@@ -44,7 +42,7 @@ def run(flags, arguments):
     require(flags.model, "model", "timing needs a net")
     require_iterations(flags)
     allow_python(flags)
-    phase = phase_named(flags.phase, pb.TRAIN)
+    phase = phase_named(flags.phase)
     choose_device(flags.gpu, "caffe.cpp:343")
     net = Net(flags.model, phase=phase, level=flags.level, stages=words(flags.stage))
     log_net(net)
