@@ -29,8 +29,13 @@ COMMANDS = {
         "fcnkit.tools.convert_weights",
         "turn a classifier's weights from PyTorch and others into Caffe's",
     ),
+    "export": (
+        "fcnkit.tools.export",
+        "write a network as ONNX, or its weights as safetensors, and back",
+    ),
     "draw_net": ("fcnkit.tools.draw_net", "draw a network as SVG, PNG, PDF or DOT"),
     "train": ("fcnkit.tools.train", "train an FCN from a solver"),
+    "train_stages": ("fcnkit.tools.train_stages", "train FCN-32s, 16s and 8s in one go"),
     "infer": ("fcnkit.tools.infer", "segment images: masks, overlays, scores"),
     "score": ("fcnkit.tools.score", "score a network or a folder of masks"),
     "preview": ("fcnkit.tools.preview", "show DIGITS extensions on scores or on a network"),

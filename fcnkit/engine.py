@@ -60,6 +60,17 @@ def load():
         raise InputError(f"the engine {engine!r} cannot be loaded ({error}): {hint}") from error
 
 
+def load_export():
+    """torchcaffe's way out, `torchcaffe.export`; `InputError` where the engine is another."""
+    if name() != "torch":
+        raise InputError(
+            f"modules and state dicts need PyTorch, but the engine is {name()!r}: say "
+            f"{VARIABLE}=torch"
+        )
+    load()  # says what is missing
+    return importlib.import_module("torchcaffe.export")
+
+
 def _has_bvlc():
     # A folder called `caffe` in the way is a namespace package (no origin), not pycaffe; and
     # torchcaffe lends its module under that name to Python layers that import caffe.

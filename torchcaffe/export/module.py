@@ -59,6 +59,12 @@ def from_state_dict(net, state, outputs=None):
     return weights
 
 
+def apply(module, array):
+    """What a module of one output makes of an array, without gradients, as an array."""
+    with torch.no_grad():
+        return module(torch.from_numpy(array)).numpy()
+
+
 class Place:
     """What a builder is given besides its inputs: where its layer stands and what it may add.
 

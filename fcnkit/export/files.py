@@ -1,0 +1,85 @@
+"""A net's parameters in any of the files that this project reads and writes, by their names."""
+
+import os
+
+import numpy as np
+
+from caffeformat import InputError, filter_net, pb, read_caffemodel, write_caffemodel
+from caffeformat.graph import value_graph
+from caffeformat.tensor_names import from_tensors, to_tensors
+from fcnkit import engine, networks
+
+from .onnx_net import read_initializers, to_onnx, write_onnx
+from .tensor_files import read_safetensors, write_safetensors
+
+KINDS = (".caffemodel", ".h5", ".onnx", ".safetensors", ".pt")
+
+
+def deployed(net):
+    """`net` as it is used: its layers for phase TEST and stage deploy, without data and losses."""
+    found = filter_net(net, pb.TEST, stages=("deploy",))
+    if networks.data_layers(found) or not any(layer.type == "Input" for layer in found.layer):
+        found, _ = networks.deploy_net(net, (224, 224))
+    return found
+
+
+def kind_of(path):
+    """The ending of `path` that says what is in it; `InputError` for others."""
+    ending = os.path.splitext(os.fspath(path))[1]
+    if ending not in KINDS:
+        raise InputError(f"{path}: expected a name that ends in {', '.join(KINDS)}")
+    return ending
+
+
+def read_parameters(path, net, outputs=None):
+    """`Weights` for the layers of `net` (a deployed NetParameter) from the file at `path`.
+
+    Raises `InputError` for files that cannot be read and for those of other nets.
+    """
+    kind = kind_of(path)
+    if kind in (".caffemodel", ".h5"):
+        return read_caffemodel(path)
+    sums = None
+    if kind == ".onnx":
+        tensors = read_initializers(path)
+    elif kind == ".safetensors":
+        tensors, sums = read_safetensors(path)
+    else:
+        tensors = engine.load_export().read_state(path)
+    try:
+        weights = from_tensors(value_graph(net, outputs), tensors, sums)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    weights.name = net.name
+    return weights
+
+
+def write_parameters(path, net, weights, outputs=None, **onnx_options):
+    """Write `weights` of `net` to `path`, as its ending says; an ONNX file holds the net as well.
+
+    `onnx_options` go to `to_onnx`. A caffemodel gets the layers that `net` has.
+    """
+    kind, graph = kind_of(path), value_graph(net, outputs)
+    if kind in (".caffemodel", ".h5"):
+        kept = {layer.name: weights[layer.name] for layer in net.layer if layer.name in weights}
+        write_caffemodel(path, kept, net)
+    elif kind == ".onnx":
+        write_onnx(path, to_onnx(net, weights, outputs, **onnx_options))
+    elif kind == ".safetensors":
+        write_safetensors(path, graph, weights)
+    else:
+        engine.load_export().write_state(path, to_tensors(graph, weights))
+
+
+def same_parameters(net, weights, others):
+    """Whether both `Weights` hold the same bits for every layer of `net`."""
+    return all(
+        len(weights.get(layer.name, ())) == len(others.get(layer.name, ()))
+        and all(map(_same_bits, weights.get(layer.name, ()), others.get(layer.name, ())))
+        for layer in net.layer
+    )
+
+
+def _same_bits(one, other):
+    one, other = (np.ascontiguousarray(array, np.float32) for array in (one, other))
+    return one.shape == other.shape and one.tobytes() == other.tobytes()

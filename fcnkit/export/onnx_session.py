@@ -1,0 +1,60 @@
+"""ONNX models run by ONNX Runtime."""
+
+import os
+
+import numpy as np
+
+from caffeformat import FormatError, InputError
+
+
+class OnnxSession:
+    """A model that turns one image input into named outputs.
+
+    `path` is an ONNX file. Attributes: `input_name`, `input_shape` (numbers, or names of axes that
+    may have any size), `takes_images` (whether the input is an H x W x 3 uint8 RGB image, as
+    `export --preprocess` makes it), `outputs` (names). Raises `FormatError` for files that ONNX
+    Runtime refuses and `InputError` where it is not installed.
+    """
+
+    def __init__(self, path):
+        try:
+            import onnxruntime
+        except ImportError:
+            raise InputError(
+                "running ONNX models needs the package onnxruntime: pip install 'fcnkit[export]'"
+            ) from None
+        self.path = os.fspath(path)
+        if not os.path.isfile(self.path):
+            raise InputError(f"{self.path}: there is no such file")
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        if "OMP_NUM_THREADS" in os.environ:  # the one setting that all engines here follow
+            options.intra_op_num_threads = int(os.environ["OMP_NUM_THREADS"])
+        try:
+            self._session = onnxruntime.InferenceSession(
+                self.path, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # ONNX Runtime has a class for every kind of fault
+            raise FormatError(self.path, f"ONNX Runtime refuses it: {error}") from error
+        inputs = self._session.get_inputs()
+        if len(inputs) != 1:
+            names = ", ".join(value.name for value in inputs)
+            raise InputError(f"{self.path}: expected one input, found {names}")
+        self.input_name, self.input_shape = inputs[0].name, list(inputs[0].shape)
+        self.takes_images = inputs[0].type == "tensor(uint8)" and self.input_shape[2:] == [3]
+        self.outputs = [value.name for value in self._session.get_outputs()]
+
+    def run(self, array, output=None):
+        """The value of `output` (the first by default) for the input `array`."""
+        output = output or self.outputs[0]
+        if output not in self.outputs:
+            raise InputError(
+                f"{self.path}: there is no output {output!r}; there are {', '.join(self.outputs)}"
+            )
+        dtype = np.uint8 if self.takes_images else np.float32
+        array = np.ascontiguousarray(array, dtype)
+        try:
+            return self._session.run([output], {self.input_name: array})[0]
+        except Exception as error:
+            shape = "x".join(map(str, array.shape))
+            raise InputError(f"{self.path}: fails on an input of {shape}: {error}") from error

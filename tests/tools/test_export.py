@@ -1,0 +1,151 @@
+"""`fcnkit export`: nets and weights out to other frameworks and back."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from caffeformat import parse_text, pb, read_caffemodel, write_caffemodel, write_text
+from fcnkit import cli
+from fcnkit.tools import export
+
+pytest.importorskip("torch")
+pytest.importorskip("onnxruntime")
+safetensors_numpy = pytest.importorskip("safetensors.numpy")
+
+NET = """
+name: "tiny" layer { name: "data" type: "Input" top: "data"
+  input_param { shape { dim: 1 dim: 3 dim: 40 dim: 40 } } }
+layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
+  convolution_param { num_output: 4 kernel_size: 3 pad: 1 } }
+layer { name: "norm" type: "BatchNorm" bottom: "conv" top: "conv" }
+layer { name: "scale" type: "Scale" bottom: "conv" top: "conv" scale_param { bias_term: true } }
+layer { name: "pool" type: "Pooling" bottom: "conv" top: "pool"
+  pooling_param { kernel_size: 2 stride: 2 } }
+layer { name: "up" type: "Deconvolution" bottom: "pool" top: "up"
+  convolution_param { num_output: 4 kernel_size: 4 stride: 2 bias_term: false } }
+layer { name: "score" type: "Crop" bottom: "up" bottom: "data" top: "score"
+  crop_param { axis: 2 offset: 1 } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "score" bottom: "label" top: "loss"
+  include { phase: TRAIN } }
+"""
+SHAPES = {
+    "conv": [(4, 3, 3, 3), (4,)],
+    "norm": [(4,), (4,), (1,)],
+    "scale": [(4,), (4,)],
+    "up": [(4, 4, 4, 4)],
+}
+
+
+@pytest.fixture
+def files(tmp_path):
+    """A net and its weights, as paths (text)."""
+    net = parse_text(NET, pb.NetParameter)
+    random = np.random.RandomState(0)
+    weights = {
+        name: [(0.1 + random.rand(*shape)).astype(np.float32) for shape in shapes]
+        for name, shapes in SHAPES.items()
+    }
+    write_text(tmp_path / "net.prototxt", net)
+    write_caffemodel(tmp_path / "w.caffemodel", weights, net)
+    return str(tmp_path / "net.prototxt"), str(tmp_path / "w.caffemodel")
+
+
+def run(*arguments):
+    return cli.run_module(export, [*map(str, arguments), "--size", "24x24", "--size", "25x31"])
+
+
+def assert_same(path, other):
+    ours, theirs = read_caffemodel(path), read_caffemodel(other)
+    assert list(ours) == list(theirs)
+    for name, blobs in theirs.items():
+        for one, two in zip(ours[name], blobs):
+            np.testing.assert_array_equal(one, two)
+
+
+def test_onnx_is_compared_with_the_engine_at_each_size(files, tmp_path, capsys):
+    assert run(*files, tmp_path / "out.onnx") == 0
+    said = capsys.readouterr().out
+    for size in ("1x3x24x24", "1x3x25x31"):
+        assert re.search(rf"{size}  largest difference \S+, largest score \S+: \d", said)
+
+
+def test_a_model_with_preprocessing_and_argmax_agrees_in_every_pixel(files, tmp_path, capsys):
+    wanted = ["--preprocess", "--mean", "104,117,123", "--input-scale", "0.02", "--argmax"]
+    assert run(*files, tmp_path / "out.onnx", *wanted) == 0
+    assert "25x31x3  0.0000% of the pixels" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("ending", ["safetensors", "caffemodel.h5"])
+def test_a_caffemodel_comes_back_bit_for_bit(files, tmp_path, ending, capsys):
+    net, weights = files
+    assert run(net, weights, tmp_path / f"out.{ending}") == 0
+    assert "bit for bit" in capsys.readouterr().out
+    assert run(net, tmp_path / f"out.{ending}", tmp_path / "back.caffemodel") == 0
+    assert_same(tmp_path / "back.caffemodel", weights)
+
+
+@pytest.mark.parametrize("ending", ["onnx", "pt"])
+def test_a_caffemodel_comes_back_with_statistics_instead_of_sums(files, tmp_path, ending, capsys):
+    net, weights = files
+    assert run(net, weights, tmp_path / f"out.{ending}") == 0
+    assert "1x3x25x31" in capsys.readouterr().out
+    assert run(net, tmp_path / f"out.{ending}", tmp_path / "back.caffemodel") == 0
+    ours, theirs = read_caffemodel(tmp_path / "back.caffemodel"), read_caffemodel(weights)
+    np.testing.assert_array_equal(ours["up"][0], theirs["up"][0])
+    np.testing.assert_allclose(ours["norm"][0], theirs["norm"][0] / theirs["norm"][2], rtol=1e-6)
+    assert ours["norm"][2] == 1
+
+
+def test_statistics_that_were_changed_outside_are_taken(files, tmp_path):
+    net, weights = files
+    path = tmp_path / "out.safetensors"
+    assert run(net, weights, path) == 0
+    content = path.read_bytes()
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    tensors = safetensors_numpy.load_file(path)
+    tensors["norm.running_mean"] = np.full(4, 7, np.float32)
+    safetensors_numpy.save_file(tensors, path, header["__metadata__"])
+    assert run(net, path, tmp_path / "back.caffemodel") == 0
+    back = read_caffemodel(tmp_path / "back.caffemodel")
+    np.testing.assert_array_equal(back["norm"][0], 7)
+    assert back["norm"][2] == 1
+
+
+def test_a_model_that_computes_something_else_is_an_error(files, tmp_path, capsys, monkeypatch):
+    net, weights = files
+    to_onnx = export.files.to_onnx
+
+    def wrong(message, values, *rest, **options):
+        changed = {**values, "conv": [blob * 1.01 for blob in values["conv"]]}
+        return to_onnx(message, changed, *rest, **options)
+
+    monkeypatch.setattr(export.files, "to_onnx", wrong)
+    assert run(net, weights, tmp_path / "out.onnx") == 1
+    assert "computes something else" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["out.txt"], r"ends in \.caffemodel"),
+        (["out.safetensors", "--argmax"], r"for \.onnx"),
+        (["out.onnx", "--mean", "1,2,3"], "go with --preprocess"),
+        (["out.onnx", "--blob", "nothing"], 'no blob "nothing"'),
+        (["net.prototxt"], "--force"),
+    ],
+)
+def test_what_cannot_be_is_said(files, tmp_path, capsys, arguments, said):
+    name, *rest = arguments
+    assert run(*files, tmp_path / name, *rest) == 1
+    assert re.search(said, capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("ending", ["onnx", "safetensors", "pt"])
+def test_damaged_files_are_refused(files, tmp_path, capsys, ending):
+    path = tmp_path / f"bad.{ending}"
+    path.write_bytes(b"\x80 damaged" * 9)
+    assert run(files[0], path, tmp_path / "out.caffemodel") == 1
+    assert f"bad.{ending}" in capsys.readouterr().err
+    assert not (tmp_path / "out.caffemodel").exists()

@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+"""Write a network as ONNX or its weights as safetensors or a state dict, and back."""
+
+import os
+import sys
+
+from caffeformat import InputError, read_net
+from caffeformat.graph import value_graph
+from fcnkit import cli
+from fcnkit.export import check, files
+from fcnkit.preprocessing import Preprocessor, parse_mean
+from fcnkit.tools import options
+
+# Rounding in another order of sums; what is wrong differs by far more.
+TOLERANCE = 1e-4
+
+
+def add_arguments(parser):
+    """Declare the command's arguments."""
+    kinds = ", ".join(files.KINDS)
+    parser.add_argument("net", help="deploy file, or an all-in-one file with its stages")
+    parser.add_argument("weights", help=f"its weights: {kinds}")
+    parser.add_argument("output", help=f"file to write: {kinds}")
+    parser.add_argument(
+        "--blob", action="append", metavar="NAME", help="output to export (those no layer uses)"
+    )
+    group = parser.add_argument_group("ONNX only")
+    group.add_argument(
+        "--preprocess",
+        action="store_true",
+        help="the input is an image, H x W x 3 uint8 RGB; mean and scale are inside the model",
+    )
+    group.add_argument("--mean", help="subtracted: B,G,R or mean.binaryproto or mean.txt (none)")
+    group.add_argument("--input-scale", type=float, default=1.0, help="multiplied after it (1)")
+    group.add_argument("--channels", choices=("BGR", "RGB"), default="BGR", help="the net's (BGR)")
+    group.add_argument(
+        "--argmax", action="store_true", help="the output is the class map, uint8, not the scores"
+    )
+    group = parser.add_argument_group("check")
+    group.add_argument(
+        "--size",
+        action="append",
+        type=_size,
+        metavar="HxW",
+        help="image size to compare with the engine at, instead of "
+        + ", ".join(f"{height}x{width}" for height, width in check.SIZES),
+    )
+    group.add_argument("--no-check", action="store_true", help="write, and compare nothing")
+    parser.add_argument("--force", action="store_true", help="overwrite what is there")
+    options.add_engine(parser)
+
+
+def run(args):
+    """Export and compare; 1 where the exported model computes something else."""
+    if os.path.exists(args.output) and not args.force:
+        raise InputError(f"{args.output} would be overwritten: choose another name, or say --force")
+    preprocessor = _preprocessor(args)
+    kind = files.kind_of(args.output)
+    if kind != ".onnx" and (preprocessor or args.argmax):
+        raise InputError("--preprocess and --argmax are for .onnx: other files hold weights alone")
+    net = files.deployed(read_net(args.net))
+    weights = files.read_parameters(args.weights, net, args.blob)
+    onnx_options = {"preprocessor": preprocessor, "argmax": args.argmax}
+    files.write_parameters(
+        args.output, net, weights, args.blob, **(onnx_options if kind == ".onnx" else {})
+    )
+    size = os.path.getsize(args.output) / (1 << 20)
+    print(f"{args.output}: {size:.1f} MB, {len(value_graph(net, args.blob).nodes)} layers")
+    if args.no_check:
+        return 0
+    same = files.same_parameters(net, weights, files.read_parameters(args.output, net, args.blob))
+    print("weights read back: " + ("the same, bit for bit" if same else "equal up to rounding"))
+    if kind not in (".onnx", ".pt") or files.kind_of(args.weights) != ".caffemodel":
+        return 0
+    return _compare(args, net, preprocessor)
+
+
+def _compare(args, net, preprocessor):
+    output = value_graph(net, args.blob).outputs[0]
+    sizes = args.size or check.SIZES
+    print(f'compared with the engine, blob "{output}":')
+    worst = 0.0
+    for found in check.differences(
+        net, args.weights, args.output, output, preprocessor, args.argmax, sizes
+    ):
+        shape = "x".join(map(str, found.shape))
+        if found.unequal is not None:
+            print(f"  {shape:>14}  {100 * found.unequal:.4f}% of the pixels in another class")
+            worst = max(worst, found.unequal)
+            continue
+        relative = found.largest / found.largest_score if found.largest_score else found.largest
+        print(
+            f"  {shape:>14}  largest difference {found.largest:.2e}, largest score "
+            f"{found.largest_score:.4g}: {relative:.1e}"
+        )
+        worst = max(worst, relative)
+    if not worst <= (1e-3 if args.argmax else TOLERANCE):
+        print("error: the exported model computes something else", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _preprocessor(args):
+    if not args.preprocess:
+        if args.mean or args.input_scale != 1:
+            raise InputError("--mean and --input-scale go with --preprocess")
+        return None
+    mean = parse_mean(args.mean) if args.mean else None
+    return Preprocessor(mean, args.input_scale, args.channels)
+
+
+def _size(text):
+    height, width = (options.positive(int)(part) for part in text.split("x"))
+    return height, width
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run_module(sys.modules[__name__]))
