@@ -26,15 +26,21 @@ palette (256 x 3 uint8, or None)."""
 
 def write_settings(folder, files, names=None, palette=None):
     """Write `inference.json` for the run of `files` (RunFiles), whose nets are in `folder`."""
+    mean, scale = input_settings(files)
+    settings = {"mean": mean, "scale": scale, "classes": list(names) if names else None}
+    if palette is not None:
+        settings["palette"] = np.asarray(palette).tolist()
+    write_json(os.path.join(folder, FILE_NAME), settings)
+
+
+def input_settings(files):
+    """(mean, blue green red or None, and scale) of the images that the net of `files` reads."""
     mean, scale = None, 1.0
     for layer in networks.data_layers(files.train):
         if not all(networks.is_label(top) for top in layer.top):
             options = joint_data.transform_of(files, layer)
             mean, scale = options.get("mean"), options.get("input_scale", 1.0)
-    settings = {"mean": mean, "scale": scale, "classes": list(names) if names else None}
-    if palette is not None:
-        settings["palette"] = np.asarray(palette).tolist()
-    write_json(os.path.join(folder, FILE_NAME), settings)
+    return mean, scale
 
 
 def read_run(folder):

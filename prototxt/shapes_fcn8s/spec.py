@@ -1,0 +1,13 @@
+"""The third of three stages: FCN-8s on generated shapes."""
+
+from .. import shapes_stages
+
+
+def deploy(classes=6, channels=3):
+    """The network from an image of any size to its scores."""
+    return shapes_stages.deploy(8, classes, channels)
+
+
+def files(classes=6, channels=3):
+    """{file name: message}"""
+    return shapes_stages.files(8, 0.05, 400, classes, channels)

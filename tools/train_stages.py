@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+"""Train FCN-32s, 16s and 8s in one go, each from the weights of the one before."""
+
+import contextlib
+import os
+import sys
+
+from caffeformat import InputError
+from fcnkit import cli, prototxt
+from fcnkit.reports import write_json
+from fcnkit.stages import Stage, format_stages, train_stages
+from fcnkit.tools import options
+from fcnkit.tools.train import Console, Interruption, augmentation
+
+STAGES = ["voc_fcn32s", "voc_fcn16s", "voc_fcn8s"]
+
+# option -> field of the solvers that it sets, for all stages or one value a stage
+_FIELDS = {"iterations": "max_iter", "base_lr": "base_lr"}
+
+
+def add_arguments(parser):
+    """Declare the command's arguments."""
+    parser.add_argument(
+        "stages",
+        nargs="*",
+        default=STAGES,
+        metavar="STAGE",
+        help="networks under prototxt/ or solver files, coarse to fine (default: "
+        f"{' '.join(STAGES)})",
+    )
+    parser.add_argument("--data", required=True, help="dataset folder, an output of create_lmdb")
+    parser.add_argument(
+        "--output", "-o", required=True, help="folder for all stages; each gets one of its own"
+    )
+    parser.add_argument(
+        "--weights", help="a .caffemodel for the first stage to start from, a classifier's too"
+    )
+    parser.add_argument("--resume", action="store_true", help="go on where an earlier run ended")
+    parser.add_argument("--force", action="store_true", help="remove an earlier run in --output")
+    parser.add_argument(
+        "--augment",
+        nargs="+",
+        metavar="KEY=VALUE",
+        help="scale, crop and mirror images with their labels, as for train",
+    )
+    change = parser.add_argument_group("changes to the solvers")
+    change.add_argument(
+        "--iterations", metavar="N[,N...]", help="steps (max_iter): for each stage, or one for all"
+    )
+    change.add_argument("--base-lr", metavar="RATE[,RATE...]", help="the same for learning rates")
+    change.add_argument("--batch-size", type=options.positive(int), metavar="N")
+    change.add_argument("--no-validation", action="store_true", help="no tests while training")
+    change.add_argument("--seed", metavar="N", help="random_seed")
+    parser.add_argument("--gpu", type=int, metavar="N", help="compute on this GPU (the CPU)")
+
+
+def run(args):
+    """Train the stages and print their table; 130 where Ctrl-C ended it early."""
+    stages = chosen_stages(args)
+    results = []
+
+    with Interruption() as interruption:
+
+        @contextlib.contextmanager
+        def observe(name):
+            print(f"training {name}")
+            with Console() as console:
+                yield console
+
+        for result in train_stages(
+            stages,
+            args.output,
+            args.data,
+            weights=args.weights,
+            resume=args.resume,
+            force=args.force,
+            gpu=args.gpu,
+            observe=observe,
+            stop=lambda: interruption.asked,
+        ):
+            results.append(result)
+            write_json(os.path.join(args.output, "stages.json"), [r._asdict() for r in results])
+    print(format_stages(results))
+    if results[-1].end is None:
+        print("stopped with a snapshot: the same command with --resume goes on")
+        return 130
+    print(f"the last stage's net and weights are in {results[-1].folder}")
+    return 0
+
+
+def chosen_stages(args):
+    """The `Stage`s that the arguments name."""
+    fields = {field: _each(args, option) for option, field in _FIELDS.items()}
+    common = {
+        "augment": None if args.augment is None else augmentation(args.augment),
+        "batch_size": args.batch_size,
+        "validate": not args.no_validation,
+    }
+    stages = []
+    for number, text in enumerate(args.stages):
+        overrides = [(name, values[number]) for name, values in fields.items() if values]
+        if args.seed is not None:
+            overrides.append(("random_seed", args.seed))
+        name, solver = _stage(text)
+        stages.append(Stage(name, solver, {"overrides": overrides, **common}))
+    return stages
+
+
+def _stage(text):
+    """(name, path of its solver) of a stage as it was given."""
+    if os.path.basename(text) == text and not text.endswith(".prototxt"):
+        return text, prototxt.path(text, "solver.prototxt")
+    folder, file = os.path.split(os.path.abspath(text))
+    stem = os.path.splitext(file)[0]
+    # Files that are called alike everywhere are known by their folder.
+    return (os.path.basename(folder) if stem == "solver" else stem), text
+
+
+def _each(args, option):
+    """One text for each stage, or None, from `N` or `N,N,...`."""
+    text = getattr(args, option)
+    if text is None:
+        return None
+    values = text.split(",")
+    if len(values) == 1:
+        values *= len(args.stages)
+    if len(values) != len(args.stages):
+        raise InputError(
+            f"--{option.replace('_', '-')} {text}: expected one value, or {len(args.stages)}: one "
+            "for each stage"
+        )
+    return values
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run_module(sys.modules[__name__]))
