@@ -1,4 +1,4 @@
-"""Small edits on a layer's weights: more classes, other input channels, other names.
+"""Small edits on a layer's weights: more classes, other input channels, kernels, other names.
 
 Functions take the arrays of one layer (weights, then perhaps a bias) or whole `Weights` and return
 new ones; what they are given stays as it is.
@@ -43,6 +43,33 @@ def widen_inputs(arrays, channels):
     kept = weights if channels >= have else weights[:, :0]
     more = np.repeat(average, channels - kept.shape[1], axis=1)
     return [np.concatenate([kept, more], axis=1), *arrays[1:]]
+
+
+def to_convolution(arrays, kernel):
+    """The arrays of an InnerProduct layer as those of the Convolution that computes the same.
+
+    kernel: (height, width) of the blob that the layer read; its weights, outputs x (C H W), become
+    outputs x C x H x W (views). Raises `InputError` where they do not divide into such kernels.
+    """
+    weights, (height, width) = arrays[0], kernel
+    if weights.ndim != 2 or weights.shape[1] % (height * width):
+        raise InputError(
+            f"weights of shape {weights.shape} are no inner product's over a map of {height} x "
+            f"{width}: expected outputs x inputs, with inputs a multiple of {height * width}"
+        )
+    return [weights.reshape(weights.shape[0], -1, height, width), *arrays[1:]]
+
+
+def to_inner_product(arrays):
+    """The arrays of a Convolution as those of an InnerProduct over one window (views).
+
+    Raises `InputError` for weights that are no kernels.
+    """
+    if arrays[0].ndim != 4:
+        raise InputError(
+            f"weights of shape {arrays[0].shape} are no convolution's: expected outputs x C x H x W"
+        )
+    return [arrays[0].reshape(arrays[0].shape[0], -1), *arrays[1:]]
 
 
 def rename(weights, names):

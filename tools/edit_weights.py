@@ -1,0 +1,170 @@
+#!/usr/bin/env python3
+"""Edit a caffemodel: more classes, other channels, names, kernels; BatchNorm folded away."""
+
+import os
+import re
+import sys
+
+from caffeformat import (
+    InputError,
+    Weights,
+    filter_net,
+    pb,
+    read_caffemodel,
+    read_net,
+    write_caffemodel,
+    write_text,
+)
+from fcnkit import cli
+from fcnkit.batch_norm import fold_batch_norm
+from fcnkit.convolutionalize import convolutionalize
+from fcnkit.surgery import check_fit, transplant
+from fcnkit.weight_edits import (
+    grow_outputs,
+    rename,
+    to_convolution,
+    to_inner_product,
+    widen_inputs,
+)
+
+
+def add_arguments(parser):
+    edits = parser.add_subparsers(title="edits", metavar="EDIT", required=True)
+    edit = _edit(edits, "grow", _grow, "give a score layer more classes, which start at zero")
+    edit.add_argument("layer", help="a Convolution or InnerProduct")
+    edit.add_argument("classes", type=int, help="outputs it is to have")
+    edit.add_argument(
+        "--places",
+        metavar="I,J,...",
+        help="where the old classes go, counted from 0 (default: they come first)",
+    )
+    edit = _edit(edits, "channels", _channels, "give a convolution more or fewer input channels")
+    edit.add_argument("layer", help="a Convolution, such as conv1")
+    edit.add_argument(
+        "channels", type=int, help="more: the new ones get the average; fewer: all are the average"
+    )
+    edit = _edit(edits, "rename", _rename, "rename layers")
+    edit.add_argument("names", nargs="+", metavar="OLD=NEW", help="such as conv1=conv1_rgb")
+    edit = _edit(edits, "convolution", _convolution, "turn an inner product into a convolution")
+    edit.add_argument("layer", help="an InnerProduct, such as fc6")
+    edit.add_argument("kernel", metavar="HxW", help="size of the feature map that it reads")
+    edit = _edit(edits, "inner_product", _inner_product, "turn a convolution into an inner product")
+    edit.add_argument("layer", help="a Convolution whose kernel covers all that it reads")
+    for name, run_edit, text in (
+        ("fold", _fold, "fold BatchNorm and Scale layers into the convolutions before them"),
+        ("convolutionalize", _convolutionalize, "let a classifier score every window of an image"),
+    ):
+        edit = _edit(edits, name, run_edit, text)
+        edit.add_argument("net", help="deploy prototxt of the weights")
+        edit.add_argument("output_net", help="prototxt to write")
+
+
+def run(args):
+    targets = [args.output, *([args.output_net] if "output_net" in args else [])]
+    for path in targets:
+        if os.path.exists(path) and not args.force:
+            raise InputError(f"{path} exists already: use --force to replace it, or another name")
+    weights, net, done = args.edit(read_caffemodel(args.weights), args)
+    if net is not None:
+        write_text(args.output_net, net)
+    write_caffemodel(args.output, weights, net)
+    for line in done:
+        print(line)
+    print(f"wrote {' and '.join(targets)}")
+
+
+def _edit(edits, name, run_edit, text):
+    """Add the parser of one edit; `run_edit(weights, args)` -> (weights, net or None, lines)."""
+    edit = edits.add_parser(name, help=text, description=text)
+    edit.add_argument("weights", help="caffemodel to start from")
+    edit.add_argument("output", help="caffemodel to write")
+    edit.add_argument("--force", action="store_true", help="replace what is there")
+    edit.set_defaults(edit=run_edit)
+    return edit
+
+
+def _grow(weights, args):
+    places = _numbers(args.places) if args.places else None
+    return _change(weights, args.layer, lambda arrays: grow_outputs(arrays, args.classes, places))
+
+
+def _channels(weights, args):
+    if args.channels < 1:
+        raise InputError(f"{args.channels} channels: expected 1 or more")
+    return _change(weights, args.layer, lambda arrays: widen_inputs(arrays, args.channels))
+
+
+def _convolution(weights, args):
+    match = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", args.kernel)
+    if not match:
+        raise InputError(f"kernel {args.kernel!r}: expected HxW, such as 6x6")
+    kernel = tuple(map(int, match.groups()))
+    return _change(
+        weights, args.layer, lambda arrays: to_convolution(arrays, kernel), "Convolution"
+    )
+
+
+def _inner_product(weights, args):
+    return _change(weights, args.layer, to_inner_product, "InnerProduct")
+
+
+def _rename(weights, args):
+    pairs = [name.split("=") for name in args.names]
+    wrong = [name for name, pair in zip(args.names, pairs) if len(pair) != 2 or not all(pair)]
+    if wrong:
+        raise InputError(f"expected OLD=NEW, found {wrong[0]!r}")
+    names = dict(pairs)
+    return rename(weights, names), None, [f"{old} -> {new}" for old, new in names.items()]
+
+
+def _fold(weights, args):
+    net = _checked(weights, args)
+    made, folded = fold_batch_norm(net, weights)
+    kept = {layer.name for layer in made.layer}
+    gone = [layer.name for layer in net.layer if layer.name not in kept]
+    return folded, made, [f"folded {', '.join(gone) or 'nothing'}"]
+
+
+def _convolutionalize(weights, args):
+    net = _checked(weights, args)
+    made = convolutionalize(net)
+    result = transplant(weights, made)
+    lines = [str(step) for step in result.steps if step.action != "copying"]
+    return result.weights, made, lines
+
+
+def _checked(weights, args):
+    net = filter_net(read_net(args.net), pb.TEST, stages=["deploy"])
+    check_fit(weights, net, args.weights, args.net)
+    return net
+
+
+def _change(weights, name, change, kind=None):
+    """Change the arrays of one layer, and its type to `kind`."""
+    if name not in weights:
+        raise InputError(f"no layer {name} in the weights; they have {', '.join(weights)}")
+    before = weights[name]
+    if weights.types.get(name) == "Deconvolution" or not before or before[0] is None:
+        raise InputError(
+            f"layer {name}: only Convolution and InnerProduct layers can be edited so; net_surgery "
+            "--target fills upsampling layers anew"
+        )
+    if before[0].ndim < 2:
+        raise InputError(f"layer {name}: its weights have the shape {before[0].shape}, no kernels")
+    edited = Weights(weights, weights.name, dict(weights.types))
+    edited[name] = change(before)
+    if kind and name in edited.types:
+        edited.types[name] = kind
+    after = edited[name]
+    return edited, None, [f"{name}: {before[0].shape} -> {after[0].shape}"]
+
+
+def _numbers(text):
+    try:
+        return [int(number) for number in text.split(",")]
+    except ValueError:
+        raise InputError(f"--places {text}: expected whole numbers, as in 0,2,3") from None
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run_module(sys.modules[__name__]))
