@@ -25,6 +25,10 @@ COMMANDS = {
     "download": ("fcnkit.data_prep.download", "fetch public archives and weights by name"),
     "net_surgery": ("fcnkit.tools.net_surgery", "turn a classifier into an FCN, weights and all"),
     "check_crops": ("fcnkit.tools.check_crops", "say which offset each Crop should have"),
+    "edit_weights": (
+        "fcnkit.tools.edit_weights",
+        "edit a caffemodel: classes, channels, names, kernels, BatchNorm",
+    ),
     "convert_weights": (
         "fcnkit.tools.convert_weights",
         "turn a classifier's weights from PyTorch and others into Caffe's",
