@@ -31,7 +31,7 @@ def read_binary_net(path, fork=None):
     `fork` is one of `FORKS`, or None for BVLC Caffe's files and this project's own. Raises
     `FormatError` for files that are no net of that fork.
     """
-    span = map_file(path, "a net")
+    span = map_file(path, "a binary net")
     messages = pb if fork is None else fork_messages(fork)
     read, net = messages.NetParameter(), pb.NetParameter()
     try:

@@ -32,6 +32,8 @@ def fill(tensor, filler, where="filler"):
         )
     if filler.sparse != -1 and filler.type != "gaussian":
         raise InputError(f'{where}: only the "gaussian" filler can be sparse.')
+    if not tensor.numel():
+        return  # the formulas would divide by its size
     with torch.no_grad():
         _FILLERS[filler.type](tensor, filler, where)
 

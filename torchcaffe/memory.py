@@ -19,7 +19,21 @@ def available(device):
             limits.append(int(file.read()))
     except (AttributeError, OSError, ValueError):
         pass  # no such system call or file here, or the file says "max"
-    return min(limits, default=None)
+    limits.append(_address_space())
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def _address_space():
+    """Bytes that `ulimit -v` leaves this process, or None where there is no such limit."""
+    try:
+        import resource
+
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+        with open("/proc/self/statm", encoding="ascii") as file:
+            in_use = int(file.read().split()[0]) * resource.getpagesize()
+    except (ImportError, OSError):
+        return None
+    return None if limit == resource.RLIM_INFINITY else max(0, limit - in_use)
 
 
 class MemoryBudget:

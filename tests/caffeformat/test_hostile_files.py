@@ -5,6 +5,7 @@ import tracemalloc
 import h5py
 import numpy as np
 import pytest
+from fuzz_mutations import mutated_bytes
 
 from caffeformat import (
     InputError,
@@ -19,32 +20,13 @@ from caffeformat import (
 MOST_MEMORY = 64 << 20
 
 
-def _mutated(content, rng, most):
-    """`content` with up to `most` places changed, dropped, doubled or cut off."""
-    content = bytearray(content)
-    for _ in range(rng.randint(most) + 1):
-        at, kind = rng.randint(len(content)), rng.randint(5)
-        if kind == 0:
-            content[at] = rng.randint(256)
-        elif kind == 1:
-            content[at] ^= 1 << rng.randint(8)
-        elif kind == 2:
-            del content[at : at + rng.randint(1, 9)]
-        elif kind == 3:
-            content[at:at] = content[at : at + rng.randint(1, 40)]
-        else:
-            del content[max(at, 1) :]
-        content = content or bytearray(b"\0")
-    return bytes(content)
-
-
 def _hammer(read, whole, path, rounds, most=5):
     """How many of `rounds` mutated copies of `whole` load; all others must be an `InputError`."""
     rng, loaded = np.random.RandomState(0), 0
     tracemalloc.start()
     try:
         for _ in range(rounds):
-            path.write_bytes(_mutated(whole, rng, most))
+            path.write_bytes(mutated_bytes(whole, rng, most))
             try:
                 read(path)
                 loaded += 1
@@ -98,7 +80,7 @@ def test_encoded_datums(golden_files):
     refused = 0
     for _ in range(200):
         try:
-            datum_to_array(pb.Datum(data=_mutated(whole, rng, 5), encoded=True))
+            datum_to_array(pb.Datum(data=mutated_bytes(whole, rng, 5), encoded=True))
         except InputError:
             refused += 1
     assert refused > 0
