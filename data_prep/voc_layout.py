@@ -21,8 +21,8 @@ IMAGES = "JPEGImages"
 
 _SUFFIXES = (".jpg", ".jpeg", ".png")
 # No photograph or label comes near this; what claims to is refused instead of filling the disk.
-_MAX_FILE = 256 << 20
-_MAX_SET_FILE = 16 << 20
+MAX_FILE = 256 << 20
+MAX_SET_FILE = 16 << 20
 
 
 def prepare_voc(
@@ -72,6 +72,23 @@ def prepare_voc(
     return {name: len(ids) for name, ids in image_sets.ids.items()}
 
 
+def image_ids(text, source):
+    """The ids in the text of an image set, one a line, each once; `source` is its name in errors.
+
+    Raises `FormatError` where a line is no file name, or where there is none.
+    """
+    ids = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        # What follows the id, in the sets of single classes, says whether the class is there.
+        for word in line.split()[:1]:
+            if not re.fullmatch(r"[\w+=@-][\w.+=@-]*", word):
+                raise FormatError(source, f"refused: {word!r} is no image id", number)
+            ids[word] = None
+    if not ids:
+        raise FormatError(source, "the image set is empty")
+    return list(ids)
+
+
 class _ImageSets:
     """The ids of each image set, `ids` (set -> list), as they are found in an archive.
 
@@ -109,19 +126,10 @@ class _ImageSets:
 
     def _parse(self, member):
         source = f"{self.archive}: {member.name}"
-        if member.size > _MAX_SET_FILE:
+        if member.size > MAX_SET_FILE:
             raise FormatError(source, f"{member.size} bytes are no list of images")
         text = b"".join(member.read_chunks()).decode("utf-8", "replace")
-        ids = {}
-        for number, line in enumerate(text.splitlines(), 1):
-            # What follows the id, in the sets of single classes, says whether the class is there.
-            for word in line.split()[:1]:
-                if not re.fullmatch(r"[\w+=@-][\w.+=@-]*", word):
-                    raise FormatError(source, f"refused: {word!r} is no image id", number)
-                ids[word] = None
-        if not ids:
-            raise FormatError(source, "the image set is empty")
-        return list(ids)
+        return image_ids(text, source)
 
     def complaint(self):
         """What to say when the archive has ended and sets are missing."""
@@ -165,7 +173,7 @@ class _Extraction:
         stem, suffix = os.path.splitext(file)
         if suffix.lower() not in _SUFFIXES or (kind, stem) not in self.wanted:
             return
-        if member.size > _MAX_FILE:
+        if member.size > MAX_FILE:
             source = self.image_sets.archive
             raise FormatError(source, f"refused: {member.name} claims {member.size} bytes")
         sets = self.wanted[kind, stem]

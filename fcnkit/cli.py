@@ -20,6 +20,26 @@ COMMANDS = {
         "fcnkit.data_prep.prepare_pascal_voc_data",
         "turn a PASCAL VOC archive into image and label folders",
     ),
+    "prepare_sbd_data": (
+        "fcnkit.data_prep.prepare_sbd_data",
+        "turn SBD into image and label folders",
+    ),
+    "prepare_pascal_context_data": (
+        "fcnkit.data_prep.prepare_pascal_context_data",
+        "turn PASCAL-Context into image and label folders",
+    ),
+    "prepare_nyud_data": (
+        "fcnkit.data_prep.prepare_nyud_data",
+        "turn NYUDv2 into image and label folders",
+    ),
+    "prepare_siftflow_data": (
+        "fcnkit.data_prep.prepare_siftflow_data",
+        "turn SIFT Flow into image and label folders",
+    ),
+    "prepare_coco_data": (
+        "fcnkit.data_prep.prepare_coco_data",
+        "turn COCO into image and label folders of VOC's classes",
+    ),
     "create_lmdb": ("fcnkit.data_prep.create_lmdb", "turn image and label folders into LMDBs"),
     "check_dataset": ("fcnkit.data_prep.check_dataset", "say what is in a dataset before training"),
     "download": ("fcnkit.data_prep.download", "fetch public archives and weights by name"),

@@ -1,0 +1,169 @@
+"""Image and label folders from COCO, with the 20 classes that PASCAL VOC has.
+
+    [anything/]instances_<set>.json      images, categories, and masks as polygons or run lengths
+    [anything/]<file name>.jpg           in the archives of images
+
+This is what networks for VOC are trained on first. Labels have VOC's class indices; crowds count
+as their class; pixels that two classes claim are 255, since nothing says which is in front.
+"""
+
+import collections
+import json
+import os
+import re
+
+import numpy as np
+
+from caffeformat import FormatError, InputError
+from fcnkit.classes import voc_class_names
+from fcnkit.palette import IGNORE_LABEL, voc_palette
+
+from .archives import members
+from .coco_masks import mask_of
+from .extraction import Pairs, extract, read_member, write_class_names
+from .folders import output_folder
+
+# COCO's names where VOC has another for the same class.
+_VOC_NAMES = {
+    "airplane": "aeroplane",
+    "couch": "sofa",
+    "dining table": "diningtable",
+    "motorcycle": "motorbike",
+    "potted plant": "pottedplant",
+    "tv": "tvmonitor",
+}
+
+# The annotations of the 118,000 training images of 2017 have 470 MB.
+_MOST_ANNOTATIONS = 4 << 30
+
+
+def prepare_coco(
+    annotations,
+    images,
+    out,
+    sets=("train2017", "val2017"),
+    least=1000,
+    force=False,
+    log=lambda line: None,
+    progress=lambda done, total: None,
+):
+    """Write `out/{train,val}/{images,labels}`; returns {split: number of pairs}.
+
+    annotations: archive or folder with instances_<set>.json; images: archives or folders, in which
+    all sets' images are; sets: for train and val; least: images with fewer labelled pixels are left
+    out, as usual in pre-training. Raises `InputError` as `prepare_voc` does.
+    """
+    annotations = os.fspath(annotations)
+    log(f"Expanding {annotations}")
+    described = _read_annotations(annotations, sets)
+    counts, wanted = {}, {}
+    with output_folder(out, force) as folder:
+        for split, name in zip(("train", "val"), sets):
+            log(f"Processing {split} data")
+            pairs = Pairs(folder, split, voc_palette())
+            source = f"{annotations}: instances_{name}.json"
+            chosen = _write_labels(described.pop(name), pairs, least, source, progress)
+            if not chosen:
+                raise InputError(f"{source}: no image has {least} pixels of VOC's classes")
+            counts[split] = len(chosen)
+            for file in chosen:
+                stem, suffix = os.path.splitext(file)
+                wanted.setdefault(file, []).append(pairs.image(stem, suffix))
+        log(f"Copying data into {os.fspath(out)}")
+        _extract_from_all(images, wanted, progress)
+        write_class_names(folder, voc_class_names())
+    log("Done!")
+    return counts
+
+
+def _read_annotations(annotations, sets):
+    """{set: the content of its file}."""
+    wanted, found = {f"instances_{name}.json": name for name in sets}, {}
+
+    def take(name):
+        def read(data):
+            try:
+                found[name] = json.loads(data)
+            except (ValueError, RecursionError) as error:
+                source = f"{annotations}: instances_{name}.json"
+                raise FormatError(source, f"is no JSON: {error}") from error
+
+        return read
+
+    for member in members(annotations):
+        file = member.name.rpartition("/")[2]
+        if file in wanted:
+            take(wanted.pop(file))(read_member(member, _MOST_ANNOTATIONS))
+            if not wanted:
+                break
+    if wanted:
+        raise InputError(
+            f"{annotations}: expected {', '.join(wanted)}, found none: give COCO's "
+            "annotations_trainval archive, or other sets with --sets"
+        )
+    return found
+
+
+def _write_labels(content, pairs, least, source, progress):
+    """Write the labels of one set; returns the image files that have one."""
+    try:
+        images = {image["id"]: image for image in content["images"]}
+        classes = _class_indices(content["categories"])
+        by_image = collections.defaultdict(list)
+        for annotation in content["annotations"]:
+            if annotation["category_id"] in classes:
+                by_image[annotation["image_id"]].append(annotation)
+        chosen = []
+        for number, (key, annotations) in enumerate(sorted(by_image.items()), 1):
+            image = images[key]
+            label = _label(image, annotations, classes, source)
+            if np.count_nonzero(label) >= least:
+                file = _safe_file(image["file_name"], source)
+                pairs.write_label(os.path.splitext(file)[0], label)
+                chosen.append(file)
+            progress(number, len(by_image))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise FormatError(source, f"not COCO's form: {type(error).__name__} {error}") from error
+    return chosen
+
+
+def _class_indices(categories):
+    """{category's id: VOC's index} of the categories that VOC has."""
+    indices = {name: index for index, name in enumerate(voc_class_names())}
+    found = {}
+    for category in categories:
+        name = _VOC_NAMES.get(category["name"], category["name"])
+        if name in indices:
+            found[category["id"]] = indices[name]
+    return found
+
+
+def _label(image, annotations, classes, source):
+    """H x W uint8 of one image."""
+    height, width = image["height"], image["width"]
+    name = f"{source}: {image['file_name']}"
+    label = None
+    for annotation in annotations:
+        mask = mask_of(annotation["segmentation"], height, width, name)
+        label = np.zeros(mask.shape, np.uint8) if label is None else label
+        index = classes[annotation["category_id"]]
+        claimed = (label != 0) & (label != index)
+        label[mask] = np.where(claimed, IGNORE_LABEL, index)[mask]
+    return label
+
+
+def _safe_file(name, source):
+    """The last part of an image's name; `FormatError` where it is no plain name."""
+    file = name.rpartition("/")[2]
+    if not re.fullmatch(r"[\w+=@-][\w.+=@-]*\.(jpg|jpeg|png)", file, re.IGNORECASE):
+        raise FormatError(source, f"refused: {name!r} is no image's name")
+    return file
+
+
+def _extract_from_all(archives, wanted, progress):
+    """Each archive has some of the images; the last has to have what is left."""
+    for archive in archives[:-1]:
+        names = {member.name.rpartition("/")[2] for member in members(archive)}
+        here = {name: wanted.pop(name) for name in list(wanted) if name in names}
+        extract(archive, here, progress)
+    extract(archives[-1], wanted, progress)

@@ -1,0 +1,121 @@
+"""What the layouts of datasets share: lists of ids in an archive, and the files that they name.
+
+A layout reads its lists, says what is to become of which file (`wanted`) and lets `extract` walk
+through the archive once. Archives are read as in `archives.py`; nothing is unpacked elsewhere.
+"""
+
+import os
+import re
+
+import numpy as np
+from PIL import Image
+
+from caffeformat import FormatError, InputError
+
+from .archives import members
+from .voc_layout import MAX_FILE, MAX_SET_FILE, image_ids
+
+
+def read_lists(archive, names, folder="", optional=False):
+    """(root, {name: ids}) of the files `<root><folder><name>.txt` in an archive or folder.
+
+    names: of the lists; folder: "" or one that ends in `/`. Raises `InputError` where a list is
+    missing (not if `optional`: then the dict lacks it) or where two roots have them.
+    """
+    options = "|".join(map(re.escape, names))
+    pattern = re.compile(rf"((?:.*/)?){re.escape(folder)}({options})\.txt")
+    root, lists = None, {}
+    for member in members(archive):
+        match = pattern.fullmatch(member.name)
+        if not match:
+            continue
+        if root not in (None, match.group(1)):
+            raise InputError(
+                f"{archive}: {match.group(2)}.txt is in {root or 'its top folder'} and in "
+                f"{match.group(1) or 'its top folder'}: give a folder or archive with one of them"
+            )
+        root, source = match.group(1), f"{archive}: {member.name}"
+        text = read_member(member, MAX_SET_FILE).decode("utf-8", "replace")
+        lists[match.group(2)] = image_ids(text, source)
+        if len(lists) == len(set(names)):
+            break
+    missing = [name for name in names if name not in lists]
+    if missing and not optional:
+        raise InputError(
+            f"{archive}: expected {folder}{missing[0]}.txt, found none: the archive is truncated "
+            "or of another dataset"
+        )
+    return root, lists
+
+
+def read_member(member, most=MAX_FILE):
+    """The content of a `Member`; `FormatError` where it claims more than `most` bytes."""
+    if member.size > most:
+        raise FormatError(member.archive, f"refused: {member.name} claims {member.size} bytes")
+    return b"".join(member.read_chunks())
+
+
+def extract(archive, wanted, progress=lambda done, total: None):
+    """Hand each file that is `wanted` to its actions: {name: [function(bytes), ...]}.
+
+    A name is the end of a path in the archive, from some folder on; where several end so, the
+    first counts. Raises `InputError` where files are missing.
+    """
+    left = dict(wanted)
+    for member in members(archive) if left else ():
+        name = member.name
+        while name and name not in left:
+            name = name.partition("/")[2]
+        if name:
+            data = read_member(member)
+            for action in left.pop(name):
+                action(data)
+            progress(len(wanted) - len(left), len(wanted))
+            if not left:
+                break
+    if left:
+        raise InputError(
+            f"{archive}: lacks {len(left)} of the {len(wanted)} files that its lists name, such as "
+            f"{next(iter(left))}: the archive is truncated or incomplete; fetch it again"
+        )
+
+
+class Pairs:
+    """Where the pairs of one split go: `<folder>/<split>/{images,labels}/<id>`."""
+
+    def __init__(self, folder, split, palette):
+        self.folder, self.palette = os.path.join(folder, split), palette
+        for kind in ("images", "labels"):
+            os.makedirs(os.path.join(self.folder, kind))
+
+    def image(self, id_, suffix):
+        """An action that keeps an image file as it is."""
+
+        def write(data):
+            with open(os.path.join(self.folder, "images", id_ + suffix), "xb") as file:
+                file.write(data)
+
+        return write
+
+    def label(self, id_, read):
+        """An action that writes what `read(bytes)` returns, H x W uint8, as a paletted PNG."""
+
+        def write(data):
+            self.write_label(id_, read(data))
+
+        return write
+
+    def write_label(self, id_, classes):
+        """Write H x W uint8 class indices as a paletted PNG.
+
+        The file needs no name of its own until it is complete: the folder around it has one.
+        """
+        image = Image.fromarray(np.ascontiguousarray(classes))
+        image.putpalette(self.palette.tobytes())
+        image.save(os.path.join(self.folder, "labels", f"{id_}.png"), bits=8)
+
+
+def write_class_names(folder, names):
+    """Write `classes.txt` for `create_lmdb --classes`."""
+    with open(os.path.join(folder, "classes.txt"), "w", encoding="utf-8") as file:
+        file.writelines(f"{name}\n" for name in names)

@@ -1,0 +1,88 @@
+"""Image and label folders from PASCAL VOC 2010's images and PASCAL-Context's annotations.
+
+    [anything/]ImageSets/Main/<set>.txt, JPEGImages/<id>.jpg              VOC 2010
+    [anything/]trainval/<id>.mat, labels.txt, 59_labels.txt               PASCAL-Context
+
+A label's class is 1 to 59 for the classes that Mottaghi et al. (CVPR 2014) chose; the other 400
+and what nobody labelled are 0.
+"""
+
+import os
+
+from caffeformat import InputError
+from caffeformat.files import read_bytes
+from fcnkit.mat_labels import context_label, context_table
+from fcnkit.palette import voc_palette
+
+from .archives import members
+from .extraction import Pairs, extract, read_lists, read_member, write_class_names
+from .folders import output_folder
+from .voc_layout import MAX_SET_FILE
+
+_CLASS_FILES = ("labels.txt", "59_labels.txt")
+
+
+def prepare_pascal_context(
+    voc,
+    annotations,
+    out,
+    labels=None,
+    chosen=None,
+    sets=("train", "val"),
+    force=False,
+    log=lambda line: None,
+    progress=lambda done, total: None,
+):
+    """Write `out/{train,val}/{images,labels}`; returns {split: number of pairs}.
+
+    voc, annotations: archives or folders; labels, chosen: the files labels.txt and 59_labels.txt
+    where `annotations` does not have them; sets: of ImageSets/Main, for train and val. Raises
+    `InputError` as `prepare_voc` does.
+    """
+    voc, annotations = os.fspath(voc), os.fspath(annotations)
+    log(f"Expanding {annotations}")
+    table, names = context_table(*_class_files(annotations, labels, chosen))
+    log(f"Expanding {voc}")
+    root, lists = read_lists(voc, list(sets), "ImageSets/Main/")
+    images, mats, counts = {}, {}, {}
+    with output_folder(out, force) as folder:
+        log(f"Copying data into {os.fspath(out)}")
+        for split, name in zip(("train", "val"), sets):
+            pairs = Pairs(folder, split, voc_palette())
+            counts[split] = len(lists[name])
+            for id_ in lists[name]:
+                mat = f"trainval/{id_}.mat"
+                read = _reader(f"{annotations}: {mat}", table)
+                images.setdefault(f"{root}JPEGImages/{id_}.jpg", []).append(
+                    pairs.image(id_, ".jpg")
+                )
+                mats.setdefault(mat, []).append(pairs.label(id_, read))
+        total = len(mats) + len(images)
+        extract(annotations, mats, lambda done, _: progress(done, total))
+        extract(voc, images, lambda done, _: progress(len(mats) + done, total))
+        write_class_names(folder, names)
+    log("Done!")
+    return counts
+
+
+def _reader(name, table):
+    return lambda data: context_label(data, table, name)
+
+
+def _class_files(annotations, labels, chosen):
+    """The content of labels.txt and 59_labels.txt."""
+    found = {name: read_bytes(path) for name, path in zip(_CLASS_FILES, (labels, chosen)) if path}
+    if len(found) < 2:
+        for member in members(annotations):
+            name = os.path.basename(member.name)
+            if name in _CLASS_FILES and name not in found:
+                found[name] = read_member(member, MAX_SET_FILE)
+                if len(found) == 2:
+                    break
+    for name, option in zip(_CLASS_FILES, ("--labels", "--chosen")):
+        if name not in found:
+            raise InputError(
+                f"{annotations}: has no {name}, which is on the dataset's site too: give the file "
+                f"with {option}"
+            )
+    return [found[name] for name in _CLASS_FILES]
