@@ -18,16 +18,18 @@ from ..blocks import (
 )
 
 
-def deploy(classes=21, channels=3):
-    """The network from an image, 1 x channels x 500 x 500 (any size will do), to its scores."""
+def deploy(classes=21, channels=3, learned=False):
+    """The network from an image, 1 x channels x 500 x 500 (any size will do), to its scores.
+
+    `learned` lets the upsampling learn instead of staying bilinear.
+    """
     n = NetSpec()
     n.data = L.Input(shape={"dim": [1, channels, 500, 500]})
     n.data_preprocessed = L.Power(n.data, name="shift", shift=-116.0)
     fc7 = fcn_trunk(n, n.data_preprocessed)
     n.score_fr = score(fc7, classes)
-    n.upscore = upsampling(
-        n.score_fr, classes, 32, kernel=63, group=classes, weight_filler={"type": "bilinear"}
-    )
+    bilinear = {"group": classes, "weight_filler": {"type": "bilinear"}}
+    n.upscore = upsampling(n.score_fr, classes, 32, kernel=63, learned=learned, **bilinear)
     n.score = L.Crop(n.upscore, n.data, axis=2)
     return finish(n, "FCN-AlexNet")
 
@@ -53,9 +55,9 @@ def digits_solver(train_images=1464, val_images=1449, epochs=10, base_lr=1e-4):
     )
 
 
-def files(classes=21, channels=3):
+def files(classes=21, channels=3, learned=False):
     """{file name: message}"""
-    net = deploy(classes, channels)
+    net = deploy(classes, channels, learned)
     measures = [segmentation_loss(normalize=True), pixel_accuracy()]
     return {
         "fcn_alexnet.prototxt": all_in_one(net, database_inputs(), measures),

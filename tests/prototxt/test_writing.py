@@ -48,7 +48,9 @@ def test_classes_and_channels_are_arguments(network):
     assert tuple(shapes["score"]) == (1, 11, 333, 501)
 
 
-@pytest.mark.parametrize("network", ["voc_fcn_alexnet", "voc_fcn8s", "nyud_fcn32s_color_hha"])
+@pytest.mark.parametrize(
+    "network", ["fcn_alexnet", "voc_fcn_alexnet", "voc_fcn8s", "nyud_fcn32s_color_hha"]
+)
 def test_learned_upsampling_learns_from_a_bilinear_start(network):
     spec = importlib.import_module(f"fcnkit.prototxt.{network}.spec")
     layers = [layer for layer in spec.deploy(learned=True).layer if layer.type == "Deconvolution"]
