@@ -208,5 +208,7 @@ def _hinted(error, span):
     head = span.part(0, min(len(span), 60), "").raw()
     if head.isascii() and head.decode().replace("\n", " ").isprintable():
         line = head.decode().strip().split("\n")[0]
+        if not line:
+            return error
         return FormatError(error.source, f'text that begins "{line}", not a caffemodel')
     return error

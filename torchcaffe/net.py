@@ -1,6 +1,7 @@
 """`Net`: layers, blobs and parameters wired together, under pycaffe's names."""
 
 import os
+import warnings
 from collections import OrderedDict
 
 import torch
@@ -25,17 +26,19 @@ from .inference import forward_lean
 from .layers import create
 from .mapped import forget_pages
 from .memory import MemoryBudget
+from .net_indices import Indices
 from .net_passes import Passes
 from .weight_sharing import ParamRegister
 from .wiring import plan_gradients, plan_overwriting
 
 
-class Net(Passes):
+class Net(Passes, Indices):
     """A network built from a prototxt.
 
         Net("deploy.prototxt", TEST)
         Net("deploy.prototxt", "weights.caffemodel", TEST)
         Net("train_val.prototxt", TRAIN, level=0, stages=["fine"], weights="start.caffemodel")
+        Net("train_val.prototxt", TRAIN, 0, ["fine"], "start.caffemodel")
         Net(net_param=message, phase=TEST)
 
     `weights` may also be a `Weights` mapping. Attributes as in pycaffe: `blobs`, `params` (ordered,
@@ -49,13 +52,18 @@ class Net(Passes):
     def __init__(
         self, network_file=None, *args, phase=None, level=0, stages=(), weights=None, net_param=None
     ):
-        for value in args:
-            if isinstance(value, int):
-                phase = value
-            else:
-                weights = value
+        if args and not isinstance(args[0], int):
+            weights, *args = args
+        given = dict(zip(("phase", "level", "stages", "weights"), args))
+        phase, level = given.get("phase", phase), given.get("level", level)
+        stages, weights = given.get("stages", stages), given.get("weights", weights)
         if phase is None:
             raise InputError("a Net needs its phase: TRAIN or TEST.")
+        if not isinstance(level, (int, type(None))):
+            raise InputError(
+                f"a Net's level is a number, found {level!r}; weights go before the phase, or are "
+                "named: weights=..."
+            )
         if net_param is None:
             message = read_net(network_file)
         else:
@@ -202,6 +210,12 @@ class Net(Passes):
             source = os.fspath(weights)
             weights = read_caffemodel(source)
         layers = {step.layer.name: step.layer for step in self._steps}
+        if self.params and not any(name in layers for name in weights):
+            warnings.warn(
+                f'{source}: none of its layers ("{next(iter(weights), "")}", ...) is in the net '
+                f'"{self.name}": nothing was loaded; are these the weights of another net?',
+                stacklevel=2,
+            )
         for name, arrays in weights.items():
             if name in layers:
                 self._copy_layer(layers[name], arrays, source)
