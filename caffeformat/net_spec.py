@@ -47,6 +47,18 @@ class Top:
     def __init__(self, layer, index):
         self.layer, self.index = layer, index
 
+    # the names that pycaffe's tops have
+
+    @property
+    def fn(self):
+        """The layer that makes this top."""
+        return self.layer
+
+    @property
+    def n(self):
+        """Which of its layer's tops this is, from 0."""
+        return self.index
+
     def to_proto(self):
         """The net that computes this top, as a NetParameter."""
         return to_proto(self)
@@ -67,6 +79,23 @@ class LayerCall:
         if self.in_place and (count != 1 or not bottoms):
             raise TypeError(f"{type_name}: in_place needs a bottom and one top")
         self.tops = tuple(Top(self, index) for index in range(count))
+
+    # the names that pycaffe's functions have
+
+    @property
+    def inputs(self):
+        """The tops that this layer uses."""
+        return self.bottoms
+
+    @property
+    def params(self):
+        """The layer's settings, as they were given."""
+        return self.settings
+
+    @property
+    def ntop(self):
+        """How many tops it has."""
+        return len(self.tops)
 
 
 class NetSpec:
@@ -162,12 +191,12 @@ def _set_fields(layer, settings):
             fields = layer.DESCRIPTOR.fields_by_name[own].message_type.fields_by_name
             target = getattr(layer, own) if name in fields else layer
         try:
-            _assign(target, name, value)
+            assign_proto(target, name, value)
         except (TypeError, ValueError) as error:
             raise InputError(f'layer "{layer.name}" ({layer.type}): {name}: {error}') from None
 
 
-def _assign(message, name, value):
+def assign_proto(message, name, value):
     """Set the field `name`: dicts fill messages, lists (or one item) repeated fields."""
     field = message.DESCRIPTOR.fields_by_name.get(name)
     if field is None:
@@ -192,10 +221,15 @@ def _fill(message, value):
         message.CopyFrom(value)
         return
     for name, item in value.items():
-        _assign(message, name, item)
+        assign_proto(message, name, item)
 
 
-class _Layers:
+def param_name_dict():
+    """Layer type -> what its parameter message is called, without `_param`."""
+    return {name: field[: -len("_param")] for name, field in _PARAMETER_FIELDS.items()}
+
+
+class Layers:
     """`layers.Convolution(bottom, num_output=8, ...)` makes a layer of that type.
 
     Returns its top, a tuple of its `ntop` tops, or the layer itself where it has none.
@@ -214,7 +248,7 @@ class _Layers:
         return make
 
 
-class _Params:
+class Parameters:
     """`params.Pooling.MAX` is `pb.PoolingParameter.MAX`."""
 
     def __getattr__(self, name):
@@ -223,5 +257,5 @@ class _Params:
         return getattr(pb, name + "Parameter")
 
 
-layers = _Layers()
-params = _Params()
+layers = Layers()
+params = Parameters()

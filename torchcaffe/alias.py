@@ -12,6 +12,9 @@ def lend_name():
     """
     if sys.modules.setdefault("caffe", sys.modules[_PACKAGE]) is not sys.modules[_PACKAGE]:
         return
+    # pycaffe's inner modules; whoever names them wants the classes that the package shows as well.
+    for name in ("_caffe", "pycaffe"):
+        sys.modules.setdefault(f"caffe.{name}", sys.modules[_PACKAGE])
     # The same module objects, lest classes exist twice.
     for name, module in list(sys.modules.items()):
         if name.startswith(_PACKAGE + "."):

@@ -1,6 +1,21 @@
-"""pycaffe's `coord_map`: Crop layers for a net_spec whose offset aligns their bottoms."""
+"""pycaffe's `coord_map`: where the pixels of one top of a net_spec lie in another.
 
-from caffeformat import geometry, layers, to_proto
+A map is (axis, a, b): coordinate x of one blob is a x + b of the other, along the spatial axes
+after `axis` (None where any will do). The geometry itself is `caffeformat.geometry`'s.
+"""
+
+import numpy as np
+
+from caffeformat import InputError, geometry, layers, to_proto
+from caffeformat.windows import convolution_windows, extent, pooling_windows
+
+
+class UndefinedMapException(InputError, RuntimeError):
+    """There is no map: a layer on the way, or no way at all, keeps coordinates."""
+
+
+class AxisMismatchException(InputError):
+    """Two maps begin at different axes."""
 
 
 def crop(top_from, top_to):
@@ -8,7 +23,83 @@ def crop(top_from, top_to):
 
     Raises `InputError` where no whole number of pixels does.
     """
+    net, names = _trial(top_from, top_to)
+    try:
+        geometry.coord_map(net, *names)
+    except InputError as error:
+        raise UndefinedMapException(str(error)) from None
     trial = to_proto(layers.Crop(top_from, top_to, axis=2))
     offset = geometry.crop_offset(trial, trial.layer[-1].name)
     offsets = list(offset) if isinstance(offset, tuple) else [offset]
     return layers.Crop(top_from, top_to, axis=2, offset=offsets)
+
+
+def coord_map_from_to(top_from, top_to):
+    """The map from coordinates of `top_from` to those of `top_to`.
+
+    Raises `UndefinedMapException` where no path of layers that keep coordinates joins them.
+    """
+    net, names = _trial(top_from, top_to)
+    try:
+        return _as_map(geometry.coord_map(net, *names))
+    except InputError as error:
+        raise UndefinedMapException(str(error)) from None
+
+
+def coord_map(fn):
+    """The map from coordinates of a layer's bottom to those of its top; `fn` is a top's `fn`."""
+    found = geometry.layer_map(_layer(fn))
+    if found is None:
+        raise UndefinedMapException(f"{fn.type_name} layers keep no coordinates")
+    return _as_map(found.inverse())
+
+
+def compose(base_map, next_map):
+    """The map that applies `base_map` after `next_map`."""
+    (axis, a, b), (other, c, d) = base_map, next_map
+    if axis is None or other is None:
+        axis = other if axis is None else axis
+    elif axis != other:
+        raise AxisMismatchException(f"one map begins at axis {axis}, the other at {other}")
+    return axis, a * c, a * d + b
+
+
+def inverse(coord_map):
+    """The map back."""
+    axis, a, b = coord_map
+    return axis, 1 / a, -b / a
+
+
+def conv_params(fn):
+    """(axis, stride, extent of the kernel, padding) of a convolution or pooling, as arrays."""
+    layer = _layer(fn)
+    pooled = layer.type == "Pooling"
+    windows = pooling_windows(layer) if pooled else convolution_windows(layer)
+    axis = 1 if pooled else layer.convolution_param.axis
+    columns = zip(*[(window.stride, extent(window), window.pad) for window in windows or ()])
+    return (axis, *map(np.array, columns))
+
+
+def crop_params(fn):
+    """(axis, offsets) of a Crop."""
+    param = _layer(fn).crop_param
+    return param.axis, np.array(list(param.offset) or [0])
+
+
+def _as_map(found):
+    """The map of a `geometry.CoordMap`: pycaffe's axis is the one before the first spatial one."""
+    axis = None if found.axis is None else found.axis - 1
+    return axis, np.array(found.scale, float), np.array(found.shift, float)
+
+
+def _trial(*tops):
+    """A net with these tops, and their blobs' names."""
+    net = to_proto(layers.Silence(*tops, ntop=0))
+    names = list(net.layer[-1].bottom)
+    del net.layer[-1]
+    return net, names
+
+
+def _layer(fn):
+    """The LayerParameter of a net_spec's function."""
+    return to_proto(fn.tops[0] if fn.tops else fn).layer[-1]

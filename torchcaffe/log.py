@@ -9,6 +9,7 @@ import logging
 import sys
 import threading
 import time
+import types
 
 from caffeformat import InputError
 
@@ -32,6 +33,12 @@ class GlogFormatter(logging.Formatter):
         letter = _LETTERS.get(record.levelno, "I")
         head = f"{letter}{when:%m%d %H:%M:%S.%f} {threading.get_native_id():5d} {place}] "
         return head + record.getMessage()
+
+
+def init_log():
+    """Send Caffe's lines to stderr, once, as pycaffe's `init_log` starts glog."""
+    if not any(type(handler) is logging.StreamHandler for handler in logger.handlers):
+        attach()
 
 
 def attach(target=None):
@@ -95,3 +102,14 @@ class Speed:
         speed = (iteration - self._from) / seconds
         self._begun, self._from = now, iteration
         return f"{number(speed)} iter/s, {number(seconds)}s/{display} iters"
+
+
+class _CallableModule(types.ModuleType):
+    """pycaffe has a function `log` where this engine has this module: it is both."""
+
+    def __call__(self, message):
+        """Log `message` as a script's own line."""
+        info("_caffe.cpp:63", message)
+
+
+sys.modules[__name__].__class__ = _CallableModule

@@ -30,6 +30,8 @@ class Layer:
     `name`, `type`, `blobs` (parameters; `self.blobs.add_blob(3, 4)` in `setup` adds one).
     """
 
+    type, blobs, param_str = "Python", (), ""
+
     def setup(self, bottom, top):
         """Read `param_str` and check the number of blobs; called once."""
 

@@ -263,6 +263,10 @@ class Solver:
         log.outputs("solver.cpp:414", "Test", net, means.items())
         return means
 
+    def share_weights(self, net):
+        """Train the parameters of `net`: the layers of the same names use them from now on."""
+        self.net.share_with(net)
+
     # files
 
     def snapshot(self):

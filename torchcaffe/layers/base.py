@@ -121,6 +121,12 @@ class Layer:
         """Whether values of `shape` in a weights file fill a parameter of `blob_shape`."""
         return tuple(shape) == tuple(blob_shape)
 
+    def reshape(self, bottom, top):
+        """Refused: pycaffe's layers have it, but here shapes are the net's business."""
+        raise self.error(
+            "a layer is not reshaped by itself; reshape a blob and call net.reshape()."
+        )
+
     def fit(self, shapes):
         """Check bottoms of these shapes, and set `fitted`, the shapes of the tops."""
         self.check(shapes)

@@ -1,0 +1,196 @@
+"""Everything that BVLC's pycaffe offers is here, by name, and does its work or says why not."""
+
+import importlib
+import io as streams
+import json
+import time
+
+import numpy as np
+import pytest
+
+import torchcaffe as caffe
+from caffeformat import InputError, pb
+from torchcaffe import coord_map, log
+from torchcaffe import layers as L
+from torchcaffe.python_layers import BlobVec
+
+NET = """
+layer { name: "in" type: "Input" top: "x" top: "y" input_param {
+  shape { dim: 2 dim: 3 } shape { dim: 2 dim: 2 } } }
+layer { name: "ip" type: "InnerProduct" bottom: "x" top: "ip"
+  inner_product_param { num_output: 2 weight_filler { type: "xavier" } } }
+layer { name: "loss" type: "EuclideanLoss" bottom: "ip" bottom: "y" top: "loss" loss_weight: 3 }
+layer { name: "deep" type: "Power" bottom: "ip" top: "deep"
+  include { stage: "more" min_level: 2 } }
+"""
+
+
+@pytest.fixture
+def net_file(tmp_path):
+    (tmp_path / "net.prototxt").write_text(NET)
+    return str(tmp_path / "net.prototxt")
+
+
+@pytest.fixture
+def solver(net_file, tmp_path):
+    (tmp_path / "solver.prototxt").write_text(
+        f'net: "{net_file}" base_lr: 0.1 lr_policy: "fixed" max_iter: 3 random_seed: 1 '
+        f'snapshot_prefix: "{tmp_path}/s"'
+    )
+    return caffe.get_solver(str(tmp_path / "solver.prototxt"))
+
+
+def test_every_name_of_pycaffe_is_here(repo, net_file, solver, tmp_path):
+    names = json.loads((repo / "tests/golden/pycaffe/names.json").read_text())
+    images = tmp_path / "images.prototxt"
+    images.write_text(
+        'layer { name: "x" type: "Input" top: "x" input_param { shape { dim: [1, 3, 4, 4] } } }'
+    )
+    # Classes whose names are seen on an object; of the other classes and modules, on themselves
+    objects = {
+        "BlobVec": BlobVec(),
+        "Classifier": caffe.Classifier(images, None),
+        "Detector": caffe.Detector(images, None),
+        "Net": caffe.Net(net_file, caffe.TEST),
+        "SolverParameter": solver.param,
+        "Timer": caffe.Timer(),
+        "Transformer": caffe.io.Transformer({}),
+        **{name: solver for name in names if name.endswith("Solver")},
+    }
+    missing = []
+    for key, expected in names.items():
+        if key in objects:
+            here = objects[key]
+        elif key.startswith("caffe"):
+            here = importlib.import_module("torchcaffe" + key[len("caffe") :])
+        else:
+            here = getattr(caffe, key)
+        # Names that begin with two underscores are nobody's business but their class's.
+        public = [name for name in expected if not name.startswith(f"_{key}__")]
+        missing += [f"{key}.{name}" for name in public if not hasattr(here, name)]
+    assert not missing
+    assert sum(map(len, names.values())) > 250
+
+
+def test_layers_of_a_net_have_pycaffes_names(net_file):
+    for layer in caffe.Net(net_file, caffe.TEST).layers:
+        assert layer.type and hasattr(layer, "blobs") and hasattr(layer, "setup")
+        with pytest.raises(InputError, match=r"net\.reshape"):
+            layer.reshape([], [])
+
+
+def test_blobs_and_layers_by_number(net_file):
+    net = caffe.Net(net_file, caffe.TRAIN)
+    assert net._blob_names == ["x", "y", "ip", "loss"] and net._layer_names == ["in", "ip", "loss"]
+    assert net._inputs == [0, 1] and net._outputs == [3]
+    assert net._top_ids(0) == [0, 1] and net._bottom_ids(2) == [2, 1]
+    assert net._blob_loss_weights == [0, 0, 0, 3] and net._blobs[2] is net.blobs["ip"]
+    net.blobs["x"].data[...], net.params["ip"][0].data[...] = 1, 1
+    assert net._forward(0, 1) == 0
+    assert net._forward(2, 2) == pytest.approx(3 * 9) == 3 * float(net.blobs["loss"].data)
+    net._backward(2, 1)
+    assert net.params["ip"][1].diff.tolist() == [9, 9]
+
+
+def test_a_net_takes_its_arguments_in_pycaffes_order(net_file, tmp_path):
+    net = caffe.Net(net_file, caffe.TEST, 2, ["more"])
+    assert "deep" in net.blobs
+    net.params["ip"][0].data[...] = 7
+    net.save(str(tmp_path / "w.caffemodel"))
+    for arguments in (
+        (str(tmp_path / "w.caffemodel"), caffe.TEST),
+        (caffe.TEST, 0, None, str(tmp_path / "w.caffemodel")),
+    ):
+        loaded = caffe.Net(net_file, *arguments)
+        assert (loaded.params["ip"][0].data == 7).all() and "deep" not in loaded.blobs
+    with pytest.raises(InputError, match="before the phase"):
+        caffe.Net(net_file, caffe.TEST, str(tmp_path / "w.caffemodel"))
+
+
+def test_timer_measures_milliseconds():
+    timer = caffe.Timer()
+    timer.start()
+    time.sleep(0.02)
+    timer.stop()
+    assert 20 <= timer.ms < 2000
+    with pytest.raises(InputError, match="start"):
+        timer.stop()
+
+
+def test_one_solver_a_process():
+    assert (caffe.solver_count(), caffe.solver_rank(), caffe.has_nccl()) == (1, 0, False)
+    caffe.set_solver_count(1)
+    caffe.set_solver_rank(0)
+    caffe.set_multiprocess(False)
+    for refused in (
+        lambda: caffe.set_solver_count(2),
+        lambda: caffe.set_solver_rank(1),
+        lambda: caffe.set_multiprocess(True),
+        lambda: caffe.NCCL(None, "uid"),
+    ):
+        with pytest.raises(InputError, match="iter_size"):
+            refused()
+
+
+def test_log_is_a_function_and_a_module():
+    stream = streams.StringIO()
+    handler = log.attach(stream)
+    caffe.log("hello")
+    log.detach(handler)
+    assert stream.getvalue().endswith("] hello\n") and stream.getvalue().startswith("I")
+
+
+def test_solvers_share_weights_run_callbacks_and_tell_their_state(solver, net_file):
+    other = caffe.Net(net_file, caffe.TEST)
+    solver.share_weights(other)
+    called = []
+    solver.add_callback(lambda: called.append("start"), lambda: called.append("gradients"))
+    solver.net.blobs["x"].data[...] = 1
+    before = other.params["ip"][0].data.copy()
+    solver.step(2)
+    assert called == ["start", "gradients"] * 2 and solver.iter == 2
+    assert not np.array_equal(other.params["ip"][0].data, before)
+    assert solver.param.base_lr == solver.lr == pytest.approx(0.1)
+    solver.param.max_iter = 4
+    solver.solve()
+    assert solver.iter == 4
+
+
+def test_coordinate_maps_are_pycaffes():
+    data = L.Input(shape={"dim": [1, 3, 64, 64]})
+    conv = L.Convolution(data, num_output=2, kernel_size=5, stride=2, pad=1)
+    pool = L.Pooling(conv, kernel_size=2, stride=2)
+    # Measured: coord_map_from_to(pool, data) and the other way round, coord_map(conv.fn)
+    for found, expected in (
+        (coord_map.coord_map_from_to(pool, data), (1, 4, 2)),
+        (coord_map.coord_map_from_to(data, pool), (1, 0.25, -0.5)),
+        (coord_map.coord_map(conv.fn), (1, 0.5, -0.5)),
+    ):
+        assert found[0] == expected[0]
+        np.testing.assert_allclose(np.stack(found[1:])[:, 0], expected[1:])
+    assert coord_map.compose((1, 2, 3), (None, 1, 0)) == (1, 2, 3)
+    assert coord_map.inverse((1, 2, 3)) == (1, 0.5, -1.5)
+    assert [list(np.ravel(v)) for v in coord_map.conv_params(conv.fn)] == [[1], [2], [5], [1]]
+    axis, offset = coord_map.crop_params(L.Crop(conv, pool, offset=[3]).fn)
+    assert (axis, offset.tolist()) == (2, [3])
+    fc = L.InnerProduct(data, num_output=3)
+    for undefined in (
+        lambda: coord_map.coord_map_from_to(fc, data),
+        lambda: coord_map.crop(fc, data),
+        lambda: coord_map.coord_map(fc.fn),
+    ):
+        with pytest.raises(coord_map.UndefinedMapException):
+            undefined()
+    with pytest.raises(coord_map.AxisMismatchException):
+        coord_map.compose((1, 2, 3), (2, 1, 0))
+
+
+def test_tops_tell_where_they_come_from():
+    data = L.Input(shape={"dim": [1, 3, 8, 8]})
+    one, two = L.Slice(data, ntop=2, axis=1, slice_point=1)
+    assert (two.n, two.fn.ntop, two.fn.type_name) == (1, 2, "Slice") and two.fn.inputs == (data,)
+    assert one.fn.params == {"axis": 1, "slice_point": 1}
+    assert caffe.net_spec.param_name_dict()["BatchNorm"] == "batch_norm"
+    message = pb.LayerParameter()
+    caffe.net_spec.assign_proto(message, "convolution_param", {"kernel_size": 3})
+    assert list(message.convolution_param.kernel_size) == [3]
