@@ -62,6 +62,14 @@ COMMANDS = {
     "train_stages": ("fcnkit.tools.train_stages", "train FCN-32s, 16s and 8s in one go"),
     "infer": ("fcnkit.tools.infer", "segment images: masks, overlays, scores"),
     "score": ("fcnkit.tools.score", "score a network or a folder of masks"),
+    "compare_models": (
+        "fcnkit.tools.compare_models",
+        "compare two models' scores and masks on images",
+    ),
+    "compare_engines": (
+        "fcnkit.tools.compare_engines",
+        "run a net or solver on BVLC Caffe and torchcaffe and compare",
+    ),
     "preview": ("fcnkit.tools.preview", "show DIGITS extensions on scores or on a network"),
     "demo": ("fcnkit.tools.demo", "run the whole chain on generated shapes and write a report"),
 }

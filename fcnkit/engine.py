@@ -37,7 +37,7 @@ def name():
         return chosen
     if chosen:
         raise InputError(f"{VARIABLE} is {chosen!r}; expected bvlc or torch")
-    return "bvlc" if _has_bvlc() else "torch"
+    return "bvlc" if has_bvlc() else "torch"
 
 
 def load():
@@ -71,7 +71,8 @@ def load_export():
     return importlib.import_module("torchcaffe.export")
 
 
-def _has_bvlc():
+def has_bvlc():
+    """Whether `import caffe` finds BVLC Caffe in this Python."""
     # A folder called `caffe` in the way is a namespace package (no origin), not pycaffe; and
     # torchcaffe lends its module under that name to Python layers that import caffe.
     loaded = sys.modules.get("caffe")

@@ -1,17 +1,17 @@
-#!/usr/bin/env python3
-"""Runs networks on the chosen engine and saves every blob, parameter and gradient.
+"""What is run on each engine when two are compared: `python -m fcnkit.engine_runs JOB.json`.
 
-The half of `compare_engines` that both engines run: same weights, same inputs and same gradients at
-the outputs, all from the names of what they fill, so that nothing has to travel between the two.
+Both get the same weights, the same inputs and the same gradients at the outputs, all from the names
+of what they fill, so that nothing has to travel between the two. Everything that a net or a solver
+then holds goes into a NumPy archive.
 """
 
-import argparse
+import json
 import sys
 import zlib
 
 import numpy as np
 
-from caffeformat import read_net
+from caffeformat import read_net, read_solver, write_text
 from fcnkit import engine
 
 # Layers whose second bottom holds class indices.
@@ -45,12 +45,16 @@ def fill_parameters(net, message):
             blob.data[...] = values
 
 
-def fill_inputs(net, message):
+def fill_inputs(net, message, turn=0):
     """Random inputs: integers below the number of classes where a loss or accuracy reads labels."""
-    labels = {layer.bottom[1]: layer for layer in message.layer if layer.type in _LABELLED}
+    labels = {
+        layer.bottom[1]: layer
+        for layer in message.layer
+        if layer.type in _LABELLED and len(layer.bottom) > 1
+    }
     for name in net.inputs:
         blob = net.blobs[name]
-        values = random_values(name, tuple(blob.shape))
+        values = random_values(f"{name}@{turn}" if turn else name, tuple(blob.shape))
         if name in labels:
             layer = labels[name]
             axis = (
@@ -61,14 +65,13 @@ def fill_inputs(net, message):
         blob.data[...] = values
 
 
-def run_net(path, phase, weights=None, backward=True):
+def run_net(path, phase, weights=None, backward=True, allow_python=()):
     """{key: array} of one pass: data:BLOB, diff:BLOB, param:LAYER:I, paramdiff:LAYER:I.
 
     `weights` is a caffemodel; without one the parameters are random.
     """
-    caffe = engine.load()
     message = read_net(path)
-    net = caffe.Net(str(path), getattr(caffe, phase))
+    net = engine.open_net(path, phase, allow_python=allow_python)
     if weights:
         net.copy_from(str(weights))
     else:
@@ -91,17 +94,61 @@ def run_net(path, phase, weights=None, backward=True):
     return found
 
 
+def run_solver(path, steps, start, weights=None, state=None, allow_python=()):
+    """{key: array} of `steps` training steps: step:BLOB of the outputs (one row a step), param:...
+
+    It begins with `weights`, with the solver state `state`, or with what the fillers give, and the
+    weights that it begins with are saved as `start`.
+    """
+    solver = engine.open_solver(path, allow_python)
+    if weights:
+        solver.net.copy_from(str(weights))
+    if state:
+        solver.restore(str(state))
+    solver.net.save(str(start))
+    message = training_net(path)
+    rows = {name: [] for name in solver.net.outputs}
+    for turn in range(steps):
+        fill_inputs(solver.net, message, turn)
+        solver.step(1)
+        for name, values in rows.items():
+            values.append(solver.net.blobs[name].data.copy().ravel())
+    found = {f"step:{name}": np.array(values) for name, values in rows.items()}
+    for layer, blobs in solver.net.params.items():
+        for index, blob in enumerate(blobs):
+            found[f"param:{layer}:{index}"] = blob.data.copy()
+    return found
+
+
+def quiet_solver(path, target):
+    """Write the solver at `path` to `target` without its tests and snapshots."""
+    solver = read_solver(path)
+    for field in ("test_interval", "test_iter", "test_state", "test_net", "test_net_param"):
+        solver.ClearField(field)
+    solver.snapshot, solver.snapshot_after_train = 0, False
+    write_text(target, solver)
+
+
+def training_net(path):
+    """The net that the solver at `path` trains, as a message with the layers of all phases."""
+    solver = read_solver(path)
+    for field in ("train_net_param", "net_param"):
+        if solver.HasField(field):
+            return getattr(solver, field)
+    return read_net(solver.train_net or solver.net)
+
+
 def main(argv=None):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--phase", choices=("TRAIN", "TEST"), default="TEST")
-    parser.add_argument("--weights", help="caffemodel; random weights without it")
-    parser.add_argument("--forward-only", action="store_true")
-    parser.add_argument("nets", nargs="+", help="NET.prototxt; writes NET.ENGINE.npz for each")
-    args = parser.parse_args(argv)
-    for path in args.nets:
-        arrays = run_net(path, args.phase, args.weights, not args.forward_only)
-        np.savez(f"{path}.{engine.name()}.npz", **arrays)
+    """Run the jobs of a JSON file: a list of {"kind", "out" and the arguments of run_<kind>}."""
+    (path,) = sys.argv[1:] if argv is None else argv
+    with open(path, encoding="utf-8") as file:
+        jobs = json.load(file)
+    engine.use_device()
+    for job in jobs:
+        run = {"net": run_net, "solver": run_solver}[job.pop("kind")]
+        out = job.pop("out")
+        np.savez(out, **run(**job))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -85,6 +85,11 @@ class Segmenter:
         """The class of highest score at every pixel of `image`: H x W uint8."""
         return self.map_of(self.scores(image, name), image.shape[:2])
 
+    def segment(self, image, name="image"):
+        """(scores, class map) of `image`, as `scores` and `class_map` give them."""
+        scores = self.scores(image, name)
+        return scores, self.map_of(scores, image.shape[:2])
+
     def map_of(self, scores, shape):
         """The class map of `scores` (C x h x w) at `shape` (height, width), uint8."""
         if len(scores) > 255:

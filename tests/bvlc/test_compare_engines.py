@@ -1,28 +1,67 @@
-"""The measure that compare_engines prints."""
+"""`fcnkit compare_engines`: nets and trainings that a user brings, on both engines."""
 
-import numpy as np
+import json
+import re
+import shutil
+
 import pytest
-from compare_engines import largest_difference
 
-NAN, INF = float("nan"), float("inf")
+from caffeformat import read_caffemodel, write_caffemodel
+from fcnkit import cli
+from fcnkit.tools import compare_engines
+
+pytest.importorskip("torch")
+pytestmark = pytest.mark.full
 
 
-@pytest.mark.parametrize(
-    "ours, theirs, expected",
-    [
-        ([1.0, 2.0], [1.0, 2.0], 0),
-        ([1.0, 2.0 + 2e-4], [1.0, 2.0], 0.95e-4),
-        ([100.0, 2e-4], [100.0, 0.0], 1.9e-4),  # measured against 1% of 100
-        ([5e-6], [0.0], 0),
-        ([1.0, NAN, INF], [1.0, NAN, INF], 0),
-        ([1.0, NAN], [1.0, 2.0], INF),
-        ([1.0, 2.0], [1.0, NAN], INF),
-        ([INF], [1.0], INF),
-        ([1.0, INF], [2.0, INF], 0.499995),  # an infinite element does not hide the others
-        ([1.0], [1.0, 1.0], INF),
-        ([], [], 0),
-    ],
-)
-def test_difference_is_relative_to_the_element_or_a_part_of_the_largest(ours, theirs, expected):
-    found = largest_difference(np.array(ours), np.array(theirs))
-    assert found == pytest.approx(expected, rel=1e-6)
+@pytest.fixture
+def run_folder(golden, tmp_path, monkeypatch):
+    """A folder with net, solver and weights, which becomes the current one."""
+    for name in ("net.prototxt", "solver.prototxt", "start.caffemodel"):
+        shutil.copy(golden / "training/sgd_fixed" / name, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(root, *arguments):
+    return cli.run_module(compare_engines, [*map(str, arguments), "--root", str(root)])
+
+
+def test_a_net_with_its_weights_agrees_in_values_and_gradients(bvlc_root, run_folder, capsys):
+    arguments = ["net.prototxt", "start.caffemodel", "--phase", "TRAIN", "--json", "found.json"]
+    assert run(bvlc_root, *arguments) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"upscore:0 +5x1x16x16 +\S+ +\S+ +\S+ +\S+\n", said)
+    assert "largest relative difference" in said
+    rows = json.loads((run_folder / "found.json").read_text())
+    assert {row["kind"] for row in rows} == {"data", "diff", "param", "paramdiff"}
+
+
+def test_a_training_agrees_step_by_step_and_leaves_nothing(bvlc_root, run_folder, capsys):
+    before = sorted(run_folder.iterdir())
+    assert run(bvlc_root, "solver.prototxt", "--steps", 5) == 0
+    assert re.search(r"loss +5x1 ", capsys.readouterr().out)
+    assert sorted(run_folder.iterdir()) == before
+
+
+def test_what_differs_is_marked_and_gives_1(bvlc_root, run_folder, capsys, monkeypatch):
+    weights = read_caffemodel(run_folder / "start.caffemodel")
+    run_on = compare_engines.engine_comparison._run
+
+    def other_weights(name, jobs, *rest):
+        if name == "bvlc":
+            changed = {layer: [blob * 1.001 for blob in weights[layer]] for layer in weights}
+            write_caffemodel(run_folder / "other.caffemodel", changed)
+            jobs = [{**job, "weights": str(run_folder / "other.caffemodel")} for job in jobs]
+        run_on(name, jobs, *rest)
+
+    monkeypatch.setattr(compare_engines.engine_comparison, "_run", other_weights)
+    assert run(bvlc_root, "net.prototxt", "start.caffemodel") == 1
+    assert re.search(r"score .*<--", capsys.readouterr().out)
+
+
+def test_what_an_engine_says_about_a_wrong_net_is_told(bvlc_root, run_folder, capsys):
+    text = (run_folder / "net.prototxt").read_text()
+    (run_folder / "net.prototxt").write_text(text.replace("num_output", "num_outptu"))
+    assert run(bvlc_root, "net.prototxt") == 1
+    assert "num_output" in capsys.readouterr().err

@@ -1,0 +1,178 @@
+"""The same net or training on BVLC Caffe and on torchcaffe, and how far apart they come out."""
+
+import collections
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+from caffeformat import InputError, pb
+from caffeformat.files import read_bytes
+from fcnkit import engine, engine_runs
+
+# Differences count against the array's own size: an element below this part of the largest is noise
+# of the terms that cancelled in it.
+NOISE_FLOOR = 0.01
+
+Row = collections.namedtuple("Row", "kind name shape absolute difference")
+Row.__doc__ = """One array of both engines: what it is (`data` or `diff` of a blob, `param` or
+`paramdiff`, `step`: an output in every step), its name, its shape, the largest |difference| and the
+largest relative one (see `largest_difference`)."""
+
+_REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def largest_difference(ours, theirs):
+    """Largest |ours - theirs| relative to max(|theirs|, 1% of the array's largest).
+
+    Differences up to 1e-5 count as none; other shapes and NaN on one side alone are infinite.
+    """
+    if ours.shape != theirs.shape:
+        return np.inf
+    if not ours.size:
+        return 0.0
+    ours, theirs = ours.astype(np.float64), theirs.astype(np.float64)
+    same = (ours == theirs) | (np.isnan(ours) & np.isnan(theirs))
+    size = np.abs(theirs)
+    noise = NOISE_FLOOR * size[np.isfinite(size)].max(initial=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        excess = np.where(same, 0, np.maximum(np.abs(ours - theirs) - 1e-5, 0))
+        relative = excess / np.maximum(size, noise)
+    largest = np.where(excess == 0, 0, relative).max()
+    return float(np.inf if np.isnan(largest) else largest)
+
+
+def largest_absolute(ours, theirs):
+    """Largest |ours - theirs|; other shapes and NaN on one side alone are infinite."""
+    if ours.shape != theirs.shape:
+        return np.inf
+    same = (ours == theirs) | (np.isnan(ours) & np.isnan(theirs))
+    with np.errstate(invalid="ignore"):
+        apart = np.abs(ours.astype(np.float64) - theirs.astype(np.float64))
+    largest = np.where(same, 0, apart).max(initial=0)
+    return float(np.inf if np.isnan(largest) else largest)
+
+
+def compare_nets(paths, phase="TEST", weights=None, backward=True, root=None, allow_python=()):
+    """{path: list of `Row`} of one pass through each net, of its blobs, parameters and gradients.
+
+    `weights` is a caffemodel; without one the parameters are random, and the same in both.
+    """
+    jobs = [
+        {
+            "kind": "net", "path": os.fspath(path), "phase": phase, "backward": backward,
+            "weights": weights and os.fspath(weights), "allow_python": list(allow_python),
+        }
+        for path in paths
+    ]  # fmt: skip
+    shared = [*paths, *([weights] if weights else [])]
+    with tempfile.TemporaryDirectory(prefix="fcnkit-engines-") as folder:
+        for name in ("torch", "bvlc"):
+            _run(name, jobs, folder, shared, root)
+        return {path: _rows(folder, number) for number, path in enumerate(paths)}
+
+
+def compare_solvers(path, steps, weights=None, state=None, root=None, allow_python=()):
+    """List of `Row` of a training of `steps` steps; tests and snapshots of the solver are left out.
+
+    It begins with the caffemodel `weights` or the solver state `state`; without them with what
+    torchcaffe's fillers give. Nets without data layers get random inputs, the same in both.
+    """
+    with tempfile.TemporaryDirectory(prefix="fcnkit-engines-") as folder:
+        quiet, start = (os.path.join(folder, name) for name in ("solver.prototxt", "start"))
+        engine_runs.quiet_solver(path, quiet)
+        job = {
+            "kind": "solver", "path": quiet, "steps": steps, "allow_python": list(allow_python),
+            "weights": weights and os.fspath(weights), "state": state and os.fspath(state),
+        }  # fmt: skip
+        shared = [name for name in (path, weights, state) if name]
+        _run("torch", [{**job, "start": f"{start}.caffemodel"}], folder, shared, root)
+        if not state:
+            job["weights"] = f"{start}.caffemodel"
+        _run("bvlc", [{**job, "start": f"{start}.bvlc.caffemodel"}], folder, shared, root)
+        return _rows(folder, 0)
+
+
+def random_layers(net):
+    """Names of layers that draw random numbers, of which the engines have different ones.
+
+    `net` is a NetParameter; layers count that do so in the phase TRAIN.
+    """
+    found = []
+    for layer in net.layer:
+        transform = layer.transform_param
+        draws = (
+            layer.type == "Dropout"
+            or transform.mirror
+            or transform.crop_size
+            or layer.image_data_param.shuffle
+            or layer.hdf5_data_param.shuffle
+            or layer.data_param.rand_skip
+            or layer.pooling_param.pool == pb.PoolingParameter.STOCHASTIC
+            or any(f.type != "constant" for f in layer.dummy_data_param.data_filler)
+        )
+        if draws:
+            found.append(layer.name)
+    return found
+
+
+def _rows(folder, number):
+    """`Row`s of the archives that job `number` left for both engines."""
+    files = (os.path.join(folder, f"{name}.{number}.npz") for name in ("torch", "bvlc"))
+    with np.load(next(files)) as ours, np.load(next(files)) as theirs:
+        rows = []
+        for key in dict.fromkeys([*theirs.files, *ours.files]):
+            if key in ours.files and key in theirs.files:
+                one, other = ours[key], theirs[key]
+                found = largest_absolute(one, other), largest_difference(one, other)
+            else:
+                found = np.inf, np.inf
+            shape = theirs[key].shape if key in theirs.files else ours[key].shape
+            rows.append(Row(*key.split(":", 1), tuple(shape), *found))
+    return rows
+
+
+def _run(name, jobs, folder, shared, root):
+    """Run `jobs` on engine `name` in a process of its own, results into `folder`."""
+    for number, job in enumerate(jobs):
+        job["out"] = os.path.join(folder, f"{name}.{number}.npz")
+    file = os.path.join(folder, f"{name}.json")
+    with open(file, "w", encoding="utf-8") as target:
+        json.dump(jobs, target)
+    folders = {os.path.dirname(os.path.abspath(path)) for path in shared} | {folder}
+    command = [*_python(name, sorted(folders), root), "-m", "fcnkit.engine_runs", file]
+    environment = {**os.environ, engine.VARIABLE: name, "GLOG_minloglevel": "1"}
+    process = subprocess.run(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    if process.returncode:
+        said = process.stdout.strip().splitlines()[-25:]
+        raise InputError(f"the engine {name!r} failed:\n" + "\n".join(said))
+
+
+def _python(name, folders, root):
+    """The command that starts Python with engine `name`, `folders` at hand."""
+    if name == "torch":
+        return [sys.executable]
+    script = os.path.join(_REPOSITORY, "scripts", "bvlc_run.sh")
+    root = root or os.environ.get("FCNKIT_BVLC_ROOT")
+    if root is None and engine.has_bvlc():
+        return [sys.executable]
+    root = root or os.path.join(_REPOSITORY, ".bullseye")
+    if not os.path.exists(script) or not os.path.isdir(root):
+        raise InputError(
+            f"BVLC Caffe is neither installed here nor in {root}: make a folder with it by "
+            "scripts/setup_bvlc_caffe.sh of this project's repository, and name it with --root"
+        )
+    shared = [word for folder in folders for word in ("-b", folder)]
+    return [script, *shared, root, "env", f"PYTHONPATH={_REPOSITORY}", "python3"]
+
+
+def is_solver(path):
+    """Whether the text file at `path` is a solver and not a net."""
+    text = read_bytes(path).decode("utf-8", "replace")
+    return re.search(r"^\s*layers?\s*:?\s*\{", text, re.MULTILINE) is None

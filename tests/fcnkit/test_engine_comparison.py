@@ -1,0 +1,72 @@
+"""The measures that compare_engines prints, and what it compares."""
+
+import numpy as np
+import pytest
+
+from caffeformat import parse_text, pb, read_solver
+from fcnkit.engine_comparison import (
+    is_solver,
+    largest_absolute,
+    largest_difference,
+    random_layers,
+)
+from fcnkit.engine_runs import quiet_solver
+
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    "ours, theirs, expected",
+    [
+        ([1.0, 2.0], [1.0, 2.0], 0),
+        ([1.0, 2.0 + 2e-4], [1.0, 2.0], 0.95e-4),
+        ([100.0, 2e-4], [100.0, 0.0], 1.9e-4),  # measured against 1% of 100
+        ([5e-6], [0.0], 0),
+        ([1.0, NAN, INF], [1.0, NAN, INF], 0),
+        ([1.0, NAN], [1.0, 2.0], INF),
+        ([1.0, 2.0], [1.0, NAN], INF),
+        ([INF], [1.0], INF),
+        ([1.0, INF], [2.0, INF], 0.499995),  # an infinite element does not hide the others
+        ([1.0], [1.0, 1.0], INF),
+        ([], [], 0),
+    ],
+)
+def test_difference_is_relative_to_the_element_or_a_part_of_the_largest(ours, theirs, expected):
+    found = largest_difference(np.array(ours), np.array(theirs))
+    assert found == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_absolute_difference_passes_over_what_is_not_finite_in_both():
+    assert largest_absolute(np.array([1.0, NAN, INF]), np.array([1.5, NAN, INF])) == 0.5
+    assert largest_absolute(np.array([1.0, NAN]), np.array([1.0, 2.0])) == INF
+    assert largest_absolute(np.array(1.0), np.array(3.0)) == 2
+    assert largest_absolute(np.zeros(2), np.zeros(3)) == INF
+
+
+def test_nets_and_solvers_are_told_apart(tmp_path):
+    net, solver = tmp_path / "net.prototxt", tmp_path / "solver.prototxt"
+    net.write_text('name: "n"\nlayer {\n type: "ReLU" }')
+    solver.write_text('net: "net.prototxt"\nbase_lr: 0.1')
+    assert (is_solver(net), is_solver(solver)) == (False, True)
+
+
+def test_a_compared_training_neither_tests_nor_leaves_snapshots(tmp_path):
+    path = tmp_path / "solver.prototxt"
+    path.write_text('net: "n" test_iter: 3 test_interval: 5 snapshot: 2 type: "Adam"')
+    quiet_solver(path, tmp_path / "quiet.prototxt")
+    solver = read_solver(tmp_path / "quiet.prototxt")
+    assert (solver.net, solver.type) == ("n", "Adam")
+    assert not solver.test_iter
+    assert not solver.HasField("test_interval")
+    assert (solver.snapshot, solver.snapshot_after_train) == (0, False)
+
+
+def test_layers_that_draw_random_numbers_are_named():
+    text = """
+    layer { name: "data" type: "Data" transform_param { mirror: true } }
+    layer { name: "conv" type: "Convolution" }
+    layer { name: "drop" type: "Dropout" }
+    layer { name: "dummy" type: "DummyData" dummy_data_param { data_filler { type: "gaussian" } } }
+    layer { name: "fixed" type: "DummyData" dummy_data_param { data_filler { type: "constant" } } }
+    """
+    assert random_layers(parse_text(text, pb.NetParameter)) == ["data", "drop", "dummy"]

@@ -1,0 +1,104 @@
+#!/usr/bin/env python3
+"""Compare two models on images: their scores, their masks and the IoU between them."""
+
+import os
+import sys
+
+from PIL import Image
+from tqdm import tqdm
+
+from caffeformat import InputError
+from caffeformat.files import atomic_write
+from fcnkit import cli, comparison
+from fcnkit.export.onnx_segmenter import OnnxSegmenter
+from fcnkit.inference import Segmenter
+from fcnkit.preprocessing import Preprocessor, parse_mean
+from fcnkit.reports import write_json
+from fcnkit.scoring import names_for
+from fcnkit.segment_files import find_images
+from fcnkit.tools import options
+
+
+def add_arguments(parser):
+    """Declare the command's arguments."""
+    parser.add_argument("images", nargs="+", help="images, or folders of them")
+    for which in ("first", "second"):
+        parser.add_argument(
+            f"--{which}",
+            nargs="+",
+            required=True,
+            metavar="FILE",
+            help="NET.prototxt WEIGHTS.caffemodel, or MODEL.onnx",
+        )
+    group = parser.add_argument_group("networks (an ONNX model that takes images needs none)")
+    group.add_argument("--mean", help="subtracted: B,G,R or mean.binaryproto or mean.txt (none)")
+    group.add_argument("--input-scale", type=float, default=1.0, help="multiplied after it (1)")
+    group.add_argument("--channels", choices=("BGR", "RGB"), default="BGR", help="the nets' (BGR)")
+    group.add_argument("--output-blob", help="blob with the classes' scores (score)")
+    options.add_engine(group)
+    group = parser.add_argument_group("results")
+    options.add_classes(group)
+    group.add_argument(
+        "--worst", type=options.positive(int), default=5, metavar="N", help="images to list (5)"
+    )
+    group.add_argument("--sheet", metavar="FILE", help="PNG of the images that differ most")
+    group.add_argument("--json", metavar="FILE", help="write everything as JSON")
+    group.add_argument("--force", action="store_true", help="overwrite these files")
+    group.add_argument(
+        "--at-least",
+        type=float,
+        metavar="SHARE",
+        help="end with 1 where a smaller share of the pixels (0 to 1) has the same class",
+    )
+
+
+def run(args):
+    """Compare, print the table, write what was asked for."""
+    for path in filter(None, (args.sheet, args.json)):
+        if os.path.exists(path) and not args.force:
+            raise InputError(f"{path} is there already: choose another name, or say --force")
+    if args.at_least is not None and not 0 <= args.at_least <= 1:
+        raise InputError(f"--at-least {args.at_least:g}: expected a share from 0 to 1")
+    args.run_folder = args.digits_model = None  # for names_and_palette
+    names, palette = options.names_and_palette(args)
+    images = find_images(args.images)
+    first, second = (_model(args, files) for files in (args.first, args.second))
+    with tqdm(total=len(images), unit="image", leave=False) as bar:
+        found = comparison.compare(first, second, images, args.worst, bar.update)
+    for model, files in ((first, args.first), (second, args.second)):
+        if model.unmatched:
+            print(options.unmatched_warning(model, files[-1]), file=sys.stderr)
+    if found.largest("largest") is not None:
+        names = names_for(found.board.matrix.n, names)
+    print("\n".join(comparison.table(found, names)))
+    if args.json:
+        write_json(args.json, comparison.as_dict(found, names))
+    if args.sheet:
+        with atomic_write(args.sheet) as file:
+            Image.fromarray(comparison.sheet(found, palette)).save(file, format="PNG")
+    if args.at_least is not None and found.equal < args.at_least:
+        print(
+            f"error: {100 * found.equal:.4f}% of the pixels have the same class; expected at least "
+            f"{100 * args.at_least:.4f}%",
+            file=sys.stderr,
+        )
+        return 1
+    return 0
+
+
+def _model(args, files):
+    mean = parse_mean(args.mean) if args.mean else None
+    preprocessor = Preprocessor(mean, args.input_scale, args.channels)
+    if len(files) == 1 and files[0].endswith(".onnx"):
+        return OnnxSegmenter(files[0], preprocessor, args.output_blob)
+    if len(files) != 2:
+        raise InputError(
+            f"{' '.join(files)}: a model is NET.prototxt WEIGHTS.caffemodel, or MODEL.onnx"
+        )
+    return Segmenter(
+        *files, preprocessor, args.output_blob, gpu=args.gpu, allow_python=args.allow_python
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run_module(sys.modules[__name__]))
