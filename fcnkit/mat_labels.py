@@ -11,6 +11,7 @@
 """
 
 import io
+import math
 import os
 
 import numpy as np
@@ -107,7 +108,7 @@ def _variable(source, name, variable):
                 name,
                 f"expected the variable {variable}, found {', '.join(shapes) or 'none'}",
             )
-        size = int(np.prod(shapes[variable], dtype=object))
+        size = math.prod(shapes[variable])
         if size > _MOST_BYTES:
             raise FormatError(name, f"refused: {variable} claims {size} values")
         return loadmat(io.BytesIO(data), variable_names=[variable])[variable], name

@@ -7,6 +7,7 @@ pickles are read by `plain_pickle`: what they name is not looked up, so nothing 
 
 import collections
 import io
+import math
 import os
 import pickle
 import zipfile
@@ -197,7 +198,7 @@ def _view(values, offset, shape, strides, name, path):
     """A tensor's array, from its place in a storage; the place is checked against the values."""
     sane = isinstance(shape, tuple) and isinstance(strides, tuple) and len(shape) == len(strides)
     sane = sane and all(isinstance(n, int) and n >= 0 for n in (offset, *shape, *strides))
-    count = int(np.prod(shape, dtype=object)) if sane else -1
+    count = math.prod(shape) if sane else -1
     last = offset + sum((n - 1) * stride for n, stride in zip(shape, strides)) if sane else 0
     if not 0 <= count <= values.size or (count and last >= values.size):
         raise FormatError(path, f"tensor {name!r} lies outside of its values: damaged")

@@ -1,5 +1,7 @@
 """What the readers of state dicts share: bytes as numbers, numbers as tensors."""
 
+import math
+
 import numpy as np
 
 from caffeformat import FormatError
@@ -22,7 +24,7 @@ def values_of(span, dtype):
 
 def shaped(source, name, values, shape):
     """`values` in `shape`; `FormatError` where their number is another."""
-    if any(n < 0 for n in shape) or int(np.prod(shape, dtype=object)) != values.size:
+    if any(n < 0 for n in shape) or math.prod(shape) != values.size:
         raise FormatError(
             source, f"tensor {name!r} has {values.size} values, which is no shape {tuple(shape)}"
         )

@@ -78,10 +78,12 @@ def test_the_list_is_complete_and_well_formed():
         "VGG_ILSVRC_16_layers",
         "ResNet-50",
     } <= set(names)
-    assert len(names) == len(set(names)) == 12
+    assert len(names) == len(set(names)) == 27
     for download in downloads.known_downloads():
         assert re.fullmatch(r"https?://\S+", download.url)
-        assert re.fullmatch(r"|md5:[0-9a-f]{32}|sha1:[0-9a-f]{40}", download.checksum)
+        assert re.fullmatch(
+            r"|md5:[0-9a-f]{32}|sha1:[0-9a-f]{40}|sha256:[0-9a-f]{8,64}", download.checksum
+        )
         assert re.fullmatch(r"[\w.-]+", download.file)
 
 
@@ -127,6 +129,15 @@ def test_a_wrong_file_is_kept_unless_forced(listed, tmp_path):
     assert (tmp_path / "thing.bin").read_bytes() == b"mine"
     downloads.fetch("Thing", tmp_path, force=True)
     assert (tmp_path / "thing.bin").read_bytes() == CONTENT
+
+
+def test_the_first_digits_of_a_checksum_decide_where_no_more_are_published(tmp_path):
+    (tmp_path / "a").write_bytes(CONTENT)
+    digits = hashlib.sha256(CONTENT).hexdigest()
+    thing = downloads.Download("a", "a", "", f"sha256:{digits[:8]}", "", "")
+    assert downloads.wrong_checksum(tmp_path / "a", thing) is None
+    (tmp_path / "a").write_bytes(CONTENT[:-1])
+    assert digits[:8] in downloads.wrong_checksum(tmp_path / "a", thing)
 
 
 def test_a_local_file_is_taken_by_its_checksum(listed, server, tmp_path):
