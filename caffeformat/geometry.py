@@ -208,13 +208,15 @@ def receptive_fields(net):
 def _field_above(layer, up, seen):
     first = seen[0]
     placed = up.then(CoordMap(up.axis, first.stride, first.center))
-    count = len(placed.scale)
+    # Some paths tell the axes apart, others not.
+    count = max(len(placed.scale), *(len(field.size) for field in seen))
     sizes = []
     for axis, reach in enumerate(_reach(layer, count)):
         largest = max(_each(field.size, count)[axis] for field in seen)
         step = max(_each(field.stride, count)[axis] for field in seen)
         sizes.append(math.ceil(largest + (reach - 1) * step))
-    return ReceptiveField(tuple(sizes), placed.scale, placed.shift)
+    scale, shift = _each(placed.scale, count), _each(placed.shift, count)
+    return ReceptiveField(tuple(sizes), tuple(scale), tuple(shift))
 
 
 def _reach(layer, count):

@@ -14,14 +14,15 @@ from caffeformat import InputError, pb
 
 from . import auto_surgery_crops as crops
 from .auto_surgery_heads import Head, set_offsets
-from .auto_surgery_stages import dilate, find_stages
+from .auto_surgery_stages import dilate, find_stages, joins_apart
 from .auto_surgery_trunk import bottlenecks, take_trunk
 
-FCN = collections.namedtuple("FCN", "net image trunk stages changes pad")
+FCN = collections.namedtuple("FCN", "net image classifier dropped stages changes pad")
 FCN.__doc__ = """An FCN made of a classifier: `net`, its deploy net, which ends in the scores of
-every pixel; `image`, the name of its input; `trunk`, what was kept of the classifier; `stages`,
-those whose features are scored, coarsest first; `changes`, what happened to layers ({name: text});
-`pad`, by how many pixels the image is padded beyond the classifier's own padding."""
+every pixel; `image`, the name of its input; `classifier`, the layers that were kept,
+as they were; `dropped`, the others ((name, reason)); `stages`, those whose features are scored,
+coarsest first; `changes`, what happened to layers ({name: text}); `pad`, by how many pixels the
+image is padded beyond the classifier's own padding."""
 
 
 def fcn_from_classifier(
@@ -46,11 +47,11 @@ def fcn_from_classifier(
     if dilated:
         if skips:
             raise InputError("dilation needs no skips: give the one or the other")
-        for name, text in dilate(trunk.net, stride).items():
-            changes[name] = f"{changes[name]}, {text}" if name in changes else text
+        _add(changes, dilate(trunk.net, stride))
         chosen = [stages[-1]._replace(stride=stride)]
     elif stride < stages[-1].stride:
         chosen += _skips(trunk, stages[:-1], stride, skips)
+    _add(changes, joins_apart(trunk.net))
     _score_new_classes(trunk, classes, keep_scores, changes)
     chosen[0] = chosen[0]._replace(blob=trunk.net.layer[-1].top[0])
     return _grow(trunk, classes, chosen, changes, pad)
@@ -79,11 +80,17 @@ def _grow(trunk, classes, chosen, changes, pad):
     else:
         own = padding.own[0]
         text = f"pads by {own + pad} ({own} of its own)" if own else f"pads by {pad}"
-        changes[padding.layer] = ", ".join(filter(None, [changes.get(padding.layer), text]))
+        _add(changes, {padding.layer: text})
     set_offsets(net)
     changes.update(head.made)
     net.name = f"FCN-{net.name or 'classifier'}"
-    return FCN(net, trunk.image, trunk, chosen, changes, pad)
+    return FCN(net, trunk.image, trunk.classifier, trunk.dropped, chosen, changes, pad)
+
+
+def _add(changes, texts):
+    """Add to what is told of layers in `changes`."""
+    for name, text in texts.items():
+        changes[name] = f"{changes[name]}, {text}" if name in changes else text
 
 
 def _check_stride(trunk, stages, stride, dilated):
@@ -95,7 +102,7 @@ def _check_stride(trunk, stages, stride, dilated):
     if dilated and stride == strides[-1]:
         raise InputError(
             f"stride {stride}: the features of {name} are no coarser, there is nothing to dilate; "
-            f"choose a smaller stride ({', '.join(map(str, strides[:-1]))})"
+            f"finer ones have stride {', '.join(map(str, strides[:-1])) or 'none'}"
         )
 
 
@@ -147,7 +154,7 @@ def _score_new_classes(trunk, classes, keep, changes):
                 f'layer "{layer.name}": scores {outputs} classes, {classes} were asked for: keep '
                 f"scores with --classes {outputs}, or let new ones start at zero"
             )
-        changes[layer.name] = ", ".join(filter(None, [changes.get(layer.name), "kept as scores"]))
+        _add(changes, {layer.name: "kept as scores"})
         return
     old = layer.name
     names = {blob for other in trunk.net.layer for blob in (other.name, *other.top)}
@@ -170,7 +177,7 @@ def name_fillers(fcn):
     For an `FCN` without weights. New scores keep starting at zero: what they read is not zero, so
     that they learn all the same.
     """
-    old = {layer.name for layer in fcn.trunk.classifier.layer}
+    old = {layer.name for layer in fcn.classifier.layer}
     for layer in fcn.net.layer:
         param, is_old = layer.convolution_param, layer.name in old
         if layer.type == "Convolution" and is_old and not param.HasField("weight_filler"):

@@ -31,7 +31,7 @@ def rows(fcn):
         offset = " x ".join(map(str, layer.crop_param.offset)) if layer.type == "Crop" else ""
         found.append(Row(layer.name, notes[layer.name], *_place(layer, fields), offset))
     found += _kept_row(kept, fields)
-    return found + [Row(name, f"dropped: {why}", "", "", "") for name, why in fcn.trunk.dropped]
+    return found + [Row(name, f"dropped: {why}", "", "", "") for name, why in fcn.dropped]
 
 
 def format_table(fcn):

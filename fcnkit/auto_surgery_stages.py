@@ -56,6 +56,22 @@ def dilate(net, stride):
     return {name: text for name, text in changes.items() if text}
 
 
+def joins_apart(net):
+    """{layer: text} for layers of `net` that join branches whose pixels do not lie together.
+
+    No crop can align what the classifier itself joins apart; the first branch is what counts.
+    """
+    fields = geometry.receptive_fields(net)
+    found = {}
+    for layer in net.layer:
+        centers = [fields[blob].center for blob in layer.bottom if blob in fields]
+        pairs = [center * (2 // len(center)) for center in centers]
+        apart = max((abs(a - b) for pair in pairs[1:] for a, b in zip(pairs[0], pair)), default=0)
+        if apart:
+            found[layer.name] = f"joins branches that lie {float(apart):g} pixels apart"
+    return found
+
+
 def _spread(layer, factor, wanted):
     """Dilate one layer whose bottom is `factor` times denser, so that its top is `wanted` times."""
     is_pooling = layer.type == "Pooling"

@@ -124,7 +124,7 @@ def test_auxiliary_heads_and_what_follows_the_scores_are_dropped():
     del net.layer[-1]
     net.layer.extend([*aux, last])
     fcn = fcn_from_classifier(net, 21, 16)
-    assert dict(fcn.trunk.dropped) == {
+    assert dict(fcn.dropped) == {
         "relu_conv10": "behind the scores",
         "pool10": "behind the scores",
         "aux": "beside the main scores",
@@ -180,6 +180,23 @@ def test_the_table_tells_what_happened_where():
     assert table["prob"].action.startswith("dropped")
     assert table["relu1_1 .. relu5_2"].action.startswith("kept")
     assert "padded by 96 pixels" in format_table(fcn)
+
+
+def test_branches_that_a_classifier_joins_apart_are_told():
+    net = parse_text(
+        f"""
+        {INPUT} {CONV.replace("kernel_size: 3", "kernel_size: 3 stride: 2 pad: 1")}
+        layer {{ name: "pool" type: "Pooling" bottom: "data" top: "pool"
+                pooling_param {{ kernel_size: 2 stride: 2 }} }}
+        layer {{ name: "both" type: "Concat" bottom: "conv" bottom: "pool" top: "both" }}
+        {FC % "both"}
+        """,
+        pb.NetParameter,
+    )
+    fcn = fcn_from_classifier(net, 3)
+    assert fcn.changes["both"] == "joins branches that lie 0.5 pixels apart"
+    aligned = fcn_from_classifier(classifier("bvlc_googlenet"), 3)
+    assert "joins" not in str(aligned.changes)
 
 
 INPUT = """layer { name: "data" type: "Input" top: "data"

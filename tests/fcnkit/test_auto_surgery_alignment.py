@@ -4,6 +4,8 @@ With kernels that average, a linear ramp has to come back as that ramp, and an i
 on average over one stride, wherever strides, kernels, paddings and rounding lie.
 """
 
+import re
+
 import numpy as np
 import pytest
 
@@ -82,8 +84,9 @@ def random_fcn(random):
         try:
             return fcn_from_classifier(classifier, 2, stride, dilated)
         except InputError as error:
-            # Nothing is learned at stride 1 yet where the first layer strides.
-            assert "have strides" in str(error)
+            # Nothing is learned at stride 1 yet where the first layer strides, and a last pooling
+            # of the whole map takes its stride with it.
+            assert re.search("have strides|nothing to dilate", str(error))
 
 
 class Averaging:
@@ -124,7 +127,8 @@ def mean_displacement(net, size, stride):
     found = []
     start = size // 2 - stride // 2
     for axis in (1, 2):
-        shape = [stride, 2 * stride, 2 * stride]
+        # Short along the lines: every stride and every gap of a dilated kernel fits in.
+        shape = [stride, 64, 64]
         shape[axis] = size
         images = np.zeros(shape, np.float32)
         for i in range(stride):
