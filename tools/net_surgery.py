@@ -135,7 +135,7 @@ def _run_auto(args):
 def _trunk_as_it_was(fcn, with_scores):
     """The classifier's layers whose weights the FCN takes over."""
     net = pb.NetParameter()
-    net.CopyFrom(fcn.trunk.classifier)
+    net.CopyFrom(fcn.classifier)
     if not with_scores:
         del net.layer[-1]
     return net
