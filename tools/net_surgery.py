@@ -100,7 +100,7 @@ def _run_auto(args):
         )
     if args.target or args.name_map:
         raise InputError("--target and --name-map are for networks that exist; --classes makes one")
-    model, model_name = _target(args.model)
+    model, model_name = options.network_file(args.model, "deploy.prototxt")
     folder = args.output or f"fcn_{model_name}"
     classifier = read_net(model)
     fcn = fcn_from_classifier(
@@ -148,7 +148,7 @@ def _mean_values(text):
 
 def _run_transplant(args):
     """Move weights into a network that exists."""
-    target_path, target_name = _target(args.target or TARGET)
+    target_path, target_name = options.network_file(args.target or TARGET, "deploy.prototxt")
     output = args.output or f"{target_name}.caffemodel"
     if os.path.exists(output) and not args.force:
         raise InputError(f"{output} exists already: use --force to replace it, or another --output")
@@ -168,16 +168,6 @@ def _run_transplant(args):
     print(f"Saving {target_name} to {output}")
     write_caffemodel(output, result.weights, target)
     _summarize(result, source_name)
-
-
-def _target(name):
-    """The path of the target's prototxt and what to call the network."""
-    if os.path.basename(name) == name and not name.endswith(".prototxt"):
-        return prototxt.path(name, "deploy.prototxt"), name
-    folder, file = os.path.split(os.path.abspath(name))
-    stem = os.path.splitext(file)[0]
-    # Files that are called alike everywhere are known by their folder.
-    return name, os.path.basename(folder) if stem in ("deploy", "train_val") else stem
 
 
 def _source(args):

@@ -1,9 +1,11 @@
 """Arguments that several commands share: a network with its weights, class names, a palette."""
 
 import argparse
+import os
 
 from caffeformat import InputError
 from caffeformat.forks import FORKS
+from fcnkit import prototxt
 from fcnkit.classes import read_class_names
 from fcnkit.datasets import default_palette
 from fcnkit.inference import Segmenter
@@ -24,6 +26,19 @@ def positive(kind):
 
     parse.__name__ = kind.__name__  # argparse names it where the text is no number
     return parse
+
+
+# Prototxts that are called alike everywhere are known by their folder.
+_NAMELESS = ("deploy", "train_val", "solver")
+
+
+def network_file(text, file):
+    """(path, name): `file` of the network `text` under prototxt/, or `text` itself, a prototxt."""
+    if os.path.basename(text) == text and not text.endswith(".prototxt"):
+        return prototxt.path(text, file), text
+    folder, own = os.path.split(os.path.abspath(text))
+    stem = os.path.splitext(own)[0]
+    return text, os.path.basename(folder) if stem in _NAMELESS else stem
 
 
 def add_network(parser):

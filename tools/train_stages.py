@@ -6,7 +6,7 @@ import os
 import sys
 
 from caffeformat import InputError
-from fcnkit import cli, prototxt
+from fcnkit import cli
 from fcnkit.reports import write_json
 from fcnkit.stages import Stage, format_stages, train_stages
 from fcnkit.tools import options
@@ -101,19 +101,9 @@ def chosen_stages(args):
         overrides = [(name, values[number]) for name, values in fields.items() if values]
         if args.seed is not None:
             overrides.append(("random_seed", args.seed))
-        name, solver = _stage(text)
+        solver, name = options.network_file(text, "solver.prototxt")
         stages.append(Stage(name, solver, {"overrides": overrides, **common}))
     return stages
-
-
-def _stage(text):
-    """(name, path of its solver) of a stage as it was given."""
-    if os.path.basename(text) == text and not text.endswith(".prototxt"):
-        return text, prototxt.path(text, "solver.prototxt")
-    folder, file = os.path.split(os.path.abspath(text))
-    stem = os.path.splitext(file)[0]
-    # Files that are called alike everywhere are known by their folder.
-    return (os.path.basename(folder) if stem == "solver" else stem), text
 
 
 def _each(args, option):
