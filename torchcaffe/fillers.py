@@ -45,12 +45,21 @@ def _constant(tensor, filler, where):
 
 @_filler("uniform")
 def _uniform(tensor, filler, where):
+    if not -math.inf < filler.min <= filler.max < math.inf:
+        raise InputError(
+            f"{where}: the uniform filler goes from min to max, found {filler.min:g} to "
+            f"{filler.max:g}."
+        )
     tensor.uniform_(filler.min, filler.max)
 
 
 @_filler("gaussian")
 def _gaussian(tensor, filler, where):
     """Normal numbers; with `sparse: n`, about n of them per output, zero elsewhere."""
+    if not 0 <= filler.std < math.inf:
+        raise InputError(
+            f"{where}: the gaussian filler needs std of 0 or more, not {filler.std:g}."
+        )
     tensor.normal_(filler.mean, filler.std)
     if filler.sparse >= 0:
         tensor.mul_(torch.full_like(tensor, min(1.0, filler.sparse / tensor.shape[0])).bernoulli_())

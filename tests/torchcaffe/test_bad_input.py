@@ -198,3 +198,18 @@ def test_a_net_that_memory_cannot_hold_is_refused_before_it_is_made(tmp_path):
     # The input alone would fit.
     assert 'InputError: layer "conv" (Convolution): its top "conv"' in ended.stderr
     assert "(80, 4, 600004, 4)" in ended.stderr and "GB of memory" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "filler, problem",
+    [
+        ('type: "uniform" min: 3 max: 0.5', "from min to max, found 3 to 0.5"),
+        ('type: "uniform" max: nan', "found 0 to nan"),
+        ('type: "gaussian" std: -1', "not -1"),
+        ('type: "gausian"', 'no filler "gausian"'),
+    ],
+)
+def test_a_filler_that_cannot_be_is_named_with_its_layer(open_net, filler, problem):
+    text = NET.replace("num_output: 4", f"num_output: 4 weight_filler {{ {filler} }}")
+    with pytest.raises(InputError, match=f'layer "conv".*{problem}'):
+        open_net(text)
