@@ -12,6 +12,7 @@ import collections
 import numpy as np
 
 from caffeformat import infer_shapes, pb
+from caffeformat.forks import bn_kind
 from caffeformat.windows import convolution_windows
 
 Parameter = collections.namedtuple("Parameter", "shape filler")
@@ -130,6 +131,23 @@ def _batch_norm(layer, bottoms):
     return [Parameter(channels, None), Parameter(channels, None), Parameter((1,), None)]
 
 
+def _bn(layer, bottoms):
+    """The forks' BN: SegNet's scale and shift, or PSPNet's slope, bias, mean and variance."""
+    param, shape = layer.bn_param, (1, bottoms[0][1], 1, 1)
+    if bn_kind(layer) == "segnet":
+        fillers = [_filler(param, "scale_filler"), _filler(param, "shift_filler")]
+    else:
+        fillers = [_filler(param, "slope_filler"), _filler(param, "bias_filler")]
+        fillers += [None, _default(1) if param.frozen else None]
+    return [Parameter(shape, filler) for filler in fillers]
+
+
+def _normalize(layer, bottoms):
+    param = layer.norm_param
+    shape = () if param.channel_shared else (bottoms[0][1],)
+    return [Parameter(shape, _filler(param, "scale_filler") or _default(1))]
+
+
 def _prelu(layer, bottoms):
     param = layer.prelu_param
     shape = () if param.channel_shared else (bottoms[0][1],)
@@ -148,6 +166,8 @@ _RULES = {
     "Scale": _scale,
     "Bias": _bias,
     "BatchNorm": _batch_norm,
+    "BN": _bn,
+    "Normalize": _normalize,
     "PReLU": _prelu,
     "Parameter": _parameter,
 }

@@ -61,3 +61,24 @@ def test_a_shape_that_nothing_tells_is_an_error_that_names_the_blob():
         net_parameters(net)
     (entry,) = net_parameters(net, {"data": (1, 3, 4, 4)})
     assert entry[1][0].shape == (2, 48)
+
+
+def test_layers_of_forks_have_the_parameters_that_the_engine_makes():
+    torchcaffe = pytest.importorskip("torchcaffe")
+    for settings in (
+        'type: "BN" bn_param { scale_filler { value: 1 } }',
+        'type: "BN" bn_param { slope_filler { value: 1 } frozen: true }',
+        'type: "Normalize" norm_param { channel_shared: false }',
+        'type: "Normalize"',
+    ):
+        made = parameters(settings, (2, 3, 4, 5))
+        net = parse_text(
+            'layer { name: "x" type: "Input" top: "x" input_param {'
+            f"shape {{ dim: 2 dim: 3 dim: 4 dim: 5 }} }} }}"
+            f'layer {{ name: "it" bottom: "x" top: "y" {settings} }}',
+            pb.NetParameter,
+        )
+        blobs = torchcaffe.Net(net_param=net, phase=torchcaffe.TEST).params["it"]
+        assert [parameter.shape for parameter in made] == [blob.shape for blob in blobs]
+        for parameter, blob in zip(made, blobs):
+            assert np.all(blob.data == (0 if parameter.filler is None else parameter.filler.value))
