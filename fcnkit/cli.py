@@ -51,7 +51,7 @@ COMMANDS = {
     ),
     "convert_weights": (
         "fcnkit.tools.convert_weights",
-        "turn a classifier's weights from PyTorch and others into Caffe's",
+        "turn a network's weights from PyTorch and others into Caffe's",
     ),
     "export": (
         "fcnkit.tools.export",

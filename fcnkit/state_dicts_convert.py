@@ -1,4 +1,4 @@
-"""A classifier's state dict into the same network as prototxt and caffemodel.
+"""A network's state dict into the same network as prototxt and caffemodel.
 
 PyTorch's networks read RGB from 0 to 1, less a mean, divided by a deviation; Caffe's read BGR from
 0 to 255 less a mean. The difference goes into the first convolution: its input channels change

@@ -1,4 +1,4 @@
-"""The classifiers whose state dicts are known, by the names of torchvision's and timm's modules.
+"""The networks whose state dicts are known, by the names of torchvision's and timm's modules.
 
 Each family reads how deep a net is from the names, so that ResNet-18 to -152 (wide and grouped
 ones too) and VGG-11 to -19, with BatchNorm or without, are the same few lines. Layers are named as
@@ -9,6 +9,8 @@ import re
 
 from caffeformat import InputError
 from caffeformat import layers as L
+
+from . import state_dicts_resnet as resnet
 
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 # torchvision's published GoogLeNet reads images from -1 to 1 (its `transform_input`).
@@ -117,58 +119,6 @@ def _pool_to_weights(b, top, prefix):
     return b.adaptive_pooling("avgpool", top, grid)
 
 
-def _resnet(b):
-    """ResNet-18 to -152 as torchvision has them, a stage's stride in its first 3x3 convolution."""
-    top = _residual_convolution(b, "conv1", "conv1", "bn1", b.n.data, stride=2)
-    top = b.max_pooling("pool1", b.relu("conv1_relu", top), 3, 2, pad=1)
-    depths = []
-    while f"layer{len(depths) + 1}.0.conv1.weight" in b.tensors:
-        stage, blocks = len(depths) + 1, 0
-        while f"layer{stage}.{blocks}.conv1.weight" in b.tensors:
-            blocks += 1
-        depths.append(blocks)
-    for stage, blocks in enumerate(depths, 2):
-        for block in range(blocks):
-            # The authors number the blocks of nets too deep for letters.
-            numbered = max(depths) > 8 and stage in (3, 4)
-            letter = (f"b{block}" if block else "a") if numbered else "abcdefgh"[block]
-            stride = 2 if stage > 2 and block == 0 else 1
-            top = _residual_block(
-                b, f"res{stage}{letter}", f"layer{stage - 1}.{block}", top, stride
-            )
-    b.inner_product("fc1000", "fc", b.global_pooling("pool5", top))
-
-
-def _residual_block(b, name, prefix, bottom, stride):
-    """Two 3x3 convolutions, or 1x1, 3x3 and 1x1, beside a shortcut."""
-    shortcut = bottom
-    if f"{prefix}.downsample.0.weight" in b.tensors:
-        shortcut = _residual_convolution(
-            b, f"{name}_branch1", f"{prefix}.downsample.0", f"{prefix}.downsample.1", bottom, stride
-        )
-    count = 3 if f"{prefix}.conv3.weight" in b.tensors else 2
-    top = bottom
-    for number in range(1, count + 1):
-        branch = f"{name}_branch2{'abc'[number - 1]}"
-        halving = stride if number == count - 1 else 1
-        top = _residual_convolution(
-            b, branch, f"{prefix}.conv{number}", f"{prefix}.bn{number}", top, halving
-        )
-        if number < count:
-            top = b.relu(f"{branch}_relu", top)
-    if b.channels[shortcut] != b.channels[top]:
-        raise InputError(f"{prefix}: {b.channels[shortcut]} and {b.channels[top]} channels to add")
-    b.n[name] = summed = L.Eltwise(shortcut, top)
-    b.channels[summed] = b.channels[top]
-    return b.relu(f"{name}_relu", summed)
-
-
-def _residual_convolution(b, name, prefix, norm_prefix, bottom, stride):
-    suffix = name[3:] if name.startswith("res") else f"_{name}"
-    top = b.convolution(name, prefix, bottom, stride)
-    return b.batch_norm(f"bn{suffix}", f"scale{suffix}", norm_prefix, top)
-
-
 def _googlenet(b):
     """torchvision's GoogLeNet: BatchNorm, and 3x3 where the paper has 5x5 (as it was published)."""
 
@@ -240,7 +190,14 @@ def _fire(b, name, prefix, bottom):
 
 
 _FAMILIES = (
-    Family("ResNet", r"layer1\.0\.conv1\.weight", _resnet, "conv1"),
+    Family("ResNet", r"layer1\.0\.conv1\.weight", resnet.classifier, "conv1"),
+    Family(
+        "FCN-ResNet",
+        r"backbone\.layer1\.0\.conv1\.weight",
+        resnet.fcn,
+        "conv1",
+        training_only=r"aux_classifier\..*",
+    ),
     Family(
         "GoogLeNet",
         r"inception3a\.branch1\.conv\.weight",

@@ -41,8 +41,8 @@ class NetBuilder:
         bias = [f"{prefix}.bias"] if f"{prefix}.bias" in self.tensors else []
         return [self.take(name) for name in [f"{prefix}.weight", *bias]]
 
-    def convolution(self, name, prefix, bottom, stride=1, pad=None):
-        """Add a convolution; `pad` is half the kernel unless it is given. Returns its top."""
+    def convolution(self, name, prefix, bottom, stride=1, pad=None, dilation=1):
+        """Add a convolution; `pad` keeps the size unless it is given. Returns its top."""
         blobs = self.take_with_bias(prefix)
         weight = blobs[0]
         if weight.ndim != 4 or self.channels[bottom] % weight.shape[1]:
@@ -57,12 +57,14 @@ class NetBuilder:
         settings = {"group": group} if group > 1 else {}
         if len(blobs) == 1:
             settings["bias_term"] = False
+        if dilation > 1:
+            settings["dilation"] = dilation
         self.n[name] = top = L.Convolution(
             bottom,
             num_output=outputs,
             kernel_size=height,
             stride=stride,
-            pad=height // 2 if pad is None else pad,
+            pad=dilation * (height // 2) if pad is None else pad,
             **settings,
         )
         self.weights[name], self.weights.types[name] = blobs, "Convolution"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Turn a classifier's weights from PyTorch and others into the same network for Caffe."""
+"""Turn a network's weights from PyTorch and others into the same network for Caffe."""
 
 import argparse
 import os

@@ -78,7 +78,7 @@ def test_the_list_is_complete_and_well_formed():
         "VGG_ILSVRC_16_layers",
         "ResNet-50",
     } <= set(names)
-    assert len(names) == len(set(names)) == 27
+    assert len(names) == len(set(names)) == 29
     for download in downloads.known_downloads():
         assert re.fullmatch(r"https?://\S+", download.url)
         assert re.fullmatch(

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from caffeformat import InputError, pb, read_caffemodel, read_net
 from fcnkit import cli
+from fcnkit.labels import read_label
 from fcnkit.preprocessing import Preprocessor, parse_mean
 from fcnkit.state_dicts_convert import convert, network_name
 
@@ -33,7 +35,8 @@ def scores(net, weights, mean, rgb):
             caffe_net.params[layer][index].data[...] = blob
     caffe_net.blobs["data"].data[...] = Preprocessor(mean)(rgb)
     (output,) = caffe_net.forward().values()
-    return output.reshape(len(output), -1)
+    # Some classifiers end in a pooling, with two more axes of 1.
+    return output.reshape(len(output), -1) if output.shape[2:] == (1, 1) else output
 
 
 def arrays(model):
@@ -67,6 +70,19 @@ def test_scores_are_the_originals_for_a_raw_image(case):
     model, rgb = nets.randomize(make()), image(size)
     made = convert(arrays(model), size)
     assert_close(scores(made.net, made.weights, made.mean, rgb), original_scores(model, rgb))
+
+
+def test_a_converted_fcn_gives_every_pixel_the_originals_class():
+    model, rgb = nets.randomize(nets.FCN()), image((64, 88))
+    made = convert(arrays(model), (64, 88))
+    found, wanted = scores(made.net, made.weights, made.mean, rgb), original_scores(model, rgb)
+    assert len(np.unique(wanted.argmax(1))) > 2
+    np.testing.assert_array_equal(found.argmax(1), wanted.argmax(1))
+    # At the border all classes' scores shrink by the same factor.
+    assert_close(found[:, :, 4:-4, 4:-4], wanted[:, :, 4:-4, 4:-4])
+    assert made.left_out and all(name.startswith("aux_classifier") for name in made.left_out)
+    with pytest.raises(InputError, match="multiples of 8"):
+        convert(arrays(model), (64, 90))
 
 
 def test_folded_batch_norm_changes_nothing_but_the_layers():
@@ -166,6 +182,21 @@ def test_the_command_writes_net_weights_and_mean(tmp_path, capsys):
     assert cli.main([*command, "--force"]) == 0
 
 
+def test_a_converted_fcn_segments_images_of_any_size(tmp_path):
+    model, rgb = nets.randomize(nets.FCN()), image((61, 75))
+    torch.save(model.state_dict(), tmp_path / "fcn.pth")
+    Image.fromarray(rgb).save(tmp_path / "photo.png")
+    out, masks = tmp_path / "fcn", tmp_path / "masks"
+    assert cli.main(["convert_weights", str(tmp_path / "fcn.pth"), str(out)]) == 0
+    command = ["infer", str(tmp_path / "photo.png"), "--output", str(masks), "--mean"]
+    command += [str(out / "mean.txt"), "--net", str(out / "deploy.prototxt"), "--weights"]
+    assert cli.main([*command, str(out / "fcn.caffemodel")]) == 0
+    found = read_label(next(masks.glob("*photo*.png")))
+    wanted = original_scores(model, rgb).argmax(1)[0]
+    # The original squeezes 8 x 10 scores into 61 x 75 pixels, the net cuts 64 x 80 off.
+    assert (found == wanted).mean() > 0.8
+
+
 def test_a_name_that_leads_out_of_the_folder_is_refused(tmp_path, capsys):
     torch.save(nets.ResNet().state_dict(), tmp_path / "a.pth")
     out = str(tmp_path / "out")
@@ -179,6 +210,18 @@ def test_a_name_that_leads_out_of_the_folder_is_refused(tmp_path, capsys):
 )
 def test_the_name_comes_from_the_file(file, name):
     assert network_name(file) == name
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", ["fcn_resnet50", "fcn_resnet101"])
+def test_torchvisions_own_fcns(name):
+    models = pytest.importorskip("torchvision").models.segmentation
+    model = nets.randomize(getattr(models, name)(weights=None, weights_backbone=None))
+    made, rgb = convert(arrays(model), (96, 120)), image((96, 120))
+    found = scores(made.net, made.weights, made.mean, rgb)
+    wanted = original_scores(lambda pixels: model(pixels)["out"], rgb)
+    np.testing.assert_array_equal(found.argmax(1), wanted.argmax(1))
+    assert_close(found[:, :, 4:-4, 4:-4], wanted[:, :, 4:-4, 4:-4])
 
 
 @pytest.mark.full

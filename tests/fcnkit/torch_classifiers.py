@@ -92,11 +92,46 @@ class ResNet(nn.Module):
             self.add_module(f"layer{stage}", nn.Sequential(*blocks))
         self.fc = nn.Linear(channels, classes)
 
-    def forward(self, x):
+    def features(self, x):
         x = nn.functional.max_pool2d(torch.relu(self.bn1(self.conv1(x))), 3, 2, 1)
         for stage in range(1, 5):
             x = getattr(self, f"layer{stage}")(x)
-        return self.fc(x.mean((2, 3)))
+        return x
+
+    def forward(self, x):
+        return self.fc(self.features(x).mean((2, 3)))
+
+
+class FCN(nn.Module):
+    """torchvision's fcn_resnet: stages 3 and 4 dilated, a head, and one more for training."""
+
+    def __init__(self, classes=6):
+        super().__init__()
+        self.backbone = ResNet((1, 2, 2, 2))
+        for stage, dilation in ((self.backbone.layer3, 2), (self.backbone.layer4, 4)):
+            for number, block in enumerate(stage):
+                steps = dilation if number else dilation // 2
+                block.conv2.stride = 1, 1
+                block.conv2.dilation = block.conv2.padding = steps, steps
+            stage[0].downsample[0].stride = 1, 1
+        channels = self.backbone.fc.in_features
+        self.backbone.fc = nn.Identity()
+        self.classifier = self.head(channels, classes)
+        self.aux_classifier = self.head(channels // 2, classes)
+
+    @staticmethod
+    def head(channels, classes):
+        width = channels // 4
+        return nn.Sequential(
+            nn.Conv2d(channels, width, 3, padding=1, bias=False), nn.BatchNorm2d(width),
+            nn.ReLU(), nn.Dropout(0.1), nn.Conv2d(width, classes, 1),
+        )  # fmt: skip
+
+    def forward(self, x):
+        scores = self.classifier(self.backbone.features(x))
+        return nn.functional.interpolate(
+            scores, size=x.shape[2:], mode="bilinear", align_corners=False
+        )
 
 
 class _Fire(nn.Module):
