@@ -1,6 +1,8 @@
 import types
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from caffeformat import pb, read_net
 from caffeformat.schema import fork_messages
@@ -38,3 +40,27 @@ def test_commands_that_read_nets_take_the_fork(module, capsys):
     with pytest.raises(SystemExit) as ended:
         cli.run_module(module, ["--help"])
     assert ended.value.code == 0 and "--fork" in capsys.readouterr().out
+
+
+def test_images_are_segmented_by_a_binary_net_of_a_fork(tmp_path):
+    pytest.importorskip("torch")
+    net = fork_messages("pspnet").NetParameter(input=["data"], input_dim=[1, 3, 9, 9])
+    conv = net.layer.add(name="conv", type="Convolution", bottom=["data"], top=["conv"])
+    conv.convolution_param.num_output = 2
+    conv.convolution_param.kernel_size.append(1)
+    conv.convolution_param.bias_term = False
+    # The first class where blue is most, the second where red is (the last of B, G, R).
+    conv.blobs.add(data=[1, 0, 0, 0, 0, 1]).shape.dim.extend([2, 3, 1, 1])
+    score = net.layer.add(name="score", type="Interp", bottom=["conv"], top=["score"])
+    score.interp_param.shrink_factor = score.interp_param.zoom_factor = 2
+    path = str(tmp_path / "net.caffemodel")
+    with open(path, "wb") as file:
+        file.write(net.SerializeToString())
+    image = np.zeros((9, 9, 3), np.uint8)
+    image[:, :5, 2] = image[:, 5:, 0] = 255
+    Image.fromarray(image).save(tmp_path / "image.png")
+    command = [str(tmp_path / "image.png"), "-o", str(tmp_path / "out"), "--net", path]
+    assert cli.run_module(infer, [*command, "--weights", path, "--fork", "pspnet"]) == 0
+    (mask,) = (tmp_path / "out").glob("**/image.png")
+    classes = np.array(Image.open(mask))
+    assert (classes[:, :4] == 0).all() and (classes[:, 6:] == 1).all()
