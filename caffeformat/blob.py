@@ -5,16 +5,16 @@ import math
 import numpy as np
 
 from .files import atomic_write
-from .schema import fork_messages, pb
+from .schema import pb
 from .wire import BYTES, VARINT, encode_bytes, encode_key, encode_varint, field_numbers, map_file
 
 _BLOB = field_numbers(pb.BlobProto)
-_BLOB_OF_NVCAFFE = field_numbers(fork_messages("nvcaffe").BlobProto)
 _DIM = field_numbers(pb.BlobShape)["dim"]
 _LEGACY = [_BLOB[name] for name in ("num", "channels", "height", "width")]
 _UNPACKED = {_BLOB["data"]: "<f4", _BLOB["double_data"]: "<f8"}
-# NVIDIA's fork stores values as bytes, with a type of its own list.
-_RAW, _RAW_TYPE = _BLOB_OF_NVCAFFE["raw_data"], _BLOB_OF_NVCAFFE["raw_data_type"]
+# NVIDIA's fork stores values as bytes (its fields raw_data_type and raw_data; BVLC has none of
+# these numbers), of a type by its own list.
+_RAW_TYPE, _RAW = 10, 12
 _RAW_TYPES = {0: "<f8", 1: "<f4", 2: "<f2"}
 _CHUNK = 1 << 18
 
