@@ -36,9 +36,9 @@ def read_binary_net(path, fork=None):
     read, net = messages.NetParameter(), pb.NetParameter()
     try:
         read.ParseFromString(_without(span, _LAYERS))
-        # Some releases of protobuf look at a string's encoding only when it is taken out.
+        # Releases of protobuf differ in when, and by which ValueError, they refuse bytes in strings.
         _translate(read, net)
-    except (DecodeError, UnicodeDecodeError):
+    except (DecodeError, ValueError):
         whose = "BVLC Caffe; if it is a fork's, say which (--fork)"
         raise FormatError(
             path, f"not a binary net of {whose if fork is None else FORKS[fork]}"
