@@ -7,9 +7,11 @@ import tempfile
 import numpy as np
 
 from caffeformat import InputError, infer_shapes, write_text
+from caffeformat.graph import value_graph
 from fcnkit import engine
 
 from .files import read_parameters
+from .onnx_net import takes_shapes
 from .onnx_session import OnnxSession
 
 Difference = collections.namedtuple("Difference", "shape largest_score largest unequal")
@@ -24,34 +26,41 @@ SIZES = ((224, 224), (225, 287), (301, 263))
 def differences(net, weights, path, output, preprocessor=None, argmax=False, sizes=SIZES):
     """A `Difference` for each of `sizes` between the engine's blob `output` and the file at `path`.
 
-    `net` is the deployed NetParameter and `weights` a caffemodel's path. Nets that are tied to
-    their size are compared at that. An exported `.pt` is run as the module that it belongs to.
+    `net` is the deployed NetParameter and `weights` a caffemodel's path. Sizes that the net cannot
+    take are left out; nets that take none of them are compared at their own. An exported `.pt` is
+    run as the module that it belongs to.
     """
-    message = type(net)()
-    message.CopyFrom(net)
-    shapes = infer_shapes(message)
-    names = [top for layer in message.layer if layer.type == "Input" for top in layer.top]
-    if len(names) != 1 or len(shapes[names[0]]) != 4:
-        raise InputError("only nets with one input of N x C x height x width can be compared")
     with tempfile.TemporaryDirectory() as folder:
         file = os.path.join(folder, "deploy.prototxt")
-        write_text(file, message)
+        write_text(file, net)
         engine_net = engine.open_net(file, "TEST")
     engine_net.copy_from(os.fspath(weights))
-    run, is_fixed = _runner(net, path, output)
-    channels, *declared = shapes[names[0]][1:]
+    run = _runner(net, path, output)
     random = np.random.RandomState(0)
-    for size in [tuple(declared)] if is_fixed else sizes:
+    for shapes in _input_shapes(net, output, sizes):
         if preprocessor is not None:
-            given = random.randint(0, 256, (*size, 3)).astype(np.uint8)
-            array = preprocessor(given)
+            (shape,) = shapes.values()
+            given = [random.randint(0, 256, (*shape[2:], 3)).astype(np.uint8)]
+            arrays = [preprocessor(given[0])]
         else:
-            array = given = (random.standard_normal((1, channels, *size)) * 60).astype(np.float32)
-        blob = engine_net.blobs[names[0]]
-        blob.reshape(*array.shape)
-        blob.data[...] = array
+            arrays = given = [
+                (random.standard_normal(shape) * 60).astype(np.float32) for shape in shapes.values()
+            ]
+        for name, array in zip(shapes, arrays):
+            engine_net.blobs[name].reshape(*array.shape)
+            engine_net.blobs[name].data[...] = array
         scores = engine.forward(engine_net, output)
-        yield compare(run(given), scores, given.shape, argmax)
+        yield compare(run(given), scores, given[0].shape, argmax)
+
+
+def _input_shapes(net, output, sizes):
+    """[{input: shape}] of images of `sizes`, as far as the net takes them; else its own."""
+    declared = infer_shapes(net)
+    own = {name: declared[name] for name in value_graph(net, [output]).inputs}
+    if not all(len(shape) == 4 for shape in own.values()):
+        return [own]
+    wanted = [{name: (*own[name][:2], *size) for name in own} for size in sizes]
+    return [shapes for shapes in wanted if takes_shapes(net, shapes)] or [own]
 
 
 def compare(made, scores, shape, argmax=False):
@@ -69,12 +78,10 @@ def compare(made, scores, shape, argmax=False):
 
 
 def _runner(net, path, output):
-    """(function from an input to the exported model's output, whether its size is fixed)."""
+    """A function from the inputs' arrays to the exported model's output."""
     if os.fspath(path).endswith(".onnx"):
         session = OnnxSession(path)
-        axes = session.input_shape[:2] if session.takes_images else session.input_shape[2:]
         wanted = None if output not in session.outputs else output
-        return lambda array: session.run(array, wanted), not all(isinstance(a, str) for a in axes)
+        return lambda arrays: session.run(arrays, wanted)
     module = engine.load_export().to_module(net, read_parameters(path, net), [output])
-    is_fixed = any(layer.type == "InnerProduct" for layer in net.layer)
-    return lambda array: engine.load_export().apply(module, array), is_fixed
+    return lambda arrays: engine.load_export().apply(module, *arrays)

@@ -34,10 +34,7 @@ def to_onnx(net, weights, outputs=None, preprocessor=None, argmax=False):
     shapes = infer_shapes(net)
     writer = Writer()
     names = {name: name for name in graph.inputs}
-    inputs = [
-        _value(name, _free(net, shapes, name, ["batch", "height", "width"]))
-        for name in graph.inputs
-    ]
+    inputs = _inputs(net, shapes, graph.inputs)
     if preprocessor is not None:
         if len(inputs) != 1 or len(shapes[graph.inputs[0]]) != 4:
             raise InputError("preprocessing needs a net with one input of N x 3 x height x width")
@@ -145,27 +142,36 @@ def _value(name, shape, dtype=np.float32):
     return helper.make_tensor_value_info(name, kind, shape)
 
 
-def _free(net, shapes, name, free):
-    """The shape of an input with names for the axes that may have any size."""
-    shape = list(shapes[name])
-    if len(shape) < 2:
-        return shape
-    if len(shape) != 4 or not _takes_any_size(net, shapes, name):
-        return [free[0], *shape[1:]]
-    return [free[0], shape[1], *free[1:]]
+def _inputs(net, shapes, names):
+    """The graph's inputs, with names for the axes that may have any size."""
+    larger = {
+        name: (*shapes[name][:2], shapes[name][2] + 64, shapes[name][3] + 96)
+        for name in names
+        if len(shapes[name]) == 4
+    }
+    axes = ["height", "width"] if larger and takes_shapes(net, larger) else []
+    values = []
+    for name in names:
+        shape = list(shapes[name])
+        if name in larger and axes:
+            shape[2:] = axes
+        if len(shape) > 1:
+            shape[0] = "batch"
+        values.append(_value(name, shape))
+    return values
 
 
-def _takes_any_size(net, shapes, name):
-    """Whether images of another size fit too: every matrix meets as many values as before."""
-    batch, channels, height, width = shapes[name]
+def takes_shapes(net, shapes):
+    """Whether inputs of `shapes` fit `net`: every matrix meets as many values as before."""
+    declared = infer_shapes(net)
     try:
-        larger = infer_shapes(net, {name: (batch, channels, height + 64, width + 96)})
+        found = infer_shapes(net, shapes)
     except InputError:
         return False
     for layer in net.layer:
         if layer.type == "InnerProduct":
             axis, blob = layer.inner_product_param.axis, layer.bottom[0]
-            if np.prod(shapes[blob][axis:]) != np.prod(larger[blob][axis:]):
+            if np.prod(found[blob][axis:]) != np.prod(declared[blob][axis:]):
                 return False
     return True
 

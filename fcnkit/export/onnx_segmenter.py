@@ -28,7 +28,7 @@ class OnnxSegmenter:
         are not of the image's size.
         """
         given = image if self._session.takes_images else self.preprocessor(image)
-        made = self._session.run(given, self.output_blob)
+        made = self._session.run([given], self.output_blob)
         if made.dtype == np.uint8:
             class_map = made.reshape(made.shape[-2:])
             scores = None

@@ -8,10 +8,10 @@ from caffeformat import FormatError, InputError
 
 
 class OnnxSession:
-    """A model that turns one image input into named outputs.
+    """A model that turns named inputs into named outputs.
 
-    `path` is an ONNX file. Attributes: `input_name`, `input_shape` (numbers, or names of axes that
-    may have any size), `takes_images` (whether the input is an H x W x 3 uint8 RGB image, as
+    `path` is an ONNX file. Attributes: `inputs` (name -> shape: numbers, or names of axes that may
+    have any size), `takes_images` (whether the one input is an H x W x 3 uint8 RGB image, as
     `export --preprocess` makes it), `outputs` (names). Raises `FormatError` for files that ONNX
     Runtime refuses and `InputError` where it is not installed.
     """
@@ -37,24 +37,23 @@ class OnnxSession:
         except Exception as error:  # ONNX Runtime has a class for every kind of fault
             raise FormatError(self.path, f"ONNX Runtime refuses it: {error}") from error
         inputs = self._session.get_inputs()
-        if len(inputs) != 1:
-            names = ", ".join(value.name for value in inputs)
-            raise InputError(f"{self.path}: expected one input, found {names}")
-        self.input_name, self.input_shape = inputs[0].name, list(inputs[0].shape)
-        self.takes_images = inputs[0].type == "tensor(uint8)" and self.input_shape[2:] == [3]
+        self.inputs = {value.name: list(value.shape) for value in inputs}
+        self.takes_images = inputs[0].type == "tensor(uint8)" and inputs[0].shape[2:] == [3]
         self.outputs = [value.name for value in self._session.get_outputs()]
 
-    def run(self, array, output=None):
-        """The value of `output` (the first by default) for the input `array`."""
+    def run(self, arrays, output=None):
+        """The value of `output` (the first by default) for `arrays`, one an input, in order."""
         output = output or self.outputs[0]
         if output not in self.outputs:
             raise InputError(
                 f"{self.path}: there is no output {output!r}; there are {', '.join(self.outputs)}"
             )
+        if len(arrays) != len(self.inputs):
+            raise InputError(f"{self.path}: needs the inputs {', '.join(self.inputs)}")
         dtype = np.uint8 if self.takes_images else np.float32
-        array = np.ascontiguousarray(array, dtype)
+        arrays = [np.ascontiguousarray(array, dtype) for array in arrays]
         try:
-            return self._session.run([output], {self.input_name: array})[0]
+            return self._session.run([output], dict(zip(self.inputs, arrays)))[0]
         except Exception as error:
-            shape = "x".join(map(str, array.shape))
-            raise InputError(f"{self.path}: fails on an input of {shape}: {error}") from error
+            shapes = " and ".join("x".join(map(str, array.shape)) for array in arrays)
+            raise InputError(f"{self.path}: fails on an input of {shapes}: {error}") from error

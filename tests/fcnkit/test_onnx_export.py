@@ -7,7 +7,7 @@ import pytest
 from caffeformat import InputError, Weights, parse_text, pb, read_net
 from caffeformat.graph import value_graph
 from caffeformat.tensor_names import from_tensors
-from fcnkit.export.onnx_net import read_initializers, to_onnx, write_onnx
+from fcnkit.export.onnx_net import read_initializers, takes_shapes, to_onnx, write_onnx
 from fcnkit.parameters import net_parameters
 from fcnkit.preprocessing import Preprocessor
 from fcnkit.prototxt import networks, path
@@ -70,11 +70,12 @@ def test_single_layers_compute_what_caffe_did(case):
         np.testing.assert_allclose(made, expected, rtol=0, atol=bound)
 
 
-def scores_of_engine(net, weights, image, blob="score"):
+def scores_of_engine(net, weights, images, blob="score"):
     torchcaffe = pytest.importorskip("torchcaffe")
     engine_net = torchcaffe.Net(net_param=net, phase=torchcaffe.TEST, weights=Weights(weights))
-    engine_net.blobs["data"].reshape(*image.shape)
-    engine_net.blobs["data"].data[...] = image
+    for name, image in images.items():
+        engine_net.blobs[name].reshape(*image.shape)
+        engine_net.blobs[name].data[...] = image
     return engine_net.forward(blobs=[blob])[blob]
 
 
@@ -88,15 +89,15 @@ def test_any_batch_and_size_is_cropped_and_rounded_as_in_caffe(small, size):
     net, weights = small
     run = session(to_onnx(net, weights))
     assert run.get_inputs()[0].shape == ["batch", 3, "height", "width"]
-    images = np.random.RandomState(1).standard_normal((2, 3, *size)).astype(np.float32)
-    close(run.run(["score"], {"data": images})[0], scores_of_engine(net, weights, images))
+    images = {"data": np.random.RandomState(1).standard_normal((2, 3, *size)).astype(np.float32)}
+    close(run.run(["score"], images)[0], scores_of_engine(net, weights, images))
 
 
 def test_preprocessing_and_class_map_are_inside_where_wanted(small):
     net, weights = small
     preprocessor = Preprocessor([104, 117, 123], 0.017)
     image = np.random.RandomState(2).randint(0, 256, (25, 31, 3)).astype(np.uint8)
-    expected = scores_of_engine(net, weights, preprocessor(image))
+    expected = scores_of_engine(net, weights, {"data": preprocessor(image)})
     model = to_onnx(net, weights, preprocessor=preprocessor)
     close(session(model).run(["score"], {"image": image})[0], expected)
     model = to_onnx(net, weights, preprocessor=preprocessor, argmax=True)
@@ -149,8 +150,14 @@ def test_public_networks_agree(name):
             elif blob.ndim > 1:
                 blob *= np.sqrt(2 / np.prod(blob.shape[1:]))
     run = session(to_onnx(net, weights))
-    shape = run.get_inputs()[0].shape
-    size = (131, 97) if isinstance(shape[2], str) else shape[2:]
-    image = np.random.RandomState(1).standard_normal((1, shape[1], *size)).astype(np.float32)
+    own = {value.name: value.shape for value in run.get_inputs()}
+    fitting = [
+        {blob: (1, own[blob][1], *size) for blob in own}
+        for size in ((131, 97), (128, 96))
+        if takes_shapes(net, {blob: (1, own[blob][1], *size) for blob in own})
+    ]
+    shapes = fitting[0] if fitting else {blob: (1, *own[blob][1:]) for blob in own}
+    random = np.random.RandomState(1)
+    images = {blob: random.standard_normal(shapes[blob]).astype(np.float32) for blob in own}
     output = run.get_outputs()[0].name
-    close(run.run([output], {"data": image})[0], scores_of_engine(net, weights, image, output))
+    close(run.run([output], images)[0], scores_of_engine(net, weights, images, output))

@@ -59,10 +59,10 @@ def from_state_dict(net, state, outputs=None):
     return weights
 
 
-def apply(module, array):
-    """What a module of one output makes of an array, without gradients, as an array."""
+def apply(module, *arrays):
+    """What a module of one output makes of arrays, without gradients, as an array."""
     with torch.no_grad():
-        return module(torch.from_numpy(array)).numpy()
+        return module(*map(torch.from_numpy, arrays)).numpy()
 
 
 class Place:
