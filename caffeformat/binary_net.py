@@ -36,7 +36,7 @@ def read_binary_net(path, fork=None):
     read, net = messages.NetParameter(), pb.NetParameter()
     try:
         read.ParseFromString(_without(span, _LAYERS))
-        # Releases of protobuf differ in when, and by which ValueError, they refuse bytes in strings.
+        # Releases of protobuf differ in when, and by which ValueError, they refuse a string.
         _translate(read, net)
     except (DecodeError, ValueError):
         whose = "BVLC Caffe; if it is a fork's, say which (--fork)"
