@@ -220,3 +220,38 @@ def test_bn_blobs_of_an_older_release_load():
 def test_a_layer_that_only_a_fork_has_is_refused_with_the_name_of_the_fork(layer_type, forks):
     with pytest.raises(InputError, match=f'layer "a": "{layer_type}" is a layer of the .*{forks}'):
         _net(f'name: "a" type: "{layer_type}" bottom: "x" top: "y"')
+
+
+SEGNET = """name: "a SegNet"
+layer { name: "data" type: "Input" top: "data" top: "label" input_param {
+  shape { dim: 2 dim: 3 dim: 7 dim: 10 } shape { dim: 2 dim: 1 dim: 7 dim: 10 } } }
+layer { name: "conv1" type: "Convolution" bottom: "data" top: "conv1"
+  convolution_param { num_output: 8 kernel_size: 3 pad: 1 weight_filler { type: "msra" } } }
+layer { name: "conv1_bn" type: "BN" bottom: "conv1" top: "conv1" param { lr_mult: 1 }
+  param { lr_mult: 1 decay_mult: 0 } bn_param { scale_filler { type: "constant" value: 1 }
+  shift_filler { type: "constant" value: 0.001 } } }
+layer { name: "relu1" type: "ReLU" bottom: "conv1" top: "conv1" }
+layer { name: "pool1" type: "Pooling" bottom: "conv1" top: "pool1" top: "pool1_mask"
+  pooling_param { pool: MAX kernel_size: 2 stride: 2 } }
+layer { name: "upsample1" type: "Upsample" bottom: "pool1" bottom: "pool1_mask" top: "pool1_D"
+  upsample_param { scale: 2 upsample_w: 10 upsample_h: 7 } }
+layer { name: "conv1_D" type: "Convolution" bottom: "pool1_D" top: "conv1_D"
+  convolution_param { num_output: 2 kernel_size: 3 pad: 1 weight_filler { type: "msra" } } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "conv1_D" bottom: "label" top: "loss" }
+"""
+
+
+def test_a_segnet_learns():
+    caffe.set_random_seed(1)
+    solver = pb.SolverParameter(base_lr=0.1, momentum=0.9, lr_policy="fixed", max_iter=30)
+    solver.train_net_param.CopyFrom(parse_text(SEGNET, pb.NetParameter))
+    solver = caffe.SGDSolver(param=solver)
+    random = np.random.RandomState(0)
+    data = random.randn(2, 3, 7, 10)
+    solver.net.blobs["data"].data[...] = data
+    solver.net.blobs["label"].data[...] = data[:, :1] > 0
+    solver.step(1)
+    before = float(solver.net.blobs["loss"].data)
+    solver.step(29)
+    assert float(solver.net.blobs["loss"].data) < 0.6 * before
+    assert not np.allclose(solver.net.params["conv1_bn"][0].data, 1)
