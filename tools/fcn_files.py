@@ -9,11 +9,12 @@ from fcnkit.auto_surgery_report import format_table
 from fcnkit.prototxt import blocks
 
 
-def write_files(folder, name, fcn, weights=None, mean=()):
+def write_files(folder, name, fcn, weights=None, mean=(), scale=1.0):
     """Write `deploy`, `train_val` and `solver.prototxt`, table, picture and `<name>.caffemodel`.
 
     folder: an empty folder; fcn: an `auto_surgery.FCN`; weights: its `Weights`, if there are any;
-    mean: subtracted from images, one value a channel. Returns the file names.
+    mean: subtracted from images, one value a channel; scale: multiplied after it. Returns the file
+    names.
     """
     measures = [
         blocks.segmentation_loss(normalize=True, score=fcn.net.layer[-1].top[0]),
@@ -21,7 +22,7 @@ def write_files(folder, name, fcn, weights=None, mean=()):
     ]
     messages = {
         "deploy.prototxt": fcn.net,
-        "train_val.prototxt": blocks.train_val(fcn.net, _inputs(fcn, mean), measures),
+        "train_val.prototxt": blocks.train_val(fcn.net, _inputs(fcn, mean, scale), measures),
         "solver.prototxt": _solver(name),
     }
     for file, message in messages.items():
@@ -38,20 +39,23 @@ def write_files(folder, name, fcn, weights=None, mean=()):
     return files
 
 
-def mean_of(net):
-    """The mean values (BGR) that the data layers of a classifier's net subtract, or ()."""
+def mean_and_scale(net):
+    """What the data layers of a classifier's net do to images: mean values (BGR) or (), scale."""
     for layer in networks.data_layers(net):
-        if layer.transform_param.mean_value:
-            return tuple(layer.transform_param.mean_value)
-    return ()
+        transform = layer.transform_param
+        if transform.mean_value or transform.scale != 1:
+            return tuple(transform.mean_value), transform.scale
+    return (), 1.0
 
 
-def _inputs(fcn, mean):
+def _inputs(fcn, mean, scale):
     """Data layers for databases; the image's is called as the classifier calls its image."""
     inputs = blocks.database_inputs(mean)
     for layer in inputs:
         if layer.name == "data":
             layer.name = layer.top[0] = fcn.image
+            if scale != 1:
+                layer.transform_param.scale = scale
     return inputs
 
 

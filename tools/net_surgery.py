@@ -8,7 +8,15 @@ fcn_alexnet.caffemodel. With --classes: make the FCN of any classifier, --model,
 import os
 import sys
 
-from caffeformat import InputError, filter_net, pb, read_caffemodel, read_net, write_caffemodel
+from caffeformat import (
+    InputError,
+    filter_net,
+    infer_shapes,
+    pb,
+    read_caffemodel,
+    read_net,
+    write_caffemodel,
+)
 from fcnkit import cli, downloads, prototxt
 from fcnkit.auto_surgery import fcn_from_classifier, name_fillers
 from fcnkit.auto_surgery_report import format_table
@@ -17,13 +25,13 @@ from fcnkit.parameters import image_shapes
 from fcnkit.preprocessing import parse_mean
 from fcnkit.surgery import check_fit, name_map, transplant
 from fcnkit.tools import options
-from fcnkit.tools.fcn_files import mean_of, write_files
+from fcnkit.tools.fcn_files import mean_and_scale, write_files
 
 SOURCE = "bvlc_alexnet"
 TARGET = "fcn_alexnet"
 
 # Options that only automatic surgery knows
-_AUTO_ONLY = ("stride", "dilate", "skip", "keep_scores", "input_pad", "mean")
+_AUTO_ONLY = ("stride", "dilate", "skip", "keep_scores", "input_pad", "mean", "input_scale")
 
 
 def add_arguments(parser):
@@ -80,6 +88,11 @@ def add_arguments(parser):
         "--mean",
         help="subtracted from images in training: B,G,R or mean.txt (that of --model's data layer)",
     )
+    auto.add_argument(
+        "--input-scale",
+        type=options.positive(float),
+        help="multiplied after the mean (that of --model's data layer, else 1)",
+    )
 
 
 def run(args):
@@ -120,9 +133,13 @@ def _run_auto(args):
         weights = result.weights
     else:
         name_fillers(fcn)
-    mean = mean_of(classifier) if args.mean is None else _mean_values(args.mean)
+    mean, scale = mean_and_scale(classifier)
+    if args.mean is not None:
+        mean = _mean_values(args.mean, fcn)
+    scale = args.input_scale or scale
     with output_folder(folder, args.force) as partial:
-        files = write_files(partial, os.path.basename(os.path.abspath(folder)), fcn, weights, mean)
+        name = os.path.basename(os.path.abspath(folder))
+        files = write_files(partial, name, fcn, weights, mean, scale)
     print(format_table(fcn))
     if weights is not None:
         moved, total = len(result.moved), len(result.moved) + len(result.filled)
@@ -141,9 +158,14 @@ def _trunk_as_it_was(fcn, with_scores):
     return net
 
 
-def _mean_values(text):
+def _mean_values(text, fcn):
+    """The mean that `text` tells, one value a channel of the FCN's image."""
     mean = parse_mean(text)
-    return tuple(mean.reshape(len(mean), -1).mean(1).tolist())
+    values = tuple(mean.reshape(len(mean), -1).mean(1).tolist())
+    channels = infer_shapes(fcn.net)[fcn.image][1]
+    if channels not in (1, 3) or (channels == 1 and len(set(values)) > 1):
+        raise InputError(f"--mean {text}: the classifier's images have {channels} channels")
+    return values[:channels]
 
 
 def _run_transplant(args):

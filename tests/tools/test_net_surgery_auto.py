@@ -97,6 +97,30 @@ def test_train_val_reads_databases_and_scores_labels(folder):
     assert not (folder / "fcn_small" / "fcn_small.caffemodel").exists()
 
 
+def test_mean_and_scale_of_the_classifiers_data_layer_are_taken_over(folder):
+    data = """layer { name: "data" type: "Data" top: "data" top: "label"
+                      transform_param { crop_size: 20 mean_value: 5 mean_value: 6 mean_value: 7
+                                        scale: 0.5 mirror: true } }"""
+    second = MODEL.index('layer { name: "conv1"')
+    (folder / "small.prototxt").write_text(data + MODEL[second:])
+    assert surgery("--classes", "5") == 0
+    (image, label) = filter_net(read_net("fcn_small/train_val.prototxt"), pb.TRAIN).layer[:2]
+    assert list(image.transform_param.mean_value) == [5, 6, 7]
+    assert image.transform_param.scale == 0.5
+    # A crop or a mirrored image would come apart from its label.
+    assert not image.transform_param.crop_size and not image.transform_param.mirror
+    assert not label.HasField("transform_param")
+
+
+def test_a_grey_classifier_has_a_mean_of_one_value(folder, capsys):
+    (folder / "small.prototxt").write_text(MODEL.replace("dim: 3", "dim: 1"))
+    assert surgery("--classes", "5", "--mean", "33", "--input-scale", "0.25") == 0
+    image = read_net("fcn_small/train_val.prototxt").layer[0].transform_param
+    assert (list(image.mean_value), image.scale) == ([33], 0.25)
+    assert surgery("--classes", "5", "--mean", "1,2,3", "--output", "other") == 1
+    assert "images have 1 channels" in capsys.readouterr().err
+
+
 def test_dilation_takes_the_weights_along(folder):
     assert (
         surgery("--weights", "small.caffemodel", "--classes", "5", "--stride", "2", "--dilate") == 0
