@@ -48,6 +48,10 @@ class Solver:
             raise InputError(
                 f'there is no solver of type "{self.param.type}"; known: {", ".join(rule_names())}.'
             )
+        if self.param.snapshot_diff:
+            raise InputError(
+                "snapshot_diff: snapshots hold no gradients here; take it out of the solver."
+            )
         if self.param.iter_size < 1:
             raise InputError(f"iter_size must be 1 or more, found {self.param.iter_size}.")
         if self.param.random_seed >= 0:

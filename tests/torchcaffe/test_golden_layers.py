@@ -9,7 +9,8 @@ from golden_compare import assert_close
 import torchcaffe
 from caffeformat import parse_text, pb
 
-CASES = sorted((Path(__file__).parents[1] / "golden" / "layers").glob("*.npz"))
+# layers_more: what tests/bvlc/layer_golden.py measured beyond the others
+CASES = sorted((Path(__file__).parents[1] / "golden").glob("layers*/*.npz"))
 
 
 def _keys(case, prefix):

@@ -12,7 +12,8 @@ class _Recurrent(Layer):
 
     Bottoms: the sequence x, the marks (0 where a sequence begins), optionally a static input
     N x ..., and with `expose_hidden` the initial states. Tops: the outputs T x N x num_output, and
-    with `expose_hidden` the final states. Without it, the state of one pass goes into the next.
+    with `expose_hidden` the final states; no gradient flows through states. Without it, the state
+    of one pass goes into the next.
     """
 
     bottoms = (2, None)
@@ -64,7 +65,7 @@ class _Recurrent(Layer):
         x, marks = bottoms[:2]
         static = bottoms[2] if self.static else None
         if self.exposed:
-            state = [bottom[0] for bottom in bottoms[2 + self.static :]]
+            state = [bottom[0].detach() for bottom in bottoms[2 + self.static :]]
         elif self.state is not None and self.state[0].shape[0] == x.shape[1]:
             state = self.state
         else:
@@ -72,7 +73,8 @@ class _Recurrent(Layer):
         outputs, state = self.unroll(x.flatten(2), marks, static, state, params)
         self.state = [value.detach() for value in state]
         top = torch.stack(outputs)
-        return [top, *(value[None] for value in state)] if self.exposed else [top]
+        # As in Caffe, exposed states carry no gradient, neither the initial nor the final ones.
+        return [top, *(value[None] for value in self.state)] if self.exposed else [top]
 
 
 @register("RNN")
