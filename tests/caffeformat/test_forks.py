@@ -46,6 +46,7 @@ def test_forks_read_one_number_each_in_their_own_way():
     assert fork_messages("ssd").LayerParameter.FromString(data).HasField("clip_param")
 
 
+@pytest.mark.filterwarnings("ignore::caffeformat.forks.ForkWarning")
 def test_texts_of_several_forks_parse_and_are_written_alike(tmp_path):
     text = """layer { name: "bn" type: "BN" bn_param { bn_mode: INFERENCE } }
 layer { name: "bn2" type: "BN" bn_param { slope_filler { value: 1 } frozen: true } }
