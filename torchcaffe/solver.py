@@ -16,6 +16,7 @@ from caffeformat import InputError, pb, read_net, read_solver, upgrade_solver
 from caffeformat.lr_policy import current_step, learning_rate
 
 from . import log
+from .debug_info import DebugInfo, refuse_nan
 from .device import set_random_seed
 from .net import Net
 from .optimizer import Optimizer
@@ -63,6 +64,10 @@ class Solver:
         self.net = self._train_net()
         self.test_nets = self._make_test_nets()
         self.optimizer = Optimizer(self.param, rule(self.param), self.net.learnable_params)
+        self._debug = DebugInfo(self.net, active=False) if self.param.debug_info else None
+        if self._debug:
+            for net in self.test_nets:
+                DebugInfo(net)
         self.requested_action = lambda: NONE
         self._callbacks, self._stopped = [], False
         self._losses = collections.deque(maxlen=max(1, self.param.average_loss))
@@ -179,8 +184,11 @@ class Solver:
                 break
             for on_start, _ in self._callbacks:
                 on_start()
+            display = bool(p.display) and self.iter % p.display == 0
+            if self._debug:
+                self._debug.active = display
             self._losses.append(self._sum_gradients())
-            if p.display and self.iter % p.display == 0:
+            if display:
                 self._log_progress(speed)
             for _, on_gradients_ready in self._callbacks:
                 if on_gradients_ready is not None:
@@ -200,20 +208,9 @@ class Solver:
             self.net.run_forward()
             loss = loss + self.net.loss()
             if self.param.debug_info:
-                self._refuse_nan()
+                refuse_nan(self.net, self.iter)
             self.net.run_backward()
         return loss / self.param.iter_size
-
-    def _refuse_nan(self):
-        """With `debug_info`: raise `InputError` that says in which layer numbers ceased to be."""
-        found = self.net.first_not_finite()
-        if found is not None:
-            layer, blob = found
-            raise InputError(
-                f'iteration {self.iter}: layer "{layer}" is the first whose top, "{blob}", holds '
-                "NaN or infinite numbers. If its bottoms and parameters are large, lower base_lr "
-                "or set clip_gradients; if it reads data, look at that."
-            )
 
     def apply_update(self):
         """Change the weights by the gradients that are there."""

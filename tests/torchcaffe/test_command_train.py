@@ -165,6 +165,21 @@ def test_nan_is_traced_to_its_layer_with_debug_info(nan_folder, capfd):
     assert 'iteration 0: layer "log" is the first' in capfd.readouterr().err
 
 
+def test_debug_info_tells_every_layer_at_displays(folder, capfd):
+    solver(folder, "debug_info: true")
+    assert main(["train", "-solver=solver.prototxt"]) == 0
+    text = capfd.readouterr().err
+    for words in (
+        "    [Forward] Layer ip, top blob ip data: 0.015\n",
+        "    [Forward] Layer ip, param blob 0 data: 0.01\n",
+        "    [Backward] Layer loss, bottom blob ip diff: 0.111111\n",
+        "    [Backward] Layer ip, param blob 1 diff: 0.444444\n",
+        "    [Backward] All net params (data, diff): L1 norm = (0.09, 3.33333); L2 norm = (0.03, ",
+    ):
+        assert words in text
+    assert text.count("] All net params") == text.count(" iter/s, ")
+
+
 def test_loss_that_is_no_number_is_warned_of(nan_folder, capfd):
     assert main(["train", "-solver=solver.prototxt"]) == 0
     assert "The loss is no number; debug_info: true tells where" in capfd.readouterr().err
