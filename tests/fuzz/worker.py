@@ -114,8 +114,8 @@ def main(kind, first, last):
             except Exception:
                 outcome = f"fault: {traceback.format_exc()}"
             signal.setitimer(signal.ITIMER_REAL, 0)
-            print(outcome.encode("ascii", "backslashreplace").decode().replace("\n", "\\n"))
-            sys.stdout.flush()
+            # Names out of broken files may hold whatever ends a line.
+            print(outcome.encode("unicode_escape").decode(), flush=True)
 
 
 if __name__ == "__main__":
