@@ -36,8 +36,8 @@ def deploy(stride, classes=6, channels=3):
     for stage, (count, width) in enumerate(_STAGES, 1):
         for index in range(1, count + 1):
             top = units(f"conv{stage}_{index}", top, width, 3, pad=1, bias_term=False)
-        pooled = L.Pooling(top, pool=P.Pooling.MAX, kernel_size=2, stride=2)
-        top = units.add(f"pool{stage}", pooled)
+        windows = {"kernel_size": 3, "stride": 2, "pad": 1, "round_mode": P.Pooling.FLOOR}
+        top = units.add(f"pool{stage}", L.Pooling(top, pool=P.Pooling.MAX, **windows))
     top = units("fc6", top, _FC6_CHANNELS, 3, pad=1, bias_term=False)
     gaussian = {"weight_filler": {"type": "gaussian", "std": 0.01}}
     n.score_fr = top = _score(top, classes, **gaussian)
@@ -56,7 +56,7 @@ def deploy(stride, classes=6, channels=3):
 
 def _bilinear(bottom, classes, factor):
     filler = {"group": classes, "weight_filler": {"type": "bilinear"}}
-    return upsampling(bottom, classes, factor, **filler)
+    return upsampling(bottom, classes, factor, kernel=2 * factor - 1, **filler)
 
 
 def files(stride, base_lr, max_iter, classes=6, channels=3):
