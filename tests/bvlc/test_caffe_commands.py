@@ -238,3 +238,16 @@ def test_net_is_told_in_caffes_lines(either, run_folder):
         lines = re.findall(r"net\.cpp:\d+\] (.*)", log)
         told[engine] = [line for line in lines if not line.startswith("The NetState")]
     assert told["torch"] == told["bvlc"]
+
+
+def test_debug_info_tells_the_same_numbers(either, run_folder):
+    fields = SOLVER.replace("display: 1", "display: 4") + "debug_info: true"
+    (run_folder / "solver.prototxt").write_text(fields)
+    words, numbers, number = [], [], re.compile(r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
+    for engine in ("bvlc", "torch"):
+        log = either(engine, run_folder, "train", "-solver=solver.prototxt")
+        told = re.findall(r"    \[(?:Forward|Backward)\] .*", log)
+        words.append([number.sub("#", line) for line in told])
+        numbers.append([float(found) for line in told for found in number.findall(line)])
+    assert words[0] == words[1]
+    np.testing.assert_allclose(*numbers, rtol=1e-3, atol=1e-7)
