@@ -2,11 +2,13 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+RUNTIME := $(VENV)/runtime
 INSTALLED := $(VENV)/installed
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
 
 .PHONY: demo test test-full lint format install wheel clean
 
-demo: $(INSTALLED)
+demo: $(RUNTIME)
 	$(BIN)/fcnkit demo --output demo --force
 
 test: $(INSTALLED)
@@ -25,10 +27,14 @@ format: $(INSTALLED)
 
 install: $(INSTALLED)
 
-# Installed again whenever what is needed changes.
-$(INSTALLED): setup.cfg pyproject.toml constraints.txt
+# Installed again whenever what is needed changes: what the commands need, and what developers need.
+$(RUNTIME): setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[test,web]' -e ./digits_plugin
+	$(PIP_INSTALL) -e .
+	touch $@
+
+$(INSTALLED): $(RUNTIME)
+	$(PIP_INSTALL) -e '.[test,web]' -e ./digits_plugin
 	touch $@
 
 # What an earlier build left would be packed again, deleted modules too.

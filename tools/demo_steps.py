@@ -6,6 +6,7 @@ leaves.
 
 import collections
 import contextlib
+import multiprocessing
 import os
 import shutil
 import subprocess
@@ -55,6 +56,39 @@ def _silent():
     return contextlib.nullcontext(training.Observer())
 
 
+def _one_worker():
+    """A pool of one process, with one thread, for what can be done beside the other steps.
+
+    Steps of nets this small gain little from a second thread. What is still running when the
+    `with` block ends is stopped.
+    """
+    return multiprocessing.get_context("spawn").Pool(1, _use_one_thread)
+
+
+def _use_one_thread():
+    # Runs before the engine, which would read it only once, is loaded.
+    os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
+
+
+def _train(observe, solver, output, iterations, seed, options):
+    """Train in the folder `output`; returns the path of the last weights."""
+    settings = {
+        "max_iter": iterations,
+        "test_interval": iterations,
+        "snapshot": iterations,
+        "random_seed": seed,
+    }
+    with observe() as observer:
+        outcome = training.train(
+            solver,
+            output,
+            overrides=[(field, str(value)) for field, value in settings.items()],
+            observer=observer,
+            **options,
+        )
+    return outcome.weights
+
+
 def run(folder, seed=1, sizes=FULL, tell=lambda text: None, observe=_silent):
     """Carry the job through in `folder`, which must not hold anything; returns an `Outcome`.
 
@@ -65,28 +99,29 @@ def run(folder, seed=1, sizes=FULL, tell=lambda text: None, observe=_silent):
         raise InputError(f"{folder} holds something already: choose another folder or use --force")
     os.makedirs(folder, exist_ok=True)
     folder = os.path.abspath(folder)
-    job = _Job(folder, seed, sizes, tell, observe)
-    for step in (
-        job.generate,
-        job.prepare,
-        job.make_lmdbs,
-        job.train_classifier,
-        job.operate,
-        job.train_fcn,
-        job.train_from_scratch,
-        job.segment,
-        job.score,
-    ):
-        job.take(step)
+    with _one_worker() as worker:
+        job = _Job(folder, seed, sizes, tell, observe, worker)
+        for step in (
+            job.generate,
+            job.prepare,
+            job.make_lmdbs,
+            job.train_classifier,
+            job.operate,
+            job.train_fcn,
+            job.train_from_scratch,
+            job.segment,
+            job.score,
+        ):
+            job.take(step)
     return Outcome(folder, job.names, job.boards, job.seconds, job.surgery)
 
 
 class _Job:
     """The steps; each leaves files under `folder` that the next ones start from."""
 
-    def __init__(self, folder, seed, sizes, tell, observe):
+    def __init__(self, folder, seed, sizes, tell, observe, worker):
         self.folder, self.seed, self.sizes = folder, seed, sizes
-        self.tell, self.observe = tell, observe
+        self.tell, self.observe, self.worker = tell, observe, worker
         self.names, self.boards, self.seconds = list(shapes.CLASSES), {}, {}
         self.surgery = []
 
@@ -130,6 +165,8 @@ class _Job:
 
     def train_classifier(self):
         """Training a classifier on crops"""
+        arguments = self._fcn_training(_silent, "scratch")
+        self.scratch_training = self.worker.apply_async(_train, arguments)
         random = np.random.RandomState(self.seed)
         boxes = crops.read_boxes(self.path("shapes.tar"), self.names)
         os.makedirs(self.path("crops"))
@@ -140,7 +177,9 @@ class _Job:
                 side = CROP + _CROP_MARGIN
                 crops.write_crops(sources[split], dataset, boxes, side, turns, random)
         solver = self._classifier_solver(sources)
-        self.classifier = self._train(solver, "classifier", self.sizes.classifier_iterations)
+        iterations = self.sizes.classifier_iterations
+        output = self.path("classifier")
+        self.classifier = _train(self.observe, solver, output, iterations, self.seed, {})
 
     def _classifier_solver(self, sources):
         """Write the classifier's solver and net, with the crops as its data; returns the path."""
@@ -167,39 +206,19 @@ class _Job:
 
     def train_fcn(self):
         """Training the FCN"""
-        self.fcn = self._train_fcn("fcn", weights=self.path("fcn_shapes.caffemodel"))
+        weights = self.path("fcn_shapes.caffemodel")
+        self.fcn = _train(*self._fcn_training(self.observe, "fcn", weights=weights))
 
     def train_from_scratch(self):
-        """Training the same FCN from scratch, to compare"""
-        self.scratch = self._train_fcn("scratch")
+        """Training the same FCN from scratch, to compare (begun beside the classifier)"""
+        self.scratch = self.scratch_training.get()
 
-    def _train_fcn(self, output, **start):
-        return self._train(
-            prototxt.path("fcn_shapes", "solver.prototxt"),
-            output,
-            self.sizes.fcn_iterations,
-            data=self.path("lmdb"),
-            augment={"flip": True},
-            **start,
-        )
-
-    def _train(self, solver, output, iterations, **options):
-        """Train; returns the path of the last weights."""
-        settings = {
-            "max_iter": iterations,
-            "test_interval": iterations,
-            "snapshot": iterations,
-            "random_seed": self.seed,
-        }
-        with self.observe() as observer:
-            outcome = training.train(
-                solver,
-                self.path(output),
-                overrides=[(field, str(value)) for field, value in settings.items()],
-                observer=observer,
-                **options,
-            )
-        return outcome.weights
+    def _fcn_training(self, observe, output, **start):
+        """Arguments of `_train`; `start` says what the training starts from."""
+        options = {"data": self.path("lmdb"), "augment": {"flip": True}, **start}
+        solver = prototxt.path("fcn_shapes", "solver.prototxt")
+        iterations = self.sizes.fcn_iterations
+        return observe, solver, self.path(output), iterations, self.seed, options
 
     def segment(self):
         """Painting masks of the validation images"""
