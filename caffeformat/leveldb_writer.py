@@ -4,6 +4,7 @@ All entries go into the log, which LevelDB sorts into tables when it opens the d
 1000 entries that is, byte for byte, what LevelDB itself leaves behind.
 """
 
+import contextlib
 import os
 import shutil
 import struct
@@ -56,7 +57,8 @@ class LevelDbWriter:
 
     def discard(self):
         """Give up: remove what was written so far."""
-        self._log.close()
+        with contextlib.suppress(OSError):  # a full disk refuses what the file still holds back
+            self._log.close()
         shutil.rmtree(self._partial, ignore_errors=True)
 
     def __enter__(self):
@@ -127,6 +129,8 @@ class _RecordFile:
     def close(self):
         """Close the file, with everything on the disk."""
         if not self._file.closed:
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._file.close()
+            try:
+                self._file.flush()
+                os.fsync(self._file.fileno())
+            finally:
+                self._file.close()

@@ -83,5 +83,5 @@ def _runner(net, path, output):
         session = OnnxSession(path)
         wanted = None if output not in session.outputs else output
         return lambda arrays: session.run(arrays, wanted)
-    module = engine.load_export().to_module(net, read_parameters(path, net), [output])
+    module = engine.load_export().to_module(net, read_parameters(path, net, [output]), [output])
     return lambda arrays: engine.load_export().apply(module, *arrays)

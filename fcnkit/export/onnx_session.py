@@ -28,8 +28,10 @@ class OnnxSession:
             raise InputError(f"{self.path}: there is no such file")
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
-        if "OMP_NUM_THREADS" in os.environ:  # the one setting that all engines here follow
-            options.intra_op_num_threads = int(os.environ["OMP_NUM_THREADS"])
+        # The one setting that all engines here follow; OpenMP takes a list of numbers, too.
+        threads = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+        if threads.isdecimal():
+            options.intra_op_num_threads = int(threads)
         try:
             self._session = onnxruntime.InferenceSession(
                 self.path, options, providers=["CPUExecutionProvider"]
@@ -37,6 +39,8 @@ class OnnxSession:
         except Exception as error:  # ONNX Runtime has a class for every kind of fault
             raise FormatError(self.path, f"ONNX Runtime refuses it: {error}") from error
         inputs = self._session.get_inputs()
+        if not inputs:
+            raise FormatError(self.path, "the model has no input; expected an image's")
         self.inputs = {value.name: list(value.shape) for value in inputs}
         self.takes_images = inputs[0].type == "tensor(uint8)" and inputs[0].shape[2:] == [3]
         self.outputs = [value.name for value in self._session.get_outputs()]

@@ -66,4 +66,6 @@ def read_safetensors(path):
         }
     except (ValueError, AttributeError, TypeError) as error:
         raise FormatError(path, f"its metadata {_SUMS} cannot be read: {error}") from error
-    return tensors, {layer: blobs for layer, blobs in sums.items() if len(blobs) == 3}
+    return tensors, {
+        layer: blobs for layer, blobs in sums.items() if len(blobs) == 3 and blobs[2].size == 1
+    }

@@ -1,5 +1,6 @@
 """LevelDBs written here: checksums, records across blocks, and nothing half-written."""
 
+import errno
 import random
 
 import pytest
@@ -62,3 +63,13 @@ def test_failure_leaves_nothing_and_a_database_that_is_there_stays(tmp_path):
         LevelDbWriter(tmp_path / "db")
     with open_database(tmp_path / "db", "LEVELDB") as reader:
         assert reader.get(b"a") == b"1"
+
+
+def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch):
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(InputError, match="No space left"), LevelDbWriter(tmp_path / "db") as writer:
+        writer.put(b"a", b"1")
+    assert list(tmp_path.iterdir()) == []

@@ -149,3 +149,19 @@ def test_damaged_files_are_refused(files, tmp_path, capsys, ending):
     assert run(files[0], path, tmp_path / "out.caffemodel") == 1
     assert f"bad.{ending}" in capsys.readouterr().err
     assert not (tmp_path / "out.caffemodel").exists()
+
+
+def test_the_state_dict_of_one_blob_is_compared_by_what_it_holds(files, tmp_path, capsys):
+    assert run(*files, tmp_path / "out.pt", "--blob", "pool") == 0
+    assert "1x3x25x31  largest difference" in capsys.readouterr().out
+
+
+def test_sums_that_are_no_batch_norms_are_left_aside(files, tmp_path):
+    assert run(*files, tmp_path / "out.safetensors") == 0
+    tensors = safetensors_numpy.load_file(tmp_path / "out.safetensors")
+    metadata = {"caffe_batch_norm_sums": json.dumps({"norm": ["", "", ""]})}
+    safetensors_numpy.save_file(tensors, tmp_path / "other.safetensors", metadata)
+    assert run(files[0], tmp_path / "other.safetensors", tmp_path / "back.caffemodel") == 0
+    mean, _, weight = read_caffemodel(tmp_path / "back.caffemodel")["norm"]
+    assert weight == 1
+    np.testing.assert_array_equal(mean, tensors["norm.running_mean"])

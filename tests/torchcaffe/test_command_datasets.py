@@ -1,5 +1,7 @@
 """convert_imageset, compute_image_mean and extract_features make what Caffe's own tools made."""
 
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -86,12 +88,22 @@ def test_shuffle_keeps_every_image_with_its_label(files, tmp_path):
     assert found == {f"{index}.png".encode(): index % 3 for index in range(6)}
 
 
+def test_names_that_are_no_utf_8_are_keys_as_they_are(tmp_path):
+    name = b"caf\xe9.png"
+    Image.new("RGB", (4, 4)).save(os.fsdecode(os.fsencode(tmp_path) + b"/" + name), "PNG")
+    (tmp_path / "list.txt").write_bytes(name + b" 3\n")
+    argv = [f"{tmp_path}/", f"{tmp_path}/list.txt", f"{tmp_path}/db"]
+    assert main(["convert_imageset", *argv]) == 0
+    assert [key for key, _ in entries(tmp_path / "db")] == [b"00000000_" + name]
+
+
 @pytest.mark.parametrize(
     ("text", "flags", "problem"),
     [
         ("0.png\n", [], "list.txt:1: found"),
         ("", [], "the list is empty"),
         ("nothing.png 0\n", [], "none of its images"),
+        ("0.png 0\n1.png 2147483648\n", [], "list.txt:2: the label 2147483648"),
         ("0.png 0\n", ["-backend=hdf5"], "expected lmdb or leveldb"),
         ("0.png 0\n1.png 1\n", ["-check_size"], "1.png: has the shape"),
         ("0.png 0\n", ["-encode_type=tif"], "known: jpg, jpeg, png"),
@@ -171,3 +183,10 @@ def test_feature_blob_that_is_not_there_is_told_with_those_that_are(files, tmp_p
     argv = [f"{tmp_path}/w.caffemodel", f"{tmp_path}/net.prototxt", "fc7", "out", "1", "lmdb"]
     assert main(["extract_features", *argv]) == 1
     assert 'has no blob "fc7"; it has: data, label, conv' in capfd.readouterr().err
+
+
+def test_one_database_for_two_feature_blobs_is_refused(tmp_path, capfd):
+    argv = ["w.caffemodel", "net.prototxt", "conv,label", f"{tmp_path}/db,{tmp_path}/./db"]
+    assert main(["extract_features", *argv, "1", "lmdb"]) == 1
+    assert "named twice" in capfd.readouterr().err
+    assert list(tmp_path.iterdir()) == []

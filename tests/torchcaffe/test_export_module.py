@@ -136,6 +136,34 @@ def test_a_damaged_state_file_is_refused(tmp_path):
         read_state(tmp_path / "net.pt")
 
 
+def test_state_files_may_hold_parameters_and_bfloat16(tmp_path):
+    parameter = torch.nn.Parameter(torch.tensor([1.5, -2.0]))
+    torch.save({"a": parameter, "b": parameter.detach().bfloat16()}, tmp_path / "net.pt")
+    state = read_state(tmp_path / "net.pt")
+    for array in state.values():
+        assert array.dtype == np.float32
+        np.testing.assert_array_equal(array, [1.5, -2])
+
+
+def test_an_inputs_name_is_data_and_no_code(tmp_path):
+    mark = tmp_path / "ran"
+    name = f"data=open({str(mark)!r}, 'w')"
+    net = parse_text(NET, pb.NetParameter)
+    net.input[0] = net.layer[0].bottom[0] = name
+    net = filled_net(net)
+    module = to_module(net)
+    assert difference(net, module) < 1e-5
+    assert not mark.exists()
+
+
+def test_weights_of_other_sizes_are_refused():
+    net = filled_net(parse_text(NET, pb.NetParameter))
+    weights = net.weights()
+    weights["a/b"][0] = weights["a/b"][0][:, :2]
+    with pytest.raises(InputError, match=r"another net.*a_b\.weight"):
+        to_module(net, weights)
+
+
 def test_layers_without_a_counterpart_are_named():
     text = NET + 'layer { name: "pyramid" type: "SPP" bottom: "score" top: "spp"'
     text += " spp_param { pyramid_height: 2 } }"

@@ -57,7 +57,9 @@ def run(flags, arguments):
                     f"{name}: has the shape {found}, but the first image has {size} (C, H, W); "
                     "give -resize_height and -resize_width, or leave out -check_size."
                 )
-            writer.put(f"{number:08}_{name}".encode(), datum.SerializeToString())
+            # Names need not be UTF-8: their bytes are those of the list.
+            key = f"{number:08}_{name}".encode("utf-8", "surrogateescape")
+            writer.put(key, datum.SerializeToString())
             if len(writer) % 1000 == 0:
                 log.info("convert_imageset.cpp:147", f"Processed {len(writer)} files.")
         if not len(writer):
@@ -78,7 +80,13 @@ def read_list(path):
             raise InputError(
                 f'{path}:{number}: found "{line}"; expected an image, a space and a whole number.'
             )
-        entries.append((match[1], int(match[2])))
+        label = int(match[2]) if len(match[2]) < 20 else 1 << 31
+        if not -(1 << 31) <= label < 1 << 31:
+            raise InputError(
+                f"{path}:{number}: the label {match[2][:40]} does not fit into the 32 bits that a "
+                "Datum has for it."
+            )
+        entries.append((match[1], label))
     if not entries:
         raise InputError(f"{path}: the list is empty.")
     return entries

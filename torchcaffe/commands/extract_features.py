@@ -1,6 +1,7 @@
 """Writes what blobs of a net hold into databases, as Caffe's tool of that name does."""
 
 import contextlib
+import os
 
 from caffeformat import InputError, array_to_datum, pb
 
@@ -22,6 +23,8 @@ def run(flags, arguments):
     names, paths = words(blobs), words(databases)
     if len(names) != len(paths):
         raise InputError(f"{len(names)} blobs, but {len(paths)} databases; give one for each.")
+    if len(set(map(os.path.abspath, paths))) < len(paths):
+        raise InputError(f"{databases}: one database is named twice; give one for each blob.")
     mode, number = [*arguments[6:], *("CPU", "0")[len(arguments) - 6 :]]
     if mode not in ("CPU", "GPU"):
         raise InputError(f'the mode is "{mode}"; expected CPU or GPU. Usage: {usage}')

@@ -35,7 +35,11 @@ def to_module(net, weights=None, outputs=None):
     for name, _ in module.named_buffers():
         if name.endswith("num_batches_tracked"):
             state[name] = torch.tensor(0)
-    module.load_state_dict(state, assign=True)
+    try:
+        module.load_state_dict(state, assign=True)
+    except RuntimeError as error:  # sizes that the net's layers do not have
+        reason = " ".join(str(error).split())
+        raise InputError(f"these are the weights of another net: {reason}") from None
     return module.eval()
 
 
@@ -104,9 +108,7 @@ class _Assembly:
         self._graph = graph
         self._root, self._fx = torch.nn.Module(), torch.fx.Graph()
         self._tracer = torch.fx.proxy.GraphAppendingTracer(self._fx)
-        self._values = {
-            name: self._tracer.create_proxy("placeholder", name, (), {}) for name in graph.inputs
-        }
+        self._values = {name: self._input(name) for name in graph.inputs}
         names, scales = module_names(graph), scales_of_norms(graph)
         joined = {scale.name for scale in scales.values()}
         for node in graph.nodes:
@@ -123,6 +125,16 @@ class _Assembly:
             affine = layer.name in scales
             place = Place(self._root, self._tracer, layer, name, bottoms, own, affine)
             self._add(node, place)
+
+    def _input(self, name):
+        """A proxy for the input blob `name`.
+
+        torch.fx writes an input's name as it is into the Python that it generates and runs; a
+        prototxt may hold any text, so that the argument gets the identifier fx made of it.
+        """
+        proxy = self._tracer.create_proxy("placeholder", name, (), {})
+        proxy.node.target = proxy.node.name
+        return proxy
 
     def _add(self, node, place):
         if node.layer.type not in BUILDERS:
