@@ -117,7 +117,7 @@ class _Forward:
     A thread asks for blocks ahead while the caller looks at headers and writes files.
     """
 
-    _AHEAD = 8  # blocks
+    _AHEAD = 8  # blocks, of up to 4 MB
 
     def __init__(self, blocks):
         self._blocks = queue.Queue(self._AHEAD)
