@@ -8,6 +8,7 @@ from caffeformat import InputError, filter_net, pb, read_caffemodel, write_caffe
 from caffeformat.graph import value_graph
 from caffeformat.tensor_names import from_tensors, to_tensors
 from fcnkit import engine, networks
+from fcnkit.surgery import check_fit
 
 from .onnx_net import read_initializers, to_onnx, write_onnx
 from .tensor_files import read_safetensors, write_safetensors
@@ -38,7 +39,15 @@ def read_parameters(path, net, outputs=None):
     """
     kind = kind_of(path)
     if kind in (".caffemodel", ".h5"):
-        return read_caffemodel(path)
+        weights = read_caffemodel(path)
+    else:
+        weights = _from_tensor_file(path, kind, net, outputs)
+    if outputs is None:  # of a part of the net, the rest may be missing
+        check_fit(weights, net, path, net.name or "the net")
+    return weights
+
+
+def _from_tensor_file(path, kind, net, outputs):
     sums = None
     if kind == ".onnx":
         tensors = read_initializers(path)

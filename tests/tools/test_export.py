@@ -165,3 +165,18 @@ def test_sums_that_are_no_batch_norms_are_left_aside(files, tmp_path):
     mean, _, weight = read_caffemodel(tmp_path / "back.caffemodel")["norm"]
     assert weight == 1
     np.testing.assert_array_equal(mean, tensors["norm.running_mean"])
+
+
+@pytest.mark.parametrize("ending", ["caffemodel", "safetensors"])
+def test_weights_of_another_net_write_nothing(files, tmp_path, capsys, ending):
+    net, weights = files
+    other = tmp_path / f"w.{ending}"
+    if ending != "caffemodel":
+        assert run(net, weights, other) == 0
+    with open(net) as file:
+        text = file.read().replace("num_output: 4 kernel_size: 3", "num_output: 4 kernel_size: 5")
+    write_text(tmp_path / "other.prototxt", parse_text(text, pb.NetParameter))
+    target = "out.onnx" if ending == "caffemodel" else "out.caffemodel"
+    assert run(tmp_path / "other.prototxt", other, tmp_path / target) == 1
+    assert "layer conv: expected (4, 3, 5, 5)" in capsys.readouterr().err
+    assert not (tmp_path / target).exists()
