@@ -20,7 +20,12 @@ class FormatError(InputError):
 
     def __init__(self, source, problem, line=None, column=None):
         self.source, self.line, self.column = str(source), line, column
+        self._problem = problem
         place = self.source
         if line is not None:
             place += f":{line}" + (f":{column}" if column is not None else "")
         super().__init__(f"{place}: {problem}")
+
+    def __reduce__(self):
+        # Without it, what a worker process raises could not be read by the one that waits for it.
+        return type(self), (self.source, self._problem, self.line, self.column)
