@@ -5,6 +5,7 @@ https://github.com/huggingface/safetensors#format
 
 import collections
 import json
+import operator
 
 from .state_dicts_values import BFLOAT16, shaped, values_of
 
@@ -24,11 +25,7 @@ def read(span):
         raise span.error(0, f"a header of {size} bytes: the file is truncated or damaged")
     try:
         header = json.loads(span.part(8, start, "the header").text())
-        entries = [
-            (name, entry["dtype"], [int(n) for n in entry["shape"]], *entry["data_offsets"])
-            for name, entry in header.items()
-            if name != "__metadata__"
-        ]
+        entries = [_entry(name, entry) for name, entry in header.items() if name != "__metadata__"]
         entries.sort(key=lambda entry: entry[3])
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise span.error(8, f"the header cannot be read: {error}") from error
@@ -36,8 +33,14 @@ def read(span):
     for name, kind, shape, begin, end in entries:
         if kind not in _TYPES:
             raise span.error(8, f"tensor {name!r} has values of the unknown type {kind!r}")
-        if not (isinstance(end, int) and 0 <= begin <= end <= len(span) - start):
+        if not (0 <= begin <= end <= len(span) - start):
             raise span.error(8, f"tensor {name!r} lies outside of the file, which is truncated")
         values = values_of(span.part(start + begin, start + end, name), _TYPES[kind])
         tensors[name] = shaped(span.source, name, values, shape)
     return tensors
+
+
+def _entry(name, entry):
+    """(name, type, shape, first byte, byte behind the last) of a tensor in the header."""
+    begin, end = map(operator.index, entry["data_offsets"])
+    return name, str(entry["dtype"]), [operator.index(n) for n in entry["shape"]], begin, end

@@ -203,4 +203,7 @@ def _view(values, offset, shape, strides, name, path):
     if not 0 <= count <= values.size or (count and last >= values.size):
         raise FormatError(path, f"tensor {name!r} lies outside of its values: damaged")
     steps = [stride * values.itemsize for stride in strides]
-    return np.lib.stride_tricks.as_strided(values[offset:], shape, steps, writeable=False)
+    try:
+        return np.lib.stride_tricks.as_strided(values[offset:], shape, steps, writeable=False)
+    except (ValueError, OverflowError) as error:  # more axes, or longer ones, than NumPy knows
+        raise FormatError(path, f"tensor {name!r} cannot be of shape {shape}: {error}") from error

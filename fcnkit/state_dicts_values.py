@@ -1,5 +1,6 @@
 """What the readers of state dicts share: bytes as numbers, numbers as tensors."""
 
+import contextlib
 import math
 
 import numpy as np
@@ -24,8 +25,10 @@ def values_of(span, dtype):
 
 def shaped(source, name, values, shape):
     """`values` in `shape`; `FormatError` where their number is another."""
-    if any(n < 0 for n in shape) or math.prod(shape) != values.size:
-        raise FormatError(
-            source, f"tensor {name!r} has {values.size} values, which is no shape {tuple(shape)}"
-        )
-    return values.reshape([int(n) for n in shape])
+    # NumPy refuses more axes, or longer ones, than it knows.
+    with contextlib.suppress(ValueError, OverflowError):
+        if all(n >= 0 for n in shape) and math.prod(shape) == values.size:
+            return values.reshape([int(n) for n in shape])
+    raise FormatError(
+        source, f"tensor {name!r} has {values.size} values, which is no shape {tuple(shape)}"
+    )

@@ -12,6 +12,7 @@ import pytest
 
 from caffeformat import FormatError, InputError
 from caffeformat.wire import encode_bytes, encode_key, encode_varint
+from fcnkit import state_dicts_torch
 from fcnkit.state_dicts import read_state_dict
 
 TENSORS = {
@@ -171,6 +172,40 @@ def test_truncated_and_damaged_files_are_refused_or_read(tmp_path, kind):
         except FormatError:
             refused += 1
     assert refused > 10
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"data_offsets": [0]},
+        {"data_offsets": [0, 4, 8]},
+        {"data_offsets": [0.5, 4.5]},
+        {"dtype": ["F32"]},
+        {"shape": [float("inf")]},
+        {"shape": [0, 10**30], "data_offsets": [0, 0]},
+        {"shape": [1] * 99, "data_offsets": [0, 4]},
+    ],
+)
+def test_headers_of_safetensors_that_make_no_sense_are_refused(tmp_path, change):
+    tensor = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4], **change}
+    text = json.dumps({"w": tensor}).encode()
+    data = struct.pack("<Q", len(text)) + text + bytes(8)
+    with pytest.raises(FormatError, match="odd"):
+        read_state_dict(written(tmp_path / "odd", data))
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+@pytest.mark.parametrize("shape", [(0, 10**30), (1,) * 99])
+def test_shapes_of_pytorch_beyond_numpys_are_refused(tmp_path, monkeypatch, legacy, shape):
+    path = written(tmp_path / "odd", torch_bytes(legacy))
+    view = state_dicts_torch._view
+    monkeypatch.setattr(
+        state_dicts_torch,
+        "_view",
+        lambda values, offset, _, strides, *rest: view(values, offset, shape, shape, *rest),
+    )
+    with pytest.raises(FormatError, match="cannot be of shape"):
+        read_state_dict(path)
 
 
 def test_compressed_values_are_refused_before_they_are_unpacked(tmp_path):
