@@ -45,7 +45,7 @@ class NetBuilder:
         """Add a convolution; `pad` keeps the size unless it is given. Returns its top."""
         blobs = self.take_with_bias(prefix)
         weight = blobs[0]
-        if weight.ndim != 4 or self.channels[bottom] % weight.shape[1]:
+        if weight.ndim != 4 or not weight.size or self.channels[bottom] % weight.shape[1]:
             raise InputError(
                 f"{prefix}.weight has the shape {weight.shape}: it is no convolution of "
                 f"{self.channels[bottom]} channels"

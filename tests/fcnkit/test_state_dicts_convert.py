@@ -153,6 +153,8 @@ def test_weights_that_do_not_fit_each_other_are_refused():
     tensors = arrays(nets.ResNet())
     with pytest.raises(InputError, match=r"layer1\.0\.conv2\.weight has the shape \(4, 5, 3, 3\)"):
         convert({**tensors, "layer1.0.conv2.weight": np.zeros((4, 5, 3, 3))}, (64, 64))
+    with pytest.raises(InputError, match=r"conv1\.weight has the shape \(4, 0, 3, 3\)"):
+        convert({**tensors, "layer1.0.conv1.weight": np.zeros((4, 0, 3, 3))}, (64, 64))
     broken = tensors["fc.weight"].copy()
     broken[0, 0] = np.nan
     with pytest.raises(InputError, match=r"fc1000.*finite"):
