@@ -44,7 +44,7 @@ def nyud_label(source, name=None):
 def siftflow_label(source, name=None):
     """SIFT Flow's semantic classes (1 to 33) or geometric ones (1 to 3), from 0 on."""
     label, name = _variable(source, name, "S")
-    return _rotated(_indices(np.maximum(label, 0), name, 0, 33))
+    return _rotated(_indices(np.maximum(_map(label, name), 0), name, 0, 33))
 
 
 def context_label(source, table, name=None):
@@ -66,6 +66,10 @@ def context_table(labels, chosen):
         number = numbers.get(_SPELLED.get(name, name))
         if number is None:
             raise FormatError("59_labels.txt", f"class {name!r} is not in labels.txt")
+        if len(names) == IGNORE_LABEL:
+            raise FormatError(
+                "59_labels.txt", f"has more than the {IGNORE_LABEL - 1} classes that labels can say"
+            )
         table[number] = len(names)
         names.append(name)
     return table, names
@@ -118,10 +122,16 @@ def _variable(source, name, variable):
         raise FormatError(name, f"cannot be read as a MATLAB file: {error}") from error
 
 
-def _indices(label, name, lowest, highest, dtype=np.uint8):
+def _map(label, name):
+    """`label` as an array; `FormatError` where it is no H x W numbers."""
     label = np.asarray(label)
     if label.ndim != 2 or label.dtype.kind not in "iufb" or not label.size:
         raise FormatError(name, f"expected H x W class indices, found {label.dtype} {label.shape}")
+    return label
+
+
+def _indices(label, name, lowest, highest, dtype=np.uint8):
+    label = _map(label, name)
     if not (lowest <= label.min() and label.max() <= highest):
         raise FormatError(
             name,

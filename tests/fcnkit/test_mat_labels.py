@@ -41,6 +41,11 @@ def test_other_content_is_told_with_the_file(content, told):
         nyud_label(content, "img_1.mat")
 
 
+def test_sift_flows_labels_have_to_be_numbers():
+    with pytest.raises(FormatError, match=r"a\.mat.*H x W class indices"):
+        siftflow_label(made.mat(S="text"), "a.mat")
+
+
 def test_a_struct_without_segmentation_is_told():
     with pytest.raises(FormatError, match=r"GTcls\.Segmentation"):
         sbd_label(made.mat(GTcls={"Boundaries": LABEL}))
@@ -59,3 +64,9 @@ def test_contexts_classes_are_found_by_name():
         context_table(made.CONTEXT_LABELS, b"1: zebra\n")
     with pytest.raises(FormatError, match=r"labels\.txt:2"):
         context_table(b"1: a\nb\n", b"1: a\n")
+
+
+def test_more_classes_than_labels_can_say_are_refused():
+    names = b"".join(b"%d: class%d\n" % (number, number) for number in range(1, 260))
+    with pytest.raises(FormatError, match=r"59_labels\.txt.*more than the 254 classes"):
+        context_table(names, names)
