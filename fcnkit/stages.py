@@ -79,7 +79,7 @@ def train_stages(
     if len(set(names)) < len(names):
         raise InputError(f"stages need names of their own for their folders; found {names}")
     folders = [os.path.join(output, name) for name in names]
-    _claim(folders, resume, force)
+    _claim(folders, resume, force, weights)
     former = None
     for stage, folder in zip(stages, folders):
         run = _StageRun(stage, folder, data, former, weights, gpu)
@@ -95,11 +95,12 @@ def train_stages(
         former = folder
 
 
-def _claim(folders, resume, force):
-    """Refuse folders of an earlier run, or remove what it left there by `force`."""
-    for folder in folders:
-        if not os.path.isdir(folder) or not os.listdir(folder) or resume:
-            continue
+def _claim(folders, resume, force, weights):
+    """Refuse folders of an earlier run, or remove what it left there by `force`: all or none."""
+    if resume:
+        return
+    earlier = [folder for folder in folders if os.path.isdir(folder) and os.listdir(folder)]
+    for folder in earlier:
         if not force:
             raise InputError(
                 f"{folder} is from an earlier run: go on with --resume, choose another --output, "
@@ -107,6 +108,11 @@ def _claim(folders, resume, force):
             )
         if not any(os.path.exists(os.path.join(folder, n)) for n in (_RECORD, _START_NET)):
             raise InputError(f"{folder} is no stage of a training: it stays as it is")
+        if weights and os.path.realpath(weights).startswith(os.path.realpath(folder) + os.sep):
+            raise InputError(
+                f"{weights} is in {folder}, which --force would remove: move it elsewhere first"
+            )
+    for folder in earlier:
         shutil.rmtree(folder)
 
 

@@ -171,6 +171,19 @@ def test_an_earlier_run_is_kept_unless_force_says_otherwise(data, capsys):
     assert os.path.exists("mine/shapes_fcn32s/thesis.tex")
 
 
+def test_force_removes_all_of_a_run_or_nothing(data):
+    os.makedirs("run/shapes_fcn32s")
+    os.makedirs("run/shapes_fcn16s")
+    for file in ("run/shapes_fcn32s/stage.json", "run/shapes_fcn16s/thesis.tex"):
+        open(file, "w").close()
+    with pytest.raises(InputError, match="shapes_fcn16s is no stage"):
+        list(train_stages(stages(FAMILY[:2]), "run", data, force=True))
+    weights = "run/shapes_fcn32s/stage.json"
+    with pytest.raises(InputError, match="--force would remove"):
+        list(train_stages(stages(FAMILY[:1]), "run", data, weights, force=True))
+    assert os.path.exists(weights)
+
+
 def test_arguments_that_do_not_go_together_are_refused(data, capsys):
     for wrong, message in (
         (["--iterations", "4,4"], "expected one value, or 3"),
