@@ -41,7 +41,7 @@ def fcn_from_classifier(
     trunk = take_trunk(net)
     changes = dict(trunk.made)
     stages = find_stages(trunk, set(bottlenecks(trunk.net)))
-    stride = stride or stages[-1].stride
+    stride = stages[-1].stride if stride is None else stride
     _check_stride(trunk, stages, stride, dilated)
     chosen = [stages[-1]]
     if dilated:

@@ -241,6 +241,8 @@ def test_strides_that_are_not_there_are_answered_with_those_that_are():
     net = classifier("vgg16")
     with pytest.raises(InputError, match=r"strides 1 \(conv1_2\), 2 \(conv2_2\).*32 \(fc8\)"):
         fcn_from_classifier(net, 21, 64)
+    with pytest.raises(InputError, match="stride 0: the features"):
+        fcn_from_classifier(net, 21, 0)
     with pytest.raises(InputError, match="nothing to dilate"):
         fcn_from_classifier(net, 21, 32, dilated=True)
     with pytest.raises(InputError, match='skip "pool9": the classifier has no such blob'):
