@@ -61,6 +61,8 @@ def add_arguments(parser):
 
 def run(args):
     targets = [args.output, *([args.output_net] if "output_net" in args else [])]
+    if len({os.path.abspath(path) for path in targets}) < len(targets):
+        raise InputError(f"{args.output}: weights and prototxt need names of their own")
     for path in targets:
         if os.path.exists(path) and not args.force:
             raise InputError(f"{path} exists already: use --force to replace it, or another name")

@@ -98,6 +98,7 @@ def test_a_classifier_is_convolutionalized_with_its_net(folder, capsys):
         (["convolution", "fc", "5x5"], "a multiple of 25"),
         (["convolution", "fc", "six"], "expected HxW"),
         (["inner_product", "fc"], "no convolution's"),
+        (["fold", "net.prototxt", "out.caffemodel"], "need names of their own"),
     ],
 )
 def test_what_cannot_be_edited_is_an_error(folder, capsys, arguments, message):
