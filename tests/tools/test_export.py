@@ -174,7 +174,7 @@ def test_weights_of_another_net_write_nothing(files, tmp_path, capsys, ending):
     if ending != "caffemodel":
         assert run(net, weights, other) == 0
     with open(net) as file:
-        text = file.read().replace("kernel_size: 3", "kernel_size: 5")
+        text = file.read().replace("kernel_size: 3", "kernel_size: 5").replace("pad: 1", "pad: 2")
     write_text(tmp_path / "other.prototxt", parse_text(text, pb.NetParameter))
     target = "out.onnx" if ending == "caffemodel" else "out.caffemodel"
     assert run(tmp_path / "other.prototxt", other, tmp_path / target) == 1
