@@ -13,6 +13,8 @@
 import io
 import math
 import os
+import struct
+import zlib
 
 import numpy as np
 
@@ -23,6 +25,7 @@ from .palette import IGNORE_LABEL
 
 # No label comes near this; a compressed variable could claim anything.
 _MOST_BYTES = 64 << 20
+_COMPRESSED = 15  # MATLAB 5's type of a compressed variable
 
 
 def sbd_label(source, name=None):
@@ -112,14 +115,34 @@ def _variable(source, name, variable):
                 name,
                 f"expected the variable {variable}, found {', '.join(shapes) or 'none'}",
             )
-        size = math.prod(shapes[variable])
+        size = max(math.prod(shapes[variable]), _unpacked_size(data))
         if size > _MOST_BYTES:
-            raise FormatError(name, f"refused: {variable} claims {size} values")
+            raise FormatError(
+                name, f"refused: {size} values or bytes in {variable}, more than {_MOST_BYTES}"
+            )
         return loadmat(io.BytesIO(data), variable_names=[variable])[variable], name
     except FormatError:
         raise
     except Exception as error:  # damaged files make SciPy raise nearly anything
         raise FormatError(name, f"cannot be read as a MATLAB file: {error}") from error
+
+
+def _unpacked_size(data):
+    """Bytes that the compressed variables of a MATLAB 5 file hold, or the first count too many.
+
+    A struct's own size says nothing of what its fields hold. Elements at the file's top level are a
+    type, a size and that many bytes, after a header of 128.
+    """
+    order = {b"IM": "<", b"MI": ">"}.get(data[126:128])
+    total, position = 0, 128
+    while order and position + 8 <= len(data) and total <= _MOST_BYTES:
+        kind, size = struct.unpack_from(f"{order}II", data, position)
+        position += 8
+        if kind == _COMPRESSED:
+            packed = data[position : position + size]
+            total += len(zlib.decompressobj().decompress(packed, _MOST_BYTES + 1))
+        position += size
+    return total
 
 
 def _map(label, name):

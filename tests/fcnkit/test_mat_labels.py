@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from caffeformat import FormatError, InputError
+from fcnkit import mat_labels
 from fcnkit.mat_labels import context_table, nyud_label, sbd_label, siftflow_label
 
 pytest.importorskip("scipy")
@@ -70,3 +71,13 @@ def test_more_classes_than_labels_can_say_are_refused():
     names = b"".join(b"%d: class%d\n" % (number, number) for number in range(1, 260))
     with pytest.raises(FormatError, match=r"59_labels\.txt.*more than the 254 classes"):
         context_table(names, names)
+
+
+def test_a_struct_that_unpacks_to_more_than_any_label_is_refused(monkeypatch):
+    content = made.sbd_mat(np.zeros((100, 100), np.uint8))
+    assert len(content) < 2000
+    monkeypatch.setattr(mat_labels, "_MOST_BYTES", 5000)
+    with pytest.raises(FormatError, match="refused: 5001 "):
+        sbd_label(content)
+    monkeypatch.setattr(mat_labels, "_MOST_BYTES", 50_000)
+    assert sbd_label(content).shape == (100, 100)
