@@ -5,11 +5,14 @@ import importlib
 import numpy as np
 import pytest
 
-import torchcaffe as caffe
 from caffeformat import InputError, NetSpec, filter_net, infer_shapes, pb, read_net
 from caffeformat import layers as L
 from fcnkit import prototxt
 from fcnkit.prototxt import resnet
+
+pytest.importorskip("torch")  # beside BVLC Caffe there is none
+
+import torchcaffe as caffe
 
 NETWORKS = ["fcn_resnet_50", "fcn_resnet_101", "pspnet_50", "pspnet_101"]
 
