@@ -16,6 +16,7 @@ def add_class_arguments(parser):
     )
     parser.add_argument(
         "--colour-map",
+        "--color-map",
         metavar="FILE",
         help="the classes' colours, for RGB labels: text with `R G B` a line, a paletted label "
         "image, or `voc`",
