@@ -26,15 +26,17 @@ SIZES = ((224, 224), (225, 287), (301, 263))
 def differences(net, weights, path, output, preprocessor=None, argmax=False, sizes=SIZES):
     """A `Difference` for each of `sizes` between the engine's blob `output` and the file at `path`.
 
-    `net` is the deployed NetParameter and `weights` a caffemodel's path. Sizes that the net cannot
-    take are left out; nets that take none of them are compared at their own. An exported `.pt` is
-    run as the module that it belongs to.
+    `net` is the deployed NetParameter and `weights` the `Weights` that were exported. Sizes that
+    the net cannot take are left out; nets that take none of them are compared at their own. An
+    exported `.pt` is run as the module that it belongs to.
     """
     with tempfile.TemporaryDirectory() as folder:
         file = os.path.join(folder, "deploy.prototxt")
         write_text(file, net)
         engine_net = engine.open_net(file, "TEST")
-    engine_net.copy_from(os.fspath(weights))
+    for name, blobs in engine_net.params.items():
+        for blob, values in zip(blobs, weights.get(name, ())):
+            blob.data[...] = values.reshape(blob.data.shape)
     run = _runner(net, path, output)
     random = np.random.RandomState(0)
     for shapes in _input_shapes(net, output, sizes):

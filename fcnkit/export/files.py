@@ -1,13 +1,15 @@
 """A net's parameters in any of the files that this project reads and writes, by their names."""
 
+import itertools
 import os
 
 import numpy as np
 
 from caffeformat import InputError, filter_net, pb, read_caffemodel, write_caffemodel
 from caffeformat.graph import value_graph
-from caffeformat.tensor_names import from_tensors, to_tensors
+from caffeformat.tensor_names import from_tensors, statistics, to_tensors
 from fcnkit import engine, networks
+from fcnkit.state_dicts import read_state_dict
 from fcnkit.surgery import check_fit
 
 from .onnx_net import read_initializers, to_onnx, write_onnx
@@ -54,7 +56,7 @@ def _from_tensor_file(path, kind, net, outputs):
     elif kind == ".safetensors":
         tensors, sums = read_safetensors(path)
     else:
-        tensors = engine.load_export().read_state(path)
+        tensors = read_state_dict(path)
     try:
         weights = from_tensors(value_graph(net, outputs), tensors, sums)
     except InputError as error:
@@ -80,15 +82,47 @@ def write_parameters(path, net, weights, outputs=None, **onnx_options):
         engine.load_export().write_state(path, to_tensors(graph, weights))
 
 
-def same_parameters(net, weights, others):
-    """Whether both `Weights` hold the same bits for every layer of `net`."""
-    return all(
-        len(weights.get(layer.name, ())) == len(others.get(layer.name, ()))
-        and all(map(_same_bits, weights.get(layer.name, ()), others.get(layer.name, ())))
-        for layer in net.layer
-    )
+def parameter_difference(net, weights, others, outputs=None):
+    """How far the `Weights` `others`, read back from a file, are from `weights`.
+
+    None where both hold the same bits for every layer that `outputs` need; else (the largest
+    difference as a part of its blob's largest value, "layer:index" of that blob). Of a BatchNorm
+    whose sums differ the mean and variance that they stand for are compared. Blobs of other shapes,
+    and NaN on one side alone, are infinitely far.
+    """
+    found = [
+        (_relative_difference(one, other), f"{layer.name}:{index}")
+        for layer in (node.layer for node in value_graph(net, outputs).nodes)
+        for index, (one, other) in enumerate(
+            _blobs_that_differ(layer, weights.get(layer.name, ()), others.get(layer.name, ()))
+        )
+    ]
+    return max(found, key=lambda pair: pair[0], default=None)
+
+
+def _blobs_that_differ(layer, ours, theirs):
+    """Pairs of a layer's blobs, both lists as far as they go; none where all are the same bits."""
+    if len(ours) == len(theirs) and all(map(_same_bits, ours, theirs)):
+        return []
+    if layer.type == "BatchNorm" and len(ours) == len(theirs) == 3:
+        ours, theirs = statistics(ours), statistics(theirs)
+    return list(itertools.zip_longest(ours, theirs, fillvalue=np.zeros(0, np.float32)))
 
 
 def _same_bits(one, other):
     one, other = (np.ascontiguousarray(array, np.float32) for array in (one, other))
     return one.shape == other.shape and one.tobytes() == other.tobytes()
+
+
+def _relative_difference(one, other):
+    if one.shape != other.shape:
+        return np.inf
+    one, other = (np.asarray(array, np.float64) for array in (one, other))
+    with np.errstate(invalid="ignore"):
+        apart = np.abs(one - other)
+    apart[(one == other) | (np.isnan(one) & np.isnan(other))] = 0
+    size = np.abs(one[np.isfinite(one)]).max(initial=0)
+    largest = apart.max(initial=0)
+    if np.isnan(largest):
+        return np.inf
+    return float(largest / size) if size else float(largest)

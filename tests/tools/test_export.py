@@ -77,6 +77,52 @@ def test_a_model_with_preprocessing_and_argmax_agrees_in_every_pixel(files, tmp_
     assert "25x31x3  0.0000% of the pixels" in capsys.readouterr().out
 
 
+def test_what_was_not_checked_is_said(files, tmp_path, capsys):
+    assert run(*files, tmp_path / "out.onnx", "--no-check") == 0
+    assert "not checked" in capsys.readouterr().out
+    assert run(*files, tmp_path / "out.safetensors") == 0
+    assert "not compared with the engine" in capsys.readouterr().out
+
+
+def test_weights_of_any_form_are_compared_with_the_engine(files, tmp_path, capsys):
+    net, weights = files
+    assert run(net, weights, tmp_path / "w.safetensors") == 0
+    capsys.readouterr()
+    assert run(net, tmp_path / "w.safetensors", tmp_path / "out.onnx") == 0
+    assert "1x3x25x31  largest difference" in capsys.readouterr().out
+
+
+def test_the_difference_of_weights_read_back_is_measured(files, tmp_path, capsys):
+    assert run(*files, tmp_path / "out.pt") == 0
+    said = capsys.readouterr().out
+    assert "largest difference 0.0e+00 of the blob's largest value, at norm:0" in said
+    assert "up to rounding" not in said
+
+
+@pytest.mark.parametrize("factor, status", [(1 + 1e-7, 0), (1 + 1e-3, 1), (np.nan, 1)])
+def test_other_weights_than_were_written_are_an_error(
+    files, tmp_path, capsys, monkeypatch, factor, status
+):
+    to_tensors = export.files.to_tensors
+
+    def wrong(graph, weights):
+        tensors = to_tensors(graph, weights)
+        changed = np.array(tensors["conv.weight"])
+        changed[np.unravel_index(changed.argmax(), changed.shape)] *= np.float32(factor)
+        return {**tensors, "conv.weight": changed}
+
+    monkeypatch.setattr(export.files, "to_tensors", wrong)
+    assert run(*files, tmp_path / "out.pt") == status
+    said = capsys.readouterr()
+    assert "at conv:0" in said.out
+    assert ("holds other weights" in said.err) is bool(status)
+
+
+def test_of_a_part_only_its_own_weights_are_compared(files, tmp_path, capsys):
+    assert run(*files, tmp_path / "out.safetensors", "--blob", "pool") == 0
+    assert "the same, bit for bit" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("ending", ["safetensors", "caffemodel.h5"])
 def test_a_caffemodel_comes_back_bit_for_bit(files, tmp_path, ending, capsys):
     net, weights = files
@@ -118,8 +164,10 @@ def test_a_model_that_computes_something_else_is_an_error(files, tmp_path, capsy
     to_onnx = export.files.to_onnx
 
     def wrong(message, values, *rest, **options):
-        changed = {**values, "conv": [blob * 1.01 for blob in values["conv"]]}
-        return to_onnx(message, changed, *rest, **options)
+        changed = pb.NetParameter()
+        changed.CopyFrom(message)
+        changed.layer[-1].crop_param.offset[:] = [0]
+        return to_onnx(changed, values, *rest, **options)
 
     monkeypatch.setattr(export.files, "to_onnx", wrong)
     assert run(net, weights, tmp_path / "out.onnx") == 1

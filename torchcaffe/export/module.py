@@ -51,11 +51,12 @@ def from_module(net, module):
 def from_state_dict(net, state, outputs=None):
     """`Weights` for `net` from tensors or arrays named as in `to_module`'s state dict.
 
-    Raises `InputError` where one is missing. BatchNorm's blobs come out as mean, variance and 1.
+    They may be of any floating type (bfloat16 too, as `torch.load` gives them). Raises `InputError`
+    where one is missing. BatchNorm's blobs come out as mean, variance and 1.
     """
     message = net if isinstance(net, pb.NetParameter) else net.message
     arrays = {
-        name: value.detach().cpu().numpy() if torch.is_tensor(value) else value
+        name: value.detach().cpu().float().numpy() if torch.is_tensor(value) else value
         for name, value in state.items()
     }
     weights = from_tensors(value_graph(filter_net(message, pb.TEST), outputs), arrays)
