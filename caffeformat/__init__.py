@@ -7,7 +7,7 @@ from .database import LmdbWriter, open_database
 from .datum import array_to_datum, datum_to_array, encoded_datum
 from .drawing import draw_network
 from .errors import FormatError, InputError
-from .net import filter_net, insert_splits, read_net, read_solver
+from .net import filter_net, insert_splits, is_solver, read_net, read_solver
 from .net_spec import NetSpec, layers, params, to_proto
 from .schema import pb
 from .shapes import infer_shapes
@@ -31,6 +31,7 @@ __all__ = [
     "geometry",
     "infer_shapes",
     "insert_splits",
+    "is_solver",
     "layers",
     "open_database",
     "params",

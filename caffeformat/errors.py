@@ -15,12 +15,13 @@ class InputError(Exception):
 class FormatError(InputError):
     """A file is not what its name or place promises.
 
-    Attributes: `source` (path or a name such as `<text>`), `line` and `column` (from 1, or None).
+    Attributes: `source` (path or a name such as `<text>`), `line` and `column` (from 1, or None),
+    and `problem`, the message without them.
     """
 
     def __init__(self, source, problem, line=None, column=None):
         self.source, self.line, self.column = str(source), line, column
-        self._problem = problem
+        self.problem = problem
         place = self.source
         if line is not None:
             place += f":{line}" + (f":{column}" if column is not None else "")
@@ -28,4 +29,4 @@ class FormatError(InputError):
 
     def __reduce__(self):
         # Without it, what a worker process raises could not be read by the one that waits for it.
-        return type(self), (self.source, self._problem, self.line, self.column)
+        return type(self), (self.source, self.problem, self.line, self.column)

@@ -10,7 +10,7 @@ import warnings
 
 from . import forks
 from .binary_net import read_binary_net
-from .errors import InputError
+from .errors import FormatError, InputError
 from .schema import pb
 from .text import nearest, read_text
 from .upgrade import upgrade_net, upgrade_solver
@@ -50,6 +50,37 @@ def read_solver(path):
     elif os.path.isdir(solver.snapshot_prefix):
         solver.snapshot_prefix = os.path.join(solver.snapshot_prefix, os.path.basename(stem))
     return solver
+
+
+def is_solver(path):
+    """Whether the file at `path` is a solver, not a net: by which of both messages it parses as.
+
+    Nets may be of any age and fork, text or binary. Raises `FormatError` for a file that is neither
+    (with the mistake that is further down in it) and for one that could be both.
+    """
+    if _is_binary(path):
+        return False
+    errors = {}
+    for kind, message_class in (("net", pb.NetParameter), ("solver", pb.SolverParameter)):
+        try:
+            read_text(path, message_class)
+        except FormatError as error:
+            errors[kind] = error
+    if len(errors) == 1:
+        return "net" in errors
+    if not errors:
+        raise FormatError(
+            path, "could be a net or a solver: it has only fields of both; a net needs a layer"
+        )
+    as_net, as_solver = ((error.line or 0, error.column or 0) for error in errors.values())
+    if as_net == as_solver:
+        raise FormatError(
+            path,
+            f"neither a net ({errors['net'].problem}) nor a solver ({errors['solver'].problem})",
+            errors["net"].line,
+            errors["net"].column,
+        )
+    raise errors["net" if as_net > as_solver else "solver"]
 
 
 def _is_binary(path):
