@@ -8,15 +8,17 @@ from caffeformat import InputError
 
 from .images import read_rgb
 from .painting import contact_sheet, overlay
-from .reports import class_name
+from .reports import class_name, known
 from .scoring import Scoreboard
 
 ImageDifference = collections.namedtuple(
-    "ImageDifference", "name path largest relative unequal mean_iou"
+    "ImageDifference", "name path largest relative unequal mean_iou problem"
 )
 ImageDifference.__doc__ = """One image: its name and path, the largest |difference| of the scores,
 the same by the largest |score| of the first model (None where one of them gives masks alone), the
-share of pixels whose class differs, and the mean IoU between both masks."""
+share of pixels whose class differs, the mean IoU between both masks, and a `problem` in words,
+often "": how many scores are no finite numbers (where these are in one alone, the difference is
+infinite)."""
 
 _MARK = (255, 0, 0)  # of pixels that differ, on a contact sheet
 
@@ -35,13 +37,13 @@ class Comparison:
     def add(self, name, path, image, first, second):
         """Take in one image with what both models made of it: (scores or None, class map) each."""
         (ours, our_map), (theirs, their_map) = first, second
-        largest, relative, classes = _score_difference(name, ours, theirs)
+        largest, relative, classes, problem = _score_difference(name, ours, theirs)
         if self.board is None:
             # Masks alone do not tell how many classes there are.
             self.board = Scoreboard(classes or 255, ignore=None)
         score = self.board.add(name, their_map, our_map)
         unequal = float((our_map != their_map).mean())
-        found = ImageDifference(name, path, largest, relative, unequal, score.mean_iou)
+        found = ImageDifference(name, path, largest, relative, unequal, score.mean_iou, problem)
         self.images.append(found)
         self.worst.append((found, image, our_map, their_map))
         self.worst.sort(key=lambda item: (-item[0].unequal, -(item[0].relative or 0)))
@@ -52,6 +54,11 @@ class Comparison:
     def equal(self):
         """Share of all pixels to which both models give the same class."""
         return self.board.matrix.pixel_accuracy
+
+    @property
+    def problems(self):
+        """`<image>: <problem>` of every image that has one."""
+        return [f"{image.name}: {image.problem}" for image in self.images if image.problem]
 
     def largest(self, field):
         """The largest `largest` or `relative` of the images; None where there are no scores."""
@@ -92,19 +99,26 @@ def sheet(comparison, palette, opacity=0.6):
 
 
 def as_dict(comparison, names=None):
-    """A `Comparison` as plain data for JSON."""
+    """A `Comparison` as plain data for JSON: None where a difference is infinite, with words."""
     iou = comparison.board.matrix.iou.tolist()
     return {
         "equal_pixels": comparison.equal,
-        "largest_score_difference": comparison.largest("largest"),
-        "largest_relative_score_difference": comparison.largest("relative"),
+        "largest_score_difference": known(comparison.largest("largest")),
+        "largest_relative_score_difference": known(comparison.largest("relative")),
+        "problems": comparison.problems,
         "mean_iou": comparison.board.matrix.mean_iou,
         "classes": [
             {"index": index, "name": class_name(index, names), "iou": value}
             for index, value in enumerate(iou)
             if value == value  # classes that neither model found have none
         ],
-        "images": [dict(found._asdict(), path=str(found.path)) for found in comparison.images],
+        "images": [
+            {
+                key: known(value)
+                for key, value in {**found._asdict(), "path": str(found.path)}.items()
+            }
+            for found in comparison.images
+        ],
     }
 
 
@@ -122,10 +136,11 @@ def table(comparison, names=None):
             f"{found.mean_iou:.6f}"
         )
     lines += ["", f"{len(comparison.images)} images"]
-    if data["largest_score_difference"] is not None:
+    lines += [f"no finite numbers in {problem}" for problem in data["problems"]]
+    if comparison.largest("largest") is not None:
         lines.append(
-            f"largest difference of scores   {data['largest_score_difference']:.3e} "
-            f"({data['largest_relative_score_difference']:.1e} of the largest score)"
+            f"largest difference of scores   {comparison.largest('largest'):.3e} "
+            f"({comparison.largest('relative'):.1e} of the largest score)"
         )
     lines.append(f"pixels of the same class       {100 * comparison.equal:.4f}%")
     lines.append(f"mean IoU between the masks     {data['mean_iou']:.6f}")
@@ -133,14 +148,29 @@ def table(comparison, names=None):
 
 
 def _score_difference(name, ours, theirs):
-    """(largest difference, relative, classes) of two images' scores; Nones where one is None."""
-    if ours is None or theirs is None:
-        known = ours if ours is not None else theirs
-        return None, None, None if known is None else len(known)
+    """(largest difference, relative, classes, problem) of two images' scores.
+
+    Both differences are None where one has no scores.
+    """
+    known = [scores for scores in (ours, theirs) if scores is not None]
+    counts = [0 if s is None else int((~np.isfinite(s)).sum()) for s in (ours, theirs)]
+    problem = ""
+    if any(counts):
+        problem = (
+            f"of {known[0].size} scores {counts[0]} of the first model's and {counts[1]} of the "
+            "second's are NaN or infinite"
+        )
+    if len(known) < 2:
+        return None, None, len(known[0]) if known else None, problem
     if ours.shape != theirs.shape:
         raise InputError(
             f"{name}: the first model's scores are {'x'.join(map(str, ours.shape))}, the second's "
             f"{'x'.join(map(str, theirs.shape))}; they must have the same classes and size"
         )
-    largest, top = float(np.abs(ours - theirs).max()), float(np.abs(ours).max())
-    return largest, largest / top if top else largest, len(ours)
+    with np.errstate(invalid="ignore"):
+        apart = np.abs(ours - theirs)
+    apart[(ours == theirs) | (np.isnan(ours) & np.isnan(theirs))] = 0
+    largest, top = float(apart.max()), float(np.abs(ours[np.isfinite(ours)]).max(initial=0))
+    if not np.isfinite(largest):
+        return np.inf, np.inf, len(ours), problem
+    return largest, largest / top if top else largest, len(ours), problem

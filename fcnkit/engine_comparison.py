@@ -3,7 +3,6 @@
 import collections
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -11,17 +10,18 @@ import tempfile
 import numpy as np
 
 from caffeformat import InputError, pb
-from caffeformat.files import read_bytes
 from fcnkit import engine, engine_runs
+from fcnkit.reports import known
 
 # Differences count against the array's own size: an element below this part of the largest is noise
 # of the terms that cancelled in it.
 NOISE_FLOOR = 0.01
 
-Row = collections.namedtuple("Row", "kind name shape absolute difference")
+Row = collections.namedtuple("Row", "kind name shape absolute difference problem")
 Row.__doc__ = """One array of both engines: what it is (`data` or `diff` of a blob, `param` or
 `paramdiff`, `step`: an output in every step), its name, its shape, the largest |difference| and the
-largest relative one (see `largest_difference`)."""
+largest relative one (see `largest_difference`), and a `problem` in words, often "": that the
+shapes differ, or that there are values in it which are no finite numbers."""
 
 _REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -55,6 +55,11 @@ def largest_absolute(ours, theirs):
         apart = np.abs(ours.astype(np.float64) - theirs.astype(np.float64))
     largest = np.where(same, 0, apart).max(initial=0)
     return float(np.inf if np.isnan(largest) else largest)
+
+
+def as_data(rows):
+    """`Row`s as plain data for JSON: None where a difference is infinite; `problem` says why."""
+    return [{key: known(value) for key, value in row._asdict().items()} for row in rows]
 
 
 def compare_nets(paths, phase="TEST", weights=None, backward=True, root=None, allow_python=()):
@@ -126,14 +131,28 @@ def _rows(folder, number):
     with np.load(next(files)) as ours, np.load(next(files)) as theirs:
         rows = []
         for key in dict.fromkeys([*theirs.files, *ours.files]):
-            if key in ours.files and key in theirs.files:
-                one, other = ours[key], theirs[key]
-                found = largest_absolute(one, other), largest_difference(one, other)
-            else:
-                found = np.inf, np.inf
-            shape = theirs[key].shape if key in theirs.files else ours[key].shape
-            rows.append(Row(*key.split(":", 1), tuple(shape), *found))
+            arrays = [archive[key] if key in archive.files else None for archive in (ours, theirs)]
+            rows.append(comparison_row(*key.split(":", 1), *arrays))
     return rows
+
+
+def comparison_row(kind, name, ours, theirs):
+    """The `Row` of one array of torchcaffe's and of BVLC Caffe's, of which one may be None."""
+    if ours is None or theirs is None:
+        lacks = "torchcaffe" if ours is None else "BVLC Caffe"
+        shape = (theirs if ours is None else ours).shape
+        return Row(kind, name, tuple(shape), np.inf, np.inf, f"{lacks} has no such array")
+    problem = ""
+    if ours.shape != theirs.shape:
+        problem = f"its shape is {ours.shape} in torchcaffe, {theirs.shape} in BVLC Caffe"
+    elif not (np.isfinite(ours).all() and np.isfinite(theirs).all()):
+        counts = [int((~np.isfinite(array)).sum()) for array in (ours, theirs)]
+        problem = (
+            f"of {ours.size} values NaN or infinite: {counts[0]} in torchcaffe, {counts[1]} in "
+            "BVLC Caffe"
+        )
+    found = largest_absolute(ours, theirs), largest_difference(ours, theirs)
+    return Row(kind, name, tuple(theirs.shape), *found, problem)
 
 
 def _run(name, jobs, folder, shared, root):
@@ -170,9 +189,3 @@ def _python(name, folders, root):
         )
     shared = [word for folder in folders for word in ("-b", folder)]
     return [script, *shared, root, "env", f"PYTHONPATH={_REPOSITORY}", "python3"]
-
-
-def is_solver(path):
-    """Whether the text file at `path` is a solver and not a net."""
-    text = read_bytes(path).decode("utf-8", "replace")
-    return re.search(r"^\s*layers?\s*:?\s*\{", text, re.MULTILINE) is None

@@ -60,17 +60,17 @@ def format_scores(board, names=None):
 def scores_as_dict(board, names=None):
     """A `Scoreboard` as plain data for JSON; NaN becomes None."""
     return {
-        **{key: _known(getattr(board.matrix, key)) for key in SUMMARY},
+        **{key: known(getattr(board.matrix, key)) for key in SUMMARY},
         "classes": [
-            {key: _known(value) for key, value in row.items()}
+            {key: known(value) for key, value in row.items()}
             for row in class_rows(board.matrix, names)
         ],
         "images": [
             {
                 "name": image.name,
-                "pixel_accuracy": _known(image.pixel_accuracy),
-                "mean_iou": _known(image.mean_iou),
-                "iou": [_known(value) for value in image.iou.tolist()],
+                "pixel_accuracy": known(image.pixel_accuracy),
+                "mean_iou": known(image.mean_iou),
+                "iou": [known(value) for value in image.iou.tolist()],
             }
             for image in board.images
         ],
@@ -118,9 +118,10 @@ def _share(value):
     return f"{'-':>6}" if math.isnan(value) else f"{value:6.4f}"
 
 
-def _known(value):
-    return None if isinstance(value, float) and math.isnan(value) else value
+def known(value):
+    """`value` for JSON: None in place of NaN and infinity, which it does not know."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _cell(value):
-    return "" if _known(value) is None else value
+    return "" if known(value) is None else value

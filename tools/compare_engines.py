@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """Run a net or a solver on BVLC Caffe and on torchcaffe and print how far apart they come out."""
 
-import json
+import os
 import sys
 
-from caffeformat import filter_net, pb, read_net
-from caffeformat.files import atomic_write
+from caffeformat import InputError, filter_net, is_solver, pb, read_net
 from fcnkit import cli, engine_comparison
 from fcnkit.engine_runs import training_net
+from fcnkit.reports import write_json
 from fcnkit.tools import options
 
 
@@ -28,6 +28,7 @@ def add_arguments(parser):
     group.add_argument("--steps", type=options.positive(int), default=20, help="(20)")
     group.add_argument("--state", help="solver state to go on from")
     parser.add_argument("--json", metavar="FILE", help="also write the differences here")
+    parser.add_argument("--force", action="store_true", help="overwrite this file")
     parser.add_argument(
         "--allow-python",
         action="append",
@@ -39,12 +40,14 @@ def add_arguments(parser):
 
 def run(args):
     """Compare; 1 where something differs by more than the tolerance."""
+    if args.json and os.path.exists(args.json) and not args.force:
+        raise InputError(f"{args.json} is there already: choose another name, or say --force")
     options_of_both = {"root": args.root, "allow_python": args.allow_python}
-    is_solver = engine_comparison.is_solver(args.file)
-    net = training_net(args.file) if is_solver else read_net(args.file)
-    if is_solver or args.phase == "TRAIN":
+    trains = is_solver(args.file)
+    net = training_net(args.file) if trains else read_net(args.file)
+    if trains or args.phase == "TRAIN":
         _warn_of_chance(filter_net(net, pb.TRAIN))
-    if is_solver:
+    if trains:
         rows = engine_comparison.compare_solvers(
             args.file, args.steps, args.weights, args.state, **options_of_both
         )
@@ -52,11 +55,13 @@ def run(args):
         rows = engine_comparison.compare_nets(
             [args.file], args.phase, args.weights, not args.forward_only, **options_of_both
         )[args.file]
-    tolerance = args.tolerance or (1e-2 if is_solver else 1e-4)
+    tolerance = args.tolerance or (1e-2 if trains else 1e-4)
     print("\n".join(table(rows, tolerance)))
+    for row in rows:
+        if row.problem:
+            print(f"{_label(row)}: {row.problem}")
     if args.json:
-        with atomic_write(args.json, "w") as file:
-            json.dump([row._asdict() for row in rows], file, indent=1)
+        write_json(args.json, engine_comparison.as_data(rows))
     worst = max(rows, key=lambda row: row.difference)
     print(f"largest relative difference: {worst.difference:.1e} at {_label(worst)}")
     return int(not worst.difference <= tolerance)

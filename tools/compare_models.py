@@ -76,12 +76,17 @@ def run(args):
     if args.sheet:
         with atomic_write(args.sheet) as file:
             Image.fromarray(comparison.sheet(found, palette)).save(file, format="PNG")
-    if args.at_least is not None and found.equal < args.at_least:
+    if args.at_least is None:
+        return 0
+    if found.equal < args.at_least:
         print(
             f"error: {100 * found.equal:.4f}% of the pixels have the same class; expected at least "
             f"{100 * args.at_least:.4f}%",
             file=sys.stderr,
         )
+        return 1
+    if found.problems:
+        print("error: scores that are no finite numbers agree with nothing", file=sys.stderr)
         return 1
     return 0
 

@@ -65,3 +65,21 @@ def test_what_an_engine_says_about_a_wrong_net_is_told(bvlc_root, run_folder, ca
     (run_folder / "net.prototxt").write_text(text.replace("num_output", "num_outptu"))
     assert run(bvlc_root, "net.prototxt") == 1
     assert "num_output" in capsys.readouterr().err
+
+
+def test_numbers_that_are_not_finite_are_told_and_leave_valid_json(
+    bvlc_root, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.prototxt").write_text(
+        'layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 } } } '
+        'layer { name: "log" type: "Log" bottom: "x" top: "y" }'
+    )
+    assert run(bvlc_root, "net.prototxt", "--json", "found.json") == 0
+    said = capsys.readouterr().out
+    found = re.search(
+        r"^blob y: of 6 values NaN or infinite: (\d) in t.*, (\d) in BVLC", said, re.M
+    )
+    assert found.group(1) == found.group(2) != "0"
+    rows = json.loads((tmp_path / "found.json").read_text(), parse_constant=pytest.fail)
+    assert [row["name"] for row in rows if row["kind"] == "data" and row["problem"]] == ["y"]

@@ -1,11 +1,14 @@
 """The measures that compare_engines prints, and what it compares."""
 
+import json
+
 import numpy as np
 import pytest
 
 from caffeformat import parse_text, pb, read_solver
 from fcnkit.engine_comparison import (
-    is_solver,
+    as_data,
+    comparison_row,
     largest_absolute,
     largest_difference,
     random_layers,
@@ -43,11 +46,28 @@ def test_the_absolute_difference_passes_over_what_is_not_finite_in_both():
     assert largest_absolute(np.zeros(2), np.zeros(3)) == INF
 
 
-def test_nets_and_solvers_are_told_apart(tmp_path):
-    net, solver = tmp_path / "net.prototxt", tmp_path / "solver.prototxt"
-    net.write_text('name: "n"\nlayer {\n type: "ReLU" }')
-    solver.write_text('net: "net.prototxt"\nbase_lr: 0.1')
-    assert (is_solver(net), is_solver(solver)) == (False, True)
+def test_what_is_not_finite_is_told_in_words_and_null_in_json():
+    arrays = {
+        "data:x": ([1.0, 2.0], [1.0, 2.0]),
+        "data:y": ([NAN, INF], [NAN, 2.0]),
+        "diff:y": ([NAN], [NAN]),
+        "param:w:0": ([1.0], [1.0, 2.0]),
+        "param:w:1": ([1.0], None),
+    }
+    rows = [
+        comparison_row(*key.split(":", 1), *(a if a is None else np.array(a) for a in pair))
+        for key, pair in arrays.items()
+    ]
+    assert [row.problem for row in rows] == [
+        "",
+        "of 2 values NaN or infinite: 2 in torchcaffe, 1 in BVLC Caffe",
+        "of 1 values NaN or infinite: 1 in torchcaffe, 1 in BVLC Caffe",
+        "its shape is (1,) in torchcaffe, (2,) in BVLC Caffe",
+        "BVLC Caffe has no such array",
+    ]
+    data = json.loads(json.dumps(as_data(rows), allow_nan=False))
+    assert [row["difference"] for row in data] == [0, None, 0, None, None]
+    assert data[1]["problem"] == rows[1].problem
 
 
 def test_a_compared_training_neither_tests_nor_leaves_snapshots(tmp_path):

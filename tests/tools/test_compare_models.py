@@ -9,6 +9,7 @@ from PIL import Image
 
 from caffeformat import parse_text, pb, write_caffemodel, write_text
 from fcnkit import cli
+from fcnkit.comparison import Comparison
 from fcnkit.export import files
 from fcnkit.preprocessing import Preprocessor
 from fcnkit.tools import compare_models
@@ -115,3 +116,31 @@ def test_models_of_other_classes_are_refused(models, tmp_path, capsys):
     two = [tmp_path / "two.prototxt", tmp_path / "two.caffemodel"]
     assert run(images, "--first", net, one, "--second", *two) == 1
     assert "the same classes" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_scores_that_are_no_numbers_are_told_and_leave_valid_json(models, tmp_path, capsys, wrong):
+    pytest.importorskip("onnxruntime")
+    net, one, _, images = models
+    message = files.deployed(parse_text(NET, pb.NetParameter))
+    broken = weights(0)
+    broken["score"][1][2] = wrong
+    files.write_parameters(tmp_path / "m.onnx", message, broken)
+    both = [images, "--first", net, one, "--second", tmp_path / "m.onnx"]
+    assert run(*both, "--json", tmp_path / "found.json") == 0
+    line = "no finite numbers in square: of 360 scores 0 of the first model's and 120 of the second"
+    assert line in capsys.readouterr().out
+    data = json.loads((tmp_path / "found.json").read_text(), parse_constant=pytest.fail)
+    assert data["largest_score_difference"] is None
+    assert len(data["problems"]) == 2
+    assert all(image["largest"] is None and image["problem"] for image in data["images"])
+    assert run(*both, "--at-least", 0) == 1
+    assert "no finite numbers agree with nothing" in capsys.readouterr().err
+
+
+def test_where_both_models_lack_a_number_the_others_are_compared():
+    ours = np.array([[[1.0, np.nan]], [[2.0, np.inf]]], np.float32)
+    theirs = ours + np.array([[[0.5, 0]], [[0, 0]]], np.float32)
+    found = Comparison().add("i", "i.png", None, *((s, s[0] > 9) for s in (ours, theirs)))
+    assert (found.largest, found.relative) == (0.5, 0.25)
+    assert found.problem.startswith("of 4 scores 2 of the first")
