@@ -139,13 +139,15 @@ def crop_offset(net, crop_layer_name):
     if any(scale != 1 for scale in found.scale):
         scales = ", ".join(f"{float(scale):g}" for scale in found.scale)
         raise InputError(f"{where} is scaled by {scales}; a Crop aligns blobs of equal scale only")
-    for shift in found.shift:
+    # Axes before the first cropped one stay whole, wherever the smaller blob lies along them.
+    first = _crop_axis(layer)
+    shifts = found.shift if first <= 2 else _each(found.shift, 2)[first - 2 :]
+    for shift in shifts:
         if shift < 0 or shift.denominator != 1:
             raise InputError(f"{where} begins at {float(shift):g}; expected a whole number from 0")
-    offsets = [int(shift) for shift in found.shift]
-    first = _crop_axis(layer)
-    if first != 2:
-        offsets = ([0] * max(2 - first, 0) + _each(offsets, 2))[max(first - 2, 0) :]
+    offsets = [int(shift) for shift in shifts]
+    if first < 2:
+        offsets = [0] * (2 - first) + _each(offsets, 2)
     offsets = tuple(offsets)
     return offsets[0] if len(set(offsets)) == 1 else offsets
 

@@ -9,6 +9,7 @@ from caffeformat import (
     InputError,
     Weights,
     filter_net,
+    infer_shapes,
     pb,
     read_caffemodel,
     read_net,
@@ -19,6 +20,7 @@ from fcnkit import cli
 from fcnkit.batch_norm import fold_batch_norm
 from fcnkit.convolutionalize import convolutionalize
 from fcnkit.surgery import check_fit, transplant
+from fcnkit.unpadded import without_padding
 from fcnkit.weight_edits import (
     grow_outputs,
     rename,
@@ -57,6 +59,11 @@ def add_arguments(parser):
         edit = _edit(edits, name, run_edit, text)
         edit.add_argument("net", help="deploy prototxt of the weights")
         edit.add_argument("output_net", help="prototxt to write")
+    edit.add_argument(
+        "--no-padding",
+        action="store_true",
+        help="compute each score from its window alone: no layer pads, branches are cropped",
+    )
 
 
 def run(args):
@@ -128,10 +135,15 @@ def _fold(weights, args):
 
 
 def _convolutionalize(weights, args):
-    net = _checked(weights, args)
+    net, lines = _checked(weights, args), []
+    if args.no_padding:
+        net = without_padding(net)
+        window = " x ".join(map(str, next(iter(infer_shapes(net).values()))[2:]))
+        crops = sum(layer.type == "Crop" for layer in net.layer)
+        lines = [f"no layer pads ({crops} crops): a score is computed from {window} pixels"]
     made = convolutionalize(net)
     result = transplant(weights, made)
-    lines = [str(step) for step in result.steps if step.action != "copying"]
+    lines += [str(step) for step in result.steps if step.action != "copying"]
     return result.weights, made, lines
 
 

@@ -75,6 +75,18 @@ def test_axes_with_offsets_of_their_own():
         assert back.shift[1:] == (0,) and (axis == "axis: 3" or back.shift[0] == 0)
 
 
+def test_axes_that_are_not_cropped_may_lie_anywhere():
+    text = (
+        _conv("c", "x", "kernel_h: 1 kernel_w: 5 pad_h: 0 pad_w: 4")
+        + _conv("d", "x", "kernel_h: 4 kernel_w: 1 pad_h: 9 pad_w: 0")
+        + 'layer { name: "crop" type: "Crop" bottom: "c" bottom: "d" top: "y" crop_param { AXIS } }'
+    )
+    # d begins 7.5 rows before c and 2 columns behind it.
+    assert geometry.crop_offset(_net(text.replace("AXIS", "axis: 3")), "crop") == 2
+    with pytest.raises(InputError, match=r"begins at -7\.5"):
+        geometry.crop_offset(_net(text.replace("AXIS", "")), "crop")
+
+
 @pytest.mark.parametrize(
     "text, name, words",
     [

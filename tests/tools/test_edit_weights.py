@@ -86,6 +86,16 @@ def test_a_classifier_is_convolutionalized_with_its_net(folder, capsys):
     assert read_net("dense.prototxt").layer[-1].type == "Convolution"
 
 
+def test_a_convolutionalized_classifier_may_see_its_windows_alone(folder, capsys):
+    assert edit("convolutionalize", "net.prototxt", "dense.prototxt", "--no-padding") == 0
+    out = capsys.readouterr().out
+    # The kernel of 3 takes what was padded from the image.
+    assert "no layer pads (0 crops): a score is computed from 6 x 8 pixels" in out
+    assert "coercing fc 0 from (5, 48) to (5, 2, 4, 6)" in out
+    conv = read_net("dense.prototxt").layer[1]
+    assert conv.name == "conv" and not conv.convolution_param.pad
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
