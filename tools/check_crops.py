@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Say which offset each Crop layer of a network should have, and which it has."""
 
-import os
 import sys
 
 from caffeformat import InputError, filter_net, pb, read_net
-from fcnkit import cli, prototxt
+from fcnkit import cli
 from fcnkit.crop_check import check_crops, is_right
+from fcnkit.tools import options
 
 
 def add_arguments(parser):
@@ -18,9 +18,7 @@ def add_arguments(parser):
 
 
 def run(args):
-    path = args.net
-    if not os.path.exists(path) and os.path.basename(path) == path and "." not in path:
-        path = prototxt.path(path, "deploy.prototxt")
+    path, _ = options.network_file(args.net, "deploy.prototxt")
     phase = pb.TRAIN if args.phase == "TRAIN" else pb.TEST
     net = filter_net(read_net(path), phase, stages=args.stage or ["deploy"])
     checks = check_crops(net)

@@ -7,11 +7,12 @@ from caffeformat import InputError, draw_network, filter_net, pb, read_net
 from caffeformat.drawing import DIRECTIONS
 from fcnkit import cli
 from fcnkit.parameters import image_shapes
+from fcnkit.tools import options
 
 
 def add_arguments(parser):
     """Declare the command's arguments: those of Caffe's draw_net.py, and more."""
-    parser.add_argument("net", help="prototxt, of any age")
+    parser.add_argument("net", help="prototxt of any age, or the name of a network under prototxt/")
     parser.add_argument("output", help="picture to write: .svg, .png, .pdf or .dot")
     parser.add_argument(
         "--rankdir",
@@ -54,7 +55,7 @@ def add_arguments(parser):
 
 def run(args):
     """Read, draw, write; what the picture could not tell goes to the error stream."""
-    net = read_net(args.net)
+    net = read_net(options.network_file(args.net, "deploy.prototxt")[0])
     if args.phase != "ALL" or args.stage:
         phase = pb.TRAIN if args.phase == "TRAIN" else pb.TEST
         net = filter_net(net, phase, args.level, args.stage)

@@ -33,8 +33,9 @@ _NAMELESS = ("deploy", "train_val", "solver")
 
 
 def network_file(text, file):
-    """(path, name): `file` of the network `text` under prototxt/, or `text` itself, a prototxt."""
-    if os.path.basename(text) == text and not text.endswith(".prototxt"):
+    """(path, name): `text` itself, a prototxt, or `file` of the network `text` under prototxt/."""
+    is_name = os.path.basename(text) == text and not text.endswith(".prototxt")
+    if is_name and not os.path.isfile(text):
         return prototxt.path(text, file), text
     folder, own = os.path.split(os.path.abspath(text))
     stem = os.path.splitext(own)[0]

@@ -2,7 +2,7 @@
 
 from PIL import Image
 
-from fcnkit import cli, prototxt
+from fcnkit import cli
 from fcnkit.tools import draw_net
 
 NET = """
@@ -37,8 +37,10 @@ def test_shapes_that_nobody_told_are_assumed_aloud(tmp_path, capsys):
 
 def test_a_published_net_becomes_a_png(tmp_path):
     picture = tmp_path / "net.png"
-    net = prototxt.path("voc_fcn8s", "deploy.prototxt")
-    assert draw(net, picture, "--rankdir", "LR", "--scale", "0.5", "--highlight", "score_fr") == 0
+    assert (
+        draw("voc_fcn8s", picture, "--rankdir", "LR", "--scale", "0.5", "--highlight", "score_fr")
+        == 0
+    )
     with Image.open(picture) as image:
         assert image.width > image.height
 
