@@ -16,7 +16,7 @@ import re
 
 import numpy as np
 
-from caffeformat import InputError
+from caffeformat import InputError, infer_shapes
 
 from .batch_norm import fold_batch_norm
 from .state_dicts_families import find_family
@@ -45,6 +45,9 @@ def convert(tensors, size=(224, 224), mean=None, std=None, fold=False, name=None
     Raises `InputError` for a network that is not known, for tensors that it lacks or that are left
     over, and for values that are not finite.
     """
+    mean, std = _three_numbers("mean", mean), _three_numbers("std", std)
+    if std is not None and min(std) <= 0:
+        raise InputError(f"deviations are three numbers above 0, found {std}")
     tensors = _usual_names(tensors)
     family = find_family(tensors)
     builder = NetBuilder(tensors, size)
@@ -54,11 +57,12 @@ def convert(tensors, size=(224, 224), mean=None, std=None, fold=False, name=None
     if unknown:
         raise InputError(
             f"not quite a {family.name}: {len(unknown)} tensors have no place in it, such as "
-            f"{', '.join(unknown[:4])}"
+            f"{', '.join(unknown[:4])}: remove those that only training needs; with others in it, "
+            "it is a network that is not known"
         )
     net, weights = builder.n.to_proto(), builder.weights
     net.name = weights.name = name or family.name
-    _check_finite(weights)
+    infer_shapes(net)  # refuses an input that is too small for the net
     mean = family.mean if mean is None else mean
     std = family.std if std is None else std
     weights[family.first] = _for_bgr(weights[family.first], std)
@@ -75,24 +79,25 @@ def _usual_names(tensors):
     renamed = collections.OrderedDict()
     for name, tensor in tensors.items():
         module, dot, last = name.rpartition(".")
-        renamed[module + dot + _SYNONYMS.get(last, last)] = tensor
+        usual = module + dot + _SYNONYMS.get(last, last)
+        if usual in renamed:
+            raise InputError(f"{name} and {usual} are two names of one tensor: remove one of them")
+        renamed[usual] = tensor
     return renamed
+
+
+def _three_numbers(name, values):
+    if values is None:
+        return None
+    if len(values) != 3 or not np.isfinite(values).all():
+        raise InputError(f"{name}: expected three numbers, for red, green, blue, found {values}")
+    return list(map(float, values))
 
 
 def _for_bgr(blobs, std):
     """The first convolution's blobs for BGR from 0 to 255 less a mean."""
-    std = np.asarray(std, np.float64)
-    if std.shape != (3,) or not (std > 0).all():
-        raise InputError(f"deviations are three numbers above 0, found {std.tolist()}")
-    weight = blobs[0] / (255 * std)[:, None, None]
+    weight = blobs[0] / (255 * np.asarray(std, np.float64))[:, None, None]
     return [np.ascontiguousarray(weight[:, ::-1], np.float32), *blobs[1:]]
-
-
-def _check_finite(weights):
-    for layer, blobs in weights.items():
-        for blob in blobs:
-            if not np.isfinite(blob).all():
-                raise InputError(f"layer {layer}: its weights are not all finite numbers")
 
 
 def network_name(path):

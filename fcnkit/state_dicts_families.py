@@ -5,12 +5,14 @@ ones too) and VGG-11 to -19, with BatchNorm or without, are the same few lines. 
 in the public caffemodels of these nets.
 """
 
+import math
 import re
 
 from caffeformat import InputError
 from caffeformat import layers as L
 
 from . import state_dicts_resnet as resnet
+from .state_dicts_net import check_shape
 
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 # torchvision's published GoogLeNet reads images from -1 to 1 (its `transform_input`).
@@ -91,15 +93,22 @@ def _convolutions(tensors):
     What has no tensors leaves a gap between the indices: a ReLU one place, a pooling one more. The
     last convolution is always pooled.
     """
-    weights = {}
+    shapes = {}
     for name, tensor in tensors.items():
-        match = re.fullmatch(r"features\.(\d+)\.weight", name)
+        match = re.fullmatch(r"features\.([0-9]{1,6})\.weight", name)
         if match:
-            weights[int(match.group(1))] = tensor.ndim
-    places = sorted(index for index, axes in weights.items() if axes == 4)
+            shapes[int(match.group(1))] = tensor.shape
+    for index, shape in shapes.items():
+        if len(shape) == 4 or (len(shape) == 1 and len(shapes.get(index - 1, ())) == 4):
+            continue
+        wanted = ["outputs", "channels", "kernel", "kernel"]
+        check_shape(f"features.{index}.weight", shape, wanted, " or a BatchNorm's")
+    places = sorted(index for index, shape in shapes.items() if len(shape) == 4)
+    if not places:
+        raise InputError("there are no convolutions among its features.<number>.weight")
     found = []
     for index, following in zip(places, [*places[1:], None]):
-        normalized = weights.get(index + 1) == 1
+        normalized = len(shapes.get(index + 1, ())) == 1
         gap = None if following is None else following - index - normalized
         if gap not in (None, 2, 3):
             raise InputError(
@@ -112,10 +121,15 @@ def _convolutions(tensors):
 
 def _pool_to_weights(b, top, prefix):
     """Average to the size that the first fully connected layer was trained on."""
-    inputs = b.take(f"{prefix}.weight")[0].size
-    grid = round((inputs / b.channels[top]) ** 0.5)
-    if grid < 1 or grid * grid * b.channels[top] != inputs:
-        raise InputError(f"{prefix}.weight reads {inputs} values: no square of the features")
+    shape, channels = b.shape(f"{prefix}.weight"), b.channels[top]
+    inputs = math.prod(shape[1:])
+    grid = round((inputs / channels) ** 0.5)
+    if grid < 1 or grid * grid * channels != inputs:
+        raise InputError(
+            f"{prefix}.weight has the shape {shape}, which reads {inputs} values: expected "
+            f"{channels} (the channels that come in) times a square number; the file is damaged, "
+            "or its network was changed"
+        )
     return b.adaptive_pooling("avgpool", top, grid)
 
 
@@ -163,7 +177,9 @@ def _squeezenet(b):
     """SqueezeNet 1.0 and 1.1 (Iandola et al. 2016)."""
     fires = sorted(
         int(match.group(1))
-        for match in (re.fullmatch(r"features\.(\d+)\.squeeze\.weight", name) for name in b.tensors)
+        for match in (
+            re.fullmatch(r"features\.([0-9]{1,6})\.squeeze\.weight", name) for name in b.tensors
+        )
         if match
     )
     # conv1 has no padding in either release.
@@ -206,7 +222,7 @@ _FAMILIES = (
         _SYMMETRIC,
         r"aux[12]\..*",
     ),
-    Family("SqueezeNet", r"features\.\d+\.squeeze\.weight", _squeezenet, "conv1"),
+    Family("SqueezeNet", r"features\.[0-9]{1,6}\.squeeze\.weight", _squeezenet, "conv1"),
     Family("AlexNet", r"classifier\.1\.weight", _alexnet, "conv1"),
     Family("VGG", r"(classifier\.0|pre_logits\.fc1)\.weight", _vgg, "conv1_1"),
 )

@@ -4,12 +4,19 @@ What a tensor's shape tells (outputs, kernel, groups, whether there is a bias) i
 that a net with other classes or widths needs no other code.
 """
 
+import math
+
 import numpy as np
 
 from caffeformat import InputError, NetSpec, Weights
 from caffeformat import layers as L
 from caffeformat import params as P
 from caffeformat.geometry import infer_shapes
+
+_REMEDY = (
+    "the file is damaged, or its network was changed: save the network's own state_dict() again"
+)
+_FOR_EACH_OUTPUT = ", one for each output of its weight"
 
 
 class NetBuilder:
@@ -25,35 +32,66 @@ class NetBuilder:
         self.n.data = L.Input(shape={"dim": [1, 3, *size]})
         self.channels[self.n.data] = 3
 
-    def take(self, name):
-        """The tensor `name` as float32; `InputError` where there is none."""
+    def shape(self, name):
+        """The shape of the tensor `name`; `InputError` where there is none."""
         if name not in self.tensors:
             raise InputError(
                 f"the state dict has no {name!r}, which its other tensors ask for; it has "
-                f"{', '.join(list(self.tensors)[:4])}, ..."
+                f"{', '.join(list(self.tensors)[:4])}, ...: {_REMEDY}"
+            )
+        return np.shape(self.tensors[name])
+
+    def take(self, name, wanted, why=""):
+        """The tensor `name` as float32; it has to have the shape `wanted` and finite values.
+
+        wanted: an axis is a size or a word; words stand for sizes above 0, equal words for equal
+        ones. why: what the error says of the shape that is expected.
+        """
+        check_shape(name, self.shape(name), wanted, why)
+        tensor = np.asarray(self.tensors[name])
+        if tensor.dtype.kind != "f":
+            raise InputError(
+                f"{name} has values of type {tensor.dtype}: expected floating-point numbers; "
+                "convert quantized weights back where they come from"
+            )
+        with np.errstate(over="ignore"):  # is infinite then, and refused as that
+            values = np.asarray(tensor, np.float32)
+        if not np.isfinite(values).all():
+            raise InputError(
+                f"{name} has values that are no finite float32 numbers: the training diverged, or "
+                "the file is damaged"
             )
         if name in self.left:
             self.left.remove(name)
-        return np.asarray(self.tensors[name], np.float32)
+        return values
 
-    def take_with_bias(self, prefix):
-        """[weight] or [weight, bias] of the module called `prefix`."""
-        bias = [f"{prefix}.bias"] if f"{prefix}.bias" in self.tensors else []
-        return [self.take(name) for name in [f"{prefix}.weight", *bias]]
+    def take_with_bias(self, prefix, wanted, why=""):
+        """[weight] or [weight, bias] of the module `prefix`; `wanted`: the weight's shape."""
+        blobs = [self.take(f"{prefix}.weight", wanted, why)]
+        if f"{prefix}.bias" in self.tensors:
+            blobs.append(self.take(f"{prefix}.bias", [len(blobs[0])], _FOR_EACH_OUTPUT))
+        return blobs
 
-    def convolution(self, name, prefix, bottom, stride=1, pad=None, dilation=1):
+    def convolution(
+        self, name, prefix, bottom, stride=1, pad=None, dilation=1, may_be_grouped=False
+    ):
         """Add a convolution; `pad` keeps the size unless it is given. Returns its top."""
-        blobs = self.take_with_bias(prefix)
-        weight = blobs[0]
-        if weight.ndim != 4 or not weight.size or self.channels[bottom] % weight.shape[1]:
+        channels, weight = self.channels[bottom], f"{prefix}.weight"
+        inputs = "channels of a group" if may_be_grouped else channels
+        wanted = ["outputs", inputs, "kernel", "kernel"]
+        blobs = self.take_with_bias(prefix, wanted, f", as {channels} channels come in")
+        outputs, own, kernel, _ = shape = blobs[0].shape
+        group = channels // own
+        if own * group != channels or outputs % group:
             raise InputError(
-                f"{prefix}.weight has the shape {weight.shape}: it is no convolution of "
-                f"{self.channels[bottom]} channels"
+                f"{weight} has the shape {shape}: expected outputs in as many equal groups as "
+                f"its channels make of the {channels} that come in; {_REMEDY}"
             )
-        outputs, _, height, width = weight.shape
-        if height != width:
-            raise InputError(f"{prefix}.weight has a kernel of {height} x {width}: not square")
-        group = self.channels[bottom] // weight.shape[1]
+        if pad is None and kernel % 2 == 0:
+            raise InputError(
+                f"{weight} has the shape {shape}: expected an odd kernel, as nothing says how an "
+                f"even one is padded; {_REMEDY}"
+            )
         settings = {"group": group} if group > 1 else {}
         if len(blobs) == 1:
             settings["bias_term"] = False
@@ -62,9 +100,9 @@ class NetBuilder:
         self.n[name] = top = L.Convolution(
             bottom,
             num_output=outputs,
-            kernel_size=height,
+            kernel_size=kernel,
             stride=stride,
-            pad=dilation * (height // 2) if pad is None else pad,
+            pad=dilation * (kernel // 2) if pad is None else pad,
             **settings,
         )
         self.weights[name], self.weights.types[name] = blobs, "Convolution"
@@ -73,14 +111,21 @@ class NetBuilder:
 
     def batch_norm(self, name, scale_name, prefix, bottom, eps=1e-5):
         """Add BatchNorm and Scale in place. `eps` is not in a state dict: PyTorch's default."""
-        mean, variance = (self.take(f"{prefix}.running_{what}") for what in ("mean", "var"))
+        mean, variance, factor, offset = (
+            self.take(f"{prefix}.{part}", [self.channels[bottom]], ", one for each channel")
+            for part in ("running_mean", "running_var", "weight", "bias")
+        )
+        if variance.min() < 0:
+            raise InputError(
+                f"{prefix}.running_var has the value {variance.min():g}: a variance is 0 or more; "
+                f"{_REMEDY}"
+            )
         if f"{prefix}.num_batches_tracked" in self.left:
             self.left.remove(f"{prefix}.num_batches_tracked")
-        self._check_channels(mean, prefix, bottom)
         self.n[name] = top = L.BatchNorm(bottom, eps=eps, in_place=True)
         self.weights[name] = [mean, variance, np.ones(1, np.float32)]
         self.n[scale_name] = top = L.Scale(top, bias_term=True, in_place=True)
-        self.weights[scale_name] = self.take_with_bias(prefix)
+        self.weights[scale_name] = [factor, offset]
         self.weights.types.update({name: "BatchNorm", scale_name: "Scale"})
         return self._same_channels(top, bottom)
 
@@ -134,7 +179,11 @@ class NetBuilder:
 
     def inner_product(self, name, prefix, bottom):
         """Add a fully connected layer; weights kept as a convolution's are flattened."""
-        blobs = self.take_with_bias(prefix)
+        channels, *size = self._shape_of(bottom)[1:]
+        wanted, why = ["outputs", math.prod([channels, *size])], ", as many as values come in"
+        if len(self.shape(f"{prefix}.weight")) == 4:
+            wanted = ["outputs", channels, *(size or [1, 1])]
+        blobs = self.take_with_bias(prefix, wanted, why)
         blobs[0] = blobs[0].reshape(len(blobs[0]), -1)
         self.n[name] = top = L.InnerProduct(
             bottom, num_output=len(blobs[0]), **({} if len(blobs) > 1 else {"bias_term": False})
@@ -145,16 +194,26 @@ class NetBuilder:
 
     def size(self, top):
         """(height, width) of a top."""
-        net = top.to_proto()
-        return tuple(infer_shapes(net)[net.layer[-1].top[0]][2:])
+        return tuple(self._shape_of(top)[2:])
 
-    def _check_channels(self, values, prefix, bottom):
-        if values.shape != (self.channels[bottom],):
-            raise InputError(
-                f"{prefix} has statistics of shape {values.shape} for {self.channels[bottom]} "
-                "channels"
-            )
+    def _shape_of(self, top):
+        net = top.to_proto()
+        return infer_shapes(net)[net.layer[-1].top[0]]
 
     def _same_channels(self, top, bottom):
         self.channels[top] = self.channels[bottom]
         return top
+
+
+def check_shape(name, found, wanted, why=""):
+    """`InputError` unless a tensor's shape is what is wanted, which is said as to `take`."""
+    words = {}
+    fits = len(found) == len(wanted) and all(
+        have > 0 and have == (words.setdefault(want, have) if isinstance(want, str) else want)
+        for have, want in zip(found, wanted)
+    )
+    if not fits:
+        raise InputError(
+            f"{name} has the shape {tuple(found)}: expected {' x '.join(map(str, wanted))}{why}; "
+            f"{_REMEDY}"
+        )

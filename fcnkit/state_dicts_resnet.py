@@ -66,15 +66,15 @@ def _trunk(b, prefix="", dilations=()):
     top = _normalized(b, "conv1", f"{prefix}conv1", f"{prefix}bn1", b.n.data, stride=2)
     top = b.max_pooling("pool1", b.relu("conv1_relu", top), 3, 2, pad=1)
     depths = []
-    while f"{prefix}layer{len(depths) + 1}.0.conv1.weight" in b.tensors:
+    while len(depths) < 4 and f"{prefix}layer{len(depths) + 1}.0.conv1.weight" in b.tensors:
         stage, blocks = len(depths) + 1, 0
         while f"{prefix}layer{stage}.{blocks}.conv1.weight" in b.tensors:
             blocks += 1
         depths.append(blocks)
     for stage, blocks in enumerate(depths, 1):
         for block in range(blocks):
-            # The authors number the blocks of nets too deep for letters.
-            numbered = max(depths) > 8 and stage in (2, 3)
+            # The authors number the blocks of stages 2 and 3 in nets too deep for letters.
+            numbered = blocks > 8 or (max(depths) > 8 and stage in (2, 3))
             letter = (f"b{block}" if block else "a") if numbered else "abcdefgh"[block]
             stride, dilation = (2 if stage > 1 and block == 0 else 1), 1
             if stage in dilations:
@@ -97,19 +97,24 @@ def _block(b, name, prefix, bottom, stride, dilation):
         branch = f"{name}_branch2{'abc'[number - 1]}"
         source, norm = f"{prefix}.conv{number}", f"{prefix}.bn{number}"
         if number == count - 1:
-            top = _normalized(b, branch, source, norm, top, stride, dilation)
+            grouped = count == 3
+            top = _normalized(b, branch, source, norm, top, stride, dilation, grouped)
         else:
             top = _normalized(b, branch, source, norm, top)
         if number < count:
             top = b.relu(f"{branch}_relu", top)
     if b.channels[shortcut] != b.channels[top]:
-        raise InputError(f"{prefix}: {b.channels[shortcut]} and {b.channels[top]} channels to add")
+        raise InputError(
+            f"{prefix}.conv{count}.weight has {b.channels[top]} outputs: expected "
+            f"{b.channels[shortcut]}, to which they are added; the file is damaged, or its network "
+            "was changed"
+        )
     b.n[name] = summed = L.Eltwise(shortcut, top)
     b.channels[summed] = b.channels[top]
     return b.relu(f"{name}_relu", summed)
 
 
-def _normalized(b, name, prefix, norm_prefix, bottom, stride=1, dilation=1):
+def _normalized(b, name, prefix, norm_prefix, bottom, stride=1, dilation=1, grouped=False):
     suffix = name[3:] if name.startswith("res") else f"_{name}"
-    top = b.convolution(name, prefix, bottom, stride, dilation=dilation)
+    top = b.convolution(name, prefix, bottom, stride, dilation=dilation, may_be_grouped=grouped)
     return b.batch_norm(f"bn{suffix}", f"scale{suffix}", norm_prefix, top)
