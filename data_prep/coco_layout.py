@@ -7,8 +7,6 @@ This is what networks for VOC are trained on first. Labels have VOC's class indi
 as their class; pixels that two classes claim are 255, since nothing says which is in front.
 """
 
-import collections
-import json
 import os
 import re
 
@@ -19,22 +17,13 @@ from fcnkit.classes import voc_class_names
 from fcnkit.palette import IGNORE_LABEL, voc_palette
 
 from .archives import members
+from .coco_annotations import read_annotations, segmentation_of
 from .coco_masks import mask_of
-from .extraction import Pairs, extract, read_member, write_class_names
+from .extraction import Pairs, extract, member_chunks, write_class_names
 from .folders import output_folder
 
-# COCO's names where VOC has another for the same class.
-_VOC_NAMES = {
-    "airplane": "aeroplane",
-    "couch": "sofa",
-    "dining table": "diningtable",
-    "motorcycle": "motorbike",
-    "potted plant": "pottedplant",
-    "tv": "tvmonitor",
-}
-
 # The annotations of the 118,000 training images of 2017 have 470 MB.
-_MOST_ANNOTATIONS = 4 << 30
+_MOST_ANNOTATIONS = 1 << 30
 
 
 def prepare_coco(
@@ -55,7 +44,7 @@ def prepare_coco(
     """
     annotations = os.fspath(annotations)
     log(f"Expanding {annotations}")
-    described = _read_annotations(annotations, sets)
+    described = _read_sets(annotations, sets)
     counts, wanted = {}, {}
     with output_folder(out, force) as folder:
         for split, name in zip(("train", "val"), sets):
@@ -76,24 +65,14 @@ def prepare_coco(
     return counts
 
 
-def _read_annotations(annotations, sets):
-    """{set: the content of its file}."""
+def _read_sets(annotations, sets):
+    """{set: the `AnnotatedImage`s of its file}."""
     wanted, found = {f"instances_{name}.json": name for name in sets}, {}
-
-    def take(name):
-        def read(data):
-            try:
-                found[name] = json.loads(data)
-            except (ValueError, RecursionError) as error:
-                source = f"{annotations}: instances_{name}.json"
-                raise FormatError(source, f"is no JSON: {error}") from error
-
-        return read
-
     for member in members(annotations):
         file = member.name.rpartition("/")[2]
         if file in wanted:
-            take(wanted.pop(file))(read_member(member, _MOST_ANNOTATIONS))
+            chunks = member_chunks(member, _MOST_ANNOTATIONS)
+            found[wanted.pop(file)] = read_annotations(chunks, f"{annotations}: {file}")
             if not wanted:
                 break
     if wanted:
@@ -104,51 +83,36 @@ def _read_annotations(annotations, sets):
     return found
 
 
-def _write_labels(content, pairs, least, source, progress):
+def _write_labels(images, pairs, least, source, progress):
     """Write the labels of one set; returns the image files that have one."""
-    try:
-        images = {image["id"]: image for image in content["images"]}
-        classes = _class_indices(content["categories"])
-        by_image = collections.defaultdict(list)
-        for annotation in content["annotations"]:
-            if annotation["category_id"] in classes:
-                by_image[annotation["image_id"]].append(annotation)
-        chosen = []
-        for number, (key, annotations) in enumerate(sorted(by_image.items()), 1):
-            image = images[key]
-            label = _label(image, annotations, classes, source)
-            if np.count_nonzero(label) >= least:
-                file = _safe_file(image["file_name"], source)
-                pairs.write_label(os.path.splitext(file)[0], label)
-                chosen.append(file)
-            progress(number, len(by_image))
-    except (KeyError, TypeError, AttributeError) as error:
-        raise FormatError(source, f"not COCO's form: {type(error).__name__} {error}") from error
-    return chosen
+    chosen = {}  # name without suffix -> file
+    for number, image in enumerate(images, 1):
+        label = _label(image, source)
+        if np.count_nonzero(label) >= least:
+            file = _safe_file(image.file, source)
+            stem = os.path.splitext(file)[0]
+            if stem in chosen:
+                raise FormatError(
+                    source,
+                    f"two of its images have the names {chosen[stem]} and {file}, and would have "
+                    "one label: give images names of their own",
+                )
+            chosen[stem] = file
+            pairs.write_label(stem, label)
+        progress(number, len(images))
+    return list(chosen.values())
 
 
-def _class_indices(categories):
-    """{category's id: VOC's index} of the categories that VOC has."""
-    indices = {name: index for index, name in enumerate(voc_class_names())}
-    found = {}
-    for category in categories:
-        name = _VOC_NAMES.get(category["name"], category["name"])
-        if name in indices:
-            found[category["id"]] = indices[name]
-    return found
-
-
-def _label(image, annotations, classes, source):
+def _label(image, source):
     """H x W uint8 of one image."""
-    height, width = image["height"], image["width"]
-    name = f"{source}: {image['file_name']}"
+    name = f"{source}: {image.file}"
     label = None
-    for annotation in annotations:
-        mask = mask_of(annotation["segmentation"], height, width, name)
+    for index, text in image.objects:
+        mask = mask_of(segmentation_of(text), image.height, image.width, name)
         label = np.zeros(mask.shape, np.uint8) if label is None else label
-        index = classes[annotation["category_id"]]
-        claimed = (label != 0) & (label != index)
-        label[mask] = np.where(claimed, IGNORE_LABEL, index)[mask]
+        claimed = mask & (label != 0) & (label != index)
+        label[mask] = index
+        label[claimed] = IGNORE_LABEL
     return label
 
 

@@ -9,47 +9,71 @@ import numpy as np
 from caffeformat import FormatError
 from fcnkit.images import MAX_PIXELS
 
+# Corners past this are no place in a picture, and floating point is not exact there.
+_FARTHEST = 1 << 31
+
+# Crossings of edges with rows that are looked at at a time, and in one polygon at all: 8192 edges
+# across all rows of the largest image.
+_CROSSINGS, _MOST_CROSSINGS = 1 << 18, 1 << 26
+
 
 def mask_of(segmentation, height, width, name):
     """The mask of an annotation's `segmentation`; `FormatError` with `name` where it is damaged."""
-    if not all(isinstance(size, int) and size > 0 for size in (height, width)):
-        raise FormatError(name, f"a size of {height} x {width}")
     if height * width > MAX_PIXELS:
-        raise FormatError(name, f"refused: {height} x {width} pixels")
+        raise FormatError(name, f"refused: {height} x {width} pixels, more than {MAX_PIXELS}")
     try:
         if isinstance(segmentation, dict):
-            return _from_runs(segmentation, height, width, name)
+            return _from_runs(segmentation, height, width)
         mask = np.zeros((height, width), bool)
         for polygon in segmentation:
-            mask |= polygon_mask(np.asarray(polygon, np.float64).reshape(-1, 2), height, width)
+            mask |= polygon_mask(_corners(polygon), height, width)
         return mask
-    except FormatError:
-        raise
     except (ValueError, TypeError, KeyError, OverflowError) as error:
-        raise FormatError(name, f"a segmentation that cannot be read: {error}") from error
+        raise FormatError(
+            name,
+            f"a segmentation that cannot be read: {error}; expected polygons [[x, y, x, y, ...]] "
+            "or run lengths",
+        ) from error
 
 
 def polygon_mask(points, height, width):
     """H x W bool: pixels whose centre is inside the polygon, N x 2 (x, y) with edges between.
 
-    Where it crosses itself, what an odd number of its edges lies left of is inside.
+    Where it crosses itself, what an odd number of its edges lies left of is inside. Takes memory
+    for the mask twice, however long the polygon's edges are.
     """
-    if not np.isfinite(points).all():
-        raise ValueError("a corner that is no number")
     x0, y0 = points.T
     x1, y1 = np.roll(points, -1, axis=0).T
     # Rows whose centre an edge passes: from the upper end (included) to the lower (not).
-    first = np.clip(np.ceil(np.minimum(y0, y1) - 0.5), 0, height).astype(int)
-    last = np.clip(np.ceil(np.maximum(y0, y1) - 0.5), 0, height).astype(int)
-    counts = last - first
-    edges = np.repeat(np.arange(len(points)), counts)
-    rows = np.arange(len(edges)) - np.repeat(np.cumsum(counts) - counts, counts) + first[edges]
-    slope = (x1 - x0)[edges] / (y1 - y0)[edges]
-    crossings = x0[edges] + (rows + 0.5 - y0[edges]) * slope
-    columns = np.clip(np.ceil(crossings - 0.5), 0, width).astype(int)
-    turns = np.zeros((height, width + 1), np.int64)
-    np.add.at(turns, (rows, columns), 1)
-    return np.cumsum(turns[:, :width], axis=1) % 2 == 1
+    first = np.clip(np.ceil(np.minimum(y0, y1) - 0.5), 0, height).astype(np.int64)
+    last = np.clip(np.ceil(np.maximum(y0, y1) - 0.5), 0, height).astype(np.int64)
+    ends = np.cumsum(last - first)
+    total = int(ends[-1]) if len(ends) else 0
+    if total > _MOST_CROSSINGS:
+        raise ValueError(f"{len(points)} corners whose edges cross rows {total} times")
+    turns = np.zeros((height, width + 1), np.uint8)
+    for start in range(0, total, _CROSSINGS):
+        places = np.arange(start, min(start + _CROSSINGS, total))
+        edges = np.searchsorted(ends, places, side="right")
+        rows = last[edges] - (ends[edges] - places)
+        slope = (x1[edges] - x0[edges]) / (y1[edges] - y0[edges])
+        crossings = x0[edges] + (rows + 0.5 - y0[edges]) * slope
+        columns = np.clip(np.ceil(crossings - 0.5), 0, width).astype(np.int64)
+        np.bitwise_xor.at(turns, (rows, columns), 1)
+    np.bitwise_xor.accumulate(turns, axis=1, out=turns)
+    return turns[:, :width].astype(bool)
+
+
+def _corners(polygon):
+    """A polygon's numbers as N x 2 float64."""
+    if not isinstance(polygon, list) or any(type(n) not in (int, float) for n in polygon):
+        raise ValueError(f"a polygon that is no list of numbers: {str(polygon)[:60]}")
+    if len(polygon) % 2:
+        raise ValueError(f"a polygon of {len(polygon)} numbers, which are no pairs")
+    points = np.array(polygon, np.float64).reshape(-1, 2)
+    if not (np.abs(points) <= _FARTHEST).all():
+        raise ValueError(f"a corner farther from the image than {_FARTHEST} pixels, or no number")
+    return points
 
 
 def run_lengths(text):
@@ -74,14 +98,16 @@ def run_lengths(text):
     return counts
 
 
-def _from_runs(segmentation, height, width, name):
+def _from_runs(segmentation, height, width):
     """Runs of pixels outside and inside, by turns, down the columns."""
-    counts = segmentation["counts"]
-    counts = run_lengths(counts) if isinstance(counts, str) else [int(n) for n in counts]
-    size = list(segmentation.get("size", (height, width)))
-    if size != [height, width] or any(n < 0 for n in counts) or sum(counts) != height * width:
-        raise FormatError(
-            name, f"run lengths of {sum(counts)} pixels, {size}, for an image of {height} x {width}"
-        )
+    counts, size = segmentation["counts"], segmentation.get("size", [height, width])
+    if isinstance(counts, str):
+        counts = run_lengths(counts)
+    if size != [height, width]:
+        raise ValueError(f"run lengths for {size}, in an image of {[height, width]}")
+    if not all(type(count) is int and count >= 0 for count in counts):
+        raise ValueError("run lengths that are no whole numbers from 0 on")
+    if sum(counts) != height * width:
+        raise ValueError(f"run lengths of {sum(counts)} pixels, in an image of {height * width}")
     inside = np.arange(len(counts)) % 2 == 1
     return np.repeat(inside, counts).reshape(width, height).T

@@ -50,9 +50,16 @@ def read_lists(archive, names, folder="", optional=False):
 
 def read_member(member, most=MAX_FILE):
     """The content of a `Member`; `FormatError` where it claims more than `most` bytes."""
+    return b"".join(member_chunks(member, most))
+
+
+def member_chunks(member, most):
+    """The same in pieces of up to 1 MB."""
     if member.size > most:
-        raise FormatError(member.archive, f"refused: {member.name} claims {member.size} bytes")
-    return b"".join(member.read_chunks())
+        raise FormatError(
+            member.archive, f"refused: {member.name} claims {member.size} bytes, more than {most}"
+        )
+    return member.read_chunks()
 
 
 def extract(archive, wanted, progress=lambda done, total: None):

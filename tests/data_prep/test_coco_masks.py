@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -50,10 +51,51 @@ def test_a_box_on_pixel_borders_is_exact():
     np.testing.assert_array_equal(mask, wanted)
 
 
+def test_corners_far_outside_are_cut_off_exactly():
+    far = 10**9
+    box = [-far, -far, 5, -far, 5, far, -far, far]
+    assert np.array_equal(mask_of([box], 6, 8, "box"), np.arange(8)[None].repeat(6, 0) < 5)
+    # Its lower edge passes the image at y = x / 2.
+    slope = [-far, -far / 2, far, far / 2, far, -far, -far, -far]
+    wanted = np.array([[row + 0.5 < (column + 0.5) / 2 for column in range(8)] for row in range(6)])
+    assert np.array_equal(mask_of([slope], 6, 8, "slope"), wanted)
+
+
+def test_long_zigzags_take_little_memory():
+    height, width, corners = 2000, 10, 2000
+    ys = np.tile([-(10**8), 10**8], corners // 2)
+    zigzag = np.stack([np.linspace(0, width, corners), ys], axis=1)
+    tracemalloc.start()
+    polygon_mask(zigzag, height, width)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # One number for each crossing would be 32 MB.
+    assert peak < 24 << 20
+
+
+def test_a_polygon_that_would_take_hours_is_refused():
+    zigzag = np.tile([0, 0, 9, 8000], 9000).tolist()
+    with pytest.raises(FormatError, match="cross rows"):
+        mask_of([zigzag], 8000, 10, "the annotation")
+
+
 @pytest.mark.parametrize(
     "segmentation",
     [
         {"counts": [5, 5], "size": [4, 4]},
+        {"counts": [2.5, 13.5], "size": [4, 4]},
+        {"counts": ["16"], "size": [4, 4]},
+        {"counts": [10**30], "size": [4, 4]},
+        {"counts": {"16": 1}, "size": [4, 4]},
+        {"counts": [16], "size": 4},
+        {"counts": "P" * 10000, "size": [4, 4]},
+        [[1, 2, 3, 4, 10**400, 6]],
+        [[1, 2, 3, 4, 1e300, 6]],
+        [["1", "2", "3", "4"]],
+        [[[1, 2], [3, 4]]],
+        [None],
+        "1234",
+        None,
         {"counts": [-1, 17], "size": [4, 4]},
         {"counts": [16], "size": [8, 2]},
         {"counts": "\x7f", "size": [4, 4]},

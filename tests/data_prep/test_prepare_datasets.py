@@ -325,9 +325,10 @@ def test_cocos_labels_have_vocs_indices(tmp_path):
     "change, told",
     [
         (lambda c: c["images"][0].update(file_name="../evil.jpg/x"), r"refused.*evil"),
-        (lambda c: c["images"][0].pop("height"), "not COCO's form"),
         (lambda c: c["images"][0].update(height=10**9), "refused"),
         (lambda c: c["annotations"][0].update(image_id=77), "not COCO's form.*77"),
+        (lambda c: c["images"][1].update(file_name="000000000011.jpg"), "two of its images"),
+        (lambda c: c["images"][1].update(file_name="x/000000000011.png"), "two of its images"),
         (lambda c: c["annotations"][0].update(segmentation=[[1, 2, 3]]), "000000000011.jpg"),
         (lambda c: c["annotations"][0].update(segmentation={"counts": [5]}), "run lengths"),
     ],
