@@ -30,7 +30,7 @@ class SIFTFlowSegDataLayer(SegDataLayer):
         return [
             image_input(self._file("Images", id_, "jpg"), MEAN_BGR),
             siftflow_label(self._file("SemanticLabels", id_, "mat"))[None],
-            siftflow_label(self._file("GeoLabels", id_, "mat"))[None],
+            siftflow_label(self._file("GeoLabels", id_, "mat"), classes=3)[None],
         ]
 
     def _file(self, kind, id_, suffix):

@@ -68,7 +68,7 @@ def prepare_siftflow(
             pairs = Pairs(folder, split, voc_palette())
             for id_ in ids:
                 label = f"{kind}/{_SCENES}/{id_}.mat"
-                read = _reader(f"{archive}: {label}")
+                read = _reader(f"{archive}: {label}", len(names))
                 image = f"Images/{_SCENES}/{id_}.jpg"
                 wanted.setdefault(image, []).append(pairs.image(id_, ".jpg"))
                 wanted.setdefault(label, []).append(pairs.label(id_, read))
@@ -78,8 +78,8 @@ def prepare_siftflow(
     return {split: len(ids) for split, ids in splits.items()}
 
 
-def _reader(name):
-    return lambda data: siftflow_label(data, name)
+def _reader(name, classes):
+    return lambda data: siftflow_label(data, name, classes)
 
 
 def _splits(archive, lists):

@@ -7,7 +7,9 @@
 | `nyud_label` | NYUDv2 | `segmentation` | 0 |
 | `siftflow_label` | SIFT Flow | `S` | 0 and below |
 
-`source` is a path or a file's content as bytes; `name` is what errors call it.
+`source` is a path or a file's content as bytes; `name` is what errors call it. A value that is no
+class index (a fraction, NaN, a class that the dataset does not have) is a `FormatError` that names
+it.
 """
 
 import io
@@ -35,7 +37,7 @@ def sbd_label(source, name=None):
         label = classes[0]["Segmentation"][0]
     except (IndexError, KeyError, ValueError, TypeError) as error:
         raise FormatError(name, "expected GTcls.Segmentation, found a GTcls without it") from error
-    return _indices(label, name, 0, IGNORE_LABEL)
+    return _indices(label, name, 0, 20, void=IGNORE_LABEL)
 
 
 def nyud_label(source, name=None):
@@ -44,16 +46,17 @@ def nyud_label(source, name=None):
     return _rotated(_indices(label, name, 0, 40))
 
 
-def siftflow_label(source, name=None):
+def siftflow_label(source, name=None, classes=33):
     """SIFT Flow's semantic classes (1 to 33) or geometric ones (1 to 3), from 0 on."""
     label, name = _variable(source, name, "S")
-    return _rotated(_indices(np.maximum(_map(label, name), 0), name, 0, 33))
+    indices = _indices(label, name, -255, classes, dtype=np.int16)
+    return _rotated(np.maximum(indices, 0).astype(np.uint8))
 
 
 def context_label(source, table, name=None):
     """PASCAL-Context's classes; `table` (uint8) gives the new index of each of the 459 old."""
     label, name = _variable(source, name, "LabelMap")
-    return table[_indices(label, name, 0, len(table) - 1, np.uint16)]
+    return table[_indices(label, name, 0, len(table) - 1, dtype=np.uint16)]
 
 
 def context_table(labels, chosen):
@@ -145,20 +148,25 @@ def _unpacked_size(data):
     return total
 
 
-def _map(label, name):
-    """`label` as an array; `FormatError` where it is no H x W numbers."""
+def _indices(label, name, lowest, highest, void=None, dtype=np.uint8):
+    """`label` as H x W `dtype`; `FormatError` where a value is no index, nor `void`."""
     label = np.asarray(label)
     if label.ndim != 2 or label.dtype.kind not in "iufb" or not label.size:
         raise FormatError(name, f"expected H x W class indices, found {label.dtype} {label.shape}")
-    return label
-
-
-def _indices(label, name, lowest, highest, dtype=np.uint8):
-    label = _map(label, name)
-    if not (lowest <= label.min() and label.max() <= highest):
+    right = (lowest <= label) & (label <= highest)
+    if void is not None:
+        right |= label == void
+    if label.dtype.kind == "f":
+        right &= label == np.floor(label)
+    if not right.all():
+        row, column = np.argwhere(~right)[0].tolist()
+        expected = f"whole class indices {lowest} to {highest}"
+        expected += "" if void is None else f" or {void}"
         raise FormatError(
             name,
-            f"expected class indices {lowest} to {highest}, found {label.min()} to {label.max()}",
+            f"expected {expected}, found {label[row, column]} at x={column}, y={row} and such "
+            f"values in {np.count_nonzero(~right)} of {label.size} pixels: mend the label, or give "
+            "the one that the dataset came with",
         )
     return label.astype(dtype)
 

@@ -1,10 +1,12 @@
+import re
+
 import mat_datasets as made
 import numpy as np
 import pytest
 
 from caffeformat import FormatError, InputError
 from fcnkit import mat_labels
-from fcnkit.mat_labels import context_table, nyud_label, sbd_label, siftflow_label
+from fcnkit.mat_labels import context_label, context_table, nyud_label, sbd_label, siftflow_label
 
 pytest.importorskip("scipy")
 
@@ -30,7 +32,7 @@ def test_void_is_255_and_classes_begin_at_0():
     "content, told",
     [
         (made.mat(other=LABEL), "expected the variable segmentation, found other"),
-        (made.mat(segmentation=np.full((2, 2), 41)), "0 to 40, found 41 to 41"),
+        (made.mat(segmentation=np.full((2, 2), 41)), "0 to 40, found 41 at x=0, y=0"),
         (made.mat(segmentation=np.zeros((2, 2, 2))), r"H x W class indices.*\(2, 2, 2\)"),
         (made.mat(segmentation="text"), "H x W class indices"),
         (b"no matlab file at all" * 20, "cannot be read as a MATLAB file"),
@@ -40,6 +42,46 @@ def test_void_is_255_and_classes_begin_at_0():
 def test_other_content_is_told_with_the_file(content, told):
     with pytest.raises(FormatError, match=f"img_1.*{told}"):
         nyud_label(content, "img_1.mat")
+
+
+NAN, HUGE = float("nan"), 10.0**300
+
+
+@pytest.mark.parametrize(
+    "value", [1.5, 0.999, -1.5, NAN, float("inf"), -float("inf"), HUGE, 255, 256]
+)
+@pytest.mark.parametrize(
+    "read, variable",
+    [
+        (nyud_label, "segmentation"),
+        (siftflow_label, "S"),
+        (lambda *source: context_label(source[0], np.zeros(60, np.uint8), source[1]), "LabelMap"),
+    ],
+)
+def test_what_is_no_whole_index_is_refused_and_named(read, variable, value):
+    label = np.ones((3, 4))
+    label[2, 1] = label[2, 3] = value
+    told = (
+        rf"a\.mat: expected whole .*found {re.escape(str(value))}\S* at x=1, y=2 .* 2 of 12 pixels"
+    )
+    with pytest.raises(FormatError, match=told):
+        read(made.mat(**{variable: label}), "a.mat")
+
+
+@pytest.mark.parametrize("value", [-1, 21, 254, 2.5, NAN, 300])
+def test_sbd_has_vocs_classes_and_void(value):
+    label = np.array([[0.0, 20.0, 255.0]])
+    np.testing.assert_array_equal(sbd_label(made.sbd_mat(label)), label)
+    label[0, 1] = value
+    with pytest.raises(FormatError, match=r"0 to 20 or 255, found .* at x=1, y=0"):
+        sbd_label(made.sbd_mat(label))
+
+
+def test_geometric_labels_have_three_classes():
+    content = made.mat(S=np.array([[1, 4]]))
+    assert siftflow_label(content).tolist() == [[0, 3]]
+    with pytest.raises(FormatError, match="-255 to 3, found 4"):
+        siftflow_label(content, classes=3)
 
 
 def test_sift_flows_labels_have_to_be_numbers():
