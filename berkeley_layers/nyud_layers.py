@@ -38,7 +38,8 @@ class NYUDSegDataLayer(SegDataLayer):
         wrong = [top for top in options["tops"] if top not in self.readers]
         if wrong:
             raise InputError(
-                f"NYUDSegDataLayer: unknown top {wrong[0]!r}; it knows {', '.join(self.readers)}"
+                f"{self.title}: tops in param_str has {wrong[0]!r}: expected some of "
+                f"{', '.join(self.readers)}"
             )
         return os.path.join(self.folder, f"{options['split']}.txt")
 

@@ -5,7 +5,6 @@ dataset (`voc_layers.py` and its like) says where its files are and how they are
 reshaped to every image. Nothing is scaled, cropped or mirrored: `fcnkit.data_layers` does that.
 """
 
-import ast
 import os
 import random
 
@@ -15,6 +14,7 @@ from caffeformat import InputError
 
 from . import engine
 from .images import load_pixels, open_image, read_rgb
+from .seg_data_options import parse_options
 
 # Mean of ImageNet's training images, BGR, for layers whose `mean` nobody gives.
 IMAGENET_MEAN = (104.00699, 116.66877, 122.67892)
@@ -43,16 +43,28 @@ class SegDataLayer(engine.load().Layer):
         """The tops' values for one id: arrays C x H x W."""
         raise NotImplementedError
 
+    @property
+    def title(self):
+        """What errors call the layer: its name in the net, where the engine tells it, and class."""
+        name = getattr(self, "name", None)
+        return f"layer {name!r} ({type(self).__name__})" if name else type(self).__name__
+
     def setup(self, bottom, top):
         """Read the settings and the list of images, and pick the first."""
-        known = {"randomize": True, "seed": None, **self.optional}
-        self.options = _parse(self.param_str, ("split", *self.required), known, type(self))
+        defaults = {"randomize": True, "seed": None, **self.optional}
+        required = ("split", *self.required)
+        self.options = parse_options(self.param_str, required, defaults, self.title)
         list_path = self.open(self.options)
         names = self.tops()
         if len(bottom) or len(top) != len(names):
             raise InputError(
-                f"{type(self).__name__}: expected no bottoms and {len(names)} tops "
+                f"{self.title}: expected no bottoms and {len(names)} tops "
                 f"({', '.join(names)}), found {len(bottom)} and {len(top)}"
+            )
+        if not os.path.isfile(list_path):
+            raise InputError(
+                f"{self.title}: split in param_str is {self.options['split']!r}: there is no list "
+                f"{list_path}; {_lists_beside(list_path)}"
             )
         self.ids = read_ids(list_path)
         self._draws = None
@@ -93,7 +105,8 @@ def read_ids(path):
         with open(path, encoding="utf-8") as file:
             ids = [line.strip() for line in file if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot read the list of images: {error}") from error
+        problem = getattr(error, "strerror", None) or error
+        raise InputError(f"{path}: cannot read the list of images: {problem}") from error
     if not ids:
         raise InputError(f"{path}: the list of images is empty")
     for id_ in ids:
@@ -121,22 +134,9 @@ def read_depth(path):
     return depth.astype(np.float32)
 
 
-def _parse(text, required, known, layer):
-    try:
-        given = ast.literal_eval(text.strip() or "{}")
-    except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
-        raise InputError(
-            f"{layer.__name__}: param_str is not a Python dict: {text!r} ({error})"
-        ) from error
-    if not isinstance(given, dict):
-        raise InputError(f"{layer.__name__}: param_str has to be a dict, found {text!r}")
-    missing = [name for name in required if name not in given]
-    unknown = sorted(str(name) for name in given if name not in known and name not in required)
-    if missing or unknown:
-        said = [f"lacks {', '.join(missing)}"] if missing else []
-        said += [f"has unknown {', '.join(unknown)}"] if unknown else []
-        raise InputError(
-            f"{layer.__name__}: param_str {' and '.join(said)}; it needs {', '.join(required)} and "
-            f"knows {', '.join(known)}"
-        )
-    return {**known, **given}
+def _lists_beside(path):
+    folder = os.path.dirname(path)
+    if not os.path.isdir(folder):
+        return f"expected the dataset's own layout, with the folder {folder}"
+    names = sorted(name for name in os.listdir(folder) if name.endswith(".txt"))
+    return f"the lists there are {', '.join(names[:8]) or 'none'}"

@@ -10,6 +10,7 @@ from caffeformat import InputError, parse_text, pb
 from fcnkit import prototxt
 from fcnkit.labels import write_label
 from fcnkit.palette import voc_palette
+from fcnkit.seg_data_options import parse_options
 
 pytest.importorskip("scipy")
 torchcaffe = pytest.importorskip("torchcaffe")
@@ -156,14 +157,51 @@ def test_the_published_networks_read_their_data(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "settings, told",
     [
-        ({"split": "train"}, "lacks sbdd_dir"),
-        ({"split": "train", "sbdd_dir": "x", "dir": 1}, "has unknown dir"),
-        ({"split": "train", "sbdd_dir": "absent"}, r"train\.txt: cannot read the list"),
+        ({"sbdd_dir": None}, "lacks sbdd_dir"),
+        ({"split": None}, "lacks split"),
+        ({"dir": 1}, "has unknown dir"),
+        ({"sbdd_dir": "absent"}, r"sbdd_dir .* is 'absent': there is no such folder \(/"),
+        ({"sbdd_dir": 7}, "sbdd_dir in param_str is 7: expected a folder"),
+        ({"split": "absent"}, r"no list .*absent\.txt; the lists there are train\.txt, val\.txt"),
+        ({"sbdd_dir": "."}, "split .* no list"),
+        ({"split": ["train"]}, r"split in param_str is \['train'\]: expected the name of a list"),
+        ({"split": "../train"}, r"split .* is '\.\./train': expected the name"),
+        ({"split": ""}, "split .* expected the name"),
+        ({"seed": "1337"}, "seed in param_str is '1337': expected a whole number or None"),
+        ({"seed": 1.5}, "seed .* is 1.5: expected a whole number"),
+        ({"randomize": "no"}, "randomize .* is 'no': expected True or False"),
+        ({"mean": (104, 117)}, r"mean .* is \(104, 117\): expected three numbers"),
+        ({"mean": 104}, "mean .* is 104: expected three"),
+        ({"mean": "104, 117, 123"}, "mean .* expected three"),
+        ({"mean": (104, 117, "123")}, "mean .* expected three"),
+        ({"mean": (104, 117, None)}, "mean .* expected three"),
+        ({"mean": list(range(10**4))}, r"mean .* is \[0, 1, 2, .*\.\.\.\]: expected three"),
     ],
 )
-def test_wrong_settings_are_named(settings, told):
-    with pytest.raises(InputError, match=told):
+def test_wrong_settings_are_named(tmp_path, settings, told):
+    folder = made.write_files(tmp_path, made.sbd_files()) / "benchmark_RELEASE/dataset"
+    settings = {"sbdd_dir": str(folder), "split": "train", **settings}
+    if None in (settings["sbdd_dir"], settings["split"]):
+        settings = {name: value for name, value in settings.items() if value is not None}
+    with pytest.raises(InputError, match=rf"layer 'data' \(SBDDSegDataLayer\): .*{told}"):
         data_net("voc_layers", "SBDDSegDataLayer", ["data", "label"], **settings)
+
+
+@pytest.mark.parametrize("tops", ["color", [], [1], ["color", "colour"], None])
+def test_wrong_tops_are_named(tmp_path, tops):
+    folder = made.write_files(tmp_path, made.nyud_files()) / "nyud"
+    settings = {"nyud_dir": str(folder), "split": "test", "tops": tops}
+    with pytest.raises(InputError, match=r"NYUDSegDataLayer.*tops in param_str .* expected"):
+        data_net("nyud_layers", "NYUDSegDataLayer", ["color", "label"], **settings)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[1]", "7", "'voc_dir'", "{[]: 1}", "{'a'", "{1, 2}", "dict(a=1)", "(" * 10**4, "{**x}"],
+)
+def test_a_text_that_is_no_dict_is_refused(text):
+    with pytest.raises(InputError, match=r"a layer: param_str .* dict"):
+        parse_options(text, ("split",), {}, "a layer")
 
 
 def test_a_settings_text_is_never_run(tmp_path):
