@@ -21,44 +21,78 @@ def host_copy(tensor):
     return None if tensor.device.type == "cpu" else tensor.cpu()
 
 
-class _Half:
-    """The data or the diff of a blob: a tensor, and the array of it that is in somebody's hands."""
+class _Memory:
+    """A tensor's memory as it is seen from outside: in the array of it that is in somebody's hands.
 
-    __slots__ = ("_array", "_mirror", "owner", "pending", "tensor")
+    Blobs that share their numbers have one in common, and so one mirror, whatever their shapes.
+    """
 
-    def __init__(self):
-        self.tensor = None
-        self.pending = None  # computes the tensor, when somebody asks for it
-        self.owner = None  # the half whose memory this is, where it is shared (perhaps itself)
-        self._array = self._mirror = None
+    __slots__ = ("_array", "_tensor", "is_shared", "mirror")
 
-    def current(self):
-        """The tensor, with what was written into mirrors of it; None where there is none yet."""
-        if self._mirror is not None:
-            self._upload()
-        elif self.owner is not None and self.owner._mirror is not None:
-            self.owner._upload()
-        return self.tensor
+    def __init__(self, tensor):
+        self._tensor, self.is_shared = tensor, False
+        self._array = self.mirror = None
 
     def array(self):
         """The tensor as a NumPy array that shares its memory (on a GPU: that of its mirror)."""
         array = self._array and self._array()
         if array is None:
-            if not self.tensor.is_contiguous():
-                self.tensor = self.tensor.contiguous()
-            self._mirror = host_copy(self.tensor)
-            array = (self.tensor if self._mirror is None else self._mirror).numpy()
+            self.mirror = host_copy(self._tensor)
+            array = (self._tensor if self.mirror is None else self.mirror).numpy()
             self._array = weakref.ref(array)
         return array
 
-    def _is_in_hands(self):
+    def in_hands(self):
+        """Whether somebody still has the array."""
         if self._array is not None and self._array() is None:
             self._array = None
         return self._array is not None
 
+    def upload(self):
+        """Take over what was written into the mirror, which is needed no longer once let go of."""
+        self._tensor.data.copy_(self.mirror)
+        if not self.in_hands():
+            self.mirror = None
+
+    def written(self):
+        """Show in the mirror what was written on the device."""
+        if self.in_hands():
+            self.mirror.copy_(self._tensor)
+        else:
+            self.mirror = None
+
+
+class _Half:
+    """The data or the diff of a blob: a tensor, and its memory once somebody else sees that."""
+
+    __slots__ = ("_memory", "pending", "tensor")
+
+    def __init__(self):
+        self.tensor = self._memory = None
+        self.pending = None  # computes the tensor, when somebody asks for it
+
+    def current(self):
+        """The tensor, with what was written into its mirror; None where there is none yet."""
+        memory = self._memory
+        if memory is not None and memory.mirror is not None:
+            memory.upload()
+        return self.tensor
+
+    def _seen(self):
+        """The memory of the tensor, which others see from now on."""
+        if self._memory is None:
+            self.tensor = self.tensor.contiguous()
+            self._memory = _Memory(self.tensor.data)
+        return self._memory
+
+    def array(self):
+        """The tensor as a live array."""
+        array = self._seen().array()
+        return array if array.shape == self.tensor.shape else array.reshape(self.tensor.shape)
+
     def held(self):
         """Whether the memory is visible from outside, so that it must not be swapped."""
-        return self.owner is not None or self._is_in_hands()
+        return self._memory is not None and (self._memory.is_shared or self._memory.in_hands())
 
     def set(self, tensor):
         """Take `tensor` as the new one, in the memory that is there if that is held."""
@@ -67,37 +101,27 @@ class _Half:
             self.tensor.data.copy_(tensor)
             self.written()
         else:
-            self.tensor = tensor
-            self.forget_array()
+            self.tensor, self._memory = tensor, None
 
     def share(self, owner, shape):
         """Use the memory of `owner` from now on, as a tensor of `shape`."""
-        owner.owner = owner.owner or owner
-        self.owner = owner.owner
+        self._memory = owner._seen()
+        self._memory.is_shared = True
         self.tensor = owner.current().view(shape)
-        self.forget_array()
 
-    def forget_array(self):
-        """Let the array that was handed out keep its memory, and no longer follow it."""
-        self._array = self._mirror = None
+    def reshape(self, shape):
+        """Keep the numbers and their memory, as a tensor of `shape`."""
+        self.tensor = self.current().reshape(shape)
 
     def drop(self):
         """Forget the numbers: they are of another shape."""
-        self.tensor = self.pending = None
-        self.forget_array()
-
-    def _upload(self):
-        self.tensor.data.copy_(self._mirror)
-        if not self._is_in_hands():
-            self._mirror = None
+        self.tensor = self.pending = self._memory = None
 
     def written(self):
         """The tensor was changed in place: show it in the mirror that is in somebody's hands."""
-        if self._mirror is not None:
-            if self._is_in_hands():
-                self._mirror.copy_(self.tensor)
-            else:
-                self._mirror = None
+        memory = self._memory
+        if memory is not None and memory.mirror is not None:
+            memory.written()
 
 
 class Blob:
@@ -169,8 +193,7 @@ class Blob:
         self.shape = shape
         for half in (self._data, self._diff):
             if half.tensor is not None and same_count:
-                half.tensor = half.current().reshape(shape)
-                half.forget_array()
+                half.reshape(shape)
             else:
                 half.drop()
         self._spare = None
@@ -267,7 +290,10 @@ class Blob:
             owner.gradient()
             self._diff.share(owner._diff, self.shape)
 
-    def written(self):
-        """To be called after data and diff were changed in place by the engine."""
+    def data_written(self):
+        """To be called after the engine changed the values in place."""
         self._data.written()
+
+    def diff_written(self):
+        """To be called after the engine changed the diff in place."""
         self._diff.written()

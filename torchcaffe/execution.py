@@ -91,7 +91,7 @@ class Step:
         if self.overwrites:
             self.overwritten = bottoms[0].data
             self.layer.overwrite(self.overwritten)
-            self.tops[0].written()
+            self.tops[0].data_written()
         elif self.needs_backward:
             self._forward_with_graph(bottoms)
         else:

@@ -2,7 +2,7 @@
 
 import os
 
-import torch
+from . import device as devices
 
 _BYTES = 4  # a float32
 _MOST_VALUES = (1 << 31) - 1  # what Caffe counts a blob's values with
@@ -10,8 +10,8 @@ _MOST_VALUES = (1 << 31) - 1  # what Caffe counts a blob's values with
 
 def available(device):
     """Bytes of memory that `device` has in all, or None where that cannot be told."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_properties(device).total_memory
+    if device.type == devices.GPU:
+        return devices.gpus().get_device_properties(device).total_memory
     limits = []
     try:
         limits.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))

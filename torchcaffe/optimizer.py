@@ -68,4 +68,5 @@ class Optimizer:
                 diff.add_(weights.sign(), alpha=decay)
             self.rule.update(diff, past, rate, iteration)
             weights.sub_(diff)
-        blob.written()
+        blob.data_written()
+        blob.diff_written()

@@ -5,9 +5,9 @@ A solver of this engine works alone in its process; what would need several says
 
 import time
 
-import torch
-
 from caffeformat import InputError
+
+from . import device
 
 
 class Timer:
@@ -30,8 +30,7 @@ class Timer:
 
 
 def _finish():
-    if torch.cuda.is_available() and torch.cuda.is_initialized():
-        torch.cuda.synchronize()
+    device.synchronize(device.current())
 
 
 def solver_count():

@@ -46,11 +46,15 @@ class Layer:
 
 
 class BlobVec(list):
-    """A layer's parameters, a list of Blobs that can grow as in pycaffe."""
+    """A layer's parameters, a list of Blobs on `device` that can grow as in pycaffe."""
+
+    def __init__(self, device="cpu"):
+        super().__init__()
+        self._device = device
 
     def add_blob(self, *shape):
         """Append a parameter of this shape, all zeros."""
-        blob = Blob(shape)
+        blob = Blob(shape, self._device)
         blob.tensor()
         self.append(blob)
 
@@ -64,7 +68,7 @@ class PythonLayer(ManualLayer):
     def setup(self, shapes):
         p = self.proto.python_param
         layer = self._layer_class(p.module, p.layer)()
-        self.blobs = BlobVec()
+        self.blobs = BlobVec(self.device)
         layer.param_str, layer.phase = p.param_str, self.phase
         layer.name, layer.type, layer.blobs = self.name, self.type, self.blobs
         self.instance = layer

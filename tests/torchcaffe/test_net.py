@@ -22,13 +22,6 @@ def make_net(text, phase=torchcaffe.TEST, **options):
     return torchcaffe.Net(net_param=parse_text(text, pb.NetParameter), phase=phase, **options)
 
 
-@pytest.fixture(autouse=True, params=["in host memory", "mirrored"])
-def memory(request, monkeypatch):
-    """Runs every test twice, the second time as if tensors lay on a device, arrays in mirrors."""
-    if request.param == "mirrored":
-        monkeypatch.setattr("torchcaffe.blob.host_copy", lambda tensor: tensor.clone())
-
-
 @pytest.fixture
 def net():
     torchcaffe.set_random_seed(1)

@@ -1,10 +1,6 @@
 """Says what is known of the GPUs, as `caffe device_query` does."""
 
-import torch
-
-from caffeformat import InputError
-
-from .. import log
+from .. import device, log
 from . import expect_arguments
 from .engine_flags import GPU, gpu_numbers
 
@@ -30,11 +26,7 @@ def run(flags, arguments):
     expect_arguments(arguments, f"torchcaffe device_query {USAGE}", 0)
     log.info("caffe.cpp:138", f"Querying GPUs {flags.gpu}")
     for number in gpu_numbers(flags.gpu):
-        if not 0 <= number < torch.cuda.device_count():
-            raise InputError(
-                f"there is no GPU {number}: PyTorch finds {torch.cuda.device_count()} here."
-            )
-        properties = torch.cuda.get_device_properties(number)
+        properties = device.gpus().get_device_properties(number)
         log.info("common.cpp:180", f"{'Device id:':31}{number}")
         for words, name in _PROPERTIES.items():
             if hasattr(properties, name):  # releases of PyTorch tell more or less

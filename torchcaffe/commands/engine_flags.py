@@ -1,14 +1,12 @@
 """Flags that several of Caffe's commands share, and what becomes of them."""
 
-import torch
-
 from caffeformat import InputError, pb
 
 from .. import device, log
 from ..python_layers import allow_python_modules
 from .flags import Flag
 
-GPU = Flag("gpu", "", "run on the GPU of this number (or: all)")
+GPU = Flag("gpu", "", "run on the GPU of this number")
 LEVEL = Flag("level", 0, "the net's level")
 STAGE = Flag("stage", "", "the net's stages, separated by commas")
 MODEL = Flag("model", "", "the net's prototxt")
@@ -42,30 +40,37 @@ def allow_python(flags):
 
 
 def gpu_numbers(text):
-    """The numbers of the GPUs that `-gpu` names."""
+    """The numbers of the GPUs that `-gpu` names; none where it names none."""
     if text == "all":
-        return list(range(torch.cuda.device_count()))
+        numbers = list(range(device.gpu_count()))
+        if not numbers:
+            raise InputError("-gpu all was given, but PyTorch finds no CUDA device here.")
+        return numbers
     try:
-        return [int(part) for part in words(text)]
+        numbers = [int(part) for part in words(text)]
     except ValueError:
-        raise InputError(f'-gpu is "{text}"; expected a number, or all.') from None
+        raise InputError(f'-gpu is "{text}"; expected numbers, or all.') from None
+    if len(set(numbers)) < len(numbers):
+        raise InputError(f"-gpu {text} names a GPU twice.")
+    for number in numbers:
+        device.require_gpu(number)
+    return numbers
 
 
 def choose_device(gpu, place):
-    """Set CPU or GPU mode by the text of `-gpu`, and log it as Caffe does at `place`."""
+    """Set CPU or GPU mode by the text of `-gpu`, and log it as Caffe does at `place`.
+
+    Of several GPUs the first is taken, as by Caffe's commands other than `train`.
+    """
     numbers = gpu_numbers(gpu)
     if not numbers:
-        if gpu:
-            raise InputError("-gpu all was given, but PyTorch finds no CUDA device here.")
         log.info(place, "Use CPU.")
         device.set_mode_cpu()
         return
-    if len(numbers) > 1:
-        raise InputError(f"-gpu names {len(numbers)} GPUs, but this engine uses one; choose one.")
-    device.set_mode_gpu()
+    log.info(place, f"Use GPU with device ID {numbers[0]}")
+    log.info(place, f"GPU device name: {device.gpus().get_device_name(numbers[0])}")
     device.set_device(numbers[0])
-    log.info(place, f"Using GPUs {numbers[0]}")
-    log.info(place, f"GPU {numbers[0]}: {torch.cuda.get_device_name(numbers[0])}")
+    device.set_mode_gpu()
 
 
 def phase_named(name):

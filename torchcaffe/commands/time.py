@@ -2,9 +2,8 @@
 
 import time
 
-import torch
-
 from .. import log
+from ..device import synchronize
 from ..net import Net
 from . import expect_arguments
 from .engine_flags import (
@@ -109,5 +108,4 @@ class _Watch:
         return 1000 * (time.perf_counter() - begun)
 
     def _wait(self):
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
+        synchronize(self._device)

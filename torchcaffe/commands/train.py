@@ -2,7 +2,7 @@
 
 from caffeformat import InputError, format_text, pb, read_solver
 
-from .. import log
+from .. import device, log
 from ..signals import SNAPSHOT, STOP, SignalActions
 from ..solver import Solver
 from . import expect_arguments
@@ -13,7 +13,7 @@ from .engine_flags import (
     STAGE,
     WEIGHTS,
     allow_python,
-    choose_device,
+    gpu_numbers,
     require,
     words,
 )
@@ -66,7 +66,7 @@ def _make_solver(flags):
     gpu = flags.gpu
     if not gpu and param.HasField("solver_mode") and param.solver_mode == pb.SolverParameter.GPU:
         gpu = str(param.device_id)
-    choose_device(gpu, "caffe.cpp:197")
+    _choose_devices(gpu_numbers(gpu))
     log.info("solver.cpp:45", f"Initializing solver from parameters: \n{format_text(param)}")
     solver = Solver(flags.solver, param=param)
     log_net(solver.net)
@@ -74,3 +74,18 @@ def _make_solver(flags):
         log_net(net)
     log.info("solver.cpp:57", "Solver scaffolding done.")
     return solver
+
+
+def _choose_devices(numbers):
+    """Set CPU mode, or GPU mode on the GPU that `numbers` names, and log it as Caffe does."""
+    if not numbers:
+        log.info("caffe.cpp:197", "Use CPU.")
+        device.set_mode_cpu()
+        return
+    if len(numbers) > 1:
+        raise InputError(f"-gpu names {len(numbers)} GPUs, but this engine uses one; choose one.")
+    log.info("caffe.cpp:204", f"Using GPUs {', '.join(map(str, numbers))}")
+    for number in numbers:
+        log.info("caffe.cpp:209", f"GPU {number}: {device.gpus().get_device_name(number)}")
+    device.set_device(numbers[0])
+    device.set_mode_gpu()

@@ -90,3 +90,5 @@ class BN(Layer):
         with torch.no_grad():
             for blob, now in zip(statistics, (mean, variance)):
                 blob.mul_(self.momentum).add_(now, alpha=1 - self.momentum)
+        for blob in self.blobs[2:]:
+            blob.data_written()

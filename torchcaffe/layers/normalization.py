@@ -78,6 +78,8 @@ class BatchNorm(Layer):
         with torch.no_grad():
             for blob, now in zip(params, (mean, variance, 1.0)):
                 blob.mul_(self.decay).add_(now)
+        for blob in self.blobs:
+            blob.data_written()
 
 
 @register("MVN")
