@@ -67,6 +67,9 @@ def hand_written(net, depth, channels):
 def caffe_fcn8s():
     """FCN-8s with a loss as a torchcaffe.Net, its weights random, image and label set."""
     message = with_loss(REPO / "prototxt/voc_fcn8s/deploy.prototxt", FCN8S_SIZE, FCN8S_SIZE)
+    for layer in message.layer:  # from zeros all scores, and so all losses, would be equal
+        if layer.type == "Deconvolution":
+            layer.convolution_param.weight_filler.type = "bilinear"
     net = torchcaffe.Net(net_param=message, phase=torchcaffe.TEST)
     for layer, blobs in net.params.items():
         if not layer.startswith("upscore"):

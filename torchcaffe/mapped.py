@@ -4,12 +4,26 @@ import mmap
 
 import numpy as np
 
+PIECE = 1 << 22  # values copied at a time: 16 MiB
+
+
+def move_out(array, target):
+    """Copy `array` into `target` (as many float32 values), piece by piece.
+
+    Where `array` views a mapped file each piece leaves memory as soon as it is copied, so that a
+    net and the file it is loaded from are never in memory together.
+    """
+    source, values = array.reshape(-1), target.reshape(-1)
+    for start in range(0, len(source), PIECE):
+        piece = source[start : start + PIECE]
+        values[start : start + PIECE] = piece
+        forget_pages(piece)
+
 
 def forget_pages(array):
     """Take the pages behind `array` out of this process's memory, where it views a mapped file.
 
-    Nothing is lost: whoever looks at them again has them read from the file again. Without this a
-    net and the file it was loaded from are in memory together.
+    Nothing is lost: whoever looks at them again has them read from the file again.
     """
     if array.flags.writeable:  # a private copy may hold what the file does not
         return

@@ -24,7 +24,7 @@ from .execution import Step
 from .fillers import fill
 from .inference import forward_lean
 from .layers import create
-from .mapped import forget_pages
+from .mapped import move_out
 from .memory import MemoryBudget
 from .net_indices import Indices
 from .net_passes import Passes
@@ -238,10 +238,12 @@ class Net(Passes, Indices):
                     "weights were made for."
                 )
             self._fills.pop(blob, None)
-            values = torch.empty(blob.shape)
-            values.numpy()[...] = array.reshape(blob.shape)
-            forget_pages(array)
-            blob.fill(values) if blob.has_data else blob.set_data(values.to(self.device))
+            if blob.has_data:
+                move_out(array, blob.data)
+            else:
+                values = torch.empty(blob.shape)
+                move_out(array, values.numpy())
+                blob.set_data(values.to(self.device))
 
     def share_with(self, other):
         """Use the parameters of `other` in the layers of the same names (data, not diffs)."""

@@ -1,0 +1,42 @@
+"""Scores one image with a network in a process of its own; prints its peak resident MiB.
+
+    inference_memory_worker.py infer|net DEPLOY WEIGHTS IMAGE
+
+`infer` is this project's command, `net` pycaffe's Net with every blob alive and read, in the engine
+that FCNKIT_ENGINE names. Runs under Python 3.9 too, beside BVLC Caffe.
+"""
+
+import sys
+import tempfile
+
+from surgery_worker import peak
+
+
+def infer(deploy, weights, image):
+    """`infer.py` on one image."""
+    from fcnkit import cli
+    from fcnkit.tools import infer as command
+
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = ["--net", deploy, "--weights", weights, "--output", folder, "--force", image]
+        if cli.run_module(command, arguments) != 0:
+            sys.exit(1)
+
+
+def net(deploy, weights, image):
+    """A script of pycaffe's that looks at every blob."""
+    from fcnkit import engine, images
+
+    pixels = images.read_rgb(image)[:, :, ::-1].transpose(2, 0, 1)
+    caffe = engine.load()
+    caffe.set_mode_cpu()
+    network = caffe.Net(deploy, weights, caffe.TEST)
+    network.blobs["data"].reshape(1, *pixels.shape)
+    network.blobs["data"].data[...] = pixels
+    network.forward()
+    print(sum(float(abs(blob.data).max()) for blob in network.blobs.values()))
+
+
+if __name__ == "__main__":
+    {"infer": infer, "net": net}[sys.argv[1]](*sys.argv[2:])
+    print(f"peak {peak():.1f}")
