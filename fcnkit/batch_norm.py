@@ -8,7 +8,7 @@ that follows it in Caffe. The convolution before can do both itself:
 
 import numpy as np
 
-from caffeformat import Weights, pb
+from caffeformat import InputError, Weights, pb
 
 
 def fold_batch_norm(net, weights):
@@ -17,7 +17,7 @@ def fold_batch_norm(net, weights):
     net: a deploy `NetParameter`, filtered; weights: its `Weights`. A layer is folded into the
     Convolution, Deconvolution or InnerProduct whose output it alone reads; a BatchNorm that
     normalizes by its own batch and a Scale with two bottoms or another axis stay, and so does
-    what follows a layer that shares its weights.
+    what follows a layer that shares its weights. Raises `InputError` for a variance below 0.
     """
     layers = list(net.layer)
     folded = Weights(weights, weights.name, weights.types)
@@ -69,7 +69,13 @@ def _per_channel(layer, weights):
         mean, variance, weight = blobs
         # The first two blobs are decayed sums, the third is what they were weighted with.
         share = 1 / weight[0] if weight[0] else 0
-        factor = 1 / np.sqrt(variance * share + param.eps)
+        spread = variance * share + param.eps
+        if not (spread > 0).all():
+            raise InputError(
+                f"layer {layer.name}: a variance plus eps is {spread.min():g}, whose root would "
+                "divide its channel: expected more than 0; are these the weights of this net?"
+            )
+        factor = 1 / np.sqrt(spread)
         return factor, -mean * share * factor
     if layer.type == "Scale":
         if len(layer.bottom) > 1 or layer.scale_param.axis != 1 or blobs[0].ndim != 1:

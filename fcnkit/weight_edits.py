@@ -4,6 +4,8 @@ Functions take the arrays of one layer (weights, then perhaps a bias) or whole `
 new ones; what they are given stays as it is.
 """
 
+import math
+
 import numpy as np
 
 from caffeformat import InputError, Weights
@@ -13,8 +15,8 @@ def grow_outputs(arrays, outputs, places=None):
     """The arrays of a Convolution or InnerProduct layer with `outputs` instead of fewer outputs.
 
     The old outputs become those that `places` lists (default: the first ones); the new ones start
-    at zero, so that they say nothing until they learn. Raises `InputError` where the old outputs
-    have no place.
+    at zero, so that they say nothing until they learn. A Convolution has to be of one group. Raises
+    `InputError` where the old outputs have no place.
     """
     have = arrays[0].shape[0]
     places = list(range(have)) if places is None else list(places)
@@ -22,6 +24,7 @@ def grow_outputs(arrays, outputs, places=None):
         raise InputError(f"{have} outputs need {have} different places, found {places}")
     if not all(0 <= place < outputs for place in places):
         raise InputError(f"places {places} are not all among {outputs} outputs")
+    _check_size((outputs,) + arrays[0].shape[1:])
     grown = []
     for array in arrays:
         new = np.zeros((outputs,) + array.shape[1:], np.float32)
@@ -35,10 +38,13 @@ def widen_inputs(arrays, channels):
 
     The first channels keep their weights; each further one gets the average of all old channels
     (how Berkeley gave BGR weights a depth channel). Where `channels` is smaller, all are that
-    average, as no old channel stands for the new ones.
+    average, as no old channel stands for the new ones. The Convolution has to be of one group.
     """
     weights = arrays[0]
     have = weights.shape[1]
+    if channels < 1:
+        raise InputError(f"{channels} channels: expected 1 or more")
+    _check_size((weights.shape[0], channels) + weights.shape[2:])
     average = weights.mean(axis=1, keepdims=True)
     kept = weights if channels >= have else weights[:, :0]
     more = np.repeat(average, channels - kept.shape[1], axis=1)
@@ -91,3 +97,11 @@ def rename(weights, names):
         weights.name,
         {names.get(name, name): kind for name, kind in weights.types.items()},
     )
+
+
+def _check_size(shape):
+    if 4 * math.prod(shape) >= 1 << 31:
+        raise InputError(
+            f"weights of {' x '.join(map(str, shape))} would have 2 GiB or more, which Caffe does "
+            "not read: choose a smaller number"
+        )

@@ -6,16 +6,18 @@ import re
 import sys
 
 from caffeformat import (
+    FormatError,
     InputError,
     Weights,
     filter_net,
+    format_text,
     infer_shapes,
     pb,
     read_caffemodel,
     read_net,
     write_caffemodel,
-    write_text,
 )
+from caffeformat.files import atomic_write
 from fcnkit import cli
 from fcnkit.batch_norm import fold_batch_norm
 from fcnkit.convolutionalize import convolutionalize
@@ -40,11 +42,13 @@ def add_arguments(parser):
         metavar="I,J,...",
         help="where the old classes go, counted from 0 (default: they come first)",
     )
+    _add_net(edit)
     edit = _edit(edits, "channels", _channels, "give a convolution more or fewer input channels")
     edit.add_argument("layer", help="a Convolution, such as conv1")
     edit.add_argument(
         "channels", type=int, help="more: the new ones get the average; fewer: all are the average"
     )
+    _add_net(edit)
     edit = _edit(edits, "rename", _rename, "rename layers")
     edit.add_argument("names", nargs="+", metavar="OLD=NEW", help="such as conv1=conv1_rgb")
     edit = _edit(edits, "convolution", _convolution, "turn an inner product into a convolution")
@@ -52,6 +56,7 @@ def add_arguments(parser):
     edit.add_argument("kernel", metavar="HxW", help="size of the feature map that it reads")
     edit = _edit(edits, "inner_product", _inner_product, "turn a convolution into an inner product")
     edit.add_argument("layer", help="a Convolution whose kernel covers all that it reads")
+    _add_net(edit)
     for name, run_edit, text in (
         ("fold", _fold, "fold BatchNorm and Scale layers into the convolutions before them"),
         ("convolutionalize", _convolutionalize, "let a classifier score every window of an image"),
@@ -74,9 +79,15 @@ def run(args):
         if os.path.exists(path) and not args.force:
             raise InputError(f"{path} exists already: use --force to replace it, or another name")
     weights, net, done = args.edit(read_caffemodel(args.weights), args)
-    if net is not None:
-        write_text(args.output_net, net)
-    write_caffemodel(args.output, weights, net)
+    if net is None:
+        write_caffemodel(args.output, weights)
+    else:
+        # The prototxt is whole under another name before the weights get theirs: the two that are
+        # there always belong together.
+        with atomic_write(args.output_net, "w") as file:
+            file.write(format_text(net))
+            file.flush()
+            write_caffemodel(args.output, weights, net)
     for line in done:
         print(line)
     print(f"wrote {' and '.join(targets)}")
@@ -92,15 +103,19 @@ def _edit(edits, name, run_edit, text):
     return edit
 
 
+def _add_net(edit):
+    edit.add_argument(
+        "--net", help="prototxt of the weights, which tells a layer's groups where they do not"
+    )
+
+
 def _grow(weights, args):
     places = _numbers(args.places) if args.places else None
-    return _change(weights, args.layer, lambda arrays: grow_outputs(arrays, args.classes, places))
+    return _change(weights, args, lambda arrays: grow_outputs(arrays, args.classes, places))
 
 
 def _channels(weights, args):
-    if args.channels < 1:
-        raise InputError(f"{args.channels} channels: expected 1 or more")
-    return _change(weights, args.layer, lambda arrays: widen_inputs(arrays, args.channels))
+    return _change(weights, args, lambda arrays: widen_inputs(arrays, args.channels))
 
 
 def _convolution(weights, args):
@@ -108,13 +123,11 @@ def _convolution(weights, args):
     if not match:
         raise InputError(f"kernel {args.kernel!r}: expected HxW, such as 6x6")
     kernel = tuple(map(int, match.groups()))
-    return _change(
-        weights, args.layer, lambda arrays: to_convolution(arrays, kernel), "Convolution"
-    )
+    return _change(weights, args, lambda arrays: to_convolution(arrays, kernel), "Convolution")
 
 
 def _inner_product(weights, args):
-    return _change(weights, args.layer, to_inner_product, "InnerProduct")
+    return _change(weights, args, to_inner_product, "InnerProduct")
 
 
 def _rename(weights, args):
@@ -153,8 +166,9 @@ def _checked(weights, args):
     return net
 
 
-def _change(weights, name, change, kind=None):
-    """Change the arrays of one layer, and its type to `kind`."""
+def _change(weights, args, change, kind=None):
+    """Change the arrays of the layer `args.layer`, and its type to `kind`."""
+    name = args.layer
     if name not in weights:
         raise InputError(f"no layer {name} in the weights; they have {', '.join(weights)}")
     before = weights[name]
@@ -165,12 +179,47 @@ def _change(weights, name, change, kind=None):
         )
     if before[0].ndim < 2:
         raise InputError(f"layer {name}: its weights have the shape {before[0].shape}, no kernels")
+    told = []
+    if before[0].ndim > 2:
+        told = _check_groups(args)
     edited = Weights(weights, weights.name, dict(weights.types))
     edited[name] = change(before)
     if kind and name in edited.types:
         edited.types[name] = kind
     after = edited[name]
-    return edited, None, [f"{name}: {before[0].shape} -> {after[0].shape}"]
+    return edited, None, [f"{name}: {before[0].shape} -> {after[0].shape}", *told]
+
+
+def _check_groups(args):
+    """Refuse a convolution of several groups; lines to print where nothing tells their number."""
+    group = None
+    for path in filter(None, (args.net, args.weights)):
+        group = _groups_in(path, args.layer) if group is None else group
+    if group is None:
+        return [f"{args.layer}: taken to have one group: neither the weights nor --net tell"]
+    if group > 1:
+        raise InputError(
+            f"layer {args.layer} has {group} groups, each of which reads channels of its own: "
+            "other channels or outputs would move to other groups; only convolutions of one group "
+            "can be edited so"
+        )
+    return []
+
+
+def _groups_in(path, name):
+    """The groups of a convolution in the net at `path`, None where the file does not say."""
+    if path.endswith(".h5"):
+        return None
+    try:
+        net = read_net(path)
+    except FormatError:
+        if path.endswith(".prototxt"):
+            raise
+        return None  # a fork's own numbers for what is beside the weights
+    for layer in net.layer:
+        if layer.name == name and layer.HasField("convolution_param"):
+            return layer.convolution_param.group
+    return None
 
 
 def _numbers(text):

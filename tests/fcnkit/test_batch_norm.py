@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from caffeformat import Weights, parse_text, pb
+from caffeformat import InputError, Weights, parse_text, pb
 from fcnkit.batch_norm import fold_batch_norm
 
 NET = """
@@ -113,3 +113,10 @@ def test_batch_statistics_and_shared_weights_stay():
     for unfoldable in (batch, shared):
         after, _ = fold_batch_norm(unfoldable, weights_of((4, 3, 1, 1)))
         assert after == unfoldable
+
+
+def test_a_variance_without_a_root_is_refused():
+    weights = weights_of((4, 3, 1, 1))
+    weights["bn"][1][2] = -1
+    with pytest.raises(InputError, match=r"layer bn: a variance plus eps is -1\.1"):
+        fold_batch_norm(net(), weights)

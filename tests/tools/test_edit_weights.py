@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from caffeformat import Weights, parse_text, pb, read_caffemodel, read_net, write_caffemodel
+from caffeformat import (
+    InputError,
+    Weights,
+    parse_text,
+    pb,
+    read_caffemodel,
+    read_net,
+    write_caffemodel,
+)
 from fcnkit import cli
 from fcnkit.parameters import net_parameters
 
@@ -104,6 +112,8 @@ def test_a_convolutionalized_classifier_may_see_its_windows_alone(folder, capsys
         (["grow", "fc", "7", "--places", "a"], "expected whole numbers"),
         (["channels", "bn", "4"], "no kernels"),
         (["channels", "conv", "0"], "expected 1 or more"),
+        (["channels", "conv", "999999999"], "would have 2 GiB or more"),
+        (["grow", "fc", "999999999"], "would have 2 GiB or more"),
         (["rename", "conv"], "expected OLD=NEW"),
         (["convolution", "fc", "5x5"], "a multiple of 25"),
         (["convolution", "fc", "six"], "expected HxW"),
@@ -122,3 +132,42 @@ def test_an_existing_file_stays_unless_forced(folder, capsys):
     assert "exists already" in capsys.readouterr().err
     assert edit("rename", "conv=c", "--force", output="in.caffemodel") == 0
     assert "c" in shapes("in.caffemodel")
+
+
+def test_weights_that_cannot_be_written_leave_the_pair_that_was_there(folder, monkeypatch, capsys):
+    assert edit("fold", "net.prototxt", "out.prototxt") == 0
+    before = [(folder / name).read_bytes() for name in ("out.prototxt", "out.caffemodel")]
+
+    def full(path, weights, net):
+        raise InputError(f"{path}: writing failed")
+
+    monkeypatch.setattr("fcnkit.tools.edit_weights.write_caffemodel", full)
+    assert edit("convolutionalize", "net.prototxt", "out.prototxt", "--force") == 1
+    assert "writing failed" in capsys.readouterr().err
+    assert [(folder / name).read_bytes() for name in ("out.prototxt", "out.caffemodel")] == before
+    names = ["in.caffemodel", "net.prototxt", "out.caffemodel", "out.prototxt"]
+    assert sorted(path.name for path in folder.iterdir()) == names
+
+
+GROUPED = NET.replace("num_output: 2", "num_output: 3 group: 3")
+
+
+@pytest.mark.parametrize("edits", [["channels", "conv", "6"], ["grow", "conv", "6"]])
+@pytest.mark.parametrize("told_by", ["weights", "net"])
+def test_a_convolution_of_several_groups_is_refused(folder, capsys, edits, told_by):
+    (folder / "net.prototxt").write_text(GROUPED)
+    net = read_net("net.prototxt")
+    weights = Weights({"conv": [np.ones((3, 1, 3, 3), np.float32)]})
+    write_caffemodel("in.caffemodel", weights, net if told_by == "weights" else None)
+    arguments = edits if told_by == "weights" else [*edits, "--net", "net.prototxt"]
+    assert edit(*arguments) == 1
+    assert "layer conv has 3 groups" in capsys.readouterr().err
+    assert not (folder / "out.caffemodel").exists()
+
+
+def test_groups_that_nobody_tells_are_said_to_be_one(folder, capsys):
+    write_caffemodel("in.caffemodel", read_caffemodel("in.caffemodel"))
+    assert edit("channels", "conv", "4") == 0
+    assert "conv: taken to have one group" in capsys.readouterr().out
+    assert edit("channels", "conv", "4", "--net", "net.prototxt", "--force") == 0
+    assert "one group" not in capsys.readouterr().out
