@@ -51,10 +51,18 @@ def value_graph(net, outputs=None):
                 unused[top] = None
         nodes.append(node)
 
+    names = {}
+
     def name_of(value):
         blob, turn = value
-        keeps_name = 0 if blob in inputs else len(writers[blob]) - 1
-        return blob if turn == keeps_name else f"{blob}.{writers[blob][turn]}"
+        if turn == (0 if blob in inputs else len(writers[blob]) - 1):
+            return blob
+        if value not in names:
+            name = f"{blob}.{writers[blob][turn]}"
+            while name in writers or name in names.values():  # another blob may be called so
+                name += "_"
+            names[value] = name
+        return names[value]
 
     given = {(name, 0) for name in inputs}
     computed = [top for top in unused if values[top] not in given]

@@ -27,12 +27,23 @@ _BLOBS = {
     "PReLU": ("weight",),
     "Scale": _WEIGHT_AND_BIAS,
 }
-# Attributes of torch.nn.Module: a submodule of such a name would hide them.
+# Attributes of torch.fx.GraphModule: a submodule of such a name would hide them. `self` is what
+# generated code calls the module.
 _TAKEN = {
-    "add_module", "add_submodule", "apply", "bfloat16", "buffers", "call_super_init", "children",
-    "code", "compile", "cpu", "cuda", "double", "dump_patches", "eval", "extra_repr", "float",
-    "forward", "graph", "half", "ipu", "meta", "modules", "mtia", "parameters", "print_readable",
-    "recompile", "state_dict", "to", "to_empty", "to_folder", "train", "training", "type", "xpu",
+    "add_module", "add_submodule", "apply", "bfloat16", "buffers", "call_super_init",
+    "children", "code", "compile", "cpu", "cuda", "delete_all_unused_submodules",
+    "delete_submodule", "double", "dump_patches", "eval", "extra_repr", "float", "forward",
+    "get_buffer", "get_extra_state", "get_parameter", "get_submodule", "graph", "half", "ipu",
+    "load_state_dict", "meta", "modules", "mtia", "named_buffers", "named_children",
+    "named_modules", "named_parameters", "parameters", "print_readable", "recompile",
+    "register_backward_hook", "register_buffer", "register_forward_hook",
+    "register_forward_pre_hook", "register_full_backward_hook",
+    "register_full_backward_pre_hook", "register_load_state_dict_post_hook",
+    "register_load_state_dict_pre_hook", "register_module", "register_parameter",
+    "register_state_dict_post_hook", "register_state_dict_pre_hook", "requires_grad_", "self",
+    "set_extra_state", "set_submodule", "shape_env", "share_memory", "state_dict",
+    "T_destination", "to", "to_empty", "to_folder", "train", "training", "type", "xpu",
+    "zero_grad",
 }  # fmt: skip
 
 
@@ -40,14 +51,25 @@ def module_names(graph):
     """Layer name -> a name for it that is an identifier, each another; same order, same names."""
     names, used = {}, set(_TAKEN)
     for node in graph.nodes:
-        name = re.sub(r"\W", "_", node.layer.name, flags=re.ASCII)
-        if not name or name[0].isdigit() or keyword.iskeyword(name):
-            name = f"_{name}"
+        name = identifier(node.layer.name)
         while name in used:
             name += "_"
         used.add(name)
         names[node.layer.name] = name
     return names
+
+
+def identifier(text):
+    """A Python identifier like `text`, which is one already or gets `_` for what may not be in it.
+
+    Modules keep what is theirs under names that begin with `_`: such a text gets a word before it.
+    """
+    name = re.sub(r"\W", "_", text, flags=re.ASCII)
+    if name.startswith("_"):
+        return f"layer{name}"
+    if not name or name[0].isdigit() or keyword.iskeyword(name):
+        return f"_{name}"
+    return name
 
 
 def to_tensors(graph, weights):

@@ -24,37 +24,43 @@ def to_onnx(net, weights, outputs=None, preprocessor=None, argmax=False):
     """The ONNX `ModelProto` that computes what `net` computes at test time.
 
     `net` is a current NetParameter of a deployed net (filtered, with Input layers), `weights` a
-    `Weights`. Inputs keep their names; their batch, and where the net allows it their height and
-    width, are free. With a `preprocessor` (`fcnkit.preprocessing.Preprocessor`) the one input is
+    `Weights`. Inputs and outputs keep their names, with `_` behind where a weight or an input has
+    it; the inputs' batch, and where the net allows it their height and width, are free. With a
+    `preprocessor` (`fcnkit.preprocessing.Preprocessor`) the one input is
     `image`, H x W x 3 uint8 RGB. With `argmax` the one output is `class_map`, the index of the
     highest score: uint8, N x H x W, or H x W where the input is an image. Raises `InputError` for
     layers that have no counterpart, with the layer's name.
     """
     graph = value_graph(net, outputs)
     shapes = infer_shapes(net)
-    writer = Writer()
-    names = {name: name for name in graph.inputs}
-    inputs = _inputs(net, shapes, graph.inputs)
+    tensors, writer = to_tensors(graph, weights), Writer()
+    for name, array in tensors.items():
+        writer.initializer(writer.free(name), array)
+    if preprocessor is not None and (len(graph.inputs) != 1 or len(shapes[graph.inputs[0]]) != 4):
+        raise InputError("preprocessing needs a net with one input of N x 3 x height x width")
+    if argmax and len(graph.outputs) != 1:
+        raise InputError(
+            f"argmax is of one output, but there are {', '.join(graph.outputs)}: choose one"
+        )
+    names = {
+        name: writer.free("image" if preprocessor is not None else name) for name in graph.inputs
+    }
+    made = {writer.free("class_map" if argmax else name): name for name in graph.outputs}
+    inputs = _inputs(net, shapes, names)
     if preprocessor is not None:
-        if len(inputs) != 1 or len(shapes[graph.inputs[0]]) != 4:
-            raise InputError("preprocessing needs a net with one input of N x 3 x height x width")
-        inputs = [_value("image", _image_shape(inputs[0]), np.uint8)]
-        names = {graph.inputs[0]: _preprocess(writer, preprocessor)}
-    _convert(writer, graph, names, shapes, to_tensors(graph, weights))
-    if argmax:
-        if len(graph.outputs) != 1:
-            raise InputError(
-                f"argmax is of one output, but there are {', '.join(graph.outputs)}: choose one"
-            )
-        scores = shapes[graph.outputs[0]]
-        value = _class_map(writer, names[graph.outputs[0]], scores, preprocessor is not None)
-        made = [("class_map", value, None, np.uint8)]
-    else:
-        made = [(name, names[name], shapes[name], np.float32) for name in graph.outputs]
+        ((blob, image),) = names.items()
+        inputs = [_value(image, _image_shape(inputs[0]), np.uint8)]
+        names = {blob: _preprocess(writer, image, preprocessor)}
+    _convert(writer, graph, names, shapes, tensors)
     outputs = []
-    for name, value, shape, dtype in made:
-        node = onnx().helper.make_node("Identity", [value], [name], name=f"output/{name}")
-        writer.nodes.append(node)
+    for name, blob in made.items():
+        value, shape, dtype = names[blob], shapes[blob], np.float32
+        if argmax:
+            value, dtype = _class_map(writer, value, shape, preprocessor is not None), np.uint8
+            shape = None
+        writer.nodes.append(
+            onnx().helper.make_node("Identity", [value], [name], name=f"output/{name}")
+        )
         outputs.append(_value(name, shape and [None] * len(shape), dtype))
     helper = onnx().helper
     body = helper.make_graph(
@@ -115,8 +121,6 @@ class Layer:
 
 def _convert(writer, graph, names, shapes, tensors):
     """Write the graph's nodes; `names`, value -> name in ONNX, is filled."""
-    for name, array in tensors.items():
-        writer.initializer(name, array)
     modules = module_names(graph)
     joined = {scale.name for scale in scales_of_norms(graph).values()}
     for node in graph.nodes:
@@ -143,7 +147,7 @@ def _value(name, shape, dtype=np.float32):
 
 
 def _inputs(net, shapes, names):
-    """The graph's inputs, with names for the axes that may have any size."""
+    """The graph's inputs (blob -> name in ONNX), with names for the axes of any size."""
     larger = {
         name: (*shapes[name][:2], shapes[name][2] + 64, shapes[name][3] + 96)
         for name in names
@@ -151,9 +155,9 @@ def _inputs(net, shapes, names):
     }
     axes = ["height", "width"] if larger and takes_shapes(net, larger) else []
     values = []
-    for name in names:
-        shape = list(shapes[name])
-        if name in larger and axes:
+    for blob, name in names.items():
+        shape = list(shapes[blob])
+        if blob in larger and axes:
             shape[2:] = axes
         if len(shape) > 1:
             shape[0] = "batch"
@@ -183,10 +187,10 @@ def _image_shape(value):
     return [*dims[2:], 3]
 
 
-def _preprocess(writer, preprocessor):
+def _preprocess(writer, image, preprocessor):
     """H x W x 3 RGB `image` -> 1 x 3 x H x W, as `Preprocessor` does it; the result's name."""
     writer.prefix = "preprocessing"
-    planes = writer.add("Transpose", writer.cast("image"), perm=[2, 0, 1])
+    planes = writer.add("Transpose", writer.cast(image), perm=[2, 0, 1])
     if preprocessor.channels == "BGR":
         planes = writer.add("Gather", planes, writer.integers(2, 1, 0), axis=0)
     if preprocessor.mean is not None:

@@ -17,19 +17,27 @@ def onnx():
 class Writer:
     """Collects an ONNX graph's nodes and constants.
 
-    Values are known by their names. `prefix` goes before the names that the writer makes up; a
-    layer's own outputs are renamed to what the graph calls them (`rename`).
+    Values are known by their names. `prefix` goes before the names that the writer makes up.
     """
 
     def __init__(self):
         self.nodes, self.initializers, self.prefix = [], [], ""
-        self._constants, self._count = {}, 0
+        self._constants, self._count, self._names = {}, 0, set()
+
+    def free(self, name):
+        """`name`, or one like it that nothing in the graph has yet; nothing else gets it."""
+        name = name or "_"
+        while name in self._names:
+            name += "_"
+        self._names.add(name)
+        return name
 
     def add(self, operator, *inputs, outputs=1, **attributes):
         """A node of `operator`; returns its output's name, or a list of names where many."""
         self._count += 1
         base = f"{self.prefix}/{operator}_{self._count}"
         names = [base] if outputs == 1 else [f"{base}_{i}" for i in range(outputs)]
+        names = [*map(self.free, names)]
         attributes = {key: value for key, value in attributes.items() if value is not None}
         node = onnx().helper.make_node(operator, inputs, names, name=base, **attributes)
         self.nodes.append(node)
@@ -40,7 +48,8 @@ class Writer:
         array = np.asarray(values, dtype)
         key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self._constants:
-            self._constants[key] = self.initializer(f"constant_{len(self._constants)}", array)
+            name = self.free(f"constant_{len(self._constants)}")
+            self._constants[key] = self.initializer(name, array)
         return self._constants[key]
 
     def integers(self, *values):
@@ -70,6 +79,10 @@ class Writer:
     def plus(self, value, number):
         """`value` plus a number; `value` itself where that is 0."""
         return value if number == 0 else self.add("Add", value, self.constant(number))
+
+    def power(self, value, exponent):
+        """`value` to the power of a number; `value` itself where that is 1."""
+        return value if exponent == 1 else self.add("Pow", value, self.constant(exponent))
 
     def mean(self, value, axes):
         """The mean over `axes`, which stay as axes of 1."""

@@ -77,3 +77,28 @@ layer { name: "r" type: "RNN" bottom: "x" bottom: "c" top: "h"
 """
     with pytest.raises(InputError, match="debug_info"):
         net_of(text, caffe.TRAIN)
+
+
+ELTWISE = """
+force_backward: true
+layer { name: "in" type: "Input" top: "a" top: "b" input_param { shape { dim: 1 dim: 4 } } }
+layer { name: "it" type: "Eltwise" bottom: "a" bottom: "b" top: "y" eltwise_param { %s } }
+"""
+
+
+def test_a_maximum_has_no_use_for_coefficients():
+    net = net_of(ELTWISE % "operation: MAX coeff: 2 coeff: -1", caffe.TEST)
+    net.blobs["a"].data[...], net.blobs["b"].data[...] = [1, 2, 3, 4], [4, 3, 2, 1]
+    assert net.forward()["y"].tolist() == [[4, 3, 3, 4]]
+    net.blobs["y"].diff[...] = 1
+    net.backward()
+    assert net.blobs["a"].diff.tolist() == [[0, 0, 1, 1]]
+    assert net.blobs["b"].diff.tolist() == [[1, 1, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    "settings", ["operation: PROD coeff: 1 coeff: 1", "coeff: 2", "operation: MAX coeff: 2"]
+)
+def test_coefficients_that_caffe_refuses_are_refused(settings):
+    with pytest.raises(InputError, match=r'layer "it".*coeff'):
+        net_of(ELTWISE % settings, caffe.TEST)

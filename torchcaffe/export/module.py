@@ -9,7 +9,7 @@ import torch
 
 from caffeformat import InputError, filter_net, infer_shapes, pb, read_caffemodel
 from caffeformat.graph import scales_of_norms, value_graph
-from caffeformat.tensor_names import from_tensors, module_names, to_tensors
+from caffeformat.tensor_names import from_tensors, identifier, module_names, to_tensors
 
 from .builders import BUILDERS
 
@@ -131,9 +131,11 @@ class _Assembly:
         """A proxy for the input blob `name`.
 
         torch.fx writes an input's name as it is into the Python that it generates and runs; a
-        prototxt may hold any text, so that the argument gets the identifier fx made of it.
+        prototxt may hold any text, so that the argument gets an identifier, and of those the one
+        that fx finds free. `self` is the first argument of every `forward`.
         """
-        proxy = self._tracer.create_proxy("placeholder", name, (), {})
+        argument = "self_" if name == "self" else identifier(name)
+        proxy = self._tracer.create_proxy("placeholder", argument, (), {})
         proxy.node.target = proxy.node.name
         return proxy
 

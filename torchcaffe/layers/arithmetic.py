@@ -103,6 +103,7 @@ class Log(Layer):
 class Eltwise(Layer):
     """The product, (weighted) sum or maximum of bottoms of one shape, value by value.
 
+    `coeff` weighs the sum; as in Caffe a maximum has no use for it, and a product refuses it.
     The gradient of a maximum goes to one bottom only: to the later one of the first two where
     they tie, to the earlier one after that. `stable_prod_grad: false` gives the same gradient as
     true here (in Caffe it divides, and so fails at zeros).
@@ -113,8 +114,8 @@ class Eltwise(Layer):
     def setup(self, shapes):
         p = self.proto.eltwise_param
         self.operation, coefficients = p.operation, list(p.coeff)
-        if coefficients and self.operation != pb.EltwiseParameter.SUM:
-            raise self.error("coeff is for operation SUM only.")
+        if coefficients and self.operation == pb.EltwiseParameter.PROD:
+            raise self.error("coeff is for operation SUM, not for PROD.")
         if coefficients and len(coefficients) != len(shapes):
             raise self.error(
                 f"needs one coeff a bottom; found {len(coefficients)} for {len(shapes)} bottoms."

@@ -1,0 +1,110 @@
+"""Layers that sum up windows or whole axes: pooling, normalization, softmax, resizing."""
+
+import numpy as np
+
+from caffeformat import pb
+from caffeformat.padding import trailing_pad
+from caffeformat.windows import interpolation, pooling_windows
+
+from .registry import converts
+
+
+@converts("Pooling")
+def pooling(w, layer, x):
+    p = layer.proto.pooling_param
+    kinds = {pb.PoolingParameter.MAX: "MaxPool", pb.PoolingParameter.AVE: "AveragePool"}
+    if p.pool not in kinds or len(layer.proto.top) > 1:
+        raise layer.error("only MAX without a second top and AVE can be exported.")
+    windows = pooling_windows(layer.proto)
+    if windows is None:
+        return w.add(f"Global{kinds[p.pool]}", x)
+    ceil = p.round_mode == pb.PoolingParameter.CEIL
+    behind = [trailing_pad(window, ceil) for window in windows]
+    kernel, stride, pad, _ = zip(*windows)
+    settings = {"kernel_shape": kernel, "strides": stride}
+    if p.pool == pb.PoolingParameter.MAX:
+        if all(b < k for b, k in zip(behind, kernel)):
+            return w.add("MaxPool", x, pads=[*pad, *behind], **settings)
+        # Windows may lie past the image altogether; Caffe gives them the lowest float.
+        pads = w.integers(0, 0, *pad, 0, 0, *behind)
+        x = w.add("Pad", x, pads, w.constant(np.finfo(np.float32).min))
+        return w.add("MaxPool", x, **settings)
+    # A mean is over the window clipped to image and padding: padding is part of the image here,
+    # and what rounding up adds behind it is not counted.
+    if any(pad):
+        x = w.add("Pad", x, w.integers(0, 0, *pad, 0, 0, *pad))
+    added = [b - before for b, before in zip(behind, pad)]
+    if any(a >= k for a, k in zip(added, kernel)):
+        raise layer.error("average pooling that skips pixels cannot be exported.")
+    return w.add("AveragePool", x, pads=[0, 0, *added], count_include_pad=0, **settings)
+
+
+@converts("LRN")
+def lrn(w, layer, x):
+    p = layer.proto.lrn_param
+    if p.norm_region == pb.LRNParameter.ACROSS_CHANNELS:
+        return w.add("LRN", x, alpha=p.alpha, beta=p.beta, bias=p.k, size=p.local_size)
+    size, half = p.local_size, p.local_size // 2
+    mean = w.add(
+        "AveragePool", w.add("Mul", x, x), kernel_shape=[size, size], pads=[half] * 4,
+        count_include_pad=1,
+    )  # fmt: skip
+    return w.add("Div", x, w.power(w.plus(w.times(mean, p.alpha), 1), p.beta))
+
+
+@converts("MVN")
+def mvn(w, layer, x):
+    p = layer.proto.mvn_param
+    axes = range(1 if p.across_channels else 2, len(layer.shapes[0]))
+    x = w.add("Sub", x, w.mean(x, axes))
+    if not p.normalize_variance:
+        return x
+    deviation = w.add("Sqrt", w.mean(w.add("Mul", x, x), axes))
+    return w.add("Div", x, w.plus(deviation, p.eps))
+
+
+@converts("Softmax")
+def softmax(w, layer, x):
+    return w.add("Softmax", x, axis=layer.axis(layer.proto.softmax_param.axis))
+
+
+@converts("ArgMax")
+def argmax(w, layer, x):
+    p = layer.proto.argmax_param
+    if p.top_k != 1 or p.out_max_val:
+        raise layer.error("only top_k: 1 without out_max_val can be exported.")
+    if p.HasField("axis"):
+        return w.cast(w.add("ArgMax", x, axis=layer.axis(p.axis), keepdims=1))
+    index = w.add("ArgMax", w.add("Flatten", x), axis=1, keepdims=1)
+    axes = max(3, len(layer.shapes[0]))
+    return w.add("Unsqueeze", w.cast(index), w.integers(*range(2, axes)))
+
+
+@converts("Reduction")
+def reduction(w, layer, x):
+    p = layer.proto.reduction_param
+    operators = {
+        pb.ReductionParameter.SUM: "ReduceSum", pb.ReductionParameter.ASUM: "ReduceL1",
+        pb.ReductionParameter.SUMSQ: "ReduceSumSquare", pb.ReductionParameter.MEAN: "ReduceMean",
+    }  # fmt: skip
+    axes = w.integers(*range(layer.axis(p.axis), len(layer.shapes[0])))
+    return w.times(w.add(operators[p.operation], x, axes, keepdims=0), p.coeff)
+
+
+@converts("Interp")
+def interp(w, layer, x, *like):
+    found = interpolation(layer.proto)
+    if found.begin or found.end:
+        begins, ends = w.integers(found.begin, found.begin), w.integers(found.end, found.end)
+        x = w.slice(x, (2, 3), begins, w.add("Sub", w.sizes(x, 2, 3), ends))
+    if like:
+        sizes = w.sizes(*like, 2, 3)
+    elif found.sizes:
+        sizes = w.integers(*found.sizes)
+    else:
+        sizes, one = w.add("Sub", w.sizes(x, 2, 3), w.integers(1, 1)), w.integers(1, 1)
+        sizes = w.add("Div", sizes, w.integers(found.shrink, found.shrink))
+        sizes = w.add("Add", w.add("Mul", sizes, w.integers(found.zoom, found.zoom)), one)
+    sizes = w.join(w.sizes(x, 0, 1), sizes)
+    how = {"mode": "linear", "coordinate_transformation_mode": "align_corners"}
+    return w.add("Resize", x, "", "", sizes, **how)

@@ -1,0 +1,61 @@
+"""Layers that only move values: join, cut, crop, reshape, repeat."""
+
+from caffeformat.shape_rules import concat_axis
+
+from .registry import converts
+
+
+@converts("Concat")
+def concat(w, layer, *inputs):
+    return w.add("Concat", *inputs, axis=concat_axis(layer.proto, layer.shapes[0]))
+
+
+@converts("Slice")
+def slice_(w, layer, x):
+    axis, tops = concat_axis(layer.proto, layer.shapes[0]), len(layer.proto.top)
+    points, size = list(layer.proto.slice_param.slice_point), layer.shapes[0][axis]
+    if not points:
+        points = [size // tops * i for i in range(1, tops)]
+    lengths = [end - start for start, end in zip([0, *points], [*points, size])]
+    if tops == 1:
+        return w.add("Identity", x)
+    return w.add("Split", x, w.integers(*lengths), outputs=tops, axis=axis)
+
+
+@converts("Crop")
+def crop(w, layer, x, like):
+    p, axes = layer.proto.crop_param, len(layer.shapes[0])
+    cropped = range(layer.axis(p.axis), axes)
+    offsets = list(p.offset) if len(p.offset) > 1 else list(p.offset or [0]) * len(cropped)
+    starts = w.integers(*offsets)
+    return w.slice(x, cropped, starts, w.add("Add", starts, w.sizes(like, *cropped)))
+
+
+@converts("Flatten")
+def flatten(w, layer, x):
+    p = layer.proto.flatten_param
+    first, last = layer.axis(p.axis), layer.axis(p.end_axis)
+    return _reshaped(w, layer, x, first, [-1], last + 1)
+
+
+@converts("Reshape")
+def reshape(w, layer, x):
+    p, axes = layer.proto.reshape_param, len(layer.shapes[0])
+    first = p.axis if p.axis >= 0 else axes + 1 + p.axis
+    return _reshaped(
+        w, layer, x, first, list(p.shape.dim), axes if p.num_axes == -1 else first + p.num_axes
+    )
+
+
+def _reshaped(w, layer, x, first, dims, end):
+    """`x` with `dims` in place of its axes from `first` to `end`; ONNX too copies a size for 0."""
+    shape = [w.integers(*[0] * first, *dims)]
+    if end < len(layer.shapes[0]):
+        shape.append(w.sizes(x, *range(end, len(layer.shapes[0]))))
+    return w.add("Reshape", x, w.join(*shape))
+
+
+@converts("Tile")
+def tile(w, layer, x):
+    p = layer.proto.tile_param
+    return w.add("Concat", *[x] * p.tiles, axis=layer.axis(p.axis))

@@ -1,0 +1,80 @@
+"""Layers with parameters: convolutions, products, normalization, factors and offsets."""
+
+import numpy as np
+
+from caffeformat.windows import convolution_windows
+
+from .registry import converts
+
+
+@converts("Convolution", "Deconvolution")
+def convolution(w, layer, *inputs):
+    p, spatial = layer.proto.convolution_param, len(layer.shapes[0]) - 2
+    if layer.axis(p.axis) != 1 or not 1 <= spatial <= 3 or len(inputs) > 1:
+        raise layer.error("only one bottom with the channels on axis 1 can be exported.")
+    kernel, stride, pad, dilation = zip(*convolution_windows(layer.proto, spatial))
+    operator = "Conv" if layer.proto.type == "Convolution" else "ConvTranspose"
+    return w.add(
+        operator, *inputs, *layer.parameters("weight", "bias"), kernel_shape=kernel,
+        strides=stride, pads=[*pad, *pad], dilations=dilation, group=p.group,
+    )  # fmt: skip
+
+
+@converts("InnerProduct")
+def inner_product(w, layer, x):
+    axis = layer.axis(layer.proto.inner_product_param.axis)
+    if axis == 1:
+        return w.add("Gemm", w.add("Flatten", x), *layer.parameters("weight", "bias"), transB=1)
+    x = w.add("Reshape", x, w.integers(*[0] * axis, -1))
+    weight, *bias = layer.parameters("weight", "bias")
+    top = w.add("MatMul", x, w.add("Transpose", weight, perm=[1, 0]))
+    return w.add("Add", top, *bias) if bias else top
+
+
+@converts("Embed")
+def embed(w, layer, x):
+    weight, *bias = layer.parameters("weight", "bias")
+    top = w.add("Gather", weight, w.cast(x, np.int64))
+    return w.add("Add", top, *bias) if bias else top
+
+
+@converts("BatchNorm")
+def batch_norm(w, layer, x):
+    p = layer.proto.batch_norm_param
+    if p.HasField("use_global_stats") and not p.use_global_stats:
+        raise layer.error("with use_global_stats: false it depends on the batch; set it to true.")
+    factors = layer.parameters("weight", "bias")
+    statistics = layer.parameters("running_mean", "running_var")
+    if not factors:
+        channels = layer.shapes[0][1]
+        factors = [w.constant(np.ones(channels)), w.constant(np.zeros(channels))]
+    return w.add("BatchNormalization", x, *factors, *statistics, epsilon=p.eps)
+
+
+@converts("Scale", "Bias")
+def scale_or_bias(w, layer, x, *operand):
+    is_scale = layer.proto.type == "Scale"
+    p = layer.proto.scale_param if is_scale else layer.proto.bias_param
+    axis = layer.axis(p.axis)
+    if operand:
+        factor, axes = operand[0], len(layer.shapes[1])
+    else:
+        (factor,) = layer.parameters("weight" if is_scale else "bias")
+        axes = layer.rank_of(factor)
+    behind = range(axes, len(layer.shapes[0]) - axis)
+
+    def aligned(name):
+        return w.add("Unsqueeze", name, w.integers(*behind)) if behind else name
+
+    if not is_scale:
+        return w.add("Add", x, aligned(factor))
+    x = w.add("Mul", x, aligned(factor))
+    return w.add("Add", x, aligned(*layer.parameters("bias"))) if p.bias_term else x
+
+
+@converts("PReLU")
+def prelu(w, layer, x):
+    (slope,) = layer.parameters("weight")
+    if layer.rank_of(slope):
+        slope = w.add("Unsqueeze", slope, w.integers(*range(1, len(layer.shapes[0]) - 1)))
+    return w.add("PRelu", x, slope)
