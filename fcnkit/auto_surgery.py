@@ -13,8 +13,9 @@ import collections
 from caffeformat import InputError, pb
 
 from . import auto_surgery_crops as crops
-from .auto_surgery_heads import Head, set_offsets
-from .auto_surgery_stages import dilate, find_stages, joins_apart
+from .auto_surgery_heads import Head
+from .auto_surgery_joins import crop_joins, joins_apart
+from .auto_surgery_stages import dilate, find_stages
 from .auto_surgery_trunk import bottlenecks, take_trunk
 
 FCN = collections.namedtuple("FCN", "net image classifier dropped stages changes pad")
@@ -51,6 +52,7 @@ def fcn_from_classifier(
         chosen = [stages[-1]._replace(stride=stride)]
     elif stride < stages[-1].stride:
         chosen += _skips(trunk, stages[:-1], stride, skips)
+    _add(changes, crop_joins(trunk.net, trunk.image, chosen[0].stride))
     _add(changes, joins_apart(trunk.net))
     _score_new_classes(trunk, classes, keep_scores, changes)
     chosen[0] = chosen[0]._replace(blob=trunk.net.layer[-1].top[0])
@@ -81,7 +83,7 @@ def _grow(trunk, classes, chosen, changes, pad):
         own = padding.own[0]
         text = f"pads by {own + pad} ({own} of its own)" if own else f"pads by {pad}"
         _add(changes, {padding.layer: text})
-    set_offsets(net)
+    head.set_offsets()
     changes.update(head.made)
     net.name = f"FCN-{net.name or 'classifier'}"
     return FCN(net, trunk.image, trunk.classifier, trunk.dropped, chosen, changes, pad)

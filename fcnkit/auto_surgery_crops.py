@@ -80,6 +80,12 @@ def shapes_at(net, image, height, width):
     return infer_shapes(net, {image: (1, channels, height, width)})
 
 
+def image_size(net, image):
+    """Height and width that the Input layer tells."""
+    layer = next(layer for layer in net.layer if image in layer.top)
+    return tuple(layer.input_param.shape[0].dim[2:])
+
+
 def has_output(net, image):
     """Whether every layer of `net` has something to compute on an image of one pixel."""
     try:
@@ -95,6 +101,21 @@ def shift(net, big, small):
     if any(scale != 1 for scale in found.scale):
         raise InputError(f'blobs "{big}" and "{small}": their pixels are not of the same size')
     return tuple(found.shift) * (2 // len(found.shift))
+
+
+def whole_shift(net, big, small):
+    """`shift` in whole pixels, what is left of one cut off."""
+    return [int(first) for first in shift(net, big, small)]
+
+
+def add_crop(net, name, big, small):
+    """Add a Crop of blob `big` to the size of `small`, where that lies now; returns the layer."""
+    name = unused(name, {blob for layer in net.layer for blob in (layer.name, *layer.top)})
+    layer = net.layer.add(name=name, type="Crop", bottom=[big, small], top=[name])
+    layer.crop_param.axis = 2
+    offset = whole_shift(net, big, small)
+    layer.crop_param.offset.extend(offset[:1] if offset[0] == offset[1] else offset)
+    return layer
 
 
 def excess(net, image, big, small, stride):

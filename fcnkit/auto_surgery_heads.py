@@ -60,6 +60,14 @@ class Head:
         self.scores = self._crop("score", up, self.image)
         return pad
 
+    def set_offsets(self):
+        """Give every Crop of the head the offset that the geometry asks for, as the net is now."""
+        for layer in self.net.layer:
+            if layer.type == "Crop" and layer.name in self.made:
+                offset = geometry.crop_offset(self.net, layer.name)
+                del layer.crop_param.offset[:]
+                layer.crop_param.offset.extend([offset] if isinstance(offset, int) else offset)
+
     def _suffix(self):
         return self.scores.partition("_")[2] or self.scores
 
@@ -102,10 +110,8 @@ class Head:
         return [up, self._crop(f"{fine}c", fine, up)]
 
     def _crop(self, name, big, small):
-        layer = self._add(name, "Crop", [big, small], f"crops {big} to the size of {small}")
-        layer.crop_param.axis = 2
-        offset = [int(first) for first in crops.shift(self.net, big, small)]
-        layer.crop_param.offset.extend(offset[:1] if offset[0] == offset[1] else offset)
+        layer = crops.add_crop(self.net, name, big, small)
+        self.made[layer.name] = f"crops {big} to the size of {small}"
         return layer.top[0]
 
     def _add(self, name, kind, bottoms, text):
@@ -117,12 +123,3 @@ class Head:
 
 def _whole(offset):
     return all(first.denominator == 1 for first in offset)
-
-
-def set_offsets(net):
-    """Give every Crop of `net` the offset that its geometry asks for."""
-    for layer in net.layer:
-        if layer.type == "Crop":
-            offset = geometry.crop_offset(net, layer.name)
-            del layer.crop_param.offset[:]
-            layer.crop_param.offset.extend([offset] if isinstance(offset, int) else offset)

@@ -10,9 +10,10 @@ import collections
 from caffeformat import InputError, geometry
 from caffeformat.windows import convolution_windows, pooling_windows
 
-Stage = collections.namedtuple("Stage", "blob stride layer")
-Stage.__doc__ = """The last features of one stride: `blob`, its `stride` in pixels of the image, and
-the index of the `layer` that computes it."""
+Stage = collections.namedtuple("Stage", "blob stride")
+Stage.__doc__ = (
+    """The last features of one stride: `blob` and its `stride` in pixels of the image."""
+)
 
 
 def find_stages(trunk, bottlenecks):
@@ -28,7 +29,7 @@ def find_stages(trunk, bottlenecks):
         learned = learned or layer.type == "Convolution"
         if learned and number in bottlenecks:
             stride = _one_stride(layer, fields[layer.top[0]])
-            stages[stride] = Stage(layer.top[0], stride, number)
+            stages[stride] = Stage(layer.top[0], stride)
     scored = _one_stride(trunk.net.layer[-1], fields[trunk.net.layer[-1].top[0]])
     return [stages[stride] for stride in sorted(stages) if stride <= scored]
 
@@ -54,22 +55,6 @@ def dilate(net, stride):
             changes[layer.name] = _spread(layer, factor, wanted)
         spread.update((top, wanted) for top in layer.top)
     return {name: text for name, text in changes.items() if text}
-
-
-def joins_apart(net):
-    """{layer: text} for layers of `net` that join branches whose pixels do not lie together.
-
-    No crop can align what the classifier itself joins apart; the first branch is what counts.
-    """
-    fields = geometry.receptive_fields(net)
-    found = {}
-    for layer in net.layer:
-        centers = [fields[blob].center for blob in layer.bottom if blob in fields]
-        pairs = [center * (2 // len(center)) for center in centers]
-        apart = max((abs(a - b) for pair in pairs[1:] for a, b in zip(pairs[0], pair)), default=0)
-        if apart:
-            found[layer.name] = f"joins branches that lie {float(apart):g} pixels apart"
-    return found
 
 
 def _spread(layer, factor, wanted):

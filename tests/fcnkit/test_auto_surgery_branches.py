@@ -1,0 +1,23 @@
+"""FCNs of random classifiers whose branches meet again put what they see where it was."""
+
+import numpy as np
+import pytest
+from alignment_measures import check_alignment, random_choice_of_stride
+from branched_classifiers import branched_classifier
+
+
+def check(caffe, seed):
+    random = np.random.RandomState(seed)
+    check_alignment(caffe, random_choice_of_stride(random, branched_classifier(random)))
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_a_ramp_and_an_impulse_stay_in_place(seed):
+    check(pytest.importorskip("torchcaffe"), seed)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("first", range(15, 135, 20))
+def test_a_ramp_and_an_impulse_stay_in_place_for_many_more(first):
+    for seed in range(first, first + 20):
+        check(pytest.importorskip("torchcaffe"), seed)
