@@ -5,8 +5,8 @@ Both kinds are ordered maps from keys to serialized `Datum`s; readers look alike
 
 import contextlib
 import os
-import shutil
 
+from .database_writer import DatabaseWriter
 from .errors import FormatError, InputError
 from .leveldb import LevelDbReader
 
@@ -132,30 +132,17 @@ def _open_environment(path):
     return environment
 
 
-def _is_empty_folder(path):
-    return os.path.isdir(path) and not os.listdir(path)
+class LmdbWriter(DatabaseWriter):
+    """Writes an LMDB; see `DatabaseWriter`.
 
-
-class LmdbWriter:
-    """Writes an LMDB that appears under `path` when the writer is closed, and not before.
-
-    Until then it is `<path>.partial`; leaving a `with` block by an exception removes that. The map
-    grows as needed from `map_size` bytes. The same pairs in the same order give the same file.
-    `path` must be free or an empty folder, unless `overwrite`; then it is replaced at the end.
+    The map grows as needed from `map_size` bytes. The same pairs in the same order give the same
+    file.
     """
 
     def __init__(self, path, map_size=None, overwrite=False):
         import lmdb
 
-        self.path = os.path.normpath(os.fspath(path))
-        self._partial = self.path + ".partial"
-        if not overwrite and os.path.exists(self.path) and not _is_empty_folder(self.path):
-            raise InputError(f"{self.path}: is there already; remove it or choose another name")
-        try:
-            shutil.rmtree(self._partial, ignore_errors=True)
-            os.makedirs(self._partial)
-        except OSError as error:
-            raise InputError(f"{self._partial}: cannot be made: {error.strerror}") from error
+        super().__init__(path, overwrite)
         self._lmdb = lmdb
         self._map_size = map_size or _FIRST_MAP_SIZE
         try:
@@ -165,11 +152,7 @@ class LmdbWriter:
             )
         except lmdb.Error as error:
             raise InputError(f"{self._partial}: cannot be made: {error}") from error
-        self._pending, self._pending_bytes = [], 0
-        self._count, self._last = 0, b""
-
-    def __len__(self):
-        return self._count
+        self._pending, self._pending_bytes, self._last = [], 0, b""
 
     def put(self, key, value):
         """Add a pair of bytes. Keys in ascending order are written fastest; a key comes once."""
@@ -184,30 +167,13 @@ class LmdbWriter:
         if self._pending_bytes >= _BATCH_BYTES:
             self._commit()
 
-    def close(self):
-        """Write what is pending and give the database its name."""
-        try:
-            self._commit()
-            self._environment.sync(True)
-            self._environment.close()
-            self._rename()
-        except BaseException:
-            self.discard()
-            raise
-
-    def discard(self):
-        """Give up: remove what was written so far; `path` stays as it was."""
+    def _finish(self):
+        self._commit()
+        self._environment.sync(True)
         self._environment.close()
-        shutil.rmtree(self._partial, ignore_errors=True)
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, *_):
-        if kind is None:
-            self.close()
-        else:
-            self.discard()
+    def _release(self):
+        self._environment.close()
 
     def _commit(self):
         """Write the pending pairs in one transaction, with a larger map where that is full."""
@@ -227,17 +193,3 @@ class LmdbWriter:
                 raise InputError(f"{self.path}: writing failed: {error}") from error
         self._last = last
         self._pending, self._pending_bytes = [], 0
-
-    def _rename(self):
-        replaced = None
-        try:
-            if _is_empty_folder(self.path):
-                os.rmdir(self.path)
-            elif os.path.exists(self.path):
-                replaced = self.path + ".replaced"
-                os.rename(self.path, replaced)
-            os.rename(self._partial, self.path)
-        except OSError as error:
-            raise InputError(f"{self.path}: cannot be put in place: {error}") from error
-        if replaced is not None:
-            shutil.rmtree(replaced, ignore_errors=True)

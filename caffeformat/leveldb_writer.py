@@ -6,10 +6,10 @@ All entries go into the log, which LevelDB sorts into tables when it opens the d
 
 import contextlib
 import os
-import shutil
 import struct
 
 from .crc32c import masked_crc32c
+from .database_writer import DatabaseWriter
 from .errors import InputError
 from .wire import encode_varint
 
@@ -20,28 +20,16 @@ _BATCH = 1000  # entries written at a time, as by Caffe's tools
 _LOG, _MANIFEST = 3, 2  # the numbers of a new database's files
 
 
-class LevelDbWriter:
-    """Writes a LevelDB that appears under `path` when the writer is closed, and not before.
-
-    Used as `LmdbWriter`: until then it is `<path>.partial`; leaving a `with` block by an exception
-    removes that. `path` must be free or an empty folder.
-    """
+class LevelDbWriter(DatabaseWriter):
+    """Writes a LevelDB; see `DatabaseWriter`."""
 
     def __init__(self, path):
-        self.path = os.path.normpath(os.fspath(path))
-        self._partial = self.path + ".partial"
-        if os.path.exists(self.path) and (not os.path.isdir(self.path) or os.listdir(self.path)):
-            raise InputError(f"{self.path}: is there already; remove it or choose another name")
+        super().__init__(path)
         try:
-            shutil.rmtree(self._partial, ignore_errors=True)
-            os.makedirs(self._partial)
             self._log = _RecordFile(os.path.join(self._partial, f"{_LOG:06}.log"))
         except OSError as error:
             raise InputError(f"{self._partial}: cannot be made: {error.strerror}") from error
-        self._pending, self._count = [], 0
-
-    def __len__(self):
-        return self._count
+        self._pending = []
 
     def put(self, key, value):
         """Add a pair of bytes, in any order; the last value of a key counts."""
@@ -49,30 +37,23 @@ class LevelDbWriter:
         self._pending.append(bytes([_PUT]) + entry)
         self._count += 1
         if len(self._pending) == _BATCH:
-            self._write(self._flush)
+            with self._reported():
+                self._flush()
 
-    def close(self):
-        """Write what is pending and give the database its name."""
-        self._write(self._finish)
+    def _finish(self):
+        with self._reported():
+            self._flush()
+            self._log.close()
+            self._write_manifest()
 
-    def discard(self):
-        """Give up: remove what was written so far."""
+    def _release(self):
         with contextlib.suppress(OSError):  # a full disk refuses what the file still holds back
             self._log.close()
-        shutil.rmtree(self._partial, ignore_errors=True)
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, *_):
-        if kind is None:
-            self.close()
-        else:
-            self.discard()
-
-    def _write(self, function):
+    @contextlib.contextmanager
+    def _reported(self):
         try:
-            function()
+            yield
         except OSError as error:
             self.discard()
             raise InputError(f"{self.path}: writing failed: {error.strerror or error}") from error
@@ -84,9 +65,7 @@ class LevelDbWriter:
             self._log.append(head + b"".join(self._pending))
             self._pending = []
 
-    def _finish(self):
-        self._flush()
-        self._log.close()
+    def _write_manifest(self):
         manifest = f"MANIFEST-{_MANIFEST:06}"
         comparator = b"leveldb.BytewiseComparator"
         numbers = ((2, _LOG), (9, 0), (3, _LOG + 1), (4, 0))  # logs, next file, sequence number
@@ -96,9 +75,6 @@ class LevelDbWriter:
         records.close()
         with open(os.path.join(self._partial, "CURRENT"), "w", encoding="ascii") as file:
             file.write(manifest + "\n")
-        if os.path.isdir(self.path):
-            os.rmdir(self.path)
-        os.rename(self._partial, self.path)
 
 
 class _RecordFile:

@@ -99,6 +99,11 @@ def add_fork(parser):
 def add_engine(parser):
     """`--gpu` and `--allow-python`."""
     parser.add_argument("--gpu", type=int, metavar="N", help="compute on this GPU (the CPU)")
+    add_allow_python(parser)
+
+
+def add_allow_python(parser):
+    """`--allow-python`, once for each module."""
     parser.add_argument(
         "--allow-python",
         action="append",
