@@ -16,9 +16,9 @@ import shutil
 
 import numpy as np
 
-from caffeformat import FormatError, InputError, read_caffemodel, write_caffemodel, write_text
+from caffeformat import FormatError, read_caffemodel, write_caffemodel, write_text
 
-from . import networks, training
+from . import training
 from .datasets import open_dataset
 from .inference import Segmenter
 from .joint_data import count_classes
@@ -27,15 +27,13 @@ from .preprocessing import Preprocessor
 from .reports import SUMMARY, write_json
 from .run_folder import input_settings, read_run
 from .scoring import Scoreboard
+from .stage_checks import check_stages, start_net
+from .stage_folders import RECORD, START_NET, START_WEIGHTS, earlier_stages, set_aside
 from .surgery import transplant
 from .training_files import RunFiles
 
-# In a stage's folder: what it starts from, what is known of it, its masks of the validation images.
-_START_NET, _START_WEIGHTS = "start.prototxt", "start.caffemodel"
-_RECORD, _MASKS = "stage.json", "masks"
-
-# The size that the start net states; inference reshapes it to each image.
-_IMAGE_SHAPE = (500, 500)
+# In a stage's folder: its first and its last masks of the validation images.
+_FIRST_MASKS, _MASKS = "first_masks", "masks"
 
 Stage = collections.namedtuple("Stage", "name solver options", defaults=({},))
 Stage.__doc__ = """A stage to train: the name of its folder, the path of its solver, and further
@@ -69,51 +67,35 @@ def train_stages(
 
     data: dataset folder, which the nets read and whose validation images are segmented; weights: a
     caffemodel for the first stage, a classifier's for instance. With `resume` what is done already
-    stays; `force` removes an earlier run. observe(name): a context manager that gives the
-    `training.Observer` of a stage; where `stop()` is true after a step the run ends with a snapshot
-    and a last result without `end`. Raises `InputError` as `training.train` does, and where
-    `output` holds stages already.
+    stays; `force` removes an earlier run, once the new one has taken its first step. observe(name):
+    a context manager that gives the `training.Observer` of a stage; where `stop()` is true after a
+    step the run ends with a snapshot and a last result without `end`. Raises `InputError` as
+    `training.train` and `stage_checks.check_stages` do, and where `output` holds stages already.
     """
     output = os.path.abspath(output)
-    names = [stage.name for stage in stages]
-    if len(set(names)) < len(names):
-        raise InputError(f"stages need names of their own for their folders; found {names}")
-    folders = [os.path.join(output, name) for name in names]
-    _claim(folders, resume, force, weights)
-    former = None
-    for stage, folder in zip(stages, folders):
-        run = _StageRun(stage, folder, data, former, weights, gpu)
-        if not run.record.get("end"):
-            run.prepare()
-            with observe(stage.name) as observer:
-                finished = run.train(resume, observer, stop)
-            if not finished:
-                yield run.result()
-                return
-            run.finish()
-        yield run.result()
-        former = folder
+    folders = [os.path.join(output, stage.name) for stage in stages]
+    earlier = [] if resume else earlier_stages(folders, force, weights)
+    begun = resume and os.path.exists(os.path.join(folders[0], RECORD))
+    check_stages(stages, data, None if begun else weights)
+    with set_aside(earlier) as remove_earlier:
 
+        def stop_after_step():
+            remove_earlier()
+            return stop()
 
-def _claim(folders, resume, force, weights):
-    """Refuse folders of an earlier run, or remove what it left there by `force`: all or none."""
-    if resume:
-        return
-    earlier = [folder for folder in folders if os.path.isdir(folder) and os.listdir(folder)]
-    for folder in earlier:
-        if not force:
-            raise InputError(
-                f"{folder} is from an earlier run: go on with --resume, choose another --output, "
-                "or start over with --force, which removes that run"
-            )
-        if not any(os.path.exists(os.path.join(folder, n)) for n in (_RECORD, _START_NET)):
-            raise InputError(f"{folder} is no stage of a training: it stays as it is")
-        if weights and os.path.realpath(weights).startswith(os.path.realpath(folder) + os.sep):
-            raise InputError(
-                f"{weights} is in {folder}, which --force would remove: move it elsewhere first"
-            )
-    for folder in earlier:
-        shutil.rmtree(folder)
+        former = None
+        for stage, folder in zip(stages, folders):
+            run = _StageRun(stage, folder, data, former, weights, gpu)
+            if not run.record.get("end"):
+                run.prepare()
+                with observe(stage.name) as observer:
+                    finished = run.train(resume, observer, stop_after_step)
+                if not finished:
+                    yield run.result()
+                    return
+                run.finish()
+            yield run.result()
+            former = folder
 
 
 class _StageRun:
@@ -149,13 +131,10 @@ class _StageRun:
             mean, scale = self._operate(source)
             if self.former is not None:
                 preprocessor = Preprocessor(mean, scale)
+                net, weights = self.path(START_NET), self.path(START_WEIGHTS)
                 board, same = self._score(
-                    Segmenter(
-                        self.path(_START_NET),
-                        self.path(_START_WEIGHTS),
-                        preprocessor,
-                        gpu=self.gpu,
-                    ),
+                    Segmenter(net, weights, preprocessor, gpu=self.gpu),
+                    _FIRST_MASKS,
                     compare=os.path.join(self.former, _MASKS),
                 )
                 record.update(start=_summary(board), agreement=same)
@@ -164,17 +143,17 @@ class _StageRun:
     def _operate(self, source):
         """Net surgery from the weights `source`; returns mean and scale of the net's input."""
         files = RunFiles(self.stage.solver)
-        net, _ = networks.deploy_net(files.deploy, _IMAGE_SHAPE)
+        net = start_net(files)
         result = transplant(read_caffemodel(source), net)
         if self.former is not None:
             _silence_new_scores(result, net, count_classes(files.train))
-        write_text(self.path(_START_NET), net)
-        write_caffemodel(self.path(_START_WEIGHTS), result.weights, net)
+        write_text(self.path(START_NET), net)
+        write_caffemodel(self.path(START_WEIGHTS), result.weights, net)
         return input_settings(files)
 
     def train(self, resume, observer, stop):
         """Train, from the newest snapshot with `resume`; returns whether to the end."""
-        start = self.path(_START_WEIGHTS)
+        start = self.path(START_WEIGHTS)
         outcome = training.train(
             self.stage.solver,
             self.folder,
@@ -192,19 +171,19 @@ class _StageRun:
         """Score the trained net and keep its masks of the validation images."""
         run = read_run(self.folder)
         segmenter = Segmenter(run.net, run.weights, Preprocessor(run.mean, run.scale), gpu=self.gpu)
-        masks = self.path(_MASKS)
-        for path in (f"{masks}.partial", masks):
-            shutil.rmtree(path, ignore_errors=True)
-        os.makedirs(f"{masks}.partial")
-        board, _ = self._score(segmenter, keep=f"{masks}.partial")
-        os.rename(f"{masks}.partial", masks)
+        board, _ = self._score(segmenter, _MASKS)
         self._write_record({**self.record, "end": _summary(board)})
 
-    def _score(self, segmenter, compare=None, keep=None):
+    def _score(self, segmenter, masks, compare=None):
         """(`Scoreboard`, share of pixels equal to the masks in the folder `compare`, or None).
 
-        keep: a folder to write the masks to, numbered as the dataset's images are.
+        masks: the name of the folder that its masks go to, numbered as the dataset's images are.
         """
+        final = self.path(masks)
+        partial = f"{final}.partial"
+        for path in (partial, final):
+            shutil.rmtree(path, ignore_errors=True)
+        os.makedirs(partial)
         board, same, pixels = None, 0, 0
         with open_dataset(self.data, "val") as dataset:
             for i, name in enumerate(dataset.ids):
@@ -213,18 +192,16 @@ class _StageRun:
                     board = Scoreboard(segmenter.classes(image, name))
                 mask = segmenter.class_map(image, name)
                 board.add(name, mask, dataset.label(i))
-                if keep is not None:
-                    write_label(os.path.join(keep, _mask_name(i)), mask, dataset.palette)
+                write_label(os.path.join(partial, _mask_name(i)), mask, dataset.palette)
                 if compare is not None:
                     before = read_label(os.path.join(compare, _mask_name(i)))
                     same += np.count_nonzero(before == mask)
                     pixels += mask.size
-        if board is None:
-            raise InputError(f"{self.data}: has no validation images to score the stages on")
+        os.rename(partial, final)
         return board, same / pixels if pixels else None
 
     def _read_record(self):
-        path = self.path(_RECORD)
+        path = self.path(RECORD)
         try:
             with open(path, encoding="utf-8") as file:
                 record = json.load(file)
@@ -238,7 +215,7 @@ class _StageRun:
 
     def _write_record(self, record):
         self.record = record
-        write_json(self.path(_RECORD), record)
+        write_json(self.path(RECORD), record)
 
 
 def _silence_new_scores(result, net, classes):
@@ -261,22 +238,3 @@ def _summary(board):
 
 def _mask_name(index):
     return f"{index:06d}.png"
-
-
-def format_stages(results):
-    """The table of `StageResult`s that the command prints."""
-    width = max([len("stage")] + [len(result.name) for result in results])
-    titles = ("agreement", "mean IoU at its start", "at its end", "pixel accuracy")
-    lines = [f"{'stage':{width}}  {'  '.join(titles)}"]
-    for result in results:
-        start, end = result.start or {}, result.end or {}
-        figures = (
-            result.agreement,
-            start.get("mean_iou"),
-            end.get("mean_iou"),
-            end.get("pixel_accuracy"),
-        )
-        cells = ("-" if figure is None else f"{figure:.4f}" for figure in figures)
-        row = "  ".join(f"{cell:>{len(title)}}" for cell, title in zip(cells, titles))
-        lines.append(f"{result.name:{width}}  {row}")
-    return "\n".join(lines)

@@ -23,18 +23,24 @@ def image_input(channels=3):
     return L.Input(shape={"dim": [1, channels, *SIZE]})
 
 
-def fcn(name, stride, heads, channels=3, at_once=False, learned=False):
-    """VGG-16 with FCN heads; `heads` maps each head's suffix to its number of classes."""
+def fcn(name, stride, heads, channels=3, at_once=False, learned=False, width=1, batch_norm=None):
+    """VGG-16 with FCN heads; `heads` maps each head's suffix to its number of classes.
+
+    width, batch_norm: as for `vgg.fcn_trunk`; what is published has neither.
+    """
     n = NetSpec()
     n.data = image_input(channels)
-    tops = vgg.fcn_trunk(n, n.data)
+    tops = vgg.fcn_trunk(n, n.data, width=width, batch_norm=batch_norm)
     for suffix, classes in heads.items():
         vgg.fcn_head(n, tops, n.data, classes, stride, suffix, at_once, learned)
     return finish(n, name)
 
 
-def heavy_solver(network, base_lr, test_images, max_iter):
-    """Single images, high momentum, losses summed over an image's pixels."""
+def heavy_solver(network, base_lr, test_images, max_iter, snapshot=4000):
+    """Single images, high momentum, losses summed over an image's pixels.
+
+    snapshot: steps from one snapshot to the next, and from one test to the next.
+    """
     return solver(
         network,
         base_lr,
@@ -43,20 +49,35 @@ def heavy_solver(network, base_lr, test_images, max_iter):
         weight_decay=0.0005,
         average_loss=20,
         test_iter=[test_images],
-        test_interval=4000,
+        test_interval=snapshot,
         test_initialization=False,
-        snapshot=4000,
+        snapshot=snapshot,
     )
 
 
-def database_files(network, deploy, base_lr, test_images, max_iter=100000, channels=3):
-    """{file name: message} of a network that reads one image and one label database."""
+def database_files(
+    network, deploy, base_lr, test_images, max_iter=100000, channels=3, scale=None, snapshot=4000
+):
+    """{file name: message} of a network that reads one image and one label database.
+
+    scale: what its images are multiplied by, once their mean is subtracted.
+    """
     mean = IMAGENET_MEAN if channels == 3 else ()
     measures = [segmentation_loss(normalize=False), pixel_accuracy()]
     return _files(
         deploy,
-        train_val(deploy, database_inputs(mean), measures),
-        heavy_solver(network, base_lr, test_images, max_iter),
+        train_val(deploy, database_inputs(mean, scale=scale), measures),
+        heavy_solver(network, base_lr, test_images, max_iter, snapshot),
+    )
+
+
+def small_files(network, deploy, base_lr, max_iter, channels=3):
+    """{file name: message} of a narrow network that learns from nothing in some hundred steps.
+
+    Its images come at about unit size, as fillers expect.
+    """
+    return database_files(
+        network, deploy, base_lr, 24, max_iter, channels, scale=1 / 64, snapshot=100
     )
 
 

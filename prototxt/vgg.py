@@ -11,6 +11,7 @@ from .blocks import FIXED, WEIGHT_AND_BIAS, score, upsampling
 
 # Convolutions of each of the five stages, and their channels.
 _STAGES = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
+_FC_CHANNELS = 4096
 
 _BILINEAR = {"type": "bilinear"}
 
@@ -19,31 +20,35 @@ _BILINEAR = {"type": "bilinear"}
 _AT_ONCE_SCALES = {"pool4": 0.01, "pool3": 0.0001}
 
 
-def _stages(add, data, pad, first="conv1_1", normalized=False, **settings):
+def _stages(add, data, pad, first="conv1_1", batch_norm=None, width=1, **settings):
     """Add the thirteen convolutions, `pad` pixels of padding before the first; returns pool5."""
     top = data
     for stage, (count, channels) in enumerate(_STAGES, 1):
+        channels = _scaled(channels, width)
         for index in range(1, count + 1):
             opening = (stage, index) == (1, 1)
             name = first if opening else f"conv{stage}_{index}"
             made = _convolution(top, channels, 3, pad if opening else 1, **settings)
-            top = _activated(add, name, f"{stage}_{index}", made, normalized)
+            top = _activated(add, name, f"{stage}_{index}", made, batch_norm)
         top = add(f"pool{stage}", L.Pooling(top, pool=P.Pooling.MAX, kernel_size=2, stride=2))
     return top
 
 
-def _activated(add, name, index, made, normalized=False):
-    """Add the layer `name`, `made`, perhaps its BatchNorm and Scale, and its ReLU; returns that."""
+def _activated(add, name, index, made, batch_norm=None):
+    """Add the layer `name`, `made`, perhaps its BatchNorm and Scale, and its ReLU; returns that.
+
+    batch_norm: fields of the BatchNorm's parameters, None where there is to be no BatchNorm.
+    """
     top = add(name, made)
-    if normalized:
-        top = add(f"bn{index}", L.BatchNorm(top, in_place=True))
+    if batch_norm is not None:
+        top = add(f"bn{index}", L.BatchNorm(top, in_place=True, **batch_norm))
         top = add(f"scale{index}", L.Scale(top, bias_term=True, in_place=True))
     return add(f"relu{index}", L.ReLU(top, in_place=True))
 
 
-def _fully_connected(add, index, made):
+def _fully_connected(add, index, made, batch_norm=None):
     """Add a layer fc6 or fc7, `made`, with what follows it; returns the dropout."""
-    top = _activated(add, f"fc{index}", index, made)
+    top = _activated(add, f"fc{index}", index, made, batch_norm)
     return add(f"drop{index}", L.Dropout(top, dropout_ratio=0.5, in_place=True))
 
 
@@ -60,12 +65,17 @@ def _convolution(bottom, outputs, kernel, pad, **settings):
     )
 
 
-def fcn_trunk(n, data, suffix="", first="conv1_1"):
+def _scaled(channels, width):
+    return max(1, round(channels * width))
+
+
+def fcn_trunk(n, data, suffix="", first="conv1_1", width=1, batch_norm=None):
     """Add conv1_1 to drop7 to the NetSpec `n` on top of `data`; returns {layer: top}.
 
     The padding of 100 leaves `fc6` something to see at the border of any image. `suffix` ends every
     name; `first` names the first convolution where its input is not colour, so that weights of
-    three channels are not taken for it.
+    three channels are not taken for it; `width` multiplies the channels of every convolution;
+    `batch_norm`, fields of BatchNorm's parameters, puts such layers behind each of them.
     """
     tops = {}
 
@@ -73,9 +83,10 @@ def fcn_trunk(n, data, suffix="", first="conv1_1"):
         n[name + suffix] = tops[name] = made
         return made
 
-    top = _stages(add, data, 100, first)
+    top = _stages(add, data, 100, first, batch_norm, width)
     for index, kernel in ((6, 7), (7, 1)):
-        top = _fully_connected(add, index, _convolution(top, 4096, kernel, 0))
+        made = _convolution(top, _scaled(_FC_CHANNELS, width), kernel, 0)
+        top = _fully_connected(add, index, made, batch_norm)
     return tops
 
 
@@ -93,9 +104,9 @@ def classifier(n, data, classes, fillers, normalized=False):
         n[name] = made
         return made
 
-    top = _stages(add, data, 1, normalized=normalized, **filled)
+    top = _stages(add, data, 1, batch_norm={} if normalized else None, **filled)
     for index in (6, 7):
-        made = L.InnerProduct(top, num_output=4096, param=WEIGHT_AND_BIAS, **filled)
+        made = L.InnerProduct(top, num_output=_FC_CHANNELS, param=WEIGHT_AND_BIAS, **filled)
         top = _fully_connected(add, index, made)
     return add("fc8", L.InnerProduct(top, num_output=classes, param=WEIGHT_AND_BIAS, **filled))
 
@@ -150,10 +161,10 @@ def fcn8s_same_padding(n, data, classes, bias=False, learned=True):
     def scored(name, bottom):
         return add(name, score(bottom, classes, **xavier))
 
-    top = _stages(add, data, 1, normalized=True, **settings)
+    top = _stages(add, data, 1, batch_norm={}, **settings)
     for index, kernel in ((6, 7), (7, 1)):
-        made = _convolution(top, 4096, kernel, kernel // 2, **settings)
-        top = _activated(add, f"fc{index}", index, made, normalized=True)
+        made = _convolution(top, _FC_CHANNELS, kernel, kernel // 2, **settings)
+        top = _activated(add, f"fc{index}", index, made, batch_norm={})
     top = scored("score_fr", top)
     name = "upscore2"
     for skip in ("pool4", "pool3"):

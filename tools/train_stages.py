@@ -8,7 +8,8 @@ import sys
 from caffeformat import InputError
 from fcnkit import cli
 from fcnkit.reports import write_json
-from fcnkit.stages import Stage, format_stages, train_stages
+from fcnkit.stage_report import declines, format_stages
+from fcnkit.stages import Stage, train_stages
 from fcnkit.tools import options
 from fcnkit.tools.train import Console, Interruption, augmentation
 
@@ -35,8 +36,18 @@ def add_arguments(parser):
     parser.add_argument(
         "--weights", help="a .caffemodel for the first stage to start from, a classifier's too"
     )
-    parser.add_argument("--resume", action="store_true", help="go on where an earlier run ended")
-    parser.add_argument("--force", action="store_true", help="remove an earlier run in --output")
+    parser.add_argument(
+        "--fill",
+        choices=("xavier", "msra"),
+        help="fill layers of the first stage that would start at zero, as for train",
+    )
+    earlier = parser.add_mutually_exclusive_group()
+    earlier.add_argument("--resume", action="store_true", help="go on where an earlier run ended")
+    earlier.add_argument(
+        "--force",
+        action="store_true",
+        help="remove an earlier run in --output, once this one has taken its first step",
+    )
     parser.add_argument(
         "--augment",
         nargs="+",
@@ -84,6 +95,8 @@ def run(args):
     if results[-1].end is None:
         print("stopped with a snapshot: the same command with --resume goes on")
         return 130
+    for sentence in declines(results):
+        print(sentence)
     print(f"the last stage's net and weights are in {results[-1].folder}")
     return 0
 
@@ -102,7 +115,8 @@ def chosen_stages(args):
         if args.seed is not None:
             overrides.append(("random_seed", args.seed))
         solver, name = options.network_file(text, "solver.prototxt")
-        stages.append(Stage(name, solver, {"overrides": overrides, **common}))
+        fill = None if stages else args.fill
+        stages.append(Stage(name, solver, {"overrides": overrides, "fill": fill, **common}))
     return stages
 
 

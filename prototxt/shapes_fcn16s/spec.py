@@ -1,13 +1,19 @@
-"""The second of three stages: FCN-16s on generated shapes."""
+"""The second of three stages: Berkeley's FCN-16s, narrow, on generated shapes."""
 
-from .. import shapes_stages
-
-
-def deploy(classes=6, channels=3):
-    """The network from an image of any size to its scores."""
-    return shapes_stages.deploy(16, classes, channels)
+from .. import berkeley
 
 
-def files(classes=6, channels=3):
+def deploy(classes=6, channels=3, learned=False, width=1 / 8):
+    """The network; `learned` lets its upsampling learn instead of staying bilinear."""
+    return berkeley.fcn("Shapes-FCN16s", 16, {"": classes}, channels, learned=learned, width=width)
+
+
+def files(classes=6, channels=3, learned=False, width=1 / 8):
     """{file name: message}"""
-    return shapes_stages.files(16, 0.05, 400, classes, channels)
+    return berkeley.small_files(
+        "shapes_fcn16s",
+        deploy(classes, channels, learned, width),
+        base_lr=1e-10,
+        max_iter=300,
+        channels=channels,
+    )

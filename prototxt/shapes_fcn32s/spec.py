@@ -1,13 +1,19 @@
-"""The first of three stages: FCN-32s on generated shapes."""
+"""The first of three stages: Berkeley's FCN-32s, narrow, on generated shapes."""
 
-from .. import shapes_stages
-
-
-def deploy(classes=6, channels=3):
-    """The network from an image of any size to its scores."""
-    return shapes_stages.deploy(32, classes, channels)
+from .. import berkeley
 
 
-def files(classes=6, channels=3):
+def deploy(classes=6, channels=3, learned=False, width=1 / 8):
+    """The network; `learned` lets its upsampling learn instead of staying bilinear."""
+    return berkeley.fcn("Shapes-FCN32s", 32, {"": classes}, channels, learned=learned, width=width)
+
+
+def files(classes=6, channels=3, learned=False, width=1 / 8):
     """{file name: message}"""
-    return shapes_stages.files(32, 0.1, 800, classes, channels)
+    return berkeley.small_files(
+        "shapes_fcn32s",
+        deploy(classes, channels, learned, width),
+        base_lr=1e-9,
+        max_iter=800,
+        channels=channels,
+    )

@@ -1,13 +1,19 @@
-"""The third of three stages: FCN-8s on generated shapes."""
+"""The last of three stages: Berkeley's FCN-8s, narrow, on generated shapes."""
 
-from .. import shapes_stages
-
-
-def deploy(classes=6, channels=3):
-    """The network from an image of any size to its scores."""
-    return shapes_stages.deploy(8, classes, channels)
+from .. import berkeley
 
 
-def files(classes=6, channels=3):
+def deploy(classes=6, channels=3, learned=False, width=1 / 8):
+    """The network; `learned` lets its upsampling learn instead of staying bilinear."""
+    return berkeley.fcn("Shapes-FCN8s", 8, {"": classes}, channels, learned=learned, width=width)
+
+
+def files(classes=6, channels=3, learned=False, width=1 / 8):
     """{file name: message}"""
-    return shapes_stages.files(8, 0.05, 400, classes, channels)
+    return berkeley.small_files(
+        "shapes_fcn8s",
+        deploy(classes, channels, learned, width),
+        base_lr=1e-10,
+        max_iter=300,
+        channels=channels,
+    )

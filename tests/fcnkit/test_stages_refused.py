@@ -1,0 +1,127 @@
+"""What cannot be trained in stages is refused before anything is written or removed."""
+
+import os
+
+import numpy as np
+import pytest
+from tiny_segmentation import write_dataset
+from tiny_stages import FAMILY, stages, write_family
+
+from caffeformat import InputError, Weights, read_net, write_caffemodel
+from fcnkit.stage_checks import check_stages
+from fcnkit.stages import train_stages
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_dataset(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def family(tmp_path_factory):
+    return write_family(tmp_path_factory.mktemp("family"))
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def refused(text, *args, **kwargs):
+    with pytest.raises(InputError, match=text):
+        list(train_stages(*args, **kwargs))
+
+
+def earlier_run():
+    """Two folders as a run leaves them: all that tells them is their names' files."""
+    for name in FAMILY[:2]:
+        os.makedirs(f"run/{name}")
+        with open(f"run/{name}/stage.json", "w", encoding="utf-8") as file:
+            file.write(name)
+
+
+def assert_kept():
+    assert sorted(os.listdir("run")) == sorted(FAMILY[:2])
+    for name in FAMILY[:2]:
+        with open(f"run/{name}/stage.json", encoding="utf-8") as file:
+            assert file.read() == name
+
+
+def test_stages_that_go_together_pass(family, data):
+    for names in (FAMILY, FAMILY[:2], FAMILY[:1]):
+        check_stages(stages(family, names), data)
+
+
+def test_one_name_for_two_stages(family, data):
+    refused("names of their own", stages(family, ["shapes_fcn8s"] * 2), "run", data)
+
+
+def test_class_counts_that_differ(family, data, tmp_path):
+    other = write_family(tmp_path / "other", classes=4)
+    mixed = [stages(family, FAMILY[:1])[0], stages(other, FAMILY[1:2])[0]]
+    refused(
+        r"shapes_fcn32s scores 3, shapes_fcn16s scores 4\. .*same num_output", mixed, "run", data
+    )
+    assert not os.path.exists("run")
+
+
+def test_layers_that_differ_between_stages(family, data, tmp_path):
+    other = write_family(tmp_path / "other", width=1 / 16)
+    mixed = [stages(family, FAMILY[:1])[0], stages(other, FAMILY[1:2])[0]]
+    refused(
+        r"shapes_fcn16s from the weights of shapes_fcn32s: .*\n.*conv1_1 0: 54 values .* do not "
+        r"fit 108 values",
+        mixed,
+        "run",
+        data,
+    )
+    assert not os.path.exists("run")
+
+
+def test_weights_that_do_not_fit(family, data):
+    net = read_net(os.path.join(family, "shapes_fcn32s", "deploy.prototxt"))
+    weights = Weights({"conv1_1": [np.ones((4, 3, 3, 3), np.float32)]}, name="other")
+    write_caffemodel("other.caffemodel", weights, net)
+    arguments = (stages(family, FAMILY[:2]), "run", data, "other.caffemodel")
+    refused(r"shapes_fcn32s from other\.caffemodel:[^$]*conv1_1", *arguments)
+    assert not os.path.exists("run")
+
+
+def test_an_earlier_run_is_kept_unless_force_says_otherwise(family, data):
+    earlier_run()
+    refused("earlier run: go on with --resume.*--force", stages(family, FAMILY[:1]), "run", data)
+    assert_kept()
+
+
+@pytest.mark.parametrize("weights", ["no.caffemodel", "empty.caffemodel"])
+def test_force_removes_nothing_where_weights_cannot_be_used(family, data, weights):
+    earlier_run()
+    open("empty.caffemodel", "w").close()
+    refused(weights, stages(family, FAMILY[:2]), "run", data, weights, force=True)
+    assert_kept()
+
+
+def test_force_removes_nothing_where_there_is_no_data(family, data):
+    earlier_run()
+    refused("nowhere", stages(family, FAMILY[:2]), "run", "nowhere", force=True)
+    assert_kept()
+
+
+def test_force_removes_nothing_where_training_cannot_start(family, data):
+    earlier_run()
+    first, second = stages(family, FAMILY[:2])
+    broken = first._replace(options={**first.options, "overrides": [("base_lr", "0")]})
+    refused("base_lr is 0", [broken, second], "run", data, force=True)
+    assert_kept()
+
+
+def test_force_keeps_a_folder_that_is_no_stage_and_weights_that_are_needed(family, data):
+    earlier_run()
+    os.remove("run/shapes_fcn16s/stage.json")
+    with open("run/shapes_fcn16s/thesis.tex", "w", encoding="utf-8") as file:
+        file.write("no stage")
+    two = stages(family, FAMILY[:2])
+    refused("shapes_fcn16s is no stage", two, "run", data, force=True)
+    weights = "run/shapes_fcn32s/stage.json"
+    refused("--force would remove", two[:1], "run", data, weights, force=True)
+    assert os.path.exists(weights) and os.path.exists("run/shapes_fcn16s/thesis.tex")

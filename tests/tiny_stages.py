@@ -1,0 +1,37 @@
+"""Berkeley's three stages, so narrow that a step takes no time."""
+
+import importlib
+import os
+
+from caffeformat import write_text
+from fcnkit.stages import Stage
+
+FAMILY = ["shapes_fcn32s", "shapes_fcn16s", "shapes_fcn8s"]
+
+
+def write_family(folder, classes=3, width=1 / 32):
+    """Write a folder of prototxts for each network of `FAMILY` into `folder`; returns that."""
+    for name in FAMILY:
+        os.makedirs(os.path.join(folder, name), exist_ok=True)
+        spec = importlib.import_module(f"fcnkit.prototxt.{name}.spec")
+        for file, message in spec.files(classes=classes, width=width).items():
+            write_text(os.path.join(folder, name, file), message)
+    return str(folder)
+
+
+def stages(folder, names, iterations=4):
+    """A `Stage` of some steps for each of `names` in `folder`, an output of `write_family`."""
+    common = {
+        "overrides": [("max_iter", str(iterations))],
+        "augment": {"flip": True},
+        "batch_size": 2,
+        "validate": False,
+    }
+    return [
+        Stage(
+            name,
+            os.path.join(folder, name, "solver.prototxt"),
+            {**common, "fill": None if position else "msra"},
+        )
+        for position, name in enumerate(names)
+    ]
