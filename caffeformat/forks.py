@@ -16,6 +16,7 @@ __all__ = [
     "assumed_fork",
     "assuming_fork",
     "bn_kind",
+    "fork_additions",
     "fork_titles",
     "ignored_fields",
     "known_fork",
@@ -137,6 +138,26 @@ def ignored_fields(message):
 
     Such as `layer "data": transform_param.crop_h (SSD and NVIDIA Caffe)`.
     """
+    return _added_fields(message, _IN_USE)
+
+
+def fork_additions(message, net=None):
+    """Texts on everything in `message` that BVLC Caffe does not know: fields, and types of layers.
+
+    Such as `layer "up": type Interp (DeepLab and PSPNet)`. Fields count all over `message`, because
+    they stop BVLC Caffe's parser; types count in the layers of `net` (a NetParameter, perhaps
+    filtered; by default none).
+    """
+    found = [
+        f'layer "{layer.name}": type {layer.type} ({fork_titles(layer_forks(layer.type), "or")})'
+        for layer in (net.layer if net is not None else ())
+        if layer_forks(layer.type)
+    ]
+    return found + _added_fields(message)
+
+
+def _added_fields(message, in_use=()):
+    """Texts on the set fields that forks added, but for messages of the types `in_use`."""
     added, found = origins(), []
 
     def walk(part, path, where):
@@ -146,7 +167,7 @@ def ignored_fields(message):
         for field, value in part.ListFields():
             here = f"{path}.{field.name}" if path else field.name
             of = None if field.message_type is None else field.message_type.full_name
-            if of in _IN_USE:
+            if of in in_use:
                 continue
             if (name, field.name) in added:
                 found.append(f"{where}{here} ({fork_titles(added[name, field.name])})")

@@ -12,7 +12,8 @@ import importlib.util
 import os
 import sys
 
-from caffeformat import InputError, read_net, read_solver
+from caffeformat import InputError, filter_net, pb, read_net, read_solver
+from caffeformat.forks import fork_additions
 
 VARIABLE = "FCNKIT_ENGINE"
 _MODULES = {"bvlc": "caffe", "torch": "torchcaffe"}
@@ -104,10 +105,14 @@ def open_net(path, phase="TEST", stages=(), allow_python=()):
     """A `Net` of the file at `path` (text), its weights as its fillers leave them.
 
     `phase` is "TRAIN" or "TEST". Raises `InputError` for a Python layer of a module that is neither
-    in `PYTHON_MODULES` nor in `allow_python`.
+    in `PYTHON_MODULES` nor in `allow_python`, and where BVLC Caffe would have to run what forks of
+    Caffe added.
     """
     caffe = load()
-    check_python_layers(read_net(path), path, allow_python)
+    net = read_net(path)
+    check_python_layers(net, path, allow_python)
+    if name() == "bvlc":
+        refuse_forks(net, path, filter_net(net, getattr(pb, phase), stages=stages))
     _allow_in_engine(caffe, allow_python)
     chosen = {"stages": list(stages)} if stages else {}
     return caffe.Net(os.fspath(path), getattr(caffe, phase), **chosen)
@@ -126,6 +131,8 @@ def open_solver(path, allow_python=()):
     caffe = load()
     for net, source in _solver_nets(path):
         check_python_layers(net, source, allow_python)
+    if name() == "bvlc":
+        refuse_forks_of_solver(path)
     _allow_in_engine(caffe, allow_python)
     return caffe.get_solver(os.fspath(path))
 
@@ -154,6 +161,31 @@ def check_python_layers(net, source, allow_python=()):
                 f"{source}: layer {layer.name!r} runs Python code of module {module!r}, which is "
                 f"not allowed: if you trust it, say --allow-python {module}"
             )
+
+
+def refuse_forks(message, source, net=None):
+    """Raise `InputError` for what BVLC Caffe does not know in `message`, which is of `source`.
+
+    `net` is the NetParameter with the layers that would run. BVLC Caffe itself ends the process,
+    at what of it comes first.
+    """
+    found = fork_additions(message, net)
+    if found:
+        raise InputError(
+            f"{source}: BVLC Caffe does not know what its forks added: {'; '.join(found)}; run it "
+            f"with {VARIABLE}=torch"
+        )
+
+
+def refuse_forks_of_solver(path):
+    """`refuse_forks` for the solver at `path` and the layers that its nets would have."""
+    solver = read_solver(path)
+    refuse_forks(solver, path)
+    states = [(pb.TRAIN, solver.train_state)]
+    states += [(pb.TEST, state) for state in list(solver.test_state) or [pb.NetState()]]
+    for net, source in _solver_nets(path):
+        for phase, state in states:
+            refuse_forks(net, source, filter_net(net, phase, state.level, state.stage))
 
 
 def _allow_in_engine(caffe, allow_python):

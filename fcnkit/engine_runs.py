@@ -11,7 +11,7 @@ import zlib
 
 import numpy as np
 
-from caffeformat import read_net, read_solver, write_text
+from caffeformat import InputError, read_net, read_solver, write_text
 from fcnkit import engine
 
 # Layers whose second bottom holds class indices.
@@ -139,16 +139,24 @@ def training_net(path):
 
 
 def main(argv=None):
-    """Run the jobs of a JSON file: a list of {"kind", "out" and the arguments of run_<kind>}."""
+    """Run the jobs of a JSON file: a list of {"kind", "out" and the arguments of run_<kind>}.
+
+    Returns the exit status.
+    """
     (path,) = sys.argv[1:] if argv is None else argv
     with open(path, encoding="utf-8") as file:
         jobs = json.load(file)
-    engine.use_device()
-    for job in jobs:
-        run = {"net": run_net, "solver": run_solver}[job.pop("kind")]
-        out = job.pop("out")
-        np.savez(out, **run(**job))
+    try:
+        engine.use_device()
+        for job in jobs:
+            run = {"net": run_net, "solver": run_solver}[job.pop("kind")]
+            out = job.pop("out")
+            np.savez(out, **run(**job))
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

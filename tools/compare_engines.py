@@ -5,7 +5,7 @@ import os
 import sys
 
 from caffeformat import InputError, filter_net, is_solver, pb, read_net
-from fcnkit import cli, engine_comparison
+from fcnkit import cli, engine, engine_comparison
 from fcnkit.engine_runs import training_net
 from fcnkit.reports import write_json
 from fcnkit.tools import options
@@ -29,13 +29,7 @@ def add_arguments(parser):
     group.add_argument("--state", help="solver state to go on from")
     parser.add_argument("--json", metavar="FILE", help="also write the differences here")
     parser.add_argument("--force", action="store_true", help="overwrite this file")
-    parser.add_argument(
-        "--allow-python",
-        action="append",
-        default=[],
-        metavar="MODULE",
-        help="let the net run Python layers of this module",
-    )
+    options.add_allow_python(parser)
 
 
 def run(args):
@@ -45,6 +39,10 @@ def run(args):
     options_of_both = {"root": args.root, "allow_python": args.allow_python}
     trains = is_solver(args.file)
     net = training_net(args.file) if trains else read_net(args.file)
+    if trains:
+        engine.refuse_forks_of_solver(args.file)
+    else:
+        engine.refuse_forks(net, args.file, filter_net(net, getattr(pb, args.phase)))
     if trains or args.phase == "TRAIN":
         _warn_of_chance(filter_net(net, pb.TRAIN))
     if trains:

@@ -88,6 +88,69 @@ def test_a_solver_s_nets_are_checked_too(fake, tmp_path, field):
     assert engine.open_solver(solver, ["os"]).iter == 0
 
 
+FORK_NET = """
+layer {{ name: "x" type: "Input" top: "x" {field} }}
+layer {{ name: "up" type: "Interp" bottom: "x" top: "y" {rule} }}
+"""
+
+
+@pytest.mark.parametrize(
+    "field, rule, said",
+    [
+        ("", "", r'net\.prototxt: BVLC.* layer "up": type Interp \(DeepLab or PSPNet\).*=torch'),
+        ("", "interp_param { zoom_factor: 2 } include { phase: TRAIN }", "up.*interp_param"),
+        (
+            "transform_param { crop_h: 3 }",
+            "include { phase: TRAIN }",
+            '"x": transform_param.crop_h',
+        ),
+        ("", "include { phase: TRAIN }", None),
+        ("", 'include { stage: "deploy" }', None),
+    ],
+)
+def test_what_forks_added_is_refused_before_bvlc_caffe_sees_it(fake, tmp_path, field, rule, said):
+    path = tmp_path / "net.prototxt"
+    path.write_text(FORK_NET.format(field=field, rule=rule))
+    if said is None:
+        engine.open_net(path)
+        return
+    with pytest.raises(InputError, match=said):
+        engine.open_net(path)
+
+
+@pytest.mark.parametrize(
+    "solver, rule, refused",
+    [
+        ("", "", True),
+        ("", "include { phase: TEST }", True),
+        ("", 'include { stage: "a" }', False),
+        ('train_state { stage: "a" }', 'include { stage: "a" }', True),
+        ('test_state { stage: "a" }', 'include { stage: "a" phase: TEST }', True),
+        ("min_lr: 1", 'include { stage: "deploy" }', True),
+    ],
+)
+def test_a_solver_is_refused_for_layers_of_forks_in_its_own_nets(
+    fake, tmp_path, solver, rule, refused
+):
+    net, path = tmp_path / "net.prototxt", tmp_path / "solver.prototxt"
+    net.write_text(FORK_NET.format(field="", rule=rule))
+    path.write_text(f'net: "{net}" base_lr: 1 {solver}')
+    if not refused:
+        engine.open_solver(path)
+        return
+    with pytest.raises(InputError, match="min_lr" if "min_lr" in solver else 'layer "up".*Interp'):
+        engine.open_solver(path)
+
+
+def test_torchcaffe_runs_what_forks_added(tmp_path, monkeypatch):
+    pytest.importorskip("torch")
+    monkeypatch.setenv(engine.VARIABLE, "torch")
+    path = tmp_path / "net.prototxt"
+    shape = "input_param { shape { dim: 1 dim: 1 dim: 2 dim: 2 } }"
+    path.write_text(FORK_NET.format(field=shape, rule="interp_param { zoom_factor: 2 }"))
+    assert engine.open_net(path).blobs["y"].data.shape == (1, 1, 3, 3)
+
+
 def test_training_calls_the_hooks_around_each_step(fake):
     calls = []
 
