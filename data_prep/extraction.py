@@ -4,6 +4,7 @@ A layout reads its lists, says what is to become of which file (`wanted`) and le
 through the archive once. Archives are read as in `archives.py`; nothing is unpacked elsewhere.
 """
 
+import functools
 import os
 import re
 
@@ -11,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from caffeformat import FormatError, InputError
+from fcnkit.palette import voc_palette
 
 from .archives import members
 from .voc_layout import MAX_FILE, MAX_SET_FILE, image_ids
@@ -70,9 +72,7 @@ def extract(archive, wanted, progress=lambda done, total: None):
     """
     left = dict(wanted)
     for member in members(archive) if left else ():
-        name = member.name
-        while name and name not in left:
-            name = name.partition("/")[2]
+        name = _end_of(member.name, left)
         if name:
             data = read_member(member)
             for action in left.pop(name):
@@ -83,8 +83,42 @@ def extract(archive, wanted, progress=lambda done, total: None):
     if left:
         raise InputError(
             f"{archive}: lacks {len(left)} of the {len(wanted)} files that its lists name, such as "
-            f"{next(iter(left))}: the archive is truncated or incomplete; fetch it again"
+            f"{next(iter(left))}: {_why_missing(archive, left)}"
         )
+
+
+def _end_of(path, names):
+    """`path`, from the first folder on from which it is in `names`; "" where it is not."""
+    while path and path not in names:
+        path = path.partition("/")[2]
+    return path
+
+
+def _why_missing(archive, left):
+    lowered = {name.lower() for name in left}
+    for member in members(archive):
+        if _end_of(member.name.lower(), lowered):
+            return f"it has {member.name}; upper and lower case have to be as in the lists"
+    return "the archive is truncated or incomplete; fetch it again"
+
+
+def pair_actions(archive, folder, splits, image, label, read):
+    """What `extract` has to do for pairs of `<folder>/<split>`: (images, labels), to be `wanted`.
+
+    splits: {split: ids}; image, label: paths in the archive of labels, with `<id>` for the id;
+    read: of a label's bytes and, as `name`, what errors call it, to H x W uint8.
+    """
+    images, labels = {}, {}
+    for split, ids in splits.items():
+        pairs = Pairs(folder, split, voc_palette())
+        for id_ in ids:
+            file = label.replace("<id>", id_)
+            reader = functools.partial(read, name=f"{archive}: {file}")
+            labels.setdefault(file, []).append(pairs.label(id_, reader))
+            file = image.replace("<id>", id_)
+            suffix = os.path.splitext(file)[1]
+            images.setdefault(file, []).append(pairs.image(id_, suffix))
+    return images, labels
 
 
 class Pairs:

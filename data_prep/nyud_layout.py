@@ -12,9 +12,8 @@ import os
 
 from caffeformat import InputError
 from fcnkit.mat_labels import nyud_label
-from fcnkit.palette import voc_palette
 
-from .extraction import Pairs, extract, read_lists, write_class_names
+from .extraction import extract, pair_actions, read_lists, write_class_names
 from .folders import output_folder
 
 # What to look at -> its folder.
@@ -50,23 +49,13 @@ def prepare_nyud(
     archive = os.fspath(archive)
     log(f"Expanding {archive}")
     root, lists = read_lists(archive, list(sets))
-    wanted, counts = {}, {}
+    splits = {"train": lists[sets[0]], "val": lists[sets[1]]}
     with output_folder(out, force) as folder:
         log(f"Copying data into {os.fspath(out)}")
-        for split, name in zip(("train", "val"), sets):
-            pairs = Pairs(folder, split, voc_palette())
-            counts[split] = len(lists[name])
-            for id_ in lists[name]:
-                image = f"{root}data/{INPUTS[source]}/img_{id_}.png"
-                label = f"{root}segmentation/img_{id_}.mat"
-                read = _reader(f"{archive}: {label}")
-                wanted.setdefault(image, []).append(pairs.image(id_, ".png"))
-                wanted.setdefault(label, []).append(pairs.label(id_, read))
-        extract(archive, wanted, progress)
+        image = f"{root}data/{INPUTS[source]}/img_<id>.png"
+        label = f"{root}segmentation/img_<id>.mat"
+        images, labels = pair_actions(archive, folder, splits, image, label, nyud_label)
+        extract(archive, {**images, **labels}, progress)
         write_class_names(folder, CLASSES)
     log("Done!")
-    return counts
-
-
-def _reader(name):
-    return lambda data: nyud_label(data, name)
+    return {split: len(ids) for split, ids in splits.items()}

@@ -7,15 +7,15 @@ A label's class is 1 to 59 for the classes that Mottaghi et al. (CVPR 2014) chos
 and what nobody labelled are 0.
 """
 
+import functools
 import os
 
 from caffeformat import InputError
 from caffeformat.files import read_bytes
 from fcnkit.mat_labels import context_label, context_table
-from fcnkit.palette import voc_palette
 
 from .archives import members
-from .extraction import Pairs, extract, read_lists, read_member, write_class_names
+from .extraction import extract, pair_actions, read_lists, read_member, write_class_names
 from .folders import output_folder
 from .voc_layout import MAX_SET_FILE
 
@@ -44,29 +44,18 @@ def prepare_pascal_context(
     table, names = context_table(*_class_files(annotations, labels, chosen))
     log(f"Expanding {voc}")
     root, lists = read_lists(voc, list(sets), "ImageSets/Main/")
-    images, mats, counts = {}, {}, {}
+    splits = {"train": lists[sets[0]], "val": lists[sets[1]]}
+    read = functools.partial(context_label, table=table)
     with output_folder(out, force) as folder:
         log(f"Copying data into {os.fspath(out)}")
-        for split, name in zip(("train", "val"), sets):
-            pairs = Pairs(folder, split, voc_palette())
-            counts[split] = len(lists[name])
-            for id_ in lists[name]:
-                mat = f"trainval/{id_}.mat"
-                read = _reader(f"{annotations}: {mat}", table)
-                images.setdefault(f"{root}JPEGImages/{id_}.jpg", []).append(
-                    pairs.image(id_, ".jpg")
-                )
-                mats.setdefault(mat, []).append(pairs.label(id_, read))
+        image, label = f"{root}JPEGImages/<id>.jpg", "trainval/<id>.mat"
+        images, mats = pair_actions(annotations, folder, splits, image, label, read)
         total = len(mats) + len(images)
         extract(annotations, mats, lambda done, _: progress(done, total))
         extract(voc, images, lambda done, _: progress(len(mats) + done, total))
         write_class_names(folder, names)
     log("Done!")
-    return counts
-
-
-def _reader(name, table):
-    return lambda data: context_label(data, table, name)
+    return {split: len(ids) for split, ids in splits.items()}
 
 
 def _class_files(annotations, labels, chosen):

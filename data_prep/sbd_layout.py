@@ -15,9 +15,8 @@ import shutil
 from caffeformat import InputError
 from fcnkit.classes import voc_class_names
 from fcnkit.mat_labels import sbd_label
-from fcnkit.palette import voc_palette
 
-from .extraction import Pairs, extract, read_lists, write_class_names
+from .extraction import extract, pair_actions, read_lists, write_class_names
 from .folders import output_folder
 from .voc_layout import prepare_voc
 
@@ -65,15 +64,9 @@ def prepare_sbd(
                 ids["train"] = [id_ for id_ in ids["train"] if id_ not in voc_ids]
             del ids["val"]
         log(f"Copying data into {os.fspath(out)}")
-        wanted = {}
-        for name, names in ids.items():
-            pairs = Pairs(folder, name, voc_palette())
-            for id_ in names:
-                label = f"{root}cls/{id_}.mat"
-                read = _reader(f"{archive}: {label}")
-                wanted.setdefault(f"{root}img/{id_}.jpg", []).append(pairs.image(id_, ".jpg"))
-                wanted.setdefault(label, []).append(pairs.label(id_, read))
-        extract(archive, wanted, progress)
+        image, label = f"{root}img/<id>.jpg", f"{root}cls/<id>.mat"
+        images, labels = pair_actions(archive, folder, ids, image, label, sbd_label)
+        extract(archive, {**images, **labels}, progress)
         write_class_names(folder, voc_class_names())
         counts = {
             name: len(os.listdir(os.path.join(folder, name, "images"))) for name in ("train", "val")
@@ -83,10 +76,6 @@ def prepare_sbd(
             raise InputError(f"split {split} leaves nothing in {empty[0]}: is this the right VOC?")
     log("Done!")
     return counts
-
-
-def _reader(name):
-    return lambda data: sbd_label(data, name)
 
 
 def _write_voc_val(voc, name, folder):

@@ -10,16 +10,16 @@ in the archive or given; they are what the archive's own list and all other imag
 the two images that nobody annotated.
 """
 
+import functools
 import os
 import posixpath
 import re
 
 from caffeformat import InputError
 from fcnkit.mat_labels import siftflow_label
-from fcnkit.palette import voc_palette
 
 from .archives import members
-from .extraction import Pairs, extract, read_lists, read_member, write_class_names
+from .extraction import extract, pair_actions, read_lists, read_member, write_class_names
 from .folders import output_folder
 from .voc_layout import MAX_SET_FILE, image_ids
 
@@ -61,25 +61,15 @@ def prepare_siftflow(
     kind, names = LABELS[labels]
     log(f"Expanding {archive}")
     splits = _splits(archive, lists)
-    wanted = {}
+    read = functools.partial(siftflow_label, classes=len(names))
     with output_folder(out, force) as folder:
         log(f"Copying data into {os.fspath(out)}")
-        for split, ids in splits.items():
-            pairs = Pairs(folder, split, voc_palette())
-            for id_ in ids:
-                label = f"{kind}/{_SCENES}/{id_}.mat"
-                read = _reader(f"{archive}: {label}", len(names))
-                image = f"Images/{_SCENES}/{id_}.jpg"
-                wanted.setdefault(image, []).append(pairs.image(id_, ".jpg"))
-                wanted.setdefault(label, []).append(pairs.label(id_, read))
-        extract(archive, wanted, progress)
+        image, label = f"Images/{_SCENES}/<id>.jpg", f"{kind}/{_SCENES}/<id>.mat"
+        images, labels = pair_actions(archive, folder, splits, image, label, read)
+        extract(archive, {**images, **labels}, progress)
         write_class_names(folder, names)
     log("Done!")
     return {split: len(ids) for split, ids in splits.items()}
-
-
-def _reader(name, classes):
-    return lambda data: siftflow_label(data, name, classes)
 
 
 def _splits(archive, lists):

@@ -187,6 +187,22 @@ def test_a_missing_file_is_named(tmp_path, case, gone):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    "case, old, new",
+    [
+        ("sbd", "img/2008_000002.jpg", "Img/2008_000002.JPG"),
+        ("siftflow", "Images/", "images/"),
+    ],
+    indirect=["case"],
+)
+def test_a_name_of_other_case_is_told(tmp_path, case, old, new):
+    (files,) = case.archives.values()
+    for name in [name for name in files if old in name]:
+        files[name.replace(old, new)] = files.pop(name)
+    with pytest.raises(InputError, match=rf"it has .*{new}.*upper and lower case"):
+        case.prepare(*case.write(tmp_path), tmp_path / "out")
+
+
 @pytest.mark.parametrize("case", ["sbd", "nyud", "siftflow"], indirect=True)
 def test_ids_that_lead_out_are_refused(tmp_path, case):
     (files,) = case.archives.values()
