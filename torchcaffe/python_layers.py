@@ -79,7 +79,7 @@ class PythonLayer(ManualLayer):
             raise self.error(
                 f'runs the class "{name}" of the Python module "{module}", which is not allowed '
                 f'to run here. If you trust it, call torchcaffe.allow_python_modules("{module}") '
-                "first."
+                f"first, or give a command -allow_python {module}."
             )
         lend_name()
         try:

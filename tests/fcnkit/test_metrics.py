@@ -87,7 +87,11 @@ def test_nothing_counted_gives_nan_not_an_error():
     ("prediction", "label", "words"),
     [
         (np.zeros((2, 3), int), np.zeros((3, 3), int), ["pic", "3x2", "3x3"]),
-        (np.zeros((2, 2), int), np.full((2, 2), 4), ["pic", "label", "index 4", "0 to 3"]),
+        (
+            np.zeros((2, 1), int),
+            np.array([[0], [4]]),
+            ["pic", "label", "index 4", "0 to 3", "255 to"],
+        ),
         (np.full((2, 2), 9), np.zeros((2, 2), int), ["pic", "prediction", "index 9"]),
         (np.zeros((2, 2), int), np.full((2, 2), -1), ["label", "index -1"]),
     ],
@@ -98,6 +102,21 @@ def test_wrong_input_is_named_and_not_counted(prediction, label, words):
         matrix.update(prediction, label, name="pic")
     assert all(word in str(caught.value) for word in words)
     assert matrix.total == 0
+
+
+def test_a_matrix_without_ignored_labels_says_nothing_of_them_and_needs_a_class():
+    with pytest.raises(InputError) as caught:
+        ConfusionMatrix(1, ignore=None).update(np.array([0]), np.array([255]))
+    assert "255" in str(caught.value) and "ignore" not in str(caught.value)
+    with pytest.raises(InputError, match="at least one class, got 0"):
+        ConfusionMatrix(0)
+
+
+def test_reset_forgets_all_counts():
+    matrix = ConfusionMatrix(2)
+    matrix.update(np.array([0, 1]), np.array([0, 0]))
+    matrix.reset()
+    assert matrix.counts.tolist() == [[0, 0], [0, 0]]
 
 
 def test_any_prediction_is_allowed_under_ignored_pixels():
