@@ -40,7 +40,7 @@ def format_table(fcn):
     widths = [max(len(line[column]) for line in lines) for column in range(len(_HEADINGS))]
     text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)) for line in lines]
     text.insert(1, "  ".join("-" * width for width in widths))
-    pad = f"{fcn.pad} pixels" if fcn.pad else "nothing"
+    pad = f"{fcn.pad} pixel{'s' if fcn.pad > 1 else ''}" if fcn.pad else "nothing"
     text.append(f"the image is padded by {pad} beyond the classifier's own padding")
     return "\n".join(line.rstrip() for line in text)
 

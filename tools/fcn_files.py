@@ -2,18 +2,18 @@
 
 import os
 
-from caffeformat import draw_network, write_caffemodel, write_text
+from caffeformat import draw_network, infer_shapes, write_caffemodel, write_text
 from caffeformat.files import atomic_write
-from fcnkit import networks
+from fcnkit.auto_surgery_images import describe
 from fcnkit.auto_surgery_report import format_table
 from fcnkit.prototxt import blocks
 
 
-def write_files(folder, name, fcn, weights=None, mean=(), scale=1.0):
+def write_files(folder, name, fcn, images, weights=None):
     """Write `deploy`, `train_val` and `solver.prototxt`, table, picture and `<name>.caffemodel`.
 
-    folder: an empty folder; fcn: an `auto_surgery.FCN`; weights: its `Weights`, if there are any;
-    mean: subtracted from images, one value a channel; scale: multiplied after it. Returns the file
+    folder: an empty folder; fcn: an `auto_surgery.FCN`; images: `auto_surgery_images.Images`, what
+    becomes of them before the net; weights: its `Weights`, if there are any. Returns the file
     names.
     """
     measures = [
@@ -22,13 +22,13 @@ def write_files(folder, name, fcn, weights=None, mean=(), scale=1.0):
     ]
     messages = {
         "deploy.prototxt": fcn.net,
-        "train_val.prototxt": blocks.train_val(fcn.net, _inputs(fcn, mean, scale), measures),
+        "train_val.prototxt": blocks.train_val(fcn.net, _inputs(fcn, images), measures),
         "solver.prototxt": _solver(name),
     }
     for file, message in messages.items():
         write_text(os.path.join(folder, file), message)
     with atomic_write(os.path.join(folder, "surgery.txt"), "w") as file:
-        file.write(format_table(fcn) + "\n")
+        file.write(surgery_text(fcn, images) + "\n")
     layers = {layer.name for layer in fcn.net.layer}
     drawing = draw_network(fcn.net, highlight=sorted(layers.intersection(fcn.changes)))
     drawing.save(os.path.join(folder, "network.svg"))
@@ -39,23 +39,19 @@ def write_files(folder, name, fcn, weights=None, mean=(), scale=1.0):
     return files
 
 
-def mean_and_scale(net):
-    """What the data layers of a classifier's net do to images: mean values (BGR) or (), scale."""
-    for layer in networks.data_layers(net):
-        transform = layer.transform_param
-        if transform.mean_value or transform.scale != 1:
-            return tuple(transform.mean_value), transform.scale
-    return (), 1.0
+def surgery_text(fcn, images):
+    """What was done to the classifier, and what the FCN's images need: text of several lines."""
+    return f"{format_table(fcn)}\n{describe(images, infer_shapes(fcn.net)[fcn.image][1])}"
 
 
-def _inputs(fcn, mean, scale):
+def _inputs(fcn, images):
     """Data layers for databases; the image's is called as the classifier calls its image."""
-    inputs = blocks.database_inputs(mean)
+    inputs = blocks.database_inputs(images.mean)
     for layer in inputs:
         if layer.name == "data":
             layer.name = layer.top[0] = fcn.image
-            if scale != 1:
-                layer.transform_param.scale = scale
+            if images.scale != 1:
+                layer.transform_param.scale = images.scale
     return inputs
 
 

@@ -19,13 +19,13 @@ from caffeformat import (
 )
 from fcnkit import cli, downloads, prototxt
 from fcnkit.auto_surgery import fcn_from_classifier, name_fillers
-from fcnkit.auto_surgery_report import format_table
+from fcnkit.auto_surgery_images import Images, images_of
 from fcnkit.data_prep.folders import output_folder
 from fcnkit.parameters import image_shapes
 from fcnkit.preprocessing import parse_mean
 from fcnkit.surgery import check_fit, name_map, transplant
 from fcnkit.tools import options
-from fcnkit.tools.fcn_files import mean_and_scale, write_files
+from fcnkit.tools.fcn_files import surgery_text, write_files
 
 SOURCE = "bvlc_alexnet"
 TARGET = "fcn_alexnet"
@@ -86,12 +86,13 @@ def add_arguments(parser):
     )
     auto.add_argument(
         "--mean",
-        help="subtracted from images in training: B,G,R or mean.txt (that of --model's data layer)",
+        help="subtracted from images in training: B,G,R or mean.txt (that of the classifier's "
+        "data layer, in --model or in the train_val.prototxt beside it)",
     )
     auto.add_argument(
         "--input-scale",
         type=options.positive(float),
-        help="multiplied after the mean (that of --model's data layer, else 1)",
+        help="multiplied after the mean (that of the same data layer, else 1)",
     )
 
 
@@ -133,19 +134,18 @@ def _run_auto(args):
         weights = result.weights
     else:
         name_fillers(fcn)
-    mean, scale = mean_and_scale(classifier)
+    images = images_of(classifier, model)
     if args.mean is not None:
-        mean = _mean_values(args.mean, fcn)
-    scale = args.input_scale or scale
+        images = Images(_mean_values(args.mean, fcn), images.scale, "as --mean says", None)
+    if args.input_scale:
+        images = images._replace(scale=args.input_scale)
     with output_folder(folder, args.force) as partial:
         name = os.path.basename(os.path.abspath(folder))
-        files = write_files(partial, name, fcn, weights, mean, scale)
-    print(format_table(fcn))
+        files = write_files(partial, name, fcn, images, weights)
+    print(surgery_text(fcn, images))
     if weights is not None:
         moved, total = len(result.moved), len(result.moved) + len(result.filled)
         print(f"{moved} of {total} blobs come from {os.path.basename(args.weights)}")
-    if not mean:
-        print("no mean is subtracted from images: say --mean if the classifier learned with one")
     print(f"wrote {', '.join(files)} to {folder}")
 
 

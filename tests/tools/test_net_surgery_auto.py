@@ -5,7 +5,15 @@ import os
 import numpy as np
 import pytest
 
-from caffeformat import Weights, filter_net, pb, read_caffemodel, read_net, write_caffemodel
+from caffeformat import (
+    Weights,
+    filter_net,
+    pb,
+    read_caffemodel,
+    read_net,
+    write_blob,
+    write_caffemodel,
+)
 from fcnkit import cli
 from fcnkit.parameters import net_parameters
 
@@ -97,19 +105,50 @@ def test_train_val_reads_databases_and_scores_labels(folder):
     assert not (folder / "fcn_small" / "fcn_small.caffemodel").exists()
 
 
-def test_mean_and_scale_of_the_classifiers_data_layer_are_taken_over(folder):
+def test_mean_and_scale_of_the_classifiers_data_layer_are_taken_over(folder, capsys):
     data = """layer { name: "data" type: "Data" top: "data" top: "label"
                       transform_param { crop_size: 20 mean_value: 5 mean_value: 6 mean_value: 7
                                         scale: 0.5 mirror: true } }"""
     second = MODEL.index('layer { name: "conv1"')
     (folder / "small.prototxt").write_text(data + MODEL[second:])
     assert surgery("--classes", "5") == 0
+    out = capsys.readouterr().out
+    assert "from 0 to 255, minus 5, 6, 7, times 0.5 (as small.prototxt says)" in out
+    assert "--mean 5,6,7 --input-scale 0.5" in (folder / "fcn_small" / "surgery.txt").read_text()
     (image, label) = filter_net(read_net("fcn_small/train_val.prototxt"), pb.TRAIN).layer[:2]
     assert list(image.transform_param.mean_value) == [5, 6, 7]
     assert image.transform_param.scale == 0.5
     # A crop or a mirrored image would come apart from its label.
     assert not image.transform_param.crop_size and not image.transform_param.mirror
     assert not label.HasField("transform_param")
+
+
+def test_a_deploy_net_without_data_layers_has_the_mean_of_the_net_beside_it(capsys, tmp_path):
+    out = str(tmp_path / "out")
+    assert cli.main(["net_surgery", "--model", "vgg16", "--classes", "5", "--output", out]) == 0
+    text = capsys.readouterr().out
+    assert "minus 104.00699, 116.66877, 122.67892 (as train_val.prototxt says)" in text
+    image = read_net(os.path.join(out, "train_val.prototxt")).layer[0].transform_param
+    np.testing.assert_allclose(image.mean_value, [104.00699, 116.66877, 122.67892], rtol=1e-6)
+
+
+def test_where_nothing_tells_a_mean_it_says_so(folder, capsys):
+    assert surgery("--classes", "5") == 0
+    out = capsys.readouterr().out
+    assert "blue, green and red from 0 to 255, as they are\nnothing tells how" in out
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_mean_image_counts_with_its_mean_colour(folder, capsys, is_there):
+    data = """layer { name: "data" type: "Data" top: "data" top: "label"
+                      transform_param { crop_size: 20 mean_file: "elsewhere/m.binaryproto" } }"""
+    (folder / "small.prototxt").write_text(data + MODEL[MODEL.index('layer { name: "conv1"') :])
+    if is_there:
+        write_blob("m.binaryproto", np.float32([[[1, 3]], [[2, 2]], [[0, 9]]])[None])
+    assert surgery("--classes", "5") == 0
+    out = capsys.readouterr().out
+    assert ("minus 2, 2, 4.5" in out) == is_there
+    assert ("elsewhere/m.binaryproto, is not there: say --mean" in out) != is_there
 
 
 def test_a_grey_classifier_has_a_mean_of_one_value(folder, capsys):
