@@ -7,6 +7,7 @@ from tqdm import tqdm
 
 from caffeformat import InputError
 from fcnkit import cli
+from fcnkit.classes import voc_class_names
 from fcnkit.data_prep.class_arguments import add_class_arguments, class_names, colour_map
 from fcnkit.data_prep.lmdb_dataset import VAL_PERCENT, create_lmdb, find_splits, split_pairs
 from fcnkit.data_prep.parallel import processors
@@ -98,11 +99,12 @@ def run(args):
             bar.set_description(split, refresh=False)
             bar.update()
 
+        names = class_names(args)
         manifest = create_lmdb(
             train,
             val,
             args.out,
-            classes=class_names(args),
+            classes=names,
             colours=colour_map(args),
             encoding=args.encoding,
             label_encoding=args.label_encoding,
@@ -115,6 +117,8 @@ def run(args):
             progress=show,
         )
     _report(args.out, manifest)
+    if names is None:
+        _warn_of_count(len(manifest["classes"]))
 
 
 def _check(args):
@@ -141,6 +145,16 @@ def _report(out, manifest):
             )
     print("mean (B G R): {} {} {}".format(*manifest["mean_bgr"]))
     print(f"{len(manifest['classes'])} classes")
+
+
+def _warn_of_count(count):
+    voc = ", or --classes voc for VOC's 21" if count <= len(voc_class_names()) else ""
+    print(
+        f"warning: nobody named the classes: {count} were counted, as the highest label is "
+        f"{count - 1}. If the data set has more, which these labels do not show, nets made for "
+        f"this count have too few outputs: give --classes FILE, a name a line{voc} (and --force)",
+        file=sys.stderr,
+    )
 
 
 if __name__ == "__main__":

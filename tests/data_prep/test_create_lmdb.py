@@ -293,3 +293,14 @@ def test_real_photographs(shared_data, tmp_path):
             assert np.array_equal(dataset.image(i), read_rgb(pair.image))
             painted = voc_palette()[dataset.label(i)]
             assert np.array_equal(painted, read_rgb(pair.label))
+
+
+def test_classes_that_were_only_counted_are_told(voc_folders, tmp_path, capsys):
+    command = ["create_lmdb", str(voc_folders), str(tmp_path / "db"), "--workers", "1", "--force"]
+    assert cli.main([*command, "--classes", "voc"]) == 0
+    assert "warning" not in capsys.readouterr().err
+    assert cli.main(command) == 0
+    counted = len((tmp_path / "db" / "classes.txt").read_text().splitlines())
+    told = capsys.readouterr().err
+    assert f"{counted} were counted, as the highest label is {counted - 1}." in told
+    assert "--classes FILE" in told and "--classes voc" in told
