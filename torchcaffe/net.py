@@ -247,6 +247,11 @@ class Net(Passes, Indices):
 
     def share_with(self, other):
         """Use the parameters of `other` in the layers of the same names (data, not diffs)."""
+        if self.device != other.device:
+            raise InputError(
+                f"nets on {self.device} and {other.device} cannot share parameters; build both in "
+                "the same mode, or use copy_from."
+            )
         for name, theirs in other.params.items():
             if name not in self.params:
                 continue
