@@ -44,7 +44,9 @@ def describe(images, channels):
     if images.lost:
         text += f"\nthe classifier's mean image, {images.lost}, is not there: say --mean"
     elif not images.source:
-        text += "\nnothing tells how the classifier's were prepared: say --mean if it had one"
+        text += (
+            "\nnothing tells what the classifier's images went through: say --mean if they had one"
+        )
     options = [f"--mean {_join(images.mean, ',')}"] if images.mean else []
     options += [f"--input-scale {images.scale:g}"] if images.scale != 1 else []
     if options:

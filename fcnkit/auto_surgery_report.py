@@ -1,6 +1,7 @@
 """What automatic surgery did, as a table: layer, what happened, stride, receptive field, offset."""
 
 import collections
+import itertools
 
 from caffeformat import geometry
 
@@ -31,7 +32,7 @@ def rows(fcn):
         offset = " x ".join(map(str, layer.crop_param.offset)) if layer.type == "Crop" else ""
         found.append(Row(layer.name, notes[layer.name], *_place(layer, fields), offset))
     found += _kept_row(kept, fields)
-    return found + [Row(name, f"dropped: {why}", "", "", "") for name, why in fcn.dropped]
+    return found + _dropped_rows(fcn.dropped)
 
 
 def format_table(fcn):
@@ -40,18 +41,31 @@ def format_table(fcn):
     widths = [max(len(line[column]) for line in lines) for column in range(len(_HEADINGS))]
     text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)) for line in lines]
     text.insert(1, "  ".join("-" * width for width in widths))
-    pad = f"{fcn.pad} pixel{'s' if fcn.pad > 1 else ''}" if fcn.pad else "nothing"
-    text.append(f"the image is padded by {pad} beyond the classifier's own padding")
+    pad = (
+        f"is padded by {fcn.pad} pixel{'s' if fcn.pad > 1 else ''}" if fcn.pad else "is not padded"
+    )
+    text.append(f"the image {pad} beyond the classifier's own padding")
     return "\n".join(line.rstrip() for line in text)
 
 
 def _kept_row(kept, fields):
     if not kept:
         return []
-    name = kept[0].name
-    if len(kept) > 1:
-        name = f"{name} .. {kept[-1].name}"
+    name = _range([layer.name for layer in kept])
     return [Row(name, f"kept ({len(kept)})", *_place(kept[-1], fields), "")]
+
+
+def _dropped_rows(dropped):
+    found = []
+    for why, group in itertools.groupby(dropped, key=lambda pair: pair[1]):
+        names = [name for name, _ in group]
+        count = f" ({len(names)})" if len(names) > 1 else ""
+        found.append(Row(_range(names), f"dropped: {why}{count}", "", "", ""))
+    return found
+
+
+def _range(names):
+    return names[0] if len(names) == 1 else f"{names[0]} .. {names[-1]}"
 
 
 def _place(layer, fields):

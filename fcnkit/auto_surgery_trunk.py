@@ -29,8 +29,9 @@ def take_trunk(net):
     nobody knows, or no single layer that scores.
     """
     net = filter_net(net, pb.TEST, stages=["deploy"])
-    source, image = _image(net)
     chain = _ancestors(net, _scores(net), len(net.layer))
+    _check_upsampling(net, chain)
+    source, image = _image(net)
     end = _scoring_layer(net, chain)
     scoring = net.layer[end]
     kept = [net.layer[i] for i in _ancestors(net, scoring.top[0], end + 1)]
@@ -92,7 +93,7 @@ def _image(net):
         readers = [layer for layer in networks.data_layers(net) if layer.transform_param.crop_size]
         if not readers:
             raise InputError(
-                f"classifier {net.name!r}: no layer tells the size of its images: give its "
+                f"{_name(net)}: no layer tells the size of its images: give its "
                 "deploy.prototxt, which has an Input layer with a shape"
             )
         given = [(layer, top, image_shapes(net).get(top, ())) for layer in readers
@@ -101,7 +102,8 @@ def _image(net):
     if len(images) != 1:
         found = ", ".join(f"{top} {shape}" for _, top, shape in given)
         raise InputError(
-            f"classifier {net.name!r}: expected one input of N x C x H x W, found {found}"
+            f"{_name(net)}: expected one input of images, N x C x H x W, found {found}: start from "
+            "a convolutional network of one image"
         )
     image, shape = images[0]
     made = pb.LayerParameter(name=image, type="Input", top=[image])
@@ -124,7 +126,7 @@ def _scores(net):
         return head.score
     ends = [layer for layer in net.layer if layer.bottom and layer.type not in LOSSES]
     if not ends:
-        raise InputError(f"classifier {net.name!r}: has no layers that compute anything")
+        raise InputError(f"{_name(net)}: has no layers that compute anything")
     return ends[-1].top[0]
 
 
@@ -143,7 +145,7 @@ def _scoring_layer(net, chain):
     weighted = [i for i in chain if net.layer[i].type in ("Convolution", "InnerProduct")]
     if not weighted:
         raise InputError(
-            f"classifier {net.name!r}: found no convolution or inner product that scores classes: "
+            f"{_name(net)}: found no convolution or inner product that scores classes: "
             "give a classifier that ends in one"
         )
     part = pb.NetParameter()
@@ -156,6 +158,16 @@ def _scoring_layer(net, chain):
     return weighted[-1]
 
 
+def _check_upsampling(net, chain):
+    for layer in (net.layer[number] for number in chain):
+        if layer.type in ("Deconvolution", "Interp", "Upsample", "Crop"):
+            raise InputError(
+                f'layer "{layer.name}" ({layer.type}): {_name(net)} scores pixels: it is a fully '
+                "convolutional network already: for other classes give its score layer more with "
+                "`fcnkit edit_weights grow`, for another stride start from a classifier"
+            )
+
+
 def _check_layers(net):
     for layer in net.layer:
         if layer.type not in RULES and layer.type not in SOURCES:
@@ -166,7 +178,7 @@ def _check_layers(net):
             )
     if not any(layer.type in ("Convolution", "Pooling") for layer in net.layer):
         raise InputError(
-            f"classifier {net.name!r}: has no spatial layer (Convolution, Pooling) before its "
+            f"{_name(net)}: has no spatial layer (Convolution, Pooling) before its "
             "scores, so no feature maps to score pixel by pixel: start from a convolutional network"
         )
 
@@ -216,6 +228,10 @@ def rename_blob(layer, old, new):
         for index, blob in enumerate(blobs):
             if blob == old:
                 blobs[index] = new
+
+
+def _name(net):
+    return f"classifier {net.name!r}" if net.name else "the classifier"
 
 
 def _kernel(layer):

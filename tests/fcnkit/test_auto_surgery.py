@@ -131,6 +131,12 @@ def test_auxiliary_heads_and_what_follows_the_scores_are_dropped():
         "aux_loss": "loss or measure",
         "prob": "behind the scores",
     }
+    assert [row[:2] for row in rows(fcn)[-4:]] == [
+        ("relu_conv10 .. pool10", "dropped: behind the scores (2)"),
+        ("aux", "dropped: beside the main scores"),
+        ("aux_loss", "dropped: loss or measure"),
+        ("prob", "dropped: behind the scores"),
+    ]
 
 
 def test_a_first_pooling_is_padded_by_a_layer_before_it():
@@ -177,7 +183,7 @@ def test_the_table_tells_what_happened_where():
     assert (table["fc6"].stride, table["fc6"].field) == ("32", "404")
     assert table["conv5_3"].action == "features of stride 16"
     assert table["score_conv5_3c"].offset == "5"
-    assert table["prob"].action.startswith("dropped")
+    assert table["prob"].action == "dropped: behind the scores"
     assert table["relu1_1 .. relu5_2"].action.startswith("kept")
     assert "padded by 96 pixels" in format_table(fcn)
 
@@ -205,6 +211,13 @@ CONV = """layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
                   convolution_param { num_output: 4 kernel_size: 3 } }"""
 FC = """layer { name: "fc" type: "InnerProduct" bottom: "%s" top: "fc"
                 inner_product_param { num_output: 3 } }"""
+
+
+@pytest.mark.parametrize("name", ["voc_fcn8s", "fcn_resnet_50", "pspnet_50"])
+@pytest.mark.parametrize("file", ["deploy.prototxt", "train_val.prototxt"])
+def test_what_is_an_fcn_already_is_no_classifier(name, file):
+    with pytest.raises(InputError, match=r"convolutional network already.*edit_weights grow"):
+        fcn_from_classifier(read_net(prototxt.path(name, file)), 21)
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,7 @@ def test_a_deploy_net_without_data_layers_has_the_mean_of_the_net_beside_it(caps
 def test_where_nothing_tells_a_mean_it_says_so(folder, capsys):
     assert surgery("--classes", "5") == 0
     out = capsys.readouterr().out
-    assert "blue, green and red from 0 to 255, as they are\nnothing tells how" in out
+    assert "blue, green and red from 0 to 255, as they are\nnothing tells what" in out
 
 
 @pytest.mark.parametrize("is_there", [True, False])
