@@ -23,14 +23,14 @@ def image_input(channels=3):
     return L.Input(shape={"dim": [1, channels, *SIZE]})
 
 
-def fcn(name, stride, heads, channels=3, at_once=False, learned=False, width=1, batch_norm=None):
+def fcn(name, stride, heads, channels=3, at_once=False, learned=False, **trunk):
     """VGG-16 with FCN heads; `heads` maps each head's suffix to its number of classes.
 
-    width, batch_norm: as for `vgg.fcn_trunk`; what is published has neither.
+    trunk: `width`, `batch_norm` and `pad` of `vgg.fcn_trunk`, where not as published.
     """
     n = NetSpec()
     n.data = image_input(channels)
-    tops = vgg.fcn_trunk(n, n.data, width=width, batch_norm=batch_norm)
+    tops = vgg.fcn_trunk(n, n.data, **trunk)
     for suffix, classes in heads.items():
         vgg.fcn_head(n, tops, n.data, classes, stride, suffix, at_once, learned)
     return finish(n, name)

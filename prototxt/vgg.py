@@ -47,8 +47,10 @@ def _activated(add, name, index, made, batch_norm=None):
 
 
 def _fully_connected(add, index, made, batch_norm=None):
-    """Add a layer fc6 or fc7, `made`, with what follows it; returns the dropout."""
+    """Add a layer fc6 or fc7, `made`, with what follows it; returns the last of that."""
     top = _activated(add, f"fc{index}", index, made, batch_norm)
+    if batch_norm is not None:
+        return top
     return add(f"drop{index}", L.Dropout(top, dropout_ratio=0.5, in_place=True))
 
 
@@ -69,13 +71,15 @@ def _scaled(channels, width):
     return max(1, round(channels * width))
 
 
-def fcn_trunk(n, data, suffix="", first="conv1_1", width=1, batch_norm=None):
+def fcn_trunk(n, data, suffix="", first="conv1_1", width=1, batch_norm=None, pad=100):
     """Add conv1_1 to drop7 to the NetSpec `n` on top of `data`; returns {layer: top}.
 
-    The padding of 100 leaves `fc6` something to see at the border of any image. `suffix` ends every
-    name; `first` names the first convolution where its input is not colour, so that weights of
-    three channels are not taken for it; `width` multiplies the channels of every convolution;
-    `batch_norm`, fields of BatchNorm's parameters, puts such layers behind each of them.
+    The padding of 100 leaves `fc6` something to see at the border of any image; with another `pad`
+    before conv1_1, `fc6` is padded to keep its bottom's size instead. `suffix` ends every name;
+    `first` names the first convolution where its input is not colour, so that weights of three
+    channels are not taken for it; `width` multiplies the channels of every convolution;
+    `batch_norm`, fields of BatchNorm's parameters, puts such layers behind each of them, which do
+    without dropout then.
     """
     tops = {}
 
@@ -83,10 +87,12 @@ def fcn_trunk(n, data, suffix="", first="conv1_1", width=1, batch_norm=None):
         n[name + suffix] = tops[name] = made
         return made
 
-    top = _stages(add, data, 100, first, batch_norm, width)
+    top = _stages(add, data, pad, first, batch_norm, width)
     for index, kernel in ((6, 7), (7, 1)):
-        made = _convolution(top, _scaled(_FC_CHANNELS, width), kernel, 0)
+        own_pad = 0 if pad == 100 else kernel // 2
+        made = _convolution(top, _scaled(_FC_CHANNELS, width), kernel, own_pad)
         top = _fully_connected(add, index, made, batch_norm)
+    tops["drop7"] = top
     return tops
 
 

@@ -5,7 +5,7 @@ import importlib
 import numpy as np
 import pytest
 
-from caffeformat import Weights
+from caffeformat import Weights, infer_shapes
 from fcnkit.batch_norm import fold_batch_norm
 from fcnkit.parameters import net_parameters
 
@@ -44,7 +44,7 @@ def test_a_published_net_takes_a_width():
     assert second["upscore8"] == first["upscore8"]
 
 
-def test_folding_batch_norm_leaves_the_first_stage():
+def test_folding_batch_norm_leaves_weights_of_the_first_stage():
     normalized = deploy("shapes_fcn32s_bn")
     weights = Weights(
         {
@@ -52,5 +52,15 @@ def test_folding_batch_norm_leaves_the_first_stage():
             for layer, blobs in net_parameters(normalized)
         }
     )
-    folded, _ = fold_batch_norm(normalized, weights)
-    assert list(folded.layer) == list(deploy("shapes_fcn32s").layer)
+    _, folded = fold_batch_norm(normalized, weights)
+    shapes = {name: [blob.shape for blob in blobs] for name, blobs in folded.items()}
+    assert shapes == {
+        layer.name: [blob.shape for blob in blobs]
+        for layer, blobs in net_parameters(deploy("shapes_fcn32s"))
+    }
+
+
+@pytest.mark.parametrize("size", [(64, 96), (375, 500), (101, 33)])
+def test_without_the_padding_of_100_every_size_is_scored_all_the_same(size):
+    shapes = infer_shapes(deploy("shapes_fcn32s_bn"), {"data": (1, 3, *size)})
+    assert tuple(shapes["score"]) == (1, 6, *size)
