@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from caffeformat import InputError
+from caffeformat import InputError, write_blob
 from fcnkit.preprocessing import Preprocessor, parse_mean
 
 IMAGE = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
@@ -46,3 +46,18 @@ def test_a_text_without_three_numbers_is_named(tmp_path):
     path.write_text("1 2\n")
     with pytest.raises(InputError, match=r"mean\.txt.*found 2"):
         parse_mean(str(path))
+
+
+@pytest.mark.parametrize("shape", [(3, 2, 4), (1, 3, 2, 4)])
+def test_a_mean_image_is_read_as_channels_of_pixels(tmp_path, shape):
+    path, mean = str(tmp_path / "mean.binaryproto"), np.arange(24, dtype=np.float32)
+    write_blob(path, mean.reshape(shape))
+    assert np.array_equal(parse_mean(path), mean.reshape(3, 2, 4))
+
+
+@pytest.mark.parametrize("shape", [(1, 6, 4), (2, 3, 2, 2), (3, 8)])
+def test_a_mean_image_of_other_channels_is_named(tmp_path, shape):
+    path = str(tmp_path / "mean.binaryproto")
+    write_blob(path, np.zeros(shape, np.float32))
+    with pytest.raises(InputError, match=r"mean\.binaryproto.*3 x H x W, found shape"):
+        parse_mean(path)
