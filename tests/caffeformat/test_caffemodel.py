@@ -191,6 +191,15 @@ def test_damaged_files(tmp_path, content, words):
     assert str(path) in str(caught.value)
 
 
+def test_dimensions_below_zero_are_named_as_they_were_meant(tmp_path):
+    net = pb.NetParameter()
+    blob = net.layer.add(name="a").blobs.add(data=[1, 2, 3, 4])
+    blob.shape.dim.extend([-1, 4])
+    (tmp_path / "bad.caffemodel").write_bytes(net.SerializeToString())
+    with pytest.raises(FormatError, match=r'"a", blob 0: 4 values .* shape \(-1, 4\)'):
+        read_caffemodel(tmp_path / "bad.caffemodel")
+
+
 def test_every_truncation_is_noticed(golden_files, tmp_path):
     path = tmp_path / "cut.caffemodel"
     whole = (golden_files / "small_binaryproto_iter_3.caffemodel").read_bytes()
