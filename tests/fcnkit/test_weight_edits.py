@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from caffeformat import InputError, Weights
-from fcnkit.weight_edits import grow_outputs, rename, widen_inputs
+from fcnkit.weight_edits import (
+    grow_outputs,
+    rename,
+    to_convolution,
+    to_inner_product,
+    widen_inputs,
+)
 
 SCORE = [
     np.arange(6, dtype=np.float32).reshape(2, 3, 1, 1) + 1,
@@ -42,6 +48,49 @@ def test_a_single_channel_gets_the_average_of_three():
     weights, _ = widen_inputs(SCORE, 1)
     assert weights.shape == (2, 1, 1, 1)
     assert weights.ravel().tolist() == [2, 5]
+
+
+def test_as_many_channels_as_before_keep_their_weights():
+    np.testing.assert_array_equal(widen_inputs(SCORE, 3)[0], SCORE[0])
+
+
+def test_a_grown_layer_keeps_one_place_for_each_class():
+    same, bias = grow_outputs(SCORE, 2)
+    np.testing.assert_array_equal(same, SCORE[0])
+    assert bias.tolist() == [10, 20]
+
+
+@pytest.mark.parametrize("edit", [grow_outputs, widen_inputs])
+def test_two_gibibytes_are_refused_before_memory_is_taken(edit):
+    wide = [np.broadcast_to(np.float32(1), (4, 4, 64, 64))]
+    with pytest.raises(InputError, match="2 GiB or more"):
+        edit(wide, 1 << 15)  # x 4 x 64 x 64 values of 4 bytes: 2 GiB exactly
+    assert edit(wide, 8)[0].size == 8 * 4 * 64 * 64
+
+
+def test_an_inner_product_becomes_the_convolution_that_computes_the_same():
+    random = np.random.RandomState(0)
+    weights, bias = random.randn(5, 24).astype(np.float32), random.randn(5).astype(np.float32)
+    blob = random.randn(4, 2, 3).astype(np.float32)  # C x H x W
+    kernels, same_bias = to_convolution([weights, bias], (2, 3))
+    assert kernels.shape == (5, 4, 2, 3) and same_bias is bias
+    one_window = (kernels * blob).sum((1, 2, 3))
+    np.testing.assert_allclose(one_window, weights @ blob.ravel(), rtol=1e-5)
+    back, bias_back = to_inner_product([kernels, bias])
+    np.testing.assert_array_equal(back, weights)
+    assert bias_back is bias
+
+
+@pytest.mark.parametrize("shape", [(5, 23), (5, 6, 1, 1), (30,)])
+def test_weights_of_no_inner_product_over_the_map_are_named(shape):
+    with pytest.raises(InputError, match=r"over a map of 2 x 3: .* a multiple of 6"):
+        to_convolution([np.zeros(shape, np.float32)], (2, 3))
+
+
+@pytest.mark.parametrize("shape", [(5, 24), (5, 4, 6), (5,)])
+def test_weights_of_no_convolution_are_named(shape):
+    with pytest.raises(InputError, match="no convolution's: expected outputs x C x H x W"):
+        to_inner_product([np.zeros(shape, np.float32)])
 
 
 def test_layers_are_renamed_in_place():

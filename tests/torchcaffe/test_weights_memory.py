@@ -62,6 +62,6 @@ def test_an_array_in_somebodys_hands_stays_live_when_weights_are_loaded(file):
 @pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 17])
 def test_pieces_join_without_a_seam(monkeypatch, count):
     monkeypatch.setattr(mapped, "PIECE", 8)
-    source, target = np.arange(count, dtype=np.float32), np.zeros((1, count), np.float32)
+    source, target = np.arange(1, count + 1, dtype=np.float32), np.zeros((1, count), np.float32)
     mapped.move_out(source, target)
     np.testing.assert_array_equal(target[0], source)
