@@ -9,12 +9,17 @@ from fcnkit.stages import Stage
 FAMILY = ["shapes_fcn32s", "shapes_fcn16s", "shapes_fcn8s"]
 
 
-def write_family(folder, classes=3, width=1 / 32):
-    """Write a folder of prototxts for each network of `FAMILY` into `folder`; returns that."""
+def write_family(folder, classes=3, width=1 / 32, snapshot=100):
+    """Write a folder of prototxts for each network of `FAMILY` into `folder`; returns that.
+
+    snapshot: steps from one snapshot to the next.
+    """
     for name in FAMILY:
         os.makedirs(os.path.join(folder, name), exist_ok=True)
         spec = importlib.import_module(f"fcnkit.prototxt.{name}.spec")
         for file, message in spec.files(classes=classes, width=width).items():
+            if file == "solver.prototxt":
+                message.snapshot = snapshot
             write_text(os.path.join(folder, name, file), message)
     return str(folder)
 

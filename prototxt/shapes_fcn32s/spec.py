@@ -14,6 +14,6 @@ def files(classes=6, channels=3, learned=False, width=1 / 8):
         "shapes_fcn32s",
         deploy(classes, channels, learned, width),
         base_lr=1e-9,
-        max_iter=800,
+        max_iter=250,
         channels=channels,
     )
