@@ -57,7 +57,7 @@ def prepare_coco(
             counts[split] = len(chosen)
             for file in chosen:
                 stem, suffix = os.path.splitext(file)
-                wanted.setdefault(file, []).append(pairs.image(stem, suffix))
+                wanted.setdefault(file, []).append(pairs.image(stem, suffix, file))
         log(f"Copying data into {os.fspath(out)}")
         _extract_from_all(images, wanted, progress)
         write_class_names(folder, voc_class_names())

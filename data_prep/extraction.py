@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from caffeformat import FormatError, InputError
+from fcnkit.images import open_image
 from fcnkit.palette import voc_palette
 
 from .archives import members
@@ -117,7 +118,7 @@ def pair_actions(archive, folder, splits, image, label, read):
             labels.setdefault(file, []).append(pairs.label(id_, reader))
             file = image.replace("<id>", id_)
             suffix = os.path.splitext(file)[1]
-            images.setdefault(file, []).append(pairs.image(id_, suffix))
+            images.setdefault(file, []).append(pairs.image(id_, suffix, f"{archive}: {file}"))
     return images, labels
 
 
@@ -129,10 +130,14 @@ class Pairs:
         for kind in ("images", "labels"):
             os.makedirs(os.path.join(self.folder, kind))
 
-    def image(self, id_, suffix):
-        """An action that keeps an image file as it is."""
+    def image(self, id_, suffix, name):
+        """An action that keeps an image file, called `name` in errors, as it is.
+
+        What is no image by its header, or claims an absurd size, is refused.
+        """
 
         def write(data):
+            open_image(data, name).close()
             with open(os.path.join(self.folder, "images", id_ + suffix), "xb") as file:
                 file.write(data)
 
