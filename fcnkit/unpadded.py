@@ -76,7 +76,7 @@ def _image(net):
 def _check_layers(net, fields):
     """Only layers that compute each place from what lies around it may come before the scores."""
     for layer in net.layer:
-        if not any(bottom in fields for bottom in layer.bottom):
+        if not layer.top or not any(bottom in fields for bottom in layer.bottom):
             continue
         within = layer.lrn_param.norm_region == pb.LRNParameter.WITHIN_CHANNEL
         if layer.type in _WHOLE_MAP or (layer.type == "LRN" and within):
@@ -130,7 +130,7 @@ def _shifts(net, fields, frames):
     """The shifts of blobs, as far as the first join of branches that lie between strides."""
     shifts = {}
     for number, layer in enumerate(net.layer):
-        if layer.top[0] not in fields:
+        if not layer.top or layer.top[0] not in fields:
             continue
         shift = (0, 0)
         if _is_join(layer, fields):
@@ -221,16 +221,14 @@ def _crop_together(made, join, shifts, fields):
     }
     last = tuple(map(max, zip(*centers.values())))
     tall = max(centers, key=lambda bottom: centers[bottom])
-    replaced = {tall: tall}
+    replaced = {bottom: bottom for bottom in join.bottom}
     if centers[tall] != last:
         # As of kernels 3x1 and 1x3 side by side: one has the height that all have, one the width.
         wide = max(centers, key=lambda bottom: centers[bottom][1])
         replaced[tall] = _crop(made, tall, wide, offsets[tall], axis=3)
     for bottom, center in centers.items():
-        if bottom not in replaced:
-            whole = center == last
-            reference = replaced[tall]
-            replaced[bottom] = bottom if whole else _crop(made, bottom, reference, offsets[bottom])
+        if bottom != tall and center != last:
+            replaced[bottom] = _crop(made, bottom, replaced[tall], offsets[bottom])
     bottoms = [replaced[bottom] for bottom in join.bottom]
     del join.bottom[:]
     join.bottom.extend(bottoms)
@@ -254,7 +252,7 @@ def _set_size(made, source, shape, net, fields):
     ends = [
         layer.bottom[0]
         for layer in net.layer
-        if layer.bottom and layer.bottom[0] in fields and layer.top[0] not in fields
+        if layer.bottom and layer.bottom[0] in fields and layer.top and layer.top[0] not in fields
     ] or [net.layer[-1].top[0]]
     own, first = infer_shapes(net), geometry.receptive_fields(made)[ends[0]]
     grids = zip(own[ends[0]][2:], _pair(first.center), _pair(first.stride))

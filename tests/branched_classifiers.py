@@ -89,7 +89,9 @@ class _Builder:
     def branch(self, stride, even, pad):
         """Two channels of a kernel, of two behind one another, or of a pooling; e + 2 p pixels."""
         random, kernel = self.random, even + 2 * pad
-        kind = random.choice(["one", "two", "flat", "dilated", "pooling"])
+        kinds = ["one", "two", "flat", "dilated", "pooling"]
+        # Strides and rounding: where branches differ in size on some images.
+        kind = random.choice(kinds + ["pooling"] * 3 if stride > 1 else kinds)
         # What a pooling without a centre sees moves when convolutions beside it are dilated.
         if kind == "pooling" and even != 2 and pad < kernel:
             window = {"kernel_size": kernel, "stride": stride, "pad": pad}

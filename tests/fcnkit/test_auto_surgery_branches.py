@@ -7,8 +7,11 @@ from branched_classifiers import branched_classifier
 
 
 def check(caffe, seed):
+    """Measure one FCN; returns how many of its crops stand before joins of branches."""
     random = np.random.RandomState(seed)
-    check_alignment(caffe, random_choice_of_stride(random, branched_classifier(random)))
+    fcn = random_choice_of_stride(random, branched_classifier(random))
+    check_alignment(caffe, fcn)
+    return sum(layer.name.endswith("_crop") for layer in fcn.net.layer)
 
 
 @pytest.mark.parametrize("seed", range(15))
@@ -19,5 +22,6 @@ def test_a_ramp_and_an_impulse_stay_in_place(seed):
 @pytest.mark.full
 @pytest.mark.parametrize("first", range(15, 135, 20))
 def test_a_ramp_and_an_impulse_stay_in_place_for_many_more(first):
-    for seed in range(first, first + 20):
-        check(pytest.importorskip("torchcaffe"), seed)
+    caffe = pytest.importorskip("torchcaffe")
+    # Some of them have branches that would not fit.
+    assert sum(check(caffe, seed) for seed in range(first, first + 20)) > 0

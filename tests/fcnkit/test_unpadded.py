@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from branched_classifiers import branched_classifier
 
 from caffeformat import (
     InputError,
@@ -138,9 +139,8 @@ def assert_close(found, expected):
     assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max()
 
 
-@pytest.mark.parametrize("name", NETS)
-def test_values_are_the_classifiers_own_where_no_padding_is_in_sight(name):
-    net = NETS[name]()
+def check_values(net):
+    """Without padding, values have to be those of the classifier itself in the same places."""
     weights = weights_of(net)
     dense, bare = convolutionalize(net), convolutionalize(without_padding(net))
     field = geometry.receptive_fields(bare)["fc"]
@@ -149,8 +149,13 @@ def test_values_are_the_classifiers_own_where_no_padding_is_in_sight(name):
     # The padded net looks from where its grid falls onto the other's.
     shifts = [int(a - b) for a, b in zip(pair(field.center), pair(own.center))]
     begins, firsts = zip(*((shift % stride, shift // stride) for shift in shifts))
-    side = max(field.size) + 2 * stride
-    image = np.random.RandomState(1).standard_normal((1, 2, side, side)).astype(np.float32)
+    # A size at which its branches fit, as they do at its own, for some places of the other net.
+    _, channels, size, _ = net.layer[0].input_param.shape[0].dim
+    sizes = pair(bare.layer[0].input_param.shape[0].dim[2:])
+    periods = max(-(-(a - size) // stride) for a in sizes) + 2
+    height, width = (begin + size + max(periods, 0) * stride for begin in begins)
+    random = np.random.RandomState(1)
+    image = random.standard_normal((1, channels, height, width)).astype(np.float32)
     found = scores(bare, weights, image)
     expected = scores(dense, weights, image[:, :, begins[0] :, begins[1] :])
     height, width = found.shape[2:]
@@ -159,6 +164,23 @@ def test_values_are_the_classifiers_own_where_no_padding_is_in_sight(name):
     # What begins before the padded net's image has its padding in sight.
     top, left = (min(begin, 1) for begin in begins)
     assert_close(found[:, :, top:, left:], expected[:, :, top:, left:])
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_values_are_the_classifiers_own_where_no_padding_is_in_sight(name):
+    check_values(NETS[name]())
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_so_they_are_for_random_classifiers(seed):
+    check_values(branched_classifier(np.random.RandomState(seed)))
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("first", range(10, 130, 20))
+def test_so_they_are_for_many_more(first):
+    for seed in range(first, first + 20):
+        check_values(branched_classifier(np.random.RandomState(seed)))
 
 
 @pytest.mark.parametrize("name", NETS)
@@ -199,6 +221,12 @@ def test_the_fully_connected_part_reads_as_large_a_grid_as_before():
     assert infer_shapes(made)["sum3"][2:] == infer_shapes(net)["sum3"][2:] == (16, 16)
     # 15 strides of 4 more than one place sees: kernels 7, 3, 3, 3 at strides 1, 2, 4, 4.
     assert list(made.layer[0].input_param.shape[0].dim[2:]) == [15 * 4 + 27] * 2
+
+
+def test_layers_without_tops_stay():
+    net = residual(False)
+    net.layer.add(name="quiet", type="Silence", bottom=["down1"])
+    assert without_padding(net).layer[-1] == net.layer[-1]
 
 
 def test_branches_are_cropped_to_the_one_that_sees_most():
