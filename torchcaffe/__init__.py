@@ -7,15 +7,14 @@ from caffeformat import NetSpec, params, pb, to_proto
 from . import coord_map, draw, io, layers, log, net_spec
 from .blob import Blob
 from .classifier import Classifier
+from .data_parallel import NCCL, has_nccl
 from .detector import Detector
 from .device import set_device, set_mode_cpu, set_mode_gpu, set_random_seed
 from .layers import layer_type_list
 from .log import init_log
 from .net import Net
 from .process import (
-    NCCL,
     Timer,
-    has_nccl,
     set_multiprocess,
     set_solver_count,
     set_solver_rank,

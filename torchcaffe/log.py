@@ -13,6 +13,8 @@ import types
 
 from caffeformat import InputError
 
+from .process import solver_rank
+
 logger = logging.getLogger("torchcaffe")
 logger.addHandler(logging.NullHandler())
 
@@ -20,8 +22,12 @@ _LETTERS = {logging.WARNING: "W", logging.ERROR: "E", logging.CRITICAL: "F"}
 
 
 def info(place, message):
-    """Log `message` as Caffe does at `place` of its source, such as `solver.cpp:243`."""
-    logger.info(message, extra={"caffe_place": place})
+    """Log `message` as Caffe does at `place` of its source, such as `solver.cpp:243`.
+
+    Of several solvers the root alone speaks.
+    """
+    if solver_rank() == 0:
+        logger.info(message, extra={"caffe_place": place})
 
 
 class GlogFormatter(logging.Formatter):

@@ -1,6 +1,6 @@
 """What pycaffe asks of the process: a timer, and how many solvers share the work.
 
-A solver of this engine works alone in its process; what would need several says so.
+Solvers that share it are each alone in a process of their own; `data_parallel` joins them.
 """
 
 import time
@@ -33,48 +33,34 @@ def _finish():
     device.synchronize(device.current())
 
 
+_count, _rank = 1, 0
+
+
 def solver_count():
-    """How many solvers share the work: one."""
-    return 1
+    """How many solvers share the work."""
+    return _count
 
 
 def solver_rank():
-    """Which of the solvers this one is: 0."""
-    return 0
-
-
-def has_nccl():
-    """Whether NCCL joins the solvers of several GPUs: it does not."""
-    return False
+    """Which of the solvers this process's is, from 0, the root: it tests, logs and snapshots."""
+    return _rank
 
 
 def set_solver_count(count):
-    """Takes 1; several solvers are an `InputError`."""
-    if count != 1:
-        raise _alone(f"set_solver_count({count})")
+    """Say how many solvers share the work, before nets are built: Data layers deal out by it."""
+    global _count
+    if count < 1:
+        raise InputError(f"there are {count} solvers; expected 1 or more.")
+    _count = int(count)
 
 
 def set_solver_rank(rank):
-    """Takes 0; ranks of other solvers are an `InputError`."""
-    if rank != 0:
-        raise _alone(f"set_solver_rank({rank})")
+    """Say which of the solvers this process's is, before nets are built."""
+    global _rank
+    if rank < 0:
+        raise InputError(f"this solver's rank is {rank}; expected 0 or more.")
+    _rank = int(rank)
 
 
 def set_multiprocess(multiprocess):
-    """Takes False; several processes are an `InputError`."""
-    if multiprocess:
-        raise _alone("set_multiprocess(True)")
-
-
-class NCCL:
-    """Refused: it joins the solvers of several GPUs."""
-
-    def __init__(self, solver, uid):
-        raise _alone("NCCL")
-
-
-def _alone(what):
-    return InputError(
-        f"{what}: training on several GPUs by pycaffe's NCCL is not part of this engine; a solver "
-        "works alone. For a larger batch on one GPU set iter_size."
-    )
+    """Takes what pycaffe's takes: solvers that share the work always have a process each here."""

@@ -6,9 +6,13 @@ imported when `allow_python_modules` lists it, or a package it is in.
 
 import importlib
 
+from caffeformat import pb
+
+from . import log
 from .alias import lend_name
 from .blob import Blob
 from .layers.base import ManualLayer, register
+from .process import solver_count
 
 # Berkeley's data layers by the names that public networks call them by; fcnkit installs them.
 _allowed = {"voc_layers", "pascalcontext_layers", "nyud_layers", "siftflow_layers"}
@@ -68,6 +72,11 @@ class PythonLayer(ManualLayer):
     def setup(self, shapes):
         p = self.proto.python_param
         layer = self._layer_class(p.module, p.layer)()
+        if self.phase == pb.TRAIN and not self.proto.bottom and solver_count() > 1:
+            log.logger.warning(
+                f'layer "{self.name}" ({p.module}.{p.layer}): every solver trains on the same data '
+                "unless the layer goes by caffe.solver_rank()."
+            )
         self.blobs = BlobVec(self.device)
         layer.param_str, layer.phase = p.param_str, self.phase
         layer.name, layer.type, layer.blobs = self.name, self.type, self.blobs

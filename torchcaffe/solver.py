@@ -20,6 +20,7 @@ from .debug_info import DebugInfo, refuse_nan
 from .device import set_random_seed
 from .net import Net
 from .optimizer import Optimizer
+from .process import solver_rank
 from .signals import NONE, SNAPSHOT, STOP
 from .snapshot import require_writable, restore_snapshot, write_snapshot
 from .update_rules import find_rule, rule_names
@@ -30,7 +31,11 @@ class Solver:
 
     Attributes as in pycaffe: `net`, `test_nets`, `iter` (steps taken), `param` (SolverParameter).
     Beyond it: `requested_action`, a function that is called after every step and test pass and
-    says what is wanted of the run (`signals.STOP`, `SNAPSHOT` or `NONE`).
+    says what is wanted of the run (`signals.STOP`, `SNAPSHOT` or `NONE`); `agree_to_stop`, which is
+    told before every step whether this solver would stop, and says whether it does.
+
+    Of several solvers that share the work (`data_parallel`) only the root tests, displays and
+    snapshots.
     """
 
     type = None  # a subclass is of one type; this class takes it from the prototxt
@@ -55,20 +60,22 @@ class Solver:
             )
         if self.param.iter_size < 1:
             raise InputError(f"iter_size must be 1 or more, found {self.param.iter_size}.")
-        if self.param.random_seed >= 0:
-            set_random_seed(self.param.random_seed)
+        self._is_root = solver_rank() == 0
+        if self.param.random_seed >= 0 or not self._is_root:
+            set_random_seed(max(0, self.param.random_seed) + solver_rank())
         learning_rate(self.param, 0)  # refuses a policy that lacks a field, before anything is run
         if self.param.snapshot:
             require_writable(self.param.snapshot_prefix)
         self.iter = 0
         self.net = self._train_net()
-        self.test_nets = self._make_test_nets()
+        self.test_nets = self._make_test_nets() if self._is_root else []
         self.optimizer = Optimizer(self.param, rule(self.param), self.net.learnable_params)
         self._debug = DebugInfo(self.net, active=False) if self.param.debug_info else None
         if self._debug:
             for net in self.test_nets:
                 DebugInfo(net)
         self.requested_action = lambda: NONE
+        self.agree_to_stop = lambda stop: stop
         self._callbacks, self._stopped = [], False
         self._losses = collections.deque(maxlen=max(1, self.param.average_loss))
 
@@ -144,7 +151,12 @@ class Solver:
         return sum(float(loss) for loss in self._losses) / max(1, len(self._losses))
 
     def add_callback(self, on_start, on_gradients_ready=None):
-        """Call `on_start()` before each step and `on_gradients_ready()` before each update."""
+        """Call `on_start()` before each step and `on_gradients_ready()` before each update.
+
+        An object that has methods of these names may be given instead, as in pycaffe.
+        """
+        if hasattr(on_start, "on_gradients_ready"):
+            on_start, on_gradients_ready = on_start.on_start, on_start.on_gradients_ready
         self._callbacks.append((on_start, on_gradients_ready))
 
     def solve(self, resume_file=None):
@@ -154,6 +166,8 @@ class Solver:
         if resume_file:
             self.restore(resume_file)
         self.step(self.param.max_iter - self.iter)
+        if not self._is_root:
+            return
         p = self.param
         if p.snapshot_after_train and not (p.snapshot and self.iter % p.snapshot == 0):
             self.snapshot()
@@ -176,15 +190,16 @@ class Solver:
         self._stopped = False
         speed = log.Speed(self.iter)
         for _ in range(iterations):
-            self.net.clear_param_diffs()
             due = p.test_interval and self.iter % p.test_interval == 0
-            if due and (self.iter or p.test_initialization):
+            if due and not self._stopped and (self.iter or p.test_initialization):
                 self.test_all()
+            self._stopped = self.agree_to_stop(self._stopped)
             if self._stopped:
                 break
+            self.net.clear_param_diffs()
             for on_start, _ in self._callbacks:
                 on_start()
-            display = bool(p.display) and self.iter % p.display == 0
+            display = self._is_root and bool(p.display) and self.iter % p.display == 0
             if self._debug:
                 self._debug.active = display
             self._losses.append(self._sum_gradients())
@@ -196,11 +211,10 @@ class Solver:
             self.apply_update()
             self.iter += 1
             request = self.requested_action()
-            if request == SNAPSHOT or (p.snapshot and self.iter % p.snapshot == 0):
+            due = p.snapshot and self.iter % p.snapshot == 0
+            if self._is_root and (request == SNAPSHOT or due):
                 self.snapshot()
-            if request == STOP:
-                self._stopped = True
-                break
+            self._stopped = request == STOP
 
     def _sum_gradients(self):
         loss = 0

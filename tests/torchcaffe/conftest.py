@@ -37,6 +37,7 @@ IN_BOTH_MODES = {
 SLOW = {
     "test_a_net_that_memory_cannot_hold_is_refused_before_it_is_made",
     "test_losses_are_those_of_caffe",
+    "test_run_restored_from_a_solver_state_goes_on_as_in_caffe",
     "test_scores_are_those_of_caffe",
     "test_stochastic_pooling_draws_by_the_values_while_training",
 }

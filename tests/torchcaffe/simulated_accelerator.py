@@ -5,8 +5,8 @@ has no `.numpy()`, memory is shared with nothing on the host, and an operation o
 places raises, even where CUDA would take a single number from the host. Autograd runs it as it runs
 every accelerator, in a thread of the device's own. It says nothing about CUDA's kernels.
 
-PyTorch counts the devices at the first backward pass of a process, so a test module imports this
-one at its top. Where there is a CUDA device that one is tested, and nothing is registered.
+PyTorch counts the devices at the first backward pass of a process, so conftest.py imports this
+module. Where there is a CUDA device that one is tested, and nothing is registered.
 """
 
 import torch

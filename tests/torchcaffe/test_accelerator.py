@@ -16,6 +16,7 @@ from torchcaffe import device, log
 from torchcaffe.export import to_module
 from torchcaffe.layers.activations import Dropout
 from torchcaffe.solver import Solver
+from torchcaffe.update_rules import rule_names
 
 NET = """
 name: "tiny"
@@ -92,11 +93,13 @@ def test_nets_live_where_they_were_built(gpu_mode, tmp_path):
         on_host.share_with(on_device)
 
 
-@pytest.mark.parametrize("rule", ["SGD", "AdaDelta"])
-@pytest.mark.parametrize("form", ["BINARYPROTO", "HDF5"])
-@pytest.mark.parametrize("begun_on", ["host", "device"])
+@pytest.mark.parametrize("rule", rule_names())
+@pytest.mark.parametrize(("begun_on", "form"), [("host", "BINARYPROTO"), ("device", "HDF5")])
 def test_a_run_goes_on_from_a_snapshot_on_the_other_side(begun_on, rule, form, tmp_path, gpu_mode):
-    fields = f'type: "{rule}" snapshot_format: {form} snapshot_prefix: "{tmp_path}/run"'
+    fields = (
+        f'type: "{rule}" snapshot_format: {form} snapshot_prefix: "{tmp_path}/run" iter_size: 2 '
+        "clip_gradients: 1 weight_decay: 0.01"
+    )
     modes = [torchcaffe.set_mode_cpu, torchcaffe.set_mode_gpu]
     begin, go_on = modes if begun_on == "host" else modes[::-1]
     begin()

@@ -2,12 +2,10 @@
 
 import re
 import signal
-import subprocess
-import sys
-import threading
 
 import numpy as np
 import pytest
+from training_process import Training
 
 from caffeformat import LmdbWriter, Weights, read_caffemodel, read_solver_state, write_caffemodel
 from torchcaffe.__main__ import main
@@ -238,30 +236,6 @@ def test_weights_of_another_net_are_refused_with_both_shapes(folder, capfd):
         assert 'layer "ip"' in error
         assert "(3, 3)" in error
         assert "(7, 3)" in error
-
-
-class Training:
-    """A `torchcaffe train` in a process of its own, killed after a minute at the latest."""
-
-    def __init__(self, folder, *flags):
-        command = [sys.executable, "-m", "torchcaffe", "train", "-solver=solver.prototxt", *flags]
-        self.process = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
-        self.killer = threading.Timer(60, self.process.kill)
-        self.killer.start()
-        self.lines = []
-
-    def wait_for(self, text):
-        for line in self.process.stderr:
-            self.lines.append(line)
-            if text in line:
-                return line
-        raise AssertionError(f"no {text!r} in:\n{''.join(self.lines[-20:])}")
-
-    def end(self):
-        self.lines += self.process.stderr.readlines()
-        status = self.process.wait()
-        self.killer.cancel()
-        return status
 
 
 def test_sighup_snapshots_and_sigint_stops_with_a_snapshot(folder):

@@ -117,19 +117,12 @@ def test_timer_measures_milliseconds():
         timer.stop()
 
 
-def test_one_solver_a_process():
-    assert (caffe.solver_count(), caffe.solver_rank(), caffe.has_nccl()) == (1, 0, False)
-    caffe.set_solver_count(1)
-    caffe.set_solver_rank(0)
-    caffe.set_multiprocess(False)
-    for refused in (
-        lambda: caffe.set_solver_count(2),
-        lambda: caffe.set_solver_rank(1),
-        lambda: caffe.set_multiprocess(True),
-        lambda: caffe.NCCL(None, "uid"),
-    ):
-        with pytest.raises(InputError, match="iter_size"):
-            refused()
+def test_a_solver_is_alone_unless_told_otherwise():
+    assert (caffe.solver_count(), caffe.solver_rank(), caffe.has_nccl()) == (1, 0, True)
+    with pytest.raises(InputError, match="0 solvers; expected 1 or more"):
+        caffe.set_solver_count(0)
+    with pytest.raises(InputError, match="rank is -1; expected 0 or more"):
+        caffe.set_solver_rank(-1)
 
 
 def test_log_is_a_function_and_a_module():

@@ -70,9 +70,7 @@ def run_command(name, argv):
         if flags.help or flags.h:
             print(_help(name, module))
             return 0
-        if flags.log_dir:
-            handlers.append(log.attach(os.path.join(flags.log_dir, f"torchcaffe.{name}.log")))
-        log.logger.setLevel(_LEVELS[min(max(flags.minloglevel, 0), 3)])
+        handlers += follow_log_flags(name, flags)
         return module.run(flags, arguments) or 0
     except (InputError, OSError) as error:
         log.logger.critical("%s", error)
@@ -83,6 +81,15 @@ def run_command(name, argv):
     finally:
         for handler in handlers:
             log.detach(handler)
+
+
+def follow_log_flags(name, flags):
+    """Log as `-log_dir` and `-minloglevel` of command `name` say; returns the handlers added."""
+    handlers = []
+    if flags.log_dir:
+        handlers.append(log.attach(os.path.join(flags.log_dir, f"torchcaffe.{name}.log")))
+    log.logger.setLevel(_LEVELS[min(max(flags.minloglevel, 0), 3)])
+    return handlers
 
 
 def expect_arguments(arguments, usage, fewest, most=None):

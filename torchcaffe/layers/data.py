@@ -7,6 +7,7 @@ from caffeformat import InputError, datum_to_array, encoded_datum, open_database
 
 from ..data_transform import DataTransform
 from ..prefetch import Prefetcher
+from ..process import solver_count, solver_rank
 from .base import Layer, register
 
 
@@ -24,10 +25,18 @@ class BatchLayer(Layer):
     def __init__(self, proto, phase):
         super().__init__(proto, phase)
         self._prefetcher = None
+        # With several solvers each trains on an entry of its own in every round; the root tests.
+        self._rank, self._solvers = solver_rank(), solver_count()
+        if phase != pb.TRAIN:
+            self._rank, self._solvers = 0, 1
 
     def make_random(self):
         """A numpy Generator that `set_random_seed` decides."""
         return np.random.default_rng(int(torch.randint(2**62, ())))
+
+    def own_turn(self, take):
+        """What `take()` returns for this solver, where every solver takes one in turn."""
+        return [take() for _ in range(self._solvers)][self._rank]
 
     def next_batch(self):
         """The next batch, an array for each top."""
@@ -108,7 +117,7 @@ class Data(BatchLayer):
     def next_batch(self):
         images, labels = [], np.empty(self.batch_size, np.float32)
         for index in range(self.batch_size):
-            key, value = next(self.entries)
+            key, value = self.own_turn(self.entries.__next__)
             image, labels[index] = self._decode(key, value)
             images.append(self.transform(image))
             if images[-1].shape != images[0].shape:

@@ -64,7 +64,7 @@ class HDF5Data(BatchLayer):
         return [array[row] for array in self.arrays]
 
     def next_batch(self):
-        batch = [self._next_row() for _ in range(self.batch_size)]
+        batch = [self.own_turn(self._next_row) for _ in range(self.batch_size)]
         try:
             return [np.stack(arrays) for arrays in zip(*batch)]
         except ValueError as error:

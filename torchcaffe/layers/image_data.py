@@ -70,7 +70,7 @@ class ImageData(BatchLayer):
     def next_batch(self):
         images, labels = [], np.empty(self.batch_size, np.float32)
         for index in range(self.batch_size):
-            path, labels[index] = self._next_entry()
+            path, labels[index] = self.own_turn(self._next_entry)
             images.append(self.transform(self._load(path)))
             if images[-1].shape != images[0].shape:
                 raise self.error(

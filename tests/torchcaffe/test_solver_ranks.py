@@ -1,0 +1,121 @@
+"""What a process does as one solver of several: its part of the data, its seed, its silence."""
+
+import h5py
+import numpy as np
+import pytest
+
+import torchcaffe as caffe
+from caffeformat import LmdbWriter, array_to_datum, parse_text, pb
+from torchcaffe import process
+from torchcaffe.solver import Solver
+
+SOLVER = """
+base_lr: 0.1 lr_policy: "fixed" random_seed: 5 test_iter: 1 test_interval: 1 snapshot: 1 display: 1
+net_param {
+  layer { name: "x" type: "DummyData" top: "x" dummy_data_param {
+    shape { dim: 2 dim: 3 } data_filler { type: "constant" value: 1 } } }
+  layer { name: "ip" type: "InnerProduct" bottom: "x" top: "ip" inner_product_param {
+    num_output: 2 weight_filler { type: "xavier" } } }
+  layer { name: "loss" type: "Reduction" bottom: "ip" top: "loss" loss_weight: 1 }
+}
+"""
+
+
+@pytest.fixture
+def as_rank(monkeypatch):
+    """Makes this process that of a solver of several."""
+    monkeypatch.setattr(process, "_count", 1)
+    monkeypatch.setattr(process, "_rank", 0)
+
+    def become(rank, count):
+        caffe.set_solver_count(count)
+        caffe.set_solver_rank(rank)
+
+    return become
+
+
+def make_solver(tmp_path):
+    param = parse_text(SOLVER, pb.SolverParameter)
+    param.snapshot_prefix = str(tmp_path / "run")
+    return Solver(param=param)
+
+
+def labels(source, phase, rounds=3):
+    text = f'layer {{ name: "in" top: "data" top: "label" {source} }}'
+    net = caffe.Net(net_param=parse_text(text, pb.NetParameter), phase=phase)
+    seen = []
+    for _ in range(rounds):
+        net.forward()
+        seen += net.blobs["label"].data.astype(int).tolist()
+    return seen
+
+
+@pytest.fixture(params=["Data", "HDF5Data", "ImageData"])
+def source(request, tmp_path):
+    """The prototxt of a layer whose five entries have the labels 0 to 4, two a batch."""
+    images = np.zeros((5, 3, 2, 2), np.uint8)
+    if request.param == "Data":
+        with LmdbWriter(tmp_path / "db") as writer:
+            for index, image in enumerate(images):
+                writer.put(b"%d" % index, array_to_datum(image, index).SerializeToString())
+        fields = f'data_param {{ source: "{tmp_path}/db" backend: LMDB batch_size: 2 }}'
+    elif request.param == "HDF5Data":
+        with h5py.File(tmp_path / "a.h5", "w") as file:
+            file["data"], file["label"] = images.astype(np.float32), np.arange(5.0)
+        (tmp_path / "list").write_text(f"{tmp_path}/a.h5\n")
+        fields = f'hdf5_data_param {{ source: "{tmp_path}/list" batch_size: 2 }}'
+    else:
+        from PIL import Image
+
+        Image.fromarray(images[0].transpose(1, 2, 0)).save(tmp_path / "a.png")
+        lines = "".join(f"{tmp_path}/a.png {index}\n" for index in range(5))
+        (tmp_path / "list").write_text(lines)
+        fields = f'image_data_param {{ source: "{tmp_path}/list" batch_size: 2 }}'
+    return f'type: "{request.param}" {fields}'
+
+
+def test_solvers_take_entries_in_turn_and_tests_see_all(source, as_rank):
+    as_rank(0, 2)
+    assert labels(source, caffe.TRAIN) == [0, 2, 4, 1, 3, 0]
+    as_rank(1, 2)
+    assert labels(source, caffe.TRAIN) == [1, 3, 0, 2, 4, 1]
+    assert labels(source, caffe.TEST) == [0, 1, 2, 3, 4, 0]
+    as_rank(0, 1)
+    assert labels(source, caffe.TRAIN) == [0, 1, 2, 3, 4, 0]
+
+
+def test_only_the_root_tests_and_snapshots(as_rank, tmp_path, caplog):
+    as_rank(1, 2)
+    solver = make_solver(tmp_path)
+    assert solver.test_nets == []
+    with caplog.at_level("INFO", "torchcaffe"):
+        solver.step(2)
+    assert not caplog.records
+    assert not list(tmp_path.iterdir())
+
+
+def test_every_solver_has_random_numbers_of_its_own(as_rank, tmp_path):
+    drawn = []
+    for rank in (0, 1):
+        as_rank(rank, 2)
+        drawn.append(make_solver(tmp_path).net.params["ip"][0].data.copy())
+    assert (drawn[0] != drawn[1]).any()
+
+
+def test_a_solver_joined_with_nobody_trains_as_if_alone(tmp_path):
+    weights = []
+    for joined in (False, True):
+        solver = make_solver(tmp_path)
+        if joined:
+            nccl = caffe.NCCL(solver, caffe.NCCL.new_uid())
+            nccl.bcast()
+            solver.add_callback(nccl)
+            solver.agree_to_stop = nccl.agree
+        held = solver.net.params["ip"][0].diff
+        solver.step(2)
+        if joined:
+            assert nccl.agree(True) and not nccl.agree(False)
+            nccl.close()
+        assert held.any()
+        weights.append(solver.net.params["ip"][0].data.copy())
+    np.testing.assert_array_equal(*weights)
