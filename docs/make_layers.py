@@ -3,147 +3,182 @@
 
     docs/make_layers.py [--check]
 
-A field counts as read where the code of its layer names it: the classes that a layer is made of,
-the rule for its shape, the reading of windows. What is not read must stand in `WITHOUT_EFFECT`
-with the reason, so that no field is forgotten; `--check` ends with 1 where docs/layers.md is not
-what this program would write.
+A field has an effect unless `REFUSED` or `WITHOUT_EFFECT` gives the reason why not. That this is so
+is not taken from the code: `tests/torchcaffe/test_field_effects.py` has for each of the other
+fields a net or a training in which it shows. `--check` ends with 1 where docs/layers.md is not what
+this program would write.
 """
 
-import ast
 import csv
-import inspect
 import sys
-import textwrap
 from pathlib import Path
 
 import caffeformat
-from caffeformat import shape_rules, windows
+from caffeformat import pb
 from caffeformat.forks import layer_forks
 from caffeformat.net_spec import param_name_dict
-from torchcaffe.layers.base import _TYPES
+from torchcaffe.layers import layer_type_list
 
 PAGE = Path(__file__).with_name("layers.md")
 _SCHEMA = Path(caffeformat.__file__).with_name("schema_fields.csv")
-_UPGRADED = "moved into transform_param when the file is read"
+# What layers, nets and solvers have in common
+SHARED = (
+    "NetParameter",
+    "LayerParameter",
+    "ParamSpec",
+    "NetState",
+    "NetStateRule",
+    "BlobShape",
+    "FillerParameter",
+    "TransformationParameter",
+    "LossParameter",
+    "SolverParameter",
+)
 _CHOICE = "none: chooses among Caffe's implementations, which compute the same"
 _IM2COL = "none, as in Caffe: Im2col has no parameters"
+_TRANSFORMED = "none here, as in Caffe, but in V1's form: transform_param has it"
 
-# (message, field) -> its state, where a layer's own code does not read the field
+# (message, field) -> why a file that sets it is refused
+REFUSED = {
+    ("RecurrentParameter", "debug_info"): "the net inside a recurrent layer does not exist here",
+    ("SolverParameter", "snapshot_diff"): "snapshots hold no gradients",
+    ("LayerParameter", "blobs"): "weights are read from caffemodels",
+}
+# (message, field) -> its state, where it cannot show in any number
 WITHOUT_EFFECT = {
+    ("BNParameter", "engine"): _CHOICE,
     ("ConvolutionParameter", "force_nd_im2col"): _CHOICE,
     ("DataParameter", "force_encoded_color"): "none, as in Caffe: transform_param has force_color",
+    ("DataParameter", "prefetch"): "how many batches are made ahead; they are the same",
     ("EltwiseParameter", "stable_prod_grad"): "none: the gradient is exact either way",
-    ("PythonParameter", "share_in_parallel"): "none: a solver works alone",
+    ("PythonParameter", "share_in_parallel"): "none, as in Caffe of 2018",
+    ("SolverParameter", "device_id"): "of `torchcaffe train` alone, as in Caffe",
+    ("SolverParameter", "layer_wise_reduce"): "none: when gradients meet does not change them",
+    ("SolverParameter", "solver_mode"): "of `torchcaffe train` alone, as in Caffe",
+    ("WindowDataParameter", "cache_images"): "images are kept in memory; they are the same",
     **{
-        (message, field): _UPGRADED
+        (message, field): _TRANSFORMED
         for message in ("DataParameter", "ImageDataParameter", "WindowDataParameter")
         for field in ("scale", "mean_file", "crop_size", "mirror")
+        if (message, field) != ("WindowDataParameter", "scale")
     },
 }
 _IM2COL_UNUSED = ("num_output", "bias_term", "group", "weight_filler", "bias_filler")
-_WINDOWED = ("Convolution", "Deconvolution", "Im2col", "Pooling")
-_WINDOW_FIELDS = {f"{name}_{axis}" for name in ("pad", "kernel", "stride") for axis in "hw"}
-# The older names of a field, which the rules of shapes read in the types' stead
-_OLD_NAMES = {("Concat", "concat_dim"), ("Slice", "slice_dim")}
 
 
-def named_in(thing):
-    """The attributes, keywords and words of strings in the source of a class or function."""
-    found = set()
-    for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(thing)))):
-        if isinstance(node, ast.Attribute):
-            found.add(node.attr)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            found.update(node.value.replace(",", " ").split())
+def state(layer_type, message, field):
+    """A field's state in words; "yes" where it has an effect."""
+    if layer_type == "Im2col" and field in _IM2COL_UNUSED:
+        return _IM2COL
+    if (message, field) in REFUSED:
+        return f"refused: {REFUSED[message, field]}"
+    if field == "engine":
+        return _CHOICE
+    return WITHOUT_EFFECT.get((message, field), "yes")
+
+
+def _fields():
+    """Message -> [(field, default)] of BVLC Caffe's schema; those of forks' layers besides."""
+    found = {}
+    with open(_SCHEMA, newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            message = row["message"].partition(".")[2]
+            found.setdefault(message, []).append((row["field"], row["default"]))
+    own = param_name_dict()
+    for layer_type in layer_type_list():
+        if layer_forks(layer_type):
+            descriptor = _own_message(own[layer_type])
+            found[descriptor.name] = [(field.name, _default(field)) for field in descriptor.fields]
     return found
 
 
-def read_fields(layer_type, cls):
-    """Names that the code of a layer type uses."""
-    found = set()
-    for base in cls.__mro__:
-        if base.__module__.startswith("torchcaffe"):
-            found |= named_in(base)
-    for rules in (shape_rules.RULES, shape_rules.SOURCES):
-        if layer_type in rules and inspect.isfunction(rules[layer_type]):
-            found |= named_in(rules[layer_type])
-    if layer_type in _WINDOWED:
-        found |= named_in(windows) | _WINDOW_FIELDS
-    return found | {field for name, field in _OLD_NAMES if name == layer_type}
+def _own_message(name):
+    return pb.LayerParameter.DESCRIPTOR.fields_by_name[f"{name}_param"].message_type
 
 
-def state(layer_type, message, field, read):
-    """A field's state in words; "" where it is forgotten."""
-    if layer_type == "Im2col" and field in _IM2COL_UNUSED:
-        return _IM2COL
-    if field == "engine":
-        return _CHOICE
-    if (message, field) in WITHOUT_EFFECT:
-        return WITHOUT_EFFECT[message, field]
-    return "read" if field in read else ""
+def _default(field):
+    """A field's default as the schema's table has it; empty where it states none."""
+    if not field.has_default_value:
+        return ""
+    if field.enum_type is not None:
+        return field.enum_type.values_by_number[field.default_value].name
+    return (
+        str(field.default_value).lower()
+        if field.type == field.TYPE_BOOL
+        else f"{field.default_value:g}"
+    )
 
 
 def table():
     """[(layer type, message or "", [(field, default, state)])] of all layer types."""
-    with open(_SCHEMA, newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    messages, fields = {}, {}
-    for row in rows:
-        if row["message"] == "caffe.LayerParameter" and row["type"] == "message":
-            messages[row["field"]] = row["of"]
-        fields.setdefault(row["message"], []).append((row["field"], row["default"]))
-    own = param_name_dict()
-    found = []
-    for layer_type, cls in sorted(_TYPES.items()):
-        message = messages.get(f"{own[layer_type]}_param", "") if layer_type in own else ""
-        read, short = read_fields(layer_type, cls), message.rpartition(".")[2]
-        found.append(
-            (
-                layer_type,
-                short,
-                [
-                    (field, default, state(layer_type, short, field, read))
-                    for field, default in fields.get(message, ())
-                ],
-            )
-        )
+    fields, own, found = _fields(), param_name_dict(), []
+    for layer_type in layer_type_list():
+        message = _own_message(own[layer_type]).name if layer_type in own else ""
+        found.append((layer_type, message, _states(layer_type, message, fields.get(message, ()))))
     return found
 
 
-def forgotten():
-    """`Type.field` of every field that has neither an effect nor a reason to have none."""
+def shared_table():
+    """[(message, [(field, default, state)])] of the messages that are not a layer type's own.
+
+    What a layer's parameters are called in LayerParameter is left out: `table` has what is in them.
+    """
+    fields = _fields()
     return [
-        f"{layer_type}.{field}"
-        for layer_type, _, fields in table()
-        for field, _, told in fields
-        if not told
+        (
+            message,
+            _states(
+                "",
+                message,
+                [
+                    (field, default)
+                    for field, default in fields[message]
+                    if message != "LayerParameter" or not field.endswith("_param")
+                ],
+            ),
+        )
+        for message in SHARED
     ]
+
+
+def _states(layer_type, message, fields):
+    return [(field, default, state(layer_type, message, field)) for field, default in fields]
 
 
 def page():
     """The text of docs/layers.md."""
     found = table()
-    forks = [name for name, message, _ in found if not message and layer_forks(name)]
+    forks = [name for name, _, _ in found if layer_forks(name)]
     lines = [
         "# Layers and their fields",
         "",
         "Written by `docs/make_layers.py`; a test fails when it is not current.",
         "",
         f"{len(found) - len(forks)} of Caffe's layer types, and of its forks: {', '.join(forks)}.",
-        "A field that is *read* has its effect, or is refused by an error that names the layer.",
-        "What forks add to these messages is not listed; a warning names it where a file sets it.",
+        "Where it says *yes*, a test sets the field to another value and sees another result "
+        "(`tests/torchcaffe/test_field_effects.py`).",
+        "What forks add to BVLC Caffe's messages is not listed; a warning names it where a file "
+        "sets it.",
         "",
         "Layers without settings of their own: "
-        + ", ".join(name for name, _, fields in found if not fields and name not in forks)
+        + ", ".join(name for name, _, fields in found if not fields)
         + ".",
         "",
-        "| layer | field | default | effect |",
-        "| --- | --- | --- | --- |",
+        *_rows("layer", [(name, fields) for name, _, fields in found]),
+        "",
+        "## Nets, solvers and what all layers have",
+        "",
+        *_rows("message", shared_table()),
     ]
-    for layer_type, _, fields in found:
-        for field, default, told in fields:
-            lines.append(f"| {layer_type} | `{field}` | {default} | {told or '**forgotten**'} |")
     return "\n".join(lines) + "\n"
+
+
+def _rows(heading, groups):
+    yield f"| {heading} | field | default | effect |"
+    yield "| --- | --- | --- | --- |"
+    for name, fields in groups:
+        for field, default, told in fields:
+            yield f"| {name} | `{field}` | {default} | {told} |"
 
 
 def main(arguments):

@@ -5,6 +5,7 @@ import torch
 
 from caffeformat import InputError
 
+from .debug_info import DebugInfo
 from .fusion import fuse
 
 
@@ -19,6 +20,8 @@ class Passes:
             for blob, weight in zip(step.tops, step.loss_weights)
             if weight
         ]
+        if self.message.debug_info:
+            DebugInfo(self)
 
     def forward(self, blobs=None, start=None, end=None, keep_blobs=True, **kwargs):
         """Compute the net's outputs.

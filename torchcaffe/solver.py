@@ -12,17 +12,17 @@ import collections
 import math
 import os
 
-from caffeformat import InputError, pb, read_net, read_solver, upgrade_solver
+from caffeformat import InputError, pb, read_solver, upgrade_solver
 from caffeformat.lr_policy import current_step, learning_rate
 
 from . import log
 from .debug_info import DebugInfo, refuse_nan
 from .device import set_random_seed
-from .net import Net
 from .optimizer import Optimizer
 from .process import solver_rank
 from .signals import NONE, SNAPSHOT, STOP
 from .snapshot import require_writable, restore_snapshot, write_snapshot
+from .solver_nets import open_test_nets, open_train_net
 from .update_rules import find_rule, rule_names
 
 
@@ -42,7 +42,7 @@ class Solver:
 
     def __init__(self, solver_file=None, param=None):
         """From the file `solver_file`, or from a SolverParameter `param` (perhaps read from it)."""
-        self._folder = "" if solver_file is None else os.path.dirname(os.fspath(solver_file))
+        folder = "" if solver_file is None else os.path.dirname(os.fspath(solver_file))
         if param is None:
             self.param = read_solver(solver_file)
         else:
@@ -78,60 +78,6 @@ class Solver:
         self.agree_to_stop = lambda stop: stop
         self._callbacks, self._stopped = [], False
         self._losses = collections.deque(maxlen=max(1, self.param.average_loss))
-
-    # nets
-
-    def _read_net(self, path):
-        """The net at `path`: as in Caffe from the working directory, else beside the solver."""
-        beside = os.path.join(self._folder, path)
-        return read_net(beside if not os.path.exists(path) and os.path.exists(beside) else path)
-
-    def _train_net(self):
-        p = self.param
-        sources = [name for name in ("net", "net_param", "train_net", "train_net_param")
-                   if p.HasField(name)]  # fmt: skip
-        if len(sources) != 1:
-            raise InputError(
-                "the solver needs exactly one of net, net_param, train_net and train_net_param; "
-                f"found {', '.join(sources) or 'none'}."
-            )
-        value = getattr(p, sources[0])
-        message = self._read_net(value) if isinstance(value, str) else value
-        net = self._net(message, pb.TRAIN, p.train_state)
-        for paths in p.weights:
-            for path in paths.split(","):
-                net.copy_from(path.strip())
-        return net
-
-    @staticmethod
-    def _net(message, phase, state):
-        return Net(net_param=message, phase=phase, level=state.level, stages=state.stage)
-
-    def _make_test_nets(self):
-        p = self.param
-        messages = [*p.test_net_param, *(self._read_net(path) for path in p.test_net)]
-        remaining = len(p.test_iter) - len(messages)
-        if remaining > 0 and (p.HasField("net") or p.HasField("net_param")):
-            shared = self._read_net(p.net) if p.HasField("net") else p.net_param
-            messages += [shared] * remaining
-        if len(messages) != len(p.test_iter):
-            raise InputError(
-                f"the solver has {len(messages)} test nets, but {len(p.test_iter)} test_iter; give "
-                "one test_iter for each."
-            )
-        if p.test_state and len(p.test_state) != len(messages):
-            raise InputError(
-                f"the solver has {len(messages)} test nets, but {len(p.test_state)} test_state; "
-                "give none, or one for each."
-            )
-        if messages and p.test_interval < 1:
-            raise InputError("the solver has test nets, so it needs a test_interval of 1 or more.")
-        states = list(p.test_state) or [pb.NetState()] * len(messages)
-        nets = []
-        for message, state in zip(messages, states):
-            nets.append(self._net(message, pb.TEST, state))
-            nets[-1].share_with(self.net)
-        return nets
 
     # training
 

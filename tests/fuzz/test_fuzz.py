@@ -36,6 +36,7 @@ def outcomes(kind, first, last):
 @pytest.mark.parametrize("cases", [200, pytest.param(10_000, marks=pytest.mark.full)])
 def test_changed_files_load_or_end_in_our_error(kind, cases):
     counts, faults = outcomes(kind, 0, cases)
+    print(f"{kind}: {dict(counts)}")  # `pytest -rP` shows it
     assert not faults, "\n".join(faults[:20])
     assert sum(counts.values()) == cases
     # Neither a fuzzer that destroys everything nor one that changes nothing.

@@ -166,7 +166,7 @@ def test_list_that_is_none_of_windows_is_refused(image_list):
     (folder / "list.txt").write_text("# 0\nimage 0.png\n3\n4\n6\n2\n1 0.9 0 0 1 1\n")
     text = (
         'layer { name: "in" type: "WindowData" top: "x" top: "y" window_data_param '
-        f'{{ source: "{folder}/list.txt" batch_size: 1 crop_size: 4 }} }}'
+        f'{{ source: "{folder}/list.txt" batch_size: 1 }} transform_param {{ crop_size: 4 }} }}'
     )
     with pytest.raises(InputError, match="no list of windows"):
         _net(text)

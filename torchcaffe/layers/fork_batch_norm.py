@@ -71,7 +71,8 @@ class BN(Layer):
             shape = (1, -1) + (1,) * (x.dim() - 2)
             return [x * factor.view(shape) + offset.view(shape)]
         if self.stored:
-            mean, variance = statistics
+            # Under force_backward they would ask for a gradient, which torch has not.
+            mean, variance = (values.detach() for values in statistics)
         else:
             # With momentum 1, torch leaves the batch's mean and unbiased variance in these buffers.
             mean, variance = x.new_zeros(self.channels), x.new_zeros(self.channels)

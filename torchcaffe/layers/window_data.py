@@ -22,7 +22,8 @@ class WindowData(BatchLayer):
     A batch has `fg_fraction` windows of at least `fg_threshold` overlap with an object; the others
     overlap less than `bg_threshold`. Windows are drawn at random and warped to crop_size x
     crop_size, with `context_pad` pixels of what is around them. `crop_mode: "square"` widens a
-    window to a square first. The file has, for each image, lines: `# number`, path, channels,
+    window to a square first. As in Caffe the scale is that of window_data_param; crop_size, mirror
+    and mean are transform_param's. The file has, for each image, lines: `# number`, path, channels,
     height, width, number of windows, then `label overlap x1 y1 x2 y2` for each window.
     """
 
@@ -32,15 +33,16 @@ class WindowData(BatchLayer):
         p = self.proto.window_data_param
         transform = self.proto.transform_param
         self.batch_size = p.batch_size
-        self.crop = transform.crop_size or p.crop_size
-        self.scale = transform.scale * p.scale
-        self.mirror = transform.mirror or p.mirror
+        self.crop, self.mirror, self.scale = transform.crop_size, transform.mirror, p.scale
         if self.batch_size < 1 or self.crop <= 2 * p.context_pad:
-            raise self.error("needs a batch_size, and a crop_size of more than twice context_pad.")
+            raise self.error(
+                "needs a batch_size, and a transform_param with a crop_size of more than twice "
+                "context_pad."
+            )
         if p.crop_mode not in ("warp", "square"):
             raise self.error(f'crop_mode is "{p.crop_mode}"; warp and square are known.')
         self.square, self.context = p.crop_mode == "square", p.context_pad
-        self.mean = self._read_mean(transform, p)
+        self.mean = self._read_mean(transform)
         windows, self.channels = self._read_windows(p)
         self.foreground = [w for w in windows if w.overlap >= p.fg_threshold]
         self.background = [w._replace(label=0) for w in windows if w.overlap < p.bg_threshold]
@@ -55,14 +57,13 @@ class WindowData(BatchLayer):
         self.cache = {} if p.cache_images else None
         return []
 
-    def _read_mean(self, transform, p):
+    def _read_mean(self, transform):
         """What is subtracted from a crop: C x 1 x 1 or C x crop x crop, or 0."""
-        path = transform.mean_file or p.mean_file
         if transform.mean_value:
             return np.array(transform.mean_value, np.float32)[:, None, None]
-        if not path:
+        if not transform.mean_file:
             return np.float32(0)
-        mean = read_blob(path)
+        mean = read_blob(transform.mean_file)
         mean = mean.reshape(mean.shape[-3:])
         rows, columns = ((size - self.crop) // 2 for size in mean.shape[1:])
         if min(rows, columns) < 0:

@@ -1,0 +1,146 @@
+"""Does, one by one and each in a process of its own, what BVLC Caffe and torchcaffe differ in.
+
+known_differences.py OUT.json      (writes {name: what came out, or how it ended})
+"""
+
+import json
+import os
+import sys
+
+import caffe
+import numpy as np
+
+_X = 'layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 4 dim: 3 } } } '
+_LABEL = 'layer { name: "l" type: "Input" top: "l" input_param { shape { dim: 4 } } } '
+_IN_PLACE = (
+    _X + 'layer { name: "s" type: "Scale" bottom: "x" top: "s" } '
+    'layer { name: "r" type: "ReLU" bottom: "s" top: "s" } '
+    'layer { name: "n" type: "BatchNorm" bottom: "s" top: "%s" }'
+)
+_ELTWISE = (
+    _X + 'layer { name: "d" type: "DummyData" top: "z" dummy_data_param { '
+    "shape { dim: 4 dim: 3 } data_filler { value: 2 } } } "
+    'layer { name: "e" type: "Eltwise" bottom: "x" bottom: "z" top: "y" '
+    "eltwise_param { operation: PROD stable_prod_grad: false } }"
+)
+
+
+def _net(text, phase=caffe.TEST):
+    with open("net.prototxt", "w") as file:
+        file.write(text)
+    net = caffe.Net("net.prototxt", phase)
+    net.blobs["x"].data[...] = np.random.RandomState(0).randn(4, 3)
+    net.blobs["x"].data[0, 0] = 0
+    return net
+
+
+def _gradient(text, top):
+    net = _net("force_backward: true " + text, caffe.TRAIN)
+    net.forward()
+    net.blobs[top].diff[...] = np.random.RandomState(1).randn(*net.blobs[top].diff.shape)
+    net.backward()
+    return net.blobs["x"].diff.copy()
+
+
+def in_place_chain_has_the_right_gradient():
+    """Against the same layers with blobs of their own."""
+    return bool(np.allclose(_gradient(_IN_PLACE % "s", "s"), _gradient(_IN_PLACE % "y", "y")))
+
+
+def accuracy_under_force_backward():
+    accuracy = 'layer { name: "a" type: "Accuracy" bottom: "x" bottom: "l" top: "a" }'
+    return float(np.abs(_gradient(_X + _LABEL + accuracy, "a")).max())
+
+
+def product_gradient_at_zeros_is_finite():
+    return bool(np.isfinite(_gradient(_ELTWISE, "y")).all())
+
+
+def label_past_the_classes():
+    net = _net(_X + _LABEL + 'layer { type: "SoftmaxWithLoss" bottom: "x" bottom: "l" top: "a" }')
+    net.blobs["l"].data[...] = [0, 1, 2, 7]
+    net.forward()
+    return "a loss"
+
+
+def field_of_a_fork():
+    _net(_X + 'layer { type: "ReLU" bottom: "x" top: "y" interp_param { zoom_factor: 2 } }')
+    return "a net"
+
+
+def blobs_in_a_prototxt():
+    blobs = "blobs { shape { dim: 3 } data: 1 data: 2 data: 3 }"
+    _net(_X + f'layer {{ type: "Bias" bottom: "x" top: "y" {blobs} }}')
+    return "a net"
+
+
+def python_layer_of_any_module():
+    with open("own_layers.py", "w") as file:
+        file.write(
+            "import caffe\nclass Own(caffe.Layer):\n"
+            "    def setup(self, bottom, top): pass\n"
+            "    def reshape(self, bottom, top): top[0].reshape(1)\n"
+        )
+    sys.path.insert(0, os.getcwd())
+    python = 'python_param { module: "own_layers" layer: "Own" }'
+    _net(_X + f'layer {{ type: "Python" bottom: "x" top: "y" {python} }}')
+    return "a net"
+
+
+def solver_net_beside_the_solver():
+    os.makedirs("sub", exist_ok=True)
+    with open("sub/beside.prototxt", "w") as file:
+        file.write(_X)
+    with open("sub/solver.prototxt", "w") as file:
+        file.write('net: "beside.prototxt" base_lr: 0.1 lr_policy: "fixed" snapshot_prefix: "s"')
+    caffe.get_solver("sub/solver.prototxt")
+    return "a solver"
+
+
+def snapshot_prefix_in_no_folder():
+    with open("trained.prototxt", "w") as file:
+        file.write(_X)
+    with open("solver.prototxt", "w") as file:
+        file.write(
+            'net: "trained.prototxt" base_lr: 0.1 lr_policy: "fixed" snapshot: 1 '
+            'snapshot_prefix: "nowhere/s"'
+        )
+    caffe.get_solver("solver.prototxt")
+    return "a solver"
+
+
+CASES = [
+    in_place_chain_has_the_right_gradient,
+    accuracy_under_force_backward,
+    product_gradient_at_zeros_is_finite,
+    label_past_the_classes,
+    field_of_a_fork,
+    blobs_in_a_prototxt,
+    python_layer_of_any_module,
+    solver_net_beside_the_solver,
+    snapshot_prefix_in_no_folder,
+]
+
+
+def _apart(case):
+    """What `case` gives in a process of its own, which BVLC Caffe may end."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            found = case()
+        except Exception as error:
+            found = type(error).__name__
+        os.write(writing, json.dumps(found).encode())
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as file:
+        said = file.read()
+    os.waitpid(child, 0)
+    return json.loads(said) if said else "the process ended"
+
+
+if __name__ == "__main__":
+    found = {case.__name__: _apart(case) for case in CASES}
+    with open(sys.argv[1], "w") as file:
+        json.dump(found, file)

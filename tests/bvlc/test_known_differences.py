@@ -1,0 +1,44 @@
+"""What docs/from_bvlc_caffe.md says of both engines is what they do."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+pytestmark = pytest.mark.full
+
+SCRIPT = Path(__file__).with_name("known_differences.py")
+ENDED = "the process ended"
+# case of the script -> (BVLC Caffe, torchcaffe)
+EXPECTED = {
+    "in_place_chain_has_the_right_gradient": (False, True),
+    "accuracy_under_force_backward": (ENDED, 0),
+    "product_gradient_at_zeros_is_finite": (False, True),
+    "label_past_the_classes": ("a loss", "InputError"),
+    "field_of_a_fork": (ENDED, "a net"),
+    "blobs_in_a_prototxt": ("a net", "InputError"),
+    "python_layer_of_any_module": ("a net", "InputError"),
+    "solver_net_beside_the_solver": (ENDED, "a solver"),
+    "snapshot_prefix_in_no_folder": (ENDED, "InputError"),
+}
+
+
+def test_known_differences_are_as_they_are_told(bvlc_root, repo, tmp_path):
+    bvlc = [repo / "scripts/bvlc_run.sh", "-b", tmp_path, bvlc_root, "python3"]
+    torch = [sys.executable, "-m", "torchcaffe"]
+    found = []
+    for name, command in (("bvlc", bvlc), ("torch", torch)):
+        folder = tmp_path / name
+        folder.mkdir()
+        subprocess.run(
+            [*map(str, command), str(SCRIPT), "found.json"],
+            cwd=folder,
+            env={**os.environ, "GLOG_minloglevel": "3"},
+            check=True,
+        )
+        found.append(json.loads((folder / "found.json").read_text()))
+    assert dict(zip(found[0], zip(*(each.values() for each in found)))) == EXPECTED

@@ -1,0 +1,146 @@
+"""Every field of a prototxt shows in what a net or solver does, is refused, or has a reason."""
+
+import importlib.util
+
+import layer_field_cases
+import net_field_cases
+import numpy as np
+import pytest
+import solver_field_cases
+from field_effects import (
+    bench_net,
+    make_files,
+    merge,
+    net_of,
+    observe_net,
+    observe_solver,
+    same,
+)
+
+import torchcaffe
+from caffeformat import InputError, parse_text, pb, write_caffemodel
+
+LAYER_FIELDS = [
+    (name, bench, field)
+    for name, benches in layer_field_cases.CASES.items()
+    for bench in (benches if isinstance(benches, list) else [benches])
+    for field in bench.fields
+]
+
+
+@pytest.fixture(scope="module")
+def page(repo):
+    """docs/make_layers.py, which says of every field whether it has an effect."""
+    spec = importlib.util.spec_from_file_location("make_layers", repo / "docs/make_layers.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    made = tmp_path_factory.mktemp("fields")
+    make_files(made)
+    for name, text in solver_field_cases.TRAINED_NETS.items():
+        (made / f"{name}.prototxt").write_text(text)
+    weights = {"fc": [np.ones((2, 2), np.float32), np.ones(2, np.float32)]}
+    write_caffemodel(made / "start.caffemodel", weights)
+    return made
+
+
+@pytest.fixture(autouse=True)
+def own_layers(folder, monkeypatch):
+    monkeypatch.syspath_prepend(str(folder))
+    torchcaffe.allow_python_modules("field_layers", "other_field_layers")
+
+
+def assert_shows(base, observe):
+    """`observe(text)` gives the same twice without the field, and something else with it."""
+    without = observe("")
+    assert same(without, observe("")), "not the same twice: chance would pass for an effect"
+    assert not same(without, observe(base))
+
+
+def assert_effect(text, observe):
+    if isinstance(text, tuple):
+        observe("")
+        with pytest.raises(InputError, match=text[1]):
+            observe(text[0])
+    else:
+        assert_shows(text, observe)
+
+
+@pytest.mark.parametrize(
+    "name, bench, field", LAYER_FIELDS, ids=lambda part: part if isinstance(part, str) else ""
+)
+def test_a_field_of_a_layer_shows(folder, name, bench, field):
+    def observe(text):
+        net = bench_net(name, bench, folder, text)
+        return observe_net(net, bench.phase, folder, bench)
+
+    assert_effect(bench.fields[field], observe)
+
+
+@pytest.mark.parametrize("message, field", net_field_cases.NET_CASES)
+def test_a_field_of_a_net_shows(folder, message, field):
+    base, changed = net_field_cases.NET_CASES[message, field]
+
+    def observe(text):
+        return observe_net(net_of(text or base, folder), "TRAIN", folder)
+
+    assert_effect(changed, observe)
+
+
+@pytest.mark.parametrize("message, field", solver_field_cases.SOLVER_CASES)
+def test_a_field_of_a_solver_shows(folder, message, field):
+    base, changed = solver_field_cases.SOLVER_CASES[message, field]
+
+    def observe(text):
+        solver = parse_text(base.replace("@", str(folder)), pb.SolverParameter)
+        merge(solver, text, folder)
+        return observe_solver(solver, folder)
+
+    assert_effect(changed, observe)
+
+
+def test_every_field_has_a_case_or_a_reason(page):
+    """Fields with an effect have a case, refused ones a case that is refused, others a reason."""
+    cases = {(name, field): bench.fields[field] for name, bench, field in LAYER_FIELDS}
+    for (message, field), (_, changed) in [
+        *net_field_cases.NET_CASES.items(),
+        *solver_field_cases.SOLVER_CASES.items(),
+    ]:
+        cases[message, field] = changed
+    told = {
+        (name, field): (state, (message, field) in page.REFUSED)
+        for name, message, fields in [
+            *page.table(),
+            *((message, message, fields) for message, fields in page.shared_table()),
+        ]
+        for field, _, state in fields
+    }
+    assert set(cases) - set(told) == set()
+    for key, (state, refused) in told.items():
+        assert (key in cases) is (state == "yes" or refused), key
+        if refused:
+            assert isinstance(cases[key], tuple), f"{key} is refused: its case must say how"
+
+
+def test_reasons_are_given_for_fields_that_exist(page):
+    known = {
+        (message, field)
+        for message, fields in [
+            *((message, fields) for _, message, fields in page.table()),
+            *page.shared_table(),
+        ]
+        for field, _, _ in fields
+    }
+    assert set(page.WITHOUT_EFFECT) | set(page.REFUSED) <= known | {
+        ("DataParameter", "crop_size"),
+        ("ImageDataParameter", "crop_size"),
+        ("WindowDataParameter", "crop_size"),
+    }
+
+
+def test_the_page_is_current(page):
+    assert page.main(["--check"]) == 0
