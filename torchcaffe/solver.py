@@ -67,8 +67,8 @@ class Solver:
         if self.param.snapshot:
             require_writable(self.param.snapshot_prefix)
         self.iter = 0
-        self.net = self._train_net()
-        self.test_nets = self._make_test_nets() if self._is_root else []
+        self.net = open_train_net(self.param, folder)
+        self.test_nets = open_test_nets(self.param, folder, self.net) if self._is_root else []
         self.optimizer = Optimizer(self.param, rule(self.param), self.net.learnable_params)
         self._debug = DebugInfo(self.net, active=False) if self.param.debug_info else None
         if self._debug:
