@@ -89,6 +89,8 @@ def train_stages(
             if not run.record.get("end"):
                 run.prepare()
                 with observe(stage.name) as observer:
+                    for note in run.notes:
+                        observer.note(note)
                     finished = run.train(resume, observer, stop_after_step)
                 if not finished:
                     yield run.result()
@@ -105,6 +107,7 @@ class _StageRun:
         self.stage, self.folder, self.data = stage, folder, data
         self.former, self.weights, self.gpu = former, weights, gpu
         self.record = self._read_record()
+        self.notes = []
 
     def path(self, name):
         return os.path.join(self.folder, name)
@@ -147,6 +150,9 @@ class _StageRun:
         result = transplant(read_caffemodel(source), net)
         if self.former is not None:
             _silence_new_scores(result, net, count_classes(files.train))
+        filled = ", ".join(dict.fromkeys(step.target for step in result.filled))
+        if filled:
+            self.notes.append(f"new beside {source}: {filled}")
         write_text(self.path(START_NET), net)
         write_caffemodel(self.path(START_WEIGHTS), result.weights, net)
         return input_settings(files)

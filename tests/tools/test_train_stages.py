@@ -82,8 +82,9 @@ def test_each_stage_starts_from_the_former_with_its_new_scores_at_zero(family, d
         assert result["agreement"] == pytest.approx(same.mean())
         assert 0 <= result["start"]["mean_iou"] < 1
     assert all(0 < result["end"]["pixel_accuracy"] <= 1 for result in results)
-    table = capsys.readouterr().out
-    assert all(f"{result['end']['mean_iou']:.4f}" in table for result in results)
+    said = capsys.readouterr()
+    assert "shapes_fcn32s_iter_6.caffemodel: upscore2, score_pool4, upscore16" in said.err
+    assert all(f"{result['end']['mean_iou']:.4f}" in said.out for result in results)
     assert len(masks("shapes_fcn8s", "masks")) == 3
 
 
