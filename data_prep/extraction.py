@@ -100,7 +100,10 @@ def _why_missing(archive, left):
     for member in members(archive):
         if _end_of(member.name.lower(), lowered):
             return f"it has {member.name}; upper and lower case have to be as in the lists"
-    return "the archive is truncated or incomplete; fetch it again"
+    return (
+        "the archive is truncated, incomplete or not the one that the lists are of: fetch it "
+        "again, or give the one that has them"
+    )
 
 
 def pair_actions(archive, folder, splits, image, label, read):

@@ -72,6 +72,6 @@ def _class_files(annotations, labels, chosen):
         if name not in found:
             raise InputError(
                 f"{annotations}: has no {name}, which is on the dataset's site too: give the file "
-                f"with {option}"
+                f"with {option} (VOC's archive comes first, then the annotations')"
             )
     return [found[name] for name in _CLASS_FILES]

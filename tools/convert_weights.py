@@ -3,6 +3,7 @@
 
 import argparse
 import os
+import re
 import sys
 
 from caffeformat import InputError, write_caffemodel, write_text
@@ -78,10 +79,10 @@ def run(args):
 
 
 def _size(text):
-    parts = text.lower().split("x")
-    if len(parts) not in (1, 2) or not all(part.isdigit() and int(part) > 0 for part in parts):
+    match = re.fullmatch(r"([1-9][0-9]{0,4})(?:x([1-9][0-9]{0,4}))?", text.lower())
+    if not match:
         raise argparse.ArgumentTypeError(f"{text!r}: expected HEIGHTxWIDTH, such as 224x224")
-    return tuple(int(part) for part in (parts * 2)[:2])
+    return int(match.group(1)), int(match.group(2) or match.group(1))
 
 
 if __name__ == "__main__":

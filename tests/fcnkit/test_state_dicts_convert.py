@@ -194,6 +194,13 @@ def test_a_name_that_leads_out_of_the_folder_is_refused(tmp_path, capsys):
     assert "--name" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("size", ["0", "64x", "x64", "64x64x64", "100000", "9" * 5000, "-64", "²"])
+def test_a_size_that_is_none_is_refused(tmp_path, capsys, size):
+    with pytest.raises(SystemExit):
+        cli.main(["convert_weights", "a.pth", str(tmp_path), "--size", size])
+    assert "expected HEIGHTxWIDTH" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "file, name",
     [("a/resnet50-0676ba61.pth", "resnet50"), ("vgg16.tv_in1k.safetensors", "vgg16.tv_in1k")],
