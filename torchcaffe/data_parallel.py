@@ -41,6 +41,7 @@ class NCCL:
         if not has_nccl():
             raise InputError("this PyTorch was built without torch.distributed: use one device.")
         self._solver = solver
+        self._learning = _blobs_with_gradients(solver.net)
         place = device.current()
         if place.type == "cuda":
             torch.cuda.set_device(place)
@@ -72,14 +73,9 @@ class NCCL:
 
     def on_gradients_ready(self):
         """Average the gradients over all solvers."""
-        blobs = [
-            param.blob
-            for param in self._solver.net.learnable_params
-            if param.lr_mult or param.blob.has_gradient
-        ]
-        gradients = [blob.gradient() for blob in blobs]
+        gradients = [blob.gradient() for blob in self._learning]
         running = [dist.all_reduce(gradient, async_op=True) for gradient in gradients]
-        for work, gradient, blob in zip(running, gradients, blobs):
+        for work, gradient, blob in zip(running, gradients, self._learning):
             work.wait()
             gradient.div_(solver_count())
             blob.diff_written()
@@ -97,3 +93,17 @@ class NCCL:
         """Leave the other ranks, once all are done."""
         dist.barrier(group=self._hosts)
         dist.destroy_process_group()
+
+
+def _blobs_with_gradients(net):
+    """The parameters that a backward pass computes gradients for: the same in every process.
+
+    Whether there is a gradient at the moment says less: the root's may have been looked at.
+    """
+    needed = {
+        blob
+        for step in net._steps
+        for blob, needs in zip(step.params, step.param_needs)
+        if needs and step.needs_backward
+    }
+    return [param.blob for param in net.learnable_params if param.lr_mult or param.blob in needed]

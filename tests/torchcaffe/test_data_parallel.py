@@ -20,6 +20,7 @@ layer { name: "x" type: "Data" top: "x" top: "y"
   data_param { source: "db" batch_size: BATCH backend: LMDB } transform_param { scale: 0.004 } }
 layer { name: "conv" type: "Convolution" bottom: "x" top: "conv" convolution_param {
   num_output: 4 kernel_size: 3 weight_filler { type: "xavier" } } }
+layer { name: "fixed" type: "Scale" bottom: "conv" top: "conv" param { lr_mult: 0 } }
 layer { name: "relu" type: "ReLU" bottom: "conv" top: "conv" }
 layer { name: "ip" type: "InnerProduct" bottom: "conv" top: "ip" inner_product_param {
   num_output: 3 weight_filler { type: "xavier" } } }
@@ -27,7 +28,7 @@ layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "y" top: "loss
 """
 SOLVER = """net: "net.prototxt" base_lr: 0.1 lr_policy: "fixed" momentum: 0.9 weight_decay: 0.001
 clip_gradients: 1 max_iter: 6 snapshot_prefix: "run" random_seed: 3 display: 1
-test_iter: 1 test_interval: 3 snapshot: 3 """
+test_iter: 1 test_interval: 3 snapshot: 3 debug_info: true """
 # What `torchcaffe train -gpu 0,1` runs, with the CPU in the place of both GPUs.
 SCRIPT = """
 import sys
