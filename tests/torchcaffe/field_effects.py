@@ -66,7 +66,7 @@ def make_files(folder):
         for number, image in enumerate(wanted):
             Image.fromarray(image.transpose(1, 2, 0)).save(folder / f"{name}/{number}.png")
     for name, places in (("list", range(6)), ("other_list", (3, 1))):
-        lines = [f"@/images/{i}.png {i}\n".replace("@", str(folder)) for i in places]
+        lines = [f"{folder}/images/{i}.png {i}\n" for i in places]
         (folder / f"{name}.txt").write_text("".join(lines))
     (folder / "bare_list.txt").write_text("0.png 1\n1.png 2\n")
     for name, wanted in (("db", pixels), ("other_db", pixels[::-1])):
@@ -191,7 +191,7 @@ def observe_solver(message, folder, resume=None):
     found = {"log": lines.text, "iter": solver.iter}
     for param in solver.net.learnable_params:
         found[f"param:{param.layer_name}:{param.index}"] = param.blob.data.copy()
-    found["history"] = [tensor.numpy().copy() for tensor in solver.optimizer.history]
+    found["history"] = [tensor.cpu().numpy().copy() for tensor in solver.optimizer.history]
     made = sorted(set(os.listdir(folder)) - before)
     found["files"] = [(name, os.path.getsize(folder / name)) for name in made]
     for name in made:

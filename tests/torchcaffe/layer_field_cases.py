@@ -1,4 +1,4 @@
-"""For every field of every layer type's own parameters a net in which it shows."""
+"""For every field of layers that compute, each type's own, a net in which it shows."""
 
 from field_effects import Bench
 
@@ -101,34 +101,8 @@ CASES = {
     ),
     "Convolution": _CONVOLUTION,
     "Crop": Bench(["2x3x5x6", "1x2x3x3"], "", {"axis": "axis: 1", "offset": "offset: 1"}),
-    "Data": Bench(
-        [],
-        'source: "@/db" backend: LMDB batch_size: 2',
-        {
-            "source": 'source: "@/other_db"',
-            "batch_size": "batch_size: 3",
-            "rand_skip": "rand_skip: 5",
-            "backend": ("backend: LEVELDB", "say so as backend"),
-        },
-        tops=2,
-    ),
     "Deconvolution": _CONVOLUTION,
     "Dropout": Bench(["20x5"], "", {"dropout_ratio": "dropout_ratio: 0.2"}, phase="TRAIN"),
-    "DummyData": [
-        Bench(
-            [],
-            "shape { dim: 2 dim: 3 }",
-            {
-                "data_filler": "data_filler { value: 2 }",
-                "shape": "-shape shape { dim: 4 }",
-            },
-        ),
-        Bench(
-            [],
-            "num: 2 channels: 2 height: 2 width: 2",
-            {name: f"-{name} {name}: 3" for name in ("num", "channels", "height", "width")},
-        ),
-    ],
     "ELU": Bench(["2x5"], "", {"alpha": "alpha: 2"}),
     "Eltwise": Bench(
         ["2x5", "2x5"],
@@ -147,42 +121,8 @@ CASES = {
     ),
     "Exp": Bench(["2x5"], "", {"base": "base: 2", "scale": "scale: 0.5", "shift": "shift: 1"}),
     "Flatten": Bench(["2x3x4x5"], "", {"axis": "axis: 2", "end_axis": "end_axis: 2"}),
-    "HDF5Data": Bench(
-        [],
-        'source: "@/rows.txt" batch_size: 3',
-        {
-            "source": 'source: "@/other_rows.txt"',
-            "batch_size": "batch_size: 2",
-            "shuffle": "shuffle: true",
-        },
-    ),
-    "HDF5Output": Bench(
-        ["2x3", "2<3"], 'file_name: "@/out.h5"', {"file_name": 'file_name: "@/o.h5"'}, tops=0
-    ),
     "HingeLoss": Bench(["4x3", "4<3"], "", {"norm": "norm: L2"}),
     "Im2col": Bench(["2x2x7x6"], "kernel_size: 3", _WINDOWS),
-    "ImageData": [
-        Bench(
-            [],
-            'source: "@/list.txt" batch_size: 2',
-            {
-                "source": 'source: "@/other_list.txt"',
-                "batch_size": "batch_size: 3",
-                "rand_skip": "rand_skip: 5",
-                "shuffle": "shuffle: true",
-                "new_height": "new_height: 4 new_width: 8",
-                "new_width": "new_height: 6 new_width: 5",
-                "is_color": "is_color: false",
-            },
-            tops=2,
-        ),
-        Bench(
-            [],
-            'source: "@/bare_list.txt" batch_size: 2 root_folder: "@/images/"',
-            {"root_folder": 'root_folder: "@/other_images/"'},
-            tops=2,
-        ),
-    ],
     "InfogainLoss": Bench(
         ["4x3x3", "4x3<3"],
         'source: "@/gains.binaryproto"',
@@ -199,7 +139,6 @@ CASES = {
             "transpose": "transpose: true",
         },
     ),
-    "Input": Bench([], "shape { dim: 2 dim: 3 }", {"shape": "-shape shape { dim: 4 }"}),
     "Interp": Bench(
         ["1x2x5x6"],
         "zoom_factor: 3",
@@ -234,12 +173,6 @@ CASES = {
             "eps": "eps: 0.5",
         },
     ),
-    "MemoryData": Bench(
-        [],
-        "batch_size: 2 channels: 3 height: 4 width: 5",
-        {name: f"{name}: 1" for name in ("batch_size", "channels", "height", "width")},
-        tops=2,
-    ),
     "Normalize": Bench(
         ["2x3x4x2"],
         "",
@@ -255,7 +188,6 @@ CASES = {
         "",
         {"filler": "filler { value: 0.5 }", "channel_shared": "channel_shared: true"},
     ),
-    "Parameter": Bench([], "shape { dim: 2 dim: 3 }", {"shape": "-shape shape { dim: 4 }"}),
     "Permute": Bench(["2x3x4"], "", {"order": "order: 2"}),
     "Pooling": Bench(
         ["2x2x7x6"],
@@ -306,6 +238,7 @@ CASES = {
             "bias_filler": "bias_term: true bias_filler { value: 0.3 }",
         },
     ),
+    "Sigmoid": Bench(["2x5"], "", {}),
     "Slice": Bench(
         ["4x4"],
         "",
@@ -314,6 +247,7 @@ CASES = {
     ),
     "Softmax": Bench(["2x3x4"], "", {"axis": "axis: 2"}),
     "Swish": Bench(["2x5"], "", {"beta": "beta: 2"}),
+    "TanH": Bench(["2x5"], "", {}),
     "Threshold": Bench(["2x5"], "", {"threshold": "threshold: 0.5"}),
     "Tile": Bench(["2x3"], "tiles: 2", {"axis": "axis: 0", "tiles": "tiles: 3"}),
     "Upsample": Bench(
@@ -329,27 +263,4 @@ CASES = {
             "upsample_w": "upsample_h: 6 upsample_w: 5",
         },
     ),
-    "WindowData": [
-        Bench(
-            [],
-            'source: "@/windows.txt" batch_size: 4',
-            {
-                "source": 'source: "@/other_windows.txt"',
-                "scale": "scale: 0.5",
-                "batch_size": "batch_size: 5",
-                "fg_threshold": "fg_threshold: 0.7",
-                "bg_threshold": "bg_threshold: 0.3",
-                "fg_fraction": "fg_fraction: 0.75",
-                "context_pad": "context_pad: 1",
-                "crop_mode": 'crop_mode: "square"',
-            },
-            tops=2,
-        ),
-        Bench(
-            [],
-            'source: "@/bare_windows.txt" batch_size: 4 root_folder: "@/images/"',
-            {"root_folder": 'root_folder: "@/other_images/"'},
-            tops=2,
-        ),
-    ],
 }

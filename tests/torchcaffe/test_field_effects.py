@@ -2,6 +2,7 @@
 
 import importlib.util
 
+import data_field_cases
 import layer_field_cases
 import net_field_cases
 import numpy as np
@@ -20,12 +21,12 @@ from field_effects import (
 import torchcaffe
 from caffeformat import InputError, parse_text, pb, write_caffemodel
 
-LAYER_FIELDS = [
-    (name, bench, field)
-    for name, benches in layer_field_cases.CASES.items()
+BENCHES = [
+    (name, bench)
+    for name, benches in {**layer_field_cases.CASES, **data_field_cases.CASES}.items()
     for bench in (benches if isinstance(benches, list) else [benches])
-    for field in bench.fields
 ]
+LAYER_FIELDS = [(name, bench, field) for name, bench in BENCHES for field in bench.fields]
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +102,36 @@ def test_a_field_of_a_solver_shows(folder, message, field):
         return observe_solver(solver, folder)
 
     assert_effect(changed, observe)
+
+
+def other_text(field):
+    """Text that sets a field to something else than its default."""
+    if field.message_type is not None:
+        return f"{field.name} {{ value: 3 }}"
+    if field.enum_type is not None:
+        default = field.enum_type.values_by_number[field.default_value].name
+        return f"{field.name}: {'CAFFE' if default != 'CAFFE' else 'DEFAULT'}"
+    if field.type == field.TYPE_BOOL:
+        return f"{field.name}: {str(not field.default_value).lower()}"
+    return f'{field.name}: "x"' if field.type == field.TYPE_STRING else f"{field.name}: 3"
+
+
+def test_a_field_without_effect_shows_nothing(page, folder):
+    benches, shown, looked = dict(reversed(BENCHES)), [], 0
+    for name, message, fields in page.table():
+        for field, _, state in fields:
+            if state == "yes" or (message, field) in page.REFUSED:
+                continue
+            bench, looked = benches[name], looked + 1
+            text = other_text(getattr(pb, message).DESCRIPTOR.fields_by_name[field])
+            seen = [
+                observe_net(bench_net(name, bench, folder, given), bench.phase, folder, bench)
+                for given in ("", text)
+            ]
+            if not same(*seen):
+                shown.append(f"{name}.{field}")
+    assert looked > 30
+    assert shown == []
 
 
 def test_every_field_has_a_case_or_a_reason(page):
