@@ -57,8 +57,10 @@ def _tensor(span, name):
     span.what = f"tensor {name!r}"
     shape, dtype, content = [], None, None
     for number, kind, value in span.fields():
-        if number == _DIMS:
-            shape += [value] if kind == VARINT else value.integers()
+        if number == _DIMS and kind == VARINT:
+            shape.append(value)
+        elif number == _DIMS and kind == BYTES:
+            shape += value.integers()
         elif kind == BYTES and number == _TYPE:
             kind_name = value.text()
             dtype = _TYPES.get(kind_name)

@@ -96,6 +96,13 @@ def test_mindspores_checkpoint(tmp_path):
     assert_tensors(read_state_dict(written(tmp_path / "a", mindspore_bytes())))
 
 
+def test_mindspores_sizes_of_another_kind_are_refused(tmp_path):
+    tensor = encode_key(1, 5) + bytes(4) + encode_bytes(2, b"Float32") + encode_bytes(3, bytes(16))
+    entry = encode_bytes(1, b"fc.bias") + encode_bytes(2, tensor)
+    with pytest.raises(FormatError, match=r"'fc\.bias' has 4 values, which is no shape \(\)"):
+        read_state_dict(written(tmp_path / "a", encode_bytes(1, entry)))
+
+
 @pytest.mark.parametrize("version", [None, 0xF993FAC8, 0xF993FAC9, 0xF993FACA])
 def test_mxnets_parameters(tmp_path, version):
     tensors = {name: tensor for name, tensor in TENSORS.items() if tensor.ndim}
