@@ -15,6 +15,7 @@ ACCELERATOR = "cuda" if torch.cuda.is_available() else simulated_accelerator.NAM
 IN_BOTH_MODES = {
     "test_bad_input",
     "test_data_layer",
+    "test_field_effects",
     "test_file_layers",
     "test_fork_interp",
     "test_fork_layers",
@@ -33,19 +34,20 @@ IN_BOTH_MODES = {
     "test_solver",
 }
 
-# Seconds each in GPU mode, where a shorter test goes the same ways.
+# Modules and tests that take seconds in GPU mode, where a shorter test goes the same ways.
 SLOW = {
     "test_a_net_that_memory_cannot_hold_is_refused_before_it_is_made",
-    "test_losses_are_those_of_caffe",
-    "test_run_restored_from_a_solver_state_goes_on_as_in_caffe",
-    "test_scores_are_those_of_caffe",
+    "test_field_effects",
+    "test_golden_networks",
+    "test_golden_training",
     "test_stochastic_pooling_draws_by_the_values_while_training",
 }
 
 
 def pytest_generate_tests(metafunc):
-    if metafunc.module.__name__ in IN_BOTH_MODES:
-        marks = [pytest.mark.full] if metafunc.function.__name__ in SLOW else []
+    names = {metafunc.module.__name__, metafunc.function.__name__}
+    if names & IN_BOTH_MODES:
+        marks = [pytest.mark.full] if names & SLOW else []
         modes = ["cpu", pytest.param(ACCELERATOR, marks=marks)]
         metafunc.parametrize("mode", modes, indirect=True)
 
