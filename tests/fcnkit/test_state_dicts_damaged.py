@@ -185,13 +185,15 @@ def reshape(tensors, name, random):
 
 
 def retype(tensors, name, random):
-    tensors[name] = tensors[name].astype(TYPES[random.randint(len(TYPES))])
+    if tensors[name].dtype.kind == "f":
+        with np.errstate(all="ignore"):
+            tensors[name] = tensors[name].astype(TYPES[random.randint(len(TYPES))])
 
 
 def spoil(tensors, name, random):
     if tensors[name].dtype.kind == "f" and tensors[name].size:
-        tensors[name] = tensors[name].copy()
-        tensors[name].flat[0] = [np.nan, np.inf, -1e38][random.randint(3)]
+        tensors[name] = np.array(tensors[name])
+        tensors[name].flat[0] = [np.nan, np.inf, -np.inf, -1][random.randint(4)]
 
 
 CHANGES = (drop, rename, add, swap, resize, resize, reshape, retype, spoil)
