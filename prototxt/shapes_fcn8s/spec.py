@@ -13,7 +13,7 @@ def files(classes=6, channels=3, learned=False, width=1 / 8):
     return berkeley.small_files(
         "shapes_fcn8s",
         deploy(classes, channels, learned, width),
-        base_lr=1e-9,
+        base_lr=1e-10,
         max_iter=250,
         channels=channels,
     )
