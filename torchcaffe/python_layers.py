@@ -12,7 +12,7 @@ from . import log
 from .alias import lend_name
 from .blob import Blob
 from .layers.base import ManualLayer, register
-from .process import solver_count
+from .process import solver_count, solver_rank
 
 # Berkeley's data layers by the names that public networks call them by; fcnkit installs them.
 _allowed = {"voc_layers", "pascalcontext_layers", "nyud_layers", "siftflow_layers"}
@@ -72,7 +72,8 @@ class PythonLayer(ManualLayer):
     def setup(self, shapes):
         p = self.proto.python_param
         layer = self._layer_class(p.module, p.layer)()
-        if self.phase == pb.TRAIN and not self.proto.bottom and solver_count() > 1:
+        is_source = self.phase == pb.TRAIN and not self.proto.bottom
+        if is_source and solver_count() > 1 and solver_rank() == 0:
             log.logger.warning(
                 f'layer "{self.name}" ({p.module}.{p.layer}): every solver trains on the same data '
                 "unless the layer goes by caffe.solver_rank()."

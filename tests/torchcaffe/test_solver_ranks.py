@@ -1,12 +1,15 @@
 """What a process does as one solver of several: its part of the data, its seed, its silence."""
 
+import sys
+import types
+
 import h5py
 import numpy as np
 import pytest
 
 import torchcaffe as caffe
 from caffeformat import LmdbWriter, array_to_datum, parse_text, pb
-from torchcaffe import process
+from torchcaffe import process, python_layers
 from torchcaffe.solver import Solver
 
 SOLVER = """
@@ -82,6 +85,24 @@ def test_solvers_take_entries_in_turn_and_tests_see_all(source, as_rank):
     assert labels(source, caffe.TEST) == [0, 1, 2, 3, 4, 0]
     as_rank(0, 1)
     assert labels(source, caffe.TRAIN) == [0, 1, 2, 3, 4, 0]
+
+
+def test_a_layer_in_python_that_may_not_deal_out_its_data_is_warned_of(
+    as_rank, monkeypatch, caplog
+):
+    class Ones(caffe.Layer):
+        def reshape(self, bottom, top):
+            top[0].reshape(1)
+
+    monkeypatch.setitem(sys.modules, "ones", types.SimpleNamespace(Ones=Ones))
+    monkeypatch.setattr(python_layers, "_allowed", {"ones"})
+    text = """layer { name: "x" type: "Python" top: "x"
+      python_param { module: "ones" layer: "Ones" } }"""
+    for rank, phase, warnings in ((0, caffe.TRAIN, 1), (1, caffe.TRAIN, 0), (0, caffe.TEST, 0)):
+        as_rank(rank, 2)
+        caplog.clear()
+        caffe.Net(net_param=parse_text(text, pb.NetParameter), phase=phase)
+        assert caplog.text.count('layer "x" (ones.Ones): every solver trains on') == warnings
 
 
 def test_only_the_root_tests_and_snapshots(as_rank, tmp_path, caplog):
