@@ -6,6 +6,7 @@ import numpy as np
 
 from caffeformat import InputError
 
+from .differences import largest_absolute
 from .images import read_rgb
 from .painting import contact_sheet, overlay
 from .reports import class_name, known
@@ -167,10 +168,8 @@ def _score_difference(name, ours, theirs):
             f"{name}: the first model's scores are {'x'.join(map(str, ours.shape))}, the second's "
             f"{'x'.join(map(str, theirs.shape))}; they must have the same classes and size"
         )
-    with np.errstate(invalid="ignore"):
-        apart = np.abs(ours - theirs)
-    apart[(ours == theirs) | (np.isnan(ours) & np.isnan(theirs))] = 0
-    largest, top = float(apart.max()), float(np.abs(ours[np.isfinite(ours)]).max(initial=0))
+    largest = largest_absolute(ours, theirs)
     if not np.isfinite(largest):
         return np.inf, np.inf, len(ours), problem
+    top = float(np.abs(ours[np.isfinite(ours)]).max(initial=0))
     return largest, largest / top if top else largest, len(ours), problem

@@ -67,7 +67,7 @@ def run(args):
 
 def table(rows, tolerance):
     """Lines, one a blob or parameter: its name and shape, and how far its values and gradients are
-    apart, absolute and relative (`engine_comparison.largest_difference`)."""
+    apart, absolute and relative (`differences.largest_difference`)."""
     values = {"data": "diff", "param": "paramdiff", "step": None}
     found = {(row.kind, row.name): row for row in rows}
     width = max(len(row.name) for row in rows) + 2

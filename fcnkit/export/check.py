@@ -9,6 +9,7 @@ import numpy as np
 from caffeformat import InputError, infer_shapes, write_text
 from caffeformat.graph import value_graph
 from fcnkit import engine
+from fcnkit.differences import largest_absolute
 
 from .files import read_parameters
 from .onnx_net import takes_shapes
@@ -16,8 +17,8 @@ from .onnx_session import OnnxSession
 
 Difference = collections.namedtuple("Difference", "shape largest_score largest unequal")
 Difference.__doc__ = """What one input showed: its shape, the largest |score| of the engine, the
-largest |difference|, and the share of pixels whose class differs (None where scores are
-compared)."""
+largest |difference| (infinite for NaN on one side alone), and the share of pixels whose class
+differs (None where scores are compared)."""
 
 # Odd sizes, because even ones hide what rounds up and down.
 SIZES = ((224, 224), (225, 287), (301, 263))
@@ -67,7 +68,7 @@ def _input_shapes(net, output, sizes):
 
 def compare(made, scores, shape, argmax=False):
     """The `Difference` between `made` and the engine's `scores` for an input of `shape`."""
-    top = float(np.abs(scores).max(initial=0))
+    top = float(np.abs(scores[np.isfinite(scores)]).max(initial=0))
     if argmax:
         classes = scores.argmax(1).reshape(made.shape)
         return Difference(shape, top, 0.0, float((made != classes).mean()))
@@ -76,7 +77,7 @@ def compare(made, scores, shape, argmax=False):
             f"for an input of shape {shape} the exported model gives {made.shape}, the engine "
             f"{scores.shape}"
         )
-    return Difference(shape, top, float(np.abs(made - scores).max(initial=0)), None)
+    return Difference(shape, top, largest_absolute(made, scores), None)
 
 
 def _runner(net, path, output):

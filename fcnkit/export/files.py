@@ -9,6 +9,7 @@ from caffeformat import InputError, filter_net, pb, read_caffemodel, write_caffe
 from caffeformat.graph import value_graph
 from caffeformat.tensor_names import from_tensors, statistics, to_tensors
 from fcnkit import engine, networks
+from fcnkit.differences import largest_absolute
 from fcnkit.state_dicts import read_state_dict
 from fcnkit.surgery import check_fit
 
@@ -115,14 +116,6 @@ def _same_bits(one, other):
 
 
 def _relative_difference(one, other):
-    if one.shape != other.shape:
-        return np.inf
-    one, other = (np.asarray(array, np.float64) for array in (one, other))
-    with np.errstate(invalid="ignore"):
-        apart = np.abs(one - other)
-    apart[(one == other) | (np.isnan(one) & np.isnan(other))] = 0
-    size = np.abs(one[np.isfinite(one)]).max(initial=0)
-    largest = apart.max(initial=0)
-    if np.isnan(largest):
-        return np.inf
-    return float(largest / size) if size else float(largest)
+    largest = largest_absolute(one, other)
+    size = float(np.abs(one[np.isfinite(one)]).max(initial=0))
+    return largest / size if size else largest

@@ -94,6 +94,7 @@ layer {{ name: "up" type: "Interp" bottom: "x" top: "y" {rule} }}
 """
 
 
+@pytest.mark.filterwarnings("ignore:.*Caffe's forks")
 @pytest.mark.parametrize(
     "field, rule, said",
     [
@@ -118,6 +119,7 @@ def test_what_forks_added_is_refused_before_bvlc_caffe_sees_it(fake, tmp_path, f
         engine.open_net(path)
 
 
+@pytest.mark.filterwarnings("ignore:.*Caffe's forks")
 @pytest.mark.parametrize(
     "solver, rule, refused",
     [

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 from caffeformat import parse_text, pb, read_solver
+from fcnkit.differences import largest_absolute, largest_difference
 from fcnkit.engine_comparison import (
     as_data,
     comparison_row,
-    largest_absolute,
-    largest_difference,
     random_layers,
 )
 from fcnkit.engine_runs import quiet_solver

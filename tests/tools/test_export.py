@@ -174,6 +174,22 @@ def test_a_model_that_computes_something_else_is_an_error(files, tmp_path, capsy
     assert "computes something else" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_scores_that_are_no_numbers_in_the_model_alone_are_an_error(
+    files, tmp_path, capsys, monkeypatch, wrong
+):
+    compare = export.check.compare
+    monkeypatch.setattr(
+        export.check, "compare", lambda made, *rest: compare(np.where(made > 0, made, wrong), *rest)
+    )
+    net, weights = files
+    changed = read_caffemodel(weights)
+    changed["up"] = [-blob for blob in changed["up"]]
+    write_caffemodel(weights, changed, parse_text(NET, pb.NetParameter))
+    assert run(net, weights, tmp_path / "out.onnx") == 1
+    assert "computes something else" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "arguments, said",
     [
