@@ -24,7 +24,8 @@ class BatchLoader:
     largest image, and the last batch of an epoch holds what is left.
 
     Sample number p of the run depends on `seed` and p alone, so `start` (samples already used)
-    continues an earlier run. Decoded images are kept while they fit in `cache_mb` MiB.
+    continues an earlier run. Decoded images are kept while they fit in `cache_mb` MiB. With `turn`
+    (r, n) these are the batches of number r of n solvers, who take a batch each in every round.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class BatchLoader:
         start=0,
         threads=2,
         cache_mb=512,
+        turn=(0, 1),
     ):
         if not len(dataset):
             raise InputError("the dataset is empty: there is nothing to make batches of")
@@ -51,7 +53,7 @@ class BatchLoader:
         self._cache, self._cache_room = {}, cache_mb << 20
         self._lock = threading.Lock()
         self._orders = collections.OrderedDict()
-        self._position = start
+        self._position, self._turn = start, turn
         self._pool = concurrent.futures.ThreadPoolExecutor(threads, "batches")
         self._waiting = collections.deque(self._submit() for _ in range(threads + 1))
 
@@ -68,11 +70,16 @@ class BatchLoader:
         self._pool.shutdown()
 
     def _submit(self):
+        rank, solvers = self._turn
+        positions = [self._next_positions() for _ in range(solvers)][rank]
+        return self._pool.submit(self._batch, positions)
+
+    def _next_positions(self):
         begin, count = self._position, self._size
         if self._augmentation is None:
             count = min(count, len(self._dataset) - begin % len(self._dataset))
         self._position += count
-        return self._pool.submit(self._batch, range(begin, begin + count))
+        return range(begin, begin + count)
 
     def _batch(self, positions):
         samples = [self._sample(position) for position in positions]

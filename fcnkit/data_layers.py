@@ -62,8 +62,8 @@ def parse_options(text, name="SegmentationData"):
     return options
 
 
-def open_loader(options):
-    """The `BatchLoader` of a dict from `parse_options`."""
+def open_loader(options, turn=(0, 1)):
+    """The `BatchLoader` of a dict from `parse_options`, for solver `turn[0]` of `turn[1]`."""
     return BatchLoader(
         open_dataset(options["source"], options["split"]),
         options["batch_size"],
@@ -73,11 +73,14 @@ def open_loader(options):
             key: options[key]
             for key in ("seed", "shuffle", "ignore", "classes", "start", "threads", "cache_mb")
         },
+        turn=turn,
     )
 
 
 class SegmentationData(engine.load().Layer):
     """Tops: data (N x 3 x H x W) and label (N x 1 x H x W); no bottoms, no gradient."""
+
+    takes_turns = True  # solvers that train together get a batch each of the same round
 
     def setup(self, bottom, top):
         """Open the dataset and start reading ahead."""
@@ -86,7 +89,11 @@ class SegmentationData(engine.load().Layer):
                 f"a SegmentationData layer has no bottoms and two tops, data and label; found "
                 f"{len(bottom)} and {len(top)}"
             )
-        self._loader = open_loader(parse_options(self.param_str))
+        caffe = engine.load()
+        turn = 0, 1
+        if self.phase == caffe.TRAIN:
+            turn = caffe.solver_rank(), caffe.solver_count()
+        self._loader = open_loader(parse_options(self.param_str), turn)
         self._batch = None
 
     def reshape(self, bottom, top):

@@ -32,9 +32,13 @@ class Layer:
 
     `bottom` and `top` are sequences of Blobs. Attributes: `param_str` (from the prototxt), `phase`,
     `name`, `type`, `blobs` (parameters; `self.blobs.add_blob(3, 4)` in `setup` adds one).
+
+    Beyond pycaffe: a layer that reads data says by `takes_turns = True` that it goes by
+    `solver_rank()` and `solver_count()`, so that solvers that train together have data of their own.
     """
 
     type, blobs, param_str = "Python", (), ""
+    takes_turns = False
 
     def setup(self, bottom, top):
         """Read `param_str` and check the number of blobs; called once."""
@@ -73,10 +77,10 @@ class PythonLayer(ManualLayer):
         p = self.proto.python_param
         layer = self._layer_class(p.module, p.layer)()
         is_source = self.phase == pb.TRAIN and not self.proto.bottom
-        if is_source and solver_count() > 1 and solver_rank() == 0:
+        if is_source and solver_count() > 1 and solver_rank() == 0 and not layer.takes_turns:
             log.logger.warning(
                 f'layer "{self.name}" ({p.module}.{p.layer}): every solver trains on the same data '
-                "unless the layer goes by caffe.solver_rank()."
+                "unless the layer goes by caffe.solver_rank(); if so, let it say takes_turns = True."
             )
         self.blobs = BlobVec(self.device)
         layer.param_str, layer.phase = p.param_str, self.phase

@@ -157,3 +157,12 @@ def test_augmentation_options():
     assert augmentation_from({"crop": None, "scale": None, "flip": False}) is None
     assert augmentation_from({"crop": 32}) == ((32, 32), (1.0, 1.0), False)
     assert augmentation_from({"crop": [8, 9], "scale": 2, "flip": True}) == ((8, 9), (2, 2), True)
+
+
+def test_solvers_that_train_together_take_batches_in_turn():
+    alone = taken(loader(Blocks(), 2), 6)
+    for rank in (0, 1):
+        own = taken(loader(Blocks(), 2, turn=(rank, 2)), 3)
+        for (data, labels), (all_data, all_labels) in zip(own, alone[rank::2]):
+            np.testing.assert_array_equal(data, all_data)
+            np.testing.assert_array_equal(labels, all_labels)

@@ -103,6 +103,11 @@ def test_a_layer_in_python_that_may_not_deal_out_its_data_is_warned_of(
         caplog.clear()
         caffe.Net(net_param=parse_text(text, pb.NetParameter), phase=phase)
         assert caplog.text.count('layer "x" (ones.Ones): every solver trains on') == warnings
+    Ones.takes_turns = True
+    as_rank(0, 2)
+    caplog.clear()
+    caffe.Net(net_param=parse_text(text, pb.NetParameter), phase=caffe.TRAIN)
+    assert not caplog.text
 
 
 def test_only_the_root_tests_and_snapshots(as_rank, tmp_path, caplog):
