@@ -34,7 +34,7 @@ class Layer:
     `name`, `type`, `blobs` (parameters; `self.blobs.add_blob(3, 4)` in `setup` adds one).
 
     Beyond pycaffe: a layer that reads data says by `takes_turns = True` that it goes by
-    `solver_rank()` and `solver_count()`, so that solvers that train together have data of their own.
+    `solver_rank()` and `solver_count()`: solvers that train together get data of their own.
     """
 
     type, blobs, param_str = "Python", (), ""
@@ -80,7 +80,7 @@ class PythonLayer(ManualLayer):
         if is_source and solver_count() > 1 and solver_rank() == 0 and not layer.takes_turns:
             log.logger.warning(
                 f'layer "{self.name}" ({p.module}.{p.layer}): every solver trains on the same data '
-                "unless the layer goes by caffe.solver_rank(); if so, let it say takes_turns = True."
+                "unless the layer goes by caffe.solver_rank(); it then says takes_turns = True."
             )
         self.blobs = BlobVec(self.device)
         layer.param_str, layer.phase = p.param_str, self.phase
