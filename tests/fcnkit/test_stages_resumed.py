@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -42,8 +43,7 @@ def two(tmp_path_factory):
 def whole(two, data, tmp_path_factory):
     """Results and last weights of a run that nothing interrupted."""
     folder = tmp_path_factory.mktemp("whole")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(curves, "plot", lambda *_: None)
+    with mock.patch.object(curves, "plot"):
         results = list(train_stages(two, folder, data))
     return results, weights(folder)
 
