@@ -19,6 +19,8 @@ def grow_outputs(arrays, outputs, places=None):
     `InputError` where the old outputs have no place.
     """
     have = arrays[0].shape[0]
+    if outputs < have:
+        raise InputError(f"no place for {have} outputs among {outputs}: give {have} or more")
     places = list(range(have)) if places is None else list(places)
     if len(set(places)) != have or len(places) != have:
         raise InputError(f"{have} outputs need {have} different places, found {places}")
@@ -39,8 +41,14 @@ def widen_inputs(arrays, channels):
     The first channels keep their weights; each further one gets the average of all old channels
     (how Berkeley gave BGR weights a depth channel). Where `channels` is smaller, all are that
     average, as no old channel stands for the new ones. The Convolution has to be of one group.
+    Raises `InputError` for weights that are no kernels.
     """
     weights = arrays[0]
+    if weights.ndim < 3:
+        raise InputError(
+            f"weights of shape {weights.shape} are no convolution's: what an inner product reads "
+            "are values, not channels"
+        )
     have = weights.shape[1]
     if channels < 1:
         raise InputError(f"{channels} channels: expected 1 or more")

@@ -110,7 +110,7 @@ def _add_net(edit):
 
 
 def _grow(weights, args):
-    places = _numbers(args.places) if args.places else None
+    places = None if args.places is None else _numbers(args.places)
     return _change(weights, args, lambda arrays: grow_outputs(arrays, args.classes, places))
 
 
@@ -136,6 +136,8 @@ def _rename(weights, args):
     if wrong:
         raise InputError(f"expected OLD=NEW, found {wrong[0]!r}")
     names = dict(pairs)
+    if len(names) < len(pairs):
+        raise InputError(f"{' '.join(args.names)}: a layer gets two names")
     return rename(weights, names), None, [f"{old} -> {new}" for old, new in names.items()]
 
 
@@ -180,7 +182,7 @@ def _change(weights, args, change, kind=None):
     if before[0].ndim < 2:
         raise InputError(f"layer {name}: its weights have the shape {before[0].shape}, no kernels")
     told = []
-    if before[0].ndim > 2:
+    if before[0].ndim > 2 and "net" in args:
         told = _check_groups(args)
     edited = Weights(weights, weights.name, dict(weights.types))
     edited[name] = change(before)
