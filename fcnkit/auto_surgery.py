@@ -50,8 +50,8 @@ def fcn_from_classifier(
             raise InputError("dilation needs no skips: give the one or the other")
         _add(changes, dilate(trunk.net, stride))
         chosen = [stages[-1]._replace(stride=stride)]
-    elif stride < stages[-1].stride:
-        chosen += _skips(trunk, stages[:-1], stride, skips)
+    elif skips or stride < stages[-1].stride:
+        chosen += _skips(trunk, stages, stride, skips)
     _add(changes, crop_joins(trunk.net, trunk.image, chosen[0].stride))
     _add(changes, joins_apart(trunk.net))
     _score_new_classes(trunk, classes, keep_scores, changes)
@@ -110,11 +110,17 @@ def _check_stride(trunk, stages, stride, dilated):
 
 def _skips(trunk, stages, stride, blobs):
     """The `Stage`s below the coarsest, from coarse to fine, down to `stride`."""
-    found = {stage.stride: stage for stage in stages if stage.stride >= stride}
+    coarsest = stages[-1]
+    found = {stage.stride: stage for stage in stages[:-1] if stage.stride >= stride}
     if blobs:
         found = {}
         for blob in blobs:
             stage = _named(trunk, blob)
+            if stage.stride >= coarsest.stride:
+                raise InputError(
+                    f"skip {blob}: has stride {stage.stride}, no finer than the features that are "
+                    f"scored in any case ({coarsest.blob}, stride {coarsest.stride})"
+                )
             if stage.stride in found:
                 raise InputError(
                     f"skips {found[stage.stride].blob} and {blob}: both have stride {stage.stride}"

@@ -43,10 +43,11 @@ def take_trunk(net):
     _check_layers(classifier)
     names = {layer.name for layer in classifier.layer}
     behind = {net.layer[i].name for i in chain} - names
+    # A deploy net's own input is still there, be it under its blob's name.
     dropped = [
-        (layer.name, "behind the scores" if layer.name in behind else _why_dropped(layer))
+        (layer.name, _why_dropped(layer, behind))
         for layer in net.layer
-        if layer.name not in names
+        if layer.name not in names and not (layer.type == "Input" and image in layer.top)
     ]
     sliding = convolutionalize(classifier)
     changes = {
@@ -183,10 +184,10 @@ def _check_layers(net):
         )
 
 
-def _why_dropped(layer):
+def _why_dropped(layer, behind):
     if layer.type in networks.DATA_TYPES or layer.type in SOURCES:
         return "input"
-    if layer.type == "Softmax":
+    if layer.name in behind or layer.type == "Softmax":
         return "behind the scores"
     if layer.type in LOSSES:
         return "loss or measure"

@@ -139,6 +139,23 @@ def test_auxiliary_heads_and_what_follows_the_scores_are_dropped():
     ]
 
 
+def test_the_input_of_a_deploy_net_is_kept_and_data_layers_are_not():
+    body = """
+    layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
+            convolution_param { num_output: 3 kernel_size: 3 } }
+    """
+    upgraded = """
+    layer { name: "input" type: "Input" top: "data"
+            input_param { shape { dim: 1 dim: 3 dim: 9 dim: 9 } } }
+    """
+    reader = """
+    layer { name: "read" type: "Data" top: "data" top: "label"
+            transform_param { crop_size: 9 } data_param { source: "lmdb" batch_size: 1 } }
+    """
+    for source, dropped in ((upgraded, []), (reader, [("read", "input")])):
+        assert fcn_from_classifier(parse_text(source + body, pb.NetParameter), 2).dropped == dropped
+
+
 def test_a_first_pooling_is_padded_by_a_layer_before_it():
     net = parse_text(
         """
@@ -260,6 +277,10 @@ def test_strides_that_are_not_there_are_answered_with_those_that_are():
         fcn_from_classifier(net, 21, 32, dilated=True)
     with pytest.raises(InputError, match='skip "pool9": the classifier has no such blob'):
         fcn_from_classifier(net, 21, 8, skips=["pool9"])
+    with pytest.raises(InputError, match="skip pool5: has stride 32, no finer than"):
+        fcn_from_classifier(net, 21, 16, skips=["pool5", "pool4"])
+    with pytest.raises(InputError, match="the finest skip, pool4, has stride 16: say --stride 16"):
+        fcn_from_classifier(net, 21, skips=["pool4"])
     with pytest.raises(InputError, match=r"padding the image by 5 is too little.*96"):
         fcn_from_classifier(net, 21, 32, pad=5)
     with pytest.raises(InputError, match="at least two"):
