@@ -95,6 +95,11 @@ def _check_layers(net, fields):
                 "Eltwise before the scores"
             )
         lost = [bottom for bottom in layer.bottom if bottom not in fields]
+        if layer.type in ("Concat", "Slice") and not lost and not is_spatial:
+            raise InputError(
+                f'layer "{layer.name}" ({layer.type}): puts places of its bottoms elsewhere; only '
+                "channels can be joined and parted before the scores"
+            )
         if layer.type in _JOINS and lost:
             raise InputError(
                 f'layer "{layer.name}": joins "{lost[0]}", which is computed from the whole image, '
