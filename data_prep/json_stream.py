@@ -22,8 +22,14 @@ def list_elements(chunks, source):
     """
     text = _Text(chunks, source)
     text.expect("{")
-    if text.next_is("}"):
-        return
+    if not text.next_is("}"):
+        yield from _members(text)
+        text.expect("}")
+    # Also lets the archive that the file is in compare its checksum.
+    text.expect_end()
+
+
+def _members(text):
     while True:
         key, _ = text.value()
         if not isinstance(key, str):
@@ -39,7 +45,6 @@ def list_elements(chunks, source):
             text.expect("]")
         if not text.next_is(","):
             break
-    text.expect("}")
 
 
 class _Text:
@@ -73,6 +78,13 @@ class _Text:
         if not self.next_is(character):
             found = self._text[self._at : self._at + 20] or "its end: the file is truncated"
             raise self.error(f"expected {character!r}, found {found!r}")
+
+    def expect_end(self):
+        """`FormatError` where anything but space follows."""
+        self._skip_space()
+        if self._at < len(self._text):
+            rest = self._text[self._at : self._at + 20]
+            raise self.error(f"expected its end, found {rest!r}")
 
     def next_is(self, character):
         """Whether `character` is here; it is stepped over then."""

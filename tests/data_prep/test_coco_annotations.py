@@ -108,7 +108,7 @@ def test_a_file_that_ends_anywhere_is_refused(place):
         b"[]", b"7", b"", b'{"images": [1 2]}', b'{"images": [,]}', b'{"images": [{]}', b"{7: 8}",
         b'{"images" [1]}', b'{"images": [' + b"[" * 10**5, b'{"a": "\xff"}',
         b'{"a": 1' + b"0" * 9999,
-        b'{"a": nul}',
+        b'{"a": nul}', b'{"images": []} [', b"{} x",
     ],
 )  # fmt: skip
 def test_what_is_no_json_is_refused(text):
