@@ -102,6 +102,6 @@ def _for_bgr(blobs, std):
 
 def network_name(path):
     """A net's name from its file's: `resnet50-0676ba61.pth` -> `resnet50`."""
-    stem = re.sub(r"\.(pth|pt|safetensors|ckpt|params|tar|bin)", "", str(path))
-    stem = re.split(r"[/\\]", stem)[-1]
+    file = re.split(r"[/\\]", str(path))[-1]
+    stem = re.sub(r"(\.(pth|pt|safetensors|ckpt|params|tar|bin))+$", "", file)
     return re.sub(r"-[0-9a-f]{8}$", "", stem)

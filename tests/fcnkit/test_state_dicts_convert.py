@@ -203,7 +203,11 @@ def test_a_size_that_is_none_is_refused(tmp_path, capsys, size):
 
 @pytest.mark.parametrize(
     "file, name",
-    [("a/resnet50-0676ba61.pth", "resnet50"), ("vgg16.tv_in1k.safetensors", "vgg16.tv_in1k")],
+    [
+        ("a/resnet50-0676ba61.pth", "resnet50"),
+        ("vgg16.tv_in1k.safetensors", "vgg16.tv_in1k"),
+        ("b.ptl/vgg.part2.pth.tar", "vgg.part2"),
+    ],
 )
 def test_the_name_comes_from_the_file(file, name):
     assert network_name(file) == name
