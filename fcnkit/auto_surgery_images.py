@@ -1,6 +1,7 @@
 """What a classifier's images went through before its first layer: its FCN's images need the same.
 
-A deploy net does not tell it; the data layers of the net that it was trained with do.
+A deploy net does not tell it; the data layers of the net that it was trained with do, or the
+mean.txt that convert_weights writes beside it.
 """
 
 import collections
@@ -9,6 +10,7 @@ import os
 from caffeformat import read_blob, read_net
 
 from . import networks
+from .preprocessing import parse_mean
 
 Images = collections.namedtuple("Images", "mean scale source lost")
 Images.__doc__ = """What becomes of pixel values from 0 to 255: `mean` is subtracted (a tuple of one
@@ -20,13 +22,19 @@ value a channel, blue first, or one for all; empty for none), then they are mult
 def images_of(net, path):
     """The `Images` of a classifier's `NetParameter` and the file that it was read from.
 
-    Where a deploy.prototxt has no data layers, a train_val.prototxt beside it is asked.
+    Where a deploy.prototxt has no data layers, a train_val.prototxt beside it is asked, then a
+    mean.txt.
     """
     found = _told(net, path)
     folder, file = os.path.split(path)
-    beside = os.path.join(folder, "train_val.prototxt")
-    if found is None and file == "deploy.prototxt" and os.path.isfile(beside):
-        found = _told(read_net(beside), beside)
+    if found is None and file == "deploy.prototxt":
+        train_val, mean = (
+            os.path.join(folder, name) for name in ("train_val.prototxt", "mean.txt")
+        )
+        if os.path.isfile(train_val):
+            found = _told(read_net(train_val), train_val)
+        if found is None and os.path.isfile(mean) and _reads_colour(net):
+            found = Images(tuple(parse_mean(mean).tolist()), 1.0, "as mean.txt says", None)
     return found or Images((), 1.0, None, None)
 
 
@@ -56,6 +64,11 @@ def describe(images, channels):
 
 def _join(values, between):
     return between.join(f"{value:.8g}" for value in values)
+
+
+def _reads_colour(net):
+    shapes = [shape.dim for layer in net.layer for shape in layer.input_param.shape]
+    return any(len(shape) == 4 and shape[1] == 3 for shape in shapes)
 
 
 def _told(net, path):

@@ -33,9 +33,15 @@ _NAMELESS = ("deploy", "train_val", "solver")
 
 
 def network_file(text, file):
-    """(path, name): `text` itself, a prototxt, or `file` of the network `text` under prototxt/."""
+    """(path, name) of a net: `text` is a prototxt, or else a network under prototxt/ or a folder.
+
+    Of these two, `file` is the one that is meant.
+    """
     is_name = os.path.basename(text) == text and not text.endswith(".prototxt")
-    if is_name and not os.path.isfile(text):
+    inside = os.path.join(text, file)
+    if os.path.isfile(inside) and text not in prototxt.networks():
+        text = inside
+    elif is_name and not os.path.isfile(text):
         return prototxt.path(text, file), text
     folder, own = os.path.split(os.path.abspath(text))
     stem = os.path.splitext(own)[0]

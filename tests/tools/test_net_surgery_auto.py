@@ -132,6 +132,18 @@ def test_a_deploy_net_without_data_layers_has_the_mean_of_the_net_beside_it(caps
     np.testing.assert_allclose(image.mean_value, [104.00699, 116.66877, 122.67892], rtol=1e-6)
 
 
+@pytest.mark.parametrize("channels", [3, 1])
+def test_a_folder_of_convert_weights_is_a_model_with_its_mean(folder, capsys, channels):
+    (folder / "mine").mkdir()
+    text = MODEL.replace("dim: 3", f"dim: {channels}")
+    (folder / "mine" / "deploy.prototxt").write_text(text)
+    (folder / "mine" / "mean.txt").write_text("# blue, green, red\n1 2.5 3\n")
+    assert cli.main(["net_surgery", "--model", "mine", "--classes", "5"]) == 0
+    assert ("minus 1, 2.5, 3 (as mean.txt says)" in capsys.readouterr().out) == (channels == 3)
+    image = read_net("fcn_mine/train_val.prototxt").layer[0].transform_param
+    assert list(image.mean_value) == ([1, 2.5, 3] if channels == 3 else [])
+
+
 def test_where_nothing_tells_a_mean_it_says_so(folder, capsys):
     assert surgery("--classes", "5") == 0
     out = capsys.readouterr().out
