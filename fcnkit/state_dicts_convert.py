@@ -16,7 +16,7 @@ import re
 
 import numpy as np
 
-from caffeformat import InputError, infer_shapes
+from caffeformat import InputError
 
 from .batch_norm import fold_batch_norm
 from .state_dicts_families import find_family
@@ -56,13 +56,13 @@ def convert(tensors, size=(224, 224), mean=None, std=None, fold=False, name=None
     unknown = [name for name in builder.left if name not in left_out]
     if unknown:
         raise InputError(
-            f"not quite a {family.name}: {len(unknown)} tensors have no place in it, such as "
-            f"{', '.join(unknown[:4])}: remove those that only training needs; with others in it, "
+            f"not {family.name} as it is known: no place for {len(unknown)} of the tensors, such "
+            f"as {', '.join(unknown[:4])}: remove those that only training needs; with others in it, "
             "it is a network that is not known"
         )
+    builder.shapes()  # refuses an input that is too small for the net
     net, weights = builder.n.to_proto(), builder.weights
     net.name = weights.name = name or family.name
-    infer_shapes(net)  # refuses an input that is too small for the net
     mean = family.mean if mean is None else mean
     std = family.std if std is None else std
     weights[family.first] = _for_bgr(weights[family.first], std)

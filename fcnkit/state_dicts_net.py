@@ -26,7 +26,7 @@ class NetBuilder:
     """
 
     def __init__(self, tensors, size):
-        self.tensors, self.left = tensors, list(tensors)
+        self.tensors, self.left, self._size = tensors, list(tensors), size
         self.n, self.weights = NetSpec(), Weights()
         self.channels = {}  # top -> channels
         self.n.data = L.Input(shape={"dim": [1, 3, *size]})
@@ -196,9 +196,18 @@ class NetBuilder:
         """(height, width) of a top."""
         return tuple(self._shape_of(top)[2:])
 
+    def shapes(self):
+        """{blob: shape} so far; `InputError` where the input is too small for the layers."""
+        try:
+            return infer_shapes(self.n.to_proto())
+        except InputError as error:
+            size = " x ".join(map(str, self._size))
+            raise InputError(f"{error}: choose an input larger than {size}") from error
+
     def _shape_of(self, top):
-        net = top.to_proto()
-        return infer_shapes(net)[net.layer[-1].top[0]]
+        shapes, net = self.shapes(), self.n.to_proto()
+        name = next(name for name, made in self.n.tops.items() if made is top)
+        return shapes[next(layer.top[0] for layer in net.layer if layer.name == name)]
 
     def _same_channels(self, top, bottom):
         self.channels[top] = self.channels[bottom]

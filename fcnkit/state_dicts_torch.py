@@ -172,7 +172,8 @@ def _named_records(found, path):
         if isinstance(name, str) and _storage_of(value) is not None
     )
     if not named:
-        raise FormatError(path, f"no tensors in it, only {', '.join(map(str, list(found)[:5]))}")
+        what = ", ".join(map(str, list(found)[:5])) or "an empty dict"
+        raise FormatError(path, f"no tensors in it, only {what}")
     return named
 
 

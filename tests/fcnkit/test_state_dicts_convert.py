@@ -142,7 +142,9 @@ def test_what_is_no_known_classifier_is_refused():
     tensors = arrays(nets.ResNet())
     with pytest.raises(InputError, match=r"not known.*stem\.weight"):
         convert({"stem.weight": tensors["conv1.weight"]})
-    with pytest.raises(InputError, match=r"not quite a ResNet: 1 tensors.*layer1\.0\.se\.weight"):
+    with pytest.raises(
+        InputError, match=r"not ResNet as it is known: no place for 1 of.*layer1\.0\.se\.weight"
+    ):
         convert({**tensors, "layer1.0.se.weight": tensors["conv1.weight"]}, (64, 64))
     del tensors["layer2.0.bn2.running_mean"]
     with pytest.raises(InputError, match=r"no 'layer2\.0\.bn2\.running_mean'"):
@@ -152,6 +154,12 @@ def test_what_is_no_known_classifier_is_refused():
 def test_a_size_whose_features_cannot_be_averaged_is_refused():
     with pytest.raises(InputError, match=r"features of 7 x 6.*averages to 6 x 6.*choose a size"):
         convert(arrays(nets.AlexNet()), (255, 224))
+
+
+@pytest.mark.parametrize("size, layer", [((30, 30), "pool2"), ((3, 3), "conv1")])
+def test_an_input_that_is_too_small_is_refused(size, layer):
+    with pytest.raises(InputError, match=rf'"{layer}".*choose an input larger than {size[0]} x'):
+        convert(arrays(nets.AlexNet()), size)
 
 
 def test_the_command_writes_net_weights_and_mean(tmp_path, capsys):
