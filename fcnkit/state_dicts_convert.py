@@ -57,8 +57,8 @@ def convert(tensors, size=(224, 224), mean=None, std=None, fold=False, name=None
     if unknown:
         raise InputError(
             f"not {family.name} as it is known: no place for {len(unknown)} of the tensors, such "
-            f"as {', '.join(unknown[:4])}: remove those that only training needs; with others in it, "
-            "it is a network that is not known"
+            f"as {', '.join(unknown[:4])}: remove those that only training needs; with others in "
+            "it, it is a network that is not known"
         )
     builder.shapes()  # refuses an input that is too small for the net
     net, weights = builder.n.to_proto(), builder.weights
