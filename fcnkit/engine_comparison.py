@@ -31,7 +31,7 @@ def as_data(rows):
 def compare_nets(paths, phase="TEST", weights=None, backward=True, root=None, allow_python=()):
     """{path: list of `Row`} of one pass through each net, of its blobs, parameters and gradients.
 
-    `weights` is a caffemodel; without one the parameters are random, and the same in both.
+    `weights` is a caffemodel; parameters that it does not have are random, and the same in both.
     """
     jobs = [
         {

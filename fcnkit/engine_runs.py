@@ -13,6 +13,7 @@ import numpy as np
 
 from caffeformat import InputError, read_net, read_solver, write_text
 from fcnkit import engine
+from fcnkit.weights import copy_weights
 
 # Layers whose second bottom holds class indices.
 _LABELLED = {
@@ -41,7 +42,8 @@ def fill_parameters(net, message):
                 values = [values * 0.1, 0.5 + np.abs(values), np.ones(shape)][index]
             else:
                 fan = np.prod(shape[1:]) if len(shape) > 1 else 200
-                values = values * np.sqrt(2 / fan)
+                # NumPy 1 would go on in float32, NumPy 2 in float64.
+                values = values * np.float32(np.sqrt(2 / fan))
             blob.data[...] = values
 
 
@@ -68,14 +70,13 @@ def fill_inputs(net, message, turn=0):
 def run_net(path, phase, weights=None, backward=True, allow_python=()):
     """{key: array} of one pass: data:BLOB, diff:BLOB, param:LAYER:I, paramdiff:LAYER:I.
 
-    `weights` is a caffemodel; without one the parameters are random.
+    `weights` is a caffemodel; parameters that it does not have are random, the same in each engine.
     """
     message = read_net(path)
     net = engine.open_net(path, phase, allow_python=allow_python)
+    fill_parameters(net, message)
     if weights:
-        net.copy_from(str(weights))
-    else:
-        fill_parameters(net, message)
+        copy_weights(net, weights)
     fill_inputs(net, message)
     net.forward()
     found = {f"data:{name}": blob.data.copy() for name, blob in net.blobs.items()}

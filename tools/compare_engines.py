@@ -4,8 +4,8 @@
 import os
 import sys
 
-from caffeformat import InputError, filter_net, is_solver, pb, read_net
-from fcnkit import cli, engine, engine_comparison
+from caffeformat import InputError, filter_net, is_solver, pb, read_caffemodel, read_net
+from fcnkit import cli, engine, engine_comparison, networks
 from fcnkit.engine_runs import training_net
 from fcnkit.reports import write_json
 from fcnkit.tools import options
@@ -50,9 +50,12 @@ def run(args):
             args.file, args.steps, args.weights, args.state, **options_of_both
         )
     else:
+        backward = not args.forward_only and _has_gradients(net, args.phase)
         rows = engine_comparison.compare_nets(
-            [args.file], args.phase, args.weights, not args.forward_only, **options_of_both
+            [args.file], args.phase, args.weights, backward, **options_of_both
         )[args.file]
+    if args.weights:
+        _warn_of_missing(args.weights, rows)
     tolerance = args.tolerance or (1e-2 if trains else 1e-4)
     print("\n".join(table(rows, tolerance)))
     for row in rows:
@@ -93,6 +96,31 @@ def _label(row):
         "paramdiff": "the gradient of parameter", "step": "output",
     }  # fmt: skip
     return f"{kinds[row.kind]} {row.name}"
+
+
+def _has_gradients(net, phase):
+    """Whether Caffe would compute any gradient; says so where it would not."""
+    there = filter_net(net, getattr(pb, phase))
+    unnamed = any(layer.type.endswith("Loss") and not layer.top for layer in there.layer)
+    if net.force_backward or unnamed or networks.loss_weights(there):
+        return True
+    print(
+        f"no gradients: in phase {phase} the net has no loss; compare the training net, or say "
+        "force_backward: true in it"
+    )
+    return False
+
+
+def _warn_of_missing(weights, rows):
+    layers = {row.name.rpartition(":")[0]: None for row in rows if row.kind == "param"}
+    found = read_caffemodel(weights)
+    missing = [name for name in layers if name not in found]
+    if missing:
+        print(
+            f"warning: {weights} has nothing for {', '.join(missing)}: these began with random "
+            "values, the same in both engines",
+            file=sys.stderr,
+        )
 
 
 def _warn_of_chance(net):

@@ -44,6 +44,16 @@ def test_a_training_agrees_step_by_step_and_leaves_nothing(bvlc_root, run_folder
     assert sorted(run_folder.iterdir()) == before
 
 
+def test_parameters_that_the_weights_lack_are_the_same_in_both(bvlc_root, run_folder, capsys):
+    weights = read_caffemodel(run_folder / "start.caffemodel")
+    kept = {name: blobs for name, blobs in weights.items() if name != "score"}
+    write_caffemodel(run_folder / "part.caffemodel", kept)
+    assert run(bvlc_root, "net.prototxt", "part.caffemodel", "--tolerance", "1e-4") == 0
+    said = capsys.readouterr()
+    assert re.search(r"score:0 +\S+ +0.0e\+00 ", said.out)
+    assert "has nothing for score: " in said.err
+
+
 def test_what_differs_is_marked_and_gives_1(bvlc_root, run_folder, capsys, monkeypatch):
     weights = read_caffemodel(run_folder / "start.caffemodel")
     run_on = compare_engines.engine_comparison._run

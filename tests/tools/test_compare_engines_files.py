@@ -1,10 +1,11 @@
-"""What `fcnkit compare_engines --json` writes, and what it leaves alone."""
+"""What `fcnkit compare_engines` asks both engines for and says, and what `--json` writes."""
 
 import json
 
 import numpy as np
 import pytest
 
+from caffeformat import write_caffemodel
 from fcnkit import cli
 from fcnkit.engine_comparison import comparison_row
 from fcnkit.tools import compare_engines
@@ -42,3 +43,46 @@ def test_a_file_that_is_there_stays_without_force(run, tmp_path, capsys):
     assert (tmp_path / "found.json").read_text() == "precious"
     run("--force")
     assert json.loads((tmp_path / "found.json").read_text())
+
+
+LOSS = 'layer { name: "loss" type: "EuclideanLoss" bottom: "x" bottom: "x" %s }'
+
+
+@pytest.mark.parametrize(
+    "text, gradients",
+    [
+        ("", False),
+        (LOSS % "", True),
+        (LOSS % 'top: "loss"', True),
+        (LOSS % 'top: "loss" loss_weight: 0', False),
+        (LOSS % "include { phase: TRAIN }", False),
+        ("force_backward: true", True),
+    ],
+)
+def test_gradients_are_compared_where_there_are_any(tmp_path, monkeypatch, capsys, text, gradients):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.prototxt").write_text(f'layer {{ name: "x" type: "Input" top: "x" }} {text}')
+    asked = []
+
+    def compare_nets(paths, phase, weights, backward, **_):
+        asked.append(backward)
+        return {paths[0]: [comparison_row("data", "x", np.ones(2), np.ones(2))]}
+
+    monkeypatch.setattr(compare_engines.engine_comparison, "compare_nets", compare_nets)
+    assert cli.run_module(compare_engines, ["net.prototxt"]) == 0
+    assert asked == [gradients]
+    assert ("no gradients" in capsys.readouterr().out) is not gradients
+
+
+def test_layers_that_the_weights_lack_are_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.prototxt").write_text('layer { name: "x" type: "Input" top: "x" }')
+    write_caffemodel(tmp_path / "w.caffemodel", {"conv/1": [np.ones(2, np.float32)]})
+    rows = [
+        comparison_row("param", f"{name}:0", np.ones(2), np.ones(2)) for name in ("conv/1", "b")
+    ]
+    monkeypatch.setattr(
+        compare_engines.engine_comparison, "compare_nets", lambda *a, **k: {"net.prototxt": rows}
+    )
+    assert cli.run_module(compare_engines, ["net.prototxt", "w.caffemodel"]) == 0
+    assert "w.caffemodel has nothing for b: " in capsys.readouterr().err
