@@ -162,6 +162,8 @@ FAILING = textwrap.dedent("""
 )
 def test_an_error_in_one_process_ends_all_and_is_told(folder, monkeypatch, fail, problem):
     monkeypatch.setenv("PYTHONPATH", str(folder))
+    (folder / "temporary").mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder / "temporary"))
     (folder / "failing.py").write_text(FAILING.replace("FAIL", fail))
     layer = (
         'layer { name: "fails" type: "Python" bottom: "conv" top: "conv2" '
@@ -180,6 +182,7 @@ def test_an_error_in_one_process_ends_all_and_is_told(folder, monkeypatch, fail,
     last = run.text.splitlines(keepends=True)[-1]
     assert last.startswith("F") and problem in last
     assert run.leaves_nobody()
+    assert not list((folder / "temporary").iterdir())
 
 
 @pytest.mark.full

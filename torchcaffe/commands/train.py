@@ -1,5 +1,8 @@
 """Trains a net from a solver prototxt, as `caffe train` does, on one device or several GPUs."""
 
+import contextlib
+import os
+
 from caffeformat import InputError, format_text, pb, read_solver
 
 from .. import device, log
@@ -61,7 +64,12 @@ def train_on(gpus, flags, requested):
 
     `flags` are those of the command; `requested` is what `SignalActions` offers.
     """
-    run_ranks(_train_rank, len(gpus), (gpus, flags, NCCL.new_uid()), requested)
+    uid = NCCL.new_uid()
+    try:
+        run_ranks(_train_rank, len(gpus), (gpus, flags, uid), requested)
+    finally:
+        with contextlib.suppress(FileNotFoundError):  # PyTorch removes it where all went well
+            os.unlink(uid)
 
 
 def _train_rank(rank, requested, gpus, flags, uid):
