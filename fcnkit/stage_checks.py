@@ -27,7 +27,7 @@ def check_stages(stages, data, weights=None):
 
     Two stages of one name, a dataset without validation images, `weights` (a caffemodel for the
     first stage, or None) that do not fit, stages that score different numbers of classes or whose
-    common layers differ in size.
+    common layers differ in size (upsampling that does not learn may: it is made anew).
     """
     names = [stage.name for stage in stages]
     if len(set(names)) < len(names):
@@ -66,14 +66,28 @@ def _shapes(net):
 
 
 def _check_fit(source, net, what):
-    """Refuse surgery that would leave out blobs of a layer that both sides have."""
+    """Refuse surgery that would leave out learned blobs of a layer that both sides have."""
     try:
         steps = transplant(source, net).steps
     except InputError as error:
         raise InputError(f"{what}: {error}") from error
-    misfits = [str(step) for step in steps if step.action == "dropping" and step.target]
+    # Bilinear interpolation from stride 32 and from stride 8 may well go by one name.
+    fixed = {layer.name for layer in net.layer if _is_fixed_upsampling(layer)}
+    misfits = [
+        str(step)
+        for step in steps
+        if step.action == "dropping" and step.target and step.target not in fixed
+    ]
     if misfits:
         raise InputError(
             f"{what}: not all layers of the same name fit:\n  " + "\n  ".join(misfits) + "\n"
             "  give such layers the same sizes, or another name where they are to start afresh"
         )
+
+
+def _is_fixed_upsampling(layer):
+    return (
+        layer.type == "Deconvolution"
+        and len(layer.param) > 0
+        and not any(param.lr_mult for param in layer.param)
+    )

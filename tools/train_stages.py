@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Train FCN-32s, 16s and 8s in one go, each from the weights of the one before."""
 
+import argparse
 import contextlib
 import os
 import sys
@@ -15,8 +16,8 @@ from fcnkit.tools.train import Console, Interruption, augmentation
 
 STAGES = ["voc_fcn32s", "voc_fcn16s", "voc_fcn8s"]
 
-# option -> field of the solvers that it sets, for all stages or one value a stage
-_FIELDS = {"iterations": "max_iter", "base_lr": "base_lr"}
+# option -> (field of the solvers that it sets, what it is), for all stages or one value a stage
+_FIELDS = {"iterations": ("max_iter", int), "base_lr": ("base_lr", float)}
 
 
 def add_arguments(parser):
@@ -103,7 +104,7 @@ def run(args):
 
 def chosen_stages(args):
     """The `Stage`s that the arguments name."""
-    fields = {field: _each(args, option) for option, field in _FIELDS.items()}
+    fields = {field: _each(args, option, kind) for option, (field, kind) in _FIELDS.items()}
     common = {
         "augment": None if args.augment is None else augmentation(args.augment),
         "batch_size": args.batch_size,
@@ -120,12 +121,19 @@ def chosen_stages(args):
     return stages
 
 
-def _each(args, option):
-    """One text for each stage, or None, from `N` or `N,N,...`."""
+def _each(args, option, kind):
+    """One text for each stage, or None, from `N` or `N,N,...`, numbers of a `kind` above 0."""
     text = getattr(args, option)
     if text is None:
         return None
     values = text.split(",")
+    for value in values:
+        try:
+            options.positive(kind)(value)
+        except (ValueError, argparse.ArgumentTypeError):
+            raise InputError(
+                f"--{option.replace('_', '-')} {text}: expected numbers above 0, found {value}"
+            ) from None
     if len(values) == 1:
         values *= len(args.stages)
     if len(values) != len(args.stages):

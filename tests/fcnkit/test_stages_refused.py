@@ -7,7 +7,7 @@ import pytest
 from tiny_segmentation import write_dataset
 from tiny_stages import FAMILY, stages, write_family
 
-from caffeformat import InputError, Weights, read_net, write_caffemodel
+from caffeformat import InputError, Weights, read_net, write_caffemodel, write_text
 from fcnkit.stage_checks import check_stages
 from fcnkit.stages import train_stages
 
@@ -76,6 +76,27 @@ def test_layers_that_differ_between_stages(family, data, tmp_path):
         data,
     )
     assert not os.path.exists("run")
+
+
+@pytest.mark.parametrize("multiplier", [0, 1])
+def test_upsampling_of_one_name_may_differ_where_it_does_not_learn(
+    family, data, tmp_path, multiplier
+):
+    """As in FCNs that net_surgery makes of one classifier: their last layers have one name."""
+    os.makedirs("own")
+    net = read_net(os.path.join(family, "shapes_fcn16s", "train_val.prototxt"))
+    (last,) = [layer for layer in net.layer if layer.name == "upscore16"]
+    last.name, last.param[0].lr_mult = "upscore", multiplier
+    write_text("own/net.prototxt", net)
+    with open("own/solver.prototxt", "w", encoding="utf-8") as file:
+        file.write('net: "net.prototxt" base_lr: 1e-9 lr_policy: "fixed" snapshot_prefix: "own"\n')
+    first, second = stages(family, FAMILY[:2])
+    both = [first, second._replace(solver="own/solver.prototxt")]
+    if multiplier:
+        with pytest.raises(InputError, match=r"upscore 0: .* values .* do not fit"):
+            check_stages(both, data)
+    else:
+        check_stages(both, data)
 
 
 def test_weights_that_do_not_fit(family, data):

@@ -8,7 +8,7 @@ import pytest
 from tiny_segmentation import write_dataset
 from tiny_stages import FAMILY, stages, write_family
 
-from caffeformat import InputError, read_caffemodel, read_net, write_text
+from caffeformat import InputError, pb, read_caffemodel, read_net, write_text
 from fcnkit import cli, curves, engine
 from fcnkit.labels import read_label
 from fcnkit.stages import Stage, train_stages
@@ -100,19 +100,34 @@ def test_a_new_score_with_a_filler_starts_at_zero_all_the_same(family, data):
     net = read_net(os.path.join(family, "shapes_fcn16s", "train_val.prototxt"))
     (layer,) = [layer for layer in net.layer if layer.name == "score_pool4"]
     layer.convolution_param.weight_filler.type = "xavier"
+    # What is new and no score keeps its filler, or neither of both would ever learn.
+    hidden = pb.LayerParameter(name="hidden", type="Convolution", bottom=layer.bottom)
+    hidden.top.append("hidden")
+    layer.bottom[0] = "hidden"
+    hidden.convolution_param.num_output = 5
+    hidden.convolution_param.kernel_size.append(1)
+    hidden.convolution_param.weight_filler.type = "xavier"
+    net.layer.insert(list(net.layer).index(layer), hidden)
     os.makedirs("own")
     write_text("own/net.prototxt", net)
     with open("own/solver.prototxt", "w", encoding="utf-8") as file:
         file.write('net: "net.prototxt" base_lr: 1e-9 lr_policy: "fixed" snapshot_prefix: "own"\n')
     first, second = stages(family, FAMILY[:2])
     list(train_stages([first, second._replace(solver="own/solver.prototxt")], "run", data))
-    assert not any(b.any() for b in arrays("run/shapes_fcn16s/start.caffemodel")["score_pool4"])
+    start = arrays("run/shapes_fcn16s/start.caffemodel")
+    assert not any(b.any() for b in start["score_pool4"])
+    assert start["hidden"][0].any()
 
 
 def test_arguments_that_do_not_go_together_are_refused(family, data, capsys):
     for wrong, message in (
         (["--iterations", "4,4"], "expected one value, or 3"),
         (["--base-lr", "1,2,3,4"], "expected one value, or 3"),
+        (["--iterations", "4,x,4"], "--iterations 4,x,4: expected numbers above 0, found x"),
+        (["--iterations", "0"], "expected numbers above 0, found 0"),
+        (["--iterations", "2.5"], "found 2.5"),
+        (["--base-lr", "0.1,-1,1"], "expected numbers above 0"),
+        (["--base-lr", "nan"], "expected numbers above 0"),
     ):
         assert command(family, data, *wrong) == 1
         assert message in capsys.readouterr().err
