@@ -116,6 +116,11 @@ def test_what_is_no_json_is_refused(text):
         list(list_elements([text[:9], text[9:]], "a.json"))
 
 
+def test_numbers_go_on_where_the_file_was_cut():
+    chunks = [b'{"n": 12', b'34, "images": [5', b"6, 7", b"8]}"]
+    assert list(list_elements(chunks, "a.json")) == [("images", 56, "56"), ("images", 78, "78")]
+
+
 def test_an_element_without_end_is_refused_before_it_fills_the_memory():
     def chunks():
         yield b'{"images": ["'
