@@ -18,7 +18,7 @@ import numpy as np
 from caffeformat import FormatError
 
 from .plain_pickle import MAX_BYTES, PICKLE_ERRORS, PlainUnpickler, Record
-from .state_dicts_values import BFLOAT16, item_size
+from .state_dicts_values import BFLOAT16, item_size, widened
 
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _TYPES = {
@@ -138,7 +138,7 @@ class _Unpickler(PlainUnpickler):
 
 def _numbers(data, dtype):
     if dtype == BFLOAT16:
-        return (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32)
+        return widened(np.frombuffer(data, "<u2"))
     return np.frombuffer(data, dtype)
 
 

@@ -18,9 +18,12 @@ def item_size(dtype):
 
 def values_of(span, dtype):
     """The bytes of a `caffeformat.wire.Span` as a flat array; bfloat16 becomes float32."""
-    if dtype == BFLOAT16:
-        return (span.numbers("<u2").astype(np.uint32) << 16).view(np.float32)
-    return span.numbers(dtype)
+    return widened(span.numbers("<u2")) if dtype == BFLOAT16 else span.numbers(dtype)
+
+
+def widened(halves):
+    """The bits of bfloat16 numbers (uint16) as float32."""
+    return (halves.astype(np.uint32) << 16).view(np.float32)
 
 
 def shaped(source, name, values, shape):

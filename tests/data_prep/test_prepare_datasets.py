@@ -337,6 +337,20 @@ def test_cocos_labels_have_vocs_indices(tmp_path):
     assert stems(out / "train" / "images") == ["000000000011", "000000000012"]
 
 
+def test_objects_of_one_class_may_overlap(tmp_path):
+    files = coco_files()
+    for name in ("train2017", "val2017"):
+        path = f"annotations/instances_{name}.json"
+        content = json.loads(files[path])
+        for annotation in content["annotations"]:
+            annotation["category_id"] = 1
+        files[path] = json.dumps(content).encode()
+    folder = made.write_files(tmp_path / "expanded", files)
+    prepare_coco(folder, [folder], tmp_path / "out")
+    label = read_label(tmp_path / "out/val/labels/000000000013.png")
+    assert set(label[:30, :40].ravel()) == set(label[20:, 30:].ravel()) == {15}
+
+
 @pytest.mark.parametrize(
     "change, told",
     [

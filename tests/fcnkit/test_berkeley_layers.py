@@ -204,6 +204,11 @@ def test_a_text_that_is_no_dict_is_refused(text):
         parse_options(text, ("split",), {}, "a layer")
 
 
+def test_a_mean_without_end_is_refused():
+    with pytest.raises(InputError, match="mean in param_str is .*inf.*three numbers"):
+        parse_options("{'split': 'val', 'mean': (1, 2, 1e999)}", ("split",), {"mean": 0}, "a")
+
+
 def test_a_settings_text_is_never_run(tmp_path):
     harm = f"__import__('os').mkdir({str(tmp_path / 'harm')!r})"
     net = pb.NetParameter()

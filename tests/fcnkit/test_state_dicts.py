@@ -110,6 +110,21 @@ def test_mxnets_parameters(tmp_path, version):
     assert_tensors(read_state_dict(written(tmp_path / "a", data)), tensors)
 
 
+def test_bfloat16_becomes_float32_in_every_format(tmp_path):
+    values = np.array([1.5, -2.0, 3.140625], np.float32)
+    content = (values.view(np.uint32) >> 16).astype("<u2").tobytes()
+    header = json.dumps({"a": {"dtype": "BF16", "shape": [3], "data_offsets": [0, 6]}}).encode()
+    message = encode_key(1, 0) + encode_varint(3) + encode_bytes(2, b"BFloat16")
+    message += encode_bytes(3, content)
+    mxnet = struct.pack("<QQQIiIqiii", 0x112, 0, 1, 0xF993FAC9, 0, 1, 3, 1, 0, 12) + content
+    for data in (
+        struct.pack("<Q", len(header)) + header + content,
+        encode_bytes(1, encode_bytes(1, b"a") + encode_bytes(2, message)),
+        mxnet + struct.pack("<QQ", 1, 1) + b"a",
+    ):
+        assert_tensors(read_state_dict(written(tmp_path / "a", data)), {"a": values})
+
+
 @pytest.mark.parametrize("legacy", [False, True])
 def test_pytorchs_two_forms(tmp_path, legacy):
     assert_tensors(read_state_dict(written(tmp_path / "a", torch_bytes(legacy))))

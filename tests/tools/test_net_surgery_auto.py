@@ -123,6 +123,14 @@ def test_mean_and_scale_of_the_classifiers_data_layer_are_taken_over(folder, cap
     assert not label.HasField("transform_param")
 
 
+def test_a_scale_without_a_mean_is_taken_over(folder, capsys):
+    data = """layer { name: "data" type: "Data" top: "data" top: "label"
+                      transform_param { crop_size: 20 scale: 0.5 } }"""
+    (folder / "small.prototxt").write_text(data + MODEL[MODEL.index('layer { name: "conv1"') :])
+    assert surgery("--classes", "5") == 0
+    assert "from 0 to 255, times 0.5 (as small.prototxt says)" in capsys.readouterr().out
+
+
 def test_a_deploy_net_without_data_layers_has_the_mean_of_the_net_beside_it(capsys, tmp_path):
     out = str(tmp_path / "out")
     assert cli.main(["net_surgery", "--model", "vgg16", "--classes", "5", "--output", out]) == 0
