@@ -205,7 +205,7 @@ def test_a_text_that_is_no_dict_is_refused(text):
 
 
 def test_a_mean_without_end_is_refused():
-    with pytest.raises(InputError, match="mean in param_str is .*inf.*three numbers"):
+    with pytest.raises(InputError, match=r"mean in param_str is .*inf.*three numbers"):
         parse_options("{'split': 'val', 'mean': (1, 2, 1e999)}", ("split",), {"mean": 0}, "a")
 
 
