@@ -15,6 +15,7 @@ from .signals import NONE
 
 _LOOK = 0.2  # seconds after which it is looked whether somebody asked for something
 _GRACE = 5.0  # seconds in which a process that is told to end may do so
+_ECHO = 1.0  # seconds within which others follow one that failed
 
 
 def run_ranks(work, count, arguments, requested=lambda: NONE):
@@ -40,8 +41,9 @@ def run_ranks(work, count, arguments, requested=lambda: NONE):
                 lines[mine] = rank
         root = next(iter(lines))
         while lines:
-            ready = wait(list(lines), _LOOK)
-            _raise_first_failure([_report(line, lines.pop(line), processes) for line in ready])
+            failures = _failures(lines, processes, _LOOK)
+            if failures:
+                _raise_cause(failures, lines, processes)
             action = requested()
             if action != NONE and root in lines:
                 with contextlib.suppress(BrokenPipeError):  # it has just ended, and has told why
@@ -88,10 +90,19 @@ def _report(line, rank, processes):
     return _Failure(RuntimeError(f"solver {rank} failed:\n{text}"), 2, when)
 
 
-def _raise_first_failure(reports):
-    failures = [report for report in reports if report is not None]
-    if failures:
-        raise min(failures, key=lambda failure: failure.order).error
+def _failures(lines, processes, patience):
+    """Take the next reports, if any come within `patience` seconds; the failures among them."""
+    ready = wait(list(lines), patience)
+    reports = [_report(line, lines.pop(line), processes) for line in ready]
+    return [report for report in reports if report is not None]
+
+
+def _raise_cause(failures, lines, processes):
+    """Raise the error behind `failures`: one that lost the others may have told so before them."""
+    deadline = time.monotonic() + _ECHO
+    while lines and time.monotonic() < deadline:
+        failures += _failures(lines, processes, max(0, deadline - time.monotonic()))
+    raise min(failures, key=lambda failure: failure.order).error
 
 
 def _end(processes):

@@ -5,14 +5,17 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from training_process import TRAIN, Training
 
-from caffeformat import LmdbWriter, array_to_datum, read_caffemodel, read_solver_state
+from caffeformat import InputError, LmdbWriter, array_to_datum, read_caffemodel, read_solver_state
 from torchcaffe.__main__ import main
+from torchcaffe.rank_processes import run_ranks
 
 NET = """
 name: "tiny"
@@ -180,9 +183,26 @@ def test_an_error_in_one_process_ends_all_and_is_told(folder, monkeypatch, fail,
     run = Training(folder, "-allow_python=failing", command=ON_CPU)
     assert run.end() == 1, run.text
     last = run.text.splitlines(keepends=True)[-1]
-    assert last.startswith("F") and problem in last
+    assert last.startswith("F") and problem in last, run.text
     assert run.leaves_nobody()
     assert not list((folder / "temporary").iterdir())
+
+
+def lose_the_other(rank, requested, mark):
+    """What happens when solver 1 is killed, with solver 0 the first to speak of it."""
+    if rank == 1:
+        Path(mark).touch()
+        time.sleep(0.3)
+        os.kill(os.getpid(), signal.SIGKILL)
+    while not os.path.exists(mark):
+        time.sleep(0.01)
+    raise RuntimeError("connection closed")
+
+
+@pytest.mark.full
+def test_the_cause_is_told_and_not_what_follows_from_it(tmp_path):
+    with pytest.raises(InputError, match="solver 1 ended by signal 9"):
+        run_ranks(lose_the_other, 2, (str(tmp_path / "mark"),))
 
 
 @pytest.mark.full
