@@ -161,7 +161,9 @@ def _frame(net, fields, short):
     for bottom in join.bottom:
         if bottom != short.branch:
             others |= _ancestors(net, bottom, short.join)
-    for number in sorted(_ancestors(net, short.branch, short.join) - others, reverse=True):
+    # The branch's own layers first, as what it shares with others moves these too.
+    own = _ancestors(net, short.branch, short.join)
+    for number in sorted(own - others, reverse=True) + sorted(own & others, reverse=True):
         layer = net.layer[number]
         if layer.type not in ("Convolution", "Pooling"):
             continue
@@ -171,7 +173,7 @@ def _frame(net, fields, short):
     raise InputError(
         f'layer "{join.name}": without padding its branch "{short.branch}" lies '
         f"{' x '.join(str(lack) for lack in short.lacks)} pixels before the others, and no layer "
-        "of that branch alone can be cropped by as much"
+        "before it can be cropped by as much"
     )
 
 

@@ -89,7 +89,20 @@ def residual(late, pool=True):
     return scored(n, n.sum3, pool)
 
 
+def shared_stride():
+    """Two branches of three stride together, and lie one pixel of `conv1` before the third."""
+    n = started()
+    n.conv1 = conv(n.data, 5, stride=2, pad=2)
+    n.deep1 = conv(n.conv1, 3, pad=1)
+    n.deep2 = conv(n.deep1, 3, pad=1, stride=2)
+    n.down = conv(n.conv1, 3, pad=1, stride=2)
+    n.left, n.right = conv(n.down, 1), conv(n.down, 3, pad=1)
+    n.all = L.Concat(n.left, n.deep2, n.right)
+    return scored(n, n.all)
+
+
 NETS = {
+    "shared stride": shared_stride,
     "inceptions": inceptions,
     "flat kernels": flat_kernels,
     "residual": lambda: residual(False),
