@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Write a network as ONNX or its weights as safetensors or a state dict, and back."""
 
+import argparse
 import os
+import re
 import sys
 
 from caffeformat import InputError, read_net
@@ -96,21 +98,19 @@ def _same_weights(net, weights, back, outputs):
 
 
 def _compare(args, net, weights, preprocessor):
-    output = value_graph(net, args.blob).outputs[0]
-    sizes = args.size or check.SIZES
-    print(f'compared with the engine, blob "{output}":')
+    print("compared with the engine:")
     worst = 0.0
     for found in check.differences(
-        net, weights, args.output, output, preprocessor, args.argmax, sizes
+        net, weights, args.output, args.blob, preprocessor, args.argmax, args.size or check.SIZES
     ):
-        shape = "x".join(map(str, found.shape))
+        head = f'  blob "{found.output}" for {"x".join(map(str, found.shape)):>14}  '
         if found.unequal is not None:
-            print(f"  {shape:>14}  {100 * found.unequal:.4f}% of the pixels in another class")
+            print(f"{head}{100 * found.unequal:.4f}% of the pixels in another class")
             worst = max(worst, found.unequal)
             continue
         relative = found.largest / found.largest_score if found.largest_score else found.largest
         print(
-            f"  {shape:>14}  largest difference {found.largest:.2e}, largest score "
+            f"{head}largest difference {found.largest:.2e}, largest score "
             f"{found.largest_score:.4g}: {relative:.1e}"
         )
         worst = max(worst, relative)
@@ -130,8 +130,10 @@ def _preprocessor(args):
 
 
 def _size(text):
-    height, width = (options.positive(int)(part) for part in text.split("x"))
-    return height, width
+    found = re.fullmatch("([1-9][0-9]*)x([1-9][0-9]*)", text)
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected height x width, such as 500x375")
+    return tuple(map(int, found.groups()))
 
 
 if __name__ == "__main__":

@@ -174,13 +174,47 @@ def test_a_model_that_computes_something_else_is_an_error(files, tmp_path, capsy
     assert "computes something else" in capsys.readouterr().err
 
 
+TWO = """
+layer { name: "in" type: "Input" top: "a" top: "b"
+  input_param { shape { dim: 1 dim: 3 dim: 8 dim: 8 } shape { dim: 1 dim: 2 dim: 8 dim: 8 } } }
+layer { name: "one" type: "Scale" bottom: "a" top: "one" scale_param { bias_term: true } }
+layer { name: "two" type: "Scale" bottom: "b" top: "two" scale_param { bias_term: true } }
+"""
+
+
+@pytest.mark.parametrize("ending", ["onnx", "pt"])
+@pytest.mark.parametrize("wrong", [False, True])
+def test_all_outputs_are_compared(tmp_path, capsys, monkeypatch, ending, wrong):
+    net = parse_text(TWO, pb.NetParameter)
+    weights = {
+        name: [np.full(size, value, np.float32) for value in (2, 3)]
+        for name, size in (("one", 3), ("two", 2))
+    }
+    write_text(tmp_path / "net.prototxt", net)
+    write_caffemodel(tmp_path / "w.caffemodel", weights, net)
+    compare = export.check.compare
+    if wrong:
+        monkeypatch.setattr(
+            export.check,
+            "compare",
+            lambda blob, made, *rest: compare(blob, made + (blob == "two"), *rest),
+        )
+    paths = tmp_path / "net.prototxt", tmp_path / "w.caffemodel", tmp_path / f"out.{ending}"
+    assert run(*paths) == int(wrong)
+    said = capsys.readouterr().out
+    for blob in ("one", "two"):
+        assert len(re.findall(rf'blob "{blob}" for +1x3x(24x24|25x31) ', said)) == 2
+
+
 @pytest.mark.parametrize("wrong", [np.nan, np.inf])
 def test_scores_that_are_no_numbers_in_the_model_alone_are_an_error(
     files, tmp_path, capsys, monkeypatch, wrong
 ):
     compare = export.check.compare
     monkeypatch.setattr(
-        export.check, "compare", lambda made, *rest: compare(np.where(made > 0, made, wrong), *rest)
+        export.check,
+        "compare",
+        lambda blob, made, *rest: compare(blob, np.where(made > 0, made, wrong), *rest),
     )
     net, weights = files
     changed = read_caffemodel(weights)
@@ -213,6 +247,13 @@ def test_damaged_files_are_refused(files, tmp_path, capsys, ending):
     assert run(files[0], path, tmp_path / "out.caffemodel") == 1
     assert f"bad.{ending}" in capsys.readouterr().err
     assert not (tmp_path / "out.caffemodel").exists()
+
+
+@pytest.mark.parametrize("size", ["24", "24x", "0x24", "24x24x3", "axb"])
+def test_a_size_that_is_none_is_said(files, tmp_path, capsys, size):
+    with pytest.raises(SystemExit):
+        cli.run_module(export, [*files, str(tmp_path / "out.onnx"), "--size", size])
+    assert "expected height x width" in capsys.readouterr().err
 
 
 def test_the_state_dict_of_one_blob_is_compared_by_what_it_holds(files, tmp_path, capsys):

@@ -65,9 +65,10 @@ def from_state_dict(net, state, outputs=None):
 
 
 def apply(module, *arrays):
-    """What a module of one output makes of arrays, without gradients, as an array."""
+    """What a module of `to_module` makes of arrays, without gradients: a list of its outputs."""
     with torch.no_grad():
-        return module(*map(torch.from_numpy, arrays)).numpy()
+        made = module(*map(torch.from_numpy, arrays))
+    return [value.numpy() for value in (made.values() if isinstance(made, dict) else [made])]
 
 
 class Place:
