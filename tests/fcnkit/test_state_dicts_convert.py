@@ -221,10 +221,24 @@ def test_the_name_comes_from_the_file(file, name):
     assert network_name(file) == name
 
 
+@pytest.fixture(scope="module")
+def torchvision():
+    """The package, for its networks alone: none of them needs the operators that it compiles."""
+    try:
+        import torchvision
+    except ModuleNotFoundError:
+        pytest.skip("torchvision is not installed: make test-full installs it")
+    except RuntimeError:  # its operators go with another build of PyTorch than this one
+        for name in ("nms", "qnms"):
+            torch.library.define(f"torchvision::{name}", "(Tensor d, Tensor s, float t) -> Tensor")
+        import torchvision
+    return torchvision
+
+
 @pytest.mark.full
 @pytest.mark.parametrize("name", ["fcn_resnet50", "fcn_resnet101"])
-def test_torchvisions_own_fcns(name):
-    models = pytest.importorskip("torchvision").models.segmentation
+def test_torchvisions_own_fcns(name, torchvision):
+    models = torchvision.models.segmentation
     model = nets.randomize(getattr(models, name)(weights=None, weights_backbone=None))
     made, rgb = convert(arrays(model), (96, 120)), image((96, 120))
     found = scores(made.net, made.weights, made.mean, rgb)
@@ -241,10 +255,18 @@ def test_torchvisions_own_fcns(name):
         ("resnet101", 113), ("squeezenet1_0", 224), ("squeezenet1_1", 224),
     ],
 )  # fmt: skip
-def test_torchvisions_own_networks(name, size):
-    models = pytest.importorskip("torchvision").models
+def test_torchvisions_own_networks(name, size, torchvision):
     settings = {"transform_input": True, "init_weights": False} if name == "googlenet" else {}
-    model = nets.randomize(getattr(models, name)(weights=None, **settings))
+    model = nets.randomize(getattr(torchvision.models, name)(weights=None, **settings))
     made, rgb = convert(arrays(model), (size, size)), image((size, size))
     assert made.net.layer[0].type == "Input" and isinstance(made.net, pb.NetParameter)
+    assert_close(scores(made.net, made.weights, made.mean, rgb), original_scores(model, rgb))
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", ["vgg16", "vgg16_bn", "resnet50"])
+def test_timms_own_networks(name, torchvision):
+    timm = pytest.importorskip("timm", reason="make test-full installs it")
+    model = nets.randomize(timm.create_model(name, pretrained=False))
+    made, rgb = convert(arrays(model), (224, 224)), image((224, 224))
     assert_close(scores(made.net, made.weights, made.mean, rgb), original_scores(model, rgb))
