@@ -36,7 +36,11 @@ _AUTO_ONLY = ("stride", "dilate", "skip", "keep_scores", "input_pad", "mean", "i
 
 def add_arguments(parser):
     parser.add_argument("--weights", help=f"weights to start from (default: fetch {SOURCE})")
-    parser.add_argument("--model", help="network of those weights: they are checked against it")
+    parser.add_argument(
+        "--model",
+        help="network of those weights, which are checked against it: a prototxt file, a folder "
+        "with a deploy.prototxt, or a name under prototxt/",
+    )
     parser.add_argument(
         "--target",
         help=f"network to fill: a name under prototxt/ or a prototxt file (default: {TARGET})",
@@ -195,7 +199,8 @@ def _run_transplant(args):
 def _source(args):
     """The paths of the weights and of their network (None where nobody named one)."""
     if args.weights:
-        return args.weights, args.model
+        model = args.model and options.network_file(args.model, "deploy.prototxt")[0]
+        return args.weights, model
     if args.model:
         raise InputError("--model needs --weights: say which weights are that network's")
     print("Downloading files (this might take a few minutes)...")

@@ -27,7 +27,7 @@ def add_arguments(parser):
         nargs="*",
         default=STAGES,
         metavar="STAGE",
-        help="networks under prototxt/ or solver files, coarse to fine (default: "
+        help="networks under prototxt/, folders or solver files, coarse to fine (default: "
         f"{' '.join(STAGES)})",
     )
     parser.add_argument("--data", required=True, help="dataset folder, an output of create_lmdb")

@@ -96,6 +96,15 @@ def test_weights_are_checked_against_their_model(folder, capsys):
     assert not (folder / "b.caffemodel").exists()
 
 
+def test_the_model_may_be_a_folder(folder, capsys):
+    os.mkdir("mine")
+    os.rename("small.prototxt", "mine/deploy.prototxt")
+    arguments = ["--weights", "small.caffemodel", "--target", "fcn.prototxt", "--model"]
+    assert surgery(*arguments, "mine") == 0
+    assert surgery(*arguments, "yours", "--force") == 1
+    assert "no network yours" in capsys.readouterr().err
+
+
 def test_a_truncated_caffemodel_is_an_error_and_nothing_is_written(folder, capsys):
     whole = (folder / "small.caffemodel").read_bytes()
     (folder / "small.caffemodel").write_bytes(whole[: len(whole) // 2])
