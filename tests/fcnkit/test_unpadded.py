@@ -96,7 +96,7 @@ def shared_stride():
     n.deep1 = conv(n.conv1, 3, pad=1)
     n.deep2 = conv(n.deep1, 3, pad=1, stride=2)
     n.down = conv(n.conv1, 3, pad=1, stride=2)
-    n.left, n.right = conv(n.down, 1), conv(n.down, 3, pad=1)
+    n.left, n.right = conv(n.down, 1), conv(n.down, 1)
     n.all = L.Concat(n.left, n.deep2, n.right)
     return scored(n, n.all)
 
