@@ -104,9 +104,10 @@ def test_mindspores_sizes_of_another_kind_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("version", [None, 0xF993FAC8, 0xF993FAC9, 0xF993FACA])
-def test_mxnets_parameters(tmp_path, version):
+@pytest.mark.parametrize("prefix", ["arg:", "aux:", ""])
+def test_mxnets_parameters(tmp_path, version, prefix):
     tensors = {name: tensor for name, tensor in TENSORS.items() if tensor.ndim}
-    data = mxnet_bytes(tensors, version)
+    data = mxnet_bytes(tensors, version, prefix)
     assert_tensors(read_state_dict(written(tmp_path / "a", data)), tensors)
 
 
