@@ -154,4 +154,10 @@ def _python(name, folders, root):
             "scripts/setup_bvlc_caffe.sh of this project's repository, and name it with --root"
         )
     shared = [word for folder in folders for word in ("-b", folder)]
-    return [script, *shared, root, "env", f"PYTHONPATH={_REPOSITORY}", "python3"]
+    given = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    modules = [
+        _REPOSITORY,
+        os.path.join(_REPOSITORY, "berkeley_layers"),
+        *map(os.path.abspath, given),
+    ]
+    return [script, *shared, root, "env", f"PYTHONPATH={':'.join(modules)}", "python3"]

@@ -6,6 +6,7 @@ then holds goes into a NumPy archive.
 """
 
 import json
+import os
 import sys
 import zlib
 
@@ -160,4 +161,8 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
+    # The working folder, which `-m` puts first, may hold modules that came with a net and are
+    # called like those whose layers run unasked.
+    if sys.path[0] in ("", os.getcwd()):
+        del sys.path[0]
     sys.exit(main())

@@ -42,4 +42,8 @@ def run_script(argv):
 
 
 if __name__ == "__main__":
+    # `-m` looks for modules in the working folder first. That may have come from elsewhere, with a
+    # net and modules that are called like those whose layers run unasked.
+    if sys.path[0] in ("", os.getcwd()):
+        sys.path[0] = os.path.dirname(sys.executable)  # where the command `torchcaffe` has it
     sys.exit(main())

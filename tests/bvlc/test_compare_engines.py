@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from caffeformat import read_caffemodel, write_caffemodel
+from caffeformat import InputError, read_caffemodel, write_caffemodel
 from fcnkit import cli
 from fcnkit.tools import compare_engines
 
@@ -68,6 +68,22 @@ def test_what_differs_is_marked_and_gives_1(bvlc_root, run_folder, capsys, monke
     monkeypatch.setattr(compare_engines.engine_comparison, "_run", other_weights)
     assert run(bvlc_root, "net.prototxt", "start.caffemodel") == 1
     assert re.search(r"score .*<--", capsys.readouterr().out)
+
+
+def test_neither_engine_runs_a_module_that_lies_beside_the_net(bvlc_root, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "voc_layers.py").write_text("open('ran', 'w').close()")
+    (tmp_path / "net.prototxt").write_text(
+        'layer { name: "d" type: "Python" top: "d" '
+        'python_param { module: "voc_layers" layer: "VOCSegDataLayer" } }'
+    )
+    job = {"kind": "net", "path": "net.prototxt", "phase": "TEST"}
+    for engine in ("torch", "bvlc"):
+        with pytest.raises(InputError, match="param_str"):
+            compare_engines.engine_comparison._run(
+                engine, [job], str(tmp_path), ["net.prototxt"], str(bvlc_root)
+            )
+    assert not (tmp_path / "ran").exists()
 
 
 def test_what_an_engine_says_about_a_wrong_net_is_told(bvlc_root, run_folder, capsys):

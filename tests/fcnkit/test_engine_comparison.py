@@ -1,6 +1,8 @@
 """The measures that compare_engines prints, and what it compares."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -89,3 +91,22 @@ def test_layers_that_draw_random_numbers_are_named():
     layer { name: "fixed" type: "DummyData" dummy_data_param { data_filler { type: "constant" } } }
     """
     assert random_layers(parse_text(text, pb.NetParameter)) == ["data", "drop", "dummy"]
+
+
+def test_modules_that_lie_beside_a_net_do_not_run(tmp_path):
+    (tmp_path / "nyud_layers.py").write_text("raise SystemExit('this module ran')")
+    (tmp_path / "net.prototxt").write_text(
+        'layer { name: "d" type: "Python" top: "d" '
+        'python_param { module: "nyud_layers" layer: "NYUDSegDataLayer" } }'
+    )
+    job = {"kind": "net", "path": "net.prototxt", "phase": "TEST", "out": "found.npz"}
+    (tmp_path / "jobs.json").write_text(json.dumps([job]))
+    result = subprocess.run(
+        [sys.executable, "-m", "fcnkit.engine_runs", "jobs.json"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 1
+    assert "this module ran" not in result.stderr
+    assert "layer 'd' (NYUDSegDataLayer): param_str" in result.stderr

@@ -45,6 +45,24 @@ def test_script_that_imports_caffe_runs(tmp_path):
     assert (result.stdout, result.stderr) == ("(1, 2, 20, 24) __main__\n", "")
 
 
+def test_a_command_runs_no_module_that_lies_beside_a_net(tmp_path):
+    """`voc_layers` may run unasked: Berkeley's that is installed, not one that came with a net."""
+    (tmp_path / "voc_layers.py").write_text("raise SystemExit('this module ran')")
+    (tmp_path / "net.prototxt").write_text(
+        'layer { name: "d" type: "Python" top: "d" '
+        'python_param { module: "voc_layers" layer: "VOCSegDataLayer" } }'
+    )
+    result = subprocess.run(
+        [sys.executable, "-m", "torchcaffe", "time", "-model=net.prototxt"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 1
+    assert "this module ran" not in result.stderr
+    assert "layer 'd' (VOCSegDataLayer): param_str" in result.stderr
+
+
 def test_error_for_people_ends_a_script_without_traceback(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", sys.argv)
     monkeypatch.setattr(sys, "path", list(sys.path))
