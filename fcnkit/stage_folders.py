@@ -10,16 +10,19 @@ from caffeformat import InputError
 # In a stage's folder: the net and weights it starts from, and what is known of it.
 START_NET, START_WEIGHTS, RECORD = "start.prototxt", "start.caffemodel", "stage.json"
 
+# What a stage's folder holds before its training has begun.
+_PREPARED = {START_NET, START_WEIGHTS, RECORD, "first_masks", "first_masks.partial"}
+
 
 def earlier_stages(folders, force=False, weights=None):
     """Those of `folders` in which an earlier run left a stage.
 
-    Raises `InputError` where there are any without `force`, and with it where a folder holds
-    something else, or the new run's `weights`.
+    Raises `InputError` where one of them began to train and there is no `force`, and in any case
+    where a folder holds something else, or the new run's `weights`.
     """
     earlier = [folder for folder in folders if os.path.isdir(folder) and os.listdir(folder)]
     for folder in earlier:
-        if not force:
+        if not force and not _PREPARED.issuperset(os.listdir(folder)):
             raise InputError(
                 f"{folder} is from an earlier run: go on with --resume, choose another --output, "
                 "or start over with --force, which removes that run"
@@ -28,7 +31,7 @@ def earlier_stages(folders, force=False, weights=None):
             raise InputError(f"{folder} is no stage of a training: it stays as it is")
         if weights and os.path.realpath(weights).startswith(os.path.realpath(folder) + os.sep):
             raise InputError(
-                f"{weights} is in {folder}, which --force would remove: move it elsewhere first"
+                f"{weights} is in {folder}, which would be removed: move it elsewhere first"
             )
     return earlier
 

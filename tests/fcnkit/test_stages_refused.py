@@ -9,6 +9,7 @@ from tiny_stages import FAMILY, stages, write_family
 
 from caffeformat import InputError, Weights, read_net, write_caffemodel, write_text
 from fcnkit.stage_checks import check_stages
+from fcnkit.stage_folders import earlier_stages
 from fcnkit.stages import train_stages
 
 
@@ -33,11 +34,12 @@ def refused(text, *args, **kwargs):
 
 
 def earlier_run():
-    """Two folders as a run leaves them: all that tells them is their names' files."""
+    """Two folders as a run leaves them: all that tells them is their files' names."""
     for name in FAMILY[:2]:
         os.makedirs(f"run/{name}")
-        with open(f"run/{name}/stage.json", "w", encoding="utf-8") as file:
-            file.write(name)
+        for file_name in ("stage.json", "train.log"):
+            with open(f"run/{name}/{file_name}", "w", encoding="utf-8") as file:
+                file.write(name)
 
 
 def assert_kept():
@@ -144,5 +146,18 @@ def test_force_keeps_a_folder_that_is_no_stage_and_weights_that_are_needed(famil
     two = stages(family, FAMILY[:2])
     refused("shapes_fcn16s is no stage", two, "run", data, force=True)
     weights = "run/shapes_fcn32s/stage.json"
-    refused("--force would remove", two[:1], "run", data, weights, force=True)
+    refused("which would be removed", two[:1], "run", data, weights, force=True)
     assert os.path.exists(weights) and os.path.exists("run/shapes_fcn16s/thesis.tex")
+
+
+def test_a_run_that_never_began_stands_in_nobodys_way(family, data):
+    """As after a wrong --data: the same command with the right one needs no --force."""
+    first = stages(family, FAMILY[:1])[0]
+    no_augment = first._replace(options={**first.options, "augment": None})
+    refused("no such database", [no_augment], "run", data)
+    assert os.listdir(f"run/{FAMILY[0]}") == ["stage.json"]
+    assert earlier_stages([f"run/{FAMILY[0]}"]) == [f"run/{FAMILY[0]}"]
+    refused("no such database", [no_augment], "run", data)
+    with open(f"run/{FAMILY[0]}/thesis.tex", "w", encoding="utf-8") as file:
+        file.write("no stage")
+    refused("earlier run", [first], "run", data)
