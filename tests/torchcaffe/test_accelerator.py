@@ -170,6 +170,8 @@ def test_weights_are_saved_from_the_device(gpu_mode, tmp_path):
 
 
 def test_gpu_mode_computes_in_whole_float32(gpu_mode):
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = True
+    torchcaffe.set_mode_gpu()
     assert not torch.backends.cudnn.allow_tf32
     assert not torch.backends.cuda.matmul.allow_tf32
     assert not torch.backends.cudnn.benchmark

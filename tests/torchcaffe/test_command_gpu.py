@@ -6,6 +6,7 @@ import pytest
 from caffeformat import open_database, pb, read_caffemodel
 from torchcaffe import device
 from torchcaffe.__main__ import main
+from torchcaffe.commands.engine_flags import choose_device
 
 NET = """
 name: "tiny"
@@ -61,6 +62,16 @@ def test_scoring_and_timing_take_the_first_gpu(capfd, gpu):
         assert main([*argv, "-model=net.prototxt", "-iterations=2", f"-gpu={gpu}"]) == 0
         assert "] Use GPU with device ID 0\n" in capfd.readouterr().err
         assert device.current() == device.torch.device(device.GPU, 0)
+
+
+def test_of_several_gpus_the_first_that_is_named_is_taken(monkeypatch):
+    """There may be one here: what is chosen is seen, and nothing is built on it."""
+    monkeypatch.setattr(device, "gpu_count", lambda: 4)
+    monkeypatch.setattr(device, "_device_id", 0)
+    names = type("Names", (), {"get_device_name": staticmethod(str)})
+    monkeypatch.setattr(device, "gpus", lambda: names)
+    choose_device("3,1", "caffe.cpp:275")
+    assert device.current() == device.torch.device(device.GPU, 3)
 
 
 def test_features_are_extracted_on_a_gpu(capfd):

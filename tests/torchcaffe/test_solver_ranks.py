@@ -9,7 +9,7 @@ import pytest
 
 import torchcaffe as caffe
 from caffeformat import LmdbWriter, array_to_datum, parse_text, pb
-from torchcaffe import process, python_layers
+from torchcaffe import data_parallel, process, python_layers
 from torchcaffe.solver import Solver
 
 SOLVER = """
@@ -145,3 +145,34 @@ def test_a_solver_joined_with_nobody_trains_as_if_alone(tmp_path):
         assert held.any()
         weights.append(solver.net.params["ip"][0].data.copy())
     np.testing.assert_array_equal(*weights)
+
+
+def test_gradients_meet_wherever_a_backward_or_an_update_may_need_them(monkeypatch):
+    """All processes must name the same ones: what they hold at the moment may differ."""
+    text = """
+    layer { name: "x" type: "DummyData" top: "x" dummy_data_param { shape { dim: 2 dim: 2 } } }
+    layer { name: "stays" type: "InnerProduct" bottom: "x" top: "a"
+      param { name: "w" lr_mult: 0 } %s }
+    layer { name: "shares" type: "InnerProduct" bottom: "a" top: "b" param { name: "w" } %s }
+    layer { name: "fixed" type: "InnerProduct" bottom: "b" top: "c" param { lr_mult: 0 } %s }
+    layer { name: "loss" type: "Reduction" bottom: "c" top: "loss" loss_weight: 1 }
+    layer { name: "aside" type: "InnerProduct" bottom: "x" top: "d" %s }
+    layer { name: "silence" type: "Silence" bottom: "d" }
+    """.replace("%s", "inner_product_param { num_output: 2 bias_term: false }")
+    param = parse_text('base_lr: 0.1 lr_policy: "fixed"', pb.SolverParameter)
+    param.net_param.CopyFrom(parse_text(text, pb.NetParameter))
+    solver = Solver(param=param)
+    nccl = caffe.NCCL(solver, caffe.NCCL.new_uid())
+    met = []
+    reduce = data_parallel.dist.all_reduce
+    monkeypatch.setattr(
+        data_parallel.dist,
+        "all_reduce",
+        lambda tensor, **how: met.append(tensor.data_ptr()) or reduce(tensor, **how),
+    )
+    nccl.on_gradients_ready()
+    nccl.close()
+    pointers = {
+        name: solver.net.params[name][0].gradient().data_ptr() for name in solver.net.params
+    }
+    assert met == [pointers["stays"], pointers["aside"]]

@@ -65,3 +65,12 @@ def test_pieces_join_without_a_seam(monkeypatch, count):
     source, target = np.arange(1, count + 1, dtype=np.float32), np.zeros((1, count), np.float32)
     mapped.move_out(source, target)
     np.testing.assert_array_equal(target[0], source)
+
+
+def test_what_was_changed_in_a_private_mapping_stays(tmp_path):
+    """Its pages are the only place that has it: they must not be given back."""
+    np.zeros(1 << 16, np.float32).tofile(tmp_path / "zeros")
+    source = np.memmap(tmp_path / "zeros", np.float32, "c")
+    source[:] = 1
+    mapped.move_out(source, np.empty(source.shape, np.float32))
+    assert source.all()
