@@ -153,16 +153,16 @@ def _score_difference(name, ours, theirs):
 
     Both differences are None where one has no scores.
     """
-    known = [scores for scores in (ours, theirs) if scores is not None]
+    given = [scores for scores in (ours, theirs) if scores is not None]
     counts = [0 if s is None else int((~np.isfinite(s)).sum()) for s in (ours, theirs)]
     problem = ""
     if any(counts):
         problem = (
-            f"of {known[0].size} scores {counts[0]} of the first model's and {counts[1]} of the "
+            f"of {given[0].size} scores {counts[0]} of the first model's and {counts[1]} of the "
             "second's are NaN or infinite"
         )
-    if len(known) < 2:
-        return None, None, len(known[0]) if known else None, problem
+    if len(given) < 2:
+        return None, None, len(given[0]) if given else None, problem
     if ours.shape != theirs.shape:
         raise InputError(
             f"{name}: the first model's scores are {'x'.join(map(str, ours.shape))}, the second's "

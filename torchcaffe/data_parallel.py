@@ -22,6 +22,8 @@ from .process import solver_count, solver_rank
 # While the root tests, the others wait. Whoever started the processes sees to it that none waits
 # for one that has ended.
 _PATIENCE = datetime.timedelta(days=7)
+# Gloo would take the address that the host's name leads to, which need not be one of its own; all
+# processes are on this host.
 _LOOPBACK = {"linux": "lo", "darwin": "lo0"}
 
 
