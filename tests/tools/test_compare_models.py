@@ -144,3 +144,11 @@ def test_where_both_models_lack_a_number_the_others_are_compared():
     found = Comparison().add("i", "i.png", None, *((s, s[0] > 9) for s in (ours, theirs)))
     assert (found.largest, found.relative) == (0.5, 0.25)
     assert found.problem.startswith("of 4 scores 2 of the first")
+
+
+def test_the_worst_images_are_those_of_most_pixels_and_then_of_scores():
+    comparison = Comparison(keep=2)
+    for name, apart, unequal in (("a", 0.1, 0), ("b", 0.3, 0), ("c", 0.2, 1), ("d", 0.2, 0)):
+        scores, mask = np.ones((2, 1, 1), np.float32), np.zeros((1, 1), np.uint8)
+        comparison.add(name, "", None, (scores, mask), (scores + apart, mask + unequal))
+    assert [found.name for found, *_ in comparison.worst] == ["c", "b"]

@@ -101,6 +101,7 @@ def test_level_and_stage_choose_layers_of_the_training_net(folder, capfd):
     assert "This network produces output acc" not in capfd.readouterr().err
 
 
+@pytest.mark.filterwarnings("ignore:other.caffemodel. none of its layers")
 def test_weights_of_several_files_begin_a_run_in_place_of_the_solvers(folder):
     for layer, value in (("ip", 1), ("other", 2)):
         blobs = [np.full((3, 3), value, np.float32), np.zeros(3, np.float32)]
