@@ -241,7 +241,9 @@ def test_net_is_told_in_caffes_lines(either, run_folder):
 
 
 def test_debug_info_tells_the_same_numbers(either, run_folder):
-    fields = SOLVER.replace("display: 1", "display: 4") + "debug_info: true"
+    # At a larger rate the scores saturate: gradients are then what rounding leaves of ones.
+    fields = SOLVER.replace("display: 1", "display: 4").replace("base_lr: 0.01", "base_lr: 0.0001")
+    fields += "debug_info: true"
     (run_folder / "solver.prototxt").write_text(fields)
     words, numbers, number = [], [], re.compile(r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
     for engine in ("bvlc", "torch"):
