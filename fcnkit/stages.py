@@ -16,7 +16,7 @@ import shutil
 
 import numpy as np
 
-from caffeformat import FormatError, read_caffemodel, write_caffemodel, write_text
+from caffeformat import FormatError, InputError, read_caffemodel, write_caffemodel, write_text
 
 from . import training
 from .datasets import open_dataset
@@ -76,6 +76,15 @@ def train_stages(
     folders = [os.path.join(output, stage.name) for stage in stages]
     earlier = [] if resume else earlier_stages(folders, force, weights)
     begun = resume and os.path.exists(os.path.join(folders[0], RECORD))
+    if (
+        begun
+        and weights is not None
+        and not os.path.exists(os.path.join(folders[0], START_WEIGHTS))
+    ):
+        raise InputError(
+            f"{folders[0]} began without weights, so {weights} comes too late: resume without "
+            "--weights, or begin anew with --force"
+        )
     check_stages(stages, data, None if begun else weights)
     with set_aside(earlier) as remove_earlier:
 

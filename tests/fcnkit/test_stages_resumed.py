@@ -133,3 +133,11 @@ def test_what_is_trained_is_not_trained_again(two, data, monkeypatch):
     (result,) = train_stages(two[:1], "run", data, resume=True, observe=observe)
     assert result.end and not steps
     assert len(os.listdir("run/shapes_fcn32s/masks")) == 3
+
+
+def test_weights_for_a_run_that_began_without_them_are_refused(two, data):
+    list(train_stages(two[:1], "run", data, stop=Until(1)))
+    kept = sorted(os.listdir("run/shapes_fcn32s"))
+    with pytest.raises(InputError, match=r"began without weights, so w\.caffemodel comes too late"):
+        list(train_stages(two[:1], "run", data, "w.caffemodel", resume=True))
+    assert sorted(os.listdir("run/shapes_fcn32s")) == kept
