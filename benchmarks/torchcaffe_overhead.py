@@ -18,6 +18,7 @@ from torch import nn
 
 import torchcaffe
 from caffeformat import NetSpec, layers, pb
+from fcnkit.fillers import interpolation_weights
 
 BATCH, SIZE, CLASSES = 16, 32, 10
 FCN8S_SIZE, FCN8S_CLASSES = 500, 21
@@ -67,13 +68,15 @@ def hand_written(net, depth, channels):
 def caffe_fcn8s():
     """FCN-8s with a loss as a torchcaffe.Net, its weights random, image and label set."""
     message = with_loss(REPO / "prototxt/voc_fcn8s/deploy.prototxt", FCN8S_SIZE, FCN8S_SIZE)
-    for layer in message.layer:  # from zeros all scores, and so all losses, would be equal
-        if layer.type == "Deconvolution":
-            layer.convolution_param.weight_filler.type = "bilinear"
     net = torchcaffe.Net(net_param=message, phase=torchcaffe.TEST)
     for layer, blobs in net.params.items():
-        if not layer.startswith("upscore"):
-            nn.init.kaiming_normal_(blobs[0].tensor(), nonlinearity="relu")
+        weights = blobs[0].tensor()
+        if layer.startswith("upscore"):
+            # Caffe's bilinear filler would mix the classes: all their scores, and every network's
+            # losses, would be equal.
+            weights.copy_(torch.from_numpy(interpolation_weights(tuple(weights.shape))))
+        else:
+            nn.init.kaiming_normal_(weights, nonlinearity="relu")
     net.blobs["data"].tensor().normal_()
     net.blobs["label"].tensor().random_(FCN8S_CLASSES)
     return net
