@@ -109,4 +109,5 @@ def test_modules_that_lie_beside_a_net_do_not_run(tmp_path):
     )
     assert result.returncode == 1
     assert "this module ran" not in result.stderr
-    assert "layer 'd' (NYUDSegDataLayer): param_str" in result.stderr
+    # pycaffe does not tell a Python layer its own name.
+    assert "NYUDSegDataLayer" in result.stderr and ": param_str lacks" in result.stderr
