@@ -32,4 +32,4 @@ class Progress:
         """
 
     def done(self, text: str = "") -> None:
-        """Report the end of the work, or of its current part, with a closing line if there is one."""
+        """Report the end of the work, or of a part, with a closing line if any."""
