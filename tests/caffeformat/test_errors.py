@@ -1,8 +1,10 @@
-"""Errors get from worker processes to the one that waits for them."""
+"""Errors reach a Python caller, a command line and another process, each in its own words."""
 
 import pickle
 
-from caffeformat import FormatError
+import pytest
+
+from caffeformat import FormatError, InputError
 
 
 def test_a_format_error_survives_pickling():
@@ -10,3 +12,56 @@ def test_a_format_error_survives_pickling():
     assert isinstance(error, FormatError)
     assert str(error) == "net.prototxt:3:7: no such field"
     assert (error.source, error.line, error.column) == ("net.prototxt", 3, 7)
+
+
+def test_an_input_error_is_its_text():
+    error = InputError("a.png: {option} and {braces} stay")
+    assert str(error) == error.for_command_line() == "a.png: {option} and {braces} stay"
+
+
+@pytest.mark.parametrize(
+    "value, in_python, on_the_command_line",
+    [
+        (320, "scale_to=320", "--scale-to 320"),
+        ("my file", "scale_to='my file'", "--scale-to 'my file'"),
+        (None, "scale_to=...", "--scale-to"),
+        (True, "scale_to=True", "--scale-to"),
+        ((3, 4), "scale_to=(3, 4)", "--scale-to 3 4"),
+    ],
+)
+def test_an_option_is_spelled_as_the_caller_would(value, in_python, on_the_command_line):
+    error = InputError("too large: pass {option}", option="scale_to", value=value)
+    assert str(error) == f"too large: pass {in_python}"
+    assert error.for_command_line() == f"too large: pass {on_the_command_line}"
+
+
+def test_several_options_have_placeholders_of_their_names():
+    error = InputError(
+        "{x}: pass {weights} or {snapshot}", options={"weights": None, "snapshot": 1}
+    )
+    assert str(error) == "{x}: pass weights=... or snapshot=1"
+    assert error.for_command_line() == "{x}: pass --weights or --snapshot 1"
+    assert error.for_command_line({"weights": "--init"}) == "{x}: pass --init or --snapshot 1"
+
+
+def test_a_value_is_not_searched_for_placeholders():
+    error = InputError("{a} {b}", options={"a": "{b}", "b": 1})
+    assert str(error) == "a='{b}' b=1"
+
+
+def test_a_prefix_keeps_the_options():
+    error = InputError("pass {option}", "force", True).prefixed("stage 2")
+    assert str(error) == "stage 2: pass force=True"
+    assert error.for_command_line() == "stage 2: pass --force"
+
+
+def test_options_survive_pickling():
+    errors = [
+        InputError("pass {option}", option="scale_to", value=320),
+        FormatError("a.json", "pass {scale_to}", options={"scale_to": 320}),
+    ]
+    for error in errors:
+        again = pickle.loads(pickle.dumps(error))
+        assert type(again) is type(error)
+        assert str(again) == str(error)
+        assert again.for_command_line() == error.for_command_line()
