@@ -1,6 +1,8 @@
-"""Label images as H x W uint8 class indices, 255 = ignore."""
+"""Reads and writes label images: H x W uint8 class indices, 255 = ignore."""
 
-import os
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -8,28 +10,37 @@ from PIL import Image
 from caffeformat import InputError
 from caffeformat.files import atomic_write
 
-from .images import load_pixels, open_image
+from .images import load_pixels, open_image, source_name
 from .palette import IGNORE_COLOUR, IGNORE_LABEL
 
+if TYPE_CHECKING:
+    import os
 
-def read_label(source, colours=None, name=None):
-    """A label file (path or bytes) as H x W uint8 class indices.
+    from numpy.typing import ArrayLike, NDArray
+
+    from .images import ImageSource
+
+
+def read_label(
+    source: ImageSource, colours: ArrayLike | None = None, name: str | None = None
+) -> NDArray[np.uint8]:
+    """Read a label file (path or bytes) as H x W uint8 class indices.
 
     Paletted files give their indices, grey files their values, colour files the index of each
-    pixel's colour in `colours` (N x 3 uint8, N <= 256, for instance a palette). Where `colours` is
-    given and a paletted file has other colours at the indices it uses, its pixels go by colour too.
+    pixel's colour in `colours` (N x 3 uint8, N <= 256, for instance a palette). If `colours` is
+    given and a paletted file has other colours at the indices it uses, its pixels are looked up by
+    colour too.
 
     Raises `InputError` for a colour file without `colours`, for a colour that is not among them,
-    and for values past 255.
+    and for values above 255.
     """
-    is_bytes = isinstance(source, (bytes, bytearray, memoryview))
-    name = name or ("label" if is_bytes else os.fspath(source))
+    name = name or source_name(source, "label")
     with open_image(source, name) as image:
         return label_array(load_pixels(image, name), colours, name)
 
 
-def label_array(image, colours, name):
-    """A decoded `PIL.Image` as H x W uint8 class indices; `colours` as in `read_label`."""
+def label_array(image: Image.Image, colours: ArrayLike | None, name: str) -> NDArray[np.uint8]:
+    """Convert a decoded `PIL.Image` to H x W uint8 class indices; `colours` as in `read_label`."""
     if image.mode == "P":
         return _paletted_to_indices(image, colours, name)
     if image.mode in ("L", "1"):
@@ -45,18 +56,20 @@ def label_array(image, colours, name):
         if colours is None:
             raise InputError(
                 f"{name}: expected class indices (a paletted or grey image), found {image.mode} "
-                f"colours: say which class each colour is with a colour map (--colour-map: a text "
-                f"file with `R G B` a line, a paletted label image, or `voc`)"
+                "colours: pass {option}, the colour map that specifies each class's colour",
+                option="colours",
             )
         return colours_to_indices(np.asarray(image)[..., :3], colours, name)
     raise InputError(f"{name}: expected a paletted, grey or RGB label, found mode {image.mode}")
 
 
-def colours_to_indices(rgb, colours, name="label"):
-    """H x W x 3 uint8 RGB to H x W uint8 indices into `colours` (N x 3 uint8).
+def colours_to_indices(
+    rgb: NDArray[np.uint8], colours: ArrayLike, name: str = "label"
+) -> NDArray[np.uint8]:
+    """Convert H x W x 3 uint8 RGB to H x W uint8 indices into `colours` (N x 3 uint8).
 
-    The first of equal colours counts. VOC's ignore colour (224, 224, 192) is 255 unless `colours`
-    says otherwise. Raises `InputError` with the colour and its place where one is not in `colours`.
+    Of equal colours the first counts. VOC's ignore colour (224, 224, 192) is 255 unless `colours`
+    contains it. Raises `InputError` with the colour and its position if one is not in `colours`.
     """
     colours = np.asarray(colours, np.uint8).reshape(-1, 3)
     known = np.concatenate([_codes(colours), _codes(np.array([IGNORE_COLOUR], np.uint8))])
@@ -64,7 +77,7 @@ def colours_to_indices(rgb, colours, name="label"):
     known, first = np.unique(known, return_index=True)
     indices = indices[first]
 
-    # Labels are made of runs: looking up each run once is several times faster than each pixel.
+    # Labels consist of runs: looking up each run once is several times faster than each pixel.
     codes = _codes(rgb).ravel()
     if codes.size == 0:
         return np.zeros(rgb.shape[:2], np.uint8)
@@ -78,21 +91,30 @@ def colours_to_indices(rgb, colours, name="label"):
     return np.repeat(indices[place], lengths).reshape(rgb.shape[:2])
 
 
-def write_label(path, class_map, palette):
-    """Write H x W uint8 `class_map` as a paletted PNG that keeps its indices, atomically."""
+def write_label(
+    path: str | os.PathLike[str], class_map: NDArray[np.uint8], palette: ArrayLike
+) -> None:
+    """Write H x W uint8 `class_map` atomically as a paletted PNG that keeps its indices."""
     class_map = np.ascontiguousarray(class_map)
     if class_map.ndim != 2 or class_map.dtype != np.uint8:
         raise ValueError(
             f"a class map is H x W uint8, not {class_map.dtype} of shape {class_map.shape}"
         )
-    image = Image.fromarray(class_map)
-    image.putpalette(np.asarray(palette, np.uint8).tobytes())
     with atomic_write(path) as file:
-        image.save(file, format="PNG", bits=8)
+        paletted_image(class_map, palette).save(file, format="PNG", bits=8)
 
 
-def _paletted_to_indices(image, colours, name):
-    indices = np.array(image, np.uint8)
+def paletted_image(class_map: NDArray[np.uint8], palette: ArrayLike) -> Image.Image:
+    """Make a paletted `PIL.Image` of H x W uint8 `class_map`."""
+    image = Image.fromarray(np.ascontiguousarray(class_map))
+    image.putpalette(np.asarray(palette, np.uint8).tobytes())
+    return image
+
+
+def _paletted_to_indices(
+    image: Image.Image, colours: ArrayLike | None, name: str
+) -> NDArray[np.uint8]:
+    indices: NDArray[np.uint8] = np.array(image, np.uint8)
     if colours is None:
         return indices
     own = np.array(image.getpalette(), np.uint8).reshape(-1, 3)
@@ -107,13 +129,13 @@ def _paletted_to_indices(image, colours, name):
     return table[indices]
 
 
-def _codes(rgb):
-    """RGB (... x 3 uint8) as one integer a colour."""
-    rgb = rgb.astype(np.uint32)
-    return rgb[..., 0] << 16 | rgb[..., 1] << 8 | rgb[..., 2]
+def _codes(rgb: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    """RGB (... x 3 uint8) as one integer per colour."""
+    wide = rgb.astype(np.uint32)
+    return wide[..., 0] << np.uint32(16) | wide[..., 1] << np.uint32(8) | wide[..., 2]
 
 
-def _unknown_colours(rgb, places, name):
+def _unknown_colours(rgb: NDArray[np.uint8], places: NDArray[Any], name: str) -> str:
     row, column = divmod(int(places[0]), rgb.shape[1])
     colours = sorted({tuple(rgb.reshape(-1, 3)[place].tolist()) for place in places.tolist()})
     more = f" and {len(colours) - 1} more" if len(colours) > 1 else ""

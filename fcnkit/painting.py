@@ -1,28 +1,51 @@
-"""Class maps as pictures: painted, laid over images, side by side, and what the colours mean."""
+"""Paints class maps: as pictures, as overlays on images, as contact sheets, with legends."""
 
-import collections
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from .images import Resampling
 from .palette import IGNORE_LABEL
 
-# One class of a class map: its index, name, colour (R, G, B) and share of the pixels (0 to 1).
-LegendEntry = collections.namedtuple("LegendEntry", "index name colour share")
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+
+@dataclass(frozen=True)
+class LegendEntry:
+    """One class of a class map."""
+
+    index: int
+    name: str
+    colour: tuple[int, ...]  # R, G, B
+    share: float  # of the pixels, 0 to 1
+
 
 _LINE = 16  # height of a line of text, pixels
 
 
-def paint(class_map, palette):
-    """H x W uint8 class indices -> H x W x 3 uint8 RGB by `palette` (256 x 3 uint8)."""
+def paint(class_map: NDArray[np.uint8], palette: ArrayLike) -> NDArray[np.uint8]:
+    """Paint H x W uint8 class indices with `palette` (256 x 3 uint8): H x W x 3 uint8 RGB."""
     return np.asarray(palette, np.uint8)[class_map]
 
 
-def overlay(image, class_map, palette, opacity=0.6, see_through=None):
-    """`class_map` painted over `image` (H x W x 3 uint8) with `opacity` 0 to 1 -> H x W x 3 uint8.
+def overlay(
+    image: NDArray[np.uint8],
+    class_map: NDArray[np.uint8],
+    palette: ArrayLike,
+    opacity: float = 0.6,
+    see_through: Collection[int] | None = None,
+) -> NDArray[np.uint8]:
+    """Paint `class_map` over `image` (H x W x 3 uint8) with `opacity` 0 to 1: H x W x 3 uint8.
 
-    Pixels of the classes in `see_through` keep the image. By default those are the classes that the
-    palette paints black, as VOC's palette does with the background.
+    Pixels of the classes in `see_through` show the image unchanged. By default those are the
+    classes that the palette paints black, as VOC's palette does with the background.
     """
     if image.shape[:2] != class_map.shape:
         raise ValueError(f"image {image.shape[:2]} and class map {class_map.shape} differ in size")
@@ -33,15 +56,20 @@ def overlay(image, class_map, palette, opacity=0.6, see_through=None):
     else:
         strength[list(see_through)] = 0
     strength = strength[class_map][..., None]
-    # Weights are out of 256, so that 8 bits of shift divide and nothing leaves the integers.
+    # Weights are out of 256, so that a shift by 8 bits divides and everything stays an integer.
     mixed = image.astype(np.int32) * (256 - strength) + paint(class_map, palette) * strength
     return ((mixed + 128) >> 8).astype(np.uint8)
 
 
-def legend(class_map, palette, names=(), ignore=IGNORE_LABEL):
-    """The classes in `class_map` as a list of `LegendEntry`, the largest share first.
+def legend(
+    class_map: NDArray[np.uint8],
+    palette: ArrayLike,
+    names: Sequence[str] = (),
+    ignore: int | None = IGNORE_LABEL,
+) -> list[LegendEntry]:
+    """List the classes in `class_map`, the largest share first.
 
-    Shares count all pixels; classes past `names` are called `class <i>`, `ignore` "ignore".
+    Shares count all pixels; classes beyond `names` are called `class <i>`, `ignore` "ignore".
     """
     counts = np.bincount(np.asarray(class_map, np.uint8).ravel(), minlength=256)
     entries = []
@@ -55,8 +83,10 @@ def legend(class_map, palette, names=(), ignore=IGNORE_LABEL):
     return sorted(entries, key=lambda entry: (-entry.share, entry.index))
 
 
-def legend_image(entries, columns=1, width=200):
-    """`LegendEntry`s as a picture, a swatch, name and share each; H x W x 3 uint8 RGB."""
+def legend_image(
+    entries: Sequence[LegendEntry], columns: int = 1, width: int = 200
+) -> NDArray[np.uint8]:
+    """Draw a legend with a swatch, name and share per entry; H x W x 3 uint8 RGB."""
     rows = max(1, -(-len(entries) // columns))
     sheet = Image.new("RGB", (columns * width, rows * _LINE + 4), "white")
     draw = ImageDraw.Draw(sheet)
@@ -69,29 +99,33 @@ def legend_image(entries, columns=1, width=200):
     return np.array(sheet)
 
 
-def contact_sheet(rows, headings=(), captions=(), cell=(320, 240)):
-    """Pictures side by side, a row each; returns H x W x 3 uint8 RGB.
+def contact_sheet(
+    rows: Iterable[Iterable[NDArray[np.uint8]]],
+    headings: Sequence[str] = (),
+    captions: Sequence[str] = (),
+    cell: tuple[int, int] = (320, 240),
+) -> NDArray[np.uint8]:
+    """Arrange rows of pictures on one sheet; returns H x W x 3 uint8 RGB.
 
-    `rows` is a sequence of sequences of H x W x 3 uint8 pictures of any size, shown whole within
-    `cell` (width, height) pixels and never enlarged past it; `headings` name the columns,
-    `captions` the rows.
+    `rows` holds H x W x 3 uint8 pictures of any size, each shown whole and as large as fits into
+    `cell` (width, height) pixels; `headings` name the columns, `captions` the rows.
     """
-    rows = [list(row) for row in rows]
-    columns = max([len(row) for row in rows] + [len(headings), 1])
+    grid = [list(row) for row in rows]
+    columns = max([len(row) for row in grid] + [len(headings), 1])
     width, height = cell
     gap = 4
     top = _LINE if headings else 0
     step = height + gap + (_LINE if captions else 0)
     sheet = Image.new(
-        "RGB", (columns * (width + gap) + gap, top + gap + max(1, len(rows)) * step), "white"
+        "RGB", (columns * (width + gap) + gap, top + gap + max(1, len(grid)) * step), "white"
     )
     draw = ImageDraw.Draw(sheet)
     for column, heading in enumerate(headings):
         _text(draw, (gap + column * (width + gap), 1), heading, width)
-    for number, row in enumerate(rows):
+    for number, row in enumerate(grid):
         y = top + gap + number * step
-        for column, picture in enumerate(row):
-            picture = _fitted(picture, cell)
+        for column, pixels in enumerate(row):
+            picture = _fitted(pixels, cell)
             x = gap + column * (width + gap)
             offset = ((width - picture.width) // 2, (height - picture.height) // 2)
             sheet.paste(picture, (x + offset[0], y + offset[1]))
@@ -100,21 +134,21 @@ def contact_sheet(rows, headings=(), captions=(), cell=(320, 240)):
     return np.array(sheet)
 
 
-def _fitted(picture, cell):
-    """`picture` as a PIL image as large as fits into `cell`, proportions kept."""
+def _fitted(picture: NDArray[np.uint8], cell: tuple[int, int]) -> Image.Image:
+    """Resize `picture` to fit into `cell`, keeping its proportions."""
     image = Image.fromarray(picture)
     scale = min(cell[0] / image.width, cell[1] / image.height)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     if size == image.size:
         return image
-    # Means of whole areas when made smaller, plain squares when made larger: nothing is invented.
-    return image.resize(size, Image.BOX if scale < 1 else Image.NEAREST)
+    # Mean of areas when shrinking, plain squares when enlarging: no interpolated values.
+    return image.resize(size, Resampling.BOX if scale < 1 else Resampling.NEAREST)
 
 
-def _text(draw, place, text, width):
+def _text(draw: ImageDraw.ImageDraw, place: tuple[int, int], text: str, width: int) -> None:
     """Write `text` in black, cut to about `width` pixels."""
     font = ImageFont.load_default()
-    # Pillow's built-in bitmap font, all that older versions have, knows Latin-1 only.
+    # Older versions of Pillow have only a built-in bitmap font, limited to Latin-1.
     if not isinstance(font, ImageFont.FreeTypeFont):
         text = text.encode("latin-1", "replace").decode("latin-1")
     length = len(text)
@@ -123,7 +157,9 @@ def _text(draw, place, text, width):
     draw.text(place, text[:length], fill="black", font=font)
 
 
-def _text_width(draw, text, font):
+def _text_width(
+    draw: ImageDraw.ImageDraw, text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont
+) -> float:
     if hasattr(draw, "textlength"):
         return draw.textlength(text, font=font)
-    return draw.textsize(text, font=font)[0]
+    return draw.textsize(text, font=font)[0]  # type: ignore[attr-defined]  # Pillow before 8

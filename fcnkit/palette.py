@@ -4,8 +4,11 @@ Row 255 is the colour of ignored pixels. A palette read from a file with fewer c
 fewer classes, is black in between and has VOC's ignore colour (224, 224, 192) in row 255.
 """
 
+from __future__ import annotations
+
 import functools
 import os
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -14,18 +17,23 @@ from caffeformat import FormatError, InputError
 
 from .images import open_image
 
+if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import ArrayLike, NDArray
+
 IGNORE_LABEL = 255
 IGNORE_COLOUR = (224, 224, 192)
 
 
-def voc_palette():
+def voc_palette() -> NDArray[np.uint8]:
     """PASCAL VOC's colour map (as the development kit's VOCcolormap makes it), 256 x 3 uint8.
 
-    Bits 0, 1, 2 of a class index go to the highest free bit of red, green and blue; bits 3, 4, 5 to
-    the next one down, and so on.
+    Bits 0, 1, 2 of a class index become the highest bit of red, green and blue, bits 3, 4, 5 the
+    next one down, and so on.
     """
     index = np.arange(256)
-    palette = np.zeros((256, 3), np.uint8)
+    palette: NDArray[np.uint8] = np.zeros((256, 3), np.uint8)
     for step in range(8):
         for channel in range(3):
             bit = (index >> (3 * step + channel)) & 1
@@ -33,23 +41,22 @@ def voc_palette():
     return palette
 
 
-def full_palette(colours):
-    """Colours 0..n-1 (n x 3, n <= 256) as a palette of 256 rows with an ignore colour."""
+def full_palette(colours: ArrayLike) -> NDArray[np.uint8]:
+    """Extend colours 0..n-1 (n x 3, n <= 256) to 256 rows with an ignore colour."""
     colours = np.asarray(colours, np.uint8).reshape(-1, 3)
-    palette = np.zeros((256, 3), np.uint8)
+    palette: NDArray[np.uint8] = np.zeros((256, 3), np.uint8)
     palette[IGNORE_LABEL] = IGNORE_COLOUR
     palette[: len(colours)] = colours
     return palette
 
 
-def read_palette(path):
-    """A palette from a text file (`R G B` a line, the first line class 0) or a paletted image.
+def read_palette(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
+    """Read a palette from a text file or a paletted image; the path `voc` means VOC's own.
 
-    `voc` is VOC's, without a file.
-
-    In text, values may be separated by blanks or commas, words after the three numbers are left
-    aside, and so are empty lines and lines that begin with `#`.
-    Raises `InputError` where there is no such file, `FormatError` with the line otherwise.
+    A text file has one `R G B` per line, the first line is class 0. Values may be separated by
+    blanks or commas; words after the three numbers, empty lines and lines that begin with `#` are
+    ignored.
+    Raises `InputError` if there is no such file, `FormatError` with the line otherwise.
     """
     if path == "voc":
         return voc_palette()
@@ -59,7 +66,7 @@ def read_palette(path):
             data = file.read(1 << 20)
     except OSError as error:
         raise InputError(f"{path}: cannot read the palette: {error.strerror}") from error
-    # PNG and GIF are what paletted images come as; their first bytes are no text.
+    # Paletted images are PNG or GIF, whose first bytes cannot be text.
     if data[:4] in (b"\x89PNG", b"GIF8"):
         return palette_from_image(open_image(path), path)
     colours = []
@@ -73,36 +80,42 @@ def read_palette(path):
             )
         colours.append([int(word) for word in words[:3]])
     if not 1 <= len(colours) <= 256:
-        raise FormatError(path, f"expected 1 to 256 colours, one a line, found {len(colours)}")
+        raise FormatError(path, f"expected 1 to 256 colours, one per line, found {len(colours)}")
     return full_palette(colours)
 
 
-def format_palette(palette):
-    """A palette as the text that `read_palette` reads: 256 lines of `R G B`."""
+def format_palette(palette: ArrayLike) -> str:
+    """Format a palette as the text that `read_palette` reads: 256 lines of `R G B`."""
     return "".join("{} {} {}\n".format(*row) for row in np.asarray(palette).tolist())
 
 
-def palette_from_image(image, source="image"):
+def palette_from_image(
+    image: Image.Image | str | os.PathLike[str], source: str = "image"
+) -> NDArray[np.uint8]:
     """The palette of a paletted image (a `PIL.Image` or a path).
 
-    Raises `InputError` where the image has none.
+    Raises `InputError` if the image has none.
     """
     if not isinstance(image, Image.Image):
-        image, source = open_image(image), image
-    if image.mode != "P":
+        source = os.fspath(image)
+        image = open_image(source)
+    colours = image.getpalette() if image.mode == "P" else None
+    if colours is None:
         raise InputError(
-            f"{source}: expected a paletted image, found mode {image.mode}: give a palette as a "
-            f"text file with `R G B` a line instead"
+            f"{source}: expected a paletted image, found mode {image.mode}: pass the palette as a "
+            f"text file with one `R G B` per line instead"
         )
-    colours = image.getpalette()
-    # Older versions of Pillow give 256 colours whatever the file holds, padded with greys.
+    # Older versions of Pillow return 256 colours whatever the file holds, padded with greys.
     return full_palette(np.array(colours[: 3 * 256], np.uint8))
 
 
-def palette_agrees(label, class_counts, palette):
+def palette_agrees(
+    label: Image.Image, class_counts: NDArray[np.int64], palette: NDArray[np.uint8]
+) -> bool:
     """Whether a paletted label (`PIL.Image`) has `palette`'s colours at all indices that it uses.
 
-    `class_counts` are its pixels of each index (256); the ignore label may have any colour.
+    `class_counts` is its number of pixels of each index (256); the ignore label may have any
+    colour.
     """
     own = np.array(label.getpalette(), np.uint8).reshape(-1, 3)
     used = np.flatnonzero(class_counts[: min(len(own), IGNORE_LABEL)])
@@ -110,14 +123,14 @@ def palette_agrees(label, class_counts, palette):
 
 
 @functools.cache
-def _distinct_colours(n):
-    """`n` colours, each as far as can be from those before it, in OKLab; the first is black."""
+def _distinct_colours(n: int) -> NDArray[np.uint8]:
+    """`n` colours, each as far as possible from those before it in OKLab; the first is black."""
     levels = np.linspace(0, 255, 17).round().astype(np.uint8)
     grid = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), -1).reshape(-1, 3)
     lab = _oklab(grid)
     chosen = [0]
     distance = np.linalg.norm(lab - lab[0], axis=1)
-    # The ignore colour is taken too, though it is no class's.
+    # The ignore colour is taken too, although no class has it.
     ignore = _oklab(np.array([IGNORE_COLOUR], np.uint8))[0]
     distance = np.minimum(distance, np.linalg.norm(lab - ignore, axis=1))
     while len(chosen) < n:
@@ -126,19 +139,19 @@ def _distinct_colours(n):
     return grid[chosen]
 
 
-def distinct_palette(n):
-    """A palette of `n` classes (1 to 256) whose colours are far apart to the eye; class 0 is black.
+def distinct_palette(n: int) -> NDArray[np.uint8]:
+    """A palette of `n` classes (1 to 256) whose colours are easy to tell apart; class 0 is black.
 
-    Colours are taken greedily from a grid of RGB, the farthest from all former ones by distance in
-    OKLab (B. Ottosson, "A perceptual color space for image processing", 2020).
+    Colours are chosen greedily from an RGB grid, each the farthest from all previous ones by
+    distance in OKLab (B. Ottosson, "A perceptual color space for image processing", 2020).
     """
     if not 1 <= n <= 256:
         raise InputError(f"a palette has 1 to 256 classes, not {n}")
     return full_palette(_distinct_colours(n))
 
 
-def _oklab(rgb):
-    """sRGB uint8 (N x 3) to OKLab (N x 3), L from 0 to 1."""
+def _oklab(rgb: NDArray[np.uint8]) -> NDArray[np.floating[Any]]:
+    """Convert sRGB uint8 (N x 3) to OKLab (N x 3), L from 0 to 1."""
     value = rgb / 255.0
     linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
     cones = linear @ np.array(
