@@ -1,15 +1,27 @@
 """Training curves from a log, as a table (CSV) and as a picture (PNG).
 
-Any log with Caffe's lines will do, one of BVLC Caffe's own included.
+Any log with Caffe's lines will do, including BVLC Caffe's own.
 """
+
+from __future__ import annotations
 
 import csv
 import re
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from caffeformat import InputError
 from caffeformat.files import atomic_write
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    # What was logged at one iteration: column name -> value.
+    Row = dict[str, float]
 
 _ITERATION = re.compile(r"\] *Iteration (\d+)")
 _NUMBER = r"([-+]?(?:nan|inf|[\d.]+(?:[eE][-+]?\d+)?))"
@@ -20,15 +32,17 @@ _SCORES = re.compile(r"Iteration \d+, (train|test) scores: (.*)")
 _SCORE = re.compile(r"(\w+) = " + _NUMBER)
 
 
-def parse_log(path):
-    """A log's numbers as rows: a list of dicts with `iteration` and whatever was logged there.
+def parse_log(path: str | os.PathLike[str]) -> list[Row]:
+    """Return a log's numbers as rows: dicts with `iteration` and whatever was logged there.
 
     Keys: `loss` (smoothed), `lr`, `train_<output>` and `test_<output>` for the nets' outputs,
-    `train_pixel_accuracy`, `train_mean_iou`, `test_pixel_accuracy`, `test_mean_iou`. An output of
-    several values has its number added (`test_per_class_3`). Where a run was resumed from an
-    earlier iteration, what had been logged past that iteration gives way to the newer lines.
+    `train_pixel_accuracy`, `train_mean_iou`, `test_pixel_accuracy`, `test_mean_iou`. An output with
+    several values gets their number appended (`test_per_class_3`). Where a run was resumed from an
+    earlier iteration, lines logged past that iteration are replaced by the newer ones. Raises
+    `InputError` for a file that cannot be read.
     """
-    rows, iteration = {}, None
+    rows: dict[int, dict[Any, float]] = {}
+    iteration: int | None = None
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             lines = file.readlines()
@@ -45,23 +59,23 @@ def parse_log(path):
     return _named([{"iteration": key, **rows[key]} for key in sorted(rows) if rows[key]])
 
 
-def _named(rows):
-    """`rows` with the keys (output, number) replaced by names, numbered where one has several."""
-    numbers = {}
+def _named(rows: list[dict[Any, float]]) -> list[Row]:
+    """Replace the keys (output, number) by names, numbered where an output has several values."""
+    numbers: dict[str, set[int]] = {}
     for row in rows:
         for key in row:
             if isinstance(key, tuple):
                 numbers.setdefault(key[0], set()).add(key[1])
-    names = {}
+    names: dict[tuple[str, int], str] = {}
     for output, found in numbers.items():
         for place, number in enumerate(sorted(found)):
             names[output, number] = output if len(found) == 1 else f"{output}_{place}"
     return [{names.get(key, key): value for key, value in row.items()} for row in rows]
 
 
-def _values(line):
-    """What one line of a log says: column name, or (output, number), to float."""
-    values = {}
+def _values(line: str) -> dict[Any, float]:
+    """Return the values in one line of a log, by column name or by (output, number)."""
+    values: dict[Any, float] = {}
     for key, pattern in (("loss", _LOSS), ("lr", _RATE)):
         found = pattern.search(line)
         if found:
@@ -77,31 +91,31 @@ def _values(line):
     return values
 
 
-def columns(rows):
-    """The names of all columns in `rows`, `iteration` first, in the order of first appearance."""
-    names = {"iteration": None}
+def columns(rows: Iterable[Row]) -> list[str]:
+    """Return the names of all columns, `iteration` first, then in order of first appearance."""
+    names = dict.fromkeys(["iteration"])
     for row in rows:
         names.update(dict.fromkeys(row))
     return list(names)
 
 
-def series(rows, column):
-    """(iterations, values) of one column as arrays, only where it was logged."""
+def series(rows: Iterable[Row], column: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return (iterations, values) of one column as arrays, only where it was logged."""
     pairs = [(row["iteration"], row[column]) for row in rows if column in row]
     return np.array([i for i, _ in pairs], int), np.array([v for _, v in pairs], float)
 
 
-def write_csv(path, rows):
-    """Write `rows` as CSV, one line an iteration; empty where nothing was logged."""
+def write_csv(path: str | os.PathLike[str], rows: Sequence[Row]) -> None:
+    """Write `rows` as CSV, one line per iteration; cells are empty where nothing was logged."""
     with atomic_write(path, "w") as file:
         writer = csv.DictWriter(file, columns(rows), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
 
 
-def plot(path, rows, title=""):
-    """Draw loss (left) and accuracies and IoU (right) over iterations into a PNG at `path`."""
-    # The object interface of matplotlib, so that no window system and no global state is touched.
+def plot(path: str | os.PathLike[str], rows: Sequence[Row], title: str = "") -> None:
+    """Draw loss (left), accuracies and IoU (right) over iterations into a PNG at `path`."""
+    # matplotlib's object interface touches neither a window system nor global state.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -110,12 +124,14 @@ def plot(path, rows, title=""):
     losses, shares = figure.subplots(1, 2)
     for column in columns(rows)[1:]:
         if column == "lr" or column == "train_loss":
-            continue  # the smoothed loss is the same curve, easier to read
+            continue  # the smoothed loss shows the same curve and is easier to read
         is_loss = "loss" in column
         axes = losses if is_loss else shares
         iterations, values = series(rows, column)
         test = column.startswith("test")
-        style = {"marker": "o", "markersize": 3} if test or len(values) < 30 else {}
+        style: dict[str, Any] = {}
+        if test or len(values) < 30:
+            style = {"marker": "o", "markersize": 3}
         label = "train_loss (smoothed)" if column == "loss" else column
         axes.plot(iterations, values, linestyle="-" if test else "--", label=label, **style)
     losses.set(title=title or "loss", xlabel="iteration", ylabel="loss")

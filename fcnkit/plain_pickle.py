@@ -1,22 +1,25 @@
-"""Pickles from elsewhere, read as plain data: no class is looked up and no code of theirs runs.
+"""Reads untrusted pickles as plain data: no class is looked up and none of their code runs.
 
-A pickle is a program that may call whatever it names. Here every name gives a class made on the
-spot that only keeps what it is handed, except for ordered dictionaries and sets. So the pickled
-jobs of a DIGITS server can be read without DIGITS, and a hostile pickle calls nothing.
+A pickle is a program that may call whatever it names. Here every name resolves to a class made on
+the spot that only records what it is given, except for ordered dictionaries and sets. So the
+pickled jobs of a DIGITS server can be read without DIGITS, and a hostile pickle calls nothing.
 """
+
+from __future__ import annotations
 
 import collections
 import io
 import os
 import pickle
 import struct
+from typing import Any
 
 from caffeformat import FormatError, InputError
 from caffeformat.files import read_bytes
 
 MAX_BYTES = 64 << 20
 
-# What a damaged or hostile pickle makes the unpickler raise.
+# The errors that a damaged or hostile pickle makes the unpickler raise.
 PICKLE_ERRORS = (
     pickle.UnpicklingError,
     ArithmeticError,
@@ -36,48 +39,50 @@ class Record:
     """An object of a class that was not looked up.
 
     Attributes: `class_name` (`module.name` in the pickle), `arguments` (of the call that would have
-    made it), `state` (a dict: what would have become its attributes).
+    made it), `state` (a dict of what would have become its attributes).
     """
 
     class_name = ""
+    arguments: tuple[Any, ...]
+    state: dict[Any, Any]
 
-    def __new__(cls, *arguments, **_):
+    def __new__(cls, *arguments: Any, **_: Any) -> Record:
         made = super().__new__(cls)
         made.arguments, made.state = arguments, {}
         return made
 
-    def __init__(self, *_, **__):
+    def __init__(self, *_: Any, **__: Any) -> None:
         pass
 
-    def __setstate__(self, state):
-        # With slots the state is a pair of two dicts.
+    def __setstate__(self, state: Any) -> None:
+        # With slots the state is a pair of dicts.
         for part in state if isinstance(state, tuple) else (state,):
             if isinstance(part, dict):
                 self.state.update(part)
 
-    def get(self, name, default=None):
-        """What would have been the attribute `name`."""
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return what would have been the attribute `name`."""
         return self.state.get(name, default)
 
-    # Subclasses of list and dict bring their items by these; nobody asks for them here.
-    def append(self, _):
-        """Leave an item aside."""
+    # Subclasses of list and dict deliver their items through these; no caller needs them.
+    def append(self, _: Any) -> None:
+        """Discard an item."""
 
-    def extend(self, _):
-        """Leave items aside."""
+    def extend(self, _: Any) -> None:
+        """Discard items."""
 
-    def __setitem__(self, _, __):
+    def __setitem__(self, _: Any, __: Any) -> None:
         pass
 
 
-def _reconstructor(cls, *_):
-    """Stands in for `copy_reg._reconstructor`, which makes objects in the oldest pickles."""
+def _reconstructor(cls: Any, *_: Any) -> Record:
+    """Stand in for `copy_reg._reconstructor`, which makes objects in the oldest pickles."""
     if isinstance(cls, type) and issubclass(cls, Record):
         return cls()
-    raise pickle.UnpicklingError("an object of a class that was not looked up was expected")
+    raise pickle.UnpicklingError("expected an object of a class that was not looked up")
 
 
-_PLAIN = {
+_PLAIN: dict[tuple[str, str], Any] = {
     ("collections", "OrderedDict"): collections.OrderedDict,
     ("__builtin__", "set"): set,
     ("__builtin__", "frozenset"): frozenset,
@@ -90,23 +95,23 @@ _PLAIN = {
 }
 
 
-# The interpreter's own in C makes room for as many objects as a pickle says that it will number,
-# which takes 9 bytes to fill the memory; this one in Python keeps them in a dict.
+# The C unpickler allocates room for as many memo entries as a pickle claims to have, so that nine
+# bytes can fill the memory; this one, in Python, keeps them in a dict.
 class PlainUnpickler(pickle._Unpickler):
-    """A `pickle.Unpickler` that looks no class up; `load` raises one of `PICKLE_ERRORS`."""
+    """A `pickle.Unpickler` that looks up no class; `load` raises one of `PICKLE_ERRORS`."""
 
-    def find_class(self, module, name):
-        """A class that only keeps what it is handed, or a plain container."""
+    def find_class(self, module: str, name: str) -> Any:
+        """Return a plain container, or a class that only records what it is given."""
         if (module, name) in _PLAIN:
             return _PLAIN[module, name]
         return type("Record", (Record,), {"class_name": f"{module}.{name}"})
 
 
-def read_plain_pickle(path):
-    """What the pickle at `path` holds: plain values, and a `Record` for every other object.
+def read_plain_pickle(path: str | os.PathLike[str]) -> Any:
+    """Read the pickle at `path`: plain values, and a `Record` for every other object.
 
-    Text of Python 2 is read as UTF-8. Raises `InputError` for files that are missing or larger than
-    64 MB, `FormatError` for what is no pickle or wants more than plain data.
+    Python 2 strings are read as UTF-8. Raises `InputError` for files that are missing or larger
+    than 64 MB, `FormatError` for what is not a pickle or needs more than plain data.
     """
     path = os.fspath(path)
     if os.path.isfile(path) and os.path.getsize(path) > MAX_BYTES:

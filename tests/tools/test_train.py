@@ -176,7 +176,7 @@ def test_layers_that_start_at_zero_are_named_and_can_be_filled(here, data, capsy
     write_solver(here, net_text(filler=""))
     train("--data", data, "--augment")
     said = capsys.readouterr().err
-    assert "conv1, score start at zero and cannot learn" in said and "--fill xavier" in said
+    assert "conv1, score start at zero and cannot learn" in said and "fill: xavier" in said
     assert "every pixel is predicted as background" in said
     assert curves.parse_log("run/train.log")[-1]["test_mean_iou"] < 0.4
     train("--data", data, "--augment", "--force", "--fill", "msra")
