@@ -255,6 +255,6 @@ AdaDeltaSolver = _solver_class("AdaDelta")
 AdamSolver = _solver_class("Adam")
 
 
-def get_solver(solver_file):
-    """A solver of the type that the file says."""
-    return Solver(solver_file)
+def get_solver(solver_file=None, param=None):
+    """A solver of the type that the file, or a SolverParameter `param`, names."""
+    return Solver(solver_file, param)

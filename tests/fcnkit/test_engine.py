@@ -1,9 +1,11 @@
+import os
 import sys
 import types
+from pathlib import Path
 
 import pytest
 
-from caffeformat import InputError
+from caffeformat import InputError, parse_text, pb, read_net
 from fcnkit import engine
 
 
@@ -59,12 +61,53 @@ def test_a_missing_engine_is_named(monkeypatch):
 
 PYTHON_NET = 'layer {{ name: "own" type: "Python" python_param {{ module: "{}" layer: "L" }} }}'
 
+INPUT_NET = """
+layer { name: "x" type: "Input" top: "x" input_param { shape { dim: [1, 2, 4, 4] } } }
+layer { name: "y" type: "ReLU" bottom: "x" top: "y" }
+"""
+
 
 def test_nets_open_with_phase_and_stages(fake, tmp_path):
     path = tmp_path / "net.prototxt"
     path.write_text(PYTHON_NET.format("fcnkit.data_layers"))
     net = engine.open_net(path, "TEST", ["val"])
     assert (net.path, net.phase, net.options) == (str(path), 1, {"stages": ["val"]})
+
+
+def test_a_message_reaches_bvlc_caffe_as_a_file_that_is_gone_afterwards(fake, monkeypatch):
+    seen = []
+    monkeypatch.setattr(fake, "Net", lambda path, *_, **__: seen.append(Path(path).read_text()))
+    message = parse_text('name: "small"', pb.NetParameter)
+    engine.open_net(message, "TRAIN", level=2)
+    assert parse_text(seen[0], pb.NetParameter) == message
+    engine.open_net(message, level=0)
+    monkeypatch.setattr(fake, "get_solver", seen.append)
+    engine.open_solver(pb.SolverParameter(base_lr=1))
+    assert seen[2].endswith("SolverParameter.prototxt") and not os.path.exists(seen[2])
+
+
+def test_a_refused_message_is_called_by_its_name_or_as_the_caller_says(fake):
+    message = parse_text('name: "small"' + PYTHON_NET.format("os"), pb.NetParameter)
+    with pytest.raises(InputError, match=r"^net 'small': layer 'own' runs Python"):
+        engine.open_net(message)
+    with pytest.raises(InputError, match=r"^net\.prototxt: layer 'own' runs Python"):
+        engine.open_net(message, source="net.prototxt")
+
+
+def test_torchcaffe_opens_messages_and_reads_a_file_once(tmp_path, monkeypatch):
+    pytest.importorskip("torch")
+    monkeypatch.setenv(engine.VARIABLE, "torch")
+    path = tmp_path / "net.prototxt"
+    path.write_text(INPUT_NET)
+    reads = []
+    monkeypatch.setattr(engine, "read_net", lambda path: reads.append(path) or read_net(path))
+    assert engine.open_net(path).blobs["y"].shape == (1, 2, 4, 4)
+    assert reads == [path]
+    solver = pb.SolverParameter(base_lr=0.1, lr_policy="fixed")
+    solver.net_param.CopyFrom(parse_text(INPUT_NET, pb.NetParameter))
+    opened = engine.open_solver(solver)
+    opened.step(2)
+    assert opened.iter == 2 and len(reads) == 1
 
 
 @pytest.mark.parametrize("module", ["os", "fcnkit.data_layers_2", ""])

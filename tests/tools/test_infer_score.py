@@ -216,7 +216,28 @@ def test_weights_that_are_no_numbers_are_told(here, capsys, monkeypatch):
     write_weights("red_green.caffemodel")
     Image.fromarray(two_colours(9, 9)).save("a.png")
     assert infer("a.png") == 1
-    assert "not numbers" in capsys.readouterr().out
+    assert "not finite numbers" in capsys.readouterr().out
+
+
+def test_counting_the_classes_runs_no_image_through_the_net(here, monkeypatch):
+    image, passes = two_colours(30, 41), []
+    forward = engine.forward
+    monkeypatch.setattr(engine, "forward", lambda *args: passes.append(1) or forward(*args))
+    segmenter = Segmenter("net.prototxt", "red_green.caffemodel", scale_to=20)
+    assert segmenter.classes(image) == 3 and not passes
+    assert segmenter.class_map(image).shape == (30, 41) and len(passes) == 1
+    assert segmenter.classes(two_colours(9, 12)) == 3 and len(passes) == 1
+    wrong = Segmenter("net.prototxt", "red_green.caffemodel", output_blob="data")
+    assert wrong.classes(image) == 3  # an input has the image's size, too
+    with pytest.raises(InputError, match="there is no blob 'nothing'"):
+        Segmenter("net.prototxt", "red_green.caffemodel", output_blob="nothing").classes(image)
+
+
+def test_each_image_is_scored_by_one_pass(here, data, monkeypatch):
+    passes, forward = [], engine.forward
+    monkeypatch.setattr(engine, "forward", lambda *args: passes.append(1) or forward(*args))
+    assert score("--data", data, *NETWORK) == 0
+    assert len(passes) == 3
 
 
 def test_a_network_is_scored_on_folders(here, data, capsys):
