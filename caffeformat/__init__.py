@@ -1,6 +1,6 @@
 """Caffe's files and geometry without an engine."""
 
-from . import geometry
+from . import geometry, pb
 from .blob import read_blob, write_blob
 from .caffemodel import Weights, read_caffemodel, write_caffemodel
 from .database import LmdbWriter, open_database
@@ -9,7 +9,6 @@ from .drawing import draw_network
 from .errors import FormatError, InputError
 from .net import filter_net, insert_splits, is_solver, read_net, read_solver
 from .net_spec import NetSpec, layers, params, to_proto
-from .schema import pb
 from .shapes import infer_shapes
 from .solverstate import SolverState, read_solver_state, write_solver_state
 from .text import format_text, parse_text, read_text, write_text

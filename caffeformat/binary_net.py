@@ -7,9 +7,10 @@ mapped file, so that half a gigabyte of them costs nothing.
 
 from google.protobuf.message import DecodeError
 
+from . import pb
 from .errors import FormatError
 from .fork_tables import FORKS
-from .schema import fork_messages, pb
+from .schema import fork_messages
 from .wire import BYTES, VARINT, encode_bytes, encode_key, encode_varint, field_numbers, map_file
 
 _NET = field_numbers(pb.NetParameter)

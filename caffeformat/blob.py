@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
+from . import pb
 from .files import atomic_write
-from .schema import pb
 from .wire import BYTES, VARINT, encode_bytes, encode_key, encode_varint, field_numbers, map_file
 
 _BLOB = field_numbers(pb.BlobProto)

@@ -9,10 +9,10 @@ import os
 
 import numpy as np
 
+from . import pb
 from .blob import blob_head, decode_blob, write_values
 from .errors import FormatError, InputError
 from .files import atomic_write
-from .schema import pb
 from .upgrade import v0_type_name, v1_type_name
 from .wire import BYTES, VARINT, encode_bytes, encode_key, encode_varint, field_numbers, map_file
 

@@ -5,8 +5,8 @@ import io
 import numpy as np
 from PIL import Image, ImageOps
 
+from . import pb
 from .errors import InputError
-from .schema import pb
 
 
 def array_to_datum(array, label=None):

@@ -8,10 +8,9 @@ import os
 import re
 import warnings
 
-from . import forks
+from . import forks, pb
 from .binary_net import read_binary_net
 from .errors import FormatError, InputError
-from .schema import pb
 from .text import nearest, read_text
 from .upgrade import upgrade_net, upgrade_solver
 

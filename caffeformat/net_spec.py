@@ -16,8 +16,8 @@ assigned to.
 
 import collections
 
+from . import pb
 from .errors import InputError
-from .schema import pb
 from .text import nearest
 
 # Types that keep their parameters in another type's message

@@ -4,22 +4,27 @@
 `caffe` (proto2). They become classes in a descriptor pool of our own, because package `caffe` in
 the default pool would collide with BVLC Caffe's generated module in one process.
 
-`pb` also has what public forks of Caffe add (see `fork_tables.py`): texts of all of them parse with
-it, and every message of the project is of its classes. `fork_messages` is for binary files alone.
-
-Use the classes and enum values as attributes of this module's `pb`:
-
-    from caffeformat import pb
-    net = pb.NetParameter(name="demo")
-    net.layer.add(name="conv1", type="Convolution")
-    pb.TRAIN, pb.PoolingParameter.MAX
+The module `pb` holds the common schema, which also has what public forks of Caffe add (see
+`fork_tables.py`): texts of all of them parse with it, and every message of the project is of its
+classes. `fork_messages` is for binary files alone.
 """
 
+from __future__ import annotations
+
 import functools
+from typing import TYPE_CHECKING, Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from .fork_tables import bvlc_tables, common_tables, fork_tables
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from google.protobuf.descriptor import Descriptor
+    from google.protobuf.message import Message
+
+    from .fork_tables import Row
 
 _PACKAGE = "caffe"
 _Field = descriptor_pb2.FieldDescriptorProto
@@ -38,7 +43,11 @@ _V1_FORK_TYPES = (
 )
 
 
-def _add_message(file_proto, messages, name):
+def _add_message(
+    file_proto: descriptor_pb2.FileDescriptorProto,
+    messages: dict[str, descriptor_pb2.DescriptorProto],
+    name: str,
+) -> descriptor_pb2.DescriptorProto:
     """The DescriptorProto called `name` (dotted, without the package), made where it is missing."""
     if name not in messages:
         outer, _, inner = name.rpartition(".")
@@ -49,16 +58,18 @@ def _add_message(file_proto, messages, name):
     return messages[name]
 
 
-def file_descriptor(fields, enums, file_name="caffe.proto"):
+def file_descriptor(
+    fields: Sequence[Row], enums: Sequence[Row], file_name: str = "caffe.proto"
+) -> descriptor_pb2.FileDescriptorProto:
     """A FileDescriptorProto of package `caffe` from rows of the two tables."""
     file_proto = descriptor_pb2.FileDescriptorProto(
         name=file_name, package=_PACKAGE, syntax="proto2"
     )
-    messages = {}
+    messages: dict[str, descriptor_pb2.DescriptorProto] = {}
     prefix = len(_PACKAGE) + 1
     for row in fields:
         _add_message(file_proto, messages, row["message"][prefix:])
-    known_enums = {}
+    known_enums: dict[str, descriptor_pb2.EnumDescriptorProto] = {}
     for row in enums:
         full = row["enum"][prefix:]
         if full not in known_enums:
@@ -85,10 +96,11 @@ def file_descriptor(fields, enums, file_name="caffe.proto"):
 class Messages:
     """Message classes and top-level enum values of one schema, as attributes.
 
-    `pb` is the one in use; others read and write binary files of a fork, or of BVLC Caffe alone.
+    `pb` has those of the common schema; others read and write binary files of a fork, or of BVLC
+    Caffe alone.
     """
 
-    def __init__(self, file_proto):
+    def __init__(self, file_proto: descriptor_pb2.FileDescriptorProto) -> None:
         self._pool = descriptor_pool.DescriptorPool()
         self._pool.Add(file_proto)
         self._names = [message.name for message in file_proto.message_type]
@@ -99,7 +111,11 @@ class Messages:
             for value in enum.value:
                 setattr(self, value.name, value.number)
 
-    def _message_class(self, descriptor):
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    def _message_class(self, descriptor: Descriptor) -> type[Message]:
         if hasattr(message_factory, "GetMessageClass"):
             return message_factory.GetMessageClass(descriptor)
         # protobuf 3.12, as Debian 11 has it
@@ -107,21 +123,28 @@ class Messages:
         return factory.GetPrototype(descriptor)
 
     @property
-    def message_names(self):
+    def message_names(self) -> list[str]:
         """Names of all top-level messages, in the schema's order."""
         return list(self._names)
 
+    def members(self) -> dict[str, Any]:
+        """The message classes and enum values by name, in the schema's order."""
+        return {name: value for name, value in vars(self).items() if not name.startswith("_")}
+
 
 @functools.cache
-def caffe_messages():
+def caffe_messages() -> Messages:
     """The schema of BVLC Caffe 1.0 alone (built once)."""
     return Messages(file_descriptor(*bvlc_tables()))
 
 
 @functools.cache
-def fork_messages(fork):
+def fork_messages(fork: str) -> Messages:
     """The schema of one of `FORKS`, with the field numbers of its binary files (built once)."""
     return Messages(file_descriptor(*fork_tables(fork)))
 
 
-pb = Messages(file_descriptor(*common_tables(_V1_FORK_TYPES)))
+@functools.cache
+def common_messages() -> Messages:
+    """The schema that has BVLC Caffe's fields and those of every fork (built once)."""
+    return Messages(file_descriptor(*common_tables(_V1_FORK_TYPES)))

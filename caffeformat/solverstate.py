@@ -5,11 +5,11 @@ import os
 
 import numpy as np
 
+from . import pb
 from .blob import blob_head, decode_blob, write_values
 from .errors import FormatError
 from .files import atomic_write
 from .hdf5 import create_hdf5, numbered, open_hdf5
-from .schema import pb
 from .wire import BYTES, VARINT, encode_bytes, encode_key, encode_varint, field_numbers, map_file
 
 _STATE = field_numbers(pb.SolverState)

@@ -6,8 +6,8 @@ for all axes or one for each) serves shapes and coordinate maps.
 
 import collections
 
+from . import pb
 from .errors import InputError
-from .schema import pb
 
 Window = collections.namedtuple("Window", "kernel stride pad dilation")
 Window.__doc__ = """A window along one axis, in pixels of the layer's bottom (of its top, for a

@@ -7,9 +7,9 @@ changes its resolution, which is what a picture is looked at for.
 
 import collections
 
+from .. import pb
 from ..errors import InputError
 from ..geometry import receptive_fields
-from ..schema import pb
 from ..shapes import infer_shapes
 from . import labels
 

@@ -1,7 +1,7 @@
 """What a picture says about a layer: its kind, its settings in a few words, shapes, fields."""
 
+from .. import pb
 from ..errors import InputError
-from ..schema import pb
 from ..windows import convolution_windows, pooling_windows
 
 # Kind of layer -> the types drawn in its colour; every other type is of kind "other"
