@@ -1,8 +1,11 @@
 """The preview's Flask application."""
 
+from __future__ import annotations
+
 import os
 import secrets
 import traceback
+from typing import TYPE_CHECKING
 
 import flask
 import flask_wtf.csrf
@@ -14,10 +17,15 @@ from . import __name__ as package
 from . import dataset_pages, model_pages
 from .extensions import ExtensionError
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from .preview import Preview
+
 MAX_UPLOAD = 64 << 20  # bytes
 
-# Extensions bring scripts and styles within their pages, and AngularJS makes functions of text; but
-# nothing is loaded from anywhere else, and nothing is sent there.
+# Extensions bring scripts and styles inside their pages, and AngularJS makes functions from text;
+# but nothing is loaded from anywhere else, and nothing is sent there.
 _POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
     "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
@@ -26,16 +34,16 @@ _POLICY = (
 )
 
 
-def create_app(preview, trusted_hosts=None):
-    """The application that shows `preview` (a `Preview`).
+def create_app(preview: Preview, trusted_hosts: Sequence[str] | None = None) -> flask.Flask:
+    """Return the application that shows `preview`.
 
-    `trusted_hosts` are the names by which browsers may call the server (None: any); a page that
-    has another name point to this machine is refused.
+    `trusted_hosts` are the host names under which browsers may reach the server (None: any). A
+    request under another name, which may be another site's name for this machine, is refused.
     """
     app = flask.Flask(package)
     app.config.update(
         SECRET_KEY=secrets.token_bytes(32),
-        # Browsers keep one set of cookies for all ports: two previews are not to share a name.
+        # Browsers share cookies between all ports of a host: two previews need two names.
         SESSION_COOKIE_NAME=f"fcnkit_preview_{secrets.token_hex(4)}",
         SESSION_COOKIE_SAMESITE="Strict",
         MAX_CONTENT_LENGTH=MAX_UPLOAD,
@@ -43,7 +51,7 @@ def create_app(preview, trusted_hosts=None):
         TRUSTED_HOSTS=trusted_hosts,
         WTF_CSRF_TIME_LIMIT=None,
     )
-    # As DIGITS has it, and as the templates of extensions expect.
+    # As in DIGITS, and as the templates of extensions expect.
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals.update(server_name=None, server_version="preview")
     app.extensions["fcnkit_preview"] = preview
@@ -55,61 +63,67 @@ def create_app(preview, trusted_hosts=None):
         "extension_static",
         _extension_static,
     )
-    app.after_request(_guard)
-    app.register_error_handler(InputError, _say)
-    app.register_error_handler(ExtensionError, _blame)
-    app.register_error_handler(werkzeug.exceptions.HTTPException, _http)
-    app.register_error_handler(werkzeug.exceptions.SecurityError, _stranger)
+    app.after_request(_add_security_headers)
+    app.register_error_handler(InputError, _show_input_error)
+    app.register_error_handler(ExtensionError, _show_extension_error)
+    app.register_error_handler(werkzeug.exceptions.HTTPException, _show_http_error)
+    app.register_error_handler(werkzeug.exceptions.SecurityError, _refuse_untrusted_host)
     return app
 
 
-def _extension_static(kind, extension_id, filename):
-    """A static file of an extension whose `get_dirname()` is an absolute path.
+def _extension_static(kind: str, extension_id: str, filename: str) -> flask.Response:
+    """Serve a static file of an extension whose `get_dirname()` is an absolute path.
 
-    DIGITS looks for other folders in its own tree, where installed extensions have no files.
+    DIGITS looks up other folders in its own tree, where installed extensions have no files.
     """
-    extensions = flask.current_app.extensions["fcnkit_preview"].extensions
-    found = {"view": extensions.views, "data": extensions.data}.get(kind, {}).get(extension_id)
-    folder = found.get_dirname() if hasattr(found, "get_dirname") else ""
+    extensions = model_pages.preview().extensions
+    groups: dict[str, Mapping[str, object]] = {"view": extensions.views, "data": extensions.data}
+    found = groups.get(kind, {}).get(extension_id)
+    get_dirname = getattr(found, "get_dirname", None)
+    folder = get_dirname() if get_dirname is not None else ""
     if not os.path.isabs(folder):
         raise werkzeug.exceptions.NotFound()
     return flask.send_from_directory(os.path.join(folder, "static"), filename)
 
 
-def _guard(response):
+def _add_security_headers(response: flask.Response) -> flask.Response:
     response.headers["Content-Security-Policy"] = _POLICY
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Referrer-Policy"] = "no-referrer"
     return response
 
 
-def _say(error):
-    return _page("That did not work", str(error), status=400)
+def _show_input_error(error: InputError) -> tuple[str, int]:
+    return _error_page("That did not work", error.for_command_line(), status=400)
 
 
-def _blame(error):
-    """What an extension's author wants to see; DIGITS would show the same in its log."""
-    flask.current_app.logger.error("%s", error, exc_info=error.cause)
-    lines = traceback.format_exception(type(error.cause), error.cause, error.cause.__traceback__)
+def _show_extension_error(error: ExtensionError) -> tuple[str, int]:
+    """Show what an extension's author needs; DIGITS would write the same to its log."""
+    cause = error.cause
+    flask.current_app.logger.error("%s", error, exc_info=cause)
+    lines = traceback.format_exception(type(cause), cause, cause.__traceback__)
     title = f"The extension {error.title} failed while {error.step}"
-    return _page(title, f"{type(error.cause).__name__}: {error.cause}", "".join(lines), 500)
+    return _error_page(title, f"{type(cause).__name__}: {cause}", "".join(lines), 500)
 
 
-def _http(error):
-    words = error.description
+def _show_http_error(error: werkzeug.exceptions.HTTPException) -> tuple[str, int]:
+    words = error.description or ""
     if isinstance(error, werkzeug.exceptions.RequestEntityTooLarge):
-        words = f"More than {MAX_UPLOAD >> 20} MB were sent; send fewer or smaller images."
-    return _page(error.name, words, status=error.code)
+        words = f"The upload exceeds {MAX_UPLOAD >> 20} MB; send fewer or smaller images."
+    return _error_page(error.name, words, status=error.code or 500)
 
 
-def _stranger(error):
-    """Called by a name that is not trusted: no page, as nothing on it could have an address."""
+def _refuse_untrusted_host(
+    error: werkzeug.exceptions.SecurityError,
+) -> tuple[str, int, dict[str, str]]:
+    """Answer in plain text: under a name that is not trusted, a page could not build its links."""
     return f"{error.description}\n", 400, {"Content-Type": "text/plain"}
 
 
-def _page(title, words, details=None, status=200):
-    preview = flask.current_app.extensions["fcnkit_preview"]
+def _error_page(
+    title: str, words: str, details: str | None = None, status: int = 200
+) -> tuple[str, int]:
     html = flask.render_template(
-        "error.html", preview=preview, title=title, words=words, details=details
+        "error.html", preview=model_pages.preview(), title=title, words=words, details=details
     )
     return html, status

@@ -1,4 +1,8 @@
-"""The host's own forms, with DIGITS' names for their fields."""
+"""The host's own forms, whose fields have DIGITS' names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import flask_wtf
 import wtforms
@@ -8,22 +12,27 @@ from wtforms import validators
 from .extensions import title_of
 from .preview import MAX_SAMPLES
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
-def _choices(pairs):
-    """(value, title) pairs as this WTForms wants them."""
+    from .preview import Preview
+
+
+def _choices(pairs: Iterable[tuple[Any, str]]) -> list[Any]:
+    """Turn (value, title) pairs into what the installed WTForms expects."""
     kind = getattr(wtforms, "SelectChoice", None)  # since 3.3
     return [kind(*pair) if kind else pair for pair in pairs]
 
 
 class ModelForm(flask_wtf.FlaskForm):
-    """What a model's page asks: which visualization, which dataset, what to test.
+    """The form on a model's page: which visualization, which dataset, what to test.
 
-    Samples go by their number, never by a path.
+    Samples are chosen by number, never by path.
     """
 
     view_extension_id = wtforms.SelectField("Select Visualization Method")
     dataset = wtforms.SelectField("Dataset", coerce=int)
-    # Without samples the page does not have it, which WTForms would take for a wrong choice.
+    # A page without samples lacks the field, which WTForms would take for an invalid choice.
     image_path = wtforms.SelectField(
         "Sample", coerce=int, validators=[validators.Optional()], validate_choice=False
     )
@@ -31,7 +40,7 @@ class ModelForm(flask_wtf.FlaskForm):
     image_list = wtforms.SelectMultipleField("Samples", coerce=int)
     image_files = MultipleFileField("Upload images")
 
-    def __init__(self, preview, **kwargs):
+    def __init__(self, preview: Preview, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._count = len(preview.samples)
         views = preview.extensions.views
@@ -40,12 +49,12 @@ class ModelForm(flask_wtf.FlaskForm):
         samples = _choices(enumerate(sample.title for sample in preview.samples))
         self.image_path.choices = self.image_list.choices = samples
 
-    def validate_image_list(self, field):
+    def validate_image_list(self, field: wtforms.Field) -> None:
         """Refuse more samples than a page shows."""
         if len(field.data or ()) > MAX_SAMPLES:
             raise validators.ValidationError(f"A page shows at most {MAX_SAMPLES} samples.")
 
-    def validate_image_path(self, field):
-        """Refuse the number of no sample."""
+    def validate_image_path(self, field: wtforms.Field) -> None:
+        """Refuse a number that no sample has."""
         if field.data is not None and not 0 <= field.data < self._count:
             raise validators.ValidationError("There is no such sample.")

@@ -1,7 +1,10 @@
-"""Serving a preview to the browsers of one machine."""
+"""The web server of a preview, for the browsers of one machine."""
+
+from __future__ import annotations
 
 import ipaddress
 import logging
+from typing import TYPE_CHECKING
 
 import werkzeug.serving
 
@@ -9,14 +12,17 @@ from caffeformat import InputError
 
 from .app import create_app
 
+if TYPE_CHECKING:
+    from .preview import Preview
+
 LOCAL_NAMES = ["localhost", "127.0.0.1", "[::1]"]
 
 
-def make_server(preview, host, port):
-    """A server for `preview`, bound to `host` and `port` (0: any free one) but not serving yet.
+def make_server(preview: Preview, host: str, port: int) -> werkzeug.serving.BaseWSGIServer:
+    """Return a server for `preview`, bound to `host` and `port` (0: any free one), not yet serving.
 
-    It answers browsers that call it by a local name or by `host`; bound to an address of all
-    interfaces, by any name. Raises `InputError` where it cannot be bound.
+    It answers browsers that address it by a local name or as `host`; when bound to all interfaces,
+    by any name. Raises `InputError` where it cannot be bound.
     """
     trusted = None if _is_everywhere(host) else [*LOCAL_NAMES, host]
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
@@ -24,14 +30,16 @@ def make_server(preview, host, port):
         return werkzeug.serving.make_server(host, port, create_app(preview, trusted), threaded=True)
     except (OSError, OverflowError) as error:
         raise InputError(
-            f"cannot serve at {host}:{port}: {error}: choose another --port"
+            f"cannot serve at {host}:{port}: {error}: choose another port or address"
         ) from error
     except SystemExit as error:
-        # Werkzeug prints what is wrong with the address and ends the process.
-        raise InputError(f"cannot serve at {host}:{port}: choose another --port") from error
+        # Werkzeug prints what is wrong with the address and exits.
+        raise InputError(
+            f"cannot serve at {host}:{port}: choose another port or address"
+        ) from error
 
 
-def _is_everywhere(host):
+def _is_everywhere(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_unspecified
     except ValueError:

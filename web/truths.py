@@ -1,26 +1,34 @@
-"""Ground truth for samples that are in a dataset."""
+"""Ground truth of samples that belong to a dataset."""
+
+from __future__ import annotations
 
 import os
 import threading
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from fcnkit.datasets import SegmentationDataset
+
 
 class Truths:
-    """Labels of a `SegmentationDataset` (one of fcnkit.datasets) by the names of its images.
+    """The labels of a `SegmentationDataset`, looked up by the names of its images.
 
-    Several threads may ask at once.
+    Several threads may look up labels at once.
     """
 
-    def __init__(self, dataset):
+    def __init__(self, dataset: SegmentationDataset) -> None:
         self._dataset, self._lock = dataset, threading.Lock()
         self._index = {name: i for i, name in enumerate(dataset.ids)}
 
-    def find(self, title, image):
-        """The label of the image called `title`, H x W uint8, or None.
+    def find(self, title: str, image: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+        """Return the label of the image called `title`, H x W uint8, or None.
 
-        `image` (H x W x 3 uint8 RGB) must be the dataset's pixel for pixel, so that none is ever
-        compared to another one's label.
+        `image` (H x W x 3 uint8 RGB) must equal the dataset's pixel for pixel, so that no image is
+        ever compared to another one's label.
         """
         for name in (title, os.path.splitext(title)[0]):
             if name in self._index:

@@ -175,7 +175,7 @@ def test_extensions_that_cannot_be_loaded_are_told(stand_in, scores, tmp_path, m
     client = Client(find_score_files([scores]), Extensions({GROUPS["view"]: points}))
     assert list(client.preview.extensions.views) == ["foreign"]
     page = client.http.get("/").text
-    for words in ("SyntaxError", "digits.webapp", "No module named", "is that of"):
+    for words in ("SyntaxError", "digits.webapp", "No module named", "is already that of"):
         assert words in page
     assert client.infer_one(**FORM).status_code == 200
 

@@ -1,9 +1,12 @@
-"""The part of DIGITS that extensions import, for a process in which DIGITS is not installed.
+"""Replacement for the part of DIGITS that extensions import, where DIGITS is not installed.
 
 It has the names, arguments and defaults that extensions rely on and nothing of DIGITS' jobs or
-server. `install()` puts it in place of the package `digits`; it is called by the preview's process
-only, and does nothing where the real DIGITS can be imported.
+server. `install()` puts it in place of the package `digits`; only the preview's process calls it,
+and it does nothing where the real DIGITS can be imported. (The plug-in's tests have another one,
+`tests/digits_plugin/stub`, which also runs under Python 2.7.)
 """
+
+from __future__ import annotations
 
 import importlib.util
 import sys
@@ -26,8 +29,8 @@ _MODULES = {
 _PACKAGES = ("digits", "digits.extensions", "digits.extensions.data", "digits.extensions.view")
 
 
-def install():
-    """Make `import digits` give this stand-in; returns whether it was needed."""
+def install() -> bool:
+    """Make `import digits` import this stand-in; returns whether it was needed."""
     if "digits" not in sys.modules and importlib.util.find_spec("digits") is not None:
         return False
     if getattr(sys.modules.get("digits"), "__stand_in__", None) is None:
@@ -37,12 +40,12 @@ def install():
     return True
 
 
-def _put_in_place():
+def _put_in_place() -> None:
     for name in _PACKAGES:
         package = types.ModuleType(name, "Stand-in for a package of DIGITS.")
         package.__path__ = []
         sys.modules[name] = package
-    sys.modules["digits"].__stand_in__ = True
+    setattr(sys.modules["digits"], "__stand_in__", True)  # noqa: B010
     sys.modules.update(_MODULES)
     # `import digits.utils.image` is followed by `digits.utils.image.embed_image_html`.
     for name in (*_PACKAGES[1:], *_MODULES):
@@ -51,13 +54,14 @@ def _put_in_place():
     _old_flask_names()
 
 
-def _old_flask_names():
-    """`from flask.ext.wtf import Form`, as extensions for DIGITS' old Flask say it."""
-    # Today that name is WTForms' own form, which knows nothing of requests.
+def _old_flask_names() -> None:
+    """Make `from flask.ext.wtf import Form` work, as extensions for DIGITS' old Flask write it."""
+    # Today `flask_wtf.Form` is WTForms' own form, which knows nothing of requests.
     flask_wtf.Form = flask_wtf.FlaskForm
     if "flask.ext" not in sys.modules:
         ext = types.ModuleType("flask.ext", "Where Flask before 1.0 had its extensions.")
         ext.__path__ = []
-        ext.wtf = flask_wtf
-        flask.ext = sys.modules["flask.ext"] = ext
+        sys.modules["flask.ext"] = ext
+        setattr(ext, "wtf", flask_wtf)  # noqa: B010
+        setattr(flask, "ext", ext)  # noqa: B010
         sys.modules["flask.ext.wtf"] = flask_wtf

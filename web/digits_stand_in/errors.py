@@ -1,4 +1,4 @@
-"""Stands in for `digits.utils.errors`."""
+"""Stand-in for `digits.utils.errors`."""
 
 
 class DigitsError(Exception):

@@ -1,14 +1,20 @@
-"""Stands in for `digits.utils.image`: pictures as data URIs."""
+"""Stand-in for `digits.utils.image`: pictures as data URIs."""
+
+from __future__ import annotations
 
 import base64
 import io
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
-def embed_image_html(image):
-    """A data URI of a `PIL.Image` or an H x W (x 3) uint8 array.
+
+def embed_image_html(image: Image.Image | NDArray[Any]) -> str:
+    """Return a data URI of an image or of an H x W (x 3) array with values from 0 to 255.
 
     JPEG, unless the image's `format` is "png".
     """

@@ -1,54 +1,60 @@
-"""Stands in for `digits.extensions.view.interface`, with DIGITS' defaults."""
+"""Stand-in for `digits.extensions.view.interface`, with DIGITS' defaults."""
+
+from __future__ import annotations
+
+from typing import Any
 
 
 class VisualizationInterface:
-    """Base of visualizations: what DIGITS calls, in the order in which it does."""
+    """Base of visualizations: the methods that DIGITS calls, in the order of its calls."""
 
     @staticmethod
-    def get_id():
-        """The id in addresses and forms, unique among visualizations."""
+    def get_id() -> str:
+        """Return the id used in addresses and forms, unique among visualizations."""
         raise NotImplementedError
 
     @staticmethod
-    def get_title():
-        """The name in the menu."""
+    def get_title() -> str:
+        """Return the name in the menu."""
         raise NotImplementedError
 
     @staticmethod
-    def get_dirname():
-        """The folder that holds `static`."""
+    def get_dirname() -> str:
+        """Return the folder that holds `static`."""
         raise NotImplementedError
 
     @staticmethod
-    def get_default_visibility():
-        """Whether the menu has it without being asked for all."""
+    def get_default_visibility() -> bool:
+        """Return whether the menu shows it by default."""
         return True
 
     @staticmethod
-    def get_config_form():
-        """The Flask-WTF form of its options."""
+    def get_config_form() -> Any:
+        """Return the Flask-WTF form of its options."""
         raise NotImplementedError
 
     @staticmethod
-    def get_config_template(form):
-        """(Jinja template, context) that shows the form."""
+    def get_config_template(form: Any) -> tuple[str, dict[str, Any]]:
+        """Return the (Jinja template, context) that shows the form."""
         raise NotImplementedError
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any) -> None:
         pass
 
-    def process_data(self, input_id, input_data, inference_data, ground_truth=None):
-        """Anything that `get_view_template` wants; called once a sample."""
+    def process_data(
+        self, input_id: Any, input_data: Any, inference_data: Any, ground_truth: Any = None
+    ) -> Any:
+        """Return anything that `get_view_template` needs; called once per sample."""
         raise NotImplementedError
 
-    def get_view_template(self, data):
-        """(Jinja template, context) of one sample."""
+    def get_view_template(self, data: Any) -> tuple[str, dict[str, Any]]:
+        """Return the (Jinja template, context) of one sample."""
         raise NotImplementedError
 
-    def get_header_template(self):
-        """(Jinja template or None, context) on top of the page, asked for after all samples."""
+    def get_header_template(self) -> tuple[str | None, dict[str, Any] | None]:
+        """Return the (Jinja template or None, context) above the samples, requested after them."""
         return None, None
 
-    def get_ng_templates(self):
-        """(header, footer): HTML around the samples, or (None, None)."""
+    def get_ng_templates(self) -> tuple[str | None, str | None]:
+        """Return (header, footer): HTML around the samples, or (None, None)."""
         return None, None

@@ -21,7 +21,7 @@ $(function () {
     $('#view_extension_id').on('change', function () {
         fetchInto('/models/view-config/' + encodeURIComponent(this.value), details, $.noop);
     });
-    // Options that were refused are there already, as they were filled in.
+    // After a refusal the options are already there, as they were filled in.
     if (!details.children().length) { $('#view_extension_id').trigger('change'); }
 
     $('#dataset').on('change', function () {
@@ -32,7 +32,7 @@ $(function () {
         });
     }).trigger('change');
 
-    // Chosen in one place, the other is emptied.
+    // A choice in one field clears the other.
     $('#image_path').on('change', function () { $('#image_file').val(''); });
     $('#image_list').on('change', function () { $('#image_files').val(''); });
 
