@@ -1,55 +1,71 @@
-"""Image and label scaled, cropped and mirrored together.
+"""Scales, crops and mirrors an image and its label together.
 
 Two LMDB `Data` layers would each draw their own crop and flip; here one draw serves both. Only the
 part of the image that ends up in the crop is resampled.
 """
 
-import collections
+from __future__ import annotations
+
 import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from caffeformat import InputError
 
+from .images import Resampling
 
-class Augmentation(collections.namedtuple("Augmentation", "crop scale flip")):
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Augmentation:
     """What to draw at random for each image.
 
     `crop`: (height, width) of the result, or None for the scaled image's own size.
-    `scale`: (lowest, highest) factor of a uniform draw of its logarithm; (1, 1) leaves the size.
+    `scale`: (lowest, highest) factor, drawn uniformly in its logarithm; (1, 1) keeps the size.
     `flip`: whether half of the images are mirrored left to right.
     """
 
-    __slots__ = ()
+    crop: tuple[int, int] | None = None
+    scale: tuple[float, float] = (1.0, 1.0)
+    flip: bool = False
 
-    def __new__(cls, crop=None, scale=(1.0, 1.0), flip=False):
+    def __post_init__(self) -> None:
+        crop, scale = self.crop, self.scale
         if crop is not None and (len(crop) != 2 or min(crop) < 1):
             raise InputError(f"crop {crop}: expected a height and a width of at least 1")
         if len(scale) != 2 or not 0 < scale[0] <= scale[1] <= 16:
             raise InputError(f"scale {scale}: expected the lowest and highest factor, 0 to 16")
-        return super().__new__(cls, crop and tuple(crop), tuple(scale), bool(flip))
 
 
-Placement = collections.namedtuple("Placement", "size window source")
-Placement.__doc__ = """Where an image goes.
+class Placement(NamedTuple):
+    """Where an image goes in a result of `size`."""
 
-The result's `size` (height, width); the `window` of it that the image covers, in whole pixels; the
-part of the image, the `source`, that is shown there; both as (top, left, bottom, right)."""
+    size: tuple[int, int]  # height, width
+    window: tuple[int, int, int, int]  # top, left, bottom, right of the part that is covered
+    source: tuple[float, float, float, float]  # likewise, the part of the image shown there
 
 
-def draw(augmentation, shape, random):
-    """Draw a `Placement` and a flip for an image of `shape` (height, width).
+def draw(
+    augmentation: Augmentation, shape: Sequence[int], random: np.random.RandomState
+) -> tuple[Placement, bool]:
+    """Draw a `Placement`, and whether to flip, for an image of `shape` (height, width).
 
-    `random` is a `numpy.random.RandomState`. Returns (placement, flip). Where the scaled image is
-    smaller than the crop it lies at a random place in it; where it is larger, the crop does.
+    If the scaled image is smaller than the crop, it lies at a random place in it; if it is larger,
+    the crop lies at a random place in the image.
     """
     low, high = augmentation.scale
     factor = math.exp(random.uniform(math.log(low), math.log(high))) if low < high else low
-    scaled = [max(1, round(extent * factor)) for extent in shape]
-    size = augmentation.crop or tuple(scaled)
+    height, width = (max(1, round(extent * factor)) for extent in shape)
+    size = augmentation.crop or (height, width)
     window, source = [], []
-    for extent, full, wanted in zip(shape, scaled, size):
+    for extent, full, wanted in zip(shape, (height, width), size):
         start = random.randint(abs(full - wanted) + 1)
         # Along this axis the result's pixels `first` to `last` show the scaled image.
         if full > wanted:
@@ -66,16 +82,18 @@ def draw(augmentation, shape, random):
     return placement, bool(flip)
 
 
-def whole(shape, size=None):
+def whole(shape: Sequence[int], size: Sequence[int] | None = None) -> Placement:
     """The `Placement` of an image of `shape` unscaled at the top left of a result of `size`."""
-    area = (0, 0) + tuple(shape)
-    return Placement(tuple(size or shape), area, area)
+    height, width = shape
+    bottom, right = size or shape
+    area = (0, 0, height, width)
+    return Placement((bottom, right), area, area)
 
 
-def sample(array, placement, smooth):
-    """The pixels of `array` that fill the placement's window, H x W (x 3) uint8.
+def sample(array: NDArray[np.uint8], placement: Placement, smooth: bool) -> NDArray[np.uint8]:
+    """Resample the pixels of `array` that fill the placement's window, H x W (x 3) uint8.
 
-    `smooth` interpolates (images); otherwise the nearest pixel counts (labels).
+    With `smooth` they are interpolated (images), otherwise the nearest pixel counts (labels).
     """
     top, left, bottom, right = placement.window
     height, width = bottom - top, right - left
@@ -93,6 +111,6 @@ def sample(array, placement, smooth):
         min(after - column, part.shape[1]),
         min(below - row, part.shape[0]),
     )
-    resampling = Image.BILINEAR if smooth else Image.NEAREST
+    resampling = Resampling.BILINEAR if smooth else Resampling.NEAREST
     image = Image.fromarray(np.ascontiguousarray(part))
     return np.asarray(image.resize((width, height), resampling, box=box))

@@ -1,8 +1,12 @@
-"""Batches of images and labels, made in the background in an order that the seed alone decides."""
+"""Makes batches of images and labels in the background, in an order decided by the seed alone."""
+
+from __future__ import annotations
 
 import collections
 import concurrent.futures
 import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,78 +14,99 @@ from caffeformat import InputError
 
 from .augmentation import Augmentation, draw, sample, whole
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from .augmentation import Placement
+    from .datasets import SegmentationDataset
+    from .preprocessing import Preprocessor
+
+
+@dataclass(frozen=True)
+class Order:
+    """Which samples the batches of a run consist of.
+
+    Sample number p of a run depends on `seed` and p alone, so `start` (the number of samples
+    already used) continues an earlier run. With `turn` (r, n) the batches are those of number r of
+    n solvers, which take one batch each in every round.
+    """
+
+    seed: int = 0
+    shuffle: bool = False  # a new order in every epoch
+    start: int = 0
+    turn: tuple[int, int] = (0, 1)
+
 
 class BatchLoader:
-    """Endless batches from a dataset: `next()` gives data and labels.
+    """Endless batches from a dataset: `next()` returns data and labels.
 
     `data` is N x 3 x H x W float32 as `preprocessor` makes it, `labels` N x 1 x H x W float32 class
-    indices (float, because Caffe's blobs are). What an image does not cover is 0 in `data`, which
-    is the mean colour, and `ignore` in `labels`.
+    indices (float because Caffe's blobs are). What an image does not cover is 0 in `data`, which is
+    the mean colour, and `ignore` in `labels`. Labels from `classes` on, if given, are an error.
 
-    `dataset` has `len`, `ids`, `image(i)` (RGB H x W x 3 uint8) and `label(i)` (H x W uint8); it is
-    read from `threads` threads. With an `augmentation` every image gets its own draw and a batch
-    may reach into the next epoch; without one, images come whole, a batch is as large as its
-    largest image, and the last batch of an epoch holds what is left.
+    `dataset` is read from `threads` threads. With an `augmentation` every image gets its own draw,
+    and a batch may reach into the next epoch; without one, images come whole, a batch is as large
+    as its largest image, and the last batch of an epoch holds what is left.
 
-    Sample number p of the run depends on `seed` and p alone, so `start` (samples already used)
-    continues an earlier run. Decoded images are kept while they fit in `cache_mb` MiB. With `turn`
-    (r, n) these are the batches of number r of n solvers, who take a batch each in every round.
+    Decoded images are kept as long as they fit into `cache_mb` MiB.
     """
 
     def __init__(
         self,
-        dataset,
-        batch_size,
-        preprocessor,
-        augmentation=None,
-        seed=0,
-        shuffle=False,
-        ignore=255,
-        classes=None,
-        start=0,
-        threads=2,
-        cache_mb=512,
-        turn=(0, 1),
-    ):
+        dataset: SegmentationDataset,
+        batch_size: int,
+        preprocessor: Preprocessor,
+        augmentation: Augmentation | None = None,
+        order: Order | None = None,
+        *,
+        ignore: int = 255,
+        classes: int | None = None,
+        threads: int = 2,
+        cache_mb: int = 512,
+    ) -> None:
         if not len(dataset):
             raise InputError("the dataset is empty: there is nothing to make batches of")
         if batch_size < 1:
             raise InputError(f"a batch holds at least one image, not {batch_size}")
+        order = order or Order()
         self._dataset, self._size, self._preprocessor = dataset, batch_size, preprocessor
-        self._augmentation, self._seed, self._shuffle = augmentation, seed & 0xFFFFFFFF, shuffle
+        self._augmentation, self._seed = augmentation, order.seed & 0xFFFFFFFF
+        self._shuffle, self._position, self._turn = order.shuffle, order.start, order.turn
         self._ignore, self._classes = ignore, classes
-        self._cache, self._cache_room = {}, cache_mb << 20
+        self._cache: dict[int, tuple[NDArray[np.uint8], NDArray[np.uint8]]] = {}
+        self._cache_room = cache_mb << 20
         self._lock = threading.Lock()
-        self._orders = collections.OrderedDict()
-        self._position, self._turn = start, turn
+        self._orders: collections.OrderedDict[int, NDArray[np.int64]] = collections.OrderedDict()
         self._pool = concurrent.futures.ThreadPoolExecutor(threads, "batches")
         self._waiting = collections.deque(self._submit() for _ in range(threads + 1))
 
-    def next(self):
+    def next(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """(data, labels) of the next batch; raises what reading its images raised."""
         batch = self._waiting.popleft().result()
         self._waiting.append(self._submit())
         return batch
 
-    def close(self):
-        """Stop the background threads; batches that are being made are finished first."""
+    def close(self) -> None:
+        """Stop the background threads; batches in the making are finished first."""
         for future in self._waiting:
             future.cancel()
         self._pool.shutdown()
 
-    def _submit(self):
+    def _submit(self) -> concurrent.futures.Future[tuple[NDArray[np.float32], NDArray[np.float32]]]:
         rank, solvers = self._turn
         positions = [self._next_positions() for _ in range(solvers)][rank]
         return self._pool.submit(self._batch, positions)
 
-    def _next_positions(self):
+    def _next_positions(self) -> range:
         begin, count = self._position, self._size
         if self._augmentation is None:
             count = min(count, len(self._dataset) - begin % len(self._dataset))
         self._position += count
         return range(begin, begin + count)
 
-    def _batch(self, positions):
+    def _batch(self, positions: range) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         samples = [self._sample(position) for position in positions]
         height, width = np.max([placement.size for _, _, placement, _ in samples], axis=0)
         data = np.zeros((len(samples), 3, height, width), np.float32)
@@ -95,7 +120,9 @@ class BatchLoader:
             labels[i, 0, top:bottom, left:right] = classes
         return data, labels
 
-    def _sample(self, position):
+    def _sample(
+        self, position: int
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], Placement, bool]:
         epoch, place = divmod(position, len(self._dataset))
         image, label = self._decoded(int(self._order(epoch)[place]))
         if self._augmentation is None:
@@ -103,7 +130,7 @@ class BatchLoader:
         random = np.random.RandomState([self._seed, epoch, place])
         return (image, label, *draw(self._augmentation, label.shape, random))
 
-    def _order(self, epoch):
+    def _order(self, epoch: int) -> Sequence[int] | NDArray[np.int64]:
         if not self._shuffle:
             return range(len(self._dataset))
         with self._lock:
@@ -114,7 +141,7 @@ class BatchLoader:
                     self._orders.popitem(last=False)
             return self._orders[epoch]
 
-    def _decoded(self, index):
+    def _decoded(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         if index in self._cache:
             return self._cache[index]
         image, label = self._dataset.image(index), self._dataset.label(index)
@@ -125,7 +152,7 @@ class BatchLoader:
                 self._cache[index], self._cache_room = (image, label), room
         return image, label
 
-    def _check(self, image, label, name):
+    def _check(self, image: NDArray[np.uint8], label: NDArray[np.uint8], name: str) -> None:
         if image.shape[:2] != label.shape:
             raise InputError(
                 f"{name}: the image is {image.shape[1]}x{image.shape[0]} but its label is "
@@ -141,15 +168,16 @@ class BatchLoader:
             )
 
 
-def augmentation_from(options):
-    """The `Augmentation` of a dict with `crop`, `scale` and `flip`, or None where none is set.
+def augmentation_from(options: Mapping[str, Any]) -> Augmentation | None:
+    """The `Augmentation` of a dict with `crop`, `scale` and `flip`, or None if none is set.
 
     `crop` is a number or (height, width), `scale` a number or (lowest, highest).
     """
     crop, scale, flip = options.get("crop"), options.get("scale"), options.get("flip", False)
     if crop is None and scale is None and not flip:
         return None
-    pair = [crop, crop] if isinstance(crop, int) else crop
-    scale = [1.0, 1.0] if scale is None else scale
-    scale = [scale, scale] if isinstance(scale, (int, float)) else scale
-    return Augmentation(pair, scale, flip)
+    if crop is not None:
+        crop = (crop, crop) if isinstance(crop, int) else tuple(crop)
+    scale = 1.0 if scale is None else scale
+    scale = (scale, scale) if isinstance(scale, (int, float)) else tuple(scale)
+    return Augmentation(crop, scale, bool(flip))

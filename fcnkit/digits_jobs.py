@@ -1,37 +1,44 @@
-"""What a DIGITS job folder says about itself.
+"""Reads the job folders of DIGITS: class names, palette, mean and snapshots.
 
 DIGITS keeps each job in a folder with `status.pickle`, a pickle of its own classes. It is read as
-plain data only (`plain_pickle`), and each value is checked before it is handed on.
+plain data only (`plain_pickle`), and each value is checked before it is returned.
 """
 
-import collections
+from __future__ import annotations
+
 import os
+from typing import TYPE_CHECKING, NamedTuple
 
 from .classes import MAX_CLASSES
 from .palette import full_palette
 from .plain_pickle import Record, read_plain_pickle
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 STATUS = "status.pickle"
 
-Job = collections.namedtuple(
-    "Job", "class_name name dataset_id class_names palette mean_kind snapshots"
-)
-Job.__doc__ = """A DIGITS job.
 
-`class_name` is that of DIGITS' job class, `name` what the user called it, `dataset_id` the job id
-of the dataset that a model was trained on. `class_names` (list of str) and `palette` (256 x 3 uint8
-RGB) are a dataset's, from its data extension; `mean_kind` ("image", "pixel", "none") and
-`snapshots` (file names, oldest first) a model's. Each is None, and `snapshots` empty, where the job
-does not say."""
+class Job(NamedTuple):
+    """A DIGITS job. A field is None, or `snapshots` empty, if the job does not specify it."""
+
+    class_name: str | None  # of DIGITS' job class
+    name: str | None  # given by the user
+    dataset_id: str | None  # job id of the dataset that a model was trained on
+    class_names: list[str] | None  # of a dataset, from its data extension
+    palette: NDArray[np.uint8] | None  # likewise, 256 x 3 RGB
+    mean_kind: str | None  # of a model: "image", "pixel" or "none"
+    snapshots: list[str]  # of a model: file names, oldest first
 
 
-def is_job(folder):
+def is_job(folder: str | os.PathLike[str]) -> bool:
     """Whether `folder` is the folder of a DIGITS job."""
     return os.path.isfile(os.path.join(folder, STATUS))
 
 
-def read_job(folder):
-    """The `Job` in a folder of DIGITS. Raises `InputError` where its pickle cannot be read."""
+def read_job(folder: str | os.PathLike[str]) -> Job:
+    """Read the job in a folder of DIGITS. Raises `InputError` if its pickle cannot be read."""
     found = read_plain_pickle(os.path.join(folder, STATUS))
     if not isinstance(found, Record):
         found = Record()
@@ -49,11 +56,13 @@ def read_job(folder):
     )
 
 
-def class_names_and_palette(folder):
+def class_names_and_palette(
+    folder: str | os.PathLike[str],
+) -> tuple[list[str] | None, NDArray[np.uint8] | None]:
     """(class names, palette) of a dataset job, or of the dataset that a model job was trained on.
 
-    Either is None where nobody says. A model's dataset is looked for beside the model, where DIGITS
-    has it; anything else than a plain folder name there is left aside.
+    Either is None if it is not specified. A model's dataset is looked for beside the model, where
+    DIGITS keeps it; a dataset id that is not a plain folder name is ignored.
     """
     job = read_job(folder)
     if job.class_names is None and job.palette is None and job.dataset_id:
@@ -64,17 +73,17 @@ def class_names_and_palette(folder):
     return job.class_names, job.palette
 
 
-def mean_kind(value):
+def mean_kind(value: object) -> str | None:
     """DIGITS' word for how the mean was subtracted: "image", "pixel", "none", or None if unknown.
 
-    The first versions said only whether it was: True is "image".
+    The first versions stored only whether it was: True is "image".
     """
     if isinstance(value, bool):
         return "image" if value else "none"
-    return value if value in ("image", "pixel", "none") else None
+    return value if isinstance(value, str) and value in ("image", "pixel", "none") else None
 
 
-def _train_task(job):
+def _train_task(job: Record) -> Record:
     tasks = job.get("tasks")
     for task in tasks if isinstance(tasks, list) else ():
         if isinstance(task, Record) and "snapshots" in task.state:
@@ -82,11 +91,11 @@ def _train_task(job):
     return Record()
 
 
-def _text(value):
+def _text(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _names(values):
+def _names(values: object) -> list[str] | None:
     if isinstance(values, (list, tuple)) and 1 <= len(values) <= MAX_CLASSES:
         names = [str(value).strip() for value in values if isinstance(value, (str, int))]
         if len(names) == len(values):
@@ -94,7 +103,7 @@ def _names(values):
     return None
 
 
-def _palette(values):
+def _palette(values: object) -> NDArray[np.uint8] | None:
     if not isinstance(values, (list, tuple)) or not 3 <= len(values) <= 768 or len(values) % 3:
         return None
     if not all(isinstance(value, int) and 0 <= value < 256 for value in values):
@@ -102,8 +111,8 @@ def _palette(values):
     return full_palette(values)
 
 
-def _snapshots(pairs):
-    """File names of (file, epoch) pairs; a path in them is of the server and is cut off."""
+def _snapshots(pairs: object) -> list[str]:
+    """File names of (file, epoch) pairs; the path, which is the server's, is cut off."""
     names = []
     for pair in pairs if isinstance(pairs, list) else ():
         if isinstance(pair, (list, tuple)) and pair and isinstance(pair[0], str):

@@ -1,37 +1,49 @@
-"""Labels in MATLAB files, as four public datasets have them, as H x W uint8 class indices.
+"""Reads labels from the MATLAB files of four public datasets as H x W uint8 class indices.
 
 | function | dataset | variable | void, which becomes 255 |
 | --- | --- | --- | --- |
 | `sbd_label` | SBD | `GTcls.Segmentation` | none |
-| `context_label` | PASCAL-Context | `LabelMap` | none: what is no chosen class is 0 |
+| `context_label` | PASCAL-Context | `LabelMap` | none: classes that were not chosen are 0 |
 | `nyud_label` | NYUDv2 | `segmentation` | 0 |
 | `siftflow_label` | SIFT Flow | `S` | 0 and below |
 
-`source` is a path or a file's content as bytes; `name` is what errors call it. A value that is no
-class index (a fraction, NaN, a class that the dataset does not have) is a `FormatError` that names
-it.
+`source` is a path or a file's content as bytes; `name` is what errors call it. A value that is not
+a class index (a fraction, NaN, a class that the dataset does not have) is a `FormatError` that
+names it.
 """
+
+from __future__ import annotations
 
 import io
 import math
 import os
 import struct
 import zlib
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from caffeformat import FormatError, InputError
 from caffeformat.files import read_bytes
 
+from .images import source_name
 from .palette import IGNORE_LABEL
 
-# No label comes near this; a compressed variable could claim anything.
+if TYPE_CHECKING:
+    from typing import Union
+
+    from numpy.typing import DTypeLike, NDArray
+    from typing_extensions import TypeAlias
+
+    Source: TypeAlias = Union[str, os.PathLike[str], bytes]
+
+# Far more than any label has; a compressed variable could claim any size.
 _MOST_BYTES = 64 << 20
 _COMPRESSED = 15  # MATLAB 5's type of a compressed variable
 
 
-def sbd_label(source, name=None):
-    """SBD's 21 classes, VOC's indices."""
+def sbd_label(source: Source, name: str | None = None) -> NDArray[np.uint8]:
+    """Read a label of SBD: 21 classes, VOC's indices."""
     classes, name = _variable(source, name, "GTcls")
     try:
         label = classes[0]["Segmentation"][0]
@@ -40,30 +52,32 @@ def sbd_label(source, name=None):
     return _indices(label, name, 0, 20, void=IGNORE_LABEL)
 
 
-def nyud_label(source, name=None):
-    """NYUDv2's 40 classes of Gupta et al. (CVPR 2013): 1 to 40 become 0 to 39."""
+def nyud_label(source: Source, name: str | None = None) -> NDArray[np.uint8]:
+    """Read a label of NYUDv2: 40 classes (Gupta et al., CVPR 2013), 1 to 40 become 0 to 39."""
     label, name = _variable(source, name, "segmentation")
     return _rotated(_indices(label, name, 0, 40))
 
 
-def siftflow_label(source, name=None, classes=33):
-    """SIFT Flow's semantic classes (1 to 33) or geometric ones (1 to 3), from 0 on."""
+def siftflow_label(source: Source, name: str | None = None, classes: int = 33) -> NDArray[np.uint8]:
+    """Read a label of SIFT Flow: semantic (1 to 33) or geometric classes (1 to 3), from 0 on."""
     label, name = _variable(source, name, "S")
     indices = _indices(label, name, -255, classes, dtype=np.int16)
     return _rotated(np.maximum(indices, 0).astype(np.uint8))
 
 
-def context_label(source, table, name=None):
-    """PASCAL-Context's classes; `table` (uint8) gives the new index of each of the 459 old."""
+def context_label(
+    source: Source, table: NDArray[np.uint8], name: str | None = None
+) -> NDArray[np.uint8]:
+    """Read a label of PASCAL-Context; `table` holds the new index of each of the 459 classes."""
     label, name = _variable(source, name, "LabelMap")
     return table[_indices(label, name, 0, len(table) - 1, dtype=np.uint16)]
 
 
-def context_table(labels, chosen):
-    """The table for `context_label`, and the chosen classes' names, `background` before them.
+def context_table(labels: Source, chosen: Source) -> tuple[NDArray[np.uint8], list[str]]:
+    """The table for `context_label`, and the names of the chosen classes after `background`.
 
-    labels, chosen: the dataset's `labels.txt` and `59_labels.txt`, paths or bytes, of lines
-    `number: name`. The second file spells three names otherwise than the first.
+    `labels` and `chosen` are the dataset's `labels.txt` and `59_labels.txt`, paths or bytes, with
+    lines `number: name`. The second file spells three names differently from the first.
     """
     numbers = {name: number for number, name in _numbered(labels, "labels.txt")}
     table = np.zeros(max(numbers.values()) + 1, np.uint8)
@@ -74,7 +88,8 @@ def context_table(labels, chosen):
             raise FormatError("59_labels.txt", f"class {name!r} is not in labels.txt")
         if len(names) == IGNORE_LABEL:
             raise FormatError(
-                "59_labels.txt", f"has more than the {IGNORE_LABEL - 1} classes that labels can say"
+                "59_labels.txt",
+                f"has more than the {IGNORE_LABEL - 1} classes that fit into labels",
             )
         table[number] = len(names)
         names.append(name)
@@ -85,12 +100,13 @@ def context_table(labels, chosen):
 _SPELLED = {"diningtable": "table", "bedcloth": "bedclothes", "clothes": "cloth"}
 
 
-def _numbered(source, name):
-    """(number, name) of each line `number: name`."""
+def _numbered(source: Source, name: str) -> list[tuple[int, str]]:
+    """Parse lines `number: name`."""
     if not isinstance(source, bytes):
-        name, source = os.fspath(source), read_bytes(source)
+        name = os.fspath(source)
+    data = source if isinstance(source, bytes) else read_bytes(source)
     found = []
-    for line_number, line in enumerate(source.decode("utf-8", "replace").splitlines(), 1):
+    for line_number, line in enumerate(data.decode("utf-8", "replace").splitlines(), 1):
         if not line.strip():
             continue
         number, colon, text = line.partition(":")
@@ -102,15 +118,14 @@ def _numbered(source, name):
     return found
 
 
-def _variable(source, name, variable):
+def _variable(source: Source, name: str | None, variable: str) -> tuple[Any, str]:
     """(the variable's array, the source's name)."""
-    is_bytes = isinstance(source, bytes)
-    name = name or ("label" if is_bytes else os.fspath(source))
+    name = name or source_name(source, "label")
     try:
         from scipy.io import loadmat, whosmat
     except ImportError as error:
         raise InputError(f"{name}: reading it needs SciPy: pip install scipy") from error
-    data = source if is_bytes else read_bytes(source)
+    data = source if isinstance(source, bytes) else read_bytes(source)
     try:
         shapes = {found: shape for found, shape, _ in whosmat(io.BytesIO(data))}
         if variable not in shapes:
@@ -130,11 +145,11 @@ def _variable(source, name, variable):
         raise FormatError(name, f"cannot be read as a MATLAB file: {error}") from error
 
 
-def _unpacked_size(data):
-    """Bytes that the compressed variables of a MATLAB 5 file hold, or the first count too many.
+def _unpacked_size(data: bytes) -> int:
+    """Count the bytes in the compressed variables of a MATLAB 5 file, up to the first too many.
 
-    A struct's own size says nothing of what its fields hold. Elements at the file's top level are a
-    type, a size and that many bytes, after a header of 128.
+    A struct's own size tells nothing about its fields. Elements at the file's top level are a type,
+    a size and that many bytes, after a header of 128 bytes.
     """
     order = {b"IM": "<", b"MI": ">"}.get(data[126:128])
     total, position = 0, 128
@@ -148,8 +163,15 @@ def _unpacked_size(data):
     return total
 
 
-def _indices(label, name, lowest, highest, void=None, dtype=np.uint8):
-    """`label` as H x W `dtype`; `FormatError` where a value is no index, nor `void`."""
+def _indices(
+    label: Any,
+    name: str,
+    lowest: int,
+    highest: int,
+    void: int | None = None,
+    dtype: DTypeLike = np.uint8,
+) -> NDArray[Any]:
+    """Convert `label` to H x W `dtype`; `FormatError` if a value is neither an index nor `void`."""
     label = np.asarray(label)
     if label.ndim != 2 or label.dtype.kind not in "iufb" or not label.size:
         raise FormatError(name, f"expected H x W class indices, found {label.dtype} {label.shape}")
@@ -165,12 +187,12 @@ def _indices(label, name, lowest, highest, void=None, dtype=np.uint8):
         raise FormatError(
             name,
             f"expected {expected}, found {label[row, column]} at x={column}, y={row} and such "
-            f"values in {np.count_nonzero(~right)} of {label.size} pixels: mend the label, or give "
-            "the one that the dataset came with",
+            f"values in {np.count_nonzero(~right)} of {label.size} pixels: correct the label, or "
+            "use the one that the dataset came with",
         )
     return label.astype(dtype)
 
 
-def _rotated(label):
-    """Classes from 1 on become classes from 0 on, and 0 becomes 255."""
+def _rotated(label: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Turn classes from 1 on into classes from 0 on, and 0 into 255."""
     return label - np.uint8(1)

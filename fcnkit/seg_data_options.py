@@ -1,19 +1,27 @@
-"""`param_str` of Berkeley's data layers: a Python dict as text, its values checked one by one."""
+"""Parses `param_str` of Berkeley's data layers: a Python dict as text, every value checked."""
+
+from __future__ import annotations
 
 import ast
 import math
 import os
 import reprlib
+from typing import TYPE_CHECKING, Any
 
 from caffeformat import InputError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
 
-def parse_options(text, required, defaults, layer):
-    """The options in `text` as a dict with every key of `required` and `defaults`.
 
-    The text is read as a literal: nothing in it is run. layer: what errors call the layer. Raises
-    `InputError` for a text that is no dict, for keys that are missing or unknown, and for values
-    of the wrong kind.
+def parse_options(
+    text: str, required: Sequence[str], defaults: Mapping[str, object], layer: str
+) -> dict[str, Any]:
+    """Parse `text` to a dict with every key of `required` and `defaults`.
+
+    The text is read as a literal; nothing in it is executed. `layer` is what errors call the layer.
+    Raises `InputError` for a text that is not a dict, for keys that are missing or unknown, and for
+    values of the wrong kind.
     """
     try:
         given = ast.literal_eval(text.strip() or "{}")
@@ -22,15 +30,15 @@ def parse_options(text, required, defaults, layer):
             f"{layer}: param_str is not a Python dict: {reprlib.repr(text)} ({error})"
         ) from error
     if not isinstance(given, dict):
-        raise InputError(f"{layer}: param_str has to be a dict, found {reprlib.repr(text)}")
+        raise InputError(f"{layer}: param_str is not a dict: {reprlib.repr(text)}")
     missing = [name for name in required if name not in given]
     unknown = sorted(str(name) for name in given if name not in defaults and name not in required)
     if missing or unknown:
-        said = [f"lacks {', '.join(missing)}"] if missing else []
-        said += [f"has unknown {', '.join(unknown)}"] if unknown else []
+        problems = [f"lacks {', '.join(missing)}"] if missing else []
+        problems += [f"has unknown {', '.join(unknown)}"] if unknown else []
         raise InputError(
-            f"{layer}: param_str {' and '.join(said)}; it needs {', '.join(required)} and "
-            f"knows {', '.join(defaults)}"
+            f"{layer}: param_str {' and '.join(problems)}; required: {', '.join(required)}; "
+            f"optional: {', '.join(defaults)}"
         )
     for name, value in given.items():
         is_right, expected = _KINDS["folder" if name.endswith("_dir") else name]
@@ -41,17 +49,17 @@ def parse_options(text, required, defaults, layer):
         if name.endswith("_dir") and not os.path.isdir(value):
             raise InputError(
                 f"{layer}: {name} in param_str is {value!r}: there is no such folder "
-                f"({os.path.abspath(value)}); paths count from the folder that the command runs in"
+                f"({os.path.abspath(value)}); relative paths start at the current folder"
             )
     return {**defaults, **given}
 
 
-def _is_name(value):
-    """Whether it names a list of images, which lies in the folder that the dataset has it in."""
+def _is_name(value: object) -> bool:
+    """Whether it is a plain file name, so that the list is in the dataset's own folder."""
     return isinstance(value, str) and value not in ("", "..") and not set(value) & set("/\\\0")
 
 
-def _is_mean(value):
+def _is_mean(value: object) -> bool:
     return (
         isinstance(value, (tuple, list))
         and len(value) == 3
@@ -59,7 +67,7 @@ def _is_mean(value):
     )
 
 
-def _are_names(value):
+def _are_names(value: object) -> bool:
     return (
         isinstance(value, (tuple, list))
         and len(value) > 0
@@ -68,7 +76,7 @@ def _are_names(value):
 
 
 # option -> (whether a value is right, what is expected)
-_KINDS = {
+_KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "folder": (lambda value: isinstance(value, str) and "\0" not in value, "a folder in quotes"),
     "split": (_is_name, "the name of a list of images, without .txt, in quotes"),
     "randomize": (lambda value: value in (True, False), "True or False"),

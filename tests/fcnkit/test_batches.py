@@ -3,7 +3,7 @@ import pytest
 
 from caffeformat import InputError
 from fcnkit.augmentation import Augmentation, draw, sample, whole
-from fcnkit.batches import BatchLoader, augmentation_from
+from fcnkit.batches import BatchLoader, Order, augmentation_from
 from fcnkit.preprocessing import Preprocessor
 
 
@@ -30,8 +30,9 @@ class Blocks:
         return np.stack([label * 10, np.full_like(label, 100 + i), label * 0], axis=2)
 
 
-def loader(dataset, size=2, augmentation=None, **options):
-    return BatchLoader(dataset, size, Preprocessor(), augmentation, **options)
+def loader(dataset, size=2, augmentation=None, *, threads=2, cache_mb=512, classes=None, **order):
+    memory = {"threads": threads, "cache_mb": cache_mb, "classes": classes}
+    return BatchLoader(dataset, size, Preprocessor(), augmentation, Order(**order), **memory)
 
 
 def taken(loader, n):
@@ -155,8 +156,9 @@ def test_impossible_augmentations_are_refused(options):
 
 def test_augmentation_options():
     assert augmentation_from({"crop": None, "scale": None, "flip": False}) is None
-    assert augmentation_from({"crop": 32}) == ((32, 32), (1.0, 1.0), False)
-    assert augmentation_from({"crop": [8, 9], "scale": 2, "flip": True}) == ((8, 9), (2, 2), True)
+    assert augmentation_from({"crop": 32}) == Augmentation((32, 32))
+    expected = Augmentation((8, 9), (2, 2), True)
+    assert augmentation_from({"crop": [8, 9], "scale": 2, "flip": True}) == expected
 
 
 def test_solvers_that_train_together_take_batches_in_turn():
