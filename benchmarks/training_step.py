@@ -3,13 +3,12 @@
 
     benchmarks/training_step.py [fcn_resnet_101 pspnet_101] [--size 480] [--batch 2]
 
-Each network runs in a process of its own: its training net as its spec writes it, auxiliary head
-included, on images and labels of noise. The peak is that of the process, weights and solver's
-history included; what Python and PyTorch take before there is a net is told beside it.
+Each network runs in a process of its own: its training net as declared, auxiliary head included, on
+images and labels of noise. The peak is that of the process, weights and solver's history included;
+what Python and PyTorch take before there is a net is reported beside it.
 """
 
 import argparse
-import importlib
 import os
 import resource
 import subprocess
@@ -19,6 +18,7 @@ import time
 import numpy as np
 
 from caffeformat import filter_net, pb
+from fcnkit import prototxt
 
 NETWORKS = ("fcn_resnet_101", "pspnet_101")
 GIB = 2**30
@@ -26,9 +26,9 @@ GIB = 2**30
 
 def training_net(network, batch, size):
     """The network's training net with Input layers for its data: a NetParameter."""
-    spec = importlib.import_module(f"fcnkit.prototxt.{network}.spec")
     form = {"size": (size, size)} if network.startswith("pspnet") else {}
-    net = filter_net(spec.files(auxiliary=True, **form)["train_val.prototxt"], pb.TRAIN)
+    files = prototxt.spec(network).files(auxiliary=True, **form)
+    net = filter_net(files["train_val.prototxt"], pb.TRAIN)
     kept = [layer for layer in net.layer if layer.type != "Data"]
     del net.layer[:]
     for name, channels in (("data", 3), ("label", 1)):

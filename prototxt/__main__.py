@@ -1,19 +1,27 @@
-"""Write the prototxts of the networks from their specs."""
+"""Writes the networks' prototxts from their declarations."""
+
+from __future__ import annotations
 
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
 from caffeformat import InputError
 
 from . import networks, writing
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-def main(argv=None):
+
+def main(argv: Sequence[str] | None = None) -> int:
     """Run `python -m fcnkit.prototxt`; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m fcnkit.prototxt", description=__doc__)
-    parser.add_argument("network", nargs="*", help="folders to write (default: all)")
+    parser.add_argument("network", nargs="*", help="networks to write (default: all)")
     parser.add_argument(
-        "--check", action="store_true", help="write nothing, fail where files and specs differ"
+        "--check",
+        action="store_true",
+        help="write nothing; fail if any file differs from its declaration",
     )
     args = parser.parse_args(argv)
     try:
@@ -21,7 +29,10 @@ def main(argv=None):
             if args.check:
                 differing = writing.stale(network)
                 if differing:
-                    raise InputError(f"not what its spec writes: {', '.join(differing)}")
+                    raise InputError(
+                        f"{', '.join(differing)}: differs from what the declaration of {network} "
+                        "writes; run this again without --check"
+                    )
             else:
                 for path in writing.write(network):
                     print(f"wrote {path}")

@@ -1,7 +1,23 @@
-"""What the specs share: multipliers, database inputs, crop offsets, nets with data and loss."""
+"""Parts that the networks share: multipliers, inputs, crop offsets, losses and solvers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from caffeformat import geometry, pb
 from caffeformat import layers as L
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Callable, Union
+
+    from caffeformat import NetSpec
+    from caffeformat.net_spec import Top
+
+    # File name -> the message that is written to it.
+    Files = dict[str, Union[pb.NetParameter, pb.SolverParameter]]
+    # A network's folder -> its solver.
+    Recipe = Callable[[str], pb.SolverParameter]
 
 # The usual pair: biases learn twice as fast as weights and do not decay.
 WEIGHT_AND_BIAS = [{"lr_mult": 1, "decay_mult": 1}, {"lr_mult": 2, "decay_mult": 0}]
@@ -13,18 +29,26 @@ IMAGENET_MEAN = (104.00699, 116.66877, 122.67892)
 IGNORE_LABEL = 255
 
 
-def score(bottom, classes, **settings):
-    """A 1x1 convolution to the classes."""
+def score(bottom: Top, classes: int, **settings: Any) -> Top:
+    """Make a 1x1 convolution to the classes; `settings` are further fields of the layer."""
     return L.Convolution(
         bottom, num_output=classes, pad=0, kernel_size=1, param=WEIGHT_AND_BIAS, **settings
     )
 
 
-def upsampling(bottom, classes, factor, kernel=None, learned=False, **settings):
-    """A Deconvolution that enlarges by `factor`, with a kernel of twice that where none is given.
+def upsampling(
+    bottom: Top,
+    classes: int,
+    factor: int,
+    kernel: int | None = None,
+    learned: bool = False,
+    **settings: Any,
+) -> Top:
+    """Make a Deconvolution that enlarges by `factor`, its kernel twice that unless given.
 
-    As published it has no filler, surgery makes it interpolate bilinearly, and it stays so. Where
-    it is to be `learned`, each class has a kernel of its own that starts bilinear.
+    As published it has no filler: surgery makes it bilinear, and it stays fixed. If `learned`, each
+    class has its own kernel, which starts bilinear. `settings` are further fields of the layer's
+    convolution_param.
     """
     if learned:
         settings = {"group": classes, "weight_filler": {"type": "bilinear"}, **settings}
@@ -41,8 +65,13 @@ def upsampling(bottom, classes, factor, kernel=None, learned=False, **settings):
     )
 
 
-def set_crop_offsets(net):
-    """Give every Crop layer of `net` the offset that the net's geometry asks for; returns `net`."""
+def image_input(channels: int, size: tuple[int, int]) -> Top:
+    """Make an Input layer of one image of `size` (height, width)."""
+    return L.Input(shape={"dim": [1, channels, *size]})
+
+
+def set_crop_offsets(net: pb.NetParameter) -> pb.NetParameter:
+    """Give every Crop layer of `net` the offset that aligns its bottoms; returns `net`."""
     for layer in net.layer:
         if layer.type == "Crop":
             offset = geometry.crop_offset(net, layer.name)
@@ -51,18 +80,20 @@ def set_crop_offsets(net):
     return net
 
 
-def finish(n, name):
-    """The NetSpec `n` as a NetParameter called `name`, with its crop offsets computed."""
+def finish(n: NetSpec, name: str) -> pb.NetParameter:
+    """Turn `n` into a NetParameter called `name`, with its crop offsets computed."""
     net = n.to_proto()
     net.name = name
     return set_crop_offsets(net)
 
 
-def database_inputs(mean=(), batch_size=1, scale=None):
-    """Data layers for an image and a label database, for TRAIN and for TEST: LayerParameters.
+def database_inputs(
+    mean: Sequence[float] = (), batch_size: int = 1, scale: float | None = None
+) -> list[pb.LayerParameter]:
+    """Make Data layers for an image and a label database, for TRAIN and for TEST.
 
-    They have no `source`: who trains says which databases. `mean` (BGR) is subtracted from images,
-    which are then multiplied by `scale`.
+    They have no `source`: a training run fills in which databases to read. `mean` (BGR) is
+    subtracted from images, which are then multiplied by `scale`.
     """
     made = []
     for phase in (pb.TRAIN, pb.TEST):
@@ -79,21 +110,21 @@ def database_inputs(mean=(), batch_size=1, scale=None):
     return made
 
 
-def segmentation_loss(normalize, score="score", label="label"):
-    """SoftmaxWithLoss over all pixels but those to be ignored: a LayerParameter.
+def segmentation_loss(
+    normalize: bool, score: str = "score", label: str = "label", name: str = "loss"
+) -> pb.LayerParameter:
+    """Make a SoftmaxWithLoss over all pixels except ignored ones, for the blobs named.
 
-    `normalize` averages over those pixels; without it their losses are summed over an image.
+    normalize: average over those pixels instead of summing their losses over each image.
     """
-    layer = pb.LayerParameter(
-        name="loss", type="SoftmaxWithLoss", bottom=[score, label], top=["loss"]
-    )
+    layer = pb.LayerParameter(name=name, type="SoftmaxWithLoss", bottom=[score, label], top=[name])
     layer.loss_param.ignore_label = IGNORE_LABEL
     layer.loss_param.normalize = normalize
     return layer
 
 
-def pixel_accuracy(score="score", label="label"):
-    """Accuracy in TEST over all pixels but those to be ignored: a LayerParameter."""
+def pixel_accuracy(score: str = "score", label: str = "label") -> pb.LayerParameter:
+    """Make an Accuracy layer, in TEST only, over all pixels except ignored ones."""
     layer = pb.LayerParameter(
         name="accuracy", type="Accuracy", bottom=[score, label], top=["accuracy"]
     )
@@ -102,8 +133,12 @@ def pixel_accuracy(score="score", label="label"):
     return layer
 
 
-def train_val(deploy, inputs, measures):
-    """`deploy` with data layers for its Input layers and with losses and measures behind."""
+def train_val(
+    deploy: pb.NetParameter,
+    inputs: Iterable[pb.LayerParameter],
+    measures: Iterable[pb.LayerParameter],
+) -> pb.NetParameter:
+    """`deploy` with data layers instead of its Input layers, and losses and measures appended."""
     net = pb.NetParameter(name=deploy.name)
     net.layer.extend(inputs)
     net.layer.extend(layer for layer in deploy.layer if layer.type != "Input")
@@ -111,29 +146,18 @@ def train_val(deploy, inputs, measures):
     return net
 
 
-def database_files(deploy, recipe, batch_size, mean=(), scale=None, trained=None, losses=()):
-    """{file name: message} of a network that trains on databases, its loss a mean over pixels.
+def all_in_one(
+    deploy: pb.NetParameter,
+    inputs: Sequence[pb.LayerParameter],
+    measures: Sequence[pb.LayerParameter],
+) -> pb.NetParameter:
+    """One net for the stages `train`, `val` and `deploy`, as DIGITS expects it.
 
-    trained: the net to train, where it is another than `deploy`; losses: further loss layers, which
-    come before the main one.
-    """
-    inputs = database_inputs(mean, batch_size, scale)
-    measures = [*losses, segmentation_loss(normalize=True), pixel_accuracy()]
-    return {
-        "train_val.prototxt": train_val(trained or deploy, inputs, measures),
-        "deploy.prototxt": deploy,
-        "solver.prototxt": recipe,
-    }
-
-
-def all_in_one(deploy, inputs, measures):
-    """One net for the stages `train`, `val` and `deploy`, as DIGITS wants it.
-
-    Input layers are for the stage `deploy`, data layers and measures for all others; DIGITS writes
-    the input of its deploy file itself and takes Input layers away.
+    Input layers belong to the stage `deploy`, data layers and measures to the other two; DIGITS
+    writes the input of its deploy file itself and removes Input layers.
     """
     net = pb.NetParameter(name=deploy.name)
-    net.layer.extend(list(inputs) + list(deploy.layer) + list(measures))
+    net.layer.extend([*inputs, *deploy.layer, *measures])
     end = len(inputs) + len(deploy.layer)
     for position, layer in enumerate(net.layer):
         if layer.type == "Input":
@@ -144,13 +168,13 @@ def all_in_one(deploy, inputs, measures):
     return net
 
 
-def solver(network, base_lr, max_iter, **settings):
-    """A SolverParameter for the folder's train_val.prototxt; `settings` are further fields of it.
+def solver(network: str, base_lr: float, max_iter: int, **settings: Any) -> pb.SolverParameter:
+    """Make the solver of a network's train_val.prototxt; `settings` are further fields of it.
 
-    Momentum is 0.9 and the rate fixed unless they say otherwise; snapshots are named after the
-    network.
+    Unless `settings` say otherwise, momentum is 0.9, the learning rate is fixed, and snapshots are
+    named after the network.
     """
-    usual = {
+    usual: dict[str, Any] = {
         "net": "train_val.prototxt",
         "lr_policy": "fixed",
         "momentum": 0.9,

@@ -1,20 +1,39 @@
-"""A small FCN with batch normalization, for street scenes on a CPU.
+"""A small FCN with batch normalization for CamVid's street scenes, trained from scratch on a CPU.
 
-Stride 8 is reached early, where convolutions are cheap; dilated ones then see most of the image.
-Two skips bring back what the strides lost.
+It reaches stride 8 early, so that convolutions are cheap; dilated ones then see most of the image.
+Two skips recover what the strides lost.
 """
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
 
 from caffeformat import layers as L
 from caffeformat import params as P
 
-from .blocks import FIXED, WEIGHT_AND_BIAS
+from .blocks import FIXED, WEIGHT_AND_BIAS, solver
+from .segmentation import Segmentation
+
+if TYPE_CHECKING:
+    from caffeformat import NetSpec
+    from caffeformat.net_spec import Top
 
 _SCORE_FILLER = {"weight_filler": {"type": "gaussian", "std": 0.01}}
 _STAGE3_DILATIONS = (1, 2, 4, 8, 16)
 
 
-def _normalized(n, name, bottom, channels, kernel, stride=1, dilation=1, relu=True):
-    """Convolution, BatchNorm, Scale and ReLU, the last three in place; returns the top."""
+def _normalized(
+    n: NetSpec,
+    name: str,
+    bottom: Top,
+    channels: int,
+    kernel: int,
+    stride: int = 1,
+    dilation: int = 1,
+    relu: bool = True,
+) -> Top:
+    """Add convolution, BatchNorm, Scale and ReLU, the last three in place; returns the top."""
     n[name] = L.Convolution(
         bottom,
         num_output=channels,
@@ -35,11 +54,11 @@ def _normalized(n, name, bottom, channels, kernel, stride=1, dilation=1, relu=Tr
     return top
 
 
-def _doubled(n, name, bottom, channels):
-    """Bilinear enlargement by 2, fixed.
+def _doubled(n: NetSpec, name: str, bottom: Top, channels: int) -> Top:
+    """Add a fixed bilinear enlargement by 2; returns its top.
 
     Padded convolutions with odd kernels and stride 2 keep every second pixel, so a kernel of 3 puts
-    each value back where it came from; one of 4, as behind pooling, would be off by half a pixel.
+    each value back where it came from; one of 4, as after pooling, would be off by half a pixel.
     """
     n[name] = L.Deconvolution(
         bottom,
@@ -56,22 +75,22 @@ def _doubled(n, name, bottom, channels):
     return n.tops[name]
 
 
-def _score(n, name, bottom, classes):
+def _score(n: NetSpec, name: str, bottom: Top, classes: int) -> Top:
     n[name] = L.Convolution(
         bottom, num_output=classes, kernel_size=1, param=WEIGHT_AND_BIAS, **_SCORE_FILLER
     )
     return n.tops[name]
 
 
-def _fused(n, name, coarse, fine):
-    """`coarse`, cropped to the size of `fine`, plus `fine`."""
+def _fused(n: NetSpec, name: str, coarse: Top, fine: Top) -> Top:
+    """Add `coarse`, cropped to the size of `fine`, plus `fine`; returns the sum."""
     n[f"{name}_crop"] = cropped = L.Crop(coarse, fine, axis=2)
     n[name] = L.Eltwise(cropped, fine, operation=P.Eltwise.SUM)
     return n.tops[name]
 
 
-def fcn(n, data, classes, widths=(24, 48, 96)):
-    """Add the network to the NetSpec `n` on top of `data` (N x 3 x H x W, BGR, 0..255).
+def fcn(n: NetSpec, data: Top, classes: int, widths: tuple[int, int, int] = (24, 48, 96)) -> Top:
+    """Add the network to `n` on top of `data` (N x 3 x H x W, BGR, 0..255); returns `score`.
 
     widths: channels at strides 2, 4 and 8. The last top is `score`, N x classes x H x W.
     """
@@ -93,3 +112,26 @@ def fcn(n, data, classes, widths=(24, 48, 96)):
     top = _fused(n, "fuse2", top, _score(n, "score2", stride2, classes))
     n.score = L.Crop(_doubled(n, "up2", top, classes), data, axis=2)
     return n.score
+
+
+# For train's options `--augment crop=240x320 flip=yes`; test_iter is for 101 images.
+_RECIPE = partial(
+    solver,
+    base_lr=0.05,
+    max_iter=2000,
+    lr_policy="poly",
+    power=0.9,
+    weight_decay=0.0005,
+    display=50,
+    average_loss=20,
+    test_iter=[101],
+    test_interval=2000,
+    test_initialization=False,
+    snapshot=1000,
+)
+
+NETWORKS = (
+    Segmentation(
+        "fcn_camvid", "FCN-CamVid", fcn, 11, _RECIPE, size=(360, 480), batch_size=4, mean=()
+    ),
+)

@@ -1,13 +1,24 @@
-"""GoogLeNet, the classifier and the FCN on it, with the names of BVLC's replication.
+"""GoogLeNet: the classifier and the FCN on it, with the names of BVLC's replication.
 
 Szegedy et al.: Going Deeper with Convolutions (CVPR 2015). Long, Shelhamer, Darrell: Fully
 Convolutional Networks for Semantic Segmentation (CVPR 2015).
 """
 
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
 from caffeformat import layers as L
 from caffeformat import params as P
 
-from .blocks import WEIGHT_AND_BIAS, score, upsampling
+from .blocks import WEIGHT_AND_BIAS, score, solver, upsampling
+from .classification import Classifier
+from .segmentation import Segmentation
+
+if TYPE_CHECKING:
+    from caffeformat import NetSpec
+    from caffeformat.net_spec import Top
 
 # Outputs of each module: 1x1, 3x3 reduced and 3x3, 5x5 reduced and 5x5, projection of the pool.
 _MODULES = {
@@ -23,18 +34,27 @@ _MODULES = {
 }
 
 
-def _max_pooling(bottom, stride=2, **settings):
+def _max_pooling(bottom: Top, stride: int = 2, **settings: Any) -> Top:
     return L.Pooling(bottom, pool=P.Pooling.MAX, kernel_size=3, stride=stride, **settings)
 
 
-def _normalization(bottom):
+def _normalization(bottom: Top) -> Top:
     return L.LRN(bottom, local_size=5, alpha=0.0001, beta=0.75)
 
 
-def _convolution(n, group, name, bottom, outputs, kernel, std, **settings):
-    """Add a convolution and its ReLU, `group/name` and `group/relu_name`; returns the latter.
+def _convolution(
+    n: NetSpec,
+    group: str,
+    name: str,
+    bottom: Top,
+    outputs: int,
+    kernel: int,
+    std: float,
+    **settings: Any,
+) -> Top:
+    """Add a convolution and its ReLU, `group/name` and `group/relu_name`; returns the ReLU's top.
 
-    The `std` of the fillers is BVLC's; Caffe's xavier filler does not read it.
+    The `std` of the fillers is BVLC's; Caffe's xavier filler ignores it.
     """
     n[f"{group}/{name}"] = made = L.Convolution(
         bottom,
@@ -50,7 +70,7 @@ def _convolution(n, group, name, bottom, outputs, kernel, std, **settings):
     return n[relu]
 
 
-def _inception(n, name, bottom):
+def _inception(n: NetSpec, name: str, bottom: Top) -> Top:
     group, outputs = f"inception_{name}", _MODULES[name]
     one = _convolution(n, group, "1x1", bottom, outputs[0], 1, 0.03)
     three = _convolution(n, group, "3x3_reduce", bottom, outputs[1], 1, 0.09)
@@ -63,10 +83,10 @@ def _inception(n, name, bottom):
     return n[f"{group}/output"]
 
 
-def trunk(n, data, pad=3):
-    """Add conv1 to inception_5b to the NetSpec `n` on top of `data`; returns {module: top}.
+def trunk(n: NetSpec, data: Top, pad: int = 3) -> dict[str, Top]:
+    """Add conv1 to inception_5b to `n` on top of `data`; returns {module: top}.
 
-    `pad` is what surrounds the image for the first convolution.
+    pad: pixels of padding around the image for the first convolution.
     """
     top = _convolution(n, "conv1", "7x7_s2", data, 64, 7, 0.1, pad=pad, stride=2)
     n["pool1/3x3_s2"] = _max_pooling(top)
@@ -84,8 +104,11 @@ def trunk(n, data, pad=3):
     return tops
 
 
-def classifier(n, data, classes):
-    """Add all layers up to the scores to the NetSpec `n` on top of `data`; returns the scores."""
+def classifier(n: NetSpec, data: Top, classes: int, fillers: bool = True) -> Top:
+    """Add all layers up to the scores to `n` on top of `data`; returns the scores.
+
+    fillers: has no effect, because the published deploy net names its fillers too.
+    """
     top = trunk(n, data)["5b"]
     n["pool5/7x7_s1"] = top = L.Pooling(top, pool=P.Pooling.AVE, kernel_size=7, stride=1)
     n["pool5/drop_7x7_s1"] = top = L.Dropout(top, dropout_ratio=0.4, in_place=True)
@@ -99,11 +122,12 @@ def classifier(n, data, classes):
     return n["loss3/classifier"]
 
 
-def fcn(n, data, classes, learned=False):
-    """Add FCN-GoogLeNet, conv1 to `score` at the size of `data`, to the NetSpec `n`.
+def fcn(n: NetSpec, data: Top, classes: int, learned: bool = False) -> Top:
+    """Add FCN-GoogLeNet, conv1 to `score` at the size of `data`, to `n`; returns `score`.
 
-    Long et al. leave the final average pooling out. The padding of 100 is that of their other nets:
-    with it the features reach past the border of any image, so that every pixel lies between some.
+    Long et al. leave out the final average pooling. The padding of 100 is that of their other nets:
+    with it the features extend past the border of any image, so that every pixel lies between some.
+    learned: let the upsampling learn instead of staying bilinear.
     """
     top = trunk(n, data, pad=100)["5b"]
     n["pool5/drop_7x7_s1"] = top = L.Dropout(top, dropout_ratio=0.4, in_place=True)
@@ -112,3 +136,40 @@ def fcn(n, data, classes, learned=False):
     n.upscore = upsampling(n.score_fr, classes, 32, kernel=63, learned=learned)
     n.score = L.Crop(n.upscore, data, axis=2)
     return n.score
+
+
+# BVLC's quick recipe
+_CLASSIFIER_RECIPE = partial(
+    solver,
+    base_lr=0.01,
+    max_iter=2400000,
+    lr_policy="poly",
+    power=0.5,
+    weight_decay=0.0002,
+    display=40,
+    average_loss=40,
+    test_iter=[1000],
+    test_interval=4000,
+    test_initialization=False,
+    snapshot=40000,
+)
+
+# The paper's minibatch of 20; its images differ in size, so they come one by one.
+_FCN_RECIPE = partial(
+    solver,
+    base_lr=5e-5,
+    max_iter=100000,
+    iter_size=20,
+    weight_decay=0.0005,
+    average_loss=20,
+    test_iter=[736],
+    test_interval=4000,
+    test_initialization=False,
+    snapshot=4000,
+)
+
+NETWORKS = (
+    Classifier("bvlc_googlenet", "GoogleNet", classifier, _CLASSIFIER_RECIPE, batch_sizes=(32, 50)),
+    # Described in the FCN paper, but never released
+    Segmentation("voc_fcn_googlenet", "VOC-FCN-GoogLeNet", fcn, 21, _FCN_RECIPE),
+)

@@ -1,27 +1,42 @@
 """The demo's networks: a classifier of small crops, and an FCN-8s-like net on the same layers.
 
-Small enough to train in a minute on two cores, built as the large ones are: a trunk of convolution
-and pooling, a fully connected layer that surgery turns into a convolution, skips, and bilinear
-upsampling that stays fixed.
+Small enough to train in a minute on two cores, but built as the large ones are: a trunk of
+convolution and pooling, a fully connected layer that surgery turns into a convolution, skips, and
+fixed bilinear upsampling.
 """
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from caffeformat import layers as L
 from caffeformat import params as P
+from caffeformat import pb
 
-from .blocks import FIXED, WEIGHT_AND_BIAS
+from .blocks import FIXED, WEIGHT_AND_BIAS, solver
+from .classification import Classifier
+from .segmentation import Segmentation
+
+if TYPE_CHECKING:
+    from caffeformat import NetSpec
+    from caffeformat.net_spec import Top
+
+    from .blocks import Files
 
 # (kernel, channels) of the three convolutions; each is followed by a pooling by 2.
 _STAGES = ((5, 16), (3, 32), (3, 64))
 FC6_CHANNELS = 128
-# Side of the crops that the classifier sees, and of what is left of them before fc6.
+# Side of the crops that the classifier sees, and of their features before fc6.
 CROP = 56
 FC6_KERNEL = CROP // 2 ** len(_STAGES)
 
-_FILLERS = {"weight_filler": {"type": "msra"}}
+_FILLERS: dict[str, Any] = {"weight_filler": {"type": "msra"}}
 
 
-def trunk(n, data):
-    """Add `shift` to `pool3` to the NetSpec `n` on top of `data` (N x 3 x H x W, BGR, 0..255)."""
+def trunk(n: NetSpec, data: Top) -> Top:
+    """Add `shift` to `pool3` to `n` on top of `data` (N x 3 x H x W, BGR, 0..255)."""
     # (x - 128) / 64, so that training starts with inputs of about unit size.
     n.shifted = top = L.Power(data, name="shift", scale=1 / 64, shift=-2.0)
     for stage, (kernel, channels) in enumerate(_STAGES, 1):
@@ -38,15 +53,18 @@ def trunk(n, data):
     return top
 
 
-def _after_fc6(n, fc6):
+def _after_fc6(n: NetSpec, fc6: Top) -> Top:
     n.fc6 = fc6
     n.relu6 = L.ReLU(fc6, in_place=True)
     n.drop6 = L.Dropout(n.relu6, dropout_ratio=0.5, in_place=True)
     return n.drop6
 
 
-def classifier(n, data, classes):
-    """Add trunk, fc6 and fc7 (the scores) to the NetSpec `n`; returns fc7, N x classes."""
+def classifier(n: NetSpec, data: Top, classes: int, fillers: bool = True) -> Top:
+    """Add trunk, fc6 and fc7 (the scores) to `n`; returns fc7, N x classes.
+
+    fillers: has no effect, because the layers always name their fillers.
+    """
     pool3 = trunk(n, data)
     fc6 = L.InnerProduct(pool3, num_output=FC6_CHANNELS, param=WEIGHT_AND_BIAS, **_FILLERS)
     n.fc7 = L.InnerProduct(
@@ -58,11 +76,11 @@ def classifier(n, data, classes):
     return n.fc7
 
 
-def fcn(n, data, classes):
-    """Add the FCN of stride 1 to the NetSpec `n`; its last top is `score`, N x classes x H x W.
+def fcn(n: NetSpec, data: Top, classes: int) -> Top:
+    """Add the FCN of stride 1 to `n`; returns its last top, `score`, N x classes x H x W.
 
-    fc6 is padded so that every pixel has a window; three skips start at zero and bring back the
-    detail that pooling lost.
+    fc6 is padded so that every pixel has a window; three skips start at zero and recover the detail
+    that pooling lost.
     """
     pool3 = trunk(n, data)
     fc6 = L.Convolution(
@@ -101,3 +119,56 @@ def fcn(n, data, classes):
         fused = "score" if stage == 1 else f"fuse{stage}"
         n[fused] = top = L.Eltwise(cropped, skip, operation=P.Eltwise.SUM)
     return top
+
+
+@dataclass(frozen=True)
+class _ShapesClassifier(Classifier):
+    """The demo's classifier, whose written net has an empty transform_param in every layer."""
+
+    def files(self, classes: int | None = None, channels: int = 3) -> Files:
+        made = super().files(classes, channels)
+        net = made["train_val.prototxt"]
+        assert isinstance(net, pb.NetParameter)
+        for layer in net.layer:
+            layer.transform_param.SetInParent()
+        return made
+
+
+_RECIPE = partial(
+    solver,
+    base_lr=0.02,
+    lr_policy="poly",
+    power=0.9,
+    weight_decay=0.0005,
+    average_loss=20,
+    test_interval=400,
+    test_initialization=False,
+)
+
+NETWORKS = (
+    # Which shape is in the middle of a crop. A minute's recipe; test_iter is for 400 crops. The
+    # trunk shifts the colours itself.
+    _ShapesClassifier(
+        "shapes_classifier",
+        "ShapesClassifier",
+        classifier,
+        partial(_RECIPE, max_iter=1600, display=100, test_iter=[8], snapshot=1600),
+        crop=CROP,
+        batch_sizes=(32, 50),
+        crops=1,
+        classes=6,
+        mean=(),
+    ),
+    # The classifier's layers, slid over whole images. A minute's recipe; test_iter is for 100
+    # images.
+    Segmentation(
+        "fcn_shapes",
+        "FCN-Shapes",
+        fcn,
+        6,
+        partial(_RECIPE, max_iter=800, display=50, test_iter=[25], snapshot=400),
+        size=(128, 128),
+        batch_size=4,
+        mean=(),
+    ),
+)

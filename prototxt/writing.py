@@ -1,35 +1,32 @@
-"""From a network's spec to the text of its files, and whether the files on disk still say that."""
+"""Writes the text of a network's files, and finds the files on disk that differ from it."""
 
-import importlib
+from __future__ import annotations
+
 import os
 
-from caffeformat import InputError, format_text
+from caffeformat import format_text
 from caffeformat.files import atomic_write
 
-from . import networks
+from .registry import folder, spec
 
 _HEADER = "# Written by spec.py; change that and run: python -m fcnkit.prototxt {network}\n"
 
 
-def render(network):
-    """{path: text} for every prototxt of `network`, as its spec says."""
-    if network not in networks():
-        raise InputError(f"there is no network {network}; there are {', '.join(networks())}")
-    spec = importlib.import_module(f"{__package__}.{network}.spec")
-    folder = os.path.dirname(os.path.abspath(spec.__file__))
+def render(network: str) -> dict[str, str]:
+    """{path: text} for every prototxt of `network`, as its declaration has it."""
     header = _HEADER.format(network=network)
     return {
-        os.path.join(folder, name): header + format_text(message)
-        for name, message in spec.files().items()
+        os.path.join(folder(network), name): header + format_text(message)
+        for name, message in spec(network).files().items()
     }
 
 
-def stale(network):
-    """Paths of the files that are missing or say something else than the spec."""
+def stale(network: str) -> list[str]:
+    """Paths of the files that are missing or differ from the declaration."""
     return [path for path, text in render(network).items() if _read(path) != text]
 
 
-def write(network):
+def write(network: str) -> list[str]:
     """Write the files that are stale; returns their paths."""
     texts = render(network)
     changed = stale(network)
@@ -39,7 +36,7 @@ def write(network):
     return changed
 
 
-def _read(path):
+def _read(path: str) -> str | None:
     if not os.path.exists(path):
         return None
     with open(path, encoding="utf-8") as file:

@@ -1,9 +1,9 @@
 """Berkeley's three stages, so narrow that a step takes no time."""
 
-import importlib
 import os
 
 from caffeformat import write_text
+from fcnkit import prototxt
 from fcnkit.stages import Stage
 
 FAMILY = ["shapes_fcn32s", "shapes_fcn16s", "shapes_fcn8s"]
@@ -16,8 +16,7 @@ def write_family(folder, classes=3, width=1 / 32, snapshot=100):
     """
     for name in FAMILY:
         os.makedirs(os.path.join(folder, name), exist_ok=True)
-        spec = importlib.import_module(f"fcnkit.prototxt.{name}.spec")
-        for file, message in spec.files(classes=classes, width=width).items():
+        for file, message in prototxt.spec(name).files(classes=classes, width=width).items():
             if file == "solver.prototxt":
                 message.snapshot = snapshot
             write_text(os.path.join(folder, name, file), message)

@@ -1,7 +1,5 @@
 """Networks on dilated ResNets: denser features than the classifier's; their heads and options."""
 
-import importlib
-
 import numpy as np
 import pytest
 
@@ -15,10 +13,6 @@ pytest.importorskip("torch")  # beside BVLC Caffe there is none
 import torchcaffe as caffe
 
 NETWORKS = ["fcn_resnet_50", "fcn_resnet_101", "pspnet_50", "pspnet_101"]
-
-
-def spec(network):
-    return importlib.import_module(f"fcnkit.prototxt.{network}.spec")
 
 
 def layers(net):
@@ -58,7 +52,7 @@ def test_every_fourth_value_of_a_dilated_trunk_is_the_classifiers(style):
 )
 @pytest.mark.parametrize("learned", [False, True])
 def test_scores_have_the_size_of_any_image(network, form, learned):
-    net = spec(network).deploy(classes=4, channels=1, learned=learned, **form)
+    net = prototxt.spec(network).deploy(classes=4, channels=1, learned=learned, **form)
     for size in ((480, 480), (473, 473), (375, 501), (482, 483), (241, 500)):
         shapes = infer_shapes(net, {"data": (1, 1, *size)})
         assert tuple(shapes["score"]) == (1, 4, *size)
@@ -85,7 +79,7 @@ def test_trunks_take_the_weights_of_their_classifier_and_heads_learn_faster(netw
 
 @pytest.mark.parametrize("network, weight", [("fcn_resnet_50", 0.5), ("pspnet_101", 0.4)])
 def test_the_auxiliary_head_is_there_in_training_only(network, weight):
-    net = spec(network).files(auxiliary=True)["train_val.prototxt"]
+    net = prototxt.spec(network).files(auxiliary=True)["train_val.prototxt"]
     training, testing = (layers(filter_net(net, phase)) for phase in (pb.TRAIN, pb.TEST))
     extra = {key for key in training if key not in testing}
     assert {"aux_conv", "aux_score", "aux", "loss_aux"} <= extra
@@ -93,11 +87,13 @@ def test_the_auxiliary_head_is_there_in_training_only(network, weight):
     assert training["loss_aux"].loss_weight == pytest.approx([weight])
     assert training["aux_conv"].convolution_param.num_output == 256
     assert training["aux_conv"].bottom[0].startswith(("res4", "conv4"))
-    assert "aux_conv" not in layers(spec(network).files(auxiliary=False)["train_val.prototxt"])
+    assert "aux_conv" not in layers(
+        prototxt.spec(network).files(auxiliary=False)["train_val.prototxt"]
+    )
 
 
 def test_the_older_head_normalizes_before_each_convolution():
-    net = spec("fcn_resnet_50").deploy(older_head=True)
+    net = prototxt.spec("fcn_resnet_50").deploy(older_head=True)
     types = [layer.type for layer in net.layer]
     end = types.index("Interp")
     assert types[end - 8 : end] == ["BatchNorm", "Scale", "ReLU", "Convolution"] * 2
@@ -108,7 +104,7 @@ def test_the_older_head_normalizes_before_each_convolution():
 def test_frozen_networks_keep_to_stored_statistics():
     for network in ("fcn_resnet_50", "pspnet_50"):
         for frozen in (False, True):
-            net = spec(network).deploy(frozen=frozen)
+            net = prototxt.spec(network).deploy(frozen=frozen)
             stored = {
                 layer.batch_norm_param.use_global_stats
                 for layer in net.layer
@@ -119,7 +115,7 @@ def test_frozen_networks_keep_to_stored_statistics():
 
 @pytest.mark.parametrize("size, features", [((473, 473), 60), ((480, 641), None), ((41, 41), 6)])
 def test_the_pyramid_has_1_2_3_and_6_parts_along_each_axis(size, features):
-    net = spec("pspnet_50").deploy(size=size)
+    net = prototxt.spec("pspnet_50").deploy(size=size)
     shapes = infer_shapes(net)
     if features:
         assert tuple(shapes["conv5_3"][2:]) == (features, features)
@@ -140,7 +136,7 @@ def test_the_pyramids_windows_at_the_published_size_are_the_published_ones():
 
 def test_an_image_too_small_for_the_pyramid_is_refused_with_the_least_size():
     with pytest.raises(InputError, match=r"5 x 60 .* at least 41 pixels"):
-        spec("pspnet_50").deploy(size=(33, 473))
+        prototxt.spec("pspnet_50").deploy(size=(33, 473))
 
 
 @pytest.mark.full

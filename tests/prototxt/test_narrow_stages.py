@@ -1,17 +1,16 @@
 """The narrow stages are Berkeley's, layer for layer, and what BatchNorm adds folds away."""
 
-import importlib
-
 import numpy as np
 import pytest
 
 from caffeformat import Weights, infer_shapes
+from fcnkit import prototxt
 from fcnkit.batch_norm import fold_batch_norm
 from fcnkit.parameters import net_parameters
 
 
 def deploy(network, **arguments):
-    return importlib.import_module(f"fcnkit.prototxt.{network}.spec").deploy(**arguments)
+    return prototxt.spec(network).deploy(**arguments)
 
 
 def without_widths(net):

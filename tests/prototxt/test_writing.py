@@ -1,6 +1,4 @@
-"""Prototxts are what their specs write, and specs take other classes and channels."""
-
-import importlib
+"""Prototxts are what their declarations write, which take other classes and channels."""
 
 import pytest
 
@@ -11,7 +9,7 @@ from fcnkit.prototxt.__main__ import main
 
 
 @pytest.mark.parametrize("network", prototxt.networks())
-def test_the_files_are_what_the_spec_writes(network):
+def test_the_files_are_what_the_declaration_writes(network):
     assert not writing.stale(network), f"run: python -m fcnkit.prototxt {network}"
 
 
@@ -42,8 +40,7 @@ def test_an_unknown_network_or_file_is_answered_with_those_there_are():
 
 @pytest.mark.parametrize("network", ["fcn_alexnet", "voc_fcn_alexnet"])
 def test_classes_and_channels_are_arguments(network):
-    spec = importlib.import_module(f"fcnkit.prototxt.{network}.spec")
-    net = spec.deploy(classes=11, channels=1)
+    net = prototxt.spec(network).deploy(classes=11, channels=1)
     shapes = infer_shapes(net, {"data": (1, 1, 333, 501)})
     assert tuple(shapes["score"]) == (1, 11, 333, 501)
 
@@ -52,8 +49,11 @@ def test_classes_and_channels_are_arguments(network):
     "network", ["fcn_alexnet", "voc_fcn_alexnet", "voc_fcn8s", "nyud_fcn32s_color_hha"]
 )
 def test_learned_upsampling_learns_from_a_bilinear_start(network):
-    spec = importlib.import_module(f"fcnkit.prototxt.{network}.spec")
-    layers = [layer for layer in spec.deploy(learned=True).layer if layer.type == "Deconvolution"]
+    layers = [
+        layer
+        for layer in prototxt.spec(network).deploy(learned=True).layer
+        if layer.type == "Deconvolution"
+    ]
     assert layers
     for layer in layers:
         assert [param.lr_mult for param in layer.param] == [1]

@@ -1,15 +1,9 @@
 """Networks without a published table: their form, at their published size and at others."""
 
-import importlib
-
 import pytest
 
 from caffeformat import infer_shapes, read_net
 from fcnkit import prototxt
-
-
-def spec(network):
-    return importlib.import_module(f"fcnkit.prototxt.{network}.spec")
 
 
 def layers(net):
@@ -19,7 +13,7 @@ def layers(net):
 @pytest.mark.parametrize("learned", [False, True])
 @pytest.mark.parametrize("size", [(500, 500), (375, 501), (97, 33), (224, 31)])
 def test_fcn_googlenet_scores_every_pixel_of_any_image(size, learned):
-    net = spec("voc_fcn_googlenet").deploy(classes=7, learned=learned)
+    net = prototxt.spec("voc_fcn_googlenet").deploy(classes=7, learned=learned)
     assert tuple(infer_shapes(net, {"data": (1, 3, *size)})["score"]) == (1, 7, *size)
 
 
@@ -38,7 +32,7 @@ def test_fcn_googlenet_takes_the_classifiers_layers_but_its_pooling_and_scores()
 @pytest.mark.parametrize("learned", [False, True])
 @pytest.mark.parametrize("size", [(512, 512), (352, 480), (32, 96)])
 def test_same_padding_needs_no_crop(size, learned):
-    net = spec("fcn8s_vgg16_bn").deploy(classes=5, channels=1, learned=learned)
+    net = prototxt.spec("fcn8s_vgg16_bn").deploy(classes=5, channels=1, learned=learned)
     shapes = infer_shapes(net, {"data": (2, 1, *size)})
     assert tuple(shapes["score"]) == (2, 5, *size)
     height, width = size
@@ -48,7 +42,7 @@ def test_same_padding_needs_no_crop(size, learned):
 
 def test_same_padding_upsampling_learns_from_xavier_unless_it_stays_bilinear():
     for learned, rate, filler, groups in ((True, 1, "xavier", 1), (False, 0, "bilinear", 21)):
-        net = layers(spec("fcn8s_vgg16_bn").deploy(learned=learned))
+        net = layers(prototxt.spec("fcn8s_vgg16_bn").deploy(learned=learned))
         for name, kernel in (("upscore2", 4), ("upscore_pool4", 4), ("score", 16)):
             param = net[name].convolution_param
             assert [p.lr_mult for p in net[name].param] == [rate]
@@ -69,7 +63,7 @@ def test_batch_norm_stands_between_every_convolution_and_its_relu(network, pairs
 
 def test_biases_before_batch_norm_are_for_weights_that_have_them():
     for bias, blobs in ((False, 1), (True, 2)):
-        net = layers(spec("fcn8s_vgg16_bn").deploy(bias=bias))
+        net = layers(prototxt.spec("fcn8s_vgg16_bn").deploy(bias=bias))
         assert net["conv1_1"].convolution_param.bias_term is bias
         assert len(net["conv1_1"].param) == blobs
-    assert layers(spec("vgg16_bn").deploy())["conv1_1"].convolution_param.bias_term
+    assert layers(prototxt.spec("vgg16_bn").deploy())["conv1_1"].convolution_param.bias_term
