@@ -168,5 +168,5 @@ def test_list_that_is_none_of_windows_is_refused(image_list):
         'layer { name: "in" type: "WindowData" top: "x" top: "y" window_data_param '
         f'{{ source: "{folder}/list.txt" batch_size: 1 }} transform_param {{ crop_size: 4 }} }}'
     )
-    with pytest.raises(InputError, match="no list of windows"):
+    with pytest.raises(InputError, match="is not a list of windows"):
         _net(text)

@@ -1,8 +1,12 @@
-"""Caffe's layer types, one module a family; importing the package registers them all.
+"""Caffe's layer types, one module per family; importing the package registers them all.
 
-In pycaffe `layers` is where a net_spec gets its layers, so that works here too:
+In pycaffe, a net_spec takes its layers from `layers`, and so it may from here:
 `from torchcaffe import layers as L; L.Convolution(bottom, num_output=8)`.
 """
+
+from __future__ import annotations
+
+from typing import Any
 
 import caffeformat
 
@@ -65,7 +69,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name[:1].isupper():
         return getattr(caffeformat.layers, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,47 +1,49 @@
-"""What a network got right: Accuracy and ArgMax."""
+"""Layers that compare or pick the highest scores: Accuracy and ArgMax."""
+
+from __future__ import annotations
 
 import torch
 
-from .base import Layer, register
+from .base import Layer, Param, Shapes, Tensors, register
 from .loss import LossLayer
 
 
 @register("Accuracy")
 class Accuracy(LossLayer):
-    """The share of labels that are among the `top_k` highest scores.
+    """The share of labels whose class has one of the `top_k` highest scores.
 
-    A score that ties with the true class counts as higher, as in Caffe. A second top holds the
-    accuracy of each class, 0 for a class without labels.
+    A score that ties with that of the true class counts as higher, as in Caffe. A second top holds
+    the accuracy of each class, 0 for a class without labels.
     """
 
     tops = (1, 2)
     is_loss = False
     differentiable = False
 
-    def setup(self, shapes):
+    def setup(self, shapes: Shapes) -> list[Param]:
         p = self.proto.accuracy_param
         self.top_k = p.top_k
         self.ignore_label = p.ignore_label if p.HasField("ignore_label") else None
         self.axis = self.canonical_axis(p.axis, shapes[0])
         return []
 
-    def check(self, shapes):
-        self.require_one_label_a_vector(shapes, self.axis)
+    def check(self, shapes: Shapes) -> None:
+        self.require_one_label_per_vector(shapes, self.axis)
         if self.top_k > shapes[0][self.axis]:
             raise self.error(
                 f"top_k is {self.top_k}, but its bottom of shape {tuple(shapes[0])} has "
                 f"{shapes[0][self.axis]} classes."
             )
 
-    def forward(self, bottoms, params):
+    def forward(self, bottoms: Tensors, params: Tensors) -> Tensors:
         scores, labels = bottoms
         index, valid = self.read_labels(labels, scores.shape, self.axis)
-        # The true class itself is one of those that are at least as high.
+        # The true class itself is among the scores that are at least as high.
         higher = (scores >= scores.gather(self.axis, index)).sum(self.axis, keepdim=True) - 1
         right = higher < self.top_k
         if valid is not None:
             right &= valid
-        counted = index.numel() if valid is None else valid.sum()
+        counted = index.numel() if valid is None else int(valid.sum())
         tops = [right.sum() / max(1, counted)]
         if len(self.proto.top) > 1:
             classes = scores.shape[self.axis]
@@ -54,21 +56,22 @@ class Accuracy(LossLayer):
 
 @register("ArgMax")
 class ArgMax(Layer):
-    """Where the `top_k` highest values are; of equal ones the last.
+    """The indices of the `top_k` highest values; the last one first among equals.
 
-    With `axis`: along it, the indices, or with `out_max_val` the values. Without: over each whole
-    image, N x 1 x top_k, or N x 2 x top_k with the values in the second channel.
+    With `axis`, the maxima are taken along it, and the top holds their indices, or with
+    `out_max_val` their values. Without, they are taken over each whole image, and the top is
+    N x 1 x top_k, or with `out_max_val` N x 2 x top_k with the values in the second channel.
     """
 
     differentiable = False
 
-    def setup(self, shapes):
+    def setup(self, shapes: Shapes) -> list[Param]:
         p = self.proto.argmax_param
         self.top_k, self.values = p.top_k, p.out_max_val
         self.axis = self.canonical_axis(p.axis, shapes[0]) if p.HasField("axis") else None
         return []
 
-    def check(self, shapes):
+    def check(self, shapes: Shapes) -> None:
         shape = shapes[0]
         candidates = shape[self.axis] if self.axis is not None else torch.Size(shape[1:]).numel()
         if not 1 <= self.top_k <= candidates:
@@ -77,7 +80,7 @@ class ArgMax(Layer):
                 f"{candidates} values to choose from."
             )
 
-    def forward(self, bottoms, params):
+    def forward(self, bottoms: Tensors, params: Tensors) -> Tensors:
         (x,) = bottoms
         if self.axis is not None:
             index, values = self._highest(x, self.axis)
@@ -86,8 +89,11 @@ class ArgMax(Layer):
         both = torch.stack([index, values] if self.values else [index], 1)
         return [both.view(self.fitted[0])]
 
-    def _highest(self, x, axis):
-        """Indices (as floats) and values of the `top_k` highest along `axis`, the last first."""
+    def _highest(self, x: torch.Tensor, axis: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Find the `top_k` highest along `axis`: their indices (as floats) and their values.
+
+        Among equal values the last comes first.
+        """
         size = x.shape[axis]
         if self.top_k == 1:
             values = x.amax(axis, keepdim=True)

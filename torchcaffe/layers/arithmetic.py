@@ -1,37 +1,40 @@
 """Sums, products and powers: Power, Exp, Log, Eltwise, Scale, Bias."""
 
+from __future__ import annotations
+
 import math
+from typing import Any
 
 import torch
 
 from caffeformat import pb
 
-from .base import Layer, Param, register
+from .base import Layer, Param, Shape, Shapes, Tensors, register
 
 
 @register("Power")
 class Power(Layer):
     """(shift + scale x) ^ power.
 
-    In place, the gradient is what Caffe computes there: the slope, at the output, times itself
-    instead of times the top's diff.
+    In place, the gradient is the one that Caffe computes there: the slope, taken at the output,
+    times itself instead of times the top's diff.
     """
 
-    def setup(self, shapes):
+    def setup(self, shapes: Shapes) -> list[Param]:
         p = self.proto.power_param
         self.power, self.scale, self.shift = p.power, p.scale, p.shift
         return []
 
-    def forward(self, bottoms, params):
+    def forward(self, bottoms: Tensors, params: Tensors) -> Tensors:
         (x,) = bottoms
-        if self.power * self.scale == 0:  # a constant; as a formula, 0 ^ p has no gradient
+        if self.power * self.scale == 0:  # a constant; the formula would have no gradient at 0 ^ p
             return [torch.full_like(x, 1 if self.power == 0 else self.shift**self.power)]
         if x.requires_grad and self.proto.bottom[0] == self.proto.top[0]:
             return [_PowerInPlace.apply(x, self)]
-        return [self.of(x)]
+        return [self.evaluate(x)]
 
-    def of(self, x):
-        """The formula, as a tensor of its own."""
+    def evaluate(self, x: torch.Tensor) -> torch.Tensor:
+        """Apply the formula to `x`; the result never shares its memory."""
         top = x * self.scale if self.scale != 1 else x
         if self.shift:
             top = top + self.shift
@@ -41,15 +44,17 @@ class Power(Layer):
 
 
 class _PowerInPlace(torch.autograd.Function):
+    """A Power that works in place, with Caffe's gradient (see `Power`)."""
+
     @staticmethod
-    def forward(ctx, x, layer):
-        top = layer.of(x)
+    def forward(ctx: Any, x: torch.Tensor, layer: Power) -> torch.Tensor:
+        top = layer.evaluate(x)
         ctx.save_for_backward(top)
         ctx.layer = layer
         return top
 
     @staticmethod
-    def backward(ctx, diff):
+    def backward(ctx: Any, diff: torch.Tensor) -> tuple[torch.Tensor, None]:
         (top,) = ctx.saved_tensors
         layer = ctx.layer
         slope = layer.power * layer.scale
@@ -61,69 +66,69 @@ class _PowerInPlace(torch.autograd.Function):
         return (slope * top / inner).square(), None
 
 
-def _log_of_base(layer, base):
-    """The natural logarithm of `base`, where -1 stands for e."""
+def _log_of_base(layer: Layer, base: float) -> float:
+    """Return the natural logarithm of `base`, where -1 stands for e."""
     if base == -1:
         return 1.0
     if base <= 0:
-        raise layer.error(f"base must be more than 0, or -1 for e; found {base}.")
+        raise layer.error(f"base is {base}; expected more than 0, or -1 for e.")
     return math.log(base)
 
 
 @register("Exp")
 class Exp(Layer):
-    """base ^ (shift + scale x), with base e unless it is set."""
+    """base ^ (shift + scale x), where base is e unless set."""
 
-    def setup(self, shapes):
+    def setup(self, shapes: Shapes) -> list[Param]:
         p = self.proto.exp_param
         log_base = _log_of_base(self, p.base)
         self.scale, self.shift = p.scale * log_base, p.shift * log_base
         return []
 
-    def forward(self, bottoms, params):
+    def forward(self, bottoms: Tensors, params: Tensors) -> Tensors:
         return [torch.exp(bottoms[0] * self.scale + self.shift)]
 
 
 @register("Log")
 class Log(Layer):
-    """log_base(shift + scale x), with base e unless it is set."""
+    """log_base(shift + scale x), where base is e unless set."""
 
-    def setup(self, shapes):
+    def setup(self, shapes: Shapes) -> list[Param]:
         p = self.proto.log_param
         self.log_base, self.scale, self.shift = _log_of_base(self, p.base), p.scale, p.shift
         if self.log_base == 0:
-            raise self.error("base 1 has no logarithm.")
+            raise self.error("base is 1, which has no logarithm; expected another base.")
         return []
 
-    def forward(self, bottoms, params):
+    def forward(self, bottoms: Tensors, params: Tensors) -> Tensors:
         return [torch.log(bottoms[0] * self.scale + self.shift) / self.log_base]
 
 
 @register("Eltwise")
 class Eltwise(Layer):
-    """The product, (weighted) sum or maximum of bottoms of one shape, value by value.
+    """The elementwise product, (weighted) sum or maximum of bottoms of one shape.
 
-    `coeff` weighs the sum; as in Caffe a maximum has no use for it, and a product refuses it.
-    The gradient of a maximum goes to one bottom only: to the later one of the first two where
-    they tie, to the earlier one after that. `stable_prod_grad: false` gives the same gradient as
-    true here (in Caffe it divides, and so fails at zeros).
+    `coeff` weights the sum; as in Caffe, a maximum ignores it and a product refuses it. The
+    gradient of a maximum goes to one bottom only: in a tie, to the later of the first two bottoms,
+    and to the earlier one among those that follow. `stable_prod_grad: false` gives the same
+    gradient as true here (in Caffe it divides, and so fails at zeros).
     """
 
     bottoms = (2, None)
 
-    def setup(self, shapes):
+    def setup(self, shapes: Shapes) -> list[Param]:
         p = self.proto.eltwise_param
         self.operation, coefficients = p.operation, list(p.coeff)
         if coefficients and self.operation == pb.EltwiseParameter.PROD:
-            raise self.error("coeff is for operation SUM, not for PROD.")
+            raise self.error("coeff is available for operation SUM only, not for PROD.")
         if coefficients and len(coefficients) != len(shapes):
             raise self.error(
-                f"needs one coeff a bottom; found {len(coefficients)} for {len(shapes)} bottoms."
+                f"needs one coeff per bottom; found {len(coefficients)} for {len(shapes)} bottoms."
             )
         self.coefficients = coefficients or [1.0] * len(shapes)
         return []
 
-    def forward(self, bottoms, params):
+    def forward(self, bottoms: Tensors, params: Tensors) -> Tensors:
         first, *others = bottoms
         if self.operation == pb.EltwiseParameter.SUM:
             start, *weights = self.coefficients
@@ -143,12 +148,13 @@ class Eltwise(Layer):
 
 
 class _Broadcast(Layer):
-    """What Scale and Bias share: one operand, learned or a second bottom, along some axes."""
+    """Base of Scale and Bias: one operand, learned or a second bottom, along some axes."""
 
     bottoms = (1, 2)
+    operand: Shape
 
-    def operand_shape(self, p, shapes):
-        """Settle `axis` and return the operand's shape, the bottom's from `axis` on."""
+    def operand_shape(self, p: pb.ScaleParameter | pb.BiasParameter, shapes: Shapes) -> Shape:
+        """Set `axis` and return the operand's shape, which is the bottom's from `axis` on."""
         shape = shapes[0]
         if len(shapes) == 2:
             self.axis = self.canonical_axis(p.axis, shape) if shapes[1] else 0
@@ -161,7 +167,7 @@ class _Broadcast(Layer):
             )
         return tuple(shape[self.axis :] if p.num_axes == -1 else shape[self.axis :][: p.num_axes])
 
-    def check(self, shapes):
+    def check(self, shapes: Shapes) -> None:
         operand = tuple(shapes[1]) if len(shapes) == 2 else self.operand
         end = self.axis + len(operand)
         if tuple(shapes[0][self.axis : end]) != operand:
@@ -170,8 +176,8 @@ class _Broadcast(Layer):
                 f"{tuple(shapes[0])} from axis {self.axis} on."
             )
 
-    def aligned(self, operand, x):
-        """`operand` with axes of 1 behind it, so that it meets `x` from `axis` on."""
+    def aligned(self, operand: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        """Append axes of size 1 to `operand` so that it broadcasts along `x` from `axis` on."""
         missing = x.dim() - self.axis - operand.dim()
         return operand.reshape(*operand.shape, *(1,) * missing)
 
@@ -182,7 +188,7 @@ class Scale(_Broadcast):
 
     output_is_free = True
 
-    def setup(self, shapes):
+    def setup(self, shapes: Shapes) -> list[Param]:
         p = self.proto.scale_param
         self.operand = self.operand_shape(p, shapes)
         self.bias = p.bias_term
@@ -194,7 +200,7 @@ class Scale(_Broadcast):
             params.append(Param(self.operand, p.bias_filler))
         return params
 
-    def forward(self, bottoms, params):
+    def forward(self, bottoms: Tensors, params: Tensors) -> Tensors:
         x = bottoms[0]
         scale = self.aligned(bottoms[1] if len(bottoms) == 2 else params[0], x)
         if not self.bias:
@@ -208,11 +214,11 @@ class Bias(_Broadcast):
 
     output_is_free = True
 
-    def setup(self, shapes):
+    def setup(self, shapes: Shapes) -> list[Param]:
         p = self.proto.bias_param
         self.operand = self.operand_shape(p, shapes)
         return [Param(self.operand, p.filler)] if len(shapes) == 1 else []
 
-    def forward(self, bottoms, params):
+    def forward(self, bottoms: Tensors, params: Tensors) -> Tensors:
         x = bottoms[0]
         return [x + self.aligned(bottoms[1] if len(bottoms) == 2 else params[0], x)]

@@ -1,12 +1,16 @@
-"""What a layer is, and the register of layer types.
+"""The base classes of layers, and the registry of layer types.
 
-A layer type is a small class that reads its parameters once (`setup`), says what shapes it takes
-and gives (`check`, `top_shapes`), and computes its tops from its bottoms with torch functions
-(`forward`). Gradients are autograd's. What Caffe shows of a layer, its blobs, diffs, sharing and
-the order of things, is the net's business.
+A layer type is a small class that reads its parameters once (`setup`), defines the shapes that it
+accepts and produces (`check`, `top_shapes`), and computes its tops from its bottoms with torch
+functions (`forward`). Autograd computes the gradients. The net looks after everything else that
+Caffe shows of a layer: its blobs, their diffs and sharing, and the order of computation.
 """
 
+from __future__ import annotations
+
 import difflib
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 
@@ -16,13 +20,23 @@ from caffeformat.shape_rules import LOSSES, RULES, SOURCES, loss_shapes
 
 from .. import device
 
-_TYPES = {}
+if TYPE_CHECKING:
+    from caffeformat import pb
+
+    from ..blob import Blob
+
+Shape = tuple[int, ...]
+Shapes = Sequence[Shape]
+Tensors = Sequence[torch.Tensor]
+
+_TYPES: dict[str, type[Layer]] = {}
+_LayerClass = TypeVar("_LayerClass", bound="type[Layer]")
 
 
-def register(name):
+def register(name: str) -> Callable[[_LayerClass], _LayerClass]:
     """Class decorator: this class is what `type: "<name>"` means in a prototxt."""
 
-    def enter(cls):
+    def enter(cls: _LayerClass) -> _LayerClass:
         cls.type = name
         _TYPES[name] = cls
         return cls
@@ -30,15 +44,15 @@ def register(name):
     return enter
 
 
-def layer_type_list():
-    """The names of all layer types, sorted."""
+def layer_type_list() -> list[str]:
+    """Return the names of all layer types, sorted."""
     return sorted(_TYPES)
 
 
-def create(proto, phase):
-    """The layer that LayerParameter `proto` asks for, not yet set up.
+def create(proto: pb.LayerParameter, phase: int) -> Layer:
+    """Create the layer that `proto` describes; it is not set up yet.
 
-    Raises `InputError` with the nearest known type where there is none of that name.
+    Raises `InputError`, naming the nearest known type, if there is no layer type of that name.
     """
     if proto.type not in _TYPES:
         forks = layer_forks(proto.type)
@@ -46,8 +60,8 @@ def create(proto, phase):
             raise InputError(
                 f'layer "{proto.name}": "{proto.type}" is a layer of the fork '
                 f"{fork_titles(forks, 'or')} of Caffe that does not run here. Use that fork for "
-                "this net, or take the layer, and what needs it, out of the prototxt (for features "
-                "and scores, the layers up to it will do)."
+                "this net, or remove the layer, and whatever depends on it, from the prototxt (the "
+                "layers before it are enough to compute features and scores)."
             )
         near = difflib.get_close_matches(proto.type, _TYPES, 1)
         hint = f' Did you mean "{near[0]}"?' if near else ""
@@ -59,13 +73,18 @@ def create(proto, phase):
 
 
 class Param:
-    """A parameter that a layer declares: its shape and the FillerParameter it starts from.
+    """A parameter that a layer declares: its shape and the FillerParameter that initializes it.
 
     Without `filler` the values start at zero, as in Caffe. With `learned=False` no solver changes
     it (BatchNorm's statistics).
     """
 
-    def __init__(self, shape, filler=None, learned=True):
+    def __init__(
+        self,
+        shape: Sequence[int],
+        filler: pb.FillerParameter | None = None,
+        learned: bool = True,
+    ) -> None:
         self.shape, self.filler, self.learned = tuple(shape), filler, learned
 
 
@@ -73,43 +92,44 @@ class Layer:
     """Base of all layer types.
 
     Attributes: `proto` (LayerParameter), `name`, `type`, `phase`, `blobs` (the layer's parameters
-    as Blobs, in Caffe's order; the net fills it in), and from `fit` on `fitted`, the shapes of the
-    tops for the bottoms at hand.
+    as Blobs, in Caffe's order, filled in by the net), and, once `fit` was called, `fitted`, the
+    shapes of the tops for the current bottoms.
     """
 
-    type = ""
-    bottoms = (1, 1)  # fewest and most bottoms; None: any number
-    tops = (1, 1)
-    is_loss = False  # its first top has loss weight 1 unless the prototxt says otherwise
-    differentiable = True
-    label_bottoms = ()  # bottoms that no gradient flows into
-    fixed_tops = False  # the tops' shapes are settled at set-up, not by bottoms (data, inputs)
+    type: str = ""
+    bottoms: tuple[int, int | None] = (1, 1)  # fewest and most bottoms; None: any number
+    tops: tuple[int, int | None] = (1, 1)
+    is_loss: bool = False  # its first top has loss weight 1 unless the prototxt sets another
+    differentiable: bool = True
+    label_bottoms: tuple[int, ...] = ()  # indices of bottoms that no gradient flows into
+    fixed_tops: bool = False  # set-up decides the tops' shapes, not the bottoms (data, inputs)
     # Its output is memory of its own that its gradient does not need: a layer that works in place
     # on it may overwrite it.
-    output_is_free = False
-    can_overwrite = False  # it has `overwrite` and `gradient_of_overwritten`
+    output_is_free: bool = False
+    can_overwrite: bool = False  # it has `overwrite` and `gradient_of_overwritten`
+    fitted: list[Shape]
 
-    def __init__(self, proto, phase):
+    def __init__(self, proto: pb.LayerParameter, phase: int) -> None:
         self.proto, self.phase, self.name = proto, phase, proto.name
-        self.blobs = []
+        self.blobs: list[Blob] = []
         self.device = device.current()
 
     @property
-    def public(self):
+    def public(self) -> object:
         """What pycaffe shows as this layer: itself, or the object of a layer written in Python."""
         return self
 
-    def setup(self, shapes):
+    def setup(self, shapes: Shapes) -> list[Param]:
         """Read the prototxt, given the bottoms' shapes; return the declared `Param`s."""
         return []
 
-    def check(self, shapes):
-        """Raise `InputError` where bottoms of these shapes do not fit what was set up."""
+    def check(self, shapes: Shapes) -> None:
+        """Raise `InputError` if bottoms of these shapes do not fit what was set up."""
 
-    def top_shapes(self, shapes):
-        """The tops' shapes for bottoms of these shapes, by the rules in `caffeformat`.
+    def top_shapes(self, shapes: Shapes) -> list[Shape]:
+        """Return the tops' shapes for bottoms of these shapes, by the rules in `caffeformat`.
 
-        Raises `InputError` where they do not fit.
+        Raises `InputError` if the bottoms do not fit the layer.
         """
         if self.type in LOSSES:
             return loss_shapes(self.proto, shapes)
@@ -117,52 +137,68 @@ class Layer:
             return SOURCES[self.type](self.proto)
         return RULES[self.type](self.proto, shapes)
 
-    def takes(self, shape, blob_shape):
-        """Whether values of `shape` in a weights file fill a parameter of `blob_shape`."""
+    def takes(self, shape: Sequence[int], blob_shape: Sequence[int]) -> bool:
+        """Whether values of `shape` in a weights file fit a parameter of `blob_shape`."""
         return tuple(shape) == tuple(blob_shape)
 
-    def reshape(self, bottom, top):
-        """Refused: pycaffe's layers have it, but here shapes are the net's business."""
+    def reshape(self, bottom: object, top: object) -> None:
+        """Refuse: pycaffe's layers have this method, but here the net manages all shapes."""
         raise self.error(
-            "a layer is not reshaped by itself; reshape a blob and call net.reshape()."
+            "a single layer cannot be reshaped; reshape a blob and call net.reshape()."
         )
 
-    def fit(self, shapes):
-        """Check bottoms of these shapes, and set `fitted`, the shapes of the tops."""
+    def fit(self, shapes: Shapes) -> list[Shape]:
+        """Check bottoms of these shapes; set and return `fitted`, the shapes of the tops."""
         self.check(shapes)
         self.fitted = self.top_shapes(shapes)
         return self.fitted
 
-    def forward(self, bottoms, params):
-        """Compute the tops, a sequence of tensors, from tensors; must not change the bottoms."""
+    def forward(self, bottoms: Tensors, params: Tensors) -> Tensors:
+        """Compute the tops from the bottoms, which must not be changed, and the parameters."""
         raise NotImplementedError
 
-    def overwrite(self, x):
-        """Change `x` into the top, in its own memory (where `can_overwrite`)."""
+    def overwrite(self, x: torch.Tensor) -> None:
+        """Turn the bottom `x` into the top, in its own memory (if `can_overwrite`)."""
         raise NotImplementedError
 
-    def gradient_of_overwritten(self, top, diff):
-        """The bottom's gradient from the top and its diff (where `can_overwrite`)."""
+    def gradient_of_overwritten(self, top: torch.Tensor, diff: torch.Tensor) -> torch.Tensor:
+        """Compute the bottom's gradient from the top and its diff (if `can_overwrite`)."""
         raise NotImplementedError
 
     # for subclasses
 
-    def new_tensor(self, shape):
-        """A float32 tensor of `shape`, not filled, where this layer's net lives."""
-        return torch.empty(shape, device=self.device)
+    def new_tensor(self, shape: Sequence[int]) -> torch.Tensor:
+        """Allocate an uninitialized float32 tensor of `shape` on the device of this layer's net."""
+        return torch.empty(tuple(shape), device=self.device)
 
-    def error(self, problem):
-        """An `InputError` that says which layer it is about."""
+    def error(self, problem: str) -> InputError:
+        """Make an `InputError` whose message names this layer."""
         return InputError(f'layer "{self.name}" ({self.type}): {problem}')
 
-    def canonical_axis(self, axis, shape, field="axis"):
-        """`axis`, which may count from the end, as an index into `shape`; refuses others."""
+    def misfit(self, what: str, shapes: Shapes) -> InputError:
+        """Make an `InputError` about `what` (such as "its weights are for") and a first bottom."""
+        return self.error(
+            f'{what}, but its bottom "{self.proto.bottom[0]}" has shape {tuple(shapes[0])}.'
+        )
+
+    def require_channels(self, shapes: Shapes, channels: int, what: str) -> None:
+        """Refuse a first bottom of other than `channels` channels; `what` is made for them."""
+        if shapes[0][1:2] != (channels,):
+            raise self.misfit(f"{what} are for {channels} channels", shapes)
+
+    def canonical_axis(self, axis: int, shape: Shape, field: str = "axis") -> int:
+        """Turn `axis`, which may count from the end, into an index into `shape`; refuse others."""
         if not -len(shape) <= axis < len(shape):
             raise self.error(f"{field} is {axis}, but its bottom has shape {tuple(shape)}.")
         return axis % len(shape)
 
-    def require_index(self, index, classes, values, bottom):
-        """Refuse an `index` tensor outside 0 .. classes - 1; `values` is what the bottom holds."""
+    def require_index(
+        self, index: torch.Tensor, classes: int, values: torch.Tensor, bottom: str
+    ) -> None:
+        """Refuse an `index` outside 0 .. classes - 1.
+
+        `values` is what the blob named `bottom` holds, for the message.
+        """
         if not index.numel():
             return
         low, high = (int(bound) for bound in index.aminmax())
@@ -178,18 +214,20 @@ class Layer:
 class ManualLayer(Layer):
     """A layer that works on Blobs and brings its own backward (Split, Parameter, Python)."""
 
-    def connect(self, bottoms, tops):
-        """Meet the Blobs, once, after `setup`; may add to `self.blobs`."""
+    def connect(self, bottoms: Sequence[Blob], tops: Sequence[Blob]) -> None:
+        """Receive the Blobs, once, after `setup`; may add to `self.blobs`."""
 
-    def reshape_blobs(self, bottoms, tops):
+    def reshape_blobs(self, bottoms: Sequence[Blob], tops: Sequence[Blob]) -> None:
         """Give the tops their shapes (at set-up, and before every forward)."""
         for top, shape in zip(tops, self.fit([bottom.shape for bottom in bottoms])):
             top.reshape(*shape)
 
-    def forward_blobs(self, bottoms, tops):
+    def forward_blobs(self, bottoms: Sequence[Blob], tops: Sequence[Blob]) -> None:
         """Compute the tops' data from the bottoms'."""
         raise NotImplementedError
 
-    def backward_blobs(self, tops, propagate_down, bottoms):
-        """Compute the diff of each bottom whose `propagate_down` holds from the tops' diffs."""
+    def backward_blobs(
+        self, tops: Sequence[Blob], propagate_down: Sequence[bool], bottoms: Sequence[Blob]
+    ) -> None:
+        """Compute, from the tops' diffs, the diff of each bottom whose `propagate_down` is set."""
         raise NotImplementedError

@@ -1,4 +1,6 @@
-"""Layers that pick or sum up along the batch or other axes: BatchReindex, Filter, Reduction."""
+"""Layers that select or reduce along the batch or other axes: BatchReindex, Filter, Reduction."""
+
+from __future__ import annotations
 
 import math
 
@@ -6,21 +8,23 @@ import torch
 
 from caffeformat import pb
 
-from .base import Layer, register
+from .base import Layer, Param, Shape, Shapes, Tensors, register
 
 
 @register("BatchReindex")
 class BatchReindex(Layer):
-    """The items of the first bottom that the second names, by index, perhaps repeatedly."""
+    """The items of the first bottom at the indices in the second, which may repeat."""
 
     bottoms = (2, 2)
     label_bottoms = (1,)
 
-    def check(self, shapes):
+    def check(self, shapes: Shapes) -> None:
         if len(shapes[1]) != 1:
-            raise self.error(f"needs its second bottom of 1 axis, found {tuple(shapes[1])}.")
+            raise self.error(
+                f"needs a second bottom of 1 axis; found the shape {tuple(shapes[1])}."
+            )
 
-    def forward(self, bottoms, params):
+    def forward(self, bottoms: Tensors, params: Tensors) -> Tensors:
         x, chosen = bottoms
         index = chosen.long()
         self.require_index(index, len(x), chosen, self.proto.bottom[1])
@@ -31,46 +35,46 @@ class BatchReindex(Layer):
 class Filter(Layer):
     """The items of its bottoms for which the last bottom (N values) is not 0.
 
-    Before the first pass, and where none is left, the tops have the shape of one full batch and of
-    no item.
+    Before the first pass the tops have the shape of a full batch; where no item is left, that of
+    an empty one.
     """
 
     bottoms = (2, None)
     tops = (1, None)
 
-    def setup(self, shapes):
+    def setup(self, shapes: Shapes) -> list[Param]:
         self.label_bottoms = (len(shapes) - 1,)
         return []
 
-    def check(self, shapes):
+    def check(self, shapes: Shapes) -> None:
         if len(self.proto.top) != len(shapes) - 1:
-            raise self.error(f"needs {len(shapes) - 1} tops, one less than bottoms.")
+            raise self.error(f"needs {len(shapes) - 1} tops, one fewer than bottoms.")
         selector = tuple(shapes[-1])
         if math.prod(selector[1:]) != 1 or any(shape[0] != selector[0] for shape in shapes):
             raise self.error(
-                "needs one value an item as its last bottom, and as many items in all: found "
-                f"{[tuple(shape) for shape in shapes]}."
+                "needs one value per item in its last bottom, and the same number of items in all "
+                f"bottoms; found the shapes {[tuple(shape) for shape in shapes]}."
             )
 
-    def top_shapes(self, shapes):
+    def top_shapes(self, shapes: Shapes) -> list[Shape]:
         return list(shapes[:-1])
 
-    def forward(self, bottoms, params):
+    def forward(self, bottoms: Tensors, params: Tensors) -> Tensors:
         chosen = bottoms[-1].view(-1).nonzero().view(-1)
         return [x.index_select(0, chosen) for x in bottoms[:-1]]
 
 
 @register("Reduction")
 class Reduction(Layer):
-    """The sum, sum of magnitudes or squares, or mean over `axis` and all behind it, times coeff."""
+    """The sum, sum of magnitudes, sum of squares or mean, from `axis` on, times coeff."""
 
-    def setup(self, shapes):
+    def setup(self, shapes: Shapes) -> list[Param]:
         p = self.proto.reduction_param
         self.axis = self.canonical_axis(p.axis, shapes[0])
         self.operation, self.coefficient = p.operation, p.coeff
         return []
 
-    def forward(self, bottoms, params):
+    def forward(self, bottoms: Tensors, params: Tensors) -> Tensors:
         (x,) = bottoms
         rows = x.reshape(*x.shape[: self.axis], -1)
         if self.operation == pb.ReductionParameter.ASUM:

@@ -1,4 +1,9 @@
-"""Data: batches from an LMDB or LevelDB, and what all layers that read ahead share."""
+"""The layer Data (batches from an LMDB or LevelDB), and the base of all layers that prefetch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
@@ -8,60 +13,106 @@ from caffeformat import InputError, datum_to_array, encoded_datum, open_database
 from ..data_transform import DataTransform
 from ..prefetch import Prefetcher
 from ..process import solver_count, solver_rank
-from .base import Layer, register
+from .base import Layer, Param, Shape, Shapes, Tensors, register
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+_T = TypeVar("_T")
 
 
 class BatchLayer(Layer):
-    """A layer without bottoms whose batches a thread makes ahead.
+    """Base of layers without bottoms whose batches are prefetched by a thread.
 
-    A subclass has `next_batch()`, which returns an array for each top, and may set `depth`, how
-    many to make ahead.
+    A subclass defines `next_batch()` and may set `depth`, the number of batches to prefetch.
     """
 
     bottoms = (0, 0)
     fixed_tops = True
-    depth = 4
+    depth: int = 4
 
-    def __init__(self, proto, phase):
+    def __init__(self, proto: pb.LayerParameter, phase: int) -> None:
         super().__init__(proto, phase)
-        self._prefetcher = None
-        # With several solvers each trains on an entry of its own in every round; the root tests.
+        self._prefetcher: Prefetcher[list[NDArray[np.float32]]] | None = None
+        # With several solvers, each trains on its own entry in every round; only the root tests.
         self._rank, self._solvers = solver_rank(), solver_count()
         if phase != pb.TRAIN:
             self._rank, self._solvers = 0, 1
 
-    def make_random(self):
-        """A numpy Generator that `set_random_seed` decides."""
+    def make_random(self) -> np.random.Generator:
+        """Make a random generator that `set_random_seed` seeds."""
         return np.random.default_rng(int(torch.randint(2**62, ())))
 
-    def own_turn(self, take):
-        """What `take()` returns for this solver, where every solver takes one in turn."""
+    def own_turn(self, take: Callable[[], _T]) -> _T:
+        """Call `take()` once per solver and return what falls to this one."""
         return [take() for _ in range(self._solvers)][self._rank]
 
-    def next_batch(self):
-        """The next batch, an array for each top."""
+    def next_batch(self) -> list[NDArray[np.float32]]:
+        """Make the next batch: one array per top."""
         raise NotImplementedError
 
-    def forward(self, bottoms, params):
+    def require_batch_size(self, batch_size: int) -> int:
+        """Return `batch_size`; refuse one below 1."""
+        if batch_size < 1:
+            raise self.error(f"batch_size is {batch_size}; expected 1 or more.")
+        return batch_size
+
+    def forward(self, bottoms: Tensors, params: Tensors) -> Tensors:
         if self._prefetcher is None:
             self._prefetcher = Prefetcher(self.next_batch, self.depth)
         return [torch.from_numpy(array).to(self.device) for array in self._prefetcher.next()]
 
 
-def read_lines(layer, path):
-    """The lines, none of them empty, of the text file that `layer` names as its source."""
+class LabelledImages(BatchLayer):
+    """Base of layers that read images with one label each, in order and over and over again.
+
+    A subclass sets `batch_size`, `transform` and `first_shape`, and defines `next_item()`.
+    """
+
+    batch_size: int
+    transform: DataTransform
+    first_shape: Shape
+    advice = ""  # how to get images of one size
+
+    def next_item(self) -> tuple[str, NDArray[np.uint8] | NDArray[np.float32], int]:
+        """Read the next image: how messages call it, its C x H x W values, and its label."""
+        raise NotImplementedError
+
+    def top_shapes(self, shapes: Shapes) -> list[Shape]:
+        return [(self.batch_size, *self.first_shape), (self.batch_size,)][: len(self.proto.top)]
+
+    def next_batch(self) -> list[NDArray[np.float32]]:
+        images: list[NDArray[np.float32]] = []
+        labels = np.empty(self.batch_size, np.float32)
+        for index in range(self.batch_size):
+            what, image, labels[index] = self.next_item()
+            images.append(self.transform(image))
+            if images[-1].shape != images[0].shape:
+                raise self.error(
+                    f"{what} has the shape {images[-1].shape}, but its batch began with "
+                    f"{images[0].shape}: use batch_size 1, {self.advice}."
+                )
+        return [np.stack(images), labels][: len(self.proto.top)]
+
+
+def read_lines(layer: Layer, path: str) -> list[str]:
+    """Read the text file that `layer` names as its source; empty lines are left out."""
     try:
         with open(path, encoding="utf-8") as file:
             lines = [line.strip() for line in file if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise layer.error(f'cannot read its source "{path}": {error}') from error
     if not lines:
-        raise layer.error(f'its source "{path}" lists nothing.')
+        raise layer.error(f'its source "{path}" is empty.')
     return lines
 
 
-def read_image(layer, path, color):
-    """The image at `path`, of which `layer` has need: C x H x W uint8, BGR or grey by `color`."""
+def read_image(layer: Layer, path: str, color: bool) -> NDArray[np.uint8]:
+    """Read an image for `layer`: C x H x W, BGR with `color`, else grey.
+
+    Raises `InputError`, naming the layer, if it cannot be read.
+    """
     try:
         with open(path, "rb") as file:
             return datum_to_array(encoded_datum(file.read()), color)
@@ -70,64 +121,50 @@ def read_image(layer, path, color):
 
 
 @register("Data")
-class Data(BatchLayer):
-    """Images, and labels as second top, from a database of `Datum`s, in order and over again."""
+class Data(LabelledImages):
+    """Images from a database of `Datum`s, in order, over and over again; labels as second top."""
 
     tops = (1, 2)
+    advice = "a crop_size, or images of one size"
 
-    def setup(self, shapes):
+    def setup(self, shapes: Shapes) -> list[Param]:
         p = self.proto.data_param
         if not p.source:
             raise self.error("needs a source, the folder of a database.")
-        if p.batch_size < 1:
-            raise self.error("batch_size must be 1 or more.")
-        self.batch_size, self.depth = p.batch_size, p.prefetch
+        self.batch_size, self.depth = self.require_batch_size(p.batch_size), p.prefetch
         random = self.make_random()
         where = f'layer "{self.name}"'
         self.transform = DataTransform(self.proto.transform_param, self.phase, random, where)
-        self.database = self._open(p)
-        self.entries = _over_and_over(self.database)
+        try:
+            self.database = open_database(p.source, pb.DataParameter.DB.Name(p.backend))
+        except InputError as error:
+            raise self.error(f"cannot read its source: {error}") from error
+        self.entries = _endless(self.database.items)
         for _ in range(int(random.integers(p.rand_skip)) if p.rand_skip else 0):
             next(self.entries)
         key, value = next(iter(self.database.items()))
         self.first_shape = self.transform.shape(self._decode(key, value)[0].shape)
         return []
 
-    def _open(self, p):
-        try:
-            return open_database(p.source, pb.DataParameter.DB.Name(p.backend))
-        except InputError as error:
-            raise self.error(f"cannot read its source: {error}") from error
-
-    def _decode(self, key, value):
-        """(C x H x W values, label) of a database entry."""
+    def _decode(
+        self, key: bytes, value: bytes
+    ) -> tuple[NDArray[np.uint8] | NDArray[np.float32], int]:
+        """Decode a database entry into C x H x W values and a label."""
         datum = pb.Datum()
         try:
             datum.ParseFromString(value)
             return datum_to_array(datum, self.transform.color), datum.label
         except Exception as error:  # protobuf's own error class differs between its releases
             raise self.error(
-                f"the entry {key!r} of {self.proto.data_param.source} is no Datum that can be "
-                f"read: {error}"
+                f"the entry {key!r} of {self.proto.data_param.source} cannot be read as a Datum: "
+                f"{error}"
             ) from error
 
-    def top_shapes(self, shapes):
-        return [(self.batch_size, *self.first_shape), (self.batch_size,)][: len(self.proto.top)]
-
-    def next_batch(self):
-        images, labels = [], np.empty(self.batch_size, np.float32)
-        for index in range(self.batch_size):
-            key, value = self.own_turn(self.entries.__next__)
-            image, labels[index] = self._decode(key, value)
-            images.append(self.transform(image))
-            if images[-1].shape != images[0].shape:
-                raise self.error(
-                    f"the entry {key!r} has the shape {images[-1].shape}, but its batch began with "
-                    f"{images[0].shape}: use batch_size 1, a crop_size, or images of one size."
-                )
-        return [np.stack(images), labels][: len(self.proto.top)]
+    def next_item(self) -> tuple[str, NDArray[np.uint8] | NDArray[np.float32], int]:
+        key, value = self.own_turn(self.entries.__next__)
+        return (f"the entry {key!r}", *self._decode(key, value))
 
 
-def _over_and_over(database):
+def _endless(items: Callable[[], Iterable[tuple[bytes, bytes]]]) -> Iterator[tuple[bytes, bytes]]:
     while True:
-        yield from database.items()
+        yield from items()

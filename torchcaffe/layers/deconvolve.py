@@ -2,24 +2,42 @@
 
 Taken one output phase at a time (all output pixels that share their position modulo the stride), a
 transposed convolution of stride s and kernel k is an ordinary one with a kernel of ceil(k / s). All
-phases together are one matrix product a group, whose result only has to be laid out; there is no
-overlapping sum as in col2im.
+phases together are one matrix product per group, whose result only has to be rearranged; no
+overlapping windows are summed as in col2im.
 
-Interpolation is simpler still: its kernel is a product of one along the rows and one along the
-columns, a channel by itself, so that a matrix on either side of each channel does it all.
+Interpolation is simpler still: each channel has a kernel of its own that is the product of one
+along the rows and one along the columns, so that multiplying the channel by a matrix on either side
+is all there is to compute.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import torch.nn.functional as F
+
+if TYPE_CHECKING:
+    import torch
+
+    from .base import Shape
 
 _TRANSPOSED = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
 _LARGE_STRIDE = 4
 
 
-def deconvolve(x, weight, bias, stride, pad, dilation, group):
-    """N x C x spatial -> N x O x spatial, with weights C x O/group x kernel."""
+def deconvolve(
+    x: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor | None,
+    stride: Shape,
+    pad: Shape,
+    dilation: Shape,
+    group: int,
+) -> torch.Tensor:
+    """Map N x C x spatial to N x O x spatial, with weights C x O/group x kernel."""
     if len(stride) == 2 and min(stride) >= _LARGE_STRIDE and max(dilation) == 1:
         own_kernels = group == x.shape[1] and weight.shape[1] == 1 and not weight.requires_grad
-        if own_kernels and x.device.type == "cpu":  # on a GPU, looking at kernels means waiting
+        if own_kernels and x.device.type == "cpu":  # on a GPU, reading the kernels means waiting
             factors = _factors(weight)
             if factors is not None:
                 return _by_axes(x, factors, bias, stride, pad)
@@ -28,16 +46,23 @@ def deconvolve(x, weight, bias, stride, pad, dilation, group):
     return transposed(x, weight, bias, stride, pad, 0, group, dilation)
 
 
-def _by_phases(x, weight, bias, stride, pad, group):
+def _by_phases(
+    x: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor | None,
+    stride: Shape,
+    pad: Shape,
+    group: int,
+) -> torch.Tensor:
     n, channels, height, width = x.shape
     outputs, kernel = weight.shape[1], weight.shape[2:]
     inputs = channels // group
     (sh, sw), (th, tw) = stride, [-(-k // s) for k, s in zip(kernel, stride)]
-    # One column a cell of s x s outputs: the th x tw inputs that reach it, the last one first.
+    # One column per cell of s x s outputs: the th x tw inputs that reach it, the last one first.
     rows, columns = height + th - 1, width + tw - 1
     reached = F.unfold(x, (th, tw), padding=(th - 1, tw - 1))
     reached = reached.view(n * group, inputs * th * tw, rows * columns)
-    # The kernel in pieces of s x s, zeros behind it, turned round to meet them in that order.
+    # The kernel, padded with zeros, in pieces of s x s, reversed to match the inputs' order.
     pieces = F.pad(weight, (0, tw * sw - kernel[1], 0, th * sh - kernel[0]))
     pieces = pieces.view(group, inputs, outputs, th, sh, tw, sw).flip(3, 5)
     pieces = pieces.permute(0, 1, 3, 5, 2, 4, 6).reshape(group, inputs * th * tw, outputs * sh * sw)
@@ -52,8 +77,8 @@ def _by_phases(x, weight, bias, stride, pad, group):
     return top if bias is None else top + bias[:, None, None]
 
 
-def _factors(weight):
-    """Kernels C x 1 x kh x kw as (C x kh, C x kw) whose products they are, or None."""
+def _factors(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor] | None:
+    """Factor kernels C x 1 x kh x kw into rows C x kh and columns C x kw; None if impossible."""
     kernels = weight[:, 0].double()
     total = kernels.sum((1, 2))[:, None]
     if not bool((total != 0).all()):
@@ -64,7 +89,13 @@ def _factors(weight):
     return (rows.to(weight.dtype), columns.to(weight.dtype)) if bool(exact) else None
 
 
-def _by_axes(x, factors, bias, stride, pad):
+def _by_axes(
+    x: torch.Tensor,
+    factors: tuple[torch.Tensor, torch.Tensor],
+    bias: torch.Tensor | None,
+    stride: Shape,
+    pad: Shape,
+) -> torch.Tensor:
     sides = [
         _spread(factor, size, step, border)
         for factor, size, step, border in zip(factors, x.shape[2:], stride, pad)
@@ -73,8 +104,11 @@ def _by_axes(x, factors, bias, stride, pad):
     return top if bias is None else top + bias[:, None, None]
 
 
-def _spread(factor, size, stride, pad):
-    """C x size x outputs: row i of channel c is its factor (C x k), shifted by i strides."""
+def _spread(factor: torch.Tensor, size: int, stride: int, pad: int) -> torch.Tensor:
+    """Make matrices C x size x outputs: row i of channel c is its factor, i strides along.
+
+    `factor` is C x k.
+    """
     channels, kernel = factor.shape
     full = stride * (size - 1) + kernel
     matrix = factor.new_zeros(channels, size, full)

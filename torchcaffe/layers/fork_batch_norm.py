@@ -1,34 +1,41 @@
-"""BN, of which two forks of Caffe have one each: SegNet's and PSPNet's.
+"""The layer BN of SegNet's and of PSPNet's fork of Caffe, which differ.
 
-Both learn a factor and an offset for each channel; they differ in the statistics. Blobs have the
-shape 1 x C x 1 x 1; older releases of PSPNet's wrote 1 x C.
+Both learn a factor and an offset per channel; they differ in the statistics. Blobs have the shape
+1 x C x 1 x 1; older releases of PSPNet's fork wrote 1 x C.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import torch
 
 from caffeformat import pb
 from caffeformat.forks import bn_kind
 
-from .base import Layer, Param, register
+from .base import Layer, Param, Shape, Shapes, Tensors, register
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _SEGNET_EPS = 1e-9
 
 
 @register("BN")
 class BN(Layer):
-    """Values brought to mean 0 and variance 1 for each channel, times a factor plus an offset.
+    """Normalizes each channel to mean 0 and variance 1, then applies a factor and an offset.
 
-    SegNet's: two blobs, scale and shift. `bn_mode: LEARN` uses the batch's statistics in both
-    phases and keeps none; INFERENCE is scale * x + shift alone (statistics folded into both).
+    SegNet's has two blobs, scale and shift. `bn_mode: LEARN` uses the batch's statistics in both
+    phases and stores none; INFERENCE is only scale * x + shift (statistics folded into both).
 
-    PSPNet's: four blobs, slope, bias, mean and variance. TRAIN uses the batch's statistics and
-    moves the stored ones towards them: momentum * stored + (1 - momentum) * batch, the variance
-    divided by the number of values. TEST, and TRAIN where `frozen`, use the stored ones.
+    PSPNet's has four blobs: slope, bias, mean and variance. TRAIN uses the batch's statistics and
+    moves the stored ones towards them: momentum * stored + (1 - momentum) * batch, with the
+    variance divided by the number of values. TEST, and TRAIN if `frozen`, use the stored ones.
     """
 
     output_is_free = True
 
-    def setup(self, shapes):
+    def setup(self, shapes: Shapes) -> list[Param]:
         p = self.proto.bn_param
         self.check_axes(shapes[0])
         self.channels = shapes[0][1]
@@ -49,29 +56,26 @@ class BN(Layer):
             Param(shape, variance, learned=False),
         ]
 
-    def takes(self, shape, blob_shape):
+    def takes(self, shape: Sequence[int], blob_shape: Sequence[int]) -> bool:
         return [dim for dim in shape if dim != 1] == [dim for dim in blob_shape if dim != 1]
 
-    def check_axes(self, shape):
+    def check_axes(self, shape: Shape) -> None:
+        """Refuse a bottom without an axis of channels."""
         if len(shape) < 2:
-            raise self.error(f"takes N x C x ... blobs, its bottom has shape {tuple(shape)}.")
+            raise self.error(f"needs a bottom of N x C x ...; found shape {tuple(shape)}.")
 
-    def check(self, shapes):
+    def check(self, shapes: Shapes) -> None:
         self.check_axes(shapes[0])
-        if shapes[0][1] != self.channels:
-            raise self.error(
-                f"its parameters are for {self.channels} channels, but its bottom "
-                f'"{self.proto.bottom[0]}" has shape {tuple(shapes[0])}.'
-            )
+        self.require_channels(shapes, self.channels, "its parameters")
 
-    def forward(self, bottoms, params):
+    def forward(self, bottoms: Tensors, params: Tensors) -> Tensors:
         (x,) = bottoms
         factor, offset, *statistics = (param.view(-1) for param in params)
         if self.plain:
             shape = (1, -1) + (1,) * (x.dim() - 2)
             return [x * factor.view(shape) + offset.view(shape)]
         if self.stored:
-            # Under force_backward they would ask for a gradient, which torch has not.
+            # Under force_backward they would require a gradient, which torch does not provide.
             mean, variance = (values.detach() for values in statistics)
         else:
             # With momentum 1, torch leaves the batch's mean and unbiased variance in these buffers.
@@ -84,12 +88,13 @@ class BN(Layer):
             count = x.numel() // self.channels
             # The unbiased variance of a single value is 0 / 0.
             biased = variance * ((count - 1) / count) if count > 1 else variance.zero_()
-            self._remember(statistics, mean, biased)
+            self._update(statistics, mean, biased)
         return [top]
 
-    def _remember(self, statistics, mean, variance):
+    def _update(self, statistics: Tensors, mean: torch.Tensor, variance: torch.Tensor) -> None:
+        """Move the stored statistics towards those of the batch."""
         with torch.no_grad():
-            for blob, now in zip(statistics, (mean, variance)):
-                blob.mul_(self.momentum).add_(now, alpha=1 - self.momentum)
+            for stored, now in zip(statistics, (mean, variance)):
+                stored.mul_(self.momentum).add_(now, alpha=1 - self.momentum)
         for blob in self.blobs[2:]:
             blob.data_written()

@@ -1,16 +1,18 @@
-"""Layers that SSD's fork of Caffe brought and other networks use as well: Permute, Normalize."""
+"""Layers of SSD's fork of Caffe that other networks use as well: Permute and Normalize."""
+
+from __future__ import annotations
 
 from caffeformat import pb
 from caffeformat.fork_shapes import axis_order
 
-from .base import Layer, Param, register
+from .base import Layer, Param, Shapes, Tensors, register
 
 
 @register("Permute")
 class Permute(Layer):
-    """The bottom with its axes in another `order`; those not named follow as they were."""
+    """Reorders the axes of its bottom; those that `order` does not name follow as they were."""
 
-    def forward(self, bottoms, params):
+    def forward(self, bottoms: Tensors, params: Tensors) -> Tensors:
         (x,) = bottoms
         return [x.permute(axis_order(self.proto, x.dim())).contiguous()]
 
@@ -19,27 +21,25 @@ class Permute(Layer):
 class Normalize(Layer):
     """x / ||x|| times a learned scale (ParseNet: Liu, Rabinovich and Berg 2015).
 
-    The norm is over each image (`across_spatial`) or over the channels of each place; `eps` is
-    added to the sum of squares. One scale for all, or one a channel (`channel_shared: false`).
+    The norm is taken over each image (`across_spatial`) or over the channels at each position;
+    `eps` is added to the sum of squares. There is one scale for all, or with `channel_shared:
+    false` one per channel.
     """
 
-    def setup(self, shapes):
+    def setup(self, shapes: Shapes) -> list[Param]:
         p = self.proto.norm_param
         shape = shapes[0]
         if len(shape) < 2:
-            raise self.error(f"takes N x C x ... blobs, its bottom has shape {tuple(shape)}.")
+            raise self.error(f"needs a bottom of N x C x ...; found shape {tuple(shape)}.")
         filler = p.scale_filler if p.HasField("scale_filler") else pb.FillerParameter(value=1)
         self.channels = None if p.channel_shared else shape[1]
         return [Param(() if p.channel_shared else (shape[1],), filler)]
 
-    def check(self, shapes):
-        if self.channels is not None and shapes[0][1:2] != (self.channels,):
-            raise self.error(
-                f"its scale is for {self.channels} channels, but its bottom "
-                f'"{self.proto.bottom[0]}" has shape {tuple(shapes[0])}.'
-            )
+    def check(self, shapes: Shapes) -> None:
+        if self.channels is not None:
+            self.require_channels(shapes, self.channels, "its scales")
 
-    def forward(self, bottoms, params):
+    def forward(self, bottoms: Tensors, params: Tensors) -> Tensors:
         (x,), (scale,) = bottoms, params
         p = self.proto.norm_param
         axes = tuple(range(1, x.dim())) if p.across_spatial else 1

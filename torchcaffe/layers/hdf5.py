@@ -1,39 +1,47 @@
-"""HDF5Data and HDF5Output: batches from, and blobs into, HDF5 files."""
+"""The layers HDF5Data and HDF5Output, which read batches from and write blobs to HDF5 files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from caffeformat import InputError
 from caffeformat.hdf5 import open_hdf5, read_dataset
 
-from .base import Layer, register
+from .base import Layer, Param, Shape, Shapes, Tensors, register
 from .data import BatchLayer, read_lines
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 @register("HDF5Data")
 class HDF5Data(BatchLayer):
-    """Each top is the dataset of its name, in batches, from the HDF5 files that `source` lists.
+    """Batches from the HDF5 files that `source` lists; each top is the dataset of its name.
 
-    Rows come in order and over again; `shuffle` mixes the files, and the rows within each.
+    Rows come in order, over and over again; `shuffle` shuffles the files and the rows in each.
     """
 
     tops = (1, None)
 
-    def setup(self, shapes):
+    def setup(self, shapes: Shapes) -> list[Param]:
         p = self.proto.hdf5_data_param
-        if p.batch_size < 1:
-            raise self.error("batch_size must be 1 or more.")
-        self.batch_size, self.shuffle = p.batch_size, p.shuffle
+        self.batch_size, self.shuffle = self.require_batch_size(p.batch_size), p.shuffle
         self.files = read_lines(self, p.source)
         self.random = self.make_random()
-        self.waiting, self.order, self.arrays = [], [], None
+        self.waiting: list[int] = []
+        self.order: list[int] = []
+        self.arrays: list[NDArray[np.float32]] = []
         first = self._read(self.files[0])
         self.shapes = [(self.batch_size, *array.shape[1:]) for array in first]
         return []
 
-    def top_shapes(self, shapes):
+    def top_shapes(self, shapes: Shapes) -> list[Shape]:
         return self.shapes
 
-    def _read(self, path):
+    def _read(self, path: str) -> list[NDArray[np.float32]]:
+        """Read the datasets of the tops from one file."""
         try:
             with open_hdf5(path) as file:
                 missing = [name for name in self.proto.top if name not in file]
@@ -45,17 +53,18 @@ class HDF5Data(BatchLayer):
         counts = {len(array) if array.ndim else 0 for array in arrays}
         if len(counts) != 1 or 0 in counts:
             raise self.error(
-                f"{path}: the datasets {', '.join(self.proto.top)} must have as many rows, one or "
-                f"more; their shapes are {', '.join(str(array.shape) for array in arrays)}."
+                f"{path}: the datasets {', '.join(self.proto.top)} must have the same number of "
+                "rows, one or more; their shapes are "
+                f"{', '.join(str(array.shape) for array in arrays)}."
             )
         return arrays
 
-    def _order(self, count):
-        """Numbers below `count`, the first one to be taken last."""
+    def _order(self, count: int) -> list[int]:
+        """Make an order of the numbers below `count`, the last to come first."""
         return list(self.random.permutation(count) if self.shuffle else range(count))[::-1]
 
-    def _next_row(self):
-        """The next row of each dataset; goes from file to file for ever."""
+    def _next_row(self) -> list[NDArray[np.float32]]:
+        """Take the next row of each dataset, going round the files endlessly."""
         if not self.order:
             self.waiting = self.waiting or self._order(len(self.files))
             self.arrays = self._read(self.files[self.waiting.pop()])
@@ -63,7 +72,7 @@ class HDF5Data(BatchLayer):
         row = self.order.pop()
         return [array[row] for array in self.arrays]
 
-    def next_batch(self):
+    def next_batch(self) -> list[NDArray[np.float32]]:
         batch = [self.own_turn(self._next_row) for _ in range(self.batch_size)]
         try:
             return [np.stack(arrays) for arrays in zip(*batch)]
@@ -73,31 +82,31 @@ class HDF5Data(BatchLayer):
 
 @register("HDF5Output")
 class HDF5Output(Layer):
-    """Appends its two bottoms to the datasets `data` and `label` of `file_name`."""
+    """Appends its two bottoms to the datasets `data` and `label` of the file `file_name`."""
 
     bottoms = (2, 2)
     tops = (0, 0)
     differentiable = False
 
-    def setup(self, shapes):
+    def setup(self, shapes: Shapes) -> list[Param]:
         self.path = self.proto.hdf5_output_param.file_name
         if not self.path:
             raise self.error("needs a file_name.")
         self.begun = False
         return []
 
-    def top_shapes(self, shapes):
+    def top_shapes(self, shapes: Shapes) -> list[Shape]:
         return []
 
-    def check(self, shapes):
+    def check(self, shapes: Shapes) -> None:
         if shapes[0][0] != shapes[1][0]:
             raise self.error(
-                f'its bottoms must have as many items: "{self.proto.bottom[0]}" is '
+                f'its bottoms must have the same number of items: "{self.proto.bottom[0]}" is '
                 f'{tuple(shapes[0])}, "{self.proto.bottom[1]}" is {tuple(shapes[1])}.'
             )
 
-    def forward(self, bottoms, params):
-        import h5py  # only nets with this layer need it
+    def forward(self, bottoms: Tensors, params: Tensors) -> Tensors:
+        import h5py  # needed by nets with this layer only
 
         try:
             with h5py.File(self.path, "a" if self.begun else "w") as file:

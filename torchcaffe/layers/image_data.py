@@ -1,32 +1,37 @@
-"""ImageData: images that a text file lists."""
+"""The layer ImageData: images that a text file lists."""
+
+from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..data_transform import DataTransform
 from ..resize import resize_pixels
-from .base import register
-from .data import BatchLayer, read_image, read_lines
+from .base import Param, Shapes, register
+from .data import LabelledImages, read_image, read_lines
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 @register("ImageData")
-class ImageData(BatchLayer):
-    """Images and labels that a text file lists, a line `path label` each, over and over again.
+class ImageData(LabelledImages):
+    """Images and labels that a text file lists, one line `path label` per image.
 
-    Images are resized to `new_height` x `new_width` where those are set; `shuffle` mixes the list
-    before every round.
+    Images are resized to `new_height` x `new_width` if those are set. They come over and over
+    again; `shuffle` shuffles the list before every round.
     """
 
     tops = (2, 2)
+    advice = "new_height and new_width, or a crop_size"
 
-    def setup(self, shapes):
+    def setup(self, shapes: Shapes) -> list[Param]:
         p = self.proto.image_data_param
-        if p.batch_size < 1:
-            raise self.error("batch_size must be 1 or more.")
+        self.batch_size, self.color = self.require_batch_size(p.batch_size), p.is_color
         if bool(p.new_height) != bool(p.new_width):
-            raise self.error("new_height and new_width go together.")
-        self.batch_size, self.color = p.batch_size, p.is_color
+            raise self.error("new_height and new_width must be set together.")
         self.size = (p.new_height, p.new_width) if p.new_height else None
         self.random = self.make_random()
         self.transform = DataTransform(
@@ -39,7 +44,8 @@ class ImageData(BatchLayer):
         self.first_shape = self.transform.shape(self._load(self.entries[0][0]).shape)
         return []
 
-    def _entry(self, line):
+    def _entry(self, line: str) -> tuple[str, int]:
+        """Split a line of the list into the image's path and its label."""
         path, _, label = line.rpartition(" ")
         try:
             return os.path.join(self.proto.image_data_param.root_folder, path), int(label)
@@ -48,34 +54,23 @@ class ImageData(BatchLayer):
                 f'its source has the line "{line}"; expected a path, a space and a label.'
             ) from None
 
-    def _load(self, path):
-        """C x H x W uint8, BGR."""
+    def _load(self, path: str) -> NDArray[np.uint8]:
+        """Read an image at the layer's size: C x H x W, BGR or grey."""
         values = read_image(self, path, self.color)
         if self.size and values.shape[1:] != self.size:
             values = resize_pixels(values.transpose(1, 2, 0), self.size).transpose(2, 0, 1)
         return values
 
-    def _order(self):
+    def _order(self) -> list[int]:
+        """Make the order of a round, as indices of entries, the last to come first."""
         count = len(self.entries)
         shuffled = self.proto.image_data_param.shuffle
         return list(self.random.permutation(count) if shuffled else range(count))[::-1]
 
-    def _next_entry(self):
+    def _next_entry(self) -> tuple[str, int]:
         self.waiting = self.waiting or self._order()
         return self.entries[self.waiting.pop()]
 
-    def top_shapes(self, shapes):
-        return [(self.batch_size, *self.first_shape), (self.batch_size,)]
-
-    def next_batch(self):
-        images, labels = [], np.empty(self.batch_size, np.float32)
-        for index in range(self.batch_size):
-            path, labels[index] = self.own_turn(self._next_entry)
-            images.append(self.transform(self._load(path)))
-            if images[-1].shape != images[0].shape:
-                raise self.error(
-                    f"{path} has the shape {images[-1].shape}, but its batch began with "
-                    f"{images[0].shape}: use batch_size 1, new_height and new_width, or a "
-                    "crop_size."
-                )
-        return [np.stack(images), labels]
+    def next_item(self) -> tuple[str, NDArray[np.uint8], int]:
+        path, label = self.own_turn(self._next_entry)
+        return path, self._load(path), label

@@ -1,27 +1,29 @@
-"""Interp: bilinear resizing, as DeepLab's and PSPNet's forks of Caffe do it."""
+"""The layer Interp: bilinear resizing as in DeepLab's and PSPNet's forks of Caffe."""
+
+from __future__ import annotations
 
 import torch.nn.functional as F
 
 from caffeformat.windows import interpolation
 
-from .base import Layer, register
+from .base import Layer, Param, Shapes, Tensors, register
 
 
 @register("Interp")
 class Interp(Layer):
-    """N x C x H x W cropped at both ends, then resized so that corner pixels stay on corners.
+    """Crops N x C x H x W at both ends, then resizes it with corner pixels aligned.
 
-    The size is H' = (H - 1) // shrink_factor * zoom_factor + 1, or `height` and `width`, or that of
-    a second bottom, which the forks do not know.
+    The new size is H' = (H - 1) // shrink_factor * zoom_factor + 1, or `height` and `width`, or
+    that of a second bottom, which the forks do not support.
     """
 
     bottoms = (1, 2)
 
-    def setup(self, shapes):
+    def setup(self, shapes: Shapes) -> list[Param]:
         self.begin, self.end = interpolation(self.proto)[:2]
         return []
 
-    def forward(self, bottoms, params):
+    def forward(self, bottoms: Tensors, params: Tensors) -> Tensors:
         x = bottoms[0]
         height, width = x.shape[2:]
         x = x[:, :, self.begin : height - self.end, self.begin : width - self.end]

@@ -1,10 +1,18 @@
-"""What loss layers share: labels, normalization and their checks."""
+"""The base of loss layers: labels, normalization and their checks."""
+
+from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from caffeformat import pb
 
-from .base import Layer
+from .base import Layer, Shapes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import torch
 
 _MODES = pb.LossParameter
 
@@ -14,12 +22,14 @@ class LossLayer(Layer):
 
     bottoms = (2, 2)
     is_loss = True
-    label_bottoms = (1,)
+    label_bottoms: tuple[int, ...] = (1,)
+    ignore_label: int | None = None
+    normalization: int
 
-    def read_loss_param(self, default=_MODES.VALID):
-        """Read `loss_param`: `ignore_label` (None where unset) and how the sum is normalized.
+    def read_loss_param(self, default: int = _MODES.VALID) -> None:
+        """Read `loss_param`: `ignore_label` (None if unset) and how the sum is normalized.
 
-        The older `normalize` means VALID or BATCH_SIZE and is ignored where `normalization` is set.
+        The older `normalize` means VALID or BATCH_SIZE and is ignored if `normalization` is set.
         """
         p = self.proto.loss_param
         self.ignore_label = p.ignore_label if p.HasField("ignore_label") else None
@@ -29,8 +39,8 @@ class LossLayer(Layer):
         elif p.HasField("normalize"):
             self.normalization = _MODES.VALID if p.normalize else _MODES.BATCH_SIZE
 
-    def require_one_label_a_vector(self, shapes, axis):
-        """Refuse labels that are not as many as the vectors along `axis` of the predictions."""
+    def require_one_label_per_vector(self, shapes: Shapes, axis: int) -> None:
+        """Refuse another number of labels than of vectors along `axis` of the predictions."""
         scores, labels = (tuple(shape) for shape in shapes[:2])
         vectors = math.prod(scores[:axis]) * math.prod(scores[axis + 1 :])
         if math.prod(labels) != vectors:
@@ -41,11 +51,18 @@ class LossLayer(Layer):
                 f'"{self.proto.bottom[1]}" is {labels}.'
             )
 
-    def read_labels(self, labels, shape, axis):
-        """Labels as indices with 1 on the classes' axis, and a mask of those that count.
+    def require_one_label_per_item(self, shapes: Shapes) -> None:
+        """Refuse another number of labels than of items N in the predictions, N x anything."""
+        flat = (shapes[0][0], math.prod(shapes[0][1:]))
+        self.require_one_label_per_vector([flat, shapes[1]], 1)
 
-        Ignored labels have index 0; the mask is None where no label can be ignored. Raises
-        `InputError` for a label past the classes.
+    def read_labels(
+        self, labels: torch.Tensor, shape: Sequence[int], axis: int
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Read labels as indices, with size 1 on the classes' axis, and a mask of those that count.
+
+        Ignored labels have index 0; the mask is None if no label can be ignored. Raises
+        `InputError` for a label that is not below the number of classes.
         """
         index = labels.long().view(*shape[:axis], 1, *shape[axis + 1 :])
         valid = None
@@ -55,8 +72,10 @@ class LossLayer(Layer):
         self.require_index(index, shape[axis], labels, self.proto.bottom[1])
         return index, valid
 
-    def normalizer(self, index, valid, axis):
-        """What the sum of losses is divided by, at least 1: a number, or a tensor for VALID."""
+    def normalizer(
+        self, index: torch.Tensor, valid: torch.Tensor | None, axis: int
+    ) -> int | torch.Tensor:
+        """Return the divisor of the sum of losses, at least 1: a number, or a tensor for VALID."""
         if self.normalization == _MODES.VALID and valid is not None:
             return valid.sum().clamp(min=1)
         if self.normalization in (_MODES.FULL, _MODES.VALID):

@@ -1,24 +1,26 @@
-"""BatchNorm and MVN: values brought to mean 0 and variance 1."""
+"""Layers that normalize to mean 0 and variance 1: BatchNorm and MVN."""
+
+from __future__ import annotations
 
 import torch
 
 from caffeformat import pb
 
-from .base import Layer, Param, register
+from .base import Layer, Param, Shape, Shapes, Tensors, register
 
 
 @register("BatchNorm")
 class BatchNorm(Layer):
     """(x - mean) / sqrt(variance + eps) for each channel (Ioffe and Szegedy 2015).
 
-    TRAIN uses the batch's own statistics and keeps decayed sums in three blobs: means, variances
-    (unbiased) and the weight by which both are divided. TEST uses those, unless
-    `use_global_stats` says otherwise; a weight of 0 stands for mean and variance 0.
+    TRAIN uses the batch's statistics and keeps decayed sums in three blobs: means, variances
+    (unbiased) and the weight by which both are divided. TEST uses those sums; `use_global_stats`
+    overrides which are used. A weight of 0 stands for mean and variance 0.
     """
 
     output_is_free = True
 
-    def setup(self, shapes):
+    def setup(self, shapes: Shapes) -> list[Param]:
         p = self.proto.batch_norm_param
         self.eps, self.decay = p.eps, p.moving_average_fraction
         self.stored = self.phase == pb.TEST
@@ -27,28 +29,33 @@ class BatchNorm(Layer):
         for spec in self.proto.param:
             if spec.lr_mult != 0:
                 raise self.error(
-                    "its three blobs are statistics, not learned: every param needs lr_mult: 0, "
-                    f"found {spec.lr_mult:g}."
+                    "its three blobs are statistics and not learned: every param needs lr_mult: 0, "
+                    f"but one has {spec.lr_mult:g}."
                 )
         self.channels = self._channels(shapes[0])
         return [Param(shape, learned=False) for shape in ((self.channels,), (self.channels,), (1,))]
 
     @staticmethod
-    def _channels(shape):
+    def _channels(shape: Shape) -> int:
         return 1 if len(shape) == 1 else shape[1]
 
-    def check(self, shapes):
+    def check(self, shapes: Shapes) -> None:
         if self._channels(shapes[0]) != self.channels:
-            raise self.error(
-                f"its statistics are for {self.channels} channels, but its bottom "
-                f'"{self.proto.bottom[0]}" has shape {tuple(shapes[0])}.'
-            )
+            raise self.misfit(f"its statistics are for {self.channels} channels", shapes)
 
-    def forward(self, bottoms, params):
+    def forward(self, bottoms: Tensors, params: Tensors) -> Tensors:
         return [self.scaled(bottoms[0], params)]
 
-    def scaled(self, x, params, scale=None, bias=None, remember=True):
-        """The top, times `scale` plus `bias` (one a channel) in the same go.
+    def scaled(
+        self,
+        x: torch.Tensor,
+        params: Tensors,
+        scale: torch.Tensor | None = None,
+        bias: torch.Tensor | None = None,
+        *,
+        remember: bool = True,
+    ) -> torch.Tensor:
+        """Compute the top times `scale` plus `bias` (one number per channel each) in one step.
 
         Without `remember` the stored statistics stay as they are.
         """
@@ -57,11 +64,11 @@ class BatchNorm(Layer):
             x = x[:, None]
         if self.stored:
             means, variances, weight = (param.detach() for param in params)
-            # A comparison, not an if: on a GPU that would wait for the number.
+            # A comparison and not an `if`, which on a GPU would have to wait for the number.
             factor = torch.where(weight == 0, weight, 1 / weight)
             mean, variance = means * factor, variances * factor
         else:
-            # Zeros, not whatever memory held: torch multiplies it by 0, and 0 times NaN is NaN.
+            # Zeros, not uninitialized memory: torch multiplies it by 0, and 0 times NaN is NaN.
             mean, variance = x.new_zeros(self.channels), x.new_zeros(self.channels)
         # With momentum 1, torch leaves the batch's mean and unbiased variance in these buffers.
         top = torch.batch_norm(
@@ -69,15 +76,20 @@ class BatchNorm(Layer):
             torch.backends.cudnn.enabled,
         )  # fmt: skip
         if remember and not self.stored:
-            self._remember(params, mean, variance, x.numel() // self.channels)
+            self._accumulate(params, mean, variance, x.numel() // self.channels)
         return top.view(shape)
 
-    def _remember(self, params, mean, variance, count):
-        if count == 1:  # unbiased, it would be 0 / 0
+    def _accumulate(
+        self, params: Tensors, mean: torch.Tensor, variance: torch.Tensor, count: int
+    ) -> None:
+        """Add the statistics of a batch, `count` values per channel, to the decayed sums."""
+        if count == 1:  # the unbiased variance of one value is 0 / 0
             variance.zero_()
         with torch.no_grad():
-            for blob, now in zip(params, (mean, variance, 1.0)):
-                blob.mul_(self.decay).add_(now)
+            mean_sum, variance_sum, weight = params
+            mean_sum.mul_(self.decay).add_(mean)
+            variance_sum.mul_(self.decay).add_(variance)
+            weight.mul_(self.decay).add_(1.0)
         for blob in self.blobs:
             blob.data_written()
 
@@ -86,7 +98,7 @@ class BatchNorm(Layer):
 class MVN(Layer):
     """(x - mean) / (standard deviation + eps) over each image's channel, or over each image."""
 
-    def forward(self, bottoms, params):
+    def forward(self, bottoms: Tensors, params: Tensors) -> Tensors:
         p = self.proto.mvn_param
         (x,) = bottoms
         rows = x.flatten(1) if p.across_channels else x.flatten(2)

@@ -1,4 +1,8 @@
-"""Pooling: the largest, mean or a random value of each window."""
+"""The layer Pooling: the largest, the mean or a random value of each window."""
+
+from __future__ import annotations
+
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -6,7 +10,7 @@ import torch.nn.functional as F
 from caffeformat import pb
 from caffeformat.windows import pooling_windows
 
-from .base import Layer, register
+from .base import Layer, Param, Shape, Shapes, Tensors, register
 
 _MAX, _AVE, _STOCHASTIC = (
     pb.PoolingParameter.MAX,
@@ -18,34 +22,38 @@ _LOWEST = torch.finfo(torch.float32).min
 
 @register("Pooling")
 class Pooling(Layer):
-    """N x C x H x W -> N x C x H' x W'. With MAX a second top holds each winner's index in H x W.
+    """N x C x H x W -> N x C x H' x W'; with MAX, a second top holds the winners' indices in H x W.
 
-    AVE divides by the window clipped to image and padding; a window wholly outside gives NaN, and
-    for MAX the lowest float.
+    AVE divides by the size of the window clipped to image and padding. A window that lies wholly
+    outside yields NaN, and for MAX the lowest float.
     """
+
+    kernel: Shape
+    stride: Shape
+    pad: Shape
 
     tops = (1, 2)
 
-    def setup(self, shapes):
+    def setup(self, shapes: Shapes) -> list[Param]:
         p = self.proto.pooling_param
         self.method = p.pool
         if len(self.proto.top) > 1 and self.method != _MAX:
-            raise self.error("only MAX pooling has a second top (the winners' indices).")
+            raise self.error("only MAX pooling can have a second top (the winners' indices).")
         windows = pooling_windows(self.proto)
         self.everything = windows is None
         if not self.everything:
             self.kernel, self.stride, self.pad, _ = zip(*windows)
         elif p.HasField("kernel_size") or p.HasField("kernel_h") or p.HasField("kernel_w"):
-            raise self.error("global_pooling takes the whole image: leave out the kernel size.")
+            raise self.error("global_pooling covers the whole image: leave out the kernel size.")
         elif (p.pad, p.pad_h, p.pad_w, p.stride) != (0, 0, 0, 1):
-            raise self.error("global_pooling goes with pad 0 and stride 1.")
+            raise self.error("global_pooling needs pad 0 and stride 1.")
         return []
 
-    def check(self, shapes):
+    def check(self, shapes: Shapes) -> None:
         if self.everything:
             self.kernel, self.stride, self.pad = shapes[0][2:], (1, 1), (0, 0)
 
-    def forward(self, bottoms, params):
+    def forward(self, bottoms: Tensors, params: Tensors) -> Tensors:
         (x,) = bottoms
         sizes = self.fitted[0][2:]
         if self.method == _MAX:
@@ -54,8 +62,8 @@ class Pooling(Layer):
             return [average_pool(x, self.kernel, self.stride, self.pad, sizes)]
         return [self._stochastic(x, sizes)]
 
-    def _stochastic(self, x, sizes):
-        """Zeiler and Fergus 2013: draws by the values in TRAIN, weighs by them in TEST."""
+    def _stochastic(self, x: torch.Tensor, sizes: Shape) -> torch.Tensor:
+        """Pool as Zeiler and Fergus 2013: draw by the values in TRAIN, weight by them in TEST."""
         padded = _padded(x, self.kernel, self.stride, self.pad, sizes, 0.0)
         windows = padded.unfold(2, self.kernel[0], self.stride[0])
         windows = windows.unfold(3, self.kernel[1], self.stride[1]).flatten(4)
@@ -67,8 +75,10 @@ class Pooling(Layer):
         return windows.gather(4, chosen.clamp(max=windows.shape[4] - 1))[..., 0]
 
 
-def _padded(x, kernel, stride, pad, sizes, value):
-    """`x` with `value` around it so far that every window is inside."""
+def _padded(
+    x: torch.Tensor, kernel: Shape, stride: Shape, pad: Shape, sizes: Shape, value: float
+) -> torch.Tensor:
+    """Pad `x` with `value` until it contains every window."""
     sides = []
     for axis in (1, 0):
         end = (sizes[axis] - 1) * stride[axis] + kernel[axis] - pad[axis]
@@ -76,8 +86,8 @@ def _padded(x, kernel, stride, pad, sizes, value):
     return F.pad(x, sides, value=value)
 
 
-def _as_torch(shape, kernel, stride, pad, sizes):
-    """torch's `ceil_mode` with which it lays the same windows as Caffe, or None if neither does."""
+def _ceil_mode(shape: Shape, kernel: Shape, stride: Shape, pad: Shape, sizes: Shape) -> bool | None:
+    """Find the `ceil_mode` with which torch has the same windows as Caffe; None if neither has."""
     if any(2 * p > k for p, k in zip(pad, kernel)):
         return None
     for ceil_mode in (False, True):
@@ -93,14 +103,18 @@ def _as_torch(shape, kernel, stride, pad, sizes):
     return None
 
 
-def max_pool(x, kernel, stride, pad, sizes, indices=False):
-    """The largest value of each of `sizes` windows; with `indices` also where it was in H x W."""
-    ceil_mode = _as_torch(x.shape, kernel, stride, pad, sizes)
+def max_pool(
+    x: torch.Tensor, kernel: Shape, stride: Shape, pad: Shape, sizes: Shape, indices: bool = False
+) -> list[torch.Tensor]:
+    """Take the largest value of each of `sizes` windows; with `indices` also its index in H x W."""
+    ceil_mode = _ceil_mode(x.shape, kernel, stride, pad, sizes)
     if not indices and _halves(x, kernel, stride, pad):
         return [_HalvingMaxPool.apply(x)]
     if ceil_mode is not None:
-        top = F.max_pool2d(x, kernel, stride, pad, 1, ceil_mode, return_indices=indices)
-        return [top[0], top[1].to(x.dtype)] if indices else [top]
+        if not indices:
+            return [F.max_pool2d(x, kernel, stride, pad, 1, ceil_mode)]
+        top, index = F.max_pool2d(x, kernel, stride, pad, 1, ceil_mode, return_indices=True)
+        return [top, index.to(x.dtype)]
     padded = _padded(x, kernel, stride, pad, sizes, _LOWEST)
     top, index = F.max_pool2d(padded, kernel, stride, return_indices=True)
     row = index.div(padded.shape[3], rounding_mode="floor") - pad[0]
@@ -108,28 +122,28 @@ def max_pool(x, kernel, stride, pad, sizes, indices=False):
     return [top, (row * x.shape[3] + column).to(x.dtype)] if indices else [top]
 
 
-def _halves(x, kernel, stride, pad):
-    """Whether windows of 2 x 2 lie side by side and cover all of `x`, in the host's memory."""
+def _halves(x: torch.Tensor, kernel: Shape, stride: Shape, pad: Shape) -> bool:
+    """Whether windows of 2 x 2 tile all of `x`, and it is in the host's memory."""
     even = x.shape[2] % 2 == 0 and x.shape[3] % 2 == 0
     plain = (*kernel, *stride, *pad) == (2, 2, 2, 2, 0, 0)
     return plain and even and x.device.type == "cpu"
 
 
 class _HalvingMaxPool(torch.autograd.Function):
-    """Max pooling by windows of 2 x 2 at stride 2, in half of `max_pool2d`'s time.
+    """Max pooling over windows of 2 x 2 at stride 2, in half the time of `max_pool2d`.
 
-    It keeps no indices: the columns are compared and then the rows, again when the gradient comes.
-    Of equal values the first in reading order wins, as in Caffe.
+    It keeps no indices: columns are compared and then rows, and once more for the gradient. Among
+    equal values the first in reading order wins, as in Caffe.
     """
 
     @staticmethod
-    def forward(ctx, x):
+    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
         columns = torch.maximum(x[..., 0::2], x[..., 1::2])
         ctx.save_for_backward(x, columns)
         return torch.maximum(columns[:, :, 0::2], columns[:, :, 1::2])
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
         x, columns = ctx.saved_tensors
         by_column = torch.empty_like(columns)
         is_first = columns[:, :, 0::2] >= columns[:, :, 1::2]
@@ -141,9 +155,11 @@ class _HalvingMaxPool(torch.autograd.Function):
         return result
 
 
-def average_pool(x, kernel, stride, pad, sizes):
-    """The mean of each of `sizes` windows, over the window clipped to image and padding."""
-    ceil_mode = _as_torch(x.shape, kernel, stride, pad, sizes)
+def average_pool(
+    x: torch.Tensor, kernel: Shape, stride: Shape, pad: Shape, sizes: Shape
+) -> torch.Tensor:
+    """Take the mean of each of `sizes` windows, clipped to image and padding."""
+    ceil_mode = _ceil_mode(x.shape, kernel, stride, pad, sizes)
     if ceil_mode is not None:
         return F.avg_pool2d(x, kernel, stride, pad, ceil_mode)
     sums = F.avg_pool2d(

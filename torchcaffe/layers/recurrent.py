@@ -1,51 +1,69 @@
-"""RNN, LSTM and LSTMUnit (Donahue et al. 2015)."""
+"""The recurrent layers RNN, LSTM and LSTMUnit (Donahue et al. 2015)."""
+
+from __future__ import annotations
 
 import math
 
 import torch
 
-from .base import Layer, Param, register
+from .base import Layer, Param, Shapes, Tensors, register
 
 
 class _Recurrent(Layer):
-    """What RNN and LSTM share: T x N x ... inputs, T x N marks of what continues, a state.
+    """Base of RNN and LSTM: T x N x ... inputs, T x N continuation marks, a state.
 
     Bottoms: the sequence x, the marks (0 where a sequence begins), optionally a static input
     N x ..., and with `expose_hidden` the initial states. Tops: the outputs T x N x num_output, and
     with `expose_hidden` the final states; no gradient flows through states. Without it, the state
-    of one pass goes into the next.
+    at the end of one pass is where the next one starts.
     """
 
     bottoms = (2, None)
     tops = (1, None)
-    states = 1
+    states: int = 1
     label_bottoms = (1,)
 
-    def setup(self, shapes):
+    def setup(self, shapes: Shapes) -> list[Param]:
         p = self.proto.recurrent_param
         if p.num_output < 1:
-            raise self.error("num_output must be 1 or more.")
+            raise self.error(f"num_output is {p.num_output}; expected 1 or more.")
         if p.debug_info:
             raise self.error("debug_info of a recurrent layer's inner net is not available.")
         self.outputs, self.exposed = p.num_output, p.expose_hidden
         given = self.states if self.exposed else 0
         if len(shapes) not in (2 + given, 3 + given):
             raise self.error(
-                f"takes x, cont, perhaps a static input, and {given} states; found {len(shapes)} "
-                "bottoms."
+                f"needs x, cont, optionally a static input, and {given} states; found "
+                f"{len(shapes)} bottoms."
             )
         if len(self.proto.top) != 1 + given:
-            raise self.error(f"has {1 + given} tops, found {len(self.proto.top)}.")
+            raise self.error(f"needs {1 + given} tops; found {len(self.proto.top)}.")
         self.static = len(shapes) == 3 + given
-        self.state = None
-        return self.declare(p, shapes)
+        self.state: list[torch.Tensor] | None = None
+        return self.declare(shapes)
 
-    def inner_product(self, inputs, outputs, bias=True):
+    def declare(self, shapes: Shapes) -> list[Param]:
+        """Declare the parameters."""
+        raise NotImplementedError
+
+    def unroll(
+        self,
+        x: torch.Tensor,
+        marks: torch.Tensor,
+        static: torch.Tensor | None,
+        state: list[torch.Tensor],
+        params: Tensors,
+    ) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+        """Compute the T outputs, each N x num_output, and the final state from x, T x N x K."""
+        raise NotImplementedError
+
+    def inner_product(self, inputs: int, outputs: int, bias: bool = True) -> list[Param]:
+        """Declare the parameters of one product within the layer."""
         p = self.proto.recurrent_param
         weight = Param((outputs, inputs), p.weight_filler)
         return [weight, Param((outputs,), p.bias_filler)] if bias else [weight]
 
-    def check(self, shapes):
+    def check(self, shapes: Shapes) -> None:
         x, marks = (tuple(shape) for shape in shapes[:2])
         if len(x) < 3 or marks != x[:2]:
             raise self.error(
@@ -53,15 +71,15 @@ class _Recurrent(Layer):
             )
         if self.static and shapes[2][0] != x[1]:
             raise self.error(
-                f"its static input has shape {tuple(shapes[2])} for N = {x[1]} sequences."
+                f"its static input has shape {tuple(shapes[2])}, but x holds N = {x[1]} sequences."
             )
         for shape in shapes[2 + self.static :]:
             if tuple(shape) != (1, x[1], self.outputs):
                 raise self.error(
-                    f"its states must have shape {(1, x[1], self.outputs)}, found {tuple(shape)}."
+                    f"its states must have shape {(1, x[1], self.outputs)}; found {tuple(shape)}."
                 )
 
-    def forward(self, bottoms, params):
+    def forward(self, bottoms: Tensors, params: Tensors) -> Tensors:
         x, marks = bottoms[:2]
         static = bottoms[2] if self.static else None
         if self.exposed:
@@ -73,7 +91,7 @@ class _Recurrent(Layer):
         outputs, state = self.unroll(x.flatten(2), marks, static, state, params)
         self.state = [value.detach() for value in state]
         top = torch.stack(outputs)
-        # As in Caffe, exposed states carry no gradient, neither the initial nor the final ones.
+        # As in Caffe, exposed states carry no gradient, whether initial or final.
         return [top, *(value[None] for value in self.state)] if self.exposed else [top]
 
 
@@ -84,14 +102,21 @@ class RNN(_Recurrent):
     Parameters: W_xh, b_h, [W_sh,] W_hh, W_ho, b_o.
     """
 
-    def declare(self, p, shapes):
+    def declare(self, shapes: Shapes) -> list[Param]:
         params = self.inner_product(math.prod(shapes[0][2:]), self.outputs)
         if self.static:
             params += self.inner_product(math.prod(shapes[2][1:]), self.outputs, bias=False)
         params += self.inner_product(self.outputs, self.outputs, bias=False)
         return params + self.inner_product(self.outputs, self.outputs)
 
-    def unroll(self, x, marks, static, state, params):
+    def unroll(
+        self,
+        x: torch.Tensor,
+        marks: torch.Tensor,
+        static: torch.Tensor | None,
+        state: list[torch.Tensor],
+        params: Tensors,
+    ) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
         w_xh, b_h, *w_static, w_hh, w_ho, b_o = params
         inputs = x @ w_xh.t() + b_h
         if static is not None:
@@ -106,21 +131,28 @@ class RNN(_Recurrent):
 
 @register("LSTM")
 class LSTM(_Recurrent):
-    """Long short-term memory; gates in the order input, forget, output, candidate.
+    """Long short-term memory, with gates in the order input, forget, output, candidate.
 
     Parameters: W_xc, b_c, [W_xc static,] W_hc, each with 4 num_output rows.
     """
 
     states = 2
 
-    def declare(self, p, shapes):
+    def declare(self, shapes: Shapes) -> list[Param]:
         rows = 4 * self.outputs
         params = self.inner_product(math.prod(shapes[0][2:]), rows)
         if self.static:
             params += self.inner_product(math.prod(shapes[2][1:]), rows, bias=False)
         return params + self.inner_product(self.outputs, rows, bias=False)
 
-    def unroll(self, x, marks, static, state, params):
+    def unroll(
+        self,
+        x: torch.Tensor,
+        marks: torch.Tensor,
+        static: torch.Tensor | None,
+        state: list[torch.Tensor],
+        params: Tensors,
+    ) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
         w_xc, b_c, *w_static, w_hc = params
         inputs = x @ w_xc.t() + b_c
         if static is not None:
@@ -134,8 +166,10 @@ class LSTM(_Recurrent):
         return outputs, [h, c]
 
 
-def lstm_unit(c, gates, mark):
-    """One step of an LSTM: (new cell state, output), both N x D, from N x 4D gate inputs."""
+def lstm_unit(
+    c: torch.Tensor, gates: torch.Tensor, mark: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Take one step of an LSTM: from N x 4D gate inputs to (new cell state, output), both N x D."""
     i, f, o, g = gates.chunk(4, -1)
     c = mark * torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
     return c, torch.sigmoid(o) * torch.tanh(c)
@@ -152,7 +186,7 @@ class LSTMUnit(Layer):
     tops = (2, 2)
     label_bottoms = (2,)
 
-    def check(self, shapes):
+    def check(self, shapes: Shapes) -> None:
         state, gates, marks = (tuple(shape) for shape in shapes)
         if (
             len(state) != 3
@@ -165,6 +199,6 @@ class LSTMUnit(Layer):
                 f"{state}, {gates} and {marks}."
             )
 
-    def forward(self, bottoms, params):
+    def forward(self, bottoms: Tensors, params: Tensors) -> Tensors:
         state, gates, marks = bottoms
         return lstm_unit(state, gates, marks[..., None])

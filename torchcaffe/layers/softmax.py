@@ -1,10 +1,13 @@
-"""Softmax and the loss on top of it."""
+"""The layers Softmax and SoftmaxWithLoss."""
+
+from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 
-from .base import Layer, register
+from .base import Layer, Param, Shapes, Tensors, register
 from .loss import LossLayer
 
 _LOG_TINY = math.log(torch.finfo(torch.float32).tiny)
@@ -14,11 +17,11 @@ _LOG_TINY = math.log(torch.finfo(torch.float32).tiny)
 class Softmax(Layer):
     """e^x over its sum along `axis`."""
 
-    def setup(self, shapes):
+    def setup(self, shapes: Shapes) -> list[Param]:
         self.axis = self.canonical_axis(self.proto.softmax_param.axis, shapes[0])
         return []
 
-    def forward(self, bottoms, params):
+    def forward(self, bottoms: Tensors, params: Tensors) -> Tensors:
         return [torch.softmax(bottoms[0], self.axis)]
 
 
@@ -26,21 +29,21 @@ class Softmax(Layer):
 class SoftmaxWithLoss(LossLayer):
     """Mean of -log(softmax of the true class) over the labels that are not ignored.
 
-    Bottoms: scores, with the classes along `softmax_param.axis`, and as many labels as there are
-    score vectors. A second top holds the probabilities.
+    Bottoms: scores, with the classes along `softmax_param.axis`, and one label per score vector. A
+    second top holds the probabilities.
     """
 
     tops = (1, 2)
 
-    def setup(self, shapes):
+    def setup(self, shapes: Shapes) -> list[Param]:
         self.read_loss_param()
         self.axis = self.canonical_axis(self.proto.softmax_param.axis, shapes[0])
         return []
 
-    def check(self, shapes):
-        self.require_one_label_a_vector(shapes, self.axis)
+    def check(self, shapes: Shapes) -> None:
+        self.require_one_label_per_vector(shapes, self.axis)
 
-    def forward(self, bottoms, params):
+    def forward(self, bottoms: Tensors, params: Tensors) -> Tensors:
         scores, labels = bottoms
         index, valid = self.read_labels(labels, scores.shape, self.axis)
         normalizer = self.normalizer(index, valid, self.axis)
@@ -51,14 +54,22 @@ class SoftmaxWithLoss(LossLayer):
 
 
 class _SoftmaxLoss(torch.autograd.Function):
-    """The loss over `normalizer`; its gradient is (probabilities - truth) / normalizer.
+    """The loss divided by `normalizer`; its gradient is (probabilities - truth) / normalizer.
 
-    As in Caffe the loss counts no probability as less than the smallest float, while the gradient
+    As in Caffe, the loss counts no probability as less than the smallest float, while the gradient
     is that of the loss without this floor.
     """
 
     @staticmethod
-    def forward(ctx, scores, index, valid, axis, normalizer, want_probabilities):
+    def forward(
+        ctx: Any,
+        scores: torch.Tensor,
+        index: torch.Tensor,
+        valid: torch.Tensor | None,
+        axis: int,
+        normalizer: int | torch.Tensor,
+        want_probabilities: bool,
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
         logs = torch.log_softmax(scores, axis)
         losses = logs.gather(axis, index).clamp_(min=_LOG_TINY).neg_()
         if valid is not None:
@@ -66,12 +77,14 @@ class _SoftmaxLoss(torch.autograd.Function):
         ctx.save_for_backward(logs, index, valid)
         ctx.axis, ctx.normalizer = axis, normalizer
         probabilities = logs.exp() if want_probabilities else None
-        if want_probabilities:
+        if probabilities is not None:
             ctx.mark_non_differentiable(probabilities)
         return losses.sum() / normalizer, probabilities
 
     @staticmethod
-    def backward(ctx, loss_weight, _):
+    def backward(
+        ctx: Any, loss_weight: torch.Tensor, _: torch.Tensor | None
+    ) -> tuple[torch.Tensor, None, None, None, None, None]:
         logs, index, valid = ctx.saved_tensors
         grad = logs.exp()
         grad.scatter_add_(ctx.axis, index, grad.new_full((), -1.0).expand(index.shape))

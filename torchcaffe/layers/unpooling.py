@@ -1,20 +1,22 @@
-"""Upsample: SegNet's undoing of a max pooling."""
+"""The layer Upsample of SegNet's fork of Caffe, which inverts a max pooling."""
 
-from .base import Layer, register
+from __future__ import annotations
+
+from .base import Layer, Tensors, register
 
 
 @register("Upsample")
 class Upsample(Layer):
-    """N x C x H x W values put where the mask says, on N x C x H' x W' zeros.
+    """Puts N x C x H x W values where the mask tells, among N x C x H' x W' zeros.
 
-    The second bottom is the second top of the MAX Pooling that is undone: for every value the
-    index in H' x W' that it came from. Where windows overlapped, one of the values stays.
+    The mask is the second bottom, which is the second top of the MAX Pooling to invert: the index
+    in H' x W' that each value came from. Where windows overlapped, one of the values remains.
     """
 
     bottoms = (2, 2)
     label_bottoms = (1,)
 
-    def forward(self, bottoms, params):
+    def forward(self, bottoms: Tensors, params: Tensors) -> Tensors:
         x, mask = bottoms
         shape = self.fitted[0]
         index = mask.detach().long().flatten(2)
@@ -25,8 +27,8 @@ class Upsample(Layer):
                 wrong = low if low < 0 else high
                 raise self.error(
                     f'its mask "{self.proto.bottom[1]}" holds the index {wrong}, but its '
-                    f"top is {shape[2]} x {shape[3]}, places 0 to {places - 1}; upsample_h "
-                    "and upsample_w must be the size that the Pooling saw."
+                    f"top is {shape[2]} x {shape[3]}, with indices 0 to {places - 1}; upsample_h "
+                    "and upsample_w must be the size of the Pooling's bottom."
                 )
         top = x.new_zeros(shape[0], shape[1], places)
         return [top.scatter(2, index, x.flatten(2)).view(shape)]

@@ -1,46 +1,64 @@
-"""WindowData: windows cut from images, foreground and background mixed (Girshick et al. 2014)."""
+"""The layer WindowData: windows cropped from images, for R-CNN (Girshick et al. 2014)."""
 
-import collections
+from __future__ import annotations
+
 import math
 import os
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from caffeformat import read_blob
 
 from ..resize import resize_pixels
-from .base import register
+from .base import Param, Shape, Shapes, register
 from .data import BatchLayer, read_image, read_lines
 
-_Window = collections.namedtuple("_Window", "path label overlap x1 y1 x2 y2")
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from caffeformat import pb
+
+
+class _Window(NamedTuple):
+    """A window of an image: the corners are its first and last pixels."""
+
+    path: str
+    label: int
+    overlap: float  # with an object of the label's class, from 0 to 1
+    x1: int
+    y1: int
+    x2: int
+    y2: int
 
 
 @register("WindowData")
 class WindowData(BatchLayer):
-    """Crops of windows that a text file lists, and their labels; 0 is the background.
+    """Crops of the windows that a text file lists, and their labels; 0 is the background.
 
-    A batch has `fg_fraction` windows of at least `fg_threshold` overlap with an object; the others
-    overlap less than `bg_threshold`. Windows are drawn at random and warped to crop_size x
-    crop_size, with `context_pad` pixels of what is around them. `crop_mode: "square"` widens a
-    window to a square first. As in Caffe the scale is that of window_data_param; crop_size, mirror
-    and mean are transform_param's. The file has, for each image, lines: `# number`, path, channels,
-    height, width, number of windows, then `label overlap x1 y1 x2 y2` for each window.
+    In a batch, a share of `fg_fraction` windows overlap with an object by `fg_threshold` or more;
+    the others overlap by less than `bg_threshold`. Windows are drawn at random and warped to
+    crop_size x crop_size, with `context_pad` pixels of their surroundings. `crop_mode: "square"`
+    widens a window to a square first. As in Caffe, scale is taken from window_data_param, and
+    crop_size, mirror and mean from transform_param. The file has these lines for each image:
+    `# number`, path, channels, height, width, number of windows, then one line
+    `label overlap x1 y1 x2 y2` per window.
     """
 
     tops = (2, 2)
 
-    def setup(self, shapes):
+    def setup(self, shapes: Shapes) -> list[Param]:
         p = self.proto.window_data_param
         transform = self.proto.transform_param
         self.batch_size = p.batch_size
         self.crop, self.mirror, self.scale = transform.crop_size, transform.mirror, p.scale
         if self.batch_size < 1 or self.crop <= 2 * p.context_pad:
             raise self.error(
-                "needs a batch_size, and a transform_param with a crop_size of more than twice "
+                "needs a batch_size, and a transform_param whose crop_size is more than twice "
                 "context_pad."
             )
         if p.crop_mode not in ("warp", "square"):
-            raise self.error(f'crop_mode is "{p.crop_mode}"; warp and square are known.')
+            raise self.error(f'crop_mode is "{p.crop_mode}"; expected warp or square.')
         self.square, self.context = p.crop_mode == "square", p.context_pad
         self.mean = self._read_mean(transform)
         windows, self.channels = self._read_windows(p)
@@ -54,11 +72,11 @@ class WindowData(BatchLayer):
             if share and not getattr(self, kind):
                 raise self.error(f"its source {p.source} lists no {kind} windows.")
         self.random = self.make_random()
-        self.cache = {} if p.cache_images else None
+        self.cache: dict[str, NDArray[np.uint8]] | None = {} if p.cache_images else None
         return []
 
-    def _read_mean(self, transform):
-        """What is subtracted from a crop: C x 1 x 1 or C x crop x crop, or 0."""
+    def _read_mean(self, transform: pb.TransformationParameter) -> NDArray[np.float32] | np.float32:
+        """Read what is subtracted from a crop: C x 1 x 1 or C x crop x crop, or 0."""
         if transform.mean_value:
             return np.array(transform.mean_value, np.float32)[:, None, None]
         if not transform.mean_file:
@@ -72,13 +90,14 @@ class WindowData(BatchLayer):
             )
         return mean[:, rows : rows + self.crop, columns : columns + self.crop]
 
-    def _read_windows(self, p):
+    def _read_windows(self, p: pb.WindowDataParameter) -> tuple[list[_Window], int]:
+        """Read the list of windows, and the number of channels of its images."""
         windows, channels = [], 3
         lines = iter(read_lines(self, p.source))
         try:
             for head in lines:
                 if not head.startswith("#"):
-                    raise ValueError(f'"{head}" where a line "# number" was expected')
+                    raise ValueError(f'found "{head}", expected a line "# number"')
                 path = os.path.join(p.root_folder, next(lines))
                 channels, _, _, count = (int(next(lines)) for _ in range(4))
                 for _ in range(count):
@@ -87,20 +106,20 @@ class WindowData(BatchLayer):
                     windows.append(_Window(path, int(label), float(overlap), *box))
         except (ValueError, TypeError, StopIteration, RuntimeError) as error:
             what = str(error) or "it ends too early"
-            raise self.error(f"its source {p.source} is no list of windows: {what}") from error
+            raise self.error(f"its source {p.source} is not a list of windows: {what}") from error
         return windows, channels
 
-    def top_shapes(self, shapes):
+    def top_shapes(self, shapes: Shapes) -> list[Shape]:
         return [(self.batch_size, self.channels, self.crop, self.crop), (self.batch_size,)]
 
-    def _image(self, path):
+    def _image(self, path: str) -> NDArray[np.uint8]:
         if self.cache is None:
             return read_image(self, path, self.channels == 3)
         if path not in self.cache:
             self.cache[path] = read_image(self, path, self.channels == 3)
         return self.cache[path]
 
-    def next_batch(self):
+    def next_batch(self) -> list[NDArray[np.float32]]:
         images = np.zeros((self.batch_size, self.channels, self.crop, self.crop), np.float32)
         labels = np.zeros(self.batch_size, np.float32)
         backgrounds = self.batch_size - self.foreground_share
@@ -111,8 +130,8 @@ class WindowData(BatchLayer):
             labels[index] = window.label
         return [images, labels]
 
-    def _cut(self, image, window, target):
-        """Write the crop of `window` into `target`, zeros where it reaches past the image."""
+    def _cut(self, image: NDArray[np.uint8], window: _Window, target: NDArray[np.float32]) -> None:
+        """Write the crop of `window` into `target`, which stays 0 outside the image."""
         spans = [
             self._span(low, high, other, size)
             for low, high, other, size in (
@@ -129,8 +148,12 @@ class WindowData(BatchLayer):
         if self.mirror and self.random.integers(2):
             target[...] = target[:, :, ::-1].copy()
 
-    def _span(self, low, high, other, size):
-        """Along one axis: the slice of the image, and where in the crop it goes, how large."""
+    def _span(self, low: int, high: int, other: int, size: int) -> tuple[slice, int, int]:
+        """Place a window, from `low` to `high` of `size` pixels, along one axis.
+
+        `other` is its size along the other axis. Returns the slice of the image, and where it
+        begins in the crop and how long it is there.
+        """
         if self.context or self.square:
             half = (high - low + 1) / 2
             middle = low + half
@@ -146,6 +169,6 @@ class WindowData(BatchLayer):
         return slice(low, high + 1), begin, length
 
 
-def _round(value):
-    """To the nearest integer, halves away from 0, as C does (Python goes to the even one)."""
+def _round(value: float) -> int:
+    """Round to the nearest integer, halves away from 0 as in C (Python rounds them to even)."""
     return int(math.copysign(math.floor(abs(value) + 0.5), value))
