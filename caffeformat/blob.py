@@ -1,6 +1,9 @@
-"""BlobProto, the message in which Caffe stores an array, and `.binaryproto` files of one."""
+"""BlobProto, the message in which Caffe stores an array, and `.binaryproto` files with one."""
+
+from __future__ import annotations
 
 import math
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -8,48 +11,58 @@ from . import pb
 from .files import atomic_write
 from .wire import BYTES, VARINT, encode_bytes, encode_key, encode_varint, field_numbers, map_file
 
+if TYPE_CHECKING:
+    import os
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from .wire import Span
+
+
 _BLOB = field_numbers(pb.BlobProto)
 _DIM = field_numbers(pb.BlobShape)["dim"]
 _LEGACY = [_BLOB[name] for name in ("num", "channels", "height", "width")]
 _UNPACKED = {_BLOB["data"]: "<f4", _BLOB["double_data"]: "<f8"}
-# NVIDIA's fork stores values as bytes (its fields raw_data_type and raw_data; BVLC has none of
-# these numbers), of a type by its own list.
+# NVIDIA's fork stores values as bytes, in its fields raw_data_type and raw_data; BVLC Caffe does
+# not use these numbers.
 _RAW_TYPE, _RAW = 10, 12
 _RAW_TYPES = {0: "<f8", 1: "<f4", 2: "<f2"}
 _CHUNK = 1 << 18
 
 
-def read_blob(path):
+def read_blob(path: str | os.PathLike[str]) -> NDArray[np.float32]:
     """The float32 array of a `.binaryproto` file (a mean image: 1 x C x H x W).
 
-    Raises `FormatError` with the byte where the file stops making sense.
+    Raises `FormatError` naming the byte where the file stops making sense.
     """
     array, _ = decode_blob(map_file(path, "a blob"))
     return array
 
 
-def write_blob(path, array):
+def write_blob(path: str | os.PathLike[str], array: ArrayLike) -> None:
     """Write `array` as a `.binaryproto` of float32 values that every Caffe reads.
 
-    Arrays of four axes are written in the form of old and new releases at once.
+    The shape of an array with four axes is written in the form of both old and new releases.
     """
-    array = np.asarray(array)
-    head = blob_head(array)
-    if array.ndim == 4:
-        dims = (encode_key(n, VARINT) + encode_varint(d) for n, d in zip(_LEGACY, array.shape))
+    values = np.asarray(array)
+    head = blob_head(values)
+    if values.ndim == 4:
+        dims = (encode_key(n, VARINT) + encode_varint(d) for n, d in zip(_LEGACY, values.shape))
         head = b"".join(dims) + head
     with atomic_write(path) as file:
         file.write(head)
-        write_values(file, array)
+        write_values(file, values)
 
 
-def decode_blob(span):
+def decode_blob(span: Span) -> tuple[NDArray[np.float32], bool]:
     """(array, legacy) of the BlobProto in `span`: float32, a view into the file where it can be.
 
-    `legacy` is True where the shape came from num, channels, height and width, so that it has four
-    axes whatever the blob is. Diffs are passed over. The number of values must fit the shape.
+    `legacy` is True if the shape came from num, channels, height and width, and so has four axes
+    whatever the blob is. Diffs are skipped. The number of values must fit the shape.
     """
-    parts, shape, legacy = {number: [] for number in _UNPACKED}, None, {}
+    parts: dict[int, list[NDArray[Any]]] = {number: [] for number in _UNPACKED}
+    shape: list[int] | None = None
+    legacy: dict[int, int] = {}
     raw = raw_type = None
     for number, kind, value in span.fields(_UNPACKED):
         if number in parts and kind != VARINT:
@@ -64,7 +77,7 @@ def decode_blob(span):
             raw_type = value
     if raw is not None:
         if raw_type not in _RAW_TYPES:
-            raise raw.error(raw.start, f"values of type {raw_type}; known are 0, 1 and 2")
+            raise raw.error(raw.start, f"values of type {raw_type}; known types are 0, 1 and 2")
         parts[_BLOB["data"]].append(raw.numbers(_RAW_TYPES[raw_type]))
     found = parts[_BLOB["double_data"]] or parts[_BLOB["data"]] or [np.zeros(0, np.float32)]
     values = found[0] if len(found) == 1 else np.concatenate(found)
@@ -78,8 +91,8 @@ def decode_blob(span):
         return values.astype(np.float32, copy=False).reshape(shape), bool(legacy)
 
 
-def _decode_shape(span):
-    dims = []
+def _decode_shape(span: Span) -> list[int]:
+    dims: list[int] = []
     for number, kind, value in span.fields():
         if number == _DIM and kind in (BYTES, VARINT):
             dims += value.integers() if kind == BYTES else [value]
@@ -88,7 +101,7 @@ def _decode_shape(span):
     return dims
 
 
-def blob_head(array):
+def blob_head(array: NDArray[Any]) -> bytes:
     """The bytes of a BlobProto up to its values, which follow as packed float32."""
     dims = b"".join(encode_varint(dim) for dim in array.shape)
     shape = encode_bytes(_DIM, dims) if dims else b""
@@ -99,12 +112,12 @@ def blob_head(array):
     )
 
 
-def write_values(file, array):
+def write_values(file: IO[bytes], array: NDArray[Any]) -> None:
     """Write the values of `array` as little-endian float32 without holding a second copy."""
     if array.dtype == np.dtype("<f4") and array.flags.c_contiguous:
         file.write(array.reshape(-1).view(np.uint8).data)
         return
-    chunks = np.nditer(
+    chunks = np.nditer(  # type: ignore[call-overload]  # NumPy's stub lacks "contig"
         array,
         ["external_loop", "buffered", "zerosize_ok"],
         [["readonly", "contig"]],

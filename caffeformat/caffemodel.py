@@ -1,11 +1,13 @@
 """Caffe's weights files: `.caffemodel` of any age, and `.caffemodel.h5`.
 
-A binary caffemodel is a NetParameter whose layers carry their blobs. It is read through a map of
-the file, so that weights are views and cost no memory until they are used; it is written blob by
-blob.
+A binary caffemodel is a NetParameter whose layers hold their blobs. The file is mapped, so that
+weights are views and cost no memory until they are used. It is written blob by blob.
 """
 
+from __future__ import annotations
+
 import os
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,38 +18,54 @@ from .files import atomic_write
 from .upgrade import v0_type_name, v1_type_name
 from .wire import BYTES, VARINT, encode_bytes, encode_key, encode_varint, field_numbers, map_file
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from .wire import Span
+
+
 _NET = field_numbers(pb.NetParameter)
 _LAYER = field_numbers(pb.LayerParameter)
 _V1 = field_numbers(pb.V1LayerParameter)
 _V0 = field_numbers(pb.V0LayerParameter)
-# Far more than any net has, so few that a hostile file cannot fill the memory with empty ones.
+# Far more than any net has, but few enough that empty ones in a hostile file cannot fill memory.
 _MOST_BLOBS = 50_000
-# protobuf, and with it Caffe, reads no message of 2 GiB or more.
+# protobuf, and therefore Caffe, cannot read messages of 2 GiB or more.
 _MOST_BYTES = (1 << 31) - 1
 _FOUR_AXES = ("Convolution", "Deconvolution")
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
-class Weights(dict):
+class Weights(dict[str, "list[NDArray[np.float32] | Any]"]):
     """Layer name -> list of its float32 arrays, in the file's order.
 
-    Arrays read from a file are read-only and may be unaligned views; copy what is to be changed.
-    An item of a list is None where an HDF5 file leaves out a blob that another layer shares.
-    `name` is the net's name and `types` maps the names of all layers, those without blobs too, to
-    their type (empty for HDF5 files, which do not tell).
+    Arrays read from a file are read-only and may be unaligned views; copy one to change it. An item
+    of a list is None where an HDF5 file leaves out a blob shared with another layer. (Its type has
+    `Any`, so that the many readers of other files need not check for that.)
+
+    `name` is the net's name. `types` maps the names of all layers, including those without blobs,
+    to their type; it is empty for HDF5 files, which do not record types.
     """
 
-    def __init__(self, blobs=(), name="", types=()):
+    def __init__(
+        self,
+        blobs: Mapping[str, list[Any]] | Iterable[tuple[str, list[Any]]] = (),
+        name: str = "",
+        types: Mapping[str, str] | Iterable[tuple[str, str]] = (),
+    ) -> None:
         super().__init__(blobs)
         self.name = name
         self.types = dict(types)
 
 
-def read_caffemodel(path):
+def read_caffemodel(path: str | os.PathLike[str]) -> Weights:
     """Read the weights of a `.caffemodel` or `.caffemodel.h5` file into `Weights`.
 
-    Files of old releases (V0 and V1 layers, 4-axis sizes, unpacked or double values) come out as a
-    current one would. Raises `InputError`, for damaged files `FormatError` with the byte and layer.
+    Files of old releases (V0 and V1 layers, 4-axis sizes, unpacked or double values) give the same
+    result as a current one. Raises `InputError`; for damaged files, a `FormatError` naming the byte
+    and the layer.
     """
     span = map_file(path, "a caffemodel")
     if span.part(0, min(len(span), len(_HDF5_SIGNATURE)), "").raw() == _HDF5_SIGNATURE:
@@ -57,32 +75,36 @@ def read_caffemodel(path):
     try:
         return _decode_net(span)
     except FormatError as error:
-        raise _hinted(error, span) from None
+        raise _explained(error, span) from None
 
 
-def write_caffemodel(path, weights, net=None):
-    """Write `weights` (layer name -> list of arrays); to HDF5 where `path` ends in `.h5`.
+def write_caffemodel(
+    path: str | os.PathLike[str],
+    weights: Mapping[str, Sequence[Any]],
+    net: pb.NetParameter | None = None,
+) -> None:
+    """Write `weights` (layer name -> list of arrays), as HDF5 if `path` ends in `.h5`.
 
-    With a current NetParameter `net`, each of its layers is written with all its fields, as Caffe
-    does; else layers have a name and, from `weights.types`, a type. Blobs inside `net` are left
-    out. Layers that `net` lacks follow at the end. Values are written as float32.
+    With `net`, a current NetParameter, each of its layers is written with all its fields, as Caffe
+    does; otherwise a layer has its name and, from `weights.types`, its type. Blobs inside `net` are
+    ignored. Layers that `net` lacks follow at the end. Values are written as float32.
     """
     hdf5 = os.fspath(path).endswith(".h5")
-    weights = _checked(weights, may_lack=hdf5)
+    checked = _checked(weights, may_lack=hdf5)
     if hdf5:
         from .hdf5 import write_weights
 
         names = [layer.name for layer in net.layer] if net is not None else []
-        write_weights(path, {name: weights.get(name, []) for name in [*names, *weights]})
+        write_weights(path, {name: checked.get(name, []) for name in [*names, *checked]})
         return
-    layers = _encode_layers(weights, net)
-    name = net.name if net is not None else getattr(weights, "name", "")
+    layers = _encode_layers(checked, net)
+    name = net.name if net is not None else checked.name
     head = encode_bytes(_NET["name"], name.encode()) if name else b""
     total = len(head) + sum(len(start) + size for start, size, _ in layers)
     if total > _MOST_BYTES:
         raise InputError(
-            f"{os.fspath(path)}: would have {total} bytes, and Caffe reads no caffemodel of 2 GiB "
-            "or more; use a name that ends in .caffemodel.h5"
+            f"{os.fspath(path)}: would have {total} bytes, and Caffe cannot read a caffemodel of 2 "
+            "GiB or more; use a name that ends in .caffemodel.h5"
         )
     with atomic_write(path) as file:
         file.write(head)
@@ -93,9 +115,9 @@ def write_caffemodel(path, weights, net=None):
                 write_values(file, array)
 
 
-def _checked(weights, may_lack):
-    """`weights` with its items as NumPy arrays (or None, where they `may_lack`)."""
-    arrays = {}
+def _checked(weights: Mapping[str, Sequence[Any]], may_lack: bool) -> Weights:
+    """`weights` with its items as NumPy arrays (or None, if they `may_lack`)."""
+    arrays: dict[str, list[Any]] = {}
     for name, blobs in weights.items():
         arrays[name] = [None if blob is None else np.asarray(blob) for blob in blobs]
         for index, array in enumerate(arrays[name]):
@@ -106,18 +128,20 @@ def _checked(weights, may_lack):
                 )
             if array is not None and array.dtype.kind not in "fiub":
                 raise InputError(
-                    f'layer "{name}", blob {index}: values of type {array.dtype} are no numbers'
+                    f'layer "{name}", blob {index}: values of type {array.dtype} are not numbers'
                 )
     return Weights(arrays, getattr(weights, "name", ""), getattr(weights, "types", ()))
 
 
-def _encode_layers(weights, net):
+def _encode_layers(
+    weights: Weights, net: pb.NetParameter | None
+) -> list[tuple[bytes, int, list[tuple[bytes, NDArray[Any]]]]]:
     """[(bytes up to the first blob, size of the blobs, [(bytes, array)])] for each layer."""
     messages = {name: pb.LayerParameter(name=name) for name in weights}
     for name, message in messages.items():
         if weights.types.get(name):
             message.type = weights.types[name]
-    ordered = []
+    ordered: list[pb.LayerParameter] = []
     if net is not None:
         for layer in net.layer:
             message = type(layer)()
@@ -125,9 +149,10 @@ def _encode_layers(weights, net):
             message.ClearField("blobs")
             ordered.append(message)
             messages.pop(layer.name, None)
-    layers, written = [], set()
+    layers: list[tuple[bytes, int, list[tuple[bytes, NDArray[Any]]]]] = []
+    written: set[str] = set()
     for message in [*ordered, *messages.values()]:
-        # A train-and-test net may name two layers alike; the blobs are written once.
+        # A train-and-test net may have two layers of one name; their blobs are written once.
         arrays = [] if message.name in written else weights.get(message.name, [])
         written.add(message.name)
         blobs = [(_blob_start(array), array) for array in arrays]
@@ -138,12 +163,12 @@ def _encode_layers(weights, net):
     return layers
 
 
-def _blob_start(array):
+def _blob_start(array: NDArray[Any]) -> bytes:
     head = blob_head(array)
     return encode_key(_LAYER["blobs"], BYTES) + encode_varint(len(head) + 4 * array.size) + head
 
 
-def _decode_net(span):
+def _decode_net(span: Span) -> Weights:
     weights, count = Weights(), 0
     for number, kind, value in span.fields():
         if kind != BYTES:
@@ -164,11 +189,11 @@ def _decode_net(span):
                 weights[name] = blobs
             span.what = f'what follows layer "{name}"'
     if not weights.types:
-        raise span.error(0, "there is no layer in it")
+        raise span.error(0, "it has no layers")
     return weights
 
 
-def _decode_layer(span, fields):
+def _decode_layer(span: Span, fields: dict[str, int]) -> tuple[str, str, list[NDArray[np.float32]]]:
     """(name, type, arrays) of a layer message; `fields` are the numbers of its form's fields."""
     name = type_name = ""
     blobs = []
@@ -192,7 +217,9 @@ def _decode_layer(span, fields):
     return name, type_name, [_decode_layer_blob(b, i, name, type_name) for i, b in enumerate(blobs)]
 
 
-def _decode_layer_blob(span, index, layer_name, type_name):
+def _decode_layer_blob(
+    span: Span, index: int, layer_name: str, type_name: str
+) -> NDArray[np.float32]:
     span.what = f'layer "{layer_name}", blob {index}'
     array, legacy = decode_blob(span)
     if not legacy or (index == 0 and type_name in _FOUR_AXES):
@@ -203,8 +230,8 @@ def _decode_layer_blob(span, index, layer_name, type_name):
     return array.reshape(array.shape[min(first, 4 - axes) :])
 
 
-def _hinted(error, span):
-    """`error`, with a word on files that are no caffemodel at all."""
+def _explained(error: FormatError, span: Span) -> FormatError:
+    """`error`, or a clearer one if the file is a text."""
     head = span.part(0, min(len(span), 60), "").raw()
     if head.isascii() and head.decode().replace("\n", " ").isprintable():
         line = head.decode().strip().split("\n")[0]

@@ -1,14 +1,20 @@
-"""Reading files; writing them so that a kill or a full disk leaves no half one under its name."""
+"""Reading files whole, and writing them so that no half-written file gets its final name."""
+
+from __future__ import annotations
 
 import contextlib
 import os
 import tempfile
+from typing import IO, TYPE_CHECKING, Any
 
 from .errors import InputError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-def read_bytes(path):
-    """The content of the file at `path`; `InputError` where there is none to be had."""
+
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
+    """The content of the file at `path`; `InputError` where it cannot be read."""
     path = os.fspath(path)
     try:
         with open(path, "rb") as file:
@@ -20,11 +26,13 @@ def read_bytes(path):
 
 
 @contextlib.contextmanager
-def atomic_write(path, mode="wb", encoding=None):
-    """Open a file beside `path` for writing and rename it to `path` when the block ends well.
+def atomic_write(
+    path: str | os.PathLike[str], mode: str = "wb", encoding: str | None = None
+) -> Iterator[IO[Any]]:
+    """Open a temporary file beside `path` and rename it to `path` when the block succeeds.
 
-    If the block raises, the file beside is removed and whatever was at `path` stays.
-    Raises `InputError` where the folder is missing or the disk is full.
+    If the block raises, the temporary file is removed and whatever was at `path` stays.
+    Raises `InputError` if the folder is missing or the disk is full.
     """
     path = os.fspath(path)
     folder, name = os.path.split(os.path.abspath(path))
@@ -39,7 +47,7 @@ def atomic_write(path, mode="wb", encoding=None):
             yield file
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp makes files private; a finished file gets the permissions any other would have.
+        # mkstemp makes files private; the finished file gets the usual permissions.
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(beside, 0o666 & ~umask)
@@ -52,6 +60,6 @@ def atomic_write(path, mode="wb", encoding=None):
         raise
 
 
-def _remove(path):
+def _remove(path: str) -> None:
     with contextlib.suppress(OSError):
         os.unlink(path)

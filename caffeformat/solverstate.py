@@ -1,7 +1,10 @@
-"""Caffe's solver states: where a training run stands, `.solverstate` and `.solverstate.h5`."""
+"""Caffe's solver states, from which a training run resumes: `.solverstate`, `.solverstate.h5`."""
+
+from __future__ import annotations
 
 import dataclasses
 import os
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,29 +15,33 @@ from .files import atomic_write
 from .hdf5 import create_hdf5, numbered, open_hdf5
 from .wire import BYTES, VARINT, encode_bytes, encode_key, encode_varint, field_numbers, map_file
 
+if TYPE_CHECKING:
+    import h5py
+    from numpy.typing import NDArray
+
+
 _STATE = field_numbers(pb.SolverState)
 _MOST_HISTORY = 100_000
 
 
 @dataclasses.dataclass
 class SolverState:
-    """A training run's state apart from the weights.
+    """A training run's state apart from the weights."""
 
-    `iter`: steps done; `current_step`: steps of the learning rate so far; `learned_net`: the
-    weights file, as the solver named it; `history`: the update rule's float32 arrays, one or two
-    a parameter.
-    """
-
+    # Training steps done
     iter: int = 0
+    # Steps of the learning rate so far
     current_step: int = 0
+    # The weights file, as the solver named it
     learned_net: str = ""
-    history: list = dataclasses.field(default_factory=list)
+    # The update rule's float32 arrays, one or two per parameter
+    history: list[NDArray[np.float32]] = dataclasses.field(default_factory=list)
 
 
-def read_solver_state(path):
-    """Read a `.solverstate`, or a `.solverstate.h5` by its ending, into a `SolverState`.
+def read_solver_state(path: str | os.PathLike[str]) -> SolverState:
+    """Read a `.solverstate` or, if `path` ends in `.h5`, a `.solverstate.h5` file.
 
-    History arrays of binary files are read-only views. Raises `InputError`, for damaged files
+    History arrays of binary files are read-only views. Raises `InputError`; for damaged files,
     `FormatError`.
     """
     if os.fspath(path).endswith(".h5"):
@@ -58,8 +65,8 @@ def read_solver_state(path):
     return state
 
 
-def write_solver_state(path, state):
-    """Write a `SolverState`; to HDF5 where `path` ends in `.h5`."""
+def write_solver_state(path: str | os.PathLike[str], state: SolverState) -> None:
+    """Write a `SolverState`, as HDF5 if `path` ends in `.h5`."""
     if os.fspath(path).endswith(".h5"):
         _write_hdf5(path, state)
         return
@@ -74,14 +81,15 @@ def write_solver_state(path, state):
         file.write(encode_key(_STATE["current_step"], VARINT) + encode_varint(state.current_step))
 
 
-def _read_hdf5(path):
+def _read_hdf5(path: str | os.PathLike[str]) -> SolverState:
     with open_hdf5(path) as file:
         missing = [name for name in ("iter", "learned_net", "history") if name not in file]
         if missing:
             raise FormatError(path, f"no {' and no '.join(missing)} in it: not a solver state")
         learned_net = file["learned_net"][()]
-        history = numbered(path, file["history"])
-        if any(array is None for array in history):
+        found = numbered(path, file["history"])
+        history = [array for array in found if array is not None]
+        if len(history) < len(found):
             raise FormatError(path, "its history has gaps")
         return SolverState(
             iter=_integer(file["iter"]),
@@ -91,14 +99,14 @@ def _read_hdf5(path):
         )
 
 
-def _integer(dataset):
+def _integer(dataset: h5py.Dataset) -> int:
     return int(np.asarray(dataset[()]).reshape(-1)[0])
 
 
-def _write_hdf5(path, state):
+def _write_hdf5(path: str | os.PathLike[str], state: SolverState) -> None:
     with create_hdf5(path) as file:
         file.create_dataset("iter", data=[state.iter], dtype="<i4")
-        # Caffe reads this up to a zero byte, which HDF5 would leave out.
+        # Caffe reads up to a zero byte, which HDF5 would not write by itself.
         name = state.learned_net.encode()
         file.create_dataset("learned_net", data=np.array(name, dtype=f"S{len(name) + 1}"))
         file.create_dataset("current_step", data=[state.current_step], dtype="<i4")

@@ -151,7 +151,7 @@ def test_a_shared_blob_left_out_of_hdf5(tmp_path):
 def test_a_failed_write_leaves_the_old_file(tmp_path):
     for name in ("w.caffemodel", "w.h5"):
         (tmp_path / name).write_bytes(b"old")
-        with pytest.raises(InputError, match='"a", blob 0: values of type <U1 are no numbers'):
+        with pytest.raises(InputError, match='"a", blob 0: values of type <U1 are not numbers'):
             write_caffemodel(tmp_path / name, {"a": [np.array("x")]})
         assert (tmp_path / name).read_bytes() == b"old"
     assert len(list(tmp_path.iterdir())) == 2
@@ -169,18 +169,18 @@ def test_two_gibibytes_are_refused_before_writing(tmp_path):
     [
         (b"", "the file is empty"),
         (b"<!DOCTYPE html>\n<title>404</title>", 'text that begins "<!DOCTYPE html>"'),
-        (b"\x0a\x05small", "there is no layer"),
+        (b"\x0a\x05small", "it has no layers"),
         (
             b"\xa2\x06\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
-            r"says it has 18446744073709551615 bytes",
+            r"claims 18446744073709551615 bytes",
         ),
-        (b"\xa2\x06\x05\x0a\x01a\x3a\x64", 'byte 6, reading layer "a": field 7 says it has 100'),
+        (b"\xa2\x06\x05\x0a\x01a\x3a\x64", 'byte 6, reading layer "a": field 7 claims 100'),
         (
             b"\xa2\x06\x09\x0a\x01a\x3a\x04\x2a\x02zz",
-            'layer "a", blob 0, field 5: 2 bytes are no whole',
+            'layer "a", blob 0, field 5: 2 bytes are not a whole',
         ),
         (b"\xa2\x06\x0c\x0a\x01a\x3a\x07\x3a\x05\x0a\x03\xff\xff\x7f", r"shape \(2097151,\)"),
-        (b"\x89HDF\r\n\x1a\nrubbish", "damaged or no HDF5"),
+        (b"\x89HDF\r\n\x1a\nrubbish", "damaged, or not an HDF5"),
     ],
 )
 def test_damaged_files(tmp_path, content, words):

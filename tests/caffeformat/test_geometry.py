@@ -157,4 +157,4 @@ def test_maps_and_fields_equal_those_of_walking_every_window(layers, output):
     assert (there.scale[0], there.shift[0]) == (field.stride[0], field.center[0])
     back = geometry.coord_map(net, "x", top)
     assert back.then(there).shift[0] == 0 and back.then(there).scale[0] == 1
-    assert infer_shapes(net, {"x": (1, 1, 200, 200)})[top][0] == 1
+    assert infer_shapes(net, {"x": (1, 1, 600, 600)})[top][0] == 1
