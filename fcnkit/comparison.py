@@ -1,6 +1,8 @@
-"""Two models on the same images: how far their scores and masks are apart."""
+"""Compares two models on the same images: their scores, their masks and the IoU between them."""
 
-import collections
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -9,40 +11,77 @@ from caffeformat import InputError
 from .differences import largest_absolute
 from .images import read_rgb
 from .painting import contact_sheet, overlay
+from .progress import Progress
 from .reports import class_name, known
 from .scoring import Scoreboard
 
-ImageDifference = collections.namedtuple(
-    "ImageDifference", "name path largest relative unequal mean_iou problem"
-)
-ImageDifference.__doc__ = """One image: its name and path, the largest |difference| of the scores,
-the same by the largest |score| of the first model (None where one of them gives masks alone), the
-share of pixels whose class differs, the mean IoU between both masks, and a `problem` in words,
-often "": how many scores are no finite numbers (where these are in one alone, the difference is
-infinite)."""
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping, Sequence
+    from typing import Union
 
-_MARK = (255, 0, 0)  # of pixels that differ, on a contact sheet
+    from numpy.typing import NDArray
+
+    Path = Union[str, os.PathLike[str]]
+    Image = NDArray[np.uint8]  # H x W x 3 RGB, or H x W class indices
+    Segmented = tuple[NDArray[np.float32] | None, Image]  # scores, if any, and class map
+
+_MARK = (255, 0, 0)  # colour of pixels that differ, on a contact sheet
+
+
+class Model(Protocol):
+    """What `compare` needs of a model, such as a `Segmenter` or an `OnnxSegmenter`."""
+
+    def segment(self, image: Image, name: str = "image") -> Segmented:
+        """(scores or None, class map) of `image`; `name` is what errors call it."""
+
+
+class ImageDifference(NamedTuple):
+    """How far apart two models are on one image."""
+
+    name: str
+    path: Path
+    # Largest |difference| of the scores, and the same relative to the largest |score| of the first
+    # model; None where a model returns masks alone, infinite for NaN or infinity in one alone.
+    largest: float | None
+    relative: float | None
+    unequal: float  # share of the pixels whose class differs
+    mean_iou: float  # between both masks
+    problem: str  # how many scores are not finite numbers, often ""
 
 
 class Comparison:
-    """What two models make of images, as the images come in.
+    """The differences between two models as the images come in.
 
     `board` is a `Scoreboard` whose labels are the first model's masks and whose predictions are the
-    second's; `images` lists an `ImageDifference` each; `worst` holds (difference, image, first
-    mask, second mask) of the `keep` images that differ in most pixels, the worst first.
+    second's; `images` lists one `ImageDifference` per image; `worst` holds (difference, image,
+    first mask, second mask) of the `keep` images with the largest share of differing pixels, the
+    worst first.
     """
 
-    def __init__(self, keep=5):
-        self.board, self.images, self.worst, self._keep = None, [], [], keep
+    def __init__(self, keep: int = 5) -> None:
+        self._board: Scoreboard | None = None
+        self.images: list[ImageDifference] = []
+        self.worst: list[tuple[ImageDifference, Image, Image, Image]] = []
+        self._keep = keep
 
-    def add(self, name, path, image, first, second):
-        """Take in one image with what both models made of it: (scores or None, class map) each."""
+    @property
+    def board(self) -> Scoreboard:
+        """The scores of the second model's masks against the first's."""
+        if self._board is None:
+            raise InputError("there are no images to compare")
+        return self._board
+
+    def add(
+        self, name: str, path: Path, image: Image, first: Segmented, second: Segmented
+    ) -> ImageDifference:
+        """Add one image with the (scores or None, class map) of each model."""
         (ours, our_map), (theirs, their_map) = first, second
         largest, relative, classes, problem = _score_difference(name, ours, theirs)
-        if self.board is None:
-            # Masks alone do not tell how many classes there are.
-            self.board = Scoreboard(classes or 255, ignore=None)
-        score = self.board.add(name, their_map, our_map)
+        if self._board is None:
+            # Masks alone do not show how many classes there are.
+            self._board = Scoreboard(classes or 255, ignore=None)
+        score = self._board.add(name, their_map, our_map)
         unequal = float((our_map != their_map).mean())
         found = ImageDifference(name, path, largest, relative, unequal, score.mean_iou, problem)
         self.images.append(found)
@@ -52,41 +91,45 @@ class Comparison:
         return found
 
     @property
-    def equal(self):
-        """Share of all pixels to which both models give the same class."""
+    def equal(self) -> float:
+        """Share of all pixels that have the same class in both models."""
         return self.board.matrix.pixel_accuracy
 
     @property
-    def problems(self):
+    def problems(self) -> list[str]:
         """`<image>: <problem>` of every image that has one."""
         return [f"{image.name}: {image.problem}" for image in self.images if image.problem]
 
-    def largest(self, field):
-        """The largest `largest` or `relative` of the images; None where there are no scores."""
+    def largest(self, field: str) -> float | None:
+        """The maximum of the field `largest` or `relative`; None where there are no scores."""
         values = [value for value in (getattr(i, field) for i in self.images) if value is not None]
         return max(values) if values else None
 
 
-def compare(first, second, images, keep=5, progress=None):
-    """The `Comparison` of two models on `images` (dict of name -> path).
+def compare(
+    first: Model,
+    second: Model,
+    images: Mapping[str, Path],
+    keep: int = 5,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Compare two models on `images` (name -> path), keeping the `keep` worst images.
 
-    A model's `segment(image, name)` gives (scores or None, class map). `progress`, if any, is
-    called after each image. Raises `InputError` where the models do not have as many classes, or
-    give scores of different sizes.
+    `progress` gets a step after each image. Raises `InputError` where the models differ in the
+    number of classes or in the size of their scores.
     """
-    comparison = Comparison(keep)
-    for name, path in images.items():
+    comparison, progress = Comparison(keep), progress or Progress()
+    for number, (name, path) in enumerate(images.items(), 1):
         image = read_rgb(path)
         comparison.add(
             name, path, image, first.segment(image, str(path)), second.segment(image, str(path))
         )
-        if progress:
-            progress()
+        progress.step(number, len(images))
     return comparison
 
 
-def sheet(comparison, palette, opacity=0.6):
-    """The worst images as a picture: image, both masks over it, and where they differ, in red."""
+def sheet(comparison: Comparison, palette: NDArray[np.uint8], opacity: float = 0.6) -> Image:
+    """A picture of the worst images: image, both masks over it, and where they differ, in red."""
     rows, captions = [], []
     for found, image, first, second in comparison.worst:
         apart = np.zeros((256, 3), np.uint8)
@@ -99,8 +142,8 @@ def sheet(comparison, palette, opacity=0.6):
     return contact_sheet(rows, ["image", "first", "second", "different"], captions)
 
 
-def as_dict(comparison, names=None):
-    """A `Comparison` as plain data for JSON: None where a difference is infinite, with words."""
+def as_dict(comparison: Comparison, names: Sequence[str] | None = None) -> dict[str, Any]:
+    """A `Comparison` as plain data for JSON: infinite differences are None, `problem` says why."""
     iou = comparison.board.matrix.iou.tolist()
     return {
         "equal_pixels": comparison.equal,
@@ -123,8 +166,8 @@ def as_dict(comparison, names=None):
     }
 
 
-def table(comparison, names=None):
-    """A `Comparison` as lines to print: the whole, the classes, the worst images."""
+def table(comparison: Comparison, names: Sequence[str] | None = None) -> list[str]:
+    """A `Comparison` as lines to print: classes, worst images, totals."""
     data = as_dict(comparison, names)
     width = max(len(entry["name"]) for entry in data["classes"])
     lines = [f"{'class':{width}}  IoU between the masks"]
@@ -137,31 +180,33 @@ def table(comparison, names=None):
             f"{found.mean_iou:.6f}"
         )
     lines += ["", f"{len(comparison.images)} images"]
-    lines += [f"no finite numbers in {problem}" for problem in data["problems"]]
-    if comparison.largest("largest") is not None:
+    lines += [f"not finite numbers: {problem}" for problem in data["problems"]]
+    largest, relative = comparison.largest("largest"), comparison.largest("relative")
+    if largest is not None and relative is not None:
         lines.append(
-            f"largest difference of scores   {comparison.largest('largest'):.3e} "
-            f"({comparison.largest('relative'):.1e} of the largest score)"
+            f"largest difference of scores   {largest:.3e} ({relative:.1e} of the largest score)"
         )
     lines.append(f"pixels of the same class       {100 * comparison.equal:.4f}%")
     lines.append(f"mean IoU between the masks     {data['mean_iou']:.6f}")
     return lines
 
 
-def _score_difference(name, ours, theirs):
-    """(largest difference, relative, classes, problem) of two images' scores.
+def _score_difference(
+    name: str, ours: NDArray[np.float32] | None, theirs: NDArray[np.float32] | None
+) -> tuple[float | None, float | None, int | None, str]:
+    """(largest difference, relative, classes, problem) of two models' scores for an image.
 
-    Both differences are None where one has no scores.
+    Both differences are None where a model has no scores.
     """
     given = [scores for scores in (ours, theirs) if scores is not None]
     counts = [0 if s is None else int((~np.isfinite(s)).sum()) for s in (ours, theirs)]
     problem = ""
     if any(counts):
         problem = (
-            f"of {given[0].size} scores {counts[0]} of the first model's and {counts[1]} of the "
+            f"of {given[0].size} scores, {counts[0]} of the first model's and {counts[1]} of the "
             "second's are NaN or infinite"
         )
-    if len(given) < 2:
+    if ours is None or theirs is None:
         return None, None, len(given[0]) if given else None, problem
     if ours.shape != theirs.shape:
         raise InputError(

@@ -1,16 +1,24 @@
-"""How far two arrays are apart, NaN and infinity among their values or not."""
+"""How far apart two arrays are, whether or not their values include NaN and infinity."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-# Differences count against the array's own size: an element below this part of the largest is noise
-# of the terms that cancelled in it.
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# Differences are measured against the array's own size: an element below this share of the largest
+# is noise from terms that cancelled out.
 NOISE_FLOOR = 0.01
 
 
-def largest_difference(ours, theirs):
+def largest_difference(ours: NDArray[Any], theirs: NDArray[Any]) -> float:
     """Largest |ours - theirs| relative to max(|theirs|, 1% of the array's largest).
 
-    Differences up to 1e-5 count as none; other shapes and NaN on one side alone are infinite.
+    Differences up to 1e-5 count as none. The result is infinite where the shapes differ or one
+    side alone has NaN.
     """
     if ours.shape != theirs.shape:
         return np.inf
@@ -27,8 +35,8 @@ def largest_difference(ours, theirs):
     return float(np.inf if np.isnan(largest) else largest)
 
 
-def largest_absolute(ours, theirs):
-    """Largest |ours - theirs|; other shapes and NaN on one side alone are infinite."""
+def largest_absolute(ours: NDArray[Any], theirs: NDArray[Any]) -> float:
+    """Largest |ours - theirs|; infinite where the shapes differ or one side alone has NaN."""
     if ours.shape != theirs.shape:
         return np.inf
     same = (ours == theirs) | (np.isnan(ours) & np.isnan(theirs))

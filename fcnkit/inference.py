@@ -11,6 +11,7 @@ from PIL import Image
 from caffeformat import InputError, read_net
 
 from . import engine, memory, networks
+from .images import Resampling
 from .preprocessing import Preprocessor
 from .weights import copy_weights
 
@@ -109,7 +110,7 @@ class Segmenter:
         classes: NDArray[np.uint8] = scores.argmax(0).astype(np.uint8)
         if classes.shape == (height, width):
             return classes
-        return np.asarray(Image.fromarray(classes).resize((width, height), Image.NEAREST))
+        return np.asarray(Image.fromarray(classes).resize((width, height), Resampling.NEAREST))
 
     def _limited(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         longest = max(image.shape[:2])
@@ -118,7 +119,7 @@ class Segmenter:
         height, width = (
             max(1, round(extent * self.scale_to / longest)) for extent in image.shape[:2]
         )
-        return np.asarray(Image.fromarray(image).resize((width, height), Image.BILINEAR))
+        return np.asarray(Image.fromarray(image).resize((width, height), Resampling.BILINEAR))
 
     def _check_shape(self, shape: Sequence[int], image: NDArray[np.uint8]) -> None:
         """Raise `InputError` where `shape` is not classes x height x width of `image`."""

@@ -1,16 +1,26 @@
 """How much memory a net's blobs take, and a refusal before the machine runs out of it."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from caffeformat import InputError, geometry
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from caffeformat import pb
+
 _FLOAT = 4  # bytes
 
 
-def blob_bytes(net, input_shapes, lean=False):
-    """Bytes of the blobs of a filtered `net` whose inputs have `input_shapes` (name -> tuple).
+def blob_bytes(
+    net: pb.NetParameter, input_shapes: Mapping[str, tuple[int, ...]], lean: bool = False
+) -> int:
+    """Bytes of the blobs of a filtered `net` whose inputs have `input_shapes` (by name).
 
     All blobs count, or with `lean` the most that are in use at one time when each is freed after
     the last layer that reads it. Weights and an engine's buffers come on top.
@@ -20,7 +30,8 @@ def blob_bytes(net, input_shapes, lean=False):
     if not lean:
         return sum(sizes.values())
     last_use = {name: layer.name for layer in net.layer for name in layer.bottom}
-    in_use, most = set(), 0
+    in_use: set[str] = set()
+    most = 0
     for layer in net.layer:
         in_use.update(layer.top)
         most = max(most, sum(sizes[name] for name in in_use))
@@ -28,10 +39,10 @@ def blob_bytes(net, input_shapes, lean=False):
     return most
 
 
-def available():
-    """Bytes of memory that are free or can be freed, or None where the system does not say.
+def available() -> int | None:
+    """Bytes of memory that are free or can be freed, or None where the system does not report it.
 
-    In a container that is what its limit leaves, where that is less than the machine has.
+    In a container it is what its limit leaves, where that is less than the machine has.
     """
     free = _fields("/proc/meminfo").get("MemAvailable:")
     if free is None:
@@ -41,12 +52,12 @@ def available():
     used = _number("/sys/fs/cgroup/memory.current")
     if limit is None or used is None:
         return free
-    # Files in the cache count as used, and are dropped when memory is wanted.
+    # Cached files count as used, but are dropped when memory is wanted.
     cached = _fields("/sys/fs/cgroup/memory.stat").get("inactive_file", 0)
     return min(free, max(0, limit - used + cached))
 
 
-def _fields(path):
+def _fields(path: str) -> dict[str, int]:
     """A file of lines `name number ...` as a dict, empty where it cannot be read."""
     try:
         with open(path, encoding="ascii") as file:
@@ -56,7 +67,7 @@ def _fields(path):
         return {}
 
 
-def _number(path):
+def _number(path: str) -> int | None:
     """The number in a file, or None where there is none (`max` stands for no limit)."""
     try:
         with open(path, encoding="ascii") as file:
@@ -65,7 +76,12 @@ def _number(path):
         return None
 
 
-def check(net, input_shapes, name, lean=False):
+def check(
+    net: pb.NetParameter,
+    input_shapes: Mapping[str, tuple[int, ...]],
+    name: str,
+    lean: bool = False,
+) -> None:
     """Raise `InputError` where the blobs of `net` for the image `name` exceed the free memory.
 
     `input_shapes` holds one input of N x C x H x W; `lean` as in `blob_bytes`.
@@ -80,5 +96,5 @@ def check(net, input_shapes, name, lean=False):
     side = int(max(height, width) * math.sqrt(0.8 * free / needed))
     raise InputError(
         f"{name}: {width}x{height} pixels need about {needed / 2**30:.1f} GiB for the net's blobs, "
-        f"{free / 2**30:.1f} GiB are free: use --scale-to {side}"
+        f"but {free / 2**30:.1f} GiB are free: use --scale-to {side}"
     )

@@ -1,8 +1,8 @@
 """Segmentation scores from a confusion matrix, as the FCN paper defines them.
 
-With n_ij the number of pixels of class i that were predicted as class j, t_i = sum_j n_ij and n_cl
-classes (Long, Shelhamer and Darrell, "Fully Convolutional Networks for Semantic Segmentation",
-CVPR 2015, section 5):
+With n_ij the number of pixels of class i that were predicted as class j, t_i = sum_j n_ij, and n_cl
+the number of classes (Long, Shelhamer and Darrell, "Fully Convolutional Networks for Semantic
+Segmentation", CVPR 2015, section 5):
 
 - pixel accuracy:          sum_i n_ii / sum_i t_i
 - mean accuracy:           1/n_cl * sum_i n_ii / t_i
@@ -10,13 +10,20 @@ CVPR 2015, section 5):
 - frequency weighted IoU:  1/sum_k t_k * sum_i t_i n_ii / (t_i + sum_j n_ji - n_ii)
 
 A class that occurs neither in the labels nor in the predictions has no IoU: it is NaN and left out
-of the mean, as is the accuracy of a class that the labels do not hold. A class that is only
-predicted, and wrongly so, has IoU 0 and counts.
+of the mean, as is the accuracy of a class that does not occur in the labels. A class that is only
+predicted, and thus wrongly, has IoU 0 and counts.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from caffeformat import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 
 class ConfusionMatrix:
@@ -26,18 +33,20 @@ class ConfusionMatrix:
     there; `ignore=None` counts every pixel.
     """
 
-    def __init__(self, n, ignore=255):
+    def __init__(self, n: int, ignore: int | None = 255) -> None:
         if n < 1:
             raise InputError(f"a confusion matrix needs at least one class, got {n}")
         self.n, self.ignore = int(n), ignore
-        self.counts = np.zeros((self.n, self.n), np.int64)
+        self.counts: NDArray[np.int64] = np.zeros((self.n, self.n), np.int64)
 
-    def update(self, prediction, label, name="this image"):
+    def update(
+        self, prediction: NDArray[Any], label: NDArray[Any], name: str = "this image"
+    ) -> None:
         """Count one image or a batch: two integer arrays of class indices of the same shape.
 
-        `name` says in errors what they belong to. Raises `InputError` where the shapes differ or
-        where a counted pixel's label or prediction is not one of the classes; then nothing of
-        this image is counted.
+        `name` is what errors call the image. Raises `InputError` where the shapes differ or where
+        a counted pixel's label or prediction is not one of the classes; then nothing of this
+        image is counted.
         """
         prediction, label = np.asarray(prediction), np.asarray(label)
         if prediction.shape != label.shape:
@@ -54,92 +63,92 @@ class ConfusionMatrix:
         pairs += prediction.ravel().astype(np.intp)
         self.counts += np.bincount(pairs, minlength=self.n**2).reshape(self.n, self.n)
 
-    def _check(self, indices, role, name):
+    def _check(self, indices: NDArray[Any], role: str, name: str) -> None:
         if not indices.size:
             return
         low, high = indices.min(), indices.max()
         if low >= 0 and high < self.n:
             return
         wrong = int(high if high >= self.n else low)
-        ignored = "" if self.ignore is None else f" (and {self.ignore} to ignore, in labels)"
+        ignored = "" if self.ignore is None else f" (and {self.ignore} for ignored label pixels)"
         raise InputError(
-            f"{name}: the {role} holds class index {wrong}, but there are {self.n} classes, "
+            f"{name}: the {role} has class index {wrong}, but there are {self.n} classes, "
             f"0 to {self.n - 1}{ignored}"
         )
 
-    def __iadd__(self, other):
+    def __iadd__(self, other: ConfusionMatrix) -> ConfusionMatrix:
         """Add another matrix over the same classes."""
         if other.n != self.n:
             raise InputError(f"cannot add counts of {other.n} classes to counts of {self.n}")
         self.counts += other.counts
         return self
 
-    def reset(self):
-        """Forget all counts."""
+    def reset(self) -> None:
+        """Set all counts to zero."""
         self.counts[:] = 0
 
     @property
-    def total(self):
+    def total(self) -> int:
         """Number of counted pixels."""
         return int(self.counts.sum())
 
     @property
-    def class_accuracy(self):
-        """n_ii / t_i of each class, float64; NaN where the labels hold no pixel of it."""
+    def class_accuracy(self) -> NDArray[np.float64]:
+        """n_ii / t_i of each class, float64; NaN where no pixel has its label."""
         return _ratio(np.diag(self.counts), self.counts.sum(1))
 
     @property
-    def iou(self):
+    def iou(self) -> NDArray[np.float64]:
         """n_ii / (t_i + sum_j n_ji - n_ii) of each class, float64; NaN for absent classes."""
         correct = np.diag(self.counts)
         return _ratio(correct, self.counts.sum(1) + self.counts.sum(0) - correct)
 
     @property
-    def pixel_accuracy(self):
-        """Share of the counted pixels whose class is right; NaN before anything was counted."""
+    def pixel_accuracy(self) -> float:
+        """Share of the counted pixels whose class is right; NaN where nothing was counted."""
         return float(_ratio(np.diag(self.counts).sum(), self.counts.sum()))
 
     @property
-    def mean_accuracy(self):
-        """Mean of `class_accuracy` over the classes that the labels hold."""
+    def mean_accuracy(self) -> float:
+        """Mean of `class_accuracy` over the classes that occur in the labels."""
         return _mean(self.class_accuracy)
 
     @property
-    def mean_iou(self):
-        """Mean of `iou` over the classes that are labelled or predicted somewhere."""
+    def mean_iou(self) -> float:
+        """Mean of `iou` over the classes that occur in labels or predictions."""
         return _mean(self.iou)
 
     @property
-    def frequency_weighted_iou(self):
-        """IoU weighted by how often each class is labelled."""
+    def frequency_weighted_iou(self) -> float:
+        """IoU weighted by the number of label pixels of each class."""
         labelled = self.counts.sum(1)
         present = labelled > 0
         return float(_ratio((labelled[present] * self.iou[present]).sum(), labelled.sum()))
 
     @property
-    def predicted_classes(self):
+    def predicted_classes(self) -> NDArray[np.intp]:
         """Indices of the classes that were predicted at least once."""
         return np.flatnonzero(self.counts.sum(0))
 
     @property
-    def labelled_classes(self):
-        """Indices of the classes that the labels hold."""
+    def labelled_classes(self) -> NDArray[np.intp]:
+        """Indices of the classes that occur in the labels."""
         return np.flatnonzero(self.counts.sum(1))
 
 
-def _ratio(numerator, denominator):
-    numerator, denominator = np.asarray(numerator, float), np.asarray(denominator, float)
-    result = np.full(numerator.shape, np.nan)
-    np.divide(numerator, denominator, out=result, where=denominator > 0)
+def _ratio(numerator: ArrayLike, denominator: ArrayLike) -> NDArray[np.float64]:
+    over, under = np.asarray(numerator, np.float64), np.asarray(denominator, np.float64)
+    result = np.full(over.shape, np.nan)
+    np.divide(over, under, out=result, where=under > 0)
     return result
 
 
-def _mean(values):
+def _mean(values: NDArray[np.float64]) -> float:
     known = values[~np.isnan(values)]
     return float(known.mean()) if known.size else float("nan")
 
 
-def _size(array):
+def _size(array: NDArray[Any]) -> str:
     if array.ndim == 2:
         return f"{array.shape[1]}x{array.shape[0]}"
     return "x".join(map(str, array.shape))

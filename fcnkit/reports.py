@@ -1,16 +1,28 @@
-"""Scores as text, JSON and CSV. A class that is absent has no score: `-`, null, an empty cell."""
+"""Scores as text, JSON and CSV. An absent class has no score: `-`, null, or an empty cell."""
+
+from __future__ import annotations
 
 import csv
 import json
 import math
+from typing import TYPE_CHECKING, Any
 
 from caffeformat.files import atomic_write
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
+
+    from .metrics import ConfusionMatrix
+    from .scoring import Scoreboard
+
+    Names = Sequence[str] | None
 
 SUMMARY = ("pixel_accuracy", "mean_accuracy", "mean_iou", "frequency_weighted_iou")
 
 
-def class_rows(matrix, names=None):
-    """One dict a class: index, name, labelled_pixels, predicted_pixels, accuracy, iou."""
+def class_rows(matrix: ConfusionMatrix, names: Names = None) -> list[dict[str, Any]]:
+    """One dict per class: index, name, labelled_pixels, predicted_pixels, accuracy, iou."""
     labelled, predicted = matrix.counts.sum(1), matrix.counts.sum(0)
     return [
         {
@@ -25,12 +37,12 @@ def class_rows(matrix, names=None):
     ]
 
 
-def class_name(index, names=None):
-    """The name of a class, or `class <i>` where nobody named it."""
+def class_name(index: int, names: Names = None) -> str:
+    """The name of a class, or `class <i>` where it has none."""
     return names[index] if names and index < len(names) else f"class {index}"
 
 
-def format_scores(board, names=None):
+def format_scores(board: Scoreboard, names: Names = None) -> str:
     """A `Scoreboard` as the table that `score` prints."""
     rows = class_rows(board.matrix, names)
     width = max([len("class")] + [len(row["name"]) for row in rows])
@@ -57,7 +69,7 @@ def format_scores(board, names=None):
     return "\n".join(lines)
 
 
-def scores_as_dict(board, names=None):
+def scores_as_dict(board: Scoreboard, names: Names = None) -> dict[str, Any]:
     """A `Scoreboard` as plain data for JSON; NaN becomes None."""
     return {
         **{key: known(getattr(board.matrix, key)) for key in SUMMARY},
@@ -80,22 +92,22 @@ def scores_as_dict(board, names=None):
     }
 
 
-def write_json(path, data):
+def write_json(path: str | os.PathLike[str], data: Any) -> None:
     """Write plain data as JSON, atomically."""
     with atomic_write(path, "w") as file:
         json.dump(data, file, indent=1, allow_nan=False)
         file.write("\n")
 
 
-def csv_paths(prefix):
+def csv_paths(prefix: str) -> list[str]:
     """The three files that `write_csv` writes for `prefix`."""
     return [f"{prefix}_{table}.csv" for table in ("classes", "images", "confusion")]
 
 
-def write_csv(prefix, board, names=None):
+def write_csv(prefix: str, board: Scoreboard, names: Names = None) -> None:
     """Write a `Scoreboard` as `<prefix>_classes.csv`, `_images.csv` and `_confusion.csv`.
 
-    In the confusion matrix rows are labels and columns predictions, in pixels.
+    In the confusion matrix, rows are labels and columns are predictions, in pixels.
     """
     titles = [class_name(i, names) for i in range(board.matrix.n)]
     rows = class_rows(board.matrix, names)
@@ -114,14 +126,14 @@ def write_csv(prefix, board, names=None):
             csv.writer(file, lineterminator="\n").writerows(table)
 
 
-def _share(value):
+def _share(value: float) -> str:
     return f"{'-':>6}" if math.isnan(value) else f"{value:6.4f}"
 
 
-def known(value):
-    """`value` for JSON: None in place of NaN and infinity, which it does not know."""
+def known(value: Any) -> Any:
+    """`value` for JSON: None in place of NaN and infinity, which JSON does not have."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _cell(value):
+def _cell(value: Any) -> Any:
     return "" if known(value) is None else value

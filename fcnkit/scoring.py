@@ -1,6 +1,8 @@
-"""Scoring: a network on a dataset, or a folder of masks against a folder of labels."""
+"""Scores a network on a dataset, or a folder of masks against a folder of labels."""
 
-import collections
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
 
 from caffeformat import InputError
 
@@ -8,25 +10,46 @@ from .classes import voc_class_names
 from .datasets import find_pairs
 from .labels import read_label
 from .metrics import ConfusionMatrix
+from .progress import Progress
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Iterator, Sequence
+    from typing import Any, Union
+
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
+
+    from .datasets import SegmentationDataset
+    from .inference import Segmenter
+
+    Path = Union[str, os.PathLike[str]]
+    # Name, prediction and label (H x W class indices), and the number of images in all.
+    Sample = tuple[str, NDArray[np.uint8], NDArray[np.uint8], int]
 
 VOC_COUNT = 21
 
-# What the overlay that lies beside a mask has in its name, after the mask's.
+# The overlay beside a mask is named after the mask, with this suffix.
 OVERLAY_SUFFIX = "_overlay"
 
-ImageScore = collections.namedtuple("ImageScore", "name pixel_accuracy mean_iou iou")
-ImageScore.__doc__ = """Scores of one image: its name, pixel accuracy, mean IoU over the classes
-that are labelled or predicted in it, and the IoU of each class (float64, NaN where absent)."""
+
+class ImageScore(NamedTuple):
+    """Scores of one image."""
+
+    name: str
+    pixel_accuracy: float
+    mean_iou: float  # over the classes that are labelled or predicted in the image
+    iou: NDArray[np.float64]  # of each class, NaN where it is absent
 
 
 class Scoreboard:
-    """Scores of a data set as its images come in: `matrix` over all, `images` one by one."""
+    """Scores of a dataset as its images come in: `matrix` over all, `images` one by one."""
 
-    def __init__(self, classes, ignore=255):
+    def __init__(self, classes: int, ignore: int | None = 255) -> None:
         self.matrix = ConfusionMatrix(classes, ignore)
-        self.images = []
+        self.images: list[ImageScore] = []
 
-    def add(self, name, prediction, label):
+    def add(self, name: str, prediction: NDArray[Any], label: NDArray[Any]) -> ImageScore:
         """Count one image, H x W class indices each; returns its `ImageScore`."""
         matrix = ConfusionMatrix(self.matrix.n, self.matrix.ignore)
         matrix.update(prediction, label, name)
@@ -36,12 +59,14 @@ class Scoreboard:
         return score
 
 
-def masks_and_labels(predictions, labels, colours=None):
-    """The masks in one folder with the labels of the same names in another.
+def masks_and_labels(
+    predictions: Path, labels: Path, colours: ArrayLike | None = None
+) -> Iterator[Sample]:
+    """Read the masks in one folder and the labels of the same names in another.
 
     Yields (name, mask, label, number of pairs), arrays of H x W uint8 indices; `colours` as in
-    `labels.read_label`. Overlays beside the masks, as inference writes them, are left aside.
-    Raises `InputError` where the folders do not hold the same names.
+    `labels.read_label`. Overlays beside the masks, as inference writes them, are ignored.
+    Raises `InputError` where the two folders do not have the same names.
     """
     pairs = find_pairs(predictions, labels, OVERLAY_SUFFIX)
     for pair in pairs:
@@ -49,8 +74,8 @@ def masks_and_labels(predictions, labels, colours=None):
         yield pair.id, mask, label, len(pairs)
 
 
-def predictions_and_labels(segmenter, dataset):
-    """The class maps that a `Segmenter` gives the images of a dataset, with their labels.
+def predictions_and_labels(segmenter: Segmenter, dataset: SegmentationDataset) -> Iterator[Sample]:
+    """Segment each image of a dataset, and read its label.
 
     Yields (name, class map, label, number of images), arrays of H x W uint8 indices.
     """
@@ -58,26 +83,30 @@ def predictions_and_labels(segmenter, dataset):
         yield name, segmenter.class_map(dataset.image(i), name), dataset.label(i), len(dataset)
 
 
-def score(samples, classes, ignore=255, progress=None):
-    """A `Scoreboard` over (name, prediction, label, total) as the functions above yield them.
+def score(
+    samples: Iterable[Sample],
+    classes: int,
+    ignore: int | None = 255,
+    progress: Progress | None = None,
+) -> Scoreboard:
+    """Score (name, prediction, label, total) as the functions above yield them.
 
-    `progress`, if any, is called with (done, total, Scoreboard) after each image. Raises
-    `InputError` where there are no images, and as `ConfusionMatrix.update` does.
+    `progress` gets a step after each image, with the mean IoU so far. Raises `InputError` where
+    there are no images, and as `ConfusionMatrix.update` does.
     """
-    board = Scoreboard(classes, ignore)
+    board, progress = Scoreboard(classes, ignore), progress or Progress()
     for name, prediction, label, total in samples:
         board.add(name, prediction, label)
-        if progress:
-            progress(len(board.images), total, board)
+        progress.step(len(board.images), total, figures={"mean_iou": board.matrix.mean_iou})
     if not board.images:
         raise InputError("there are no images to score")
     return board
 
 
-def names_for(classes, names=None):
-    """`names` where they fit a network of `classes` classes; without any, VOC's for its 21.
+def names_for(classes: int, names: Sequence[str] | None = None) -> Sequence[str] | None:
+    """Check that `names` fit a network of `classes` classes; without any, VOC's for its 21.
 
-    Returns a list of names or None. Raises `InputError` where their number differs.
+    Returns the names, or None where there are none. Raises `InputError` where their number differs.
     """
     if names is None:
         return voc_class_names() if classes == VOC_COUNT else None

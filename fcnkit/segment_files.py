@@ -1,7 +1,10 @@
-"""Image files in; masks, overlays, shares of the classes and scores out, in one folder."""
+"""Segments image files into one folder of masks, overlays, class shares and scores."""
 
-import collections
+from __future__ import annotations
+
 import os
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -17,21 +20,37 @@ from .painting import legend, overlay
 from .reports import write_json
 from .scoring import OVERLAY_SUFFIX, names_for
 
-Result = collections.namedtuple("Result", "name size entries error")
-Result.__doc__ = """What came of one image: its name, (width, height), `painting.LegendEntry`s of
-the classes found in it, and the error message where it could not be segmented (no entries then)."""
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import Union
+
+    from numpy.typing import DTypeLike, NDArray
+
+    from .inference import Segmenter
+    from .painting import LegendEntry
+
+    Path = Union[str, os.PathLike[str]]
 
 SCORE_TYPES = {"float16": np.float16, "float32": np.float32}
 
 
-def find_images(inputs):
-    """Files and folders (with what is below them) as an ordered dict of name -> path.
+class Result(NamedTuple):
+    """The outcome of one image."""
+
+    name: str
+    size: tuple[int, int] | None  # width, height; None where it could not be read
+    entries: list[LegendEntry]  # the classes found in it
+    error: InputError | None  # why it could not be segmented; there are no entries then
+
+
+def find_images(inputs: Iterable[Path]) -> OrderedDict[str, str]:
+    """Find the images among files and folders (searched recursively): name -> path, in order.
 
     A file's name is its base name without suffix; in a folder it keeps the path below the folder.
     Raises `InputError` for what is missing, for an empty folder and for two images of one name.
     """
-    found = collections.OrderedDict()
-    for given in inputs:
+    found: OrderedDict[str, str] = OrderedDict()
+    for given in [os.fspath(each) for each in inputs]:
         if os.path.isdir(given):
             images = image_files(given)
             if not images:
@@ -50,14 +69,16 @@ def find_images(inputs):
     return found
 
 
-def output_paths(name, save_scores=False):
+def output_paths(name: str, save_scores: bool = False) -> list[str]:
     """The files that are written for image `name`, relative to the output folder."""
     kinds = [f"{name}.png", f"{name}{OVERLAY_SUFFIX}.png", f"{name}.json"]
     return kinds + ([f"{name}_scores.npz"] if save_scores else [])
 
 
-def check_outputs(images, output, save_scores=False, force=False):
-    """Make the folder `output`; `InputError` where a result would overwrite something.
+def check_outputs(
+    images: Mapping[str, Path], output: Path, save_scores: bool = False, force: bool = False
+) -> None:
+    """Make the folder `output`; raise `InputError` where a result would overwrite something.
 
     That is another image's result, or a file in the folder unless `force` allows it.
     """
@@ -65,7 +86,7 @@ def check_outputs(images, output, save_scores=False, force=False):
         os.makedirs(output, exist_ok=True)
     except OSError as error:
         raise InputError(f"{output}: cannot write results here: {error.strerror}") from error
-    owners = {}
+    owners: dict[str, Path] = {}
     for name, path in images.items():
         for target in output_paths(name, save_scores):
             if target in owners:
@@ -73,31 +94,40 @@ def check_outputs(images, output, save_scores=False, force=False):
             owners[target] = path
     there = [path for path in owners if os.path.exists(os.path.join(output, path))]
     if there and not force:
-        more = f" and {len(there) - 1} more files" if len(there) > 1 else ""
+        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
         raise InputError(
             f"{os.path.join(output, there[0])}{more} would be overwritten: choose another folder, "
-            "or say --force"
+            "or pass --force"
         )
 
 
-def segment_files(segmenter, images, output, palette, names=None, opacity=0.6, save_scores=None):
-    """Segment `images` (dict of name -> path) into the folder `output`; yields a `Result` each.
+def segment_files(
+    segmenter: Segmenter,
+    images: Mapping[str, Path],
+    output: Path,
+    palette: NDArray[np.uint8],
+    names: Sequence[str] | None = None,
+    opacity: float = 0.6,
+    save_scores: str | None = None,
+) -> Iterator[Result]:
+    """Segment `images` (name -> path) into the folder `output`; yield one `Result` per image.
 
     Writes `<name>.png` (paletted, class indices, at the image's size), `<name>_overlay.png`,
     `<name>.json` (class names and pixel shares) and, where `save_scores` is "float16" or
-    "float32", `<name>_scores.npz`: `scores` (C x H x W as the net saw the image), `blob`, `shape`
-    and `image`. An image that cannot be read gives a `Result` with an error, and the next one
-    follows. Raises `InputError` where there are `names` but not as many as the net has classes, and
-    `NetworkError` where net and weights do not go together, as no image could be segmented then.
+    "float32", `<name>_scores.npz`: `scores` (C x H x W at the size that the net saw), `blob`,
+    `shape` and `image`. `palette` is 256 x 3 uint8, `opacity` (0 to 1) that of the classes in the
+    overlay. An image that cannot be read yields a `Result` with an error, and the next one
+    follows. Raises `InputError` where the number of `names` is not the net's number of classes, and
+    `NetworkError` where net and weights do not fit, since no image could be segmented then.
     """
     for name, path in images.items():
         try:
             image = read_rgb(path)
-            scores = segmenter.scores(image, path)
+            scores = segmenter.scores(image, os.fspath(path))
         except NetworkError:
             raise
         except InputError as error:
-            yield Result(name, None, [], str(error))
+            yield Result(name, None, [], error)
             continue
         names = names_for(len(scores), names)
         class_map = segmenter.map_of(scores, image.shape[:2])
@@ -106,23 +136,23 @@ def segment_files(segmenter, images, output, palette, names=None, opacity=0.6, s
         )
         os.makedirs(os.path.dirname(mask) or ".", exist_ok=True)
         for target in rest:
-            _write_scores(target, scores, save_scores, segmenter.output_blob, path)
+            _write_scores(target, scores, save_scores or "", segmenter.output_blob, path)
         write_label(mask, class_map, palette)
         with atomic_write(painted) as file:
             Image.fromarray(overlay(image, class_map, palette, opacity)).save(file, format="PNG")
         entries = legend(class_map, palette, names or ())
-        # Last, so that whoever finds the JSON finds the pictures too.
+        # Last, so that where there is a JSON file there are pictures, too.
         write_json(shares, _as_dict(path, image, entries))
-        yield Result(name, image.shape[1::-1], entries, None)
+        yield Result(name, (image.shape[1], image.shape[0]), entries, None)
 
 
-def rounded_scores(scores, dtype):
-    """`scores` (C x H x W) as `dtype`, with the class of highest score kept at every pixel.
+def rounded_scores(scores: NDArray[np.float32], dtype: DTypeLike) -> NDArray[Any]:
+    """Round `scores` (C x H x W) to `dtype`, keeping the class of highest score at every pixel.
 
     Scores that were different may become equal; then those of classes before the winner, which
-    `argmax` would take instead, are made smaller by the least step.
+    `argmax` would choose instead, are lowered by the smallest possible step.
     """
-    rounded = scores.astype(dtype)
+    rounded: NDArray[Any] = scores.astype(dtype)
     winner = scores.argmax(0)
     lost = rounded.argmax(0) != winner
     columns = rounded[:, lost]
@@ -133,7 +163,9 @@ def rounded_scores(scores, dtype):
     return rounded
 
 
-def _as_dict(path, image, entries):
+def _as_dict(
+    path: Path, image: NDArray[np.uint8], entries: Iterable[LegendEntry]
+) -> dict[str, Any]:
     return {
         "image": os.fspath(path),
         "width": image.shape[1],
@@ -145,11 +177,13 @@ def _as_dict(path, image, entries):
     }
 
 
-def _write_scores(target, scores, kind, blob, image):
+def _write_scores(
+    target: str, scores: NDArray[np.float32], kind: str, blob: str | None, image: Path
+) -> None:
     largest = float(np.abs(scores).max())
     if kind == "float16" and largest >= np.finfo(np.float16).max:
         raise InputError(
-            f"{image}: scores of up to {largest:.3g} do not fit float16: use --save-scores float32"
+            f"{image}: scores of up to {largest:.3g} do not fit float16: pass --save-scores float32"
         )
     with atomic_write(target) as file:
         np.savez(

@@ -1,6 +1,9 @@
-"""Copying a caffemodel into a net of either engine, and filling what it leaves at zero."""
+"""Copies a caffemodel into a net of either engine, and fills what it leaves at zero."""
+
+from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -9,8 +12,15 @@ from caffeformat import InputError, pb
 
 from .fillers import fill, interpolation_weights
 
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
 
-def copy_weights(net, path):
+    from numpy.typing import NDArray
+
+    from .engine import Net
+
+
+def copy_weights(net: Net, path: str | os.PathLike[str]) -> list[str]:
     """Copy the weights in the caffemodel at `path` into `net` by layer name, as Caffe does.
 
     Returns and raises as `compare_weights`.
@@ -20,12 +30,12 @@ def copy_weights(net, path):
     return unmatched
 
 
-def compare_weights(net, path):
-    """Whether the caffemodel at `path` fits `net`, without copying anything.
+def compare_weights(net: Net, path: str | os.PathLike[str]) -> list[str]:
+    """Check that the caffemodel at `path` fits `net`, without copying anything.
 
-    Returns the names of the net's layers that have parameters but none in the file; they keep what
-    their fillers gave them. Raises `InputError` where a layer's blobs differ in number or shape
-    (BVLC Caffe would end the process) and where not a single layer matches.
+    Returns the names of the net's layers that have parameters but none in the file; they keep the
+    values from their fillers. Raises `InputError` where a layer's blobs differ in number or shape
+    (BVLC Caffe would end the process), and where no layer matches at all.
     """
     path = os.fspath(path)
     weights = caffeformat.read_caffemodel(path)
@@ -37,17 +47,19 @@ def compare_weights(net, path):
         _compare(path, name, [tuple(blob.shape) for blob in blobs], weights[name])
     if net.params and len(unmatched) == len(net.params):
         raise InputError(
-            f"{path}: none of its layers is in the net: it holds {_listing(weights)}; the net has "
+            f"{path}: none of its layers is in the net: it has {_listing(weights)}; the net has "
             f"{_listing(net.params)}. Are these the weights of another network?"
         )
     return unmatched
 
 
-def fill_weights(net, message, names, kind, seed):
+def fill_weights(
+    net: Net, message: pb.NetParameter, names: Collection[str], kind: str, seed: int
+) -> None:
     """Fill the weights of the layers `names` of `net` with Caffe's filler `kind` (xavier, msra).
 
-    `message` is the net's NetParameter. Deconvolution layers that can upsample each channel by
-    itself get the bilinear kernel, which is what they are for in an FCN.
+    `message` is the net's NetParameter. Deconvolution layers that can upsample each channel
+    separately get the bilinear kernel, which is what they are for in an FCN.
     """
     random = np.random.RandomState(seed & 0xFFFFFFFF)
     for layer in message.layer:
@@ -61,34 +73,38 @@ def fill_weights(net, message, names, kind, seed):
             blob.data[...] = fill(pb.FillerParameter(type=kind), shape, random)
 
 
-def _compare(path, layer, expected, blobs):
+def _compare(
+    path: str,
+    layer: str,
+    expected: Sequence[tuple[int, ...]],
+    blobs: Sequence[NDArray[Any] | None],
+) -> None:
     if len(blobs) != len(expected):
         raise InputError(
-            f"{path}: layer {layer!r} has {len(blobs)} blobs there but {len(expected)} in the net"
+            f"{path}: layer {layer!r} has {len(blobs)} blobs, but {len(expected)} in the net"
         )
     for i, (shape, blob) in enumerate(zip(expected, blobs)):
-        # HDF5 files leave out blobs that are shared; old files pad shapes with ones to 4 axes.
+        # HDF5 files leave out shared blobs; old files pad shapes with ones to 4 axes.
         if blob is None or _trimmed(blob.shape) == _trimmed(shape):
             continue
         raise InputError(
-            f"{path}: blob {i} of layer {layer!r} is {_size(blob.shape)} there but {_size(shape)} "
-            f"in the net: the weights are of a network with other classes or layers; rename the "
-            f"layer to start it afresh, or transplant with net_surgery"
+            f"{path}: blob {i} of layer {layer!r} is {_size(blob.shape)}, but {_size(shape)} in "
+            "the net: the weights are for a network with other classes or layers; rename the layer "
+            "to start it afresh, or transplant with net_surgery"
         )
 
 
-def _trimmed(shape):
-    shape = tuple(shape)
+def _trimmed(shape: tuple[int, ...]) -> tuple[int, ...]:
     while len(shape) > 1 and shape[0] == 1:
         shape = shape[1:]
     return shape
 
 
-def _size(shape):
+def _size(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape)) or "a single number"
 
 
-def _listing(names, most=6):
+def _listing(names: Iterable[str], most: int = 6) -> str:
     names = list(names)
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return (", ".join(names[:most]) or "nothing") + more

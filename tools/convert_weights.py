@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Turn a network's weights from PyTorch and others into the same network for Caffe."""
+"""Convert a network's weights from PyTorch, MindSpore or MXNet to the same network for Caffe."""
+
+from __future__ import annotations
 
 import argparse
 import os
@@ -13,19 +15,20 @@ from fcnkit.state_dicts import read_state_dict
 from fcnkit.state_dicts_convert import convert, network_name
 
 
-def add_arguments(parser):
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.epilog = (
-        "OUT_DIR gets deploy.prototxt, NAME.caffemodel and mean.txt. The network reads BGR from 0 "
-        "to 255 less that mean; all else of the original's preprocessing is in its weights."
+        "Writes deploy.prototxt, NAME.caffemodel and mean.txt into OUT_DIR. The network reads BGR "
+        "from 0 to 255 minus that mean; the rest of the original preprocessing is folded into the "
+        "weights."
     )
     parser.add_argument(
         "weights",
         metavar="WEIGHTS",
         help="a state dict: .pth or .pt (PyTorch), .safetensors, .ckpt (MindSpore), .params "
-        "(MXNet); nothing in it is run",
+        "(MXNet); no code in it is run",
     )
-    parser.add_argument("out", metavar="OUT_DIR", help="folder to make")
+    parser.add_argument("out", metavar="OUT_DIR", help="folder to create")
     parser.add_argument("--name", help="name of the network (default: from the file's name)")
     parser.add_argument(
         "--size",
@@ -34,7 +37,10 @@ def add_arguments(parser):
         metavar="HxW",
         help="input of deploy.prototxt (default: 224x224)",
     )
-    for option, what in (("mean", "subtracted from the input"), ("std", "the input is divided by")):
+    for option, what in (
+        ("mean", "mean to subtract from the input"),
+        ("std", "standard deviation to divide the input by"),
+    ):
         parser.add_argument(
             f"--{option}",
             type=float,
@@ -48,12 +54,12 @@ def add_arguments(parser):
         help="fold BatchNorm and Scale into the convolutions, for inference only",
     )
     parser.add_argument(
-        "--force", action="store_true", help="replace what OUT_DIR holds of the same names"
+        "--force", action="store_true", help="replace files of the same names in OUT_DIR"
     )
 
 
-def run(args):
-    """Run the command."""
+def run(args: argparse.Namespace) -> None:
+    """Convert the weights and write the folder."""
     name = args.name or network_name(args.weights)
     if os.path.basename(name) != name or name in ("", ".", ".."):
         raise InputError(f"--name {name!r}: expected a file name without folders")
@@ -61,7 +67,7 @@ def run(args):
     try:
         made = convert(tensors, args.size, args.mean, args.std, args.fold_batch_norm, name)
     except InputError as error:
-        raise InputError(f"{args.weights}: {error}") from error
+        raise error.prefixed(args.weights) from error
     with output_folder(args.out, args.force) as folder:
         write_text(os.path.join(folder, "deploy.prototxt"), made.net)
         write_caffemodel(os.path.join(folder, f"{name}.caffemodel"), made.weights, made.net)
@@ -74,11 +80,11 @@ def run(args):
     print("input: BGR, mean " + ",".join(f"{value:.6g}" for value in made.mean))
     if made.left_out:
         print(
-            f"left out, only training needs them: {len(made.left_out)} such as {made.left_out[0]}"
+            f"left out, only needed for training: {len(made.left_out)} such as {made.left_out[0]}"
         )
 
 
-def _size(text):
+def _size(text: str) -> tuple[int, int]:
     match = re.fullmatch(r"([1-9][0-9]{0,4})(?:x([1-9][0-9]{0,4}))?", text.lower())
     if not match:
         raise argparse.ArgumentTypeError(f"{text!r}: expected HEIGHTxWIDTH, such as 224x224")

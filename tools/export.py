@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
 """Write a network as ONNX or its weights as safetensors or a state dict, and back."""
 
+from __future__ import annotations
+
 import argparse
 import os
 import re
 import sys
+from typing import TYPE_CHECKING
 
 from caffeformat import InputError, read_net
 from caffeformat.graph import value_graph
@@ -13,32 +16,54 @@ from fcnkit.export import check, files
 from fcnkit.preprocessing import Preprocessor, parse_mean
 from fcnkit.tools import options
 
-# Rounding in another order of sums; what is wrong differs by far more.
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from caffeformat import Weights, pb
+
+# For scores: sums are rounded in another order; anything wrong differs by far more.
 TOLERANCE = 1e-4
-# Of weights, which no sum has gone over.
+# For weights, which are not summed.
 WEIGHT_TOLERANCE = 1e-6
 
 
-def add_arguments(parser):
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     kinds = ", ".join(files.KINDS)
     parser.add_argument("net", help="deploy file, or an all-in-one file with its stages")
     parser.add_argument("weights", help=f"its weights: {kinds}")
     parser.add_argument("output", help=f"file to write: {kinds}")
     parser.add_argument(
-        "--blob", action="append", metavar="NAME", help="output to export (those no layer uses)"
+        "--blob",
+        action="append",
+        metavar="NAME",
+        help="output to export, repeatable (default: all blobs that no layer uses)",
     )
     group = parser.add_argument_group("ONNX only")
     group.add_argument(
         "--preprocess",
         action="store_true",
-        help="the input is an image, H x W x 3 uint8 RGB; mean and scale are inside the model",
+        help="make the input an image, H x W x 3 uint8 RGB, with mean and scale inside the model",
     )
-    group.add_argument("--mean", help="subtracted: B,G,R or mean.binaryproto or mean.txt (none)")
-    group.add_argument("--input-scale", type=float, default=1.0, help="multiplied after it (1)")
-    group.add_argument("--channels", choices=("BGR", "RGB"), default="BGR", help="the net's (BGR)")
     group.add_argument(
-        "--argmax", action="store_true", help="the output is the class map, uint8, not the scores"
+        "--mean", help="mean to subtract: B,G,R, mean.binaryproto or mean.txt (default: none)"
+    )
+    group.add_argument(
+        "--input-scale",
+        type=float,
+        default=1.0,
+        help="factor after the mean is subtracted (default: 1)",
+    )
+    group.add_argument(
+        "--channels",
+        choices=("BGR", "RGB"),
+        default="BGR",
+        help="channel order of the net's input (default: BGR)",
+    )
+    group.add_argument(
+        "--argmax",
+        action="store_true",
+        help="make the output the class map, uint8, instead of the scores",
     )
     group = parser.add_argument_group("check")
     group.add_argument(
@@ -46,22 +71,25 @@ def add_arguments(parser):
         action="append",
         type=_size,
         metavar="HxW",
-        help="image size to compare with the engine at, instead of "
-        + ", ".join(f"{height}x{width}" for height, width in check.SIZES),
+        help="image size at which to compare with the engine, repeatable (default: "
+        + ", ".join(f"{height}x{width}" for height, width in check.SIZES)
+        + ")",
     )
-    group.add_argument("--no-check", action="store_true", help="write, and compare nothing")
-    parser.add_argument("--force", action="store_true", help="overwrite what is there")
+    group.add_argument("--no-check", action="store_true", help="skip the comparison")
+    parser.add_argument("--force", action="store_true", help="overwrite an existing file")
     options.add_engine(parser)
 
 
-def run(args):
-    """Export and compare; 1 where the exported model computes something else."""
+def run(args: argparse.Namespace) -> int:
+    """Export and compare; return 1 where the exported model computes something else."""
     if os.path.exists(args.output) and not args.force:
-        raise InputError(f"{args.output} would be overwritten: choose another name, or say --force")
+        raise InputError(
+            f"{args.output} would be overwritten: choose another name, or pass --force"
+        )
     preprocessor = _preprocessor(args)
     kind = files.kind_of(args.output)
     if kind != ".onnx" and (preprocessor or args.argmax):
-        raise InputError("--preprocess and --argmax are for .onnx: other files hold weights alone")
+        raise InputError("--preprocess and --argmax are for .onnx: other files hold only weights")
     net = files.deployed(read_net(args.net))
     weights = files.read_parameters(args.weights, net, args.blob)
     onnx_options = {"preprocessor": preprocessor, "argmax": args.argmax}
@@ -75,16 +103,18 @@ def run(args):
         return 0
     back = files.read_parameters(args.output, net, args.blob)
     if not _same_weights(net, weights, back, args.blob):
-        print("error: the file holds other weights", file=sys.stderr)
+        print("error: the file holds different weights", file=sys.stderr)
         return 1
     if kind not in (".onnx", ".pt"):
-        print("not compared with the engine: the file holds weights alone")
+        print("not compared with the engine: the file holds only weights")
         return 0
     return _compare(args, net, weights, preprocessor)
 
 
-def _same_weights(net, weights, back, outputs):
-    """Print how far the weights that were read back are from those written; whether it is near."""
+def _same_weights(
+    net: pb.NetParameter, weights: Weights, back: Weights, outputs: Sequence[str] | None
+) -> bool:
+    """Print how far the weights that were read back are from those written; True where close."""
     found = files.parameter_difference(net, weights, back, outputs)
     if found is None:
         print("weights read back: the same, bit for bit")
@@ -92,12 +122,17 @@ def _same_weights(net, weights, back, outputs):
     difference, blob = found
     print(
         f"weights read back: largest difference {difference:.1e} of the blob's largest value, at "
-        f"{blob} (BatchNorm's sums by the mean and variance that they stand for)"
+        f"{blob} (for BatchNorm's sums, of the mean and variance that they stand for)"
     )
     return difference <= WEIGHT_TOLERANCE
 
 
-def _compare(args, net, weights, preprocessor):
+def _compare(
+    args: argparse.Namespace,
+    net: pb.NetParameter,
+    weights: Weights,
+    preprocessor: Preprocessor | None,
+) -> int:
     print("compared with the engine:")
     worst = 0.0
     for found in check.differences(
@@ -120,20 +155,20 @@ def _compare(args, net, weights, preprocessor):
     return 0
 
 
-def _preprocessor(args):
+def _preprocessor(args: argparse.Namespace) -> Preprocessor | None:
     if not args.preprocess:
         if args.mean or args.input_scale != 1:
-            raise InputError("--mean and --input-scale go with --preprocess")
+            raise InputError("--mean and --input-scale need --preprocess")
         return None
     mean = parse_mean(args.mean) if args.mean else None
     return Preprocessor(mean, args.input_scale, args.channels)
 
 
-def _size(text):
+def _size(text: str) -> tuple[int, int]:
     found = re.fullmatch("([1-9][0-9]*)x([1-9][0-9]*)", text)
     if not found:
         raise argparse.ArgumentTypeError(f"{text!r}: expected height x width, such as 500x375")
-    return tuple(map(int, found.groups()))
+    return int(found.group(1)), int(found.group(2))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
-"""Segment images: a mask, an overlay and the classes' shares for each."""
+"""Segment images: write a mask, an overlay and the class shares of each."""
+
+from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
@@ -10,8 +13,13 @@ from fcnkit import cli
 from fcnkit.segment_files import SCORE_TYPES, check_outputs, find_images, segment_files
 from fcnkit.tools import options
 
+if TYPE_CHECKING:
+    import argparse
 
-def add_arguments(parser):
+    from fcnkit.segment_files import Result
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("images", nargs="+", help="images, or folders of them")
     parser.add_argument("--output", "-o", required=True, help="folder for the results")
@@ -21,20 +29,20 @@ def add_arguments(parser):
         "--opacity",
         type=options.positive(float),
         default=0.6,
-        help="of the classes in the overlay, up to 1 (0.6)",
+        help="opacity of the classes in the overlay, up to 1 (default: 0.6)",
     )
     parser.add_argument(
         "--save-scores",
         nargs="?",
         const="float16",
         choices=sorted(SCORE_TYPES),
-        help="also save the scores of all classes as NumPy's .npz (float16 unless said otherwise)",
+        help="also save the scores of all classes as NumPy's .npz (default type: float16)",
     )
-    parser.add_argument("--force", action="store_true", help="overwrite results that are there")
+    parser.add_argument("--force", action="store_true", help="overwrite existing results")
 
 
-def run(args):
-    """Segment every image; 1 where one could not be."""
+def run(args: argparse.Namespace) -> int:
+    """Segment every image; return 1 where one could not be segmented."""
     images = find_images(args.images)
     if args.opacity > 1:
         raise InputError(f"--opacity {args.opacity:g}: expected at most 1")
@@ -47,20 +55,22 @@ def run(args):
     )
     with tqdm(total=len(images), unit="image", disable=len(images) < 2) as bar:
         for number, result in enumerate(results):
-            if number == 0 and segmenter.unmatched:
-                bar.write(options.unmatched_warning(segmenter, args.weights), file=sys.stderr)
+            warning = options.unmatched_warning(segmenter, args.weights)
+            if number == 0 and warning:
+                bar.write(warning, file=sys.stderr)
             bar.update()
             bar.write(describe(result))
             failed += result.error is not None
     return 1 if failed else 0
 
 
-def describe(result):
-    """One line about a `Result`: the image's size and the shares of its classes."""
+def describe(result: Result) -> str:
+    """Describe a `Result` in one line: the image's size and the shares of its classes."""
     if result.error is not None:
-        return f"error: {result.error}"
+        return f"error: {result.error.for_command_line()}"
     shares = ", ".join(f"{entry.name} {100 * entry.share:.1f}%" for entry in result.entries)
-    return f"{result.name}  {result.size[0]}x{result.size[1]}  {shares}"
+    width, height = result.size or (0, 0)
+    return f"{result.name}  {width}x{height}  {shares}"
 
 
 if __name__ == "__main__":

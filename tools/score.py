@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
 """Score a network on a dataset, or a folder of masks against a folder of labels."""
 
+from __future__ import annotations
+
 import os
 import sys
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
@@ -11,29 +14,44 @@ from fcnkit import cli, reports
 from fcnkit.classes import read_class_names
 from fcnkit.datasets import FolderDataset, open_dataset
 from fcnkit.palette import read_palette
+from fcnkit.progress import Progress
 from fcnkit.scoring import VOC_COUNT, masks_and_labels, names_for, predictions_and_labels, score
 from fcnkit.tools import options
 
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping, Sequence
 
-def add_arguments(parser):
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from fcnkit.scoring import Scoreboard
+
+    Scored = tuple[Scoreboard, Sequence[str] | None]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     data = parser.add_argument_group("what to score")
     data.add_argument("--data", help="dataset folder: train_db/val_db, or train/val with folders")
-    data.add_argument("--split", default="val", help="which part of --data: train or val (val)")
-    data.add_argument("--images", help="folder of images, in place of --data")
-    data.add_argument("--predictions", help="folder of masks, in place of a network")
+    data.add_argument("--split", default="val", help="part of --data: train or val (default: val)")
+    data.add_argument("--images", help="folder of images, instead of --data")
+    data.add_argument("--predictions", help="folder of masks, instead of a network")
     data.add_argument("--labels", help="folder of labels, for --images or --predictions")
     data.add_argument(
         "--colour-map",
         metavar="FILE",
-        help="the classes' colours, for RGB labels or masks: text with `R G B` a line, a paletted "
+        help="colours of the classes, for RGB labels or masks: text with `R G B` lines, a paletted "
         "image, or `voc`",
     )
-    data.add_argument("--ignore", type=int, default=255, help="label that is not counted (255)")
+    data.add_argument(
+        "--ignore", type=int, default=255, help="label that is not counted (default: 255)"
+    )
     data.add_argument(
         "--classes",
         metavar="FILE|N",
-        help="class names, one a line, `voc`, or their number (those of --data, else VOC's 21)",
+        help="class names, one per line, `voc`, or their number (default: those of --data, or "
+        "VOC's 21)",
     )
     options.add_network(parser)
     result = parser.add_argument_group("results")
@@ -43,15 +61,15 @@ def add_arguments(parser):
         metavar="PREFIX",
         help="write PREFIX_classes.csv, PREFIX_images.csv and PREFIX_confusion.csv",
     )
-    result.add_argument("--force", action="store_true", help="overwrite these files")
+    result.add_argument("--force", action="store_true", help="overwrite existing files")
 
 
-def run(args):
-    """Score, print the table, write what was asked for."""
+def run(args: argparse.Namespace) -> None:
+    """Score, print the table, and write the requested files."""
     targets = ([args.json] if args.json else []) + (reports.csv_paths(args.csv) if args.csv else [])
     for path in targets:
         if os.path.exists(path) and not args.force:
-            raise InputError(f"{path} is there already: choose another name, or say --force")
+            raise InputError(f"{path} exists already: choose another name, or pass --force")
     colours = read_palette(args.colour_map) if args.colour_map else None
     if args.predictions:
         board, names = score_masks(args, colours)
@@ -64,30 +82,33 @@ def run(args):
         reports.write_csv(args.csv, board, names)
 
 
-def score_masks(args, colours):
+def score_masks(args: argparse.Namespace, colours: NDArray[np.uint8] | None) -> Scored:
     """Score `--predictions` against `--labels`: (Scoreboard, class names or None)."""
     if not args.labels or options.has_network(args) or args.data or args.images:
-        raise InputError("--predictions goes with --labels, and with no network and no --data")
+        raise InputError(
+            "--predictions needs --labels, and excludes a network, --data and --images"
+        )
     names, count = classes_of(args.classes)
     count = count or VOC_COUNT
     with ProgressBar() as bar:
         samples = masks_and_labels(args.predictions, args.labels, colours)
-        return score(samples, count, args.ignore, bar.show), names_for(count, names)
+        return score(samples, count, args.ignore, bar), names_for(count, names)
 
 
-def score_network(args, colours):
+def score_network(args: argparse.Namespace, colours: NDArray[np.uint8] | None) -> Scored:
     """Score `--net` with `--weights` on a dataset: (Scoreboard, class names or None)."""
     if not options.has_network(args):
         raise InputError(
-            "give a network (--net and --weights, --run or --digits-model) or masks (--predictions)"
+            "pass a network (--net and --weights, --run or --digits-model) or masks (--predictions)"
         )
     if args.data and not (args.images or args.labels):
         dataset = open_dataset(args.data, args.split, colours)
     elif args.images and args.labels and not args.data:
         dataset = FolderDataset(args.images, args.labels, colours=colours)
     else:
-        raise InputError("give the images to score: --data FOLDER, or --images and --labels")
+        raise InputError("pass the images to score: --data FOLDER, or --images and --labels")
     segmenter = options.segmenter(args)
+    names: Sequence[str] | None
     names, count = classes_of(args.classes)
     with dataset, ProgressBar() as bar:
         classes = segmenter.classes(dataset.image(0), dataset.ids[0])
@@ -95,16 +116,16 @@ def score_network(args, colours):
         if warning:
             print(warning, file=sys.stderr)
         if count and count != classes:
-            raise InputError(f"the network scores {classes} classes, --classes says {count}")
+            raise InputError(f"the network scores {classes} classes, but --classes has {count}")
         if names is None and dataset.classes and len(dataset.classes) == classes:
-            # A dataset may know fewer classes than the network: then its names are left aside.
+            # A dataset may have fewer classes than the network: then its names are not used.
             names = dataset.classes
         names = names_for(classes, names)
         samples = predictions_and_labels(segmenter, dataset)
-        return score(samples, classes, args.ignore, bar.show), names
+        return score(samples, classes, args.ignore, bar), names
 
 
-def classes_of(text):
+def classes_of(text: str | None) -> tuple[list[str] | None, int | None]:
     """(names or None, number of classes or None) from `--classes`."""
     if text is None:
         return None, None
@@ -116,17 +137,30 @@ def classes_of(text):
     return names, len(names)
 
 
-class ProgressBar(tqdm):
-    """A bar that shows the mean IoU so far; `score` calls `show`."""
+class ProgressBar(Progress):
+    """A bar with the mean IoU so far."""
 
-    def __init__(self):
-        super().__init__(unit="image", leave=False)
+    def __init__(self) -> None:
+        self._bar: tqdm[Any] = tqdm(unit="image", leave=False)
 
-    def show(self, done, total, board):
+    def __enter__(self) -> ProgressBar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def step(
+        self,
+        done: int,
+        total: int | None = None,
+        what: str = "",
+        figures: Mapping[str, float] | None = None,
+    ) -> None:
         """Move to `done` of `total` images."""
-        self.total = total
-        self.set_postfix(mean_iou=f"{board.matrix.mean_iou:.3f}", refresh=False)
-        self.update(done - self.n)
+        self._bar.total = total
+        shown = {name: f"{value:.3f}" for name, value in (figures or {}).items()}
+        self._bar.set_postfix(shown, refresh=False)
+        self._bar.update(done - self._bar.n)
 
 
 if __name__ == "__main__":

@@ -90,7 +90,7 @@ def test_nothing_counted_gives_nan_not_an_error():
         (
             np.zeros((2, 1), int),
             np.array([[0], [4]]),
-            ["pic", "label", "index 4", "0 to 3", "255 to"],
+            ["pic", "label", "index 4", "0 to 3", "255 for"],
         ),
         (np.full((2, 2), 9), np.zeros((2, 2), int), ["pic", "prediction", "index 9"]),
         (np.zeros((2, 2), int), np.full((2, 2), -1), ["label", "index -1"]),

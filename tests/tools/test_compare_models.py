@@ -95,7 +95,7 @@ def test_a_caffemodel_agrees_with_its_onnx_model(models, tmp_path, capsys, argma
 @pytest.mark.parametrize(
     "second, said",
     [
-        (["net.prototxt"], "a model is NET"),
+        (["net.prototxt"], "a model: NET"),
         (["missing.onnx"], "no such file"),
         (["net.prototxt", "missing.caffemodel"], "no such file"),
     ],
@@ -128,14 +128,14 @@ def test_scores_that_are_no_numbers_are_told_and_leave_valid_json(models, tmp_pa
     files.write_parameters(tmp_path / "m.onnx", message, broken)
     both = [images, "--first", net, one, "--second", tmp_path / "m.onnx"]
     assert run(*both, "--json", tmp_path / "found.json") == 0
-    line = "no finite numbers in square: of 360 scores 0 of the first model's and 120 of the second"
+    line = "not finite numbers: square: of 360 scores, 0 of the first model's and 120 of the second"
     assert line in capsys.readouterr().out
     data = json.loads((tmp_path / "found.json").read_text(), parse_constant=pytest.fail)
     assert data["largest_score_difference"] is None
     assert len(data["problems"]) == 2
     assert all(image["largest"] is None and image["problem"] for image in data["images"])
     assert run(*both, "--at-least", 0) == 1
-    assert "no finite numbers agree with nothing" in capsys.readouterr().err
+    assert "not finite numbers agree with nothing" in capsys.readouterr().err
 
 
 def test_where_both_models_lack_a_number_the_others_are_compared():
@@ -143,7 +143,7 @@ def test_where_both_models_lack_a_number_the_others_are_compared():
     theirs = ours + np.array([[[0.5, 0]], [[0, 0]]], np.float32)
     found = Comparison().add("i", "i.png", None, *((s, s[0] > 9) for s in (ours, theirs)))
     assert (found.largest, found.relative) == (0.5, 0.25)
-    assert found.problem.startswith("of 4 scores 2 of the first")
+    assert found.problem.startswith("of 4 scores, 2 of the first")
 
 
 def test_the_worst_images_are_those_of_most_pixels_and_then_of_scores():
