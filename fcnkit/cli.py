@@ -1,18 +1,25 @@
-"""The `fcnkit` command: a list of commands, and errors turned into an exit status.
+"""The `fcnkit` command: a table of commands, and errors turned into an exit status.
 
-A command is a module with a one-line docstring, `add_arguments(parser)` and `run(args)`. They are
-imported when their command is asked for, so that `fcnkit --help` does not load an engine.
+A command is a module with a one-line docstring, `add_arguments(parser)` and `run(args)`. It is
+imported only when it is run, so that `fcnkit --help` loads no engine.
 """
+
+from __future__ import annotations
 
 import argparse
 import importlib
 import sys
 import warnings
+from typing import TYPE_CHECKING, TextIO
 
 from caffeformat import InputError
 from caffeformat.forks import ForkWarning, assuming_fork
 
 from . import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import ModuleType
 
 # command -> (module, what it does)
 COMMANDS = {
@@ -75,7 +82,7 @@ COMMANDS = {
 }
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     """Run `fcnkit COMMAND ...`; returns the exit status."""
     argv = sys.argv[1:] if argv is None else list(argv)
     width = max(map(len, COMMANDS)) + 2
@@ -83,7 +90,7 @@ def main(argv=None):
     parser = argparse.ArgumentParser(
         prog="fcnkit",
         description=importlib.import_module("fcnkit").__doc__,
-        epilog=f"commands:\n{listing}\n\nfcnkit COMMAND --help tells a command's options.",
+        epilog=f"commands:\n{listing}\n\nfcnkit COMMAND --help lists a command's options.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         usage="fcnkit [-h] [--version] COMMAND ...",
     )
@@ -93,26 +100,29 @@ def main(argv=None):
     return run_module(COMMANDS[args.command][0], argv[1:], prog=f"fcnkit {args.command}")
 
 
-def run_module(module, argv=None, prog=None):
+def run_module(
+    module: str | ModuleType, argv: Sequence[str] | None = None, prog: str | None = None
+) -> int:
     """Run one command's module with `argv`; returns the exit status.
 
     `module` is a module name or a module. An `InputError` or an error of the operating system is
-    printed as one message and gives 1; Ctrl-C gives 130.
+    printed as one message, and the status is 1; Ctrl-C gives 130.
     """
     try:
         if isinstance(module, str):
             module = importlib.import_module(module)
-        parser = argparse.ArgumentParser(prog=prog, description=module.__doc__.strip())
+        parser = argparse.ArgumentParser(prog=prog, description=(module.__doc__ or "").strip())
         module.add_arguments(parser)
         args = parser.parse_args(argv)
         with assuming_fork(getattr(args, "fork", None)), warnings.catch_warnings():
             warnings.showwarning = _show_warning
-            return module.run(args) or 0
+            status: int | None = module.run(args)
+            return status or 0
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {error.for_command_line()}", file=sys.stderr)
         return 1
     except BrokenPipeError:
-        # The reader (head, less) left: nothing to report, and nothing more may be written.
+        # The reader (head, less) has gone: there is nothing to report and nowhere to write.
         sys.stderr.close()
         return 1
     except OSError as error:
@@ -123,7 +133,14 @@ def run_module(module, argv=None, prog=None):
         return 130
 
 
-def _show_warning(message, category, filename, lineno, file=None, line=None):
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
     """Print a warning about a user's file as one line, one about code as Python does."""
     if issubclass(category, ForkWarning):
         text = f"warning: {message}\n"

@@ -1,7 +1,10 @@
 """Arguments that several commands share: a network with its weights, class names, a palette."""
 
+from __future__ import annotations
+
 import argparse
 import os
+from typing import TYPE_CHECKING, TypeVar
 
 from caffeformat import InputError
 from caffeformat.forks import FORKS
@@ -14,28 +17,38 @@ from fcnkit.preprocessing import Preprocessor, parse_mean
 from fcnkit.run_folder import read_run
 from fcnkit.tools.digits_model import open_model
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
-def positive(kind):
-    """An argument's type: `kind` (int or float), above zero."""
+    import numpy as np
+    from numpy.typing import NDArray
 
-    def parse(text):
+    from fcnkit.run_folder import Run
+
+Number = TypeVar("Number", int, float)
+
+
+def positive(kind: Callable[[str], Number]) -> Callable[[str], Number]:
+    """Return the type of an argument that is a `kind` (int or float) above zero."""
+
+    def parse(text: str) -> Number:
         value = kind(text)
         if not 0 < value < float("inf"):
             raise argparse.ArgumentTypeError(f"expected a number above 0, found {text}")
         return value
 
-    parse.__name__ = kind.__name__  # argparse names it where the text is no number
+    parse.__name__ = kind.__name__  # argparse names it where the text is not a number
     return parse
 
 
-# Prototxts that are called alike everywhere are known by their folder.
+# Prototxts with one of these names are known by their folder.
 _NAMELESS = ("deploy", "train_val", "solver")
 
 
-def network_file(text, file):
-    """(path, name) of a net: `text` is a prototxt, or else a network under prototxt/ or a folder.
+def network_file(text: str, file: str) -> tuple[str, str]:
+    """Return (path, name) of a net: `text` is a prototxt, a network under prototxt/ or a folder.
 
-    Of these two, `file` is the one that is meant.
+    In a folder and for a network, `file` is the file that is meant.
     """
     is_name = os.path.basename(text) == text and not text.endswith(".prototxt")
     inside = os.path.join(text, file)
@@ -48,8 +61,8 @@ def network_file(text, file):
     return text, os.path.basename(folder) if stem in _NAMELESS else stem
 
 
-def add_network(parser):
-    """`--net` and `--weights`, `--run` or `--digits-model`, and how images become the input."""
+def add_network(parser: argparse.ArgumentParser) -> None:
+    """Declare `--net`, `--weights`, `--run`, `--digits-model`, and how images become the input."""
     group = parser.add_argument_group("network")
     group.add_argument("--net", help="deploy file, or an all-in-one file with its stages")
     group.add_argument("--weights", help="its .caffemodel (or .caffemodel.h5)")
@@ -82,8 +95,8 @@ def add_network(parser):
     add_engine(group)
 
 
-def add_digits_model(parser, what):
-    """`--digits-model`; `what` it is for."""
+def add_digits_model(parser: argparse._ActionsContainer, what: str) -> None:
+    """Declare `--digits-model`; `what` begins its help."""
     parser.add_argument(
         "--digits-model",
         metavar="FILE",
@@ -92,8 +105,8 @@ def add_digits_model(parser, what):
     parser.set_defaults(opened_model=None)
 
 
-def add_fork(parser):
-    """`--fork`, which `fcnkit.cli` heeds wherever the command reads a net."""
+def add_fork(parser: argparse._ActionsContainer) -> None:
+    """Declare `--fork`, which applies wherever the command reads a net (see `fcnkit.cli`)."""
     parser.add_argument(
         "--fork",
         choices=list(FORKS),
@@ -102,14 +115,14 @@ def add_fork(parser):
     )
 
 
-def add_engine(parser):
-    """`--gpu` and `--allow-python`."""
+def add_engine(parser: argparse._ActionsContainer) -> None:
+    """Declare `--gpu` and `--allow-python`."""
     parser.add_argument("--gpu", type=int, metavar="N", help="compute on this GPU (the CPU)")
     add_allow_python(parser)
 
 
-def add_allow_python(parser):
-    """`--allow-python`, once for each module."""
+def add_allow_python(parser: argparse._ActionsContainer) -> None:
+    """Declare `--allow-python`, which may be repeated."""
     parser.add_argument(
         "--allow-python",
         action="append",
@@ -119,8 +132,8 @@ def add_allow_python(parser):
     )
 
 
-def add_classes(parser):
-    """`--classes` and `--palette`."""
+def add_classes(parser: argparse._ActionsContainer) -> None:
+    """Declare `--classes` and `--palette`."""
     parser.add_argument(
         "--classes",
         metavar="FILE",
@@ -131,8 +144,10 @@ def add_classes(parser):
     )
 
 
-def names_and_palette(args):
-    """(class names or None, palette) from the arguments of `add_classes` and `add_network`."""
+def names_and_palette(
+    args: argparse.Namespace,
+) -> tuple[Sequence[str] | None, NDArray[np.uint8]]:
+    """Return (class names or None, palette) from the arguments that are declared here."""
     run = trained_run(args)
     names = read_class_names(args.classes) if args.classes else run and run.names
     if args.palette:
@@ -142,15 +157,15 @@ def names_and_palette(args):
     return names, default_palette(names)
 
 
-def has_network(args):
-    """Whether the arguments of `add_network` name one."""
+def has_network(args: argparse.Namespace) -> bool:
+    """Return whether the arguments of `add_network` name a network."""
     return bool(args.net or args.run_folder or args.digits_model)
 
 
-def trained_run(args):
-    """The `Run` that `--run` or `--digits-model` names, or None."""
+def trained_run(args: argparse.Namespace) -> Run | None:
+    """Return the `Run` that `--run` or `--digits-model` names, or None."""
     if args.run_folder and args.digits_model:
-        raise InputError("--run and --digits-model are two networks: give one of them")
+        raise InputError("--run and --digits-model name two networks: pass one of them")
     if args.run_folder:
         return read_run(args.run_folder)
     if args.digits_model:
@@ -160,8 +175,8 @@ def trained_run(args):
     return None
 
 
-def segmenter(args):
-    """The `Segmenter` of the arguments of `add_network`; sets `args.net` and `args.weights`."""
+def segmenter(args: argparse.Namespace) -> Segmenter:
+    """Return the `Segmenter` that the arguments describe; sets `args.net` and `args.weights`."""
     mean, scale = (parse_mean(args.mean) if args.mean else None), args.input_scale
     run = trained_run(args)
     if run is not None:
@@ -170,8 +185,8 @@ def segmenter(args):
         scale = run.scale if scale is None else scale
     if not args.net or not args.weights:
         raise InputError(
-            "give a network: --net and --weights, --run FOLDER of a training, or --digits-model "
-            "FILE"
+            "no network given: pass --net and --weights, --run FOLDER (an output of train), or "
+            "--digits-model FILE"
         )
     return Segmenter(
         args.net,
@@ -184,8 +199,8 @@ def segmenter(args):
     )
 
 
-def unmatched_warning(segmenter, weights):
-    """What to tell about layers that found no weights, or None."""
+def unmatched_warning(segmenter: Segmenter, weights: str) -> str | None:
+    """Return the warning about layers that found no weights, or None."""
     if not segmenter.unmatched:
         return None
     return (

@@ -234,6 +234,6 @@ def test_a_damaged_score_file_is_told(tmp_path, extensions, scores):
 
 def test_the_command_says_what_is_missing(tmp_path, capsys):
     assert cli.run_module("fcnkit.tools.preview", []) == 1
-    assert "give scores of infer --save-scores, or a network" in capsys.readouterr().err
+    assert "name scores that infer --save-scores wrote, or pass a network" in capsys.readouterr().err
     assert cli.run_module("fcnkit.tools.preview", [str(tmp_path)]) == 1
     assert "found none" in capsys.readouterr().err
