@@ -1,11 +1,13 @@
-"""The same net or training on BVLC Caffe and on torchcaffe, and how far apart they come out."""
+"""Runs the same net or solver on BVLC Caffe and on torchcaffe, and compares the results."""
 
-import collections
+from __future__ import annotations
+
 import json
 import os
 import subprocess
 import sys
 import tempfile
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -14,24 +16,46 @@ from fcnkit import engine, engine_runs
 from fcnkit.differences import largest_absolute, largest_difference
 from fcnkit.reports import known
 
-Row = collections.namedtuple("Row", "kind name shape absolute difference problem")
-Row.__doc__ = """One array of both engines: what it is (`data` or `diff` of a blob, `param` or
-`paramdiff`, `step`: an output in every step), its name, its shape, the largest |difference| and the
-largest relative one (see `largest_difference`), and a `problem` in words, often "": that the
-shapes differ, or that there are values in it which are no finite numbers."""
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Union
+
+    from numpy.typing import NDArray
+
+    Path = Union[str, os.PathLike[str]]
+
+
+class Row(NamedTuple):
+    """One array of both engines, and how far the two are apart."""
+
+    kind: str  # `data` or `diff` of a blob, `param` or `paramdiff`, `step`: an output at every step
+    name: str
+    shape: tuple[int, ...]
+    absolute: float  # the largest |difference|
+    difference: float  # the largest relative difference, see `largest_difference`
+    problem: str  # different shapes, values that are not finite numbers; often ""
+
 
 _REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
-def as_data(rows):
-    """`Row`s as plain data for JSON: None where a difference is infinite; `problem` says why."""
+def as_data(rows: Iterable[Row]) -> list[dict[str, Any]]:
+    """`Row`s as plain data for JSON: infinite differences are None, `problem` says why."""
     return [{key: known(value) for key, value in row._asdict().items()} for row in rows]
 
 
-def compare_nets(paths, phase="TEST", weights=None, backward=True, root=None, allow_python=()):
-    """{path: list of `Row`} of one pass through each net, of its blobs, parameters and gradients.
+def compare_nets(
+    paths: Sequence[Path],
+    phase: str = "TEST",
+    weights: Path | None = None,
+    backward: bool = True,
+    root: Path | None = None,
+    allow_python: Iterable[str] = (),
+) -> dict[Path, list[Row]]:
+    """Compare one pass through each net: blobs, parameters and, with `backward`, gradients.
 
-    `weights` is a caffemodel; parameters that it does not have are random, and the same in both.
+    `weights` is a caffemodel; parameters that it does not have are random, and the same in both
+    engines. `root` is the folder of a Debian 11 with BVLC Caffe, for machines that do not have it.
     """
     jobs = [
         {
@@ -47,16 +71,24 @@ def compare_nets(paths, phase="TEST", weights=None, backward=True, root=None, al
         return {path: _rows(folder, number) for number, path in enumerate(paths)}
 
 
-def compare_solvers(path, steps, weights=None, state=None, root=None, allow_python=()):
-    """List of `Row` of a training of `steps` steps; tests and snapshots of the solver are left out.
+def compare_solvers(
+    path: Path,
+    steps: int,
+    weights: Path | None = None,
+    state: Path | None = None,
+    root: Path | None = None,
+    allow_python: Iterable[str] = (),
+) -> list[Row]:
+    """Compare a training run of `steps` steps, without the solver's tests and snapshots.
 
-    It begins with the caffemodel `weights` or the solver state `state`; without them with what
-    torchcaffe's fillers give. Nets without data layers get random inputs, the same in both.
+    It starts from the caffemodel `weights` or the solver state `state`, or else from the values of
+    torchcaffe's fillers. Nets without data layers get random inputs, the same in both engines;
+    `root` as for `compare_nets`.
     """
     with tempfile.TemporaryDirectory(prefix="fcnkit-engines-") as folder:
         quiet, start = (os.path.join(folder, name) for name in ("solver.prototxt", "start"))
         engine_runs.quiet_solver(path, quiet)
-        job = {
+        job: dict[str, Any] = {
             "kind": "solver", "path": quiet, "steps": steps, "allow_python": list(allow_python),
             "weights": weights and os.fspath(weights), "state": state and os.fspath(state),
         }  # fmt: skip
@@ -68,11 +100,8 @@ def compare_solvers(path, steps, weights=None, state=None, root=None, allow_pyth
         return _rows(folder, 0)
 
 
-def random_layers(net):
-    """Names of layers that draw random numbers, of which the engines have different ones.
-
-    `net` is a NetParameter; layers count that do so in the phase TRAIN.
-    """
+def random_layers(net: pb.NetParameter) -> list[str]:
+    """Names of the layers that draw random numbers in phase TRAIN; each engine draws its own."""
     found = []
     for layer in net.layer:
         transform = layer.transform_param
@@ -91,8 +120,8 @@ def random_layers(net):
     return found
 
 
-def _rows(folder, number):
-    """`Row`s of the archives that job `number` left for both engines."""
+def _rows(folder: str, number: int) -> list[Row]:
+    """Compare the archives that job `number` wrote on both engines."""
     files = (os.path.join(folder, f"{name}.{number}.npz") for name in ("torch", "bvlc"))
     with np.load(next(files)) as ours, np.load(next(files)) as theirs:
         rows = []
@@ -102,27 +131,38 @@ def _rows(folder, number):
     return rows
 
 
-def comparison_row(kind, name, ours, theirs):
-    """The `Row` of one array of torchcaffe's and of BVLC Caffe's, of which one may be None."""
+def comparison_row(
+    kind: str, name: str, ours: NDArray[Any] | None, theirs: NDArray[Any] | None
+) -> Row:
+    """The `Row` of one array of torchcaffe and of BVLC Caffe; one of the two may be None."""
     if ours is None or theirs is None:
         lacks = "torchcaffe" if ours is None else "BVLC Caffe"
-        shape = (theirs if ours is None else ours).shape
-        return Row(kind, name, tuple(shape), np.inf, np.inf, f"{lacks} has no such array")
+        shape = next(array.shape for array in (ours, theirs) if array is not None)
+        return Row(kind, name, shape, np.inf, np.inf, f"{lacks} has no such array")
     problem = ""
     if ours.shape != theirs.shape:
         problem = f"its shape is {ours.shape} in torchcaffe, {theirs.shape} in BVLC Caffe"
     elif not (np.isfinite(ours).all() and np.isfinite(theirs).all()):
         counts = [int((~np.isfinite(array)).sum()) for array in (ours, theirs)]
         problem = (
-            f"of {ours.size} values NaN or infinite: {counts[0]} in torchcaffe, {counts[1]} in "
+            f"NaN or infinite, of {ours.size} values: {counts[0]} in torchcaffe, {counts[1]} in "
             "BVLC Caffe"
         )
     found = largest_absolute(ours, theirs), largest_difference(ours, theirs)
     return Row(kind, name, tuple(theirs.shape), *found, problem)
 
 
-def _run(name, jobs, folder, shared, root):
-    """Run `jobs` on engine `name` in a process of its own, results into `folder`."""
+def _run(
+    name: str,
+    jobs: Sequence[dict[str, Any]],
+    folder: str,
+    shared: Iterable[Path],
+    root: Path | None,
+) -> None:
+    """Run `jobs` on engine `name` in a separate process; the results go into `folder`.
+
+    `shared` are the files that the process has to see.
+    """
     for number, job in enumerate(jobs):
         job["out"] = os.path.join(folder, f"{name}.{number}.npz")
     file = os.path.join(folder, f"{name}.json")
@@ -135,12 +175,12 @@ def _run(name, jobs, folder, shared, root):
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     if process.returncode:
-        said = process.stdout.strip().splitlines()[-25:]
-        raise InputError(f"the engine {name!r} failed:\n" + "\n".join(said))
+        last = process.stdout.strip().splitlines()[-25:]
+        raise InputError(f"the engine {name!r} failed:\n" + "\n".join(last))
 
 
-def _python(name, folders, root):
-    """The command that starts Python with engine `name`, `folders` at hand."""
+def _python(name: str, folders: Iterable[str], root: Path | None) -> list[str]:
+    """The command that starts Python with engine `name`, with access to `folders`."""
     if name == "torch":
         return [sys.executable]
     script = os.path.join(_REPOSITORY, "scripts", "bvlc_run.sh")
@@ -150,14 +190,15 @@ def _python(name, folders, root):
     root = root or os.path.join(_REPOSITORY, ".bullseye")
     if not os.path.exists(script) or not os.path.isdir(root):
         raise InputError(
-            f"BVLC Caffe is neither installed here nor in {root}: make a folder with it by "
-            "scripts/setup_bvlc_caffe.sh of this project's repository, and name it with --root"
+            f"BVLC Caffe is installed neither here nor in {root}: create a folder with it by "
+            "scripts/setup_bvlc_caffe.sh of this project's repository, and pass {option}",
+            option="root",
         )
     shared = [word for folder in folders for word in ("-b", folder)]
-    given = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    user_path = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     modules = [
         _REPOSITORY,
         os.path.join(_REPOSITORY, "berkeley_layers"),
-        *map(os.path.abspath, given),
+        *map(os.path.abspath, user_path),
     ]
-    return [script, *shared, root, "env", f"PYTHONPATH={':'.join(modules)}", "python3"]
+    return [script, *shared, os.fspath(root), "env", f"PYTHONPATH={':'.join(modules)}", "python3"]

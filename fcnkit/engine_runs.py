@@ -1,20 +1,34 @@
-"""What is run on each engine when two are compared: `python -m fcnkit.engine_runs JOB.json`.
+"""Runs jobs on one engine, to be compared with the other: `python -m fcnkit.engine_runs JOB.json`.
 
-Both get the same weights, the same inputs and the same gradients at the outputs, all from the names
-of what they fill, so that nothing has to travel between the two. Everything that a net or a solver
-then holds goes into a NumPy archive.
+Both engines get the same weights, the same inputs and the same gradients at the outputs, all
+derived from the names of the arrays that they fill, so that nothing has to be passed between the
+two. Everything that a net or a solver then holds goes into a NumPy archive.
 """
+
+from __future__ import annotations
 
 import json
 import os
 import sys
 import zlib
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from caffeformat import InputError, read_net, read_solver, write_text
 from fcnkit import engine
 from fcnkit.weights import copy_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Union
+
+    from numpy.typing import NDArray
+
+    from caffeformat import pb
+
+    Path = Union[str, os.PathLike[str]]
+    Arrays = dict[str, NDArray[Any]]
 
 # Layers whose second bottom holds class indices.
 _LABELLED = {
@@ -26,30 +40,30 @@ _LABELLED = {
 }
 
 
-def random_values(name, shape):
+def random_values(name: str, shape: Sequence[int]) -> NDArray[np.float32]:
     """Standard normal float32 array that depends on `name` and `shape` alone."""
     random = np.random.RandomState(zlib.crc32(name.encode()) & 0x7FFFFFFF)
     return random.standard_normal(shape).astype(np.float32)
 
 
-def fill_parameters(net, message):
-    """Scaled random weights; BatchNorm gets statistics that it could have gathered."""
+def fill_parameters(net: engine.Net, message: pb.NetParameter) -> None:
+    """Fill the weights with scaled random values; BatchNorm gets plausible statistics."""
     types = {layer.name: layer.type for layer in message.layer}
     for layer, blobs in net.params.items():
         for index, blob in enumerate(blobs):
             shape = tuple(blob.shape)
-            values = random_values(f"{layer}:{index}", shape)
+            values: NDArray[Any] = random_values(f"{layer}:{index}", shape)
             if types.get(layer) == "BatchNorm":
                 values = [values * 0.1, 0.5 + np.abs(values), np.ones(shape)][index]
             else:
                 fan = np.prod(shape[1:]) if len(shape) > 1 else 200
-                # NumPy 1 would go on in float32, NumPy 2 in float64.
+                # NumPy 1 would continue in float32, NumPy 2 in float64.
                 values = values * np.float32(np.sqrt(2 / fan))
             blob.data[...] = values
 
 
-def fill_inputs(net, message, turn=0):
-    """Random inputs: integers below the number of classes where a loss or accuracy reads labels."""
+def fill_inputs(net: engine.Net, message: pb.NetParameter, turn: int = 0) -> None:
+    """Fill the inputs with random values: class indices where a loss or accuracy reads labels."""
     labels = {
         layer.bottom[1]: layer
         for layer in message.layer
@@ -68,13 +82,19 @@ def fill_inputs(net, message, turn=0):
         blob.data[...] = values
 
 
-def run_net(path, phase, weights=None, backward=True, allow_python=()):
-    """{key: array} of one pass: data:BLOB, diff:BLOB, param:LAYER:I, paramdiff:LAYER:I.
+def run_net(
+    path: str,
+    phase: str,
+    weights: Path | None = None,
+    backward: bool = True,
+    allow_python: Iterable[str] = (),
+) -> Arrays:
+    """Run one pass: {key: array} with keys data:BLOB, diff:BLOB, param:LAYER:I, paramdiff:LAYER:I.
 
     `weights` is a caffemodel; parameters that it does not have are random, the same in each engine.
     """
     message = read_net(path)
-    net = engine.open_net(path, phase, allow_python=allow_python)
+    net = engine.open_net(message, phase, allow_python=allow_python, source=path)
     fill_parameters(net, message)
     if weights:
         copy_weights(net, weights)
@@ -82,7 +102,7 @@ def run_net(path, phase, weights=None, backward=True, allow_python=()):
     net.forward()
     found = {f"data:{name}": blob.data.copy() for name, blob in net.blobs.items()}
     if backward:
-        # A loss starts its own backward: only other outputs want a gradient from outside.
+        # A loss starts its own backward pass: only other outputs need a gradient from outside.
         losses = {top for layer in message.layer if "Loss" in layer.type for top in layer.top}
         for name in set(net.outputs) - losses:
             net.blobs[name].diff[...] = random_values("diff of " + name, net.blobs[name].diff.shape)
@@ -96,11 +116,18 @@ def run_net(path, phase, weights=None, backward=True, allow_python=()):
     return found
 
 
-def run_solver(path, steps, start, weights=None, state=None, allow_python=()):
-    """{key: array} of `steps` training steps: step:BLOB of the outputs (one row a step), param:...
+def run_solver(
+    path: Path,
+    steps: int,
+    start: Path,
+    weights: Path | None = None,
+    state: Path | None = None,
+    allow_python: Iterable[str] = (),
+) -> Arrays:
+    """Run `steps` training steps: {key: array} with step:BLOB (one row per step), param:LAYER:I.
 
-    It begins with `weights`, with the solver state `state`, or with what the fillers give, and the
-    weights that it begins with are saved as `start`.
+    The run starts from `weights`, from the solver state `state`, or from the fillers' values; the
+    weights at its start are saved as `start`.
     """
     solver = engine.open_solver(path, allow_python)
     if weights:
@@ -109,7 +136,7 @@ def run_solver(path, steps, start, weights=None, state=None, allow_python=()):
         solver.restore(str(state))
     solver.net.save(str(start))
     message = training_net(path)
-    rows = {name: [] for name in solver.net.outputs}
+    rows: dict[str, list[NDArray[Any]]] = {name: [] for name in solver.net.outputs}
     for turn in range(steps):
         fill_inputs(solver.net, message, turn)
         solver.step(1)
@@ -122,7 +149,7 @@ def run_solver(path, steps, start, weights=None, state=None, allow_python=()):
     return found
 
 
-def quiet_solver(path, target):
+def quiet_solver(path: Path, target: Path) -> None:
     """Write the solver at `path` to `target` without its tests and snapshots."""
     solver = read_solver(path)
     for field in ("test_interval", "test_iter", "test_state", "test_net", "test_net_param"):
@@ -131,17 +158,18 @@ def quiet_solver(path, target):
     write_text(target, solver)
 
 
-def training_net(path):
+def training_net(path: Path) -> pb.NetParameter:
     """The net that the solver at `path` trains, as a message with the layers of all phases."""
     solver = read_solver(path)
-    for field in ("train_net_param", "net_param"):
-        if solver.HasField(field):
-            return getattr(solver, field)
+    if solver.HasField("train_net_param"):
+        return solver.train_net_param
+    if solver.HasField("net_param"):
+        return solver.net_param
     return read_net(solver.train_net or solver.net)
 
 
-def main(argv=None):
-    """Run the jobs of a JSON file: a list of {"kind", "out" and the arguments of run_<kind>}.
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the jobs in a JSON file, a list of {"kind", "out" and the arguments of run_<kind>}.
 
     Returns the exit status.
     """
@@ -151,9 +179,9 @@ def main(argv=None):
     try:
         engine.use_device()
         for job in jobs:
-            run = {"net": run_net, "solver": run_solver}[job.pop("kind")]
-            out = job.pop("out")
-            np.savez(out, **run(**job))
+            kind, out = job.pop("kind"), job.pop("out")
+            arrays: dict[str, Any] = {**(run_net(**job) if kind == "net" else run_solver(**job))}
+            np.savez(out, **arrays)
     except InputError as error:
         print(error, file=sys.stderr)
         return 1
@@ -161,8 +189,8 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    # The working folder, which `-m` puts first, may hold modules that came with a net and are
-    # called like those whose layers run unasked.
+    # The working folder, which `-m` puts first, may hold modules that came with a net and have the
+    # names of those whose layers may always run.
     if sys.path[0] in ("", os.getcwd()):
         del sys.path[0]
     sys.exit(main())

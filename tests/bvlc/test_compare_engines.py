@@ -104,7 +104,7 @@ def test_numbers_that_are_not_finite_are_told_and_leave_valid_json(
     assert run(bvlc_root, "net.prototxt", "--json", "found.json") == 0
     said = capsys.readouterr().out
     found = re.search(
-        r"^blob y: of 6 values NaN or infinite: (\d) in t.*, (\d) in BVLC", said, re.M
+        r"^blob y: NaN or infinite, of 6 values: (\d) in t.*, (\d) in BVLC", said, re.M
     )
     assert found.group(1) == found.group(2) != "0"
     rows = json.loads((tmp_path / "found.json").read_text(), parse_constant=pytest.fail)

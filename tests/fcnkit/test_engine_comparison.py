@@ -61,8 +61,8 @@ def test_what_is_not_finite_is_told_in_words_and_null_in_json():
     ]
     assert [row.problem for row in rows] == [
         "",
-        "of 2 values NaN or infinite: 2 in torchcaffe, 1 in BVLC Caffe",
-        "of 1 values NaN or infinite: 1 in torchcaffe, 1 in BVLC Caffe",
+        "NaN or infinite, of 2 values: 2 in torchcaffe, 1 in BVLC Caffe",
+        "NaN or infinite, of 1 values: 1 in torchcaffe, 1 in BVLC Caffe",
         "its shape is (1,) in torchcaffe, (2,) in BVLC Caffe",
         "BVLC Caffe has no such array",
     ]

@@ -30,7 +30,7 @@ def run(tmp_path, monkeypatch):
 def test_numbers_that_are_not_finite_are_words_and_null(run, tmp_path, capsys):
     assert run() == 1
     said = capsys.readouterr().out
-    assert "blob y: of 2 values NaN or infinite: 1 in torchcaffe, 0 in BVLC Caffe" in said
+    assert "blob y: NaN or infinite, of 2 values: 1 in torchcaffe, 0 in BVLC Caffe" in said
     rows = json.loads((tmp_path / "found.json").read_text(), parse_constant=pytest.fail)
     assert [row["difference"] for row in rows] == [0, None]
     assert rows[1]["problem"].startswith("of 2 values NaN")
