@@ -1,9 +1,11 @@
-"""The files of an archive or folder, one after the other, without unpacking anything.
+"""Iterates over the files of an archive or folder without unpacking anything.
 
 `members(path)` reads tar, tar.gz, tar.bz2, tar.xz and zip archives and expanded folders. Tars are
-read as streams, front to back. Nothing here writes to disk, and no name from an archive is handed
-on that points out of it.
+read as streams, front to back. Nothing here writes to disk, and names that point out of the archive
+are refused.
 """
+
+from __future__ import annotations
 
 import bz2
 import contextlib
@@ -15,41 +17,69 @@ import stat
 import threading
 import zipfile
 import zlib
+from typing import TYPE_CHECKING
 
 from caffeformat import FormatError, InputError
 
 from .gzip_stream import gzip_blocks
 from .tar_stream import is_tar_header, tar_entries
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from contextlib import AbstractContextManager
+    from types import ModuleType, TracebackType
+    from typing import BinaryIO, Protocol
+
+    from .tar_stream import ForwardStream
+
+    class _Readable(Protocol):
+        def read(self, size: int, /) -> bytes: ...
+
+
 _CHUNK = 1 << 20
 
-# What the readers raise for archives that are cut or damaged.
-_READ_ERRORS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError)
-_READ_ERRORS += (EOFError, NotImplementedError, OSError, RuntimeError, ValueError)
+# What the readers raise for archives that are truncated or damaged.
+_READ_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    ValueError,
+)
 
-# How deep folders are searched: the archives' own layout has four levels.
+# How deep folders are searched; the layouts of the archives have four levels.
 _FOLDER_DEPTH = 6
 
 
 class Member:
-    """One file of an archive: `name` (relative, `/` between parts) and `size` in bytes.
+    """A file of an archive: `name` (relative, `/` between parts) and `size` in bytes.
 
     `is_plain` is False for links, devices and the like, which cannot be read.
     """
 
-    def __init__(self, archive, name, size, is_plain, open_stream):
+    def __init__(
+        self,
+        archive: str,
+        name: str,
+        size: int,
+        is_plain: bool,
+        open_stream: Callable[[], AbstractContextManager[_Readable]],
+    ) -> None:
         self.archive, self.name, self.size, self.is_plain = archive, name, size, is_plain
         self._open_stream = open_stream
 
-    def read_chunks(self):
-        """The content in pieces of up to 1 MB; `FormatError` where less is there than promised.
+    def read_chunks(self) -> Iterator[bytes]:
+        """Read the content in pieces of up to 1 MB; `FormatError` if it is shorter than `size`.
 
-        Members of a tar can be read once, and only before the next one is asked for.
+        Members of a tar can be read once, and only before the next member is requested.
         """
         if not self.is_plain:
             raise FormatError(self.archive, f"{self.name} is a link or a device, not a file")
         left = self.size
-        with _reading(self.archive), self._open_stream() as stream:
+        with _Reading(self.archive), self._open_stream() as stream:
             while left:
                 chunk = stream.read(min(left, _CHUNK))
                 if not chunk:
@@ -58,12 +88,12 @@ class Member:
                 yield chunk
 
 
-def members(path):
-    """Iterate over the files in the archive or folder at `path`, as `Member`s.
+def members(path: str | os.PathLike[str]) -> Iterator[Member]:
+    """Iterate over the files in the archive or folder at `path`.
 
-    Folders and zips give what is below a folder `ImageSets` first; tars are in their own order.
-    Raises `InputError` where `path` is missing or of no known kind, `FormatError` where it is
-    truncated or damaged, or holds names that lead out of it (`/...`, `../`).
+    In folders and zips, files below a folder `ImageSets` come first; tars have their own order.
+    Raises `InputError` if `path` is missing or of an unknown kind, `FormatError` if it is truncated
+    or damaged, or contains names that lead out of it (`/...`, `../`).
     """
     path = os.fspath(path)
     if os.path.isdir(path):
@@ -89,66 +119,72 @@ def members(path):
     )
 
 
-class _reading:
-    """Turns what readers raise within the block into `FormatError`."""
+class _Reading:
+    """Turns errors of the readers within the block into `FormatError`."""
 
-    def __init__(self, path):
+    def __init__(self, path: str) -> None:
         self._path = path
 
-    def __enter__(self):
-        return self
+    def __enter__(self) -> None:
+        pass
 
-    def __exit__(self, kind, error, traceback):
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
         if isinstance(error, _READ_ERRORS):
+            problem = str(error) or type(error).__name__
             raise FormatError(
-                self._path,
-                f"the archive is truncated or damaged ({error or kind.__name__}): fetch it again",
+                self._path, f"the archive is truncated or damaged ({problem}): fetch it again"
             ) from error
 
 
-def _blocks(opener, path):
+def _blocks(opener: ModuleType, path: str) -> Iterator[bytes]:
     with opener.open(path, "rb") as stream:
         yield from iter(lambda: stream.read(_CHUNK), b"")
 
 
 class _Forward:
-    """A stream of blocks with `read(size)`, and `seek(position)` forward by reading, never back.
+    """A stream of blocks with `read(size)` and `seek(position)`, which goes forward by reading.
 
-    A thread asks for blocks ahead while the caller looks at headers and writes files.
+    A thread reads blocks ahead while the caller looks at headers and writes files.
     """
 
     _AHEAD = 8  # blocks, of up to 4 MB
 
-    def __init__(self, blocks):
-        self._blocks = queue.Queue(self._AHEAD)
+    def __init__(self, blocks: Iterable[bytes]) -> None:
+        self._blocks: queue.Queue[bytes | Exception] = queue.Queue(self._AHEAD)
         self._block, self._start, self._position = b"", 0, 0  # _start: where the block begins
         self._closing = False
         self._thread = threading.Thread(target=self._fill, args=(blocks,), daemon=True)
         self._thread.start()
 
-    def _fill(self, blocks):
+    def _fill(self, blocks: Iterable[bytes]) -> None:
         try:
             for block in blocks:
                 self._blocks.put(block)
                 if self._closing:
                     return
             self._blocks.put(b"")
-        except Exception as error:  # is raised where the block is asked for
+        except Exception as error:  # raised where the block is requested
             self._blocks.put(error)
 
-    def _next_block(self):
+    def _next_block(self) -> bool:
         """Make the next block the current one; False at the end of the stream."""
         self._start += len(self._block)
-        self._block = self._blocks.get()
-        if not self._block or isinstance(self._block, Exception):
-            end, self._block = self._block, b""
-            self._blocks.put(end)  # for whoever asks again
-            if end:
-                raise end
-            return False
-        return True
+        self._block = b""
+        block = self._blocks.get()
+        if isinstance(block, bytes) and block:
+            self._block = block
+            return True
+        self._blocks.put(block)  # for later requests
+        if isinstance(block, Exception):
+            raise block
+        return False
 
-    def seek(self, target):
+    def seek(self, target: int, /) -> int:
         if target < self._start:
             raise OSError("a compressed archive cannot be read backwards")
         while target > self._start + len(self._block) and self._next_block():
@@ -156,7 +192,7 @@ class _Forward:
         self._position = min(target, self._start + len(self._block))
         return self._position
 
-    def read(self, size):
+    def read(self, size: int, /) -> bytes:
         parts = []
         while size > 0:
             offset = self._position - self._start
@@ -168,23 +204,25 @@ class _Forward:
             size -= len(part)
         return b"".join(parts)
 
-    def close(self):
+    def close(self) -> None:
         self._closing = True
         while self._thread.is_alive():
             with contextlib.suppress(queue.Empty):
                 self._blocks.get(timeout=0.01)
 
 
-def _tar_members(path, open_stream):
-    with _reading(path), contextlib.closing(open_stream()) as file:
-        # Members read from the one stream and leave it open.
-        opener = functools.partial(contextlib.nullcontext, file)
+def _tar_members(path: str, open_stream: Callable[[], ForwardStream]) -> Iterator[Member]:
+    with _Reading(path), contextlib.closing(open_stream()) as file:
+
+        def opener() -> AbstractContextManager[_Readable]:
+            return contextlib.nullcontext(file)  # which stays open for the next member
+
         for name, size, is_plain in tar_entries(file, path):
             yield Member(path, _safe_name(path, name), size, is_plain, opener)
 
 
-def _zip_members(path):
-    with _reading(path):
+def _zip_members(path: str) -> Iterator[Member]:
+    with _Reading(path):
         archive = zipfile.ZipFile(path)
     with archive:
         for info in sorted(archive.infolist(), key=lambda info: _image_sets_first(info.filename)):
@@ -197,16 +235,20 @@ def _zip_members(path):
                 yield Member(path, name, info.file_size, is_plain, opener)
 
 
-def _folder_members(path):
+def _folder_members(path: str) -> Iterator[Member]:
     for name in sorted(_files_below(path), key=_image_sets_first):
         full = os.path.join(path, name)
         is_plain = os.path.isfile(full)
-        opener = functools.partial(open, full, "rb")
+        opener = functools.partial(_open_file, full)
         yield Member(path, name, os.path.getsize(full), is_plain, opener)
 
 
-def _files_below(path, prefix="", above=()):
-    """Names of the files under `path`. Links are followed: here it is the user who made them."""
+def _open_file(path: str) -> BinaryIO:
+    return open(path, "rb")
+
+
+def _files_below(path: str, prefix: str = "", above: tuple[str, ...] = ()) -> Iterator[str]:
+    """Names of the files under `path`. Links are followed: in a folder the user made them."""
     above += (os.path.realpath(path),)
     with os.scandir(path) as entries:
         for entry in entries:
@@ -217,18 +259,18 @@ def _files_below(path, prefix="", above=()):
                 yield from _files_below(entry.path, f"{prefix}{entry.name}/", above)
 
 
-def _safe_name(archive, name):
-    """`name` without empty parts and `.`; `FormatError` where it leads out of the archive."""
+def _safe_name(archive: str, name: str) -> str:
+    """`name` without empty parts and `.`; `FormatError` if it leads out of the archive."""
     parts = name.split("/")
     if name.startswith("/") or ".." in parts or "\0" in name or parts[0].endswith(":"):
         raise FormatError(
             archive,
-            f"refused: member {name!r} would be written outside of the folder it is unpacked into",
+            f"refused: member {name!r} would be written outside the folder it is unpacked into",
         )
     if "" in parts or "." in parts:
         return "/".join(part for part in parts if part not in ("", "."))
     return name
 
 
-def _image_sets_first(name):
+def _image_sets_first(name: str) -> tuple[bool, str]:
     return "ImageSets" not in name.split("/"), name

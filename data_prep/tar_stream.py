@@ -1,30 +1,49 @@
-"""The members of a tar, read as a stream.
+"""Reads the members of a tar as a stream.
 
-Ten times faster a member than tarfile, which matters where an archive has tens of thousands and few
-are wanted. Formats: POSIX ustar, V7, GNU's long names, pax headers (POSIX.1-2001, `path` and
-`size`). What else a member may be (link, device, sparse file) is told as `is_plain` False.
+Ten times faster per member than tarfile, which matters if an archive has tens of thousands of which
+few are wanted. Formats: POSIX ustar, V7, GNU's long names, pax headers (POSIX.1-2001, `path` and
+`size`). Members of other kinds (link, device, sparse file) are reported with `is_plain` False.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from caffeformat import FormatError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Protocol
+
+    class ForwardStream(Protocol):
+        """A file that can be read forward."""
+
+        def read(self, size: int, /) -> bytes: ...
+
+        def seek(self, position: int, /) -> int: ...
+
+        def close(self) -> None: ...
+
 
 BLOCK = 512
 _PLAIN = b"0\0007"  # regular file, the same in V7, contiguous file
 _WITHOUT_CONTENT = b"123456"  # links, devices, folder, pipe
 _FOLDER, _LONG_NAME, _LONG_LINK, _PAX, _PAX_GLOBAL, _SPARSE = b"5LKxgS"
-# Names and pax headers longer than this are no accident.
+# Longer names and pax headers are not accidental.
 _MOST_EXTENSION = 1 << 20
 
 
-def tar_entries(file, source):
-    """Iterate over (name, size, is_plain) of all members but folders.
+def tar_entries(file: ForwardStream, source: str) -> Iterator[tuple[str, int, bool]]:
+    """Iterate over (name, size, is_plain) of all members except folders.
 
-    `file` has `read(size)` and `seek(position)` forward. While a member is handed out it stands at
-    its content, and may be moved on but not back. Ends where the archive does; one that is cut
-    between members cannot be told from one that ends there. Raises `FormatError` for headers that
-    are damaged.
+    Whenever a member is yielded, `file` stands at its content and may be moved forward but not
+    back. Stops at the end of the archive; one truncated between two members cannot be recognized.
+    Raises `FormatError` for damaged headers.
     """
     position = 0
-    name = size = None  # from an extension header, for the member that follows
+    # From an extension header, for the member that follows.
+    name: str | None = None
+    size: int | None = None
     is_sparse = False
     while True:
         file.seek(position)
@@ -58,54 +77,54 @@ def tar_entries(file, source):
         name, size, is_sparse = None, None, False
 
 
-def is_tar_header(header):
-    """Whether 512 bytes are the header of a member, by their checksum."""
+def is_tar_header(header: bytes) -> bool:
+    """Whether 512 bytes are the header of a member, judged by their checksum."""
     if len(header) != BLOCK:
         return False
-    # The sum has blanks in place of the checksum itself. Some old tars summed signed bytes.
+    # The sum counts the checksum itself as blanks. Some old tars summed signed bytes.
     stated = _octal(header[148:156])
     found = sum(header) - sum(header[148:156]) + 8 * ord(" ")
     signed = found - 256 * sum(byte > 127 for byte in header) if not header.isascii() else found
     return stated in (found, signed)
 
 
-def _header_size(header, position, source):
+def _header_size(header: bytes, position: int, source: str) -> int:
     if not is_tar_header(header):
-        raise FormatError(source, f"no header of a tar at byte {position}: truncated or damaged")
+        raise FormatError(source, f"no tar header at byte {position}: truncated or damaged")
     field = header[124:136]
-    if field[0] & 0x80:  # binary, as GNU tar writes what octal digits cannot say
+    if field[0] & 0x80:  # binary, as GNU tar writes what does not fit into octal digits
         return int.from_bytes(field[1:], "big")
     size = _octal(field)
     if size is None:
-        raise FormatError(source, f"no size in the header of a tar at byte {position}: damaged")
+        raise FormatError(source, f"no size in the tar header at byte {position}: damaged")
     return size
 
 
-def _octal(field):
-    """The number in a field of octal digits, 0 in an empty one, None in others."""
+def _octal(field: bytes) -> int | None:
+    """The number in a field of octal digits, 0 for an empty field, None for any other."""
     try:
         return int(field.strip(b" \0") or b"0", 8)
     except ValueError:
         return None
 
 
-def _header_name(header):
+def _header_name(header: bytes) -> str:
     name = header[:100].partition(b"\0")[0]
-    # GNU's own format has times where POSIX has the prefix.
+    # GNU's own format stores times where POSIX stores the prefix.
     if header[345] and header[257:265] == b"ustar\x0000":
         name = header[345:500].partition(b"\0")[0] + b"/" + name
     return name.decode("utf-8", "surrogateescape")
 
 
-def _text(content):
+def _text(content: bytes) -> str:
     return content.partition(b"\0")[0].decode("utf-8", "surrogateescape")
 
 
-def _padded(size):
+def _padded(size: int) -> int:
     return -(-size // BLOCK) * BLOCK
 
 
-def _extension(file, size, position, source):
+def _extension(file: ForwardStream, size: int, position: int, source: str) -> bytes:
     if size > _MOST_EXTENSION:
         raise FormatError(source, f"an extended header of {size} bytes at byte {position}: damaged")
     content = file.read(size)
@@ -114,9 +133,9 @@ def _extension(file, size, position, source):
     return content
 
 
-def _pax_records(content, position, source):
-    """The records of a pax header, lines `<length> <key>=<value>`."""
-    records = {}
+def _pax_records(content: bytes, position: int, source: str) -> dict[str, str]:
+    """Parse the records of a pax header, lines `<length> <key>=<value>`."""
+    records: dict[str, str] = {}
     while content:
         digits, _, rest = content.partition(b" ")
         length = int(digits) if digits.isdigit() else 0
@@ -126,15 +145,15 @@ def _pax_records(content, position, source):
         records[key.decode("utf-8", "replace")] = value[:-1].decode("utf-8", "surrogateescape")
         content = content[length:]
     if not records.get("size", "0").isdecimal():
-        raise FormatError(source, f"a pax header that ends at byte {position} has no right size")
+        raise FormatError(source, f"a pax header that ends at byte {position} has an invalid size")
     return records
 
 
-def _after_sparse_maps(file, position):
-    """Where the content of a GNU sparse file begins, behind the rest of its map."""
+def _after_sparse_maps(file: ForwardStream, position: int) -> int:
+    """Position of the content of a GNU sparse file, after the rest of its map."""
     more = True
     while more:
         block = file.read(BLOCK)
         position += BLOCK
-        more = len(block) == BLOCK and block[504]
+        more = len(block) == BLOCK and block[504] != 0
     return position

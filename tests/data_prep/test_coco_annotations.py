@@ -98,7 +98,7 @@ def test_what_is_missing_or_wrong_is_named(damage):
 
 @pytest.mark.parametrize("place", range(0, len(json.dumps(CONTENT)), 9))
 def test_a_file_that_ends_anywhere_is_refused(place):
-    with pytest.raises(FormatError, match="no JSON"):
+    with pytest.raises(FormatError, match="not JSON"):
         read(json.dumps(CONTENT).encode()[:place], 64)
 
 
@@ -112,7 +112,7 @@ def test_a_file_that_ends_anywhere_is_refused(place):
     ],
 )  # fmt: skip
 def test_what_is_no_json_is_refused(text):
-    with pytest.raises(FormatError, match="no JSON"):
+    with pytest.raises(FormatError, match="not JSON"):
         list(list_elements([text[:9], text[9:]], "a.json"))
 
 
@@ -128,7 +128,7 @@ def test_an_element_without_end_is_refused_before_it_fills_the_memory():
             yield b"a" * (1 << 20)
 
     tracemalloc.start()
-    with pytest.raises(FormatError, match="no JSON"):
+    with pytest.raises(FormatError, match="not JSON"):
         list(list_elements(chunks(), "a.json"))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
