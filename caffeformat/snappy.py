@@ -1,10 +1,12 @@
-"""Snappy's block format, decompressed (LevelDB compresses its blocks with it)."""
+"""Decompression of Snappy's block format, with which LevelDB compresses its blocks."""
+
+from __future__ import annotations
 
 
-def decompress(data):
-    """The bytes that `data` holds. Raises `ValueError` where it is damaged.
+def decompress(data: bytes) -> bytes:
+    """The bytes that `data` holds. Raises `ValueError` if it is damaged.
 
-    A block is the uncompressed length as a varint, then literals and copies of what came before.
+    A block is the uncompressed length as a varint, then literals and copies of earlier bytes.
     """
     try:
         return _decompress(data)
@@ -12,7 +14,7 @@ def decompress(data):
         raise ValueError("compressed data ends too early") from None
 
 
-def _decompress(data):
+def _decompress(data: bytes) -> bytes:
     length = shift = at = 0
     while True:
         length |= (data[at] & 0x7F) << shift
@@ -20,7 +22,7 @@ def _decompress(data):
         at += 1
         if data[at - 1] < 0x80:
             break
-    # No element makes more than 64 bytes out of its own two or three, literals aside.
+    # Apart from literals, no element of two or three bytes makes more than 64.
     if length > 64 * len(data):
         raise ValueError(f"{len(data)} compressed bytes claim to be {length}")
     output = bytearray()
@@ -49,7 +51,7 @@ def _decompress(data):
         if len(output) + size > length:
             break
         start = len(output) - offset
-        # A copy may reach into what it is making: then its pattern repeats.
+        # A copy may reach into its own output: then its pattern repeats.
         pattern = bytes(output[start : start + size])
         output += (pattern * (size // len(pattern) + 1))[:size]
     if len(output) != length:

@@ -145,7 +145,7 @@ def test_missing_and_mistaken_databases(golden_files, tmp_path):
     for path, backend, words in [
         (tmp_path / "none", "LMDB", "no such database"),
         (tmp_path / "file", "LMDB", "a database is a folder"),
-        (tmp_path / "folder", "LMDB", "no data.mdb in it"),
+        (tmp_path / "folder", "LMDB", "it has no data.mdb"),
         (golden_files / "leveldb_raw", "LMDB", "it is a LEVELDB"),
         (golden_files / "lmdb_gray", "LEVELDB", "it is a LMDB"),
         (golden_files / "lmdb_gray", "HDF5", "neither LMDB nor LEVELDB"),
@@ -232,7 +232,7 @@ def test_nothing_appears_when_writing_fails(tmp_path):
 def test_an_existing_folder_is_kept_unless_it_may_be_replaced(tmp_path):
     (tmp_path / "db").mkdir()
     (tmp_path / "db" / "precious").write_text("x")
-    with pytest.raises(InputError, match="is there already"):
+    with pytest.raises(InputError, match="already exists"):
         LmdbWriter(tmp_path / "db")
     with pytest.raises(KeyError), LmdbWriter(tmp_path / "db", overwrite=True) as writer:
         raise KeyError

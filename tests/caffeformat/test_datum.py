@@ -62,7 +62,7 @@ def test_channels_can_be_forced():
         (pb.Datum(channels=-1, height=-1, width=1, data=b"1"), "1 values"),
         (pb.Datum(), "0 values"),
         (encoded_datum(b"\x89PNG rubbish"), "cannot be decoded"),
-        (_encode(Image.fromarray(np.zeros((2, 2), np.uint16))), "8 bits a channel"),
+        (_encode(Image.fromarray(np.zeros((2, 2), np.uint16))), "8 bits per channel"),
     ],
 )
 def test_datums_that_make_no_sense(datum, words):

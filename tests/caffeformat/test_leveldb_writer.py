@@ -59,7 +59,7 @@ def test_failure_leaves_nothing_and_a_database_that_is_there_stays(tmp_path):
     assert list(tmp_path.iterdir()) == []
     with LevelDbWriter(tmp_path / "db") as writer:
         writer.put(b"a", b"1")
-    with pytest.raises(InputError, match="is there already"):
+    with pytest.raises(InputError, match="already exists"):
         LevelDbWriter(tmp_path / "db")
     with open_database(tmp_path / "db", "LEVELDB") as reader:
         assert reader.get(b"a") == b"1"

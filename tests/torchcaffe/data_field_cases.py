@@ -11,7 +11,7 @@ CASES = {
             "source": 'source: "@/other_db"',
             "batch_size": "batch_size: 3",
             "rand_skip": "rand_skip: 5",
-            "backend": ("backend: LEVELDB", "say so as backend"),
+            "backend": ("backend: LEVELDB", "set the backend to LMDB"),
         },
         tops=2,
     ),

@@ -106,7 +106,7 @@ def test_names_that_are_no_utf_8_are_keys_as_they_are(tmp_path):
         ("0.png 0\n1.png 2147483648\n", [], "list.txt:2: the label 2147483648"),
         ("0.png 0\n", ["-backend=hdf5"], "expected lmdb or leveldb"),
         ("0.png 0\n1.png 1\n", ["-check_size"], "1.png: has the shape"),
-        ("0.png 0\n", ["-encode_type=tif"], "known: jpg, jpeg, png"),
+        ("0.png 0\n", ["-encode_type=tif"], "expected jpg, jpeg, png"),
     ],
 )
 def test_list_that_cannot_be_converted_is_told(files, tmp_path, capfd, text, flags, problem):
@@ -122,7 +122,7 @@ def test_database_that_is_there_is_not_overwritten(files, tmp_path, capfd):
         assert convert(files, tmp_path / backend, f"-backend={backend}") == 0
         before = entries(tmp_path / backend, backend.upper())
         assert convert(files, tmp_path / backend, f"-backend={backend}", "-gray") == 1
-        assert "is there already" in capfd.readouterr().err
+        assert "already exists" in capfd.readouterr().err
         assert entries(tmp_path / backend, backend.upper()) == before
 
 
