@@ -1,7 +1,7 @@
 """Masks without the page: `python -m digits_fcn SCORES --out FOLDER`.
 
-SCORES is a NumPy file (.npy: one output; .npz: one array an output) or the JSON that DIGITS gives
-for `infer_one.json` and `infer_many.json`. For each output and sample it writes
+SCORES is a NumPy file (.npy: one output; .npz: one array per output) or the JSON that DIGITS
+returns from `infer_one.json` and `infer_many.json`. For each output and sample the command writes
 `<name>_mask.png` (paletted, 255 = ignore), `<name>_map.json` (COCO's run lengths) and, with
 --image, `<name>_overlay.png`.
 """
@@ -24,7 +24,7 @@ from .text import read_text, shorten, to_text
 
 
 def main(arguments=None):
-    """Runs the command; returns the exit status (2 where it fails, with a sentence on stderr)."""
+    """Run the command; returns the exit status (2 on failure, with a message on stderr)."""
     options = parser().parse_args(arguments)
     try:
         for line in run(options):
@@ -36,15 +36,15 @@ def main(arguments=None):
 
 
 def parser():
-    """The command's arguments."""
+    """Return the parser of the command's arguments."""
     p = argparse.ArgumentParser(prog="python -m digits_fcn", description=__doc__.split("\n\n")[0])
     p.add_argument("scores", help=".npy, .npz, or the JSON of DIGITS' infer_one / infer_many")
     p.add_argument("--out", default=".", help="folder to write to (default: here)")
-    p.add_argument("--output", help="take this output only (default: all that are maps)")
+    p.add_argument("--output", help="write only this output (default: all that are maps)")
     p.add_argument("--image", help="image for the overlay, of any size")
     p.add_argument("--truth", help="label image to score against")
     p.add_argument("--palette", default="voc", help="voc, even, or a palette file (default: voc)")
-    p.add_argument("--names", help="class names file, a name a line")
+    p.add_argument("--names", help="class names file, one name per line")
     p.add_argument("--fill", type=float, default=0.5, help="opacity of the fill, 0 to 1")
     p.add_argument("--outline", type=int, default=2, help="width of the outline, 0 to 6 pixels")
     p.add_argument("--mask", type=float, default=0.0, help="darkening of the background, 0 to 1")
@@ -52,7 +52,7 @@ def parser():
 
 
 def run(options):
-    """Does the work of the command; yields the lines that it prints."""
+    """Do the work of the command; yields the lines to print."""
     if not os.path.isdir(options.out):
         os.makedirs(options.out)
     class_names = names.parse(_text(options.names), options.names) if options.names else None
@@ -74,7 +74,7 @@ def run(options):
 
 
 def write(name, found, class_names, options):
-    """Writes the files of one ClassMap; yields a line about each and its legend."""
+    """Write the files of one ClassMap; yields a line for each, then its legend."""
     start = os.path.join(options.out, name)
     if options.palette in ("voc", "even"):
         table = palette.voc() if options.palette == "voc" else palette.even(found.classes or 256)
@@ -115,9 +115,9 @@ def write(name, found, class_names, options):
 
 
 def load(path):
-    """Pairs (file name of the sample, dict of output -> array) in a file of scores.
+    """Return pairs (file name of the sample, dict of output -> array) from a file of scores.
 
-    Arrays of N x C x H x W are N samples. NumPy files are read without pickle.
+    An N x C x H x W array holds N samples. NumPy files are read without pickle.
     """
     stem = file_name(os.path.splitext(os.path.basename(path))[0])
     try:
@@ -156,7 +156,7 @@ def _samples(stem, outputs):
 
 
 def file_name(text):
-    """`text` with all but letters, digits, - and . replaced, at most 100 characters."""
+    """Return `text` with all but letters, digits, - and . replaced, at most 100 characters."""
     return re.sub(r"[^A-Za-z0-9.-]+", "_", to_text(text)).strip(".")[:100] or "sample"
 
 

@@ -1,9 +1,9 @@
-"""From a network's outputs to class maps.
+"""Class maps computed from a network's outputs.
 
 A class map is an H x W uint8 array of class indices, with 255 where there is no answer (the score
-is NaN). It is argmax over the channels of a score blob; of equal scores the lowest class wins, as
-with `numpy.argmax`. The work goes block by block of rows, so that a block's scores stay in the
-processor's cache: one pass takes the maximum, one finds the lowest class that reaches it.
+is NaN). It is argmax over the channels of a score blob; ties go to the lowest class, as
+with `numpy.argmax`. The work is done in blocks of rows, so that a block's scores stay in the
+processor's cache: one pass takes the maximum, another finds the lowest class that reaches it.
 """
 
 from __future__ import absolute_import, division, unicode_literals
@@ -18,21 +18,21 @@ from .text import shorten, to_text
 IGNORE = 255
 MAX_CLASSES = 256
 MAX_PIXELS = 16 * 1024 * 1024
-# 1 GiB of float32 scores: 21 classes at 4000 x 3000 pass, 256 classes at 1024 x 1024 just do.
+# 1 GiB of float32 scores: 21 classes at 4000 x 3000 fit, 256 classes at 1024 x 1024 just fit.
 MAX_VALUES = 256 * 1024 * 1024
 BLOCK_BYTES = 2 * 1024 * 1024
 
 ClassMap = collections.namedtuple(
     "ClassMap",
     # name: the output blob; indices: H x W uint8; classes: the score channels, None for an output
-    # that was a class map already; confidence: H x W uint8 (255 = certain) or None; best: H x W
+    # that already was a class map; confidence: H x W uint8 (255 = certain) or None; best: H x W
     # float32, the winning score, or None; notes: sentences for the page.
     "name indices classes confidence best notes",
 )
 
 
 def as_chw(name, blob):
-    """The blob as C x H x W. Accepts H x W, C x H x W and N x C x H x W with N = 1.
+    """Return the blob as C x H x W. Accepts H x W, C x H x W and N x C x H x W with N = 1.
 
     Raises FcnError, naming the shape, for anything else, for an empty blob and past the limits.
     """
@@ -47,9 +47,9 @@ def as_chw(name, blob):
         array = array[np.newaxis]
     if array.ndim != 3 or not array.size:
         raise FcnError(
-            "%s; expected a map of C x H x W (one score a class and pixel) or 1 x H x W "
+            "%s; expected a map of C x H x W (one score per class and pixel) or 1 x H x W "
             "(class indices). A network that ends in a vector classifies whole images: end it "
-            "in a score layer without InnerProduct, or choose another visualization." % what
+            "with a score layer that is not InnerProduct, or choose another visualization." % what
         )
     if array.shape[0] > MAX_CLASSES:
         raise FcnError(
@@ -65,14 +65,14 @@ def as_chw(name, blob):
 
 
 def row_blocks(shape):
-    """Pairs (first row, past the last row) that cut C x H x W scores into cache-sized blocks."""
+    """Return (first row, end row) pairs that cut C x H x W scores into cache-sized blocks."""
     channels, height, width = shape
     rows = max(1, BLOCK_BYTES // (4 * channels * width))
     return [(start, min(height, start + rows)) for start in range(0, height, rows)]
 
 
 def argmax(scores):
-    """Class of the highest score, and that score.
+    """Return the class of the highest score, and that score.
 
     scores: C x H x W, any real type. Returns (indices: H x W uint8, best: H x W of scores' type).
     A pixel with a NaN score gets 255. Ties go to the lowest class, as with `numpy.argmax`.
@@ -85,8 +85,8 @@ def argmax(scores):
         block = scores[:, start:stop]
         top = best[start:stop]
         np.max(block, axis=0, out=top)
-        # The winner is kept as 255 - class, so that the lowest class is the largest number and
-        # NaN, which equals nothing, stays 0 and becomes 255.
+        # The winner is stored as 255 - class: the lowest class is then the largest number, and NaN,
+        # which equals nothing, stays 0 and becomes 255.
         code = np.zeros(top.shape, np.uint8)
         hit = np.empty(top.shape, np.bool_)
         term = np.empty(top.shape, np.uint8)
@@ -99,9 +99,9 @@ def argmax(scores):
 
 
 def confidence(scores, best):
-    """Probability of the winning class, as H x W uint8 (255 = 1.0).
+    """Return the probability of the winning class, as H x W uint8 (255 = 1.0).
 
-    scores: C x H x W; best: H x W from `argmax`. Scores that are probabilities already (none
+    scores: C x H x W; best: H x W from `argmax`. Scores that already are probabilities (none
     negative, every pixel's sum 1 within 0.001) are used as they are; others go through softmax.
     Pixels with NaN scores get 0.
     """
@@ -121,7 +121,7 @@ def confidence(scores, best):
 
 
 def is_probability(scores):
-    """Whether the C x H x W scores are a distribution over classes at every pixel."""
+    """Return whether the C x H x W scores are a distribution over classes at every pixel."""
     for start, stop in row_blocks(scores.shape):
         block = scores[:, start:stop]
         if not (block.min() >= 0 and np.abs(block.sum(axis=0) - 1).max() <= 1e-3):
@@ -130,7 +130,7 @@ def is_probability(scores):
 
 
 def from_indices(name, array):
-    """Class map of a 1 x H x W array of whole numbers; -1 means ignore, like 255."""
+    """Return the class map of a 1 x H x W array of whole numbers; -1 means ignore, like 255."""
     plane = array[0]
     if plane.dtype.kind == "f":
         bad = np.isnan(plane)
@@ -138,7 +138,7 @@ def from_indices(name, array):
         if not (np.isfinite(whole).all() and (whole == np.floor(whole)).all()):
             raise FcnError(
                 "Output '%s' has one channel of real numbers from %.4g to %.4g; expected whole "
-                "class indices in one channel or scores in two channels and more. For one sigmoid "
+                "class indices in one channel or scores in two or more channels. For one sigmoid "
                 "channel, give the network two (background, object) before its softmax."
                 % (shorten(name), np.nanmin(plane), np.nanmax(plane))
             )
@@ -153,7 +153,7 @@ def from_indices(name, array):
 
 
 def class_map(name, blob):
-    """The ClassMap of one output blob (see `as_chw` for the shapes and what raises)."""
+    """Return the ClassMap of one output blob (see `as_chw` for shapes and errors)."""
     name = to_text(name)
     array = as_chw(name, blob)
     if array.shape[0] == 1:
@@ -181,11 +181,11 @@ def class_map(name, blob):
 
 
 def class_maps(outputs):
-    """Class maps of all outputs that are maps, ordered by name.
+    """Return the class maps of all outputs that are maps, ordered by name.
 
-    outputs: dict of blob name -> array. Returns (list of ClassMap, notes). Outputs that are no
-    maps (a loss, a vector) are left out with a note where another output is one; where none is,
-    raises FcnError with all the reasons.
+    outputs: dict of blob name -> array. Returns (list of ClassMap, notes). Outputs that are not
+    maps (a loss, a vector) are skipped with a note if another output is a map; if none is, raises
+    FcnError with all the reasons.
     """
     maps, refused = [], []
     for name in sorted(outputs, key=to_text):

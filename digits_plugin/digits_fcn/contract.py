@@ -1,8 +1,8 @@
-"""What DIGITS brings, and stand-ins for it where DIGITS is not installed.
+"""What the extensions import from DIGITS, with stand-ins for when DIGITS is not installed.
 
-Under DIGITS the extension classes derive from its interfaces, take its constants and build their
+Under DIGITS the extension classes derive from its interfaces, use its constants and build their
 forms from its fields. Elsewhere (the command line, another host) the stand-ins below take their
-places: the same names, and fields that take and keep a `tooltip`.
+place: the same names, and fields that accept and keep a `tooltip`.
 """
 
 from __future__ import absolute_import, division, unicode_literals
@@ -45,16 +45,16 @@ CLASS_LABELS_ATTRIBUTE = "class_labels"
 
 
 def form_base():
-    """Flask-WTF's form class, under the name that its version has for it."""
+    """Return Flask-WTF's form class, whose name depends on the version."""
     import flask_wtf
 
     return getattr(flask_wtf, "FlaskForm", None) or flask_wtf.Form
 
 
 def fields():
-    """A module or class with SelectField, IntegerField, StringField, SelectMultipleField.
+    """Return a module or class with SelectField, IntegerField, StringField, SelectMultipleField.
 
-    Imported when a form is made and not before: DIGITS' fields pull in the whole web application.
+    Imported only when a form is made: DIGITS' fields pull in the whole web application.
     """
     try:
         from digits.utils import forms
@@ -86,7 +86,7 @@ def _with_tooltip(base):
 
 
 def _question_mark(words):
-    """Bootstrap's question mark that shows `words` when pointed at, as HTML."""
+    """Return Bootstrap's question mark that shows `words` on hover, as HTML."""
     from markupsafe import Markup
 
     return Markup('<span class="glyphicon glyphicon-question-sign" title="%s"></span>') % words

@@ -1,9 +1,9 @@
 """The data extension `PASCAL VOC segmentation`.
 
-DIGITS makes one from the form's values when the dataset is created, keeps `get_user_data()`, and
-makes others from it later: in a process for each stage and for the inference form. What the first
-one looked up (class names, palette, validation names) is in the user data, so that later ones ask
-the disk for nothing until images are wanted.
+DIGITS makes one instance from the form's values when the dataset is created, keeps
+`get_user_data()`, and later makes others from it: in one process per stage and for the inference
+form. What the first instance looked up (class names, palette, validation names) is in the user
+data, so that later ones read nothing from disk until images are needed.
 """
 
 from __future__ import absolute_import, division, unicode_literals
@@ -30,8 +30,8 @@ class DataIngestion(contract.DataIngestionInterface):
     def __init__(self, is_inference_db=False, **kwargs):
         kwargs.pop("csrf_token", None)
         super(DataIngestion, self).__init__(is_inference_db=is_inference_db, **kwargs)
-        # The base class keeps it out of what is persisted, and the process that writes the
-        # inference database is told by nothing else.
+        # The base class does not persist it, and the process that writes the inference database
+        # has no other way to know.
         self.userdata["is_inference_db"] = bool(is_inference_db)
         self._lock = threading.Lock()
         self._voc = self._sbd = self._colours = None
@@ -42,38 +42,38 @@ class DataIngestion(contract.DataIngestionInterface):
 
     @staticmethod
     def get_id():
-        """A name that no other extension has."""
+        """Return an id that no other extension has."""
         return "fcn-voc-segmentation"
 
     @staticmethod
     def get_category():
-        """The menu that the extension appears in."""
+        """Return the menu that the extension appears in."""
         return "Images"
 
     @staticmethod
     def get_title():
-        """The entry in the menu."""
+        """Return the entry in the menu."""
         return "PASCAL VOC segmentation"
 
     @staticmethod
     def get_default_visibility():
-        """Shown without being asked for."""
+        """Return whether the menu shows it by default."""
         return True
 
     @staticmethod
     def get_dataset_form():
-        """A fresh DatasetForm."""
+        """Return a new DatasetForm."""
         from .forms import DatasetForm
 
         return DatasetForm()
 
     @staticmethod
     def get_dataset_template(form):
-        """(Jinja template, context) of the options for a new dataset."""
+        """Return the (Jinja template, context) of the options for a new dataset."""
         return read_text(os.path.join(TEMPLATES, "dataset.html")), {"form": form}
 
     def get_inference_form(self):
-        """An InferenceForm that lists this dataset's validation images."""
+        """Return an InferenceForm that lists this dataset's validation images."""
         from .forms import InferenceForm, choices
 
         form = InferenceForm()
@@ -82,13 +82,13 @@ class DataIngestion(contract.DataIngestionInterface):
 
     @staticmethod
     def get_inference_template(form):
-        """(Jinja template, context) of the form that picks validation images."""
+        """Return the (Jinja template, context) of the form that picks validation images."""
         return read_text(os.path.join(TEMPLATES, "inference.html")), {"form": form}
 
     # --- what DIGITS asks of an instance -----------------------------------------------------
 
     def itemize_entries(self, stage):
-        """Entries of a stage: list of (data set, name) with data set "voc" or "sbd"."""
+        """Return the entries of a stage: list of (dataset, name), dataset being "voc" or "sbd"."""
         if self.userdata["is_inference_db"]:
             if stage != contract.TEST_DB:
                 return []
@@ -102,7 +102,7 @@ class DataIngestion(contract.DataIngestionInterface):
         return []
 
     def encode_entry(self, entry):
-        """(feature, label) of one entry: 3 x H x W uint8 in RGB, 1 x H x W uint8 class indices.
+        """Return (feature, label) of one entry: 3 x H x W uint8 RGB, 1 x H x W uint8 class indices.
 
         Called from several threads at once. Raises FcnError, naming the file, for a label of
         another size, kind or palette, and for indices past the class names.
@@ -112,7 +112,7 @@ class DataIngestion(contract.DataIngestionInterface):
         raw, where = store.image(name)
         image = np.array(labels.open_image(raw, where).convert("RGB"))
         if self.userdata["is_inference_db"] and kind == "voc" and not store.has_label(name):
-            # Test images have no labels; an inference database wants an array all the same.
+            # Test images have no labels; an inference database needs an array anyway.
             indices = np.full(image.shape[:2], labels.IGNORE, np.uint8)
         else:
             indices = self.read_label(kind, name)
@@ -133,7 +133,7 @@ class DataIngestion(contract.DataIngestionInterface):
     # --- labels ------------------------------------------------------------------------------
 
     def read_label(self, kind, name):
-        """Checked class indices of one label, H x W uint8 (see `encode_entry`)."""
+        """Return the checked class indices of one label, H x W uint8 (see `encode_entry`)."""
         store = self._open_sbd() if kind == "sbd" else self._open_voc()
         indices, found = store.read_label(name, self._label_colours())
         if self.userdata.get("label_kind") == "rgb" and found is not None:
@@ -154,8 +154,8 @@ class DataIngestion(contract.DataIngestionInterface):
         if index is not None:
             raise FcnError(
                 "Label '%s' has colour %s for class %d, and the dataset's palette (from its first "
-                "label) has %s; expected one palette in all labels. Save the labels again with "
-                "one palette, or as grey images of class indices."
+                "label) has %s; expected the same palette in all labels. Save the labels again "
+                "with one palette, or as grey images of class indices."
                 % (
                     shorten(name),
                     tuple(map(int, found[index])),
@@ -169,7 +169,7 @@ class DataIngestion(contract.DataIngestionInterface):
             return None
         if self._colours is None:
             path = self.userdata.get("colour_map_file")
-            # Set once it is whole: other threads look at it without the lock.
+            # Assigned only when complete: other threads read it without the lock.
             self._colours = (
                 palette.parse_text(read_text(path), path)[0]
                 if path
@@ -193,7 +193,7 @@ class DataIngestion(contract.DataIngestionInterface):
             table, origin = palette.from_list(self._label_colours().ravel()), "colour map"
         classes = self._class_names(voc, rgb, table)
         if table is None:
-            # Grey labels have no colours of their own; DIGITS' views still want some.
+            # Grey labels have no colours of their own, but DIGITS' views need some.
             origin = "made"
             table = palette.even(len(classes)) if classes else palette.voc()
         self.userdata[contract.COLOR_PALETTE_ATTRIBUTE] = palette.to_list(table)

@@ -1,4 +1,4 @@
-"""The one exception of this package: a sentence for the person in front of the page."""
+"""The only exception of this package: its message is for the person looking at the page."""
 
 from __future__ import absolute_import, division, unicode_literals
 
@@ -6,11 +6,11 @@ import sys
 
 
 class FcnError(ValueError):
-    """What was found, what was expected and what to do, in that order.
+    """A message that says what was found, what was expected and what to do, in that order.
 
-    A ValueError, so that DIGITS' job log and its form pages show it as they show their own.
+    It is a ValueError, so that DIGITS' job log and form pages show it as they show their own.
     `words` holds the text; class and file names in it may be any Unicode, which Python 2.7's
-    `str()` of an exception could not give back.
+    `str()` of an exception could not return.
     """
 
     def __init__(self, words):

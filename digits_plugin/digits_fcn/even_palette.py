@@ -1,9 +1,9 @@
-"""Colours that are as unlike each other as the screen allows, for any number of classes.
+"""Colours as different from each other as a screen allows, for any number of classes.
 
-Distances are taken in Oklab (Bjorn Ottosson, "A perceptual color space for image processing",
-2020), where equal steps look about equally large. Beginning from black (class 0, most often
-the background) and the ignore label's colour, each next colour is the one of a fixed grid that is
-farthest from all before it. The order does not depend on how many are asked for, so that a class
+Distances are measured in Oklab (Bjorn Ottosson, "A perceptual color space for image processing",
+2020), where equal steps look about equally large. Starting with black (class 0, usually the
+background) and the ignore label's colour, each next colour is the one of a fixed grid that is
+farthest from all previous ones. The order does not depend on how many are requested, so a class
 keeps its colour when classes are added.
 """
 
@@ -12,7 +12,7 @@ from __future__ import absolute_import, division, unicode_literals
 import numpy as np
 
 GRID = np.array([0, 18, 36, 55, 73, 91, 109, 128, 146, 164, 182, 200, 219, 237, 255])
-# Too dark reads as background, too light as paper; Oklab lightness from 0 to 1.
+# Darker colours look like background, lighter ones like paper; Oklab lightness from 0 to 1.
 LIGHTNESS = (0.40, 0.93)
 START = ((0, 0, 0), (224, 224, 192))
 
@@ -20,7 +20,7 @@ _known = []
 
 
 def oklab(rgb):
-    """Oklab lightness, green-red, blue-yellow (n x 3 float64) of sRGB colours (n x 3, 0 to 255)."""
+    """Convert sRGB (n x 3, 0 to 255) to Oklab lightness, green-red, blue-yellow (n x 3 float64)."""
     value = np.asarray(rgb, np.float64) / 255
     linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
     cones = linear.dot(
@@ -44,9 +44,9 @@ def oklab(rgb):
 
 
 def colours(count):
-    """The first `count` (1 to 256) colours: count x 3 uint8; the first is black."""
+    """Return the first `count` (1 to 256) colours: count x 3 uint8; the first is black."""
     if len(_known) < count:
-        # Made whole and then put in place at once: DIGITS calls from several threads.
+        # Computed in full, then assigned at once: DIGITS calls from several threads.
         _known[:] = _spread(256)
     return np.array(_known[:count], np.uint8).reshape(-1, 3)
 

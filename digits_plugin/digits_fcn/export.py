@@ -1,4 +1,4 @@
-"""What a user takes home: the paletted PNG, the overlay and the class map as JSON."""
+"""The files a user downloads: the paletted PNG, the overlay and the class map as JSON."""
 
 from __future__ import absolute_import, division, unicode_literals
 
@@ -13,7 +13,7 @@ from .text import to_text
 
 
 def paletted_png(indices, table):
-    """A PNG of mode P whose values are the class indices, 255 = ignore, with the whole palette.
+    """Return a PNG of mode P with the class indices (255 = ignore) and the whole palette.
 
     indices: H x W uint8; table: 256 x 3 uint8. Returns bytes.
     """
@@ -25,25 +25,25 @@ def paletted_png(indices, table):
 
 
 def encoded(image, kind="PNG", **options):
-    """The bytes of a Pillow image as PNG (or JPEG)."""
+    """Return the bytes of a Pillow image as PNG (or JPEG)."""
     out = io.BytesIO()
     image.save(out, kind, **options)
     return out.getvalue()
 
 
 def overlay_png(image, indices, table, **options):
-    """The bytes of the painted map over the image (see `paint.overlay` for the options)."""
+    """Return the class map painted over the image as PNG bytes (options: see `paint.overlay`)."""
     from PIL import Image
 
     return encoded(Image.fromarray(paint.overlay(image, indices, table, **options)))
 
 
 def coco(indices, table, names=None, classes=None, image_id=1, file_name=""):
-    """The class map as a dict in the layout of COCO's annotation files.
+    """Return the class map as a dict in the layout of COCO's annotation files.
 
-    Every class that occurs, the background and 255 ("ignored") among them, is one annotation with
-    its run lengths as COCO's string, so that the whole map can be read back. classes: how many the
-    network has (with 256 of them 255 is a class), None where that is unknown.
+    Every class that occurs, including the background and 255 ("ignored"), is one annotation with
+    its run lengths as COCO's string, so that the whole map can be read back. classes: the
+    network's number of classes (with 256 of them 255 is a class), None where that is unknown.
     """
     height, width = indices.shape
     runs = rle.class_runs(indices)
@@ -73,7 +73,7 @@ def coco(indices, table, names=None, classes=None, image_id=1, file_name=""):
 
 
 def bounding_box(counts, height):
-    """[x, y, width, height] in pixels of the set pixels of non-empty run lengths."""
+    """Return the box [x, y, width, height] in pixels around the set pixels of run lengths."""
     edges = np.cumsum(counts)
     end = edges[1::2] - 1
     begin = edges[0::2][: len(end)]
@@ -87,5 +87,5 @@ def bounding_box(counts, height):
 
 
 def json_text(document):
-    """The dict as one line of ASCII JSON."""
+    """Return the dict as one line of ASCII JSON."""
     return to_text(json.dumps(document, sort_keys=True, allow_nan=False))

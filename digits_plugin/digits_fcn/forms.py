@@ -1,4 +1,4 @@
-"""The forms on DIGITS' pages: mistakes are found where the page can show them, at the field."""
+"""The forms on DIGITS' pages, which report mistakes at the field that has them."""
 
 from __future__ import absolute_import, division, unicode_literals
 
@@ -22,18 +22,18 @@ LABEL_KINDS = [
 PALETTES = [
     ("dataset", "The dataset's"),
     ("voc", "PASCAL VOC's"),
-    ("even", "Evenly spread, for any number of classes"),
+    ("even", "Evenly spaced, for any number of classes"),
     ("file", "From a file"),
 ]
 BACKGROUNDS = [
     ("auto", "Background if its name says so"),
     ("yes", "Background, not painted"),
-    ("no", "A class like the others"),
+    ("no", "A class like any other"),
 ]
 
 
 def choices(pairs):
-    """Choices of a select field: pairs (value, title), in the form that this WTForms wants."""
+    """Turn pairs (value, title) into select choices as the installed WTForms expects them."""
     kind = getattr(wtforms, "SelectChoice", None)  # WTForms 3.3 and later
     return [kind(*pair) for pair in pairs] if kind else list(pairs)
 
@@ -46,8 +46,8 @@ def _text(label, default, tooltip):
     return _fields.StringField(label, default=default, filters=[_stripped], tooltip=tooltip)
 
 
-def _said(work, *arguments):
-    """`work(*arguments)`, its FcnError turned into words at the form field."""
+def _checked(work, *arguments):
+    """Return `work(*arguments)`; its FcnError becomes a message at the form field."""
     try:
         return work(*arguments)
     except FcnError as error:
@@ -84,8 +84,8 @@ class ConfigForm(_Form):
     def validate_palette_file(self, field):
         if self.palette.data == "file":
             if not field.data:
-                raise validators.ValidationError("Give the palette file or choose another palette.")
-            _said(palette.read, field.data)
+                raise validators.ValidationError("Enter a palette file or choose another palette.")
+            _checked(palette.read, field.data)
 
 
 class DatasetForm(_Form):
@@ -94,26 +94,26 @@ class DatasetForm(_Form):
     source = _text(
         "Folder or archive",
         "",
-        "Path on the server of a data set in the PASCAL VOC layout: a folder, tar or zip.",
+        "Path on the server of a dataset in the PASCAL VOC layout: a folder, tar or zip.",
     )
     folder_inside = _text(
         "Folder inside",
         "",
-        "Only where the folder or archive holds several data sets: which one, such as VOC2012.",
+        "Only if the folder or archive holds several datasets: which one, such as VOC2012.",
     )
     train_set = _text("Training image set", "train", "Name of a list in ImageSets/Segmentation.")
     val_set = _text("Validation image set", "val", "Name of a list in ImageSets/Segmentation.")
     sbd = _text(
         "SBD folder or archive",
         "",
-        "Optional: the Semantic Boundaries Dataset. Its images join the training set, except those "
-        "of the validation set.",
+        "Optional: the Semantic Boundaries Dataset. Its images are added to the training set, "
+        "except those of the validation set.",
     )
     label_kind = _fields.SelectField(
         "Labels",
         choices=choices(LABEL_KINDS),
         default="auto",
-        tooltip="How the label images hold their classes.",
+        tooltip="How the label images encode their classes.",
     )
     colour_map_file = _text(
         "Colour map file",
@@ -124,14 +124,14 @@ class DatasetForm(_Form):
     class_names_file = _text(
         "Class names file",
         "",
-        "Optional: a name a line, the first for class 0. Without it, classes.txt of the data set, "
-        "names of the colour map, or the 21 of PASCAL VOC.",
+        "Optional: one name per line, the first for class 0. Without it: classes.txt of the "
+        "dataset, names of the colour map, or the 21 of PASCAL VOC.",
     )
 
     def validate_source(self, field):
         if not field.data:
-            raise validators.ValidationError("Give the path of a folder or archive on the server.")
-        self.found = _said(Voc, field.data, self.folder_inside.data)
+            raise validators.ValidationError("Enter the path of a folder or archive on the server.")
+        self.found = _checked(Voc, field.data, self.folder_inside.data)
 
     def validate_train_set(self, field):
         self._check_set(field)
@@ -141,37 +141,37 @@ class DatasetForm(_Form):
 
     def validate_sbd(self, field):
         if field.data:
-            _said(_said(Sbd, field.data).names)
+            _checked(_checked(Sbd, field.data).names)
 
     def validate_colour_map_file(self, field):
         if field.data:
-            text = _said(_text_of, field.data)
-            _said(palette.parse_text, text, field.data)
+            text = _checked(_text_of, field.data)
+            _checked(palette.parse_text, text, field.data)
 
     def validate_class_names_file(self, field):
         if field.data:
-            _said(names.parse, _said(_text_of, field.data), field.data)
+            _checked(names.parse, _checked(_text_of, field.data), field.data)
 
     def _check_set(self, field):
         found = getattr(self, "found", None)
         if found is not None:
-            _said(found.names, field.data)
+            _checked(found.names, field.data)
 
 
 class InferenceForm(_Form):
-    """Which validation images `Test` with this extension runs on."""
+    """Which validation images `Test` runs on with this extension."""
 
     pick = _fields.SelectMultipleField(
         "Validation images",
         choices=[],
         coerce=to_text,
-        tooltip="Images of the validation set to test. None picked: the first ones.",
+        tooltip="Images of the validation set to test. If none is picked: the first ones.",
     )
     pick_count = _fields.IntegerField(
         "How many, if none is picked",
         validators=[validators.NumberRange(min=1, max=1000)],
         default=10,
-        tooltip="The first so many images of the validation set, at most 1000.",
+        tooltip="This many images from the start of the validation set, at most 1000.",
     )
 
 
@@ -179,4 +179,4 @@ def _text_of(path):
     try:
         return read_text(path)
     except (IOError, OSError) as error:
-        raise FcnError("The file cannot be read (%s). Give a path on the server." % error.strerror)
+        raise FcnError("The file cannot be read (%s). Enter a path on the server." % error.strerror)

@@ -1,10 +1,10 @@
-"""Which label belongs to a tested image.
+"""Ground truth: finds the label that belongs to a tested image.
 
-DIGITS hands a visualization the image and the outputs, not the ground truth. It is looked for, in
-this order: in an output blob called like a label; in a folder given in the form; in the dataset's
-validation database (Test a Database); among the validation images of a dataset of our data
-extension. In the last two the tested image must equal the dataset's pixel for pixel, so that no
-image is ever scored against another one's label.
+DIGITS passes a visualization the image and the outputs, but not the ground truth. It is looked up,
+in this order: in an output blob named like a label; in a folder entered in the form; in the
+dataset's validation database (Test a Database); among the validation images of a dataset made by
+our data extension. In the last two the tested image must equal the dataset's pixel for pixel, so
+that no image is ever scored against another one's label.
 """
 
 from __future__ import absolute_import, division, unicode_literals
@@ -23,7 +23,7 @@ from .source import open_source
 from .text import shorten, to_text
 
 BLOBS = ("label", "labels", "ground_truth")
-# Decoding a whole validation set takes seconds; what one sample leaves the next goes on with, on
+# Decoding a whole validation set takes seconds; the next sample continues where one stopped, on
 # later pages too.
 SEARCH_SECONDS = 2.0
 KEPT_SEARCHES = 4
@@ -34,7 +34,7 @@ class GroundTruth(object):
     """Finds labels for the samples of one page.
 
     dataset: DIGITS' dataset job or None; folder: path of label images, "" for none.
-    Raises FcnError for a folder that is not there.
+    Raises FcnError for a folder that does not exist.
     """
 
     def __init__(self, dataset=None, folder=""):
@@ -46,11 +46,11 @@ class GroundTruth(object):
         self.known = self.unread = None
 
     def find(self, input_id, image, outputs):
-        """(label, where): H x W uint8 and a name for the page, or (None, None).
+        """Return (label, where): H x W uint8 and a name for the page, or (None, None).
 
         input_id: DIGITS' name of the sample (an index, a database key, a path); image: what the
         network saw, H x W x 3 uint8 or another array; outputs: dict of blob name -> array, from
-        which a label blob is taken out. Raises FcnError where the label cannot be read.
+        which a label blob is removed. Raises FcnError where the label cannot be read.
         """
         position, self.seen = self.seen, self.seen + 1
         label = self._in_outputs(outputs)
@@ -70,7 +70,7 @@ class GroundTruth(object):
                 del outputs[name]
                 plane = blob.reshape(blob.shape[-2:]) if blob.ndim >= 2 else None
                 if plane is None or plane.size != blob.size:
-                    raise FcnError("Blob '%s' is no single map of labels." % shorten(name))
+                    raise FcnError("Blob '%s' is not a single map of labels." % shorten(name))
                 return np.where(plane < 0, 255, plane).astype(np.uint8), "blob %s" % to_text(name)
         return None, None
 
@@ -102,7 +102,7 @@ class GroundTruth(object):
                 paths.append(getattr(self.dataset, getter)(contract.VAL_DB))
             except Exception:  # another kind of dataset, or one without this stage
                 return None, None
-        # A stage that was never made has no path: None.
+        # A stage that was never created has no path (None).
         if not all(path and os.path.isdir(path) for path in paths):
             return None, None
         try:
@@ -116,7 +116,7 @@ class GroundTruth(object):
         if "fcn_val_names" not in userdata or image.ndim != 3:
             return None, None
         if self.store is None:
-            # A copy: DIGITS keeps the dictionary, and what is found here is not for keeping.
+            # A copy: DIGITS keeps the dictionary, and what is found here must not be kept.
             self.store = DataIngestion(**dict(userdata, is_inference_db=False))
             self._resume(userdata)
         name = self._named(_fingerprint(image))
@@ -147,7 +147,7 @@ class GroundTruth(object):
         try:
             raw, _where = self.store._open_voc().image(name)
             picture = np.array(Image.open(io.BytesIO(raw)).convert("RGB"))
-        except Exception:  # a broken image of the dataset is none of this page's business
+        except Exception:  # a broken image of the dataset does not concern this page
             return
         self.known[_fingerprint(picture)] = name
 

@@ -1,7 +1,7 @@
-"""Labels out of the databases that DIGITS wrote: LMDB with one Caffe `Datum` a key.
+"""Labels from the databases that DIGITS wrote: LMDB with one Caffe `Datum` per key.
 
-A Datum is a protocol buffer message of seven fields; reading them takes a few lines, and saves
-asking for Caffe, whose messages cannot always be imported beside another protobuf.
+A Datum is a protocol buffer message of seven fields; reading them takes a few lines and avoids
+importing Caffe, whose messages do not always load beside another protobuf.
 """
 
 from __future__ import absolute_import, division, unicode_literals
@@ -19,9 +19,9 @@ CHANNELS, HEIGHT, WIDTH, DATA, ENCODED = 1, 2, 3, 4, 7
 
 
 def parse_datum(raw):
-    """Fields of a serialized Datum: dict of field number -> int or bytes (the last one wins).
+    """Return the fields of a serialized Datum: dict of number -> int or bytes (the last one wins).
 
-    Raises FcnError for bytes that are no such message.
+    Raises FcnError for bytes that are not such a message.
     """
     raw = bytearray(raw)
     fields, at = {}, 0
@@ -36,19 +36,19 @@ def parse_datum(raw):
         elif kind in (FIXED32, FIXED64):
             size = 4 if kind == FIXED32 else 8
         else:
-            raise FcnError("A database entry is no Caffe Datum (field of kind %d)." % kind)
+            raise FcnError("A database entry is not a Caffe Datum (field of kind %d)." % kind)
         if at + size > len(raw):
-            raise FcnError("A database entry is no Caffe Datum (it ends too early).")
+            raise FcnError("A database entry is not a Caffe Datum (it ends too early).")
         fields[key >> 3] = bytes(raw[at : at + size])
         at += size
     return fields
 
 
 def datum_array(raw, picture):
-    """The array in a serialized Datum: H x W or H x W x 3 uint8.
+    """Return the array in a serialized Datum: H x W or H x W x 3 uint8.
 
-    picture: whether three raw channels are B G R, as DIGITS writes features, and to be returned
-    as R G B.
+    picture: whether three raw channels are B G R, as DIGITS writes features, and are to be
+    returned as R G B.
     """
     from PIL import Image
 
@@ -69,27 +69,27 @@ def datum_array(raw, picture):
 
 
 def find(features, labels, key, image):
-    """The label of the sample `key` in two LMDB folders, if its feature is exactly `image`.
+    """Return the label of sample `key` in two LMDB folders if its feature equals `image`.
 
     features, labels: paths; key: the database key; image: H x W x 3 or H x W uint8. Returns
-    H x W uint8, or None where there is no such key or its picture is another one.
+    H x W uint8, or None if there is no such key or its picture differs.
     """
     import lmdb
 
     key = to_text(key).encode("utf-8")
-    with _reading(lmdb, features) as transaction:
+    with _Reading(lmdb, features) as transaction:
         raw = transaction.get(key)
         feature = None if raw is None else datum_array(raw, picture=True)
     if feature is None or not np.array_equal(feature, image):
         return None
-    with _reading(lmdb, labels) as transaction:
+    with _Reading(lmdb, labels) as transaction:
         raw = transaction.get(key)
         label = None if raw is None else datum_array(raw, picture=False)
     return label if label is not None and label.ndim == 2 else None
 
 
-class _reading(object):
-    """A read transaction on an LMDB folder that closes the database with itself."""
+class _Reading(object):
+    """A read transaction on an LMDB folder that closes the database when it ends."""
 
     def __init__(self, lmdb, path):
         self.db = lmdb.open(path, readonly=True, lock=False, readahead=False)
@@ -109,4 +109,4 @@ def _varint(raw, at):
         at, shift = at + 1, shift + 7
         if not byte & 0x80:
             return value, at
-    raise FcnError("A database entry is no Caffe Datum (a number does not end).")
+    raise FcnError("A database entry is not a Caffe Datum (a number does not end).")

@@ -1,4 +1,4 @@
-"""Label images: class indices out of paletted, grey and RGB files, with words for the others."""
+"""Label images: class indices from paletted, grey and RGB files; others are explained errors."""
 
 from __future__ import absolute_import, division, unicode_literals
 
@@ -16,14 +16,14 @@ MAX_SIDE = 30000
 
 
 def open_image(raw, name):
-    """The Pillow image in the bytes `raw`, loaded; raises FcnError naming the file."""
+    """Return the Pillow image in the bytes `raw`, loaded; raises FcnError naming the file."""
     from PIL import Image
 
     try:
         image = Image.open(io.BytesIO(raw))
         if max(image.size) > MAX_SIDE:
             raise FcnError(
-                "%s is %d x %d pixels; the limit is %d a side."
+                "%s is %d x %d pixels; the limit is %d per side."
                 % (shorten(name), image.size[0], image.size[1], MAX_SIDE)
             )
         image.load()
@@ -35,7 +35,7 @@ def open_image(raw, name):
 
 
 def read_label(raw, name, colours=None):
-    """Class indices and palette of a label file.
+    """Return the class indices and palette of a label file.
 
     raw: the file's bytes; name: for messages; colours: n x 3 uint8, the colour of each class, for
     RGB labels (None: RGB labels raise). Returns (H x W uint8 with 255 = ignore, 256 x 3 uint8
@@ -70,10 +70,10 @@ def read_label(raw, name, colours=None):
 
 
 def from_rgb(rgb, colours, name):
-    """Class indices of an RGB label.
+    """Return the class indices of an RGB label.
 
-    rgb: H x W x 3 uint8; colours: n x 3 uint8. Every colour must be one of `colours`
-    exactly (the first, where one is listed twice) or VOC's ignore colour (224, 224, 192), which
+    rgb: H x W x 3 uint8; colours: n x 3 uint8. Every colour must exactly match one of
+    `colours` (the first, where one is listed twice) or VOC's ignore colour (224, 224, 192), which
     gives 255. Returns H x W uint8; raises FcnError with the first unknown colour and its place.
     """
     weights = np.array([1 << 16, 1 << 8, 1], np.int64)
@@ -90,20 +90,20 @@ def from_rgb(rgb, colours, name):
         row, column = np.argwhere(wrong)[0]
         raise FcnError(
             "%s has the colour (%d, %d, %d) at x=%d, y=%d (and %d pixels of unlisted colours in "
-            "all), which the colour map does not list. Add it, or look whether the file was saved "
-            "as JPEG or resized with smoothing."
+            "all), which the colour map does not list. Add it, or check whether the file was "
+            "saved as JPEG or resized with smoothing."
             % ((shorten(name),) + tuple(rgb[row, column]) + (column, row, int(wrong.sum())))
         )
     return meaning[place].astype(np.uint8)
 
 
 def check_indices(indices, name, classes):
-    """Raise FcnError where a label has an index (255 apart) past the `classes` class names."""
+    """Raise FcnError if a label has an index (other than 255) past the `classes` class names."""
     counts = np.bincount(indices.ravel(), minlength=256)
     past = [i for i in range(classes, IGNORE) if counts[i]]
     if past:
         raise FcnError(
             "%s has class index %d at %d pixels; there are %d class names (0 to %d, and 255 = "
-            "ignore). Give a class names file that covers it, or correct the label."
+            "ignore). Use a class names file that covers it, or correct the label."
             % (shorten(name), past[0], counts[past[0]], classes, classes - 1)
         )

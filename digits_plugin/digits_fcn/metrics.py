@@ -1,9 +1,9 @@
 """Scores of a class map against its ground truth.
 
-Confusion counts and the measures derived from them as in Long, Shelhamer and Darrell, "Fully
-Convolutional Networks for Semantic Segmentation" (CVPR 2015), section 5: with n[i, j] the pixels of
-class i predicted as class j and t[i] = sum_j n[i, j], IoU of class i is
-n[i, i] / (t[i] + sum_j n[j, i] - n[i, i]). Pixels whose ground truth is 255 count nowhere.
+Confusion counts and the measures derived from them follow Long, Shelhamer and Darrell, "Fully
+Convolutional Networks for Semantic Segmentation" (CVPR 2015), section 5: with n[i, j] the number of
+pixels of class i predicted as class j and t[i] = sum_j n[i, j], IoU of class i is
+n[i, i] / (t[i] + sum_j n[j, i] - n[i, i]). Pixels whose ground truth is 255 are not counted.
 """
 
 from __future__ import absolute_import, division, unicode_literals
@@ -15,9 +15,9 @@ from .errors import FcnError
 
 
 def confusion(truth, predicted, classes):
-    """Confusion counts: `classes` x (`classes` + 1) int64, rows ground truth, columns prediction.
+    """Return confusion counts: `classes` x (`classes` + 1) int64, rows truth, columns prediction.
 
-    truth, predicted: H x W uint8. The last column counts predictions that are no class (255).
+    truth, predicted: H x W uint8. The last column counts predictions that are not a class (255).
     Raises FcnError where the sizes differ or the ground truth has an index past the classes.
     """
     if truth.shape != predicted.shape:
@@ -33,7 +33,7 @@ def confusion(truth, predicted, classes):
         index = int(rows.max())
         raise FcnError(
             "The ground truth has class index %d at %d pixels; the network has %d classes "
-            "(0 to %d). Use the label folder and the network of one data set."
+            "(0 to %d). Use a label folder and a network of the same dataset."
             % (index, int((rows == index).sum()), classes, classes - 1)
         )
     columns = np.minimum(predicted[known], classes).astype(np.int64)
@@ -42,7 +42,7 @@ def confusion(truth, predicted, classes):
 
 
 def iou(counts):
-    """IoU of each class from `confusion` counts: float64, NaN for a class in neither map."""
+    """Return each class's IoU from `confusion` counts: float64, NaN for a class in neither map."""
     classes = len(counts)
     hit = np.diag(counts[:, :classes]).astype(np.float64)
     union = counts.sum(axis=1) + counts[:, :classes].sum(axis=0) - hit
@@ -51,13 +51,13 @@ def iou(counts):
 
 
 def mean_iou(counts):
-    """Mean of `iou` over the classes that occur in either map; NaN where none does."""
+    """Return the mean of `iou` over the classes that occur in either map; NaN where none does."""
     each = iou(counts)
     each = each[~np.isnan(each)]
     return float(each.mean()) if each.size else float("nan")
 
 
 def pixel_accuracy(counts):
-    """Share of the counted pixels whose class is right; NaN where none is counted."""
+    """Return the share of counted pixels whose class is right; NaN if none is counted."""
     total = counts.sum()
     return float(np.trace(counts[:, : len(counts)])) / total if total else float("nan")

@@ -1,4 +1,4 @@
-"""Class names: PASCAL VOC's, those in a file, and what to call a class without one."""
+"""Class names: PASCAL VOC's, those in a file, and defaults for unnamed classes."""
 
 from __future__ import absolute_import, division, unicode_literals
 
@@ -16,40 +16,43 @@ BACKGROUND_WORDS = ("background", "_background_", "void", "unlabeled", "unlabell
 
 
 def parse(text, where):
-    """Class names in `text`, one a line in the order of the indices (empty lines at the end do
-    not count). Raises FcnError, naming `where`, for none, too many, or an empty line between."""
+    """Return the class names in `text`, one per line in the order of the indices.
+
+    Empty lines at the end are ignored. Raises FcnError, naming `where`, for no or too many names,
+    or an empty line between them.
+    """
     names = lines(text)
     while names and not names[-1]:
         names.pop()
     if not names or len(names) > MAX_CLASSES:
         raise FcnError(
-            "%s holds %d class names; expected 1 to %d, one a line, the first for index 0."
+            "%s holds %d class names; expected 1 to %d, one per line, the first for index 0."
             % (shorten(where), len(names), MAX_CLASSES)
         )
     if "" in names:
         raise FcnError(
-            "Line %d of %s is empty; expected a class name on every line, as the line's place is "
-            "the class's index." % (names.index("") + 1, shorten(where))
+            "Line %d of %s is empty; expected a class name on every line, as the line number "
+            "determines the class index." % (names.index("") + 1, shorten(where))
         )
     return names
 
 
 def name_of(names, index):
-    """Name of class `index` as text: from `names` (a list or None), else "class <index>"."""
+    """Return the name of class `index`: from `names` (a list or None), else "class <index>"."""
     if names is not None and index < len(names):
         return to_text(names[index])
     return to_text("class %d" % index)
 
 
 def shown_name(names, index, classes=None):
-    """As `name_of`, but "ignored" for 255, unless the network has 256 `classes`."""
+    """Return `name_of`, but "ignored" for 255 unless the network has 256 `classes`."""
     return to_text("ignored") if index == IGNORE and classes != 256 else name_of(names, index)
 
 
 def background(names):
-    """The background's index, 0, or None where the first class has a name of another kind.
+    """Return the background's index, 0, or None if the first class has some other name.
 
-    Without names class 0 is taken for the background, as DIGITS' own view takes it.
+    Without names class 0 is taken to be the background, as in DIGITS' own view.
     """
     if names and to_text(names[0]).strip().lower() not in BACKGROUND_WORDS:
         return None

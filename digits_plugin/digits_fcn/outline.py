@@ -1,9 +1,9 @@
-"""How far each pixel is from the border of its segment.
+"""Border distance: how far each pixel is from the border of its segment.
 
 DIGITS' own view solves a distance equation over the whole image for every class. Outlines need
-only the first few pixels, so a border mask is grown here a few times instead: once for all classes,
-whatever their number. Both pixels of a pair of unlike neighbours are border, so growing the mask by
-one step reaches the next distance on both sides at once.
+only the first few pixels, so a border mask is grown a few times instead: once for all classes,
+whatever their number. Both pixels of a pair of different neighbours are border, so growing the mask
+by one step reaches the next distance on both sides at once.
 """
 
 from __future__ import absolute_import, division, unicode_literals
@@ -14,10 +14,10 @@ LEVELS = 6
 
 
 def border_distance(indices, levels=LEVELS):
-    """Distance to the nearest pixel of another class, in pixels, counted up to `levels`.
+    """Return the distance to the nearest pixel of another class, in pixels, up to `levels`.
 
     indices: H x W integer. Returns H x W uint8: 1 on the border, 2 beside it, ..., `levels`;
-    0 farther away. Steps go to the 4 and to the 8 neighbours in turn, which draws octagons:
+    0 farther away. Steps alternate between the 4 and the 8 neighbours, which draws octagons:
     close to circles at these sizes.
     """
     border = np.zeros(indices.shape, np.uint8)
@@ -34,12 +34,12 @@ def border_distance(indices, levels=LEVELS):
     for step in range(1, levels):
         reached = grown(reached, square=step % 2 == 0)
         count += reached
-    # A pixel reached by the last k masks only is levels + 1 - k steps away.
+    # A pixel reached only by the last k masks is levels + 1 - k steps away.
     return np.where(count > 0, levels + 1 - count, 0).astype(np.uint8)
 
 
 def grown(mask, square):
-    """The H x W 0/1 uint8 mask, one pixel larger: in 8 directions if `square`, else in 4."""
+    """Return the H x W 0/1 uint8 mask grown by one pixel: in 8 directions if `square`, else 4."""
     out = mask.copy()
     out[:, 1:] |= mask[:, :-1]
     out[:, :-1] |= mask[:, 1:]

@@ -1,7 +1,7 @@
-"""What a page is given: pictures as data URIs and one JSON text for each sample.
+"""Content of a page: pictures as data URIs and one JSON text per sample.
 
-All words from outside (class names, file names, messages) travel in that JSON, which the script
-puts on the page as text. None is ever part of the HTML or of a script's source.
+All outside text (class names, file names, messages) travels in that JSON, which the script puts on
+the page as text. None of it is ever part of the HTML or of a script's source.
 """
 
 from __future__ import absolute_import, division, unicode_literals
@@ -20,7 +20,7 @@ from .text import shorten, to_text
 
 
 def script_json(value):
-    """JSON text that may stand inside a <script> element: pure ASCII, no <, > or &."""
+    """Return JSON text that is safe inside a <script> element: pure ASCII, no <, > or &."""
     text = to_text(json.dumps(value, allow_nan=False))
     for character in "<>&":
         text = text.replace(character, "\\u%04x" % ord(character))
@@ -28,21 +28,21 @@ def script_json(value):
 
 
 def data_uri(raw, kind):
-    """A data URI of the bytes `raw` with media type `kind`."""
+    """Return a data URI of the bytes `raw` with media type `kind`."""
     return "data:%s;base64,%s" % (kind, base64.b64encode(raw).decode("ascii"))
 
 
 def png_uri(array):
-    """Data URI of an H x W or H x W x 3 uint8 array as PNG."""
+    """Return the data URI of an H x W or H x W x 3 uint8 array as PNG."""
     from PIL import Image
 
     image = Image.fromarray(np.ascontiguousarray(array))
-    # Level 3: half the time of the default for a few percent more bytes.
+    # Level 3 takes half the time of the default for a few percent more bytes.
     return data_uri(export.encoded(image, compress_level=3), "image/png")
 
 
 def layers_uri(indices, background, confidence=None):
-    """A picture for the script, not the eye: red class, green border distance, blue confidence.
+    """Return a picture for the script: red is class, green border distance, blue confidence.
 
     The border distance is 0 where no outline is ever drawn: background and ignored pixels.
     """
@@ -56,11 +56,11 @@ def layers_uri(indices, background, confidence=None):
 
 
 def legend(indices, table, names, classes=None, truth=None, counts=None):
-    """Rows of the legend, the largest share first: list of dict.
+    """Return the rows of the legend, the largest share first: list of dict.
 
-    Classes that occur in the map or in the ground truth; `share` and `truth_share` are of all
-    pixels, `iou` is None where there is no ground truth or the class occurs in neither. classes:
-    how many the network has, None where that is unknown.
+    They are the classes in the map or in the ground truth; `share` and `truth_share` are fractions
+    of all pixels, `iou` is None if there is no ground truth or the class occurs in neither.
+    classes: the network's number of classes, None where that is unknown.
     """
     pixels = np.bincount(indices.ravel(), minlength=256)
     wanted = pixels if truth is None else np.bincount(truth.ravel(), minlength=256)
@@ -83,7 +83,7 @@ def legend(indices, table, names, classes=None, truth=None, counts=None):
 
 
 def map_payload(found, table, names, background, file_name, truth=None, counts=None):
-    """One class map for the script: a dict of plain values.
+    """Return one class map for the script: a dict of plain values.
 
     found: ClassMap; table: 256 x 3 uint8; truth: H x W uint8 or None, with `counts`, its confusion.
     """
@@ -113,7 +113,7 @@ def map_payload(found, table, names, background, file_name, truth=None, counts=N
 
 
 def score_payload(best):
-    """The winning scores in 256 steps: {uri, low, high}, or None for maps without scores."""
+    """Return the winning scores in 256 steps: {uri, low, high}, or None for maps without scores."""
     if best is None:
         return None
     finite = best[np.isfinite(best)]
@@ -126,7 +126,7 @@ def score_payload(best):
 
 
 def picture_uri(data, size):
-    """Data URI of the network's input at size (height, width); None for data that is no picture."""
+    """Return the network's input at (height, width) as a data URI; None if it is not a picture."""
     from PIL import Image
 
     rgb = paint.to_rgb(data, size)
@@ -138,10 +138,10 @@ def picture_uri(data, size):
 
 
 def check_truth(truth, found, names):
-    """Confusion counts of a map against its ground truth; raises FcnError with the map's name."""
+    """Return a map's confusion counts against its truth; raises FcnError with the map's name."""
     classes = found.classes
     if classes is None:
-        # A map without scores does not say how many classes there are: names, map and label do.
+        # A map without scores does not state the number of classes: names, map and label do.
         both = np.concatenate((found.indices.ravel(), truth.ravel()))
         both = both[both != IGNORE]
         classes = max(len(names or ()), int(both.max()) + 1 if both.size else 1)

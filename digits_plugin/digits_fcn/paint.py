@@ -1,6 +1,6 @@
-"""Class maps as colours: the same picture that the page's script paints.
+"""Class maps painted in colour, as the page's script paints them.
 
-The rule, for a pixel of class c at border distance d (see outline.py), is one table look-up:
+The rule for a pixel of class c at border distance d (see outline.py) is one table lookup:
 outlined where 1 <= d <= outline (opacity 1), filled elsewhere (opacity `fill`); a pixel of the
 background class gets black at opacity `mask` and no outline.
 """
@@ -14,7 +14,7 @@ from .outline import LEVELS, border_distance
 
 
 def paint(indices, palette, fill=0.5, outline=2, mask=0.0, background=None):
-    """Colour and opacity of each pixel.
+    """Return the colour and opacity of each pixel.
 
     indices: H x W uint8; palette: 256 x 3 uint8; fill, mask: 0 to 1; outline: 0 to 6 pixels;
     background: the class to leave unpainted, or None. Returns H x W x 4 uint8, RGBA.
@@ -25,8 +25,8 @@ def paint(indices, palette, fill=0.5, outline=2, mask=0.0, background=None):
     table[:, 3] = int(round(255 * fill))
     if background is not None:
         table[background] = (0, 0, 0, int(round(255 * mask)))
-    # One 32-bit word a pixel: a look-up in a table of words is several times faster than one
-    # in a table of rows.
+    # One 32-bit word per pixel: a lookup in a table of words is several times faster than one in
+    # a table of rows.
     words = np.ascontiguousarray(table).view(np.uint32)[:, 0]
     rgba = words[indices].view(np.uint8).reshape(indices.shape + (4,))
     if outline:
@@ -36,7 +36,7 @@ def paint(indices, palette, fill=0.5, outline=2, mask=0.0, background=None):
 
 
 def drawn_border(indices, outline, background=None):
-    """H x W uint8: 255 where an outline `outline` pixels wide is drawn, 0 elsewhere."""
+    """Return H x W uint8: 255 where an outline `outline` pixels wide is drawn, 0 elsewhere."""
     line = (border_distance(indices, outline) > 0).view(np.uint8) * np.uint8(255)
     hidden = np.zeros(256, np.uint8)
     hidden[IGNORE] = 255
@@ -46,7 +46,7 @@ def drawn_border(indices, outline, background=None):
 
 
 def overlay(image, indices, palette, fill=0.5, outline=2, mask=0.0, background=None):
-    """The painted class map over the image.
+    """Return the class map painted over the image.
 
     image: H x W x 3 uint8 of the map's size; the rest as for `paint`. Returns H x W x 3 uint8.
     """
@@ -57,11 +57,11 @@ def overlay(image, indices, palette, fill=0.5, outline=2, mask=0.0, background=N
 
 
 def to_rgb(data, size=None):
-    """A network's input as a picture: H x W x 3 uint8.
+    """Return a network's input as a picture: H x W x 3 uint8.
 
     data: H x W or H x W x C of any real type. uint8 is kept; other types are stretched to 0..255
-    where they leave that range. A fourth channel is dropped. size: (height, width) to scale to,
-    or None. Returns None for data that is no picture.
+    if they exceed that range. A fourth channel is dropped. size: (height, width) to scale to,
+    or None. Returns None for data that is not a picture.
     """
     from PIL import Image
 

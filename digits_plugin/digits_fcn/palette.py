@@ -1,4 +1,4 @@
-"""Palettes: 256 x 3 uint8 arrays, R G B of each class index, 255 being the ignore label's."""
+"""Palettes: 256 x 3 uint8 arrays, R G B of each class index; 255 is the ignore label."""
 
 from __future__ import absolute_import, division, unicode_literals
 
@@ -14,10 +14,10 @@ IGNORE_COLOUR = (224, 224, 192)
 
 
 def voc():
-    """PASCAL VOC's palette, by its formula.
+    """Return PASCAL VOC's palette, computed by its formula.
 
-    The bits of an index are dealt out to R, G, B in turn, the lowest three to the highest bits of
-    the three colours, the next three to the next. Index 255 comes out as (224, 224, 192).
+    The bits of an index are distributed to R, G, B in turn: the lowest three become the highest
+    bits of the three colours, and so on. Index 255 becomes (224, 224, 192).
     """
     index = np.arange(256)
     table = np.zeros((256, 3), np.uint8)
@@ -27,8 +27,10 @@ def voc():
 
 
 def even(classes):
-    """A palette whose first `classes` colours are spread evenly for the eye; the rest is black,
-    255 apart, which has VOC's ignore colour unless there are 256 classes."""
+    """Return a palette whose first `classes` colours look evenly spaced; the rest is black.
+
+    255 has VOC's ignore colour unless there are 256 classes.
+    """
     table = np.zeros((256, 3), np.uint8)
     table[255] = IGNORE_COLOUR
     table[:classes] = even_palette.colours(classes)
@@ -36,14 +38,15 @@ def even(classes):
 
 
 def from_list(values, where="The dataset's palette"):
-    """The palette in a flat list R G B R G B ..., as DIGITS keeps it; missing ends are black.
+    """Return the palette in a flat list R G B R G B ..., as DIGITS stores it.
 
-    Raises FcnError, naming `where`, for a list of another length or range.
+    Entries missing at the end are black. Raises FcnError, naming `where`, for a list of another
+    length or range.
     """
     try:
         table = np.asarray(list(values), np.float64).ravel()
     except (TypeError, ValueError):
-        raise FcnError("%s is no list of numbers; expected R G B of each class." % where)
+        raise FcnError("%s is not a list of numbers; expected R G B of each class." % where)
     if table.size == 0 or table.size % 3 or table.size > 768:
         raise FcnError(
             "%s has %d numbers; expected three for each of 1 to 256 classes." % (where, table.size)
@@ -57,38 +60,38 @@ def from_list(values, where="The dataset's palette"):
 
 
 def to_list(table):
-    """The 256 x 3 palette as DIGITS keeps it: a flat list of 768 int."""
+    """Return the 256 x 3 palette as DIGITS stores it: a flat list of 768 int."""
     return [int(value) for value in np.asarray(table).ravel()]
 
 
 def parse_text(text, where):
-    """Palette and names in text: `R G B` a line, commas or blanks between, a name may follow.
+    """Parse `R G B` per line, separated by commas or blanks; a name may follow.
 
     Returns (colours: n x 3 uint8, names: list of text or None where any line has none).
-    Lines that are empty or begin with # do not count. Raises FcnError with the line's number.
+    Empty lines and those that begin with # are skipped. Raises FcnError with the line's number.
     """
     colours, names = [], []
     for number, line in enumerate(lines(text), 1):
         parts = line.replace(",", " ").split()
         if not parts or parts[0].startswith("#"):
             continue
-        # The line itself is not quoted: the path came from a form and the file may be anything.
+        # The line itself is not quoted: the path comes from a form and the file may be anything.
         if len(parts) < 3 or not all(p.isdigit() and int(p) < 256 for p in parts[:3]):
             raise FcnError(
-                "Line %d of %s is no colour; expected three whole numbers from 0 to 255 "
+                "Line %d of %s is not a colour; expected three whole numbers from 0 to 255 "
                 "(red green blue), the first line for class 0." % (number, shorten(where))
             )
         colours.append([int(p) for p in parts[:3]])
         names.append(" ".join(parts[3:]))
     if not 0 < len(colours) <= 256:
         raise FcnError(
-            "%s has %d colours; expected 1 to 256, one a line." % (shorten(where), len(colours))
+            "%s has %d colours; expected 1 to 256, one per line." % (shorten(where), len(colours))
         )
     return np.array(colours, np.uint8), (names if all(names) else None)
 
 
 def read(path):
-    """The palette in a file: text as for `parse_text`, or a paletted image's."""
+    """Return the palette in a file: text as for `parse_text`, or a paletted image."""
     from PIL import Image
 
     try:
@@ -96,12 +99,12 @@ def read(path):
             raw = f.read(16 * 1024 * 1024)
     except (IOError, OSError) as error:
         raise FcnError(
-            "The palette file %s cannot be read (%s). Give a path on the server."
+            "The palette file %s cannot be read (%s). Enter a path on the server."
             % (shorten(path), error.strerror)
         )
     try:
         image = Image.open(io.BytesIO(raw))
-    except Exception:  # no image of any kind, so text
+    except Exception:  # not an image of any kind, so text
         colours = parse_text(decode(raw), path)[0]
         return from_list(colours.ravel(), shorten(path))
     if image.mode != "P":
@@ -113,7 +116,7 @@ def read(path):
 
 
 def of_image(image):
-    """The palette of a Pillow image of mode P, as 256 x 3 uint8 (entries it lacks are black)."""
+    """Return the palette of a Pillow image of mode P: 256 x 3 uint8 (missing entries black)."""
     table = np.zeros(768, np.uint8)
     values = (image.getpalette() or [])[:768]
     table[: len(values)] = values
@@ -121,9 +124,9 @@ def of_image(image):
 
 
 def first_difference(one, two, used):
-    """The first index among `used` whose colours differ between two palettes, or None.
+    """Return the first index among `used` whose colours differ between two palettes, or None.
 
-    Only what the images use is compared: tools fill the rest of a palette in ways of their own.
+    Only indices that images use are compared: each tool fills the rest of a palette its own way.
     """
     for index in used:
         if not (one[index] == two[index]).all():

@@ -1,10 +1,10 @@
 """Run-length encoding of class maps in COCO's form.
 
-A mask is read down its columns, left to right; `counts` are the lengths of its runs, beginning with
-a run of zeros (of length 0 where the first pixel is set). COCO writes the counts as a string: each
+A mask is read column by column, left to right; `counts` are the lengths of its runs, starting with
+a run of zeros (of length 0 if the first pixel is set). COCO writes the counts as a string: each
 number is the difference to the one two before it (from the fourth on), cut into groups of
-5 bits from the lowest, 0x20 added while more follow, 48 added to make printable characters. The
-format is that of COCO's mask interface (`maskApi.c`); the code is not.
+5 bits from the lowest, with 0x20 added while more follow and 48 to make printable characters. The
+format is that of COCO's mask interface (`maskApi.c`); the code is our own.
 """
 
 from __future__ import absolute_import, division, unicode_literals
@@ -15,9 +15,9 @@ from .errors import FcnError
 
 
 def class_runs(indices):
-    """Counts of every class in one pass: dict of class index -> int64 array of run lengths.
+    """Return the counts of every class, in one pass: dict of class index -> int64 run lengths.
 
-    indices: H x W uint8. The classes are those that occur, 255 among them.
+    indices: H x W uint8. The classes are those that occur, including 255.
     """
     flat = np.asarray(indices).ravel(order="F")
     starts = np.concatenate(([0], np.flatnonzero(flat[1:] != flat[:-1]) + 1))
@@ -37,13 +37,13 @@ def class_runs(indices):
 
 
 def encode(mask):
-    """Counts of one H x W mask (anything but 0 is set), as an int64 array."""
+    """Return the counts of one H x W mask (anything but 0 is set), as an int64 array."""
     mask = np.asarray(mask) != 0
     return class_runs(mask.astype(np.uint8)).get(1, np.array([mask.size]))
 
 
 def decode(counts, height, width):
-    """The H x W uint8 mask (0 or 1) of `counts`; raises FcnError unless they fill it."""
+    """Return the H x W uint8 mask (0 or 1) of `counts`; raises FcnError unless they fill it."""
     counts = np.asarray(counts, np.int64)
     if counts.size == 0 or counts.min() < 0 or counts.sum() != height * width:
         raise FcnError(
@@ -55,7 +55,7 @@ def decode(counts, height, width):
 
 
 def to_string(counts):
-    """COCO's string of the counts (ASCII text)."""
+    """Return COCO's string of the counts (ASCII text)."""
     counts = np.asarray(counts, np.int64)
     number = counts.copy()
     number[3:] -= counts[1:-2]
@@ -63,7 +63,7 @@ def to_string(counts):
     while more.any():
         group = number & 0x1F
         rest = number >> 5
-        # The last group's 0x10 bit is the sign: another group follows until it says the truth.
+        # The last group's 0x10 bit is the sign: groups follow until it is the right one.
         last = np.where(group & 0x10, rest == -1, rest == 0)
         columns.append(np.where(more, group + np.where(last, 0, 0x20) + 48, 0))
         more = more & ~last
@@ -73,12 +73,12 @@ def to_string(counts):
 
 
 def from_string(text):
-    """The counts (list of int) in COCO's string."""
+    """Return the counts (list of int) in COCO's string."""
     counts, number, shift = [], 0, 0
     for character in text:
         group = ord(character) - 48
         if not 0 <= group < 64:
-            raise FcnError("Character %r is no part of COCO's run-length string." % character)
+            raise FcnError("Character %r is not part of COCO's run-length string." % character)
         number |= (group & 0x1F) << shift
         shift += 5
         if group & 0x20:

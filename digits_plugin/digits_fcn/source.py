@@ -1,8 +1,8 @@
-"""Where a data set's files come from: a folder, a tar archive or a zip archive, read alike.
+"""Sources of a dataset's files: a folder, a tar archive or a zip archive, with one interface.
 
 Archives are not unpacked: their members are read in place, from several threads at once, so that
-nothing is left behind and no member's path can lead out of a folder. A compressed tar cannot be
-read at arbitrary places; it is unpacked into one nameless temporary file that vanishes with the
+nothing is left behind and no member's path can lead out of a folder. A compressed tar does not
+allow random access; it is decompressed into one unnamed temporary file that disappears with the
 process.
 """
 
@@ -23,12 +23,12 @@ SEARCH_DEPTH = 4
 
 
 def safe_name(name):
-    """`name` as a relative path with forward slashes; raises FcnError if it could lead outside."""
+    """Return `name` as a relative path with forward slashes; FcnError if it could lead outside."""
     name = to_text(name).replace("\\", "/")
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if ".." in parts or name.startswith("/") or "\0" in name or (parts and ":" in parts[0]):
         raise FcnError(
-            "The path '%s' leads out of the data set; expected a name inside it." % shorten(name)
+            "The path '%s' leads out of the dataset; expected a name inside it." % shorten(name)
         )
     return "/".join(parts)
 
@@ -40,11 +40,11 @@ class Folder(object):
         self.path = path
 
     def exists(self, name):
-        """Whether there is a file `name` (a relative path)."""
+        """Return whether there is a file `name` (a relative path)."""
         return os.path.isfile(os.path.join(self.path, safe_name(name)))
 
     def read(self, name):
-        """The bytes of file `name`."""
+        """Return the bytes of file `name`."""
         full = os.path.join(self.path, safe_name(name))
         if os.path.getsize(full) > MAX_FILE:
             raise FcnError("%s is larger than %d bytes." % (shorten(name), MAX_FILE))
@@ -52,7 +52,7 @@ class Folder(object):
             return f.read()
 
     def roots(self, marker):
-        """Folders ("" for the top) that hold a folder `marker`, searched a few levels deep."""
+        """Return the folders ("" for the top) that hold a folder `marker`, a few levels deep."""
         found = []
         for folder, children, _files in os.walk(self.path, followlinks=True):
             below = os.path.relpath(folder, self.path).replace(os.sep, "/")
@@ -73,22 +73,22 @@ class Folder(object):
 
 
 class Archive(object):
-    """What tar and zip have in common: a table of member name -> how to find it."""
+    """Base of tar and zip archives: a table of member name -> how to find it."""
 
     def __init__(self):
         self.members = {}
         self.lock = threading.Lock()
 
     def exists(self, name):
-        """Whether there is a member file `name`."""
+        """Return whether there is a member file `name`."""
         return safe_name(name) in self.members
 
     def read(self, name):
-        """The bytes of member `name`."""
+        """Return the bytes of member `name`."""
         return self._fetch(self.members[safe_name(name)])
 
     def roots(self, marker):
-        """Folders ("" for the top) that hold a folder `marker`."""
+        """Return folders ("" for the top) that hold a folder `marker`."""
         inside = "/" + marker + "/"
         found = set()
         for name in self.members:
@@ -107,7 +107,7 @@ class Archive(object):
         try:
             name = safe_name(name)
         except FcnError:
-            return  # a member that leads elsewhere is no file of the data set
+            return  # a member that leads elsewhere is not a file of the dataset
         if size <= MAX_FILE:
             self.members[name] = place
 
@@ -171,13 +171,13 @@ class Zip(Archive):
 
 
 def open_source(path):
-    """The Folder, Tar or Zip at `path`; raises FcnError for anything else."""
+    """Return the Folder, Tar or Zip at `path`; raises FcnError for anything else."""
     path = to_text(path).strip()
     if os.path.isdir(path):
         return Folder(path)
     if not os.path.isfile(path):
         raise FcnError(
-            "There is no file or folder '%s' on the server. Give the path of a folder or archive "
+            "There is no file or folder '%s' on the server. Enter the path of a folder or archive "
             "as the server sees it." % shorten(path, 200)
         )
     try:
@@ -186,6 +186,6 @@ def open_source(path):
         return Tar(path)
     except (tarfile.TarError, zipfile.BadZipfile, EOFError, IOError, OSError) as error:
         raise FcnError(
-            "'%s' is no archive that can be read here (%s); expected a folder, .tar, .tar.gz, "
-            ".tar.bz2 or .zip. Unpack it and give the folder." % (shorten(path), shorten(error))
+            "'%s' is not an archive that can be read here (%s); expected a folder, .tar, .tar.gz, "
+            ".tar.bz2 or .zip. Unpack it and enter the folder." % (shorten(path), shorten(error))
         )

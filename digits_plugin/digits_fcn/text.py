@@ -8,7 +8,7 @@ text_type = type("")
 
 
 def to_text(value):
-    """`value` as Unicode text: bytes are taken as UTF-8 (bad ones replaced), others converted."""
+    """Return `value` as Unicode text; bytes are decoded as UTF-8, invalid ones replaced."""
     if isinstance(value, text_type):
         return value
     if isinstance(value, bytes):
@@ -20,20 +20,23 @@ def to_text(value):
 
 
 def shorten(value, length=80):
-    """`value` as one line of text of at most `length` characters, for use inside a message."""
+    """Return `value` as one line of at most `length` characters, for use inside a message."""
     line = " ".join(to_text(value).split())
     return line if len(line) <= length else line[: length - 3] + "..."
 
 
 def lines(text):
-    """The lines of `text` without blanks around them. Only line feeds and carriage returns end a
-    line: `splitlines` would cut a name at characters such as U+2028 as well."""
+    """Return the lines of `text`, stripped of blanks.
+
+    Only line feeds and carriage returns end a line: `splitlines` would also cut a name at
+    characters such as U+2028.
+    """
     text = to_text(text).replace("\r\n", "\n").replace("\r", "\n")
     return [line.strip(" \t") for line in text.split("\n")]
 
 
 def decode(raw):
-    """Text of a file's bytes: UTF-8 with or without its mark, Latin-1 where that fails."""
+    """Decode a file's bytes: UTF-8 with or without its mark, Latin-1 where that fails."""
     for encoding in ("utf-8-sig", "latin-1"):
         try:
             return raw.decode(encoding)
@@ -43,6 +46,6 @@ def decode(raw):
 
 
 def read_text(path):
-    """Text of the file at `path` (see `decode`)."""
+    """Return the text of the file at `path` (see `decode`)."""
     with io.open(path, "rb") as f:
         return decode(f.read())

@@ -1,8 +1,8 @@
 """The visualization `FCN Segmentation` for DIGITS' `Test One` and `Test Many` pages.
 
-DIGITS makes one Visualization a page, calls `process_data` and `get_view_template` for each sample,
-then asks for the header. Whatever is wrong with a sample becomes a sentence on its place in the
-page: an exception here would replace the whole page by a traceback.
+DIGITS makes one Visualization per page, calls `process_data` and `get_view_template` for each
+sample, then requests the header. Whatever is wrong with a sample becomes a sentence in its place
+on the page: an exception would replace the whole page with a traceback.
 """
 
 from __future__ import absolute_import, division, unicode_literals
@@ -23,7 +23,7 @@ TEMPLATES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "templates"
 
 
 def template(name):
-    """Text of one of the files in `templates/`."""
+    """Return the text of one of the files in `templates/`."""
     return read_text(os.path.join(TEMPLATES, name))
 
 
@@ -53,40 +53,40 @@ class Visualization(contract.VisualizationInterface):
 
     @staticmethod
     def get_id():
-        """A name that no other extension has."""
+        """Return an id that no other extension has."""
         return "fcn-segmentation"
 
     @staticmethod
     def get_title():
-        """The entry in the menu of visualizations."""
+        """Return the entry in the menu of visualizations."""
         return "FCN Segmentation"
 
     @staticmethod
     def get_dirname():
-        """Folder of static files. There are none: everything is inlined in the templates."""
+        """Return the folder of static files; there are none, as the templates inline them."""
         return "fcnSegmentation"
 
     @staticmethod
     def get_default_visibility():
-        """Shown without being asked for."""
+        """Return whether the menu shows it by default."""
         return True
 
     @staticmethod
     def get_config_form():
-        """A fresh ConfigForm."""
+        """Return a new ConfigForm."""
         from .forms import ConfigForm
 
         return ConfigForm()
 
     @staticmethod
     def get_config_template(form):
-        """(Jinja template, context) of the options."""
+        """Return the (Jinja template, context) of the options."""
         return template("config.html"), {"form": form}
 
     # --- what DIGITS asks of an instance -----------------------------------------------------
 
     def get_ng_templates(self):
-        """(header, footer): finished HTML around the samples, with the script and the styles."""
+        """Return (header, footer): finished HTML around the samples, with script and styles."""
         header = "<style>\n%s</style>\n<script>\n%s\n%s</script>\n%s" % (
             template("fcn.css"),
             template("paint.js"),
@@ -96,7 +96,7 @@ class Visualization(contract.VisualizationInterface):
         return header, template("app_end.html")
 
     def get_header_template(self):
-        """(Jinja template, context) of the summary: notes, shares and scores of all samples."""
+        """Return the (Jinja template, context) of the summary: notes, shares, scores of all."""
         return template("header.html"), {
             "samples": self.samples,
             "notes": self.notes,
@@ -104,7 +104,7 @@ class Visualization(contract.VisualizationInterface):
         }
 
     def process_data(self, input_id, input_data, output_data, ground_truth=None):
-        """What `get_view_template` needs for one sample: a dict, with `error` set where it fails.
+        """Return what `get_view_template` needs for one sample: a dict, with `error` on failure.
 
         input_id: any; input_data: H x W x C uint8 (RGB) or H x W; output_data: dict of blob name ->
         C x H x W; ground_truth: H x W class indices where the host has them (DIGITS does not).
@@ -124,25 +124,25 @@ class Visualization(contract.VisualizationInterface):
         except FcnError as error:
             sample.update(error=error.words, maps=[])
         except Exception as error:
-            # Not foreseen, so the log gets the traceback; the other samples are still shown.
+            # Unexpected, so the log gets the traceback; the other samples are still shown.
             logger.exception("FCN Segmentation could not show sample %s", sample["id"])
             words = "This sample could not be shown (%s: %s). DIGITS' log has the details."
             sample.update(error=words % (type(error).__name__, shorten(error, 200)), maps=[])
         return sample
 
     def get_view_template(self, data):
-        """(Jinja template, context) of one sample from `process_data`."""
+        """Return the (Jinja template, context) of one sample from `process_data`."""
         return template("view.html"), {"sample_json": page.script_json(data)}
 
     # --- one sample --------------------------------------------------------------------------
 
     def _truth(self, sample, input_id, input_data, outputs, given):
-        """The ground truth as H x W uint8, or None; why not goes into the sample's notes."""
+        """Return the ground truth as H x W uint8, or None with the reason in the sample's notes."""
         try:
             if given is not None:
                 plane = np.squeeze(np.asarray(given))
                 if plane.ndim != 2:
-                    raise FcnError("It is no H x W map of class indices.")
+                    raise FcnError("It is not an H x W map of class indices.")
                 return np.where(plane < 0, classmap.IGNORE, plane).astype(np.uint8)
             truth, where = self.truths.find(input_id, input_data, outputs)
             sample["truth_from"] = shorten(where, 300) if truth is not None else None
@@ -179,7 +179,7 @@ class Visualization(contract.VisualizationInterface):
         """Class names of each output: dict of blob name -> list of text or None.
 
         The dataset's names belong to the output with as many classes (SIFT Flow's second output
-        has others); where none has, they are used as far as they reach, and a note says so.
+        has others); if none has, they are used as far as they go, and a note says so.
         """
         given = self.class_names
         if given is None:
@@ -198,8 +198,8 @@ class Visualization(contract.VisualizationInterface):
                         found.classes,
                         "Its classes are numbered."
                         if exact
-                        else "Names are used as far as they reach; compare the network with the "
-                        "dataset.",
+                        else "Names are used as far as they go; check that the network and the "
+                        "dataset belong together.",
                     )
                 )
         return chosen
@@ -214,8 +214,8 @@ class Visualization(contract.VisualizationInterface):
         shape = np.asarray(input_data).shape[:2]
         if sample["input"] is None:
             sample["notes"].append(
-                "The network's input has shape %s and is no picture; the class map is shown alone."
-                % " x ".join(str(n) for n in np.asarray(input_data).shape)
+                "The network's input has shape %s and is not a picture; the class map is shown "
+                "alone." % " x ".join(str(n) for n in np.asarray(input_data).shape)
             )
         elif shape != size:
             sample["notes"].append(
@@ -240,7 +240,7 @@ class Visualization(contract.VisualizationInterface):
         return [to_text(name) for name in found]
 
     def _palette(self):
-        """256 x 3 uint8, or None for the even palette, which is made for each output."""
+        """Return 256 x 3 uint8, or None for the even palette, which is made per output."""
         choice = self.options.get("palette") or "dataset"
         try:
             if choice == "even":
@@ -263,7 +263,7 @@ class Visualization(contract.VisualizationInterface):
         choice = self.options.get("background") or "auto"
         if choice != "auto":
             return 0 if choice == "yes" else None
-        # An output of its own kind beside the one that the dataset names has no background known.
+        # For an output other than the one that the dataset names, no background is known.
         return None if ours is None and self.class_names else names.background(ours)
 
     def _summary(self, name):
@@ -290,7 +290,7 @@ class Visualization(contract.VisualizationInterface):
 
 
 def _grown(counts, size):
-    """Counts or confusion counts with room for `size` classes."""
+    """Return counts or confusion counts enlarged to `size` classes."""
     if counts.ndim == 1:
         return np.concatenate((counts, np.zeros(size - len(counts), counts.dtype)))
     out = np.zeros((size, size + 1), counts.dtype)

@@ -1,4 +1,4 @@
-"""What the tests of digits_plugin share: paths, vectors, small data sets.
+"""What the tests of digits_plugin share: paths, vectors, small datasets.
 
 Plain `unittest`, so that the same files run under Python 2.7 without pytest
 (`python2.7 -m unittest discover -s tests/digits_plugin -p "test_digits_*.py"`) and under pytest.
@@ -119,7 +119,7 @@ def paletted(indices, table=None):
 
 
 def make_voc(folder, names=("a", "b", "c"), train=("a", "b"), val=("c",), size=(24, 32)):
-    """A small data set in the VOC layout at `folder`; gives its path.
+    """A small dataset in the VOC layout at `folder`; gives its path.
 
     Images are PNG, so that tests know every pixel; classes 0 to 3 and 255 occur.
     """
@@ -141,12 +141,12 @@ def make_voc(folder, names=("a", "b", "c"), train=("a", "b"), val=("c",), size=(
 
 
 def label_of(folder, name):
-    """The label array of one name in a data set of `make_voc`."""
+    """The label array of one name in a dataset of `make_voc`."""
     return np.array(Image.open(os.path.join(folder, "SegmentationClass", name + ".png")))
 
 
 def image_of(folder, name):
-    """The image array of one name in a data set of `make_voc`."""
+    """The image array of one name in a dataset of `make_voc`."""
     return np.array(Image.open(os.path.join(folder, "JPEGImages", name + ".png")))
 
 

@@ -78,14 +78,14 @@ class Contract(Case):
         for data, field, words in (
             (form("/nowhere/at-all"), "source", "no file or folder"),
             (form(self.path("x.txt")), "source", "no file or folder"),
-            (form(self.write("x", "x.tar")), "source", "no archive"),
-            (form(""), "source", "Give the path"),
+            (form(self.write("x", "x.tar")), "source", "not an archive"),
+            (form(""), "source", "Enter the path"),
             (form(os.path.dirname(self.path("empty", "x"))), "source", "PASCAL VOC layout"),
             (form(folder, val_set="minival"), "val_set", "there are: train, val"),
             (form(folder, sbd=folder), "sbd", "no folder cls"),
             (form(folder, class_names_file=self.path("gap.txt")), "class_names_file", "Line 2"),
             (form(folder, class_names_file="/no"), "class_names_file", "cannot be read"),
-            (form(folder, colour_map_file=self.path("gap.txt")), "colour_map_file", "no colour"),
+            (form(folder, colour_map_file=self.path("gap.txt")), "colour_map_file", "not a colour"),
         ):
             data = dict(DEFAULTS, **data)
             dataset, errors, html = fake_digits.create_dataset(data)
@@ -122,10 +122,10 @@ class Sources(Case):
             for (_feature, label), name in zip(fake_digits.create_db(dataset, "val_db"), "c"):
                 self.assertTrue((label[0] == label_of(folder, name)).all())
 
-    def test_several_data_sets_in_one_place(self):
+    def test_several_datasets_in_one_place(self):
         make_voc(self.path("kit", "VOC2011"))
         make_voc(self.path("kit", "VOC2012"))
-        with self.assert_words("several data sets: VOC2011, VOC2012", "Folder inside"):
+        with self.assert_words("several datasets: VOC2011, VOC2012", "Folder inside"):
             voc.Voc(self.path("kit"))
         self.assertEqual(voc.Voc(self.path("kit"), "VOC2012").root, "VOC2012")
         with self.assert_words("below VOC2013"):

@@ -121,7 +121,7 @@ class RunLengths(Case):
             self.assertEqual(export.bounding_box(counts, len(mask)), box)
 
     def test_words_for_broken_strings(self):
-        with self.assert_words("no part of"):
+        with self.assert_words("not part of"):
             rle.from_string("!")
         with self.assert_words("ends in the middle"):
             rle.from_string("P")

@@ -180,7 +180,7 @@ class Words(OnePage):
         self.assertIn("map is 5 x 4 pixels and the image 9 x 8", small["notes"][0])
         vector = self.sample(np.zeros((21, 4, 5)), image=np.zeros((7,)))
         self.assertIsNone(vector["input"])
-        self.assertIn("is no picture", vector["notes"][0])
+        self.assertIn("is not a picture", vector["notes"][0])
         self.assertIn(
             "names 21 classes and output &#39;score&#39; has 3", self.page(np.zeros((3, 2, 2)))
         )

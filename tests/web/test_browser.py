@@ -63,7 +63,7 @@ def segment(folder, names):
 
 
 def write_voc(folder):
-    """The street with its true labels as a data set in VOC's layout."""
+    """The street with its true labels as a dataset in VOC's layout."""
     street, label = scene.drawn()
     for part in ("JPEGImages", "SegmentationClass", "ImageSets/Segmentation"):
         os.makedirs(folder / part)

@@ -210,7 +210,7 @@ def test_a_missing_image_is_told_and_the_mask_shown(tmp_path, extensions):
 def test_wrong_options_are_told_on_the_form(client):
     answer = client.infer_one(palette="file", palette_file="", image_path=2)
     assert answer.status_code == 400
-    assert "Give the palette file" in answer.text and "test-model-form" in answer.text
+    assert "Enter a palette file" in answer.text and "test-model-form" in answer.text
     assert "has-error" in answer.text and '<option selected value="file">' in answer.text
     assert '<option selected value="2">c</option>' in answer.text
     answer = client.infer_one(palette="no such")

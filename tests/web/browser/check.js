@@ -96,7 +96,7 @@ async function palette(browser) {
     await back(page);
     await page.select('[name=palette]', 'file');
     await Promise.all([page.waitForNavigation(), page.click('[name=infer-one-btn]')]);
-    assert(/Give the palette file/.test(await text(page, '.alert-danger')));
+    assert(/Enter a palette file/.test(await text(page, '.alert-danger')));
     await shot(page, 'refused', true);
     // The answer's status is the one thing the browser complains about.
     assert.deepStrictEqual(page.trouble.filter((words) => !/status of 400/.test(words)), []);
