@@ -11,8 +11,8 @@ import time
 import numpy as np
 from PIL import Image
 
-from fcnkit.augmentation import Augmentation, draw, sample
-from fcnkit.preprocessing import Preprocessor
+from fcnkit.datasets.augmentation import Augmentation, draw, sample
+from fcnkit.images import Preprocessor
 
 
 def whole_first(image, label, placement, flip, preprocessor):

@@ -30,7 +30,7 @@ from PIL import Image
 from prepare_voc import label, photograph
 
 from caffeformat import encoded_datum, open_database, pb
-from fcnkit.data_prep.lmdb_dataset import create_lmdb
+from fcnkit.data_prep import create_lmdb
 from fcnkit.datasets import find_pairs
 
 TIMES_FASTER = 2.0

@@ -10,11 +10,11 @@ import time
 
 import numpy as np
 
-from fcnkit import engine
+from fcnkit.engine import door
 
 
 def main(path):
-    caffe = engine.load()
+    caffe = door.load()
     caffe.set_mode_cpu()
     net = caffe.Net(path, caffe.TRAIN)
     random = np.random.RandomState(0)

@@ -14,21 +14,22 @@ from surgery_worker import peak
 
 def infer(deploy, weights, image):
     """`infer.py` on one image."""
-    from fcnkit import cli
-    from fcnkit.tools import infer as command
+    from fcnkit.commands import infer as command
+    from fcnkit.commands import main
 
     with tempfile.TemporaryDirectory() as folder:
         arguments = ["--net", deploy, "--weights", weights, "--output", folder, "--force", image]
-        if cli.run_module(command, arguments) != 0:
+        if main.run_module(command, arguments) != 0:
             sys.exit(1)
 
 
 def net(deploy, weights, image):
     """A script of pycaffe's that looks at every blob."""
-    from fcnkit import engine, images
+    from fcnkit.engine import door
+    from fcnkit.images import reading
 
-    pixels = images.read_rgb(image)[:, :, ::-1].transpose(2, 0, 1)
-    caffe = engine.load()
+    pixels = reading.read_rgb(image)[:, :, ::-1].transpose(2, 0, 1)
+    caffe = door.load()
     caffe.set_mode_cpu()
     network = caffe.Net(deploy, weights, caffe.TEST)
     network.blobs["data"].reshape(1, *pixels.shape)

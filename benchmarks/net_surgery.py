@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from caffeformat import Weights, read_caffemodel, read_net, write_caffemodel
-from fcnkit import prototxt
-from fcnkit.parameters import net_parameters
+from fcnkit import zoo
+from fcnkit.nets import net_parameters
 
 HERE = Path(__file__).resolve().parent
 REPO = HERE.parent
@@ -39,8 +39,8 @@ def main():
         ways["protobuf"] = python
     if (root / "usr/lib/python3/dist-packages/caffe").is_dir():
         ways["pycaffe"] = [str(REPO / "scripts/bvlc_run.sh"), str(root), "python3"]
-    model = prototxt.path(args.network, "deploy.prototxt")
-    target = prototxt.path(TARGETS[args.network], "deploy.prototxt")
+    model = zoo.path(args.network, "deploy.prototxt")
+    target = zoo.path(TARGETS[args.network], "deploy.prototxt")
     with tempfile.TemporaryDirectory() as folder:
         weights = os.path.join(folder, "source.caffemodel")
         random_weights(model, weights)

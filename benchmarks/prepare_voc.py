@@ -27,8 +27,8 @@ import time
 import numpy as np
 from PIL import Image, ImageFilter
 
-from fcnkit.data_prep.voc_layout import prepare_voc
-from fcnkit.palette import voc_palette
+from fcnkit.data_prep import prepare_voc
+from fcnkit.images import voc_palette
 
 PHOTOS, TRAIN, VAL = 17_125, 1_464, 1_449
 ROOT = "VOCdevkit/VOC2012"

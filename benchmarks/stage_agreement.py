@@ -18,13 +18,12 @@ import torch
 import torch.nn.functional as F
 from scipy import ndimage
 
-from fcnkit import engine
 from fcnkit.datasets import open_dataset
-from fcnkit.fillers import bilinear_kernel
+from fcnkit.engine import door
+from fcnkit.images import Preprocessor, read_label
 from fcnkit.inference import Segmenter
-from fcnkit.labels import read_label
-from fcnkit.preprocessing import Preprocessor
-from fcnkit.run_folder import read_run
+from fcnkit.nets import bilinear_kernel
+from fcnkit.training import read_run
 
 # Pixels from the nearest border, upper ends.
 DISTANCES = (1, 2, 4, 8, 16, 32)
@@ -75,7 +74,7 @@ def score_maps(run, data):
         for i in range(len(dataset)):
             image = dataset.image(i)
             segmenter.scores(image)
-            scores = engine.forward(segmenter.net, "score_fr")[0]
+            scores = door.forward(segmenter.net, "score_fr")[0]
             yield torch.tensor(np.array(scores)), image.shape[:2]
 
 

@@ -14,11 +14,10 @@ import sys  # noqa: E402
 
 def files(model, weights, target, output):
     """This project's command."""
-    from fcnkit import cli
-    from fcnkit.tools import net_surgery
+    from fcnkit.commands import main, net_surgery
 
     arguments = ["--model", model, "--weights", weights, "--target", target, "--output", output]
-    if cli.run_module(net_surgery, arguments) != 0:
+    if main.run_module(net_surgery, arguments) != 0:
         sys.exit(1)
 
 
@@ -27,7 +26,7 @@ def protobuf(model, weights, target, output):
     import numpy as np
 
     from caffeformat import pb, read_net
-    from fcnkit.parameters import net_parameters
+    from fcnkit.nets import net_parameters
 
     source = pb.NetParameter()
     with open(weights, "rb") as file:

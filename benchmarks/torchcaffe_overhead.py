@@ -18,7 +18,7 @@ from torch import nn
 
 import torchcaffe
 from caffeformat import NetSpec, layers, pb
-from fcnkit.fillers import interpolation_weights
+from fcnkit.nets import interpolation_weights
 
 BATCH, SIZE, CLASSES = 16, 32, 10
 FCN8S_SIZE, FCN8S_CLASSES = 500, 21

@@ -18,7 +18,7 @@ import time
 import numpy as np
 
 from caffeformat import filter_net, pb
-from fcnkit import prototxt
+from fcnkit import zoo
 
 NETWORKS = ("fcn_resnet_101", "pspnet_101")
 GIB = 2**30
@@ -27,7 +27,7 @@ GIB = 2**30
 def training_net(network, batch, size):
     """The network's training net with Input layers for its data: a NetParameter."""
     form = {"size": (size, size)} if network.startswith("pspnet") else {}
-    files = prototxt.spec(network).files(auxiliary=True, **form)
+    files = zoo.spec(network).files(auxiliary=True, **form)
     net = filter_net(files["train_val.prototxt"], pb.TRAIN)
     kept = [layer for layer in net.layer if layer.type != "Data"]
     del net.layer[:]

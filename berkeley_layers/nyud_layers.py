@@ -8,9 +8,8 @@ import os
 import numpy as np
 
 from caffeformat import InputError
+from fcnkit.datasets import SegDataLayer, image_input, minus_mean, nyud_label, read_depth
 from fcnkit.images import read_rgb
-from fcnkit.mat_labels import nyud_label
-from fcnkit.seg_data_layer import SegDataLayer, image_input, minus_mean, read_depth
 
 # Means over the training images; depth in log(mm).
 MEAN_BGR = (116.190, 97.203, 92.318)

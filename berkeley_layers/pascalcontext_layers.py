@@ -5,8 +5,7 @@ The classes are those of Mottaghi et al. (CVPR 2014), 1 to 59; all else is 0.
 
 import os
 
-from fcnkit.mat_labels import context_label, context_table
-from fcnkit.seg_data_layer import IMAGENET_MEAN, SegDataLayer, image_input
+from fcnkit.datasets import IMAGENET_MEAN, SegDataLayer, context_label, context_table, image_input
 
 
 class PASCALContextSegDataLayer(SegDataLayer):

@@ -2,8 +2,7 @@
 
 import os
 
-from fcnkit.mat_labels import siftflow_label
-from fcnkit.seg_data_layer import SegDataLayer, image_input
+from fcnkit.datasets import SegDataLayer, image_input, siftflow_label
 
 # Mean over the training images, BGR.
 MEAN_BGR = (114.578, 115.294, 108.353)

@@ -14,9 +14,8 @@ Tops: data (1 x 3 x H x W, BGR less `mean`) and label (1 x 1 x H x W, 255 = igno
 
 import os
 
-from fcnkit.labels import read_label
-from fcnkit.mat_labels import sbd_label
-from fcnkit.seg_data_layer import IMAGENET_MEAN, SegDataLayer, image_input
+from fcnkit.datasets import IMAGENET_MEAN, SegDataLayer, image_input, sbd_label
+from fcnkit.images import read_label
 
 
 class VOCSegDataLayer(SegDataLayer):

@@ -1,18 +1,46 @@
 """Caffe's files and geometry without an engine."""
 
-from . import geometry, pb
-from .blob import read_blob, write_blob
-from .caffemodel import Weights, read_caffemodel, write_caffemodel
-from .database import LmdbWriter, open_database
-from .datum import array_to_datum, datum_to_array, encoded_datum
-from .drawing import draw_network
-from .errors import FormatError, InputError
-from .net import filter_net, insert_splits, is_solver, read_net, read_solver
-from .net_spec import NetSpec, layers, params, to_proto
-from .shapes import infer_shapes
-from .solverstate import SolverState, read_solver_state, write_solver_state
-from .text import format_text, parse_text, read_text, write_text
-from .upgrade import upgrade_net, upgrade_solver
+from caffeformat.databases import (
+    LmdbWriter,
+    array_to_datum,
+    datum_to_array,
+    encoded_datum,
+    open_database,
+)
+from caffeformat.drawing import draw_network
+from caffeformat.errors import FormatError, InputError
+from caffeformat.geometry import infer_shapes
+from caffeformat.messages import (
+    NetSpec,
+    filter_net,
+    format_text,
+    insert_splits,
+    is_solver,
+    layers,
+    params,
+    parse_text,
+    read_net,
+    read_solver,
+    read_text,
+    to_proto,
+    upgrade_net,
+    upgrade_solver,
+    write_text,
+)
+from caffeformat.weights import (
+    SolverState,
+    Weights,
+    read_blob,
+    read_caffemodel,
+    read_solver_state,
+    write_blob,
+    write_caffemodel,
+    write_solver_state,
+)
+
+from . import geometry
+from .files import atomic_write, read_bytes
+from .messages import learning_rate, pb
 
 __all__ = [
     "FormatError",
@@ -22,6 +50,7 @@ __all__ = [
     "SolverState",
     "Weights",
     "array_to_datum",
+    "atomic_write",
     "datum_to_array",
     "draw_network",
     "encoded_datum",
@@ -32,11 +61,13 @@ __all__ = [
     "insert_splits",
     "is_solver",
     "layers",
+    "learning_rate",
     "open_database",
     "params",
     "parse_text",
     "pb",
     "read_blob",
+    "read_bytes",
     "read_caffemodel",
     "read_net",
     "read_solver",

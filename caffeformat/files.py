@@ -7,7 +7,7 @@ import os
 import tempfile
 from typing import IO, TYPE_CHECKING, Any
 
-from .errors import InputError
+from caffeformat.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

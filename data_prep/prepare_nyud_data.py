@@ -1,29 +1,8 @@
 #!/usr/bin/env python3
-"""Turn NYUDv2 into image and label folders, OUT_DIR/{train,val}/{images,labels}."""
+"""Runs `fcnkit prepare_nyud_data`."""
 
 import sys
 
-from fcnkit import cli
-from fcnkit.data_prep.nyud_layout import INPUTS, prepare_nyud
-from fcnkit.data_prep.prepare_arguments import add_output, add_sets, print_counts, reporting
+from fcnkit.commands.main import main
 
-
-def add_arguments(parser):
-    """Declare the command's arguments."""
-    parser.add_argument("archive", metavar="ARCHIVE", help="nyud.tar.gz, or an expanded folder")
-    add_output(parser)
-    add_sets(parser, ["trainval", "test"], "lists of the archive")
-    parser.add_argument(
-        "--input", choices=INPUTS, default="color", help="what the images show (default: color)"
-    )
-
-
-def run(args):
-    """Run the command."""
-    with reporting() as report:
-        counts = prepare_nyud(args.archive, args.out, args.sets, args.input, args.force, **report)
-    print_counts(counts)
-
-
-if __name__ == "__main__":
-    sys.exit(cli.run_module(sys.modules[__name__]))
+sys.exit(main(["prepare_nyud_data", *sys.argv[1:]]))

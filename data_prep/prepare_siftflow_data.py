@@ -1,37 +1,8 @@
 #!/usr/bin/env python3
-"""Turn SIFT Flow into image and label folders, OUT_DIR/{train,val}/{images,labels}."""
+"""Runs `fcnkit prepare_siftflow_data`."""
 
 import sys
 
-from fcnkit import cli
-from fcnkit.data_prep.prepare_arguments import add_output, print_counts, reporting
-from fcnkit.data_prep.siftflow_layout import LABELS, prepare_siftflow
+from fcnkit.commands.main import main
 
-
-def add_arguments(parser):
-    """Declare the command's arguments."""
-    parser.add_argument(
-        "archive", metavar="ARCHIVE", help="SiftFlowDataset.zip, or an expanded folder"
-    )
-    add_output(parser)
-    parser.add_argument(
-        "--lists",
-        metavar="DIR",
-        help="folder with trainval.txt and test.txt (default: the archive's own)",
-    )
-    parser.add_argument(
-        "--labels", choices=LABELS, default="semantic", help="which labels (default: semantic)"
-    )
-
-
-def run(args):
-    """Run the command."""
-    with reporting() as report:
-        counts = prepare_siftflow(
-            args.archive, args.out, args.lists, args.labels, args.force, **report
-        )
-    print_counts(counts)
-
-
-if __name__ == "__main__":
-    sys.exit(cli.run_module(sys.modules[__name__]))
+sys.exit(main(["prepare_siftflow_data", *sys.argv[1:]]))

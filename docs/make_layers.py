@@ -15,12 +15,11 @@ from pathlib import Path
 
 import caffeformat
 from caffeformat import pb
-from caffeformat.forks import layer_forks
-from caffeformat.net_spec import param_name_dict
+from caffeformat.messages import layer_forks, param_name_dict
 from torchcaffe.layers import layer_type_list
 
 PAGE = Path(__file__).with_name("layers.md")
-_SCHEMA = Path(caffeformat.__file__).with_name("schema_fields.csv")
+_SCHEMA = Path(caffeformat.__file__).parent / "messages" / "schema_fields.csv"
 # What layers, nets and solvers have in common
 SHARED = (
     "NetParameter",

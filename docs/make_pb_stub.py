@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write the type stub of `caffeformat.pb` from the message classes themselves.
+"""Write the type stub of `caffeformat.messages.pb` from the message classes themselves.
 
     docs/make_pb_stub.py [--check]
 

@@ -19,11 +19,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from caffeformat import InputError
-
-from . import engine
-from .batches import BatchLoader, Order, augmentation_from
-from .datasets import open_dataset
-from .preprocessing import Preprocessor
+from fcnkit import engine
+from fcnkit.datasets import BatchLoader, Order, augmentation_from, open_dataset
+from fcnkit.images import Preprocessor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -13,8 +13,7 @@ import os
 import shutil
 from typing import Any, NamedTuple
 
-from caffeformat import InputError
-from caffeformat.files import atomic_write
+from caffeformat import InputError, atomic_write
 
 
 class Download(NamedTuple):

@@ -9,7 +9,7 @@ import re
 import numpy as np
 
 from caffeformat import InputError, geometry
-from fcnkit.auto_surgery import fcn_from_classifier
+from fcnkit.surgery import fcn_from_classifier
 
 
 def random_choice_of_stride(random, classifier):

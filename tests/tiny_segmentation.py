@@ -5,8 +5,7 @@ import os
 import numpy as np
 from PIL import Image
 
-from fcnkit.labels import write_label
-from fcnkit.palette import voc_palette
+from fcnkit.images import voc_palette, write_label
 
 CLASSES = ["background", "red", "green"]
 

@@ -1,10 +1,11 @@
 """Berkeley's three stages, so narrow that a step takes no time."""
 
+import dataclasses
 import os
 
 from caffeformat import write_text
-from fcnkit import prototxt
-from fcnkit.stages import Stage
+from fcnkit import zoo
+from fcnkit.training import Recipe, Stage
 
 FAMILY = ["shapes_fcn32s", "shapes_fcn16s", "shapes_fcn8s"]
 
@@ -16,7 +17,7 @@ def write_family(folder, classes=3, width=1 / 32, snapshot=100):
     """
     for name in FAMILY:
         os.makedirs(os.path.join(folder, name), exist_ok=True)
-        for file, message in prototxt.spec(name).files(classes=classes, width=width).items():
+        for file, message in zoo.spec(name).files(classes=classes, width=width).items():
             if file == "solver.prototxt":
                 message.snapshot = snapshot
             write_text(os.path.join(folder, name, file), message)
@@ -25,17 +26,22 @@ def write_family(folder, classes=3, width=1 / 32, snapshot=100):
 
 def stages(folder, names, iterations=4):
     """A `Stage` of some steps for each of `names` in `folder`, an output of `write_family`."""
-    common = {
-        "overrides": [("max_iter", str(iterations))],
-        "augment": {"flip": True},
-        "batch_size": 2,
-        "validate": False,
-    }
     return [
         Stage(
             name,
-            os.path.join(folder, name, "solver.prototxt"),
-            {**common, "fill": None if position else "msra"},
+            Recipe(
+                os.path.join(folder, name, "solver.prototxt"),
+                augment={"flip": True},
+                fill=None if position else "msra",
+                overrides=[("max_iter", str(iterations))],
+                batch_size=2,
+                validate=False,
+            ),
         )
         for position, name in enumerate(names)
     ]
+
+
+def changed(stage, **fields):
+    """`stage` with other values of its recipe."""
+    return dataclasses.replace(stage, recipe=dataclasses.replace(stage.recipe, **fields))

@@ -1,29 +1,43 @@
-"""Caffe on PyTorch, under pycaffe's names."""
+"""Caffe on PyTorch, under pycaffe's names.
 
-from . import threads  # noqa: F401  isort: skip - before anything that imports PyTorch
+`import torchcaffe as caffe` is all that a script written for pycaffe needs.
+"""
+
+from __future__ import annotations
+
+from torchcaffe import core  # noqa: F401  isort: skip - before anything that imports PyTorch
 
 from caffeformat import NetSpec, params, pb, to_proto
-
-from . import coord_map, draw, io, layers, log, net_spec
-from .blob import Blob
-from .classifier import Classifier
-from .data_parallel import NCCL, has_nccl
-from .detector import Detector
-from .device import set_device, set_mode_cpu, set_mode_gpu, set_random_seed
-from .layers import layer_type_list
-from .log import init_log
-from .net import Net
-from .process import (
+from torchcaffe import (
+    coord_map,
+    draw,
+    io,
+    layers,
+    log,
+    net_spec,
+    proto,  # noqa: F401 - scripts say caffe.proto.caffe_pb2
+)
+from torchcaffe.classifier import Classifier
+from torchcaffe.core import (
+    Blob,
     Timer,
+    set_device,
+    set_mode_cpu,
+    set_mode_gpu,
     set_multiprocess,
+    set_random_seed,
     set_solver_count,
     set_solver_rank,
     solver_count,
     solver_rank,
 )
-from .proto import caffe_pb2  # noqa: F401 - scripts say caffe.proto.caffe_pb2
-from .python_layers import Layer, allow_python_modules
-from .solver import (
+from torchcaffe.detector import Detector
+from torchcaffe.layers import PythonLayer as Layer
+from torchcaffe.layers import allow_python_modules, layer_type_list
+from torchcaffe.log import init_log
+from torchcaffe.nets import Net
+from torchcaffe.solvers import (
+    NCCL,
     AdaDeltaSolver,
     AdaGradSolver,
     AdamSolver,
@@ -31,13 +45,14 @@ from .solver import (
     RMSPropSolver,
     SGDSolver,
     get_solver,
+    has_nccl,
 )
 
 TRAIN, TEST = pb.TRAIN, pb.TEST
 __version__ = "1.0.0"  # the Caffe whose behaviour this is
 
 # What the engine can do beyond pycaffe.
-CAPABILITIES = frozenset()
+CAPABILITIES: frozenset[str] = frozenset()
 
 __all__ = [
     "CAPABILITIES",

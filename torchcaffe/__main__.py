@@ -1,22 +1,25 @@
-"""`torchcaffe COMMAND ...`: Caffe's commands; `torchcaffe script.py ARGS`: a pycaffe script.
+"""The program `torchcaffe`: `torchcaffe COMMAND ...` runs Caffe's commands.
 
-A script says `import caffe` and runs on this engine. `python -m torchcaffe` is the same.
+`torchcaffe script.py ARGS` runs a script that says `import caffe` on this engine.
+`python -m torchcaffe` is the same program.
 """
+
+from __future__ import annotations
 
 import os
 import runpy
 import sys
+from collections.abc import Sequence
 
 from caffeformat import InputError
+from torchcaffe import commands
+from torchcaffe.alias import lend_name
 
-from . import commands
-from .alias import lend_name
 
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command or script `argv[0]` with the remaining arguments; returns the exit status.
 
-def main(argv=None):
-    """Run the command, or the script, `argv[0]` with the rest as its arguments; returns a status.
-
-    What is no command but the path of a file, or ends in `.py`, is a script.
+    If `argv[0]` is not a command, but the path of a file or a name ending in `.py`, it is a script.
     """
     argv = sys.argv[1:] if argv is None else list(argv)
     is_command = not argv or argv[0] in commands.COMMANDS
@@ -25,8 +28,8 @@ def main(argv=None):
     return commands.main(argv)
 
 
-def run_script(argv):
-    """Run the script `argv[0]` with the rest as its arguments; returns the exit status."""
+def run_script(argv: list[str]) -> int:
+    """Run the script `argv[0]` with the remaining arguments; returns the exit status."""
     if not os.path.exists(argv[0]):
         print(f"error: {argv[0]}: no such script", file=sys.stderr)
         return 1
@@ -42,8 +45,8 @@ def run_script(argv):
 
 
 if __name__ == "__main__":
-    # `-m` looks for modules in the working folder first. That may have come from elsewhere, with a
-    # net and modules that are called like those whose layers run unasked.
+    # `-m` looks for modules in the working folder first. That folder may come from elsewhere, and
+    # contain a net and modules with the names of those whose layers run without being asked for.
     if sys.path[0] in ("", os.getcwd()):
-        sys.path[0] = os.path.dirname(sys.executable)  # where the command `torchcaffe` has it
+        sys.path[0] = os.path.dirname(sys.executable)  # as for the command `torchcaffe`
     sys.exit(main())

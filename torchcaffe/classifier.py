@@ -1,67 +1,97 @@
-"""pycaffe's `Classifier`: images to class probabilities, averaged over crops."""
+"""pycaffe's `Classifier`: class probabilities of images, averaged over crops."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from caffeformat import InputError, pb
+from torchcaffe import io
+from torchcaffe.nets import Net
 
-from . import io
-from .net import Net
-
-
-def image_transformer(net, mean, input_scale, raw_scale, channel_swap):
-    """The Transformer that brings H x W x K images into the form of the net's first input."""
-    name = net.inputs[0]
-    transformer = io.Transformer({name: net.blobs[name].shape})
-    transformer.set_transpose(name, (2, 0, 1))
-    for set_value, value in (
-        (transformer.set_mean, mean),
-        (transformer.set_input_scale, input_scale),
-        (transformer.set_raw_scale, raw_scale),
-        (transformer.set_channel_swap, channel_swap),
-    ):
-        if value is not None:
-            set_value(name, value)
-    return transformer
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 
-class Classifier(Net):
-    """A Net in the TEST phase that classifies images.
+class ImageInputNet(Net):
+    """A Net in the TEST phase whose first input takes images.
 
-    `image_dims` (height, width) is the size that images get before they are cropped (the net's own
-    by default); `mean`, `input_scale`, `raw_scale` and `channel_swap` are those of
-    `io.Transformer`.
+    `mean`, `input_scale`, `raw_scale` and `channel_swap` are those of `io.Transformer`.
     """
 
     def __init__(
         self,
-        model_file,
-        pretrained_file,
-        image_dims=None,
-        mean=None,
-        input_scale=None,
-        raw_scale=None,
-        channel_swap=None,
-    ):
+        model_file: str | os.PathLike[str],
+        pretrained_file: str | os.PathLike[str] | None,
+        mean: ArrayLike | None = None,
+        input_scale: float | None = None,
+        raw_scale: float | None = None,
+        channel_swap: Sequence[int] | None = None,
+    ) -> None:
         super().__init__(model_file, pb.TEST, weights=pretrained_file)
         if not self.inputs:
-            raise InputError(f"{model_file}: a Classifier needs a net with an Input layer")
-        self.transformer = image_transformer(self, mean, input_scale, raw_scale, channel_swap)
+            kind = type(self).__name__
+            raise InputError(f"{model_file}: it has no Input layer, which a {kind} needs")
+        name = self.inputs[0]
+        self.transformer = io.Transformer({name: self.blobs[name].shape})
+        self.transformer.set_transpose(name, (2, 0, 1))
+        if mean is not None:
+            self.transformer.set_mean(name, mean)
+        if input_scale is not None:
+            self.transformer.set_input_scale(name, input_scale)
+        if raw_scale is not None:
+            self.transformer.set_raw_scale(name, raw_scale)
+        if channel_swap is not None:
+            self.transformer.set_channel_swap(name, channel_swap)
+
+    def scores(self, images: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Compute the first output for any number of images, H x W x K each."""
+        name = self.inputs[0]
+        batch = np.stack([self.transformer.preprocess(name, image) for image in images])
+        return self.forward_all(None, **{name: batch})[self.outputs[0]]
+
+
+class Classifier(ImageInputNet):
+    """A Net in the TEST phase that classifies images.
+
+    `image_dims` (height, width) is the size to which images are resized before they are cropped
+    (default: the size of the net's input); `mean`, `input_scale`, `raw_scale` and `channel_swap`
+    are those of `io.Transformer`.
+    """
+
+    def __init__(
+        self,
+        model_file: str | os.PathLike[str],
+        pretrained_file: str | os.PathLike[str] | None,
+        image_dims: Sequence[int] | None = None,
+        mean: ArrayLike | None = None,
+        input_scale: float | None = None,
+        raw_scale: float | None = None,
+        channel_swap: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__(model_file, pretrained_file, mean, input_scale, raw_scale, channel_swap)
         self.crop_dims = np.array(self.blobs[self.inputs[0]].shape[2:])
         self.image_dims = tuple(image_dims) if image_dims is not None else tuple(self.crop_dims)
         if any(self.image_dims < self.crop_dims):
             raise InputError(
-                f"image_dims are {self.image_dims}, smaller than the net's input "
+                f"image_dims is {self.image_dims}, smaller than the net's input "
                 f"{tuple(self.crop_dims)}"
             )
 
-    def predict(self, inputs, oversample=True):
-        """Class probabilities N x C of N images (H x W x K, values as `io.load_image` gives them).
+    def predict(
+        self, inputs: Sequence[NDArray[np.float32]], oversample: bool = True
+    ) -> NDArray[np.float32]:
+        """Compute the class probabilities, N x C, of N images.
 
-        With `oversample`, the mean over the centre, the four corners and their mirror images;
-        otherwise of the centre alone.
+        Images are H x W x K, with values as `io.load_image` returns them. With `oversample`,
+        probabilities are averaged over the centre, the four corners and their mirror images;
+        otherwise they are those of the centre.
         """
         if not len(inputs):
-            raise InputError("predict was given no images")
+            raise InputError("predict needs at least one image")
         images = np.stack([io.resize_image(image, self.image_dims) for image in inputs])
         if oversample:
             images = io.oversample(images, self.crop_dims)
@@ -70,9 +100,7 @@ class Classifier(Net):
             top, left = (center - self.crop_dims / 2.0).astype(int)
             bottom, right = (center + self.crop_dims / 2.0).astype(int)
             images = images[:, top:bottom, left:right]
-        name = self.inputs[0]
-        batch = np.stack([self.transformer.preprocess(name, image) for image in images])
-        predictions = self.forward_all(**{name: batch})[self.outputs[0]]
+        predictions = self.scores(images)
         if oversample:
             predictions = predictions.reshape(len(predictions) // 10, 10, -1).mean(1)
         return predictions

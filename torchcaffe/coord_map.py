@@ -1,27 +1,39 @@
-"""pycaffe's `coord_map`: where the pixels of one top of a net_spec lie in another.
+"""pycaffe's `coord_map`: how the pixels of one top of a net_spec map to those of another.
 
 A map is (axis, a, b): coordinate x of one blob is a x + b of the other, along the spatial axes
-after `axis` (None where any will do). The geometry itself is `caffeformat.geometry`'s.
+after `axis` (None if any will do). `caffeformat.geometry` computes them.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from caffeformat import InputError, geometry, layers, to_proto
-from caffeformat.windows import convolution_windows, extent, pooling_windows
+from caffeformat.geometry import convolution_windows, extent, pooling_windows
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from caffeformat import pb
+    from caffeformat.messages import LayerCall, Top
+
+    Map = tuple[int | None, NDArray[np.float64], NDArray[np.float64]]
 
 
 class UndefinedMapException(InputError, RuntimeError):
-    """There is no map: a layer on the way, or no way at all, keeps coordinates."""
+    """There is no map: no path joins the tops, or a layer on it does not keep coordinates."""
 
 
 class AxisMismatchException(InputError):
     """Two maps begin at different axes."""
 
 
-def crop(top_from, top_to):
-    """A Crop of `top_from` to the size of `top_to`, with the offset at which their pixels align.
+def crop(top_from: Top, top_to: Top) -> Top:
+    """Declare a Crop of `top_from` to the size of `top_to`, with the offset that aligns them.
 
-    Raises `InputError` where no whole number of pixels does.
+    Raises `InputError` if that offset is not a whole number of pixels.
     """
     net, names = _trial(top_from, top_to)
     try:
@@ -34,10 +46,10 @@ def crop(top_from, top_to):
     return layers.Crop(top_from, top_to, axis=2, offset=offsets)
 
 
-def coord_map_from_to(top_from, top_to):
-    """The map from coordinates of `top_from` to those of `top_to`.
+def coord_map_from_to(top_from: Top, top_to: Top) -> Map:
+    """Compute the map from coordinates of `top_from` to those of `top_to`.
 
-    Raises `UndefinedMapException` where no path of layers that keep coordinates joins them.
+    Raises `UndefinedMapException` unless a path of layers that keep coordinates joins them.
     """
     net, names = _trial(top_from, top_to)
     try:
@@ -46,16 +58,19 @@ def coord_map_from_to(top_from, top_to):
         raise UndefinedMapException(str(error)) from None
 
 
-def coord_map(fn):
-    """The map from coordinates of a layer's bottom to those of its top; `fn` is a top's `fn`."""
+def coord_map(fn: LayerCall) -> Map:
+    """Compute the map from coordinates of a layer's bottom to those of its top.
+
+    `fn` is the `fn` of a top.
+    """
     found = geometry.layer_map(_layer(fn))
     if found is None:
-        raise UndefinedMapException(f"{fn.type_name} layers keep no coordinates")
+        raise UndefinedMapException(f"{fn.type_name} layers do not keep coordinates")
     return _as_map(found.inverse())
 
 
-def compose(base_map, next_map):
-    """The map that applies `base_map` after `next_map`."""
+def compose(base_map: Map, next_map: Map) -> Map:
+    """Compose two maps: `base_map` is applied after `next_map`."""
     (axis, a, b), (other, c, d) = base_map, next_map
     if axis is None or other is None:
         axis = other if axis is None else axis
@@ -64,14 +79,17 @@ def compose(base_map, next_map):
     return axis, a * c, a * d + b
 
 
-def inverse(coord_map):
-    """The map back."""
+def inverse(coord_map: Map) -> Map:
+    """Invert a map."""
     axis, a, b = coord_map
     return axis, 1 / a, -b / a
 
 
-def conv_params(fn):
-    """(axis, stride, extent of the kernel, padding) of a convolution or pooling, as arrays."""
+def conv_params(fn: LayerCall) -> tuple[Any, ...]:
+    """Return (axis, stride, extent of the kernel, padding) of a convolution or pooling.
+
+    All but `axis` are arrays of one number per spatial axis.
+    """
     layer = _layer(fn)
     pooled = layer.type == "Pooling"
     windows = pooling_windows(layer) if pooled else convolution_windows(layer)
@@ -80,26 +98,26 @@ def conv_params(fn):
     return (axis, *map(np.array, columns))
 
 
-def crop_params(fn):
-    """(axis, offsets) of a Crop."""
+def crop_params(fn: LayerCall) -> tuple[int, NDArray[np.int64]]:
+    """Return (axis, offsets) of a Crop."""
     param = _layer(fn).crop_param
     return param.axis, np.array(list(param.offset) or [0])
 
 
-def _as_map(found):
-    """The map of a `geometry.CoordMap`: pycaffe's axis is the one before the first spatial one."""
+def _as_map(found: geometry.CoordMap) -> Map:
+    """Convert a `CoordMap`: pycaffe's axis is the one before the first spatial axis."""
     axis = None if found.axis is None else found.axis - 1
     return axis, np.array(found.scale, float), np.array(found.shift, float)
 
 
-def _trial(*tops):
-    """A net with these tops, and their blobs' names."""
+def _trial(*tops: Top) -> tuple[pb.NetParameter, list[str]]:
+    """Make a net with these tops; returns it and the names of their blobs."""
     net = to_proto(layers.Silence(*tops, ntop=0))
     names = list(net.layer[-1].bottom)
     del net.layer[-1]
     return net, names
 
 
-def _layer(fn):
-    """The LayerParameter of a net_spec's function."""
+def _layer(fn: LayerCall) -> pb.LayerParameter:
+    """Make the LayerParameter of a net_spec's function."""
     return to_proto(fn.tops[0] if fn.tops else fn).layer[-1]

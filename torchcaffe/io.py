@@ -3,20 +3,28 @@
 Images are H x W x 3 float arrays, RGB, from 0 to 1, as pycaffe loads them.
 """
 
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from PIL import Image
 
 from caffeformat import InputError, pb
 from caffeformat import array_to_datum as _array_to_datum
 from caffeformat import datum_to_array as _datum_to_array
+from torchcaffe import data as data_room
 
-from . import resampling
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
-_GREY = np.array([0.2125, 0.7154, 0.0721])  # shares of R, G and B in scikit-image's grey
+_GREY = np.array([0.2125, 0.7154, 0.0721])  # weights of R, G and B in scikit-image's grey
 
 
-def load_image(filename, color=True):
-    """The image at `filename`: H x W x 3 (or H x W x 1) float32 from 0 to 1, RGB."""
+def load_image(filename: str | os.PathLike[str], color: bool = True) -> NDArray[np.float32]:
+    """Load an image: H x W x 3 (without `color`: H x W x 1) from 0 to 1, RGB."""
     try:
         with Image.open(filename) as image:
             if image.mode.startswith("I"):  # 16 bits
@@ -34,32 +42,37 @@ def load_image(filename, color=True):
     return pixels.astype(np.float32)
 
 
-def resize_image(im, new_dims, interp_order=1):
-    """`im` (H x W x K) at `new_dims` (height, width), each channel by itself, as float32.
+def resize_image(
+    im: ArrayLike, new_dims: Sequence[int] | NDArray[np.int64], interp_order: int = 1
+) -> NDArray[np.float32]:
+    """Resize `im` (H x W x K) to `new_dims` (height, width), each channel independently.
 
-    `interp_order`: 0 nearest pixel, 1 linear, 3 cubic. As pycaffe does it: images of one or three
-    channels are smoothed where they shrink and fade to their smallest value at the border where
-    they grow; images of other channels are sampled from corner to corner (see `resampling`).
+    `interp_order`: 0 nearest pixel, 1 linear, 3 cubic. As in pycaffe, images of one or three
+    channels are smoothed when they shrink, and fade to their smallest value at the border when
+    they grow; images with other numbers of channels are sampled from corner to corner (see
+    `resampling`).
     """
-    if interp_order not in resampling.ORDERS:
+    if interp_order not in data_room.ORDERS:
         raise InputError(
-            f"interp_order is {interp_order}; known: {', '.join(map(str, resampling.ORDERS))}."
+            f"interp_order is {interp_order}; expected {', '.join(map(str, data_room.ORDERS))}."
         )
     height, width = (int(size) for size in new_dims)
-    im = np.asarray(im, np.float32)
-    if im.ndim != 3 or min(*im.shape, height, width) < 1:
-        raise InputError(f"cannot resize an image of shape {im.shape} to {height} x {width}.")
-    if im.shape[2] not in (1, 3):
-        return resampling.zoom(im, height, width, interp_order).astype(np.float32)
-    low, high = float(im.min()), float(im.max())
+    image = np.asarray(im, np.float32)
+    if image.ndim != 3 or min(*image.shape, height, width) < 1:
+        raise InputError(f"cannot resize an image of shape {image.shape} to {height} x {width}.")
+    if image.shape[2] not in (1, 3):
+        return data_room.zoom(image, height, width, interp_order).astype(np.float32)
+    low, high = float(image.min()), float(image.max())
     if low == high:
-        return np.full((height, width, im.shape[2]), low, np.float32)
-    unit = resampling.resize_smooth((im - low) / (high - low), height, width, interp_order)
+        return np.full((height, width, image.shape[2]), low, np.float32)
+    unit = data_room.resize_smooth((image - low) / (high - low), height, width, interp_order)
     return (unit * (high - low) + low).astype(np.float32)
 
 
-def oversample(images, crop_dims):
-    """The four corners and the centre of each image, and their mirror images: 10N x h x w x K."""
+def oversample(
+    images: Iterable[NDArray[np.float32]], crop_dims: Sequence[int] | NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Crop each image at its corners and centre, and mirror the crops: 10N x h x w x K."""
     height, width = (int(size) for size in crop_dims)
     crops = []
     for image in images:
@@ -72,16 +85,16 @@ def oversample(images, crop_dims):
     return np.array(crops, np.float32)
 
 
-def blobproto_to_array(blob, return_diff=False):
-    """The values (or diffs) of a BlobProto as an array."""
+def blobproto_to_array(blob: pb.BlobProto, return_diff: bool = False) -> NDArray[np.float32]:
+    """Convert the values (or diffs) of a BlobProto to an array."""
     values = np.array(blob.diff if return_diff else blob.data, np.float32)
     if any(blob.HasField(field) for field in ("num", "channels", "height", "width")):
         return values.reshape(blob.num, blob.channels, blob.height, blob.width)
     return values.reshape(tuple(blob.shape.dim))
 
 
-def array_to_blobproto(arr, diff=None):
-    """A BlobProto with the values of `arr`, and `diff` of the same shape."""
+def array_to_blobproto(arr: NDArray[Any], diff: ArrayLike | None = None) -> pb.BlobProto:
+    """Make a BlobProto with the values of `arr`, and with `diff`, which has the same shape."""
     blob = pb.BlobProto()
     blob.shape.dim.extend(arr.shape)
     blob.data.extend(np.asarray(arr, float).ravel().tolist())
@@ -90,44 +103,48 @@ def array_to_blobproto(arr, diff=None):
     return blob
 
 
-def arraylist_to_blobprotovector_str(arraylist):
-    """Arrays as a serialized BlobProtoVector."""
+def arraylist_to_blobprotovector_str(arraylist: Iterable[NDArray[Any]]) -> bytes:
+    """Serialize arrays as a BlobProtoVector."""
     return pb.BlobProtoVector(blobs=map(array_to_blobproto, arraylist)).SerializeToString()
 
 
-def blobprotovector_str_to_arraylist(data):
-    """The arrays of a serialized BlobProtoVector."""
+def blobprotovector_str_to_arraylist(data: bytes) -> list[NDArray[np.float32]]:
+    """Parse a serialized BlobProtoVector into arrays."""
     return [blobproto_to_array(blob) for blob in pb.BlobProtoVector.FromString(data).blobs]
 
 
-def array_to_datum(arr, label=None):
-    """A Datum of a C x H x W array: bytes from uint8, floats from anything else."""
+def array_to_datum(arr: NDArray[Any], label: int | None = None) -> pb.Datum:
+    """Make a Datum of a C x H x W array: with bytes if it is uint8, with floats otherwise."""
     return _array_to_datum(arr, label)
 
 
-def datum_to_array(datum):
-    """The C x H x W array of a Datum; an encoded image is decoded."""
+def datum_to_array(datum: pb.Datum) -> NDArray[np.uint8] | NDArray[np.float32]:
+    """Return the C x H x W array of a Datum; an encoded image is decoded."""
     return _datum_to_array(datum)
 
 
 class Transformer:
-    """Brings images into the form of a net's inputs and back; everything is set an input.
+    """Converts images to the form of a net's inputs and back, with settings for each input.
 
-    `inputs` maps input names to their blobs' shapes. `preprocess` does, in this order: resize,
-    `transpose`, `channel_swap`, `raw_scale`, `mean`, `input_scale`.
+    `inputs` maps the names of inputs to the shapes of their blobs. `preprocess` applies, in this
+    order: resizing, `transpose`, `channel_swap`, `raw_scale`, `mean`, `input_scale`.
     """
 
-    def __init__(self, inputs):
+    def __init__(self, inputs: Mapping[str, Sequence[int]]) -> None:
         self.inputs = inputs
-        self.transpose, self.channel_swap, self.raw_scale = {}, {}, {}
-        self.mean, self.input_scale = {}, {}
+        self.transpose: dict[str, Sequence[int]] = {}
+        self.channel_swap: dict[str, Sequence[int]] = {}
+        self.raw_scale: dict[str, float] = {}
+        self.mean: dict[str, NDArray[Any]] = {}
+        self.input_scale: dict[str, float] = {}
 
-    def _check(self, in_):
+    def _check(self, in_: str) -> None:
         if in_ not in self.inputs:
-            raise InputError(f'"{in_}" is no input of the net; inputs: {", ".join(self.inputs)}.')
+            names = ", ".join(self.inputs)
+            raise InputError(f'"{in_}" is not an input of the net; inputs: {names}.')
 
-    def preprocess(self, in_, data):
-        """The image `data` (H x W x K) as input `in_` (K x h x w)."""
+    def preprocess(self, in_: str, data: ArrayLike) -> NDArray[np.float32]:
+        """Convert the image `data` (H x W x K) for the input `in_` (K x h x w)."""
         self._check(in_)
         result = np.asarray(data).astype(np.float32, copy=False)
         size = tuple(self.inputs[in_][2:])
@@ -145,8 +162,8 @@ class Transformer:
             result = result * self.input_scale[in_]
         return result
 
-    def deprocess(self, in_, data):
-        """The image (H x W x K) of which `preprocess` would make `data`, but for its size."""
+    def deprocess(self, in_: str, data: NDArray[Any]) -> NDArray[np.float32]:
+        """Invert `preprocess`, except for resizing; returns an image (H x W x K)."""
         self._check(in_)
         result = np.squeeze(data).astype(np.float32)
         if in_ in self.input_scale:
@@ -161,44 +178,44 @@ class Transformer:
             result = result.transpose(np.argsort(self.transpose[in_]))
         return result
 
-    def set_transpose(self, in_, order):
-        """The order of axes that the input has, such as (2, 0, 1) for H x W x K images."""
+    def set_transpose(self, in_: str, order: Sequence[int]) -> None:
+        """Set the order of the input's axes, such as (2, 0, 1) for H x W x K images."""
         self._check(in_)
         if len(order) != len(self.inputs[in_]) - 1:
-            raise InputError(f"the order {order} must have one number for each axis of an image.")
+            raise InputError(f"the order {order} must have one number per axis of an image.")
         self.transpose[in_] = order
 
-    def set_channel_swap(self, in_, order):
-        """The order of channels that the input has, such as (2, 1, 0) for BGR."""
+    def set_channel_swap(self, in_: str, order: Sequence[int]) -> None:
+        """Set the order of the input's channels, such as (2, 1, 0) for BGR."""
         self._check(in_)
         if len(order) != self.inputs[in_][1]:
-            raise InputError(f"the order {order} must have one number for each channel.")
+            raise InputError(f"the order {order} must have one number per channel.")
         self.channel_swap[in_] = order
 
-    def set_raw_scale(self, in_, scale):
-        """What pixels are multiplied by before the mean is subtracted, such as 255."""
+    def set_raw_scale(self, in_: str, scale: float) -> None:
+        """Set the factor of pixels before the mean is subtracted, such as 255."""
         self._check(in_)
         self.raw_scale[in_] = scale
 
-    def set_mean(self, in_, mean):
-        """What is subtracted: K numbers, or an image of K x height x width, resized to fit."""
+    def set_mean(self, in_: str, mean: ArrayLike) -> None:
+        """Set what is subtracted: K numbers, or an image K x height x width, resized to fit."""
         self._check(in_)
-        mean, shape = np.asarray(mean), tuple(self.inputs[in_][1:])
-        if mean.ndim == 1:
-            if len(mean) not in (1, shape[0]):
-                raise InputError(f"the mean has {len(mean)} channels, the input {shape[0]}.")
-            mean = mean[:, np.newaxis, np.newaxis]
-        elif mean.ndim not in (2, 3):
+        values, shape = np.asarray(mean), tuple(self.inputs[in_][1:])
+        if values.ndim == 1:
+            if len(values) not in (1, shape[0]):
+                raise InputError(f"the mean has {len(values)} channels, the input {shape[0]}.")
+            values = values[:, np.newaxis, np.newaxis]
+        elif values.ndim not in (2, 3):
             raise InputError(
-                f"the mean has shape {mean.shape}; expected one number a channel, or an image like "
-                f"the input, {shape}."
+                f"the mean has shape {values.shape}; expected one number per channel, or an image "
+                f"of the input's shape, {shape}."
             )
-        elif mean.shape != shape[-mean.ndim :]:
-            image = mean.reshape((-1, *mean.shape[-2:])).transpose(1, 2, 0)
-            mean = resize_image(image, shape[1:]).transpose(2, 0, 1)
-        self.mean[in_] = mean
+        elif values.shape != shape[-values.ndim :]:
+            image = values.reshape((-1, *values.shape[-2:])).transpose(1, 2, 0)
+            values = resize_image(image, shape[1:]).transpose(2, 0, 1)
+        self.mean[in_] = values
 
-    def set_input_scale(self, in_, scale):
-        """What everything is multiplied by at the end."""
+    def set_input_scale(self, in_: str, scale: float) -> None:
+        """Set the factor by which everything is multiplied at the end."""
         self._check(in_)
         self.input_scale[in_] = scale

@@ -1,19 +1,29 @@
-"""Caffe's log: the lines that parsers in the wild look for, through Python's logging.
+"""Caffe's log, through Python's logging: the lines that existing parsers look for.
 
-The library only logs, to the logger "torchcaffe"; `attach(stream_or_path)` makes its lines appear,
-in glog's form: `I0302 23:05:52.660122 17064 solver.cpp:243] Iteration 1000, ...`.
+The library logs to the logger "torchcaffe"; `attach(stream_or_path)` makes its lines appear, in
+glog's format: `I0302 23:05:52.660122 17064 solver.cpp:243] Iteration 1000, ...`.
 """
+
+from __future__ import annotations
 
 import datetime
 import logging
+import os
 import sys
 import threading
 import time
 import types
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, TextIO
 
 from caffeformat import InputError
+from torchcaffe.core import solver_rank
 
-from .process import solver_rank
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from torchcaffe.nets import Net
 
 logger = logging.getLogger("torchcaffe")
 logger.addHandler(logging.NullHandler())
@@ -21,10 +31,10 @@ logger.addHandler(logging.NullHandler())
 _LETTERS = {logging.WARNING: "W", logging.ERROR: "E", logging.CRITICAL: "F"}
 
 
-def info(place, message):
+def info(place: str, message: str) -> None:
     """Log `message` as Caffe does at `place` of its source, such as `solver.cpp:243`.
 
-    Of several solvers the root alone speaks.
+    Of several solvers, only the root logs.
     """
     if solver_rank() == 0:
         logger.info(message, extra={"caffe_place": place})
@@ -33,7 +43,7 @@ def info(place, message):
 class GlogFormatter(logging.Formatter):
     """Formats records as glog does: level and date, time, thread, place, message."""
 
-    def format(self, record):
+    def format(self, record: logging.LogRecord) -> str:
         when = datetime.datetime.fromtimestamp(record.created)
         place = getattr(record, "caffe_place", f"{record.filename}:{record.lineno}")
         letter = _LETTERS.get(record.levelno, "I")
@@ -41,51 +51,54 @@ class GlogFormatter(logging.Formatter):
         return head + record.getMessage()
 
 
-def init_log():
-    """Send Caffe's lines to stderr, once, as pycaffe's `init_log` starts glog."""
+def init_log() -> None:
+    """Send Caffe's lines to stderr, as pycaffe's `init_log` does; a second call has no effect."""
     if not any(type(handler) is logging.StreamHandler for handler in logger.handlers):
         attach()
 
 
-def attach(target=None):
-    """Send Caffe's lines to `target`, a path or a stream (stderr); returns the handler.
+def attach(target: str | os.PathLike[str] | TextIO | None = None) -> logging.Handler:
+    """Send Caffe's lines to `target`, a path or a stream (default: stderr); returns the handler.
 
-    `detach(handler)` ends it.
+    `detach(handler)` stops that.
     """
-    if target is None or hasattr(target, "write"):
-        handler = logging.StreamHandler(target or sys.stderr)
-    else:
+    handler: logging.Handler
+    if isinstance(target, (str, os.PathLike)):
         try:
             handler = logging.FileHandler(target, encoding="utf-8")
         except OSError as error:
             raise InputError(f"{target}: cannot write a log here: {error.strerror}") from error
+    else:
+        handler = logging.StreamHandler(target or sys.stderr)
     handler.setFormatter(GlogFormatter())
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     return handler
 
 
-def detach(handler):
+def detach(handler: logging.Handler) -> None:
     """Stop sending lines to `handler` and close it."""
     logger.removeHandler(handler)
     handler.close()
 
 
-def number(value):
-    """A number as C++ streams print it: six significant digits."""
+def number(value: float) -> str:
+    """Format a number as C++ streams print it, with six significant digits."""
     return f"{value:g}"
 
 
-def output(name, value, weight):
-    """A net's output, and what it adds to the loss: `loss = 2.5 (* 1 = 2.5 loss)`."""
+def output(name: str, value: float, weight: float) -> str:
+    """Format a net's output and what it adds to the loss: `loss = 2.5 (* 1 = 2.5 loss)`."""
     line = f"{name} = {number(value)}"
     if weight:
         line += f" (* {number(weight)} = {number(weight * value)} loss)"
     return line
 
 
-def outputs(place, phase, net, values):
-    """Log `Train net output #0: loss = 2.5 (* 1 = 2.5 loss)`, a line a number.
+def outputs(
+    place: str, phase: str, net: Net, values: Iterable[tuple[str, NDArray[np.float32]]]
+) -> None:
+    """Log lines `Train net output #0: loss = 2.5 (* 1 = 2.5 loss)`, one per number.
 
     `phase` is "Train" or "Test"; `values` are pairs of an output's name and its flat array.
     """
@@ -96,13 +109,13 @@ def outputs(place, phase, net, values):
 
 
 class Speed:
-    """How fast steps are taken, in Caffe's words; the first lap begins at step `iteration`."""
+    """Measures how fast steps are taken; the first lap begins at step `iteration`."""
 
-    def __init__(self, iteration):
+    def __init__(self, iteration: int) -> None:
         self._begun, self._from = time.perf_counter(), iteration
 
-    def lap(self, iteration, display):
-        """The speed since the last lap, as `25 iter/s, 0.4s/10 iters`."""
+    def lap(self, iteration: int, display: int) -> str:
+        """Format the speed since the last lap as Caffe does: `25 iter/s, 0.4s/10 iters`."""
         now = time.perf_counter()
         seconds = max(now - self._begun, 1e-9)
         speed = (iteration - self._from) / seconds
@@ -111,10 +124,10 @@ class Speed:
 
 
 class _CallableModule(types.ModuleType):
-    """pycaffe has a function `log` where this engine has this module: it is both."""
+    """A module that can be called: pycaffe has a function `log`, this engine has both."""
 
-    def __call__(self, message):
-        """Log `message` as a script's own line."""
+    def __call__(self, message: str) -> None:
+        """Log `message` as a line of the script's own."""
         info("_caffe.cpp:63", message)
 
 

@@ -1,8 +1,10 @@
-"""pycaffe's `net_spec`: nets written as Python (see `caffeformat.net_spec`)."""
+"""pycaffe's `net_spec`: nets declared in Python (see `caffeformat.messages.net_spec`)."""
+
+from __future__ import annotations
 
 from caffeformat import NetSpec, layers, params, to_proto
-from caffeformat.net_spec import LayerCall as Function
-from caffeformat.net_spec import Layers, Parameters, Top, assign_proto, param_name_dict
+from caffeformat.messages import LayerCall as Function
+from caffeformat.messages import Layers, Parameters, Top, assign_proto, param_name_dict
 
 __all__ = [
     "Function",

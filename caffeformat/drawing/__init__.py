@@ -10,8 +10,9 @@ svg.py, raster.py, dot.py   files
 import io
 import os
 
-from ..errors import InputError
-from ..files import atomic_write
+from caffeformat.errors import InputError
+from caffeformat.files import atomic_write
+
 from .dot import to_dot
 from .graph import NetGraph
 from .labels import state_text

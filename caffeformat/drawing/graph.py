@@ -7,10 +7,10 @@ changes its resolution, which is what a picture is looked at for.
 
 import collections
 
-from .. import pb
-from ..errors import InputError
-from ..geometry import receptive_fields
-from ..shapes import infer_shapes
+from caffeformat.errors import InputError
+from caffeformat.geometry import infer_shapes, receptive_fields
+from caffeformat.messages import pb
+
 from . import labels
 
 Edge = collections.namedtuple("Edge", "source target blob")

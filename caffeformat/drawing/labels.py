@@ -1,8 +1,8 @@
 """What a picture says about a layer: its kind, its settings in a few words, shapes, fields."""
 
-from .. import pb
-from ..errors import InputError
-from ..windows import convolution_windows, pooling_windows
+from caffeformat.errors import InputError
+from caffeformat.geometry import convolution_windows, pooling_windows
+from caffeformat.messages import pb
 
 # Kind of layer -> the types drawn in its colour; every other type is of kind "other"
 KINDS = {

@@ -5,7 +5,8 @@ Coordinates are pixels, x to the right and y downwards.
 
 import collections
 
-from ..errors import InputError
+from caffeformat.errors import InputError
+
 from . import labels
 from .fonts import text_width
 from .layout import RANK_GAP, lay_out

@@ -1,43 +1,59 @@
-"""A net's parameters in any of the files that this project reads and writes, by their names."""
+"""Reads and writes a net's parameters in every supported file format, chosen by file name."""
+
+from __future__ import annotations
 
 import itertools
 import os
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from caffeformat import InputError, filter_net, pb, read_caffemodel, write_caffemodel
-from caffeformat.graph import value_graph
-from caffeformat.tensor_names import from_tensors, statistics, to_tensors
-from fcnkit import engine, networks
-from fcnkit.differences import largest_absolute
+from caffeformat.exchange import from_tensors, statistics, to_tensors, value_graph
+from fcnkit import engine, nets
+from fcnkit.engine import largest_absolute
 from fcnkit.state_dicts import read_state_dict
 from fcnkit.surgery import check_fit
 
 from .onnx_net import read_initializers, to_onnx, write_onnx
 from .tensor_files import read_safetensors, write_safetensors
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Union
+
+    from numpy.typing import NDArray
+
+    from caffeformat import Weights
+
+    Path = Union[str, os.PathLike[str]]
+    Array = NDArray[np.float32]
+
 KINDS = (".caffemodel", ".h5", ".onnx", ".safetensors", ".pt")
 
 
-def deployed(net):
-    """`net` as it is used: its layers for phase TEST and stage deploy, without data and losses."""
+def deployed(net: pb.NetParameter) -> pb.NetParameter:
+    """`net` for deployment: its layers for phase TEST and stage deploy, without data and losses."""
     found = filter_net(net, pb.TEST, stages=("deploy",))
-    if networks.data_layers(found) or not any(layer.type == "Input" for layer in found.layer):
-        found, _ = networks.deploy_net(net, (224, 224))
+    if nets.data_layers(found) or not any(layer.type == "Input" for layer in found.layer):
+        found, _ = nets.deploy_net(net, (224, 224))
     return found
 
 
-def kind_of(path):
-    """The ending of `path` that says what is in it; `InputError` for others."""
+def kind_of(path: Path) -> str:
+    """The ending of `path`, which determines the format; raises `InputError` for unknown ones."""
     ending = os.path.splitext(os.fspath(path))[1]
     if ending not in KINDS:
         raise InputError(f"{path}: expected a name that ends in {', '.join(KINDS)}")
     return ending
 
 
-def read_parameters(path, net, outputs=None):
-    """`Weights` for the layers of `net` (a deployed NetParameter) from the file at `path`.
+def read_parameters(
+    path: Path, net: pb.NetParameter, outputs: Sequence[str] | None = None
+) -> Weights:
+    """Read `Weights` for the layers of `net` (a deployed NetParameter) from the file at `path`.
 
+    `outputs` are the names of the exported blobs where the file holds only a part of the net.
     Raises `InputError` for files that cannot be read and for those of other nets.
     """
     kind = kind_of(path)
@@ -45,12 +61,14 @@ def read_parameters(path, net, outputs=None):
         weights = read_caffemodel(path)
     else:
         weights = _from_tensor_file(path, kind, net, outputs)
-    if outputs is None:  # of a part of the net, the rest may be missing
-        check_fit(weights, net, path, net.name or "the net")
+    if outputs is None:  # a file of a part of the net may lack the rest
+        check_fit(weights, net, os.fspath(path), net.name or "the net")
     return weights
 
 
-def _from_tensor_file(path, kind, net, outputs):
+def _from_tensor_file(
+    path: Path, kind: str, net: pb.NetParameter, outputs: Sequence[str] | None
+) -> Weights:
     sums = None
     if kind == ".onnx":
         tensors = read_initializers(path)
@@ -61,13 +79,19 @@ def _from_tensor_file(path, kind, net, outputs):
     try:
         weights = from_tensors(value_graph(net, outputs), tensors, sums)
     except InputError as error:
-        raise InputError(f"{path}: {error}") from error
+        raise error.prefixed(os.fspath(path)) from error
     weights.name = net.name
     return weights
 
 
-def write_parameters(path, net, weights, outputs=None, **onnx_options):
-    """Write `weights` of `net` to `path`, as its ending says; an ONNX file holds the net as well.
+def write_parameters(
+    path: Path,
+    net: pb.NetParameter,
+    weights: Weights,
+    outputs: Sequence[str] | None = None,
+    **onnx_options: Any,
+) -> None:
+    """Write `weights` of `net` to `path` in the format of its ending; ONNX includes the net.
 
     `onnx_options` go to `to_onnx`. A caffemodel gets the layers that `net` has.
     """
@@ -83,13 +107,15 @@ def write_parameters(path, net, weights, outputs=None, **onnx_options):
         engine.load_export().write_state(path, to_tensors(graph, weights))
 
 
-def parameter_difference(net, weights, others, outputs=None):
-    """How far the `Weights` `others`, read back from a file, are from `weights`.
+def parameter_difference(
+    net: pb.NetParameter, weights: Weights, others: Weights, outputs: Sequence[str] | None = None
+) -> tuple[float, str] | None:
+    """Measure how far the `Weights` `others`, read back from a file, are from `weights`.
 
-    None where both hold the same bits for every layer that `outputs` need; else (the largest
-    difference as a part of its blob's largest value, "layer:index" of that blob). Of a BatchNorm
-    whose sums differ the mean and variance that they stand for are compared. Blobs of other shapes,
-    and NaN on one side alone, are infinitely far.
+    Returns None where both hold the same bits for every layer that `outputs` need; otherwise (the
+    largest difference as a share of its blob's largest value, "layer:index" of that blob). For a
+    BatchNorm whose sums differ, the mean and variance that they stand for are compared. Blobs of
+    different shapes, and NaN on one side alone, count as infinitely far.
     """
     found = [
         (_relative_difference(one, other), f"{layer.name}:{index}")
@@ -101,8 +127,10 @@ def parameter_difference(net, weights, others, outputs=None):
     return max(found, key=lambda pair: pair[0], default=None)
 
 
-def _blobs_that_differ(layer, ours, theirs):
-    """Pairs of a layer's blobs, both lists as far as they go; none where all are the same bits."""
+def _blobs_that_differ(
+    layer: pb.LayerParameter, ours: Sequence[Array], theirs: Sequence[Array]
+) -> list[tuple[Array, Array]]:
+    """Pairs of a layer's blobs, the shorter list padded; none where all bits are the same."""
     if len(ours) == len(theirs) and all(map(_same_bits, ours, theirs)):
         return []
     if layer.type == "BatchNorm" and len(ours) == len(theirs) == 3:
@@ -110,12 +138,12 @@ def _blobs_that_differ(layer, ours, theirs):
     return list(itertools.zip_longest(ours, theirs, fillvalue=np.zeros(0, np.float32)))
 
 
-def _same_bits(one, other):
+def _same_bits(one: Array, other: Array) -> bool:
     one, other = (np.ascontiguousarray(array, np.float32) for array in (one, other))
     return one.shape == other.shape and one.tobytes() == other.tobytes()
 
 
-def _relative_difference(one, other):
+def _relative_difference(one: Array, other: Array) -> float:
     largest = largest_absolute(one, other)
     size = float(np.abs(one[np.isfinite(one)]).max(initial=0))
     return largest / size if size else largest

@@ -1,35 +1,55 @@
-"""A net with its weights as an ONNX model: any batch and image size, Caffe's rounding and cropping.
+"""Converts a net with weights to ONNX: any batch and image size, Caffe's rounding and cropping.
 
-Nodes are named after Caffe's layers and initializers as in a state dict (`conv1.weight`), so that
-the way back is a matter of reading them.
+Nodes are named after Caffe's layers, and initializers as in a state dict (`conv1.weight`), so that
+they can be read back by name.
 """
 
+from __future__ import annotations
+
 import os
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from caffeformat import FormatError, InputError, infer_shapes
-from caffeformat.files import atomic_write
-from caffeformat.graph import scales_of_norms, value_graph
-from caffeformat.tensor_names import module_names, to_tensors
+from caffeformat import FormatError, InputError, atomic_write, infer_shapes
+from caffeformat.exchange import module_names, scales_of_norms, to_tensors, value_graph
 
 from .onnx_layers import CONVERTERS
 from .onnx_writer import Writer, onnx
 
-OPSET, IR_VERSION = 18, 9  # of 2023: what is in use reads them
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from caffeformat import Weights, pb
+    from caffeformat.exchange import Graph
+    from fcnkit.images import Preprocessor
+
+    Shapes = Mapping[str, tuple[int, ...]]  # blob -> shape
+    Tensors = Mapping[str, NDArray[Any]]
+    Axes = Sequence[int | str | None]  # sizes, names of free axes, or unknown
+
+OPSET, IR_VERSION = 18, 9  # of 2023: everything in use reads them
 _MOST_BYTES = (1 << 31) - 1  # protobuf's limit on one message
 
 
-def to_onnx(net, weights, outputs=None, preprocessor=None, argmax=False):
+def to_onnx(
+    net: pb.NetParameter,
+    weights: Weights,
+    outputs: Sequence[str] | None = None,
+    preprocessor: Preprocessor | None = None,
+    argmax: bool = False,
+) -> Any:
     """The ONNX `ModelProto` that computes what `net` computes at test time.
 
-    `net` is a current NetParameter of a deployed net (filtered, with Input layers), `weights` a
-    `Weights`. Inputs and outputs keep their names, with `_` behind where a weight or an input has
-    it; the inputs' batch, and where the net allows it their height and width, are free. With a
-    `preprocessor` (`fcnkit.preprocessing.Preprocessor`) the one input is
-    `image`, H x W x 3 uint8 RGB. With `argmax` the one output is `class_map`, the index of the
-    highest score: uint8, N x H x W, or H x W where the input is an image. Raises `InputError` for
-    layers that have no counterpart, with the layer's name.
+    `net` is a current NetParameter of a deployed net (filtered, with Input layers); `outputs` are
+    the blobs to export (default: all that no layer uses). Inputs and outputs keep their names, with
+    `_` appended where a weight or an input has the same name; the batch size of inputs is free, and
+    so are height and width where the net allows it. With a `preprocessor` the only input is
+    `image`, H x W x 3 uint8 RGB. With `argmax` the only output is `class_map`, the index of the
+    highest score: uint8, N x H x W, or H x W where the input is an image. Raises `InputError` with
+    the layer's name for layers that have no counterpart.
     """
     graph = value_graph(net, outputs)
     shapes = infer_shapes(net)
@@ -37,10 +57,10 @@ def to_onnx(net, weights, outputs=None, preprocessor=None, argmax=False):
     for name, array in tensors.items():
         writer.initializer(writer.free(name), array)
     if preprocessor is not None and (len(graph.inputs) != 1 or len(shapes[graph.inputs[0]]) != 4):
-        raise InputError("preprocessing needs a net with one input of N x 3 x height x width")
+        raise InputError("preprocessing needs a net with a single input of N x 3 x height x width")
     if argmax and len(graph.outputs) != 1:
         raise InputError(
-            f"argmax is of one output, but there are {', '.join(graph.outputs)}: choose one"
+            f"argmax needs a single output, but there are {', '.join(graph.outputs)}: choose one"
         )
     names = {
         name: writer.free("image" if preprocessor is not None else name) for name in graph.inputs
@@ -52,19 +72,18 @@ def to_onnx(net, weights, outputs=None, preprocessor=None, argmax=False):
         inputs = [_value(image, _image_shape(inputs[0]), np.uint8)]
         names = {blob: _preprocess(writer, image, preprocessor)}
     _convert(writer, graph, names, shapes, tensors)
-    outputs = []
+    values = []
     for name, blob in made.items():
-        value, shape, dtype = names[blob], shapes[blob], np.float32
+        value, shape = names[blob], shapes[blob]
         if argmax:
-            value, dtype = _class_map(writer, value, shape, preprocessor is not None), np.uint8
-            shape = None
+            value = _class_map(writer, value, shape, preprocessor is not None)
         writer.nodes.append(
             onnx().helper.make_node("Identity", [value], [name], name=f"output/{name}")
         )
-        outputs.append(_value(name, shape and [None] * len(shape), dtype))
+        values.append(_value(name, None, np.uint8) if argmax else _value(name, [None] * len(shape)))
     helper = onnx().helper
     body = helper.make_graph(
-        writer.nodes, net.name or "net", inputs, outputs, initializer=writer.initializers
+        writer.nodes, net.name or "net", inputs, values, initializer=writer.initializers
     )
     return helper.make_model(
         body,
@@ -74,17 +93,22 @@ def to_onnx(net, weights, outputs=None, preprocessor=None, argmax=False):
     )
 
 
-def write_onnx(path, model):
-    """Write `model`; `InputError` where it is too large for one file."""
+def write_onnx(path: str | os.PathLike[str], model: Any) -> None:
+    """Write a `ModelProto`; raises `InputError` where it is too large for one file."""
     size = model.ByteSize()
     if size > _MOST_BYTES:
-        raise InputError(f"{path}: would have {size} bytes; an ONNX file has less than 2 GiB")
+        raise InputError(
+            f"{path}: would have {size} bytes, but an ONNX file must be smaller than 2 GiB"
+        )
     with atomic_write(path) as file:
         file.write(model.SerializeToString())
 
 
-def read_initializers(path):
-    """The initializers of an ONNX file: name -> array. `FormatError` where it is no such file."""
+def read_initializers(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
+    """Read the initializers of an ONNX file: name -> array.
+
+    Raises `FormatError` where it is not an ONNX file.
+    """
     try:
         model = onnx().load(os.fspath(path), load_external_data=False)
         return {
@@ -97,30 +121,40 @@ def read_initializers(path):
 
 
 class Layer:
-    """A layer for its converter: `proto`, `shapes` of its bottoms at the declared input."""
+    """A layer for its converter: `proto`, and the `shapes` of its bottoms at the declared input."""
 
-    def __init__(self, proto, shapes, tensors, module):
+    def __init__(
+        self,
+        proto: pb.LayerParameter,
+        shapes: Sequence[tuple[int, ...]],
+        tensors: Tensors,
+        module: str,
+    ) -> None:
         self.proto, self.shapes = proto, shapes
         self._tensors, self._module = tensors, module
 
-    def parameters(self, *names):
-        """Those of the layer's parameters `names` that it has, as names of initializers."""
+    def parameters(self, *names: str) -> list[str]:
+        """The initializers' names of those parameters among `names` that the layer has."""
         full = (f"{self._module}.{name}" for name in names)
         return [name for name in full if name in self._tensors]
 
-    def rank_of(self, initializer):
+    def rank_of(self, initializer: str) -> int:
+        """The number of axes of an initializer."""
         return self._tensors[initializer].ndim
 
-    def axis(self, axis):
+    def axis(self, axis: int) -> int:
         """`axis`, which may count from the end, as an index into the first bottom's shape."""
         return axis % len(self.shapes[0])
 
-    def error(self, problem):
+    def error(self, problem: str) -> InputError:
+        """An error to raise that names the layer."""
         return InputError(f'layer "{self.proto.name}" ({self.proto.type}): {problem}')
 
 
-def _convert(writer, graph, names, shapes, tensors):
-    """Write the graph's nodes; `names`, value -> name in ONNX, is filled."""
+def _convert(
+    writer: Writer, graph: Graph, names: dict[str, str], shapes: Shapes, tensors: Tensors
+) -> None:
+    """Write the graph's nodes, adding each value to `names`: value -> name in ONNX."""
     modules = module_names(graph)
     joined = {scale.name for scale in scales_of_norms(graph).values()}
     for node in graph.nodes:
@@ -132,22 +166,22 @@ def _convert(writer, graph, names, shapes, tensors):
         layer = Layer(proto, bottoms, tensors, modules[proto.name])
         if proto.type not in CONVERTERS:
             raise layer.error(
-                "has no counterpart in ONNX here; leave it out of the net that is exported, or "
-                "choose an output before it"
+                "there is no ONNX counterpart; leave it out of the exported net, or choose an "
+                "output before it"
             )
         writer.prefix = proto.name
         tops = CONVERTERS[proto.type](writer, layer, *(names[name] for name in node.inputs))
         names.update(zip(node.outputs, [tops] if isinstance(tops, str) else tops))
 
 
-def _value(name, shape, dtype=np.float32):
+def _value(name: str, shape: Axes | None, dtype: type[np.generic] = np.float32) -> Any:
     helper = onnx().helper
     kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
     return helper.make_tensor_value_info(name, kind, shape)
 
 
-def _inputs(net, shapes, names):
-    """The graph's inputs (blob -> name in ONNX), with names for the axes of any size."""
+def _inputs(net: pb.NetParameter, shapes: Shapes, names: Mapping[str, str]) -> list[Any]:
+    """The graph's inputs `names` (blob -> name in ONNX), with names for axes of any size."""
     larger = {
         name: (*shapes[name][:2], shapes[name][2] + 64, shapes[name][3] + 96)
         for name in names
@@ -156,7 +190,7 @@ def _inputs(net, shapes, names):
     axes = ["height", "width"] if larger and takes_shapes(net, larger) else []
     values = []
     for blob, name in names.items():
-        shape = list(shapes[blob])
+        shape: list[int | str | None] = list(shapes[blob])
         if blob in larger and axes:
             shape[2:] = axes
         if len(shape) > 1:
@@ -165,8 +199,8 @@ def _inputs(net, shapes, names):
     return values
 
 
-def takes_shapes(net, shapes):
-    """Whether inputs of `shapes` fit `net`: every matrix meets as many values as before."""
+def takes_shapes(net: pb.NetParameter, shapes: Shapes) -> bool:
+    """Whether inputs of `shapes` fit `net`: no InnerProduct gets another number of values."""
     declared = infer_shapes(net)
     try:
         found = infer_shapes(net, shapes)
@@ -180,30 +214,30 @@ def takes_shapes(net, shapes):
     return True
 
 
-def _image_shape(value):
+def _image_shape(value: Any) -> list[int | str | None]:
     dims = [d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim]
     if dims[1] != 3:
-        raise InputError(f"preprocessing makes 3 channels, but the net's input has {dims[1]}")
+        raise InputError(f"preprocessing produces 3 channels, but the net's input has {dims[1]}")
     return [*dims[2:], 3]
 
 
-def _preprocess(writer, image, preprocessor):
-    """H x W x 3 RGB `image` -> 1 x 3 x H x W, as `Preprocessor` does it; the result's name."""
+def _preprocess(writer: Writer, image: str, preprocessor: Preprocessor) -> str:
+    """Write what `Preprocessor` does: H x W x 3 RGB `image` -> 1 x 3 x H x W, the result's name."""
     writer.prefix = "preprocessing"
     planes = writer.add("Transpose", writer.cast(image), perm=[2, 0, 1])
     if preprocessor.channels == "BGR":
         planes = writer.add("Gather", planes, writer.integers(2, 1, 0), axis=0)
     if preprocessor.mean is not None:
         mean = preprocessor.mean
-        # A mean image fits one size only; its colour fits all.
+        # A mean image fits one size only; its mean colour fits all.
         colour = mean if mean.ndim == 1 else mean.mean((1, 2))
         planes = writer.add("Sub", planes, writer.constant(colour[:, None, None]))
     return writer.add("Unsqueeze", writer.times(planes, preprocessor.scale), writer.integers(0))
 
 
-def _class_map(writer, scores, shape, is_image):
+def _class_map(writer: Writer, scores: str, shape: tuple[int, ...], is_image: bool) -> str:
     if len(shape) < 2 or not 2 <= shape[1] <= 256:
-        raise InputError(f"argmax makes a map of bytes from 2 to 256 classes; found shape {shape}")
+        raise InputError(f"argmax needs scores of 2 to 256 classes, found shape {shape}")
     writer.prefix = "class_map"
     classes = writer.cast(writer.add("ArgMax", scores, axis=1, keepdims=0), np.uint8)
     return writer.add("Squeeze", classes, writer.integers(0)) if is_image else classes

@@ -1,24 +1,37 @@
-"""safetensors files of a net's parameters, from which the caffemodel comes back bit for bit.
+"""safetensors files of a net's parameters, from which the caffemodel can be restored exactly.
 
 Tensors have the names and shapes of the plain module's state dict, so that
 `module.load_state_dict(safetensors.torch.load_file(path))` reads them. BatchNorm's blobs are sums
-that their statistics cannot give back to the last bit; the file's metadata holds them.
+that cannot be restored from the statistics to the last bit; the file's metadata holds them.
 """
+
+from __future__ import annotations
 
 import base64
 import json
 import os
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from caffeformat import FormatError, InputError
-from caffeformat.files import atomic_write
-from caffeformat.tensor_names import to_tensors
+from caffeformat import FormatError, InputError, atomic_write
+from caffeformat.exchange import to_tensors
+
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Union
+
+    from numpy.typing import NDArray
+
+    from caffeformat import Weights
+    from caffeformat.exchange import Graph
+
+    Path = Union[str, os.PathLike[str]]
 
 _SUMS = "caffe_batch_norm_sums"
 
 
-def _safetensors():
+def _safetensors() -> ModuleType:
     try:
         import safetensors.numpy
     except ImportError:
@@ -28,8 +41,8 @@ def _safetensors():
     return safetensors
 
 
-def write_safetensors(path, graph, weights):
-    """Write the parameters of `graph`'s layers (`caffeformat.graph.Graph`) in `weights`."""
+def write_safetensors(path: Path, graph: Graph, weights: Weights) -> None:
+    """Write the parameters in `weights` of the layers of `graph`, a net's value graph."""
     package = _safetensors()
     tensors = {
         name: np.ascontiguousarray(array) for name, array in to_tensors(graph, weights).items()
@@ -47,10 +60,12 @@ def write_safetensors(path, graph, weights):
         file.write(package.numpy.save(tensors, metadata))
 
 
-def read_safetensors(path):
-    """(name -> array, BatchNorm layer name -> its three blobs) of a safetensors file.
+def read_safetensors(
+    path: Path,
+) -> tuple[dict[str, NDArray[Any]], dict[str, list[NDArray[np.float32]]]]:
+    """Read a safetensors file: (name -> array, BatchNorm layer name -> its three blobs).
 
-    Raises `FormatError` where it is damaged or no such file.
+    Raises `FormatError` where it is damaged or not a safetensors file.
     """
     package, path = _safetensors(), os.fspath(path)
     try:

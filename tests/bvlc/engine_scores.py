@@ -5,11 +5,11 @@ import sys
 
 import numpy as np
 
-from fcnkit import engine
+from fcnkit.engine import door
 
 
 def main(net_path, weights, source, out):
-    net = engine.open_net(net_path, "TEST")
+    net = door.open_net(net_path, "TEST")
     net.copy_from(weights)
     net.blobs["data"].data[...] = np.load(source)
     (output,) = net.forward().values()

@@ -22,7 +22,7 @@ def test_commands_are_listed_and_use_bvlc_caffe(bvlc, tmp_path):
 def test_our_schema_and_bvlc_caffes_live_in_one_process(bvlc, tmp_path):
     script = (
         "import caffe, caffeformat; from caffe.proto import caffe_pb2\n"
-        "ours = caffeformat.pb.NetParameter(name='n')\n"
+        "ours = caffeformat.messages.pb.NetParameter(name='n')\n"
         "print(caffe_pb2.NetParameter.FromString(ours.SerializeToString()).name)"
     )
     assert bvlc.run("python3", "-c", script, cwd=tmp_path).stdout.strip() == "n"

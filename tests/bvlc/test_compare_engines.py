@@ -7,8 +7,7 @@ import shutil
 import pytest
 
 from caffeformat import InputError, read_caffemodel, write_caffemodel
-from fcnkit import cli
-from fcnkit.tools import compare_engines
+from fcnkit.commands import compare_engines, main
 
 pytest.importorskip("torch")
 pytestmark = pytest.mark.full
@@ -24,7 +23,7 @@ def run_folder(golden, tmp_path, monkeypatch):
 
 
 def run(root, *arguments):
-    return cli.run_module(compare_engines, [*map(str, arguments), "--root", str(root)])
+    return main.run_module(compare_engines, [*map(str, arguments), "--root", str(root)])
 
 
 def test_a_net_with_its_weights_agrees_in_values_and_gradients(bvlc_root, run_folder, capsys):

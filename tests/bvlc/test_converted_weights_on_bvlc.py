@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from caffeformat import write_caffemodel, write_text
-from fcnkit.preprocessing import Preprocessor
-from fcnkit.state_dicts_convert import convert
+from fcnkit.images import Preprocessor
+from fcnkit.state_dicts import convert
 
 torch = pytest.importorskip("torch")
 nets = pytest.importorskip("torch_classifiers")

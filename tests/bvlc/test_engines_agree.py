@@ -4,7 +4,7 @@ import pytest
 from random_nets import random_net
 
 from caffeformat import write_text
-from fcnkit.engine_comparison import compare_nets
+from fcnkit.engine import compare_nets
 
 pytest.importorskip("torch")
 pytestmark = pytest.mark.full

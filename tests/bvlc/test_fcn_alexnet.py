@@ -13,10 +13,9 @@ from caffeformat import (
     write_caffemodel,
     write_text,
 )
-from fcnkit import cli, prototxt
-from fcnkit.fillers import fill
-from fcnkit.parameters import net_parameters
-from fcnkit.tools import net_surgery
+from fcnkit import zoo
+from fcnkit.commands import main, net_surgery
+from fcnkit.nets import fill, net_parameters
 
 pytest.importorskip("torch")
 pytestmark = pytest.mark.full
@@ -27,7 +26,7 @@ def random_alexnet():
     """Weights of BVLC's AlexNet, drawn by He's rule so that the scores are alive."""
     random = np.random.RandomState(1)
     rule = pb.FillerParameter(type="msra")
-    net = filter_net(read_net(prototxt.path("bvlc_alexnet", "deploy.prototxt")), pb.TEST)
+    net = filter_net(read_net(zoo.path("bvlc_alexnet", "deploy.prototxt")), pb.TEST)
     return Weights(
         {
             layer.name: [
@@ -51,7 +50,7 @@ def write_databases(folder):
 
 def all_stages_net(folder):
     """The published file with databases named and without dropping, which is random per engine."""
-    net = read_net(prototxt.path("fcn_alexnet", "fcn_alexnet.prototxt"))
+    net = read_net(zoo.path("fcn_alexnet", "fcn_alexnet.prototxt"))
     for layer in net.layer:
         if layer.type == "Data":
             layer.data_param.source = str(
@@ -66,7 +65,7 @@ def test_first_steps_after_surgery_have_the_same_losses(train_on, tmp_path, monk
     write_caffemodel(tmp_path / "alexnet.caffemodel", random_alexnet())
     monkeypatch.chdir(tmp_path)
     arguments = ["--weights", "alexnet.caffemodel", "--output", "fcn.caffemodel"]
-    assert cli.run_module(net_surgery, arguments) == 0
+    assert main.run_module(net_surgery, arguments) == 0
 
     write_databases(tmp_path)
     write_text(tmp_path / "net.prototxt", all_stages_net(tmp_path))

@@ -7,10 +7,8 @@ import pytest
 from PIL import Image
 
 from caffeformat import pb, write_text
-from fcnkit import cli
-from fcnkit.data_prep import create_lmdb
-from fcnkit.labels import write_label
-from fcnkit.palette import voc_palette
+from fcnkit.commands import create_lmdb, main
+from fcnkit.images import voc_palette, write_label
 
 pytestmark = pytest.mark.full
 JOBS = Path(__file__).with_name("pycaffe_jobs.py")
@@ -39,7 +37,7 @@ def folders(tmp_path_factory):
 def test_pairs_come_out_as_they_went_in(bvlc, folders, tmp_path, encoding, label_encoding):
     arguments = [folders, tmp_path / "out", "--val-percent", 0, "--encoding", encoding]
     arguments += ["--label-encoding", label_encoding, "--workers", 1]
-    assert cli.run_module(create_lmdb, list(map(str, arguments))) == 0
+    assert main.run_module(create_lmdb, list(map(str, arguments))) == 0
 
     net = pb.NetParameter(name="pairs")
     for top, name in (("data", "features"), ("label", "labels")):

@@ -7,8 +7,7 @@ import pytest
 from PIL import Image
 
 from caffeformat import pb, write_text
-from fcnkit.labels import write_label
-from fcnkit.palette import voc_palette
+from fcnkit.images import voc_palette, write_label
 
 pytest.importorskip("torch")
 pytestmark = pytest.mark.full

@@ -13,8 +13,8 @@ from caffeformat import (
     read_net,
     write_text,
 )
-from caffeformat.fork_tables import FORKS
-from caffeformat.schema import caffe_messages, fork_messages
+from caffeformat.messages.fork_tables import FORKS
+from caffeformat.messages.schema import caffe_messages, fork_messages
 
 
 def test_bvlc_fields_keep_their_numbers_beside_those_of_forks():
@@ -46,7 +46,7 @@ def test_forks_read_one_number_each_in_their_own_way():
     assert fork_messages("ssd").LayerParameter.FromString(data).HasField("clip_param")
 
 
-@pytest.mark.filterwarnings("ignore::caffeformat.forks.ForkWarning")
+@pytest.mark.filterwarnings("ignore::caffeformat.messages.forks.ForkWarning")
 def test_texts_of_several_forks_parse_and_are_written_alike(tmp_path):
     text = """layer { name: "bn" type: "BN" bn_param { bn_mode: INFERENCE } }
 layer { name: "bn2" type: "BN" bn_param { slope_filler { value: 1 } frozen: true } }

@@ -4,8 +4,13 @@ import numpy as np
 import pytest
 
 from caffeformat import InputError, Weights, insert_splits, parse_text, pb
-from caffeformat.graph import scales_of_norms, value_graph
-from caffeformat.tensor_names import from_tensors, module_names, to_tensors
+from caffeformat.exchange import (
+    from_tensors,
+    module_names,
+    scales_of_norms,
+    to_tensors,
+    value_graph,
+)
 
 NET = """
 layer { name: "data" type: "Input" top: "data" top: "label" }

@@ -6,8 +6,8 @@ import random
 import pytest
 
 from caffeformat import InputError, open_database
-from caffeformat.crc32c import crc32c, masked_crc32c
-from caffeformat.leveldb_writer import LevelDbWriter
+from caffeformat.databases import LevelDbWriter
+from caffeformat.databases.crc32c import crc32c, masked_crc32c
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@ import math
 
 import pytest
 
-from caffeformat import InputError, parse_text, pb
-from caffeformat.lr_policy import current_step, learning_rate
+from caffeformat import InputError, learning_rate, parse_text, pb
+from caffeformat.messages import current_step
 
 
 @pytest.mark.parametrize(

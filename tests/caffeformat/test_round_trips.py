@@ -8,14 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from caffeformat import (
-    Weights,
-    format_text,
-    parse_text,
-    pb,
-    read_caffemodel,
-    write_caffemodel,
-)
+from caffeformat import Weights, format_text, parse_text, pb, read_caffemodel, write_caffemodel
 
 SETTINGS = settings(
     deadline=None, max_examples=60, suppress_health_check=list(HealthCheck), database=None

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 from voc_archive import voc_files, write_archive
 
-from fcnkit.data_prep.voc_layout import prepare_voc
+from fcnkit.data_prep import prepare_voc
 
 
 @pytest.fixture

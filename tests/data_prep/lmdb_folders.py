@@ -4,7 +4,7 @@ import numpy as np
 from voc_archive import encoded
 
 from caffeformat import open_database, pb
-from fcnkit.data_prep.lmdb_dataset import create_lmdb, find_splits
+from fcnkit.data_prep import create_lmdb, find_splits
 
 
 def datums(path):

@@ -6,13 +6,15 @@ from PIL import Image
 from voc_archive import IDS, encoded, voc_files
 
 from caffeformat import LmdbWriter, encoded_datum
-from fcnkit import cli
-from fcnkit.classes import voc_class_names
-from fcnkit.data_prep.dataset_check import check_entries, database_entries, folder_entries
-from fcnkit.data_prep.lmdb_dataset import create_lmdb, find_splits
-from fcnkit.images import read_rgb
-from fcnkit.labels import read_label
-from fcnkit.palette import voc_palette
+from fcnkit.commands import main
+from fcnkit.data_prep import (
+    check_entries,
+    create_lmdb,
+    database_entries,
+    find_splits,
+    folder_entries,
+)
+from fcnkit.images import read_label, read_rgb, voc_class_names, voc_palette
 
 
 def check(folder, names=None, colours=None, workers=1):
@@ -125,7 +127,7 @@ def test_paletted_labels_in_a_database_are_a_problem(tmp_path, capsys):
         with LmdbWriter(tmp_path / "train_db" / kind) as writer:
             for key in keys:
                 writer.put(bytes([key]), encoded_datum(data).SerializeToString())
-    assert cli.main(["check_dataset", str(tmp_path), "--json", "-"]) == 1
+    assert main.main(["check_dataset", str(tmp_path), "--json", "-"]) == 1
     problems = json.loads(capsys.readouterr().out)["train"]["problems"]
     assert list(problems) == ["image without label", "palette in database"]
 
@@ -142,7 +144,7 @@ def test_command_prints_tables_and_writes_json_and_sheet(voc_folders, tmp_path, 
         "--sheet-rows",
         "2",
     ]
-    assert cli.main(["check_dataset", str(voc_folders), *options]) == 0
+    assert main.main(["check_dataset", str(voc_folders), *options]) == 0
     out = capsys.readouterr().out
     assert "train (folders): 3 images" in out and "val (folders): 1 images" in out
     assert "15 person" in out and "no problems found" in out
@@ -156,13 +158,13 @@ def test_command_tells_problems_by_its_status(train, tmp_path, capsys):
     spoil(train)
     options = ["--images", str(train / "images"), "--labels", str(train / "labels")]
     sheet = tmp_path / "sheet.png"
-    assert cli.main(["check_dataset", *options, "--sheet", str(sheet)]) == 1
+    assert main.main(["check_dataset", *options, "--sheet", str(sheet)]) == 1
     out = capsys.readouterr().out
     assert "! unreadable (1)" in out and "! image without label (1)" in out
     assert read_rgb(sheet).ndim == 3
-    assert cli.main(["check_dataset", str(tmp_path)]) == 1
+    assert main.main(["check_dataset", str(tmp_path)]) == 1
     assert "found neither" in capsys.readouterr().err
     for name in ("images", "labels"):
         (tmp_path / "empty" / name).mkdir(parents=True)
-    assert cli.main(["check_dataset", str(tmp_path / "empty")]) == 1
+    assert main.main(["check_dataset", str(tmp_path / "empty")]) == 1
     assert "empty/images" in capsys.readouterr().err

@@ -7,8 +7,8 @@ import tracemalloc
 import pytest
 
 from caffeformat import FormatError
-from fcnkit.data_prep.coco_annotations import read_annotations, segmentation_of
-from fcnkit.data_prep.json_stream import list_elements
+from fcnkit.data_prep.layouts.coco.annotations import read_annotations, segmentation_of
+from fcnkit.files import list_elements
 
 BOX = [[0, 0, 4, 0, 4, 4, 0, 4]]
 CONTENT = {

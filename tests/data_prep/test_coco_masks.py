@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from caffeformat import FormatError
-from fcnkit.data_prep.coco_masks import mask_of, polygon_mask, run_lengths
+from fcnkit.data_prep.layouts.coco.masks import mask_of, polygon_mask, run_lengths
 
 
 @pytest.fixture(scope="module")

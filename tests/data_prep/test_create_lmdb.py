@@ -9,14 +9,19 @@ from PIL import Image
 from voc_archive import IDS, encoded
 
 from caffeformat import InputError, datum_to_array, read_blob
-from fcnkit import cli
-from fcnkit.classes import voc_class_names
-from fcnkit.data_prep import encoding
-from fcnkit.data_prep.lmdb_dataset import create_lmdb, find_splits, split_pairs
+from fcnkit.commands import main
+from fcnkit.data_prep import create_lmdb, find_splits, split_pairs
+from fcnkit.data_prep.lmdb import encoding
 from fcnkit.datasets import find_pairs, open_dataset
-from fcnkit.images import read_rgb
-from fcnkit.labels import read_label, write_label
-from fcnkit.palette import format_palette, read_palette, voc_palette
+from fcnkit.images import (
+    format_palette,
+    read_label,
+    read_palette,
+    read_rgb,
+    voc_class_names,
+    voc_palette,
+    write_label,
+)
 
 
 def test_layout_is_that_of_digits(voc_folders, tmp_path):
@@ -169,11 +174,11 @@ def test_rgb_labels_become_indices_by_a_colour_map(tmp_path, capsys):
     classes = np.array([[0, 1, 20, 255] * 5] * 10, np.uint8)
     folder = make_folders(tmp_path / "in", [photo()], [voc_palette()[classes]])
     arguments = ["create_lmdb", str(folder), str(tmp_path / "db"), "--val-percent", "0"]
-    assert cli.main(arguments) == 1
+    assert main.main(arguments) == 1
     assert "colour map" in capsys.readouterr().err and not (tmp_path / "db").exists()
     colours = tmp_path / "colours.txt"
     colours.write_text(format_palette(voc_palette()[:21]))
-    assert cli.main([*arguments, "--colour-map", str(colours), "--classes", "voc"]) == 0
+    assert main.main([*arguments, "--colour-map", str(colours), "--classes", "voc"]) == 0
     (datum,) = datums(tmp_path / "db" / "train_db" / "labels")
     assert np.array_equal(datum_to_array(datum)[0], classes)
     assert np.array_equal(read_palette(tmp_path / "db" / "palette.txt")[:21], voc_palette()[:21])
@@ -225,7 +230,7 @@ def test_validation_is_drawn_from_the_training_images(tmp_path):
     assert (len(train), len(val)) == (9, 3)
     assert sorted(train + val) == pairs
     assert split_pairs(pairs, 25, seed=1)[1] == val != split_pairs(pairs, 25, seed=2)[1]
-    assert cli.main(["create_lmdb", str(folder), str(tmp_path / "db"), "--val-percent", "25"]) == 0
+    assert main.main(["create_lmdb", str(folder), str(tmp_path / "db"), "--val-percent", "25"]) == 0
     assert (tmp_path / "db" / "val.txt").read_text().split() == [pair.id for pair in val]
 
 
@@ -238,8 +243,8 @@ def test_separate_folders_for_images_labels_and_validation(voc_folders, tmp_path
         ("--val-labels", "val/labels"),
     ):
         arguments += [option, str(voc_folders / place)]
-    assert cli.main(arguments) == 0
-    assert cli.main(["create_lmdb", str(voc_folders), str(tmp_path / "db2")]) == 0
+    assert main.main(arguments) == 0
+    assert main.main(["create_lmdb", str(voc_folders), str(tmp_path / "db2")]) == 0
     for name in ("train_db/features/data.mdb", "val_db/labels/data.mdb", "manifest.json"):
         assert (tmp_path / "db" / name).read_bytes() == (tmp_path / "db2" / name).read_bytes()
 
@@ -297,9 +302,9 @@ def test_real_photographs(shared_data, tmp_path):
 
 def test_classes_that_were_only_counted_are_told(voc_folders, tmp_path, capsys):
     command = ["create_lmdb", str(voc_folders), str(tmp_path / "db"), "--workers", "1", "--force"]
-    assert cli.main([*command, "--classes", "voc"]) == 0
+    assert main.main([*command, "--classes", "voc"]) == 0
     assert "warning" not in capsys.readouterr().err
-    assert cli.main(command) == 0
+    assert main.main(command) == 0
     counted = len((tmp_path / "db" / "classes.txt").read_text().splitlines())
     told = capsys.readouterr().err
     assert f"{counted} were counted, as the highest label is {counted - 1}." in told

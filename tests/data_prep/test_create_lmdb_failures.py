@@ -12,11 +12,10 @@ from lmdb_folders import build, make_folders, photo
 from voc_archive import IDS, encoded
 
 from caffeformat import InputError
-from fcnkit import cli
-from fcnkit.classes import voc_class_names
-from fcnkit.data_prep import encoding
+from fcnkit.commands import main
+from fcnkit.data_prep.lmdb import encoding
 from fcnkit.datasets import find_pairs
-from fcnkit.palette import voc_palette
+from fcnkit.images import voc_class_names, voc_palette
 
 
 @pytest.mark.parametrize(
@@ -33,7 +32,7 @@ def test_arguments_that_do_not_fit_are_told(voc_folders, tmp_path, capsys, argum
     arguments = [str(voc_folders) if a == "DATA" else a for a in arguments]
     at = 1 if arguments and not arguments[0].startswith("-") else 0
     arguments.insert(at, str(tmp_path / "db"))
-    assert cli.main(["create_lmdb", *arguments]) == 1
+    assert main.main(["create_lmdb", *arguments]) == 1
     assert words in capsys.readouterr().err
 
 
@@ -53,7 +52,7 @@ def test_labels_with_another_palette_are_counted(tmp_path, capsys):
     classes = np.ones((10, 20), np.uint8)
     labels = [encoded(classes, "PNG", palette) for palette in (voc_palette(), other)]
     folder = make_folders(tmp_path / "in", [photo()] * 2, labels)
-    assert cli.main(["create_lmdb", str(folder), str(tmp_path / "db"), "--val-percent", "0"]) == 0
+    assert main.main(["create_lmdb", str(folder), str(tmp_path / "db"), "--val-percent", "0"]) == 0
     assert "1 of its labels have other colours" in capsys.readouterr().err
 
 
@@ -107,24 +106,24 @@ def test_a_full_folder_is_kept_unless_forced(voc_folders, tmp_path, capsys, tree
     out = tmp_path / "db"
     out.mkdir()
     (out / "notes.txt").write_text("notes")
-    assert cli.main(["create_lmdb", str(voc_folders), str(out)]) == 1
+    assert main.main(["create_lmdb", str(voc_folders), str(out)]) == 1
     assert "--force" in capsys.readouterr().err
     assert tree(out) == {"notes.txt": b"notes"}
-    assert cli.main(["create_lmdb", str(voc_folders), str(out), "--force"]) == 0
+    assert main.main(["create_lmdb", str(voc_folders), str(out), "--force"]) == 0
     assert {"notes.txt", "train_db/features/data.mdb", "manifest.json"} <= set(tree(out))
 
 
 def test_no_space_left_is_told_and_cleaned_up(tmp_path, small_disk, capsys):
     photos = [photo(300, 300, seed=i) for i in range(6)]
     folder = make_folders(tmp_path / "in", photos, [np.zeros((300, 300))] * 6)
-    assert cli.main(["create_lmdb", str(folder), str(small_disk / "db")]) == 1
+    assert main.main(["create_lmdb", str(folder), str(small_disk / "db")]) == 1
     assert "the disk is full" in capsys.readouterr().err
     assert os.listdir(small_disk) == []
 
 
 def test_a_killed_run_leaves_nothing_under_the_final_name(voc_folders, tmp_path, tree):
     program = (
-        "import os, signal, sys; from fcnkit.data_prep.lmdb_dataset import *;"
+        "import os, signal, sys; from fcnkit.data_prep.lmdb.dataset import *;"
         "train, val = find_splits(sys.argv[1]);"
         "stop = lambda split, done, total: done == 2 and os.kill(os.getpid(), signal.SIGKILL);"
         "create_lmdb(train, val, sys.argv[2], workers=2, progress=stop)"
@@ -142,7 +141,7 @@ def test_a_killed_run_leaves_nothing_under_the_final_name(voc_folders, tmp_path,
 def test_workers_end_when_the_first_process_is_killed(tmp_path):
     program = (
         "import os, signal, sys, time\n"
-        "from fcnkit.data_prep.parallel import run_workers\n"
+        "from data_prep.parallel import run_workers\n"
         "class Worker:\n"
         "    def __call__(self, item): return os.getpid()\n"
         "    def summary(self): return None\n"

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from caffeformat import FormatError, InputError
-from fcnkit.data_prep.nyud_layout import prepare_nyud
-from fcnkit.data_prep.siftflow_layout import prepare_siftflow
+from fcnkit.data_prep import prepare_nyud, prepare_siftflow
 
 pytest.importorskip("scipy")
 

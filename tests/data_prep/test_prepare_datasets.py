@@ -11,13 +11,15 @@ import pytest
 from voc_archive import voc_files, write_tar
 
 from caffeformat import FormatError, InputError
-from fcnkit import cli
-from fcnkit.data_prep.coco_layout import prepare_coco
-from fcnkit.data_prep.nyud_layout import prepare_nyud
-from fcnkit.data_prep.pascal_context_layout import prepare_pascal_context
-from fcnkit.data_prep.sbd_layout import prepare_sbd
-from fcnkit.data_prep.siftflow_layout import prepare_siftflow
-from fcnkit.labels import read_label
+from fcnkit.commands import main
+from fcnkit.data_prep import (
+    prepare_coco,
+    prepare_nyud,
+    prepare_pascal_context,
+    prepare_sbd,
+    prepare_siftflow,
+)
+from fcnkit.images import read_label
 
 pytest.importorskip("scipy")
 
@@ -119,7 +121,7 @@ def test_folders_become_databases(tmp_path, case):
         assert len(os.listdir(out / split / "images")) == count
         assert stems(out / split / "images") == stems(out / split / "labels")
     command = ["create_lmdb", str(out), str(tmp_path / "db"), "--classes", str(out / "classes.txt")]
-    assert cli.main([*command, "--workers", "1"]) == 0
+    assert main.main([*command, "--workers", "1"]) == 0
 
 
 @pytest.mark.parametrize("case", DATASETS, indirect=True)
@@ -128,12 +130,12 @@ def test_commands_print_what_they_wrote(tmp_path, case, capsys):
     if case.command == "prepare_coco_data":
         paths *= 2
     out = str(tmp_path / "out")
-    assert cli.main([case.command, *paths, out]) == 0
+    assert main.main([case.command, *paths, out]) == 0
     told = capsys.readouterr().out.splitlines()
     assert told[0].startswith("Expanding ") and told[-2:] == ["Done!", "2 train, 1 val pairs"]
-    assert cli.main([case.command, *paths, out]) == 1
+    assert main.main([case.command, *paths, out]) == 1
     assert "already holds" in capsys.readouterr().err
-    assert cli.main([case.command, *paths, out, "--force"]) == 0
+    assert main.main([case.command, *paths, out, "--force"]) == 0
 
 
 @pytest.mark.parametrize("case", DATASETS, indirect=True)

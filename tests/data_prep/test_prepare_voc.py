@@ -11,8 +11,8 @@ import pytest
 from voc_archive import IDS, voc_files, write_archive, write_tar
 
 from caffeformat import FormatError, InputError
-from fcnkit import cli
-from fcnkit.data_prep.voc_layout import prepare_voc
+from fcnkit.commands import main
+from fcnkit.data_prep import prepare_voc
 
 FORMS = ["tar", "tar.gz", "tar.bz2", "tar.xz", "zip", "folder"]
 
@@ -92,7 +92,7 @@ def test_a_large_gzip_is_read_whole_or_found_truncated(tmp_path, tree, cut):
 
 def test_command_prints_the_tutorials_lines(tmp_path, voc_tar, capsys):
     out = str(tmp_path / "out")
-    assert cli.main(["prepare_pascal_voc_data", str(voc_tar), out]) == 0
+    assert main.main(["prepare_pascal_voc_data", str(voc_tar), out]) == 0
     assert capsys.readouterr().out.splitlines() == [
         f"Expanding {voc_tar}",
         f"Copying data into {out}",
@@ -281,10 +281,10 @@ def test_a_full_folder_is_kept_unless_forced(tmp_path, voc_tar, tree, capsys):
     (out / "train" / "mine.txt").write_text("mine")
     (out / "notes.txt").write_text("notes")
     before = tree(out)
-    assert cli.main(["prepare_pascal_voc_data", str(voc_tar), str(out)]) == 1
+    assert main.main(["prepare_pascal_voc_data", str(voc_tar), str(out)]) == 1
     assert "--force" in capsys.readouterr().err
     assert tree(out) == before
-    assert cli.main(["prepare_pascal_voc_data", str(voc_tar), str(out), "--force"]) == 0
+    assert main.main(["prepare_pascal_voc_data", str(voc_tar), str(out), "--force"]) == 0
     assert tree(out) == {**expected_tree(voc_files()), "notes.txt": b"notes"}
     assert sorted(os.listdir(tmp_path)) == ["out", voc_tar.name]
 
@@ -318,7 +318,7 @@ def test_a_file_size_limit_is_told_and_cleaned_up(tmp_path):
     archive = big_archive(tmp_path)
     program = (
         "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000));"
-        "from fcnkit.cli import main; sys.exit(main(sys.argv[1:]))"
+        "from fcnkit.commands.main import main; sys.exit(main(sys.argv[1:]))"
     )
     command = [sys.executable, "-c", program, "prepare_pascal_voc_data"]
     done = subprocess.run(
@@ -334,7 +334,7 @@ def test_a_killed_run_leaves_nothing_under_the_final_name(tmp_path, tree):
     archive = write_archive("tar", tmp_path, files)
     # Ends itself the hard way in the middle of writing.
     program = (
-        "import os, signal, sys; from fcnkit.data_prep.voc_layout import prepare_voc;"
+        "import os, signal, sys; from fcnkit.data_prep.layouts.voc import prepare_voc;"
         "stop = lambda done, total: done == 4 and os.kill(os.getpid(), signal.SIGKILL);"
         "prepare_voc(sys.argv[1], sys.argv[2], progress=stop)"
     )

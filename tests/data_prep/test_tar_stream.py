@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from caffeformat import FormatError
-from fcnkit.data_prep.tar_stream import tar_entries
+from fcnkit.files.tar_stream import tar_entries
 
 FORMATS = [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]
 LONG = "/".join(["folder with a long name " + "x" * 40] * 6) + "/" + "y" * 120 + ".jpg"

@@ -7,7 +7,7 @@ import zipfile
 import numpy as np
 from PIL import Image
 
-from fcnkit.palette import voc_palette
+from fcnkit.images import voc_palette
 
 IDS = {"train": ["2007_000001", "2007_000002", "2007_000003"], "val": ["2008_000001"]}
 SIZES = [(40, 30), (32, 32), (24, 36), (40, 30)]

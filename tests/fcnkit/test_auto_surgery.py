@@ -4,9 +4,9 @@ import more_classifiers
 import pytest
 
 from caffeformat import InputError, geometry, infer_shapes, parse_text, pb, read_net
-from fcnkit import prototxt
-from fcnkit.auto_surgery import fcn_from_classifier, name_fillers
-from fcnkit.auto_surgery_report import format_table, rows
+from fcnkit import zoo
+from fcnkit.surgery import fcn_from_classifier, name_fillers
+from fcnkit.surgery.automatic.report import format_table, rows
 
 SHIPPED = [
     "bvlc_alexnet",
@@ -22,7 +22,7 @@ OTHERS = ["vgg19", "squeezenet", "mobilenet"]
 def classifier(name):
     if name in OTHERS:
         return getattr(more_classifiers, name)()
-    return read_net(prototxt.path(name, "deploy.prototxt"))
+    return read_net(zoo.path(name, "deploy.prototxt"))
 
 
 def crops(fcn):
@@ -70,7 +70,7 @@ def test_dilation_needs_no_padding_where_nothing_shrinks():
 def test_longs_skips_and_padding_give_longs_offsets():
     fcn = fcn_from_classifier(classifier("vgg16"), 21, 8, skips=["pool4", "pool3"], pad=99)
     assert crops(fcn) == {"score_pool4c": [5], "score_pool3c": [9], "score": [31]}
-    published = read_net(prototxt.path("voc_fcn8s", "deploy.prototxt"))
+    published = read_net(zoo.path("voc_fcn8s", "deploy.prototxt"))
     for layer, other in zip(fcn.net.layer, published.layer):
         if layer.type == "Convolution" and layer.name in ("conv1_1", "fc6", "fc7"):
             kernel, pad = other.convolution_param.kernel_size, other.convolution_param.pad
@@ -182,7 +182,7 @@ def test_scores_can_be_kept_where_the_classes_are_the_same():
     net = classifier("shapes_classifier")
     fcn = fcn_from_classifier(net, 6, 8, keep_scores=True)
     assert layer_of(fcn, "fc7").convolution_param.num_output == 6
-    with pytest.raises(InputError, match=r"scores 6 classes, 5 were asked for.*--classes 6"):
+    with pytest.raises(InputError, match=r"scores 6 classes, expected 5.*pass classes=6"):
         fcn_from_classifier(net, 5, 8, keep_scores=True)
 
 
@@ -205,7 +205,7 @@ def test_the_table_tells_what_happened_where():
     assert "padded by 96 pixels" in format_table(fcn)
 
 
-def test_branches_that_a_classifier_joins_apart_are_told():
+def test_branches_that_a_classifier_joins_apart_are_reported():
     net = parse_text(
         f"""
         {INPUT} {CONV.replace("kernel_size: 3", "kernel_size: 3 stride: 2 pad: 1")}
@@ -232,9 +232,9 @@ FC = """layer { name: "fc" type: "InnerProduct" bottom: "%s" top: "fc"
 
 @pytest.mark.parametrize("name", ["voc_fcn8s", "fcn_resnet_50", "pspnet_50"])
 @pytest.mark.parametrize("file", ["deploy.prototxt", "train_val.prototxt"])
-def test_what_is_an_fcn_already_is_no_classifier(name, file):
-    with pytest.raises(InputError, match=r"convolutional network already.*edit_weights grow"):
-        fcn_from_classifier(read_net(prototxt.path(name, file)), 21)
+def test_what_is_an_fcn_already_is_not_a_classifier(name, file):
+    with pytest.raises(InputError, match=r"fully convolutional already.*edit_weights grow"):
+        fcn_from_classifier(read_net(zoo.path(name, file)), 21)
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_what_is_an_fcn_already_is_no_classifier(name, file):
                 "reshape_param { shape { dim: 0 dim: 0 dim: -1 dim: 1 } } }",
                 FC % "turn",
             ],
-            'layer "turn".*nobody can tell where',
+            'layer "turn".*it is unknown where',
         ),
         (
             [INPUT, CONV.replace("kernel_size: 3", "kernel_size: 3 stride_h: 2 stride_w: 4"),
@@ -279,7 +279,7 @@ def test_strides_that_are_not_there_are_answered_with_those_that_are():
         fcn_from_classifier(net, 21, 8, skips=["pool9"])
     with pytest.raises(InputError, match="skip pool5: has stride 32, no finer than"):
         fcn_from_classifier(net, 21, 16, skips=["pool5", "pool4"])
-    with pytest.raises(InputError, match="the finest skip, pool4, has stride 16: say --stride 16"):
+    with pytest.raises(InputError, match="the finest skip, pool4, has stride 16; pass stride=16"):
         fcn_from_classifier(net, 21, skips=["pool4"])
     with pytest.raises(InputError, match=r"padding the image by 5 is too little.*96"):
         fcn_from_classifier(net, 21, 32, pad=5)

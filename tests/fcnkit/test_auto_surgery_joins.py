@@ -5,9 +5,9 @@ import pytest
 from caffeformat import InputError, NetSpec, geometry, infer_shapes, pb
 from caffeformat import layers as L
 from caffeformat import params as P
-from fcnkit.auto_surgery import fcn_from_classifier
-from fcnkit.auto_surgery_report import rows
-from fcnkit.crop_check import check_crops, is_right
+from fcnkit.nets import check_crops, is_right
+from fcnkit.surgery import fcn_from_classifier
+from fcnkit.surgery.automatic.report import rows
 
 
 def pooled(bottom, kernel=3, **settings):

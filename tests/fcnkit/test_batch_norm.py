@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from caffeformat import InputError, Weights, parse_text, pb
-from fcnkit.batch_norm import fold_batch_norm
+from fcnkit.surgery import fold_batch_norm
 
 NET = """
 layer { name: "data" type: "Input" top: "data" }

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from caffeformat import InputError
-from fcnkit.augmentation import Augmentation, draw, sample, whole
-from fcnkit.batches import BatchLoader, Order, augmentation_from
-from fcnkit.preprocessing import Preprocessor
+from fcnkit.datasets import BatchLoader, Order, augmentation_from
+from fcnkit.datasets.augmentation import Augmentation, draw, sample, whole
+from fcnkit.images import Preprocessor
 
 
 class Blocks:

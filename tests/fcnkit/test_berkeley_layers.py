@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 
 from caffeformat import InputError, parse_text, pb
-from fcnkit import prototxt
-from fcnkit.labels import write_label
-from fcnkit.palette import voc_palette
-from fcnkit.seg_data_options import parse_options
+from fcnkit import zoo
+from fcnkit.datasets.berkeley_options import parse_options
+from fcnkit.images import voc_palette, write_label
 
 pytest.importorskip("scipy")
 torchcaffe = pytest.importorskip("torchcaffe")
@@ -147,7 +146,7 @@ def test_the_published_networks_read_their_data(tmp_path, monkeypatch):
         ("siftflow_fcn8s", {"data": (1, 3, 16, 16), "geo": (1, 1, 16, 16)}),
         ("nyud_fcn32s_color_hha", {"hha": (1, 3, 24, 32), "label": (1, 1, 24, 32)}),
     ):
-        with open(prototxt.path(network, "train_val.prototxt"), encoding="utf-8") as file:
+        with open(zoo.path(network, "train_val.prototxt"), encoding="utf-8") as file:
             net = parse_text(file.read(), pb.NetParameter)
         del net.layer[2:]
         blobs = torchcaffe.Net(net_param=net, phase=torchcaffe.TEST).blobs

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from caffeformat import InputError, parse_text, pb, read_blob
-from fcnkit.class_weights import median_frequency_weights, weigh_loss
-from fcnkit.labels import write_label
-from fcnkit.palette import voc_palette
+from fcnkit.images import voc_palette, write_label
+from fcnkit.training import median_frequency_weights
+from fcnkit.training.class_weights import weigh_loss
 
 LOSS = """
 name: "tiny"

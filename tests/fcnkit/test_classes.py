@@ -1,7 +1,7 @@
 import pytest
 
 from caffeformat import FormatError, InputError
-from fcnkit.classes import read_class_names, voc_class_names
+from fcnkit.images import read_class_names, voc_class_names
 
 
 def test_voc_has_21_classes_from_background_to_tvmonitor():

@@ -13,10 +13,9 @@ from caffeformat import (
     write_caffemodel,
     write_text,
 )
-from fcnkit import prototxt
-from fcnkit.convolutionalize import convolutionalize
-from fcnkit.parameters import net_parameters
-from fcnkit.surgery import transplant
+from fcnkit import zoo
+from fcnkit.nets import net_parameters
+from fcnkit.surgery import convolutionalize, transplant
 
 NET = """
 layer { name: "data" type: "Input" top: "data"
@@ -53,7 +52,7 @@ def test_a_larger_image_has_a_score_for_each_window():
 
 @pytest.mark.parametrize("network", ["bvlc_alexnet", "vgg16", "bvlc_googlenet", "resnet_50"])
 def test_a_classifier_keeps_its_names_and_numbers_of_weights(network):
-    classifier = read_net(prototxt.path(network, "deploy.prototxt"))
+    classifier = read_net(zoo.path(network, "deploy.prototxt"))
     made = convolutionalize(classifier)
     assert not any(layer.type == "InnerProduct" for layer in made.layer)
 

@@ -7,11 +7,9 @@ import numpy as np
 import pytest
 
 from caffeformat import Weights, infer_shapes, pb, read_net
-from fcnkit import prototxt
-from fcnkit.convolutionalize import convolutionalize
-from fcnkit.parameters import net_parameters
-from fcnkit.surgery import transplant
-from fcnkit.unpadded import without_padding
+from fcnkit import zoo
+from fcnkit.nets import net_parameters
+from fcnkit.surgery import convolutionalize, transplant, without_padding
 
 # classifier -> its last feature map, which the fully connected part reads
 NETWORKS = {
@@ -28,7 +26,7 @@ caffe = pytest.importorskip("torchcaffe")
 
 def classifier(name, share):
     """The deploy net of one image, with 1/share of its channels."""
-    net = read_net(prototxt.path(name, "deploy.prototxt"))
+    net = read_net(zoo.path(name, "deploy.prototxt"))
     net.layer[0].input_param.shape[0].dim[0] = 1
     for layer in net.layer:
         for param in (layer.convolution_param, layer.inner_product_param):

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from caffeformat import InputError
-from fcnkit import curves
-from fcnkit.metrics import ConfusionMatrix
-from fcnkit.training_log import TrainingLog
+from fcnkit.inference import ConfusionMatrix
+from fcnkit.training import curves
+from fcnkit.training.log import TrainingLog
 
 
 def write_run(path, first, last, accuracy=0.5):

@@ -3,16 +3,9 @@ import pytest
 from PIL import Image
 
 from caffeformat import InputError, LmdbWriter, array_to_datum
-from fcnkit.datasets import (
-    FolderDataset,
-    LmdbDataset,
-    find_pairs,
-    image_files,
-    locate,
-    open_dataset,
-)
-from fcnkit.labels import write_label
-from fcnkit.palette import format_palette, voc_palette
+from fcnkit.datasets import FolderDataset, find_pairs, image_files, locate, open_dataset
+from fcnkit.datasets.reading import LmdbDataset
+from fcnkit.images import format_palette, voc_palette, write_label
 
 PHOTO = np.random.RandomState(0).randint(0, 256, (4, 6, 3)).astype(np.uint8)
 CLASSES = np.array([[0, 1, 2, 3, 4, 255]] * 4, np.uint8)

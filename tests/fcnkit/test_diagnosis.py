@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from fcnkit import diagnosis
-from fcnkit.metrics import ConfusionMatrix
+from fcnkit.inference import ConfusionMatrix
+from fcnkit.training import diagnosis
 
 
 def collapsed(shares=(70, 20, 10), winner=0):

@@ -20,14 +20,16 @@ from PIL import Image
 from tiny_segmentation import CLASSES, sample, write_dataset
 
 from caffeformat import InputError, open_database, pb, read_net, read_solver
-from fcnkit import cli, digits_files, engine
-from fcnkit.data_prep.archives import members
+from fcnkit.commands import main
 from fcnkit.datasets import open_dataset
-from fcnkit.digits_files import DigitsModel, unpack
-from fcnkit.labels import read_label
+from fcnkit.digits import models
+from fcnkit.digits.models import DigitsModel, unpack
+from fcnkit.engine import door
+from fcnkit.files import members
+from fcnkit.images import read_label
 
 try:
-    engine.load()
+    door.load()
 except InputError as error:
     pytest.skip(str(error), allow_module_level=True)
 
@@ -44,7 +46,7 @@ def image_and_label(folder):
 def infer(path, model, *more):
     out = os.path.join(os.path.dirname(path), "out")
     command = [path, "-o", out, "--force", "--digits-model", str(model), *more]
-    return cli.run_module("fcnkit.tools.infer", command), os.path.join(out, "squares.png")
+    return main.run_module("fcnkit.commands.infer", command), os.path.join(out, "squares.png")
 
 
 def agree(mask, label):
@@ -157,15 +159,15 @@ def test_a_download_is_trained_on_and_resumed(tmp_path, capsys):
     archive = pack(write_model(tmp_path / "model"), tmp_path / "model.tar.gz")
     command = ["--digits-model", archive, "--data", str(tmp_path / "data")]
     command += ["-o", str(tmp_path / "run")]
-    assert cli.run_module("fcnkit.tools.train", [*command, "--iterations", "2"]) == 0
+    assert main.run_module("fcnkit.commands.train", [*command, "--iterations", "2"]) == 0
     assert (tmp_path / "run" / "snapshot_iter_2.caffemodel").exists()
     first = (tmp_path / "run" / "train.log").read_text()
     # The weights that came along tell red from green already.
     assert "accuracy = 1" in first or "accuracy = 0.9" in first
     os.remove(archive)
-    assert cli.run_module("fcnkit.tools.train", [*command, "--resume"]) == 0
+    assert main.run_module("fcnkit.commands.train", [*command, "--resume"]) == 0
     assert (tmp_path / "run" / "snapshot_iter_4.caffemodel").exists()
-    assert cli.run_module("fcnkit.tools.train", command) == 1
+    assert main.run_module("fcnkit.commands.train", command) == 1
     assert "--resume" in capsys.readouterr().err
 
 
@@ -173,10 +175,10 @@ def test_a_download_is_scored_on_the_databases_of_digits(tmp_path, capsys):
     write_dataset_job(tmp_path / "data")
     archive = pack(write_model(tmp_path / "model"), tmp_path / "model.zip")
     command = ["--digits-model", archive, "--data", str(tmp_path / "data")]
-    assert cli.run_module("fcnkit.tools.score", [*command, "--json", str(tmp_path / "s")]) == 0
+    assert main.run_module("fcnkit.commands.score", [*command, "--json", str(tmp_path / "s")]) == 0
     assert json.loads((tmp_path / "s").read_text())["pixel_accuracy"] > 0.95
     assert "green" in capsys.readouterr().out
-    assert cli.run_module("fcnkit.tools.score", [*command, "--run", "x"]) == 1
+    assert main.run_module("fcnkit.commands.score", [*command, "--run", "x"]) == 1
     assert "two networks" in capsys.readouterr().err
 
 
@@ -236,7 +238,7 @@ def test_hostile_archives_are_refused_and_write_nothing_outside(tmp_path, entrie
 
 
 def test_bombs_are_refused_before_they_are_written(tmp_path, monkeypatch):
-    monkeypatch.setattr(digits_files, "MAX_BYTES", 1 << 20)
+    monkeypatch.setattr(models, "MAX_BYTES", 1 << 20)
     path = tmp_path / "bomb.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("info.json", b"{}")
@@ -245,7 +247,7 @@ def test_bombs_are_refused_before_they_are_written(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="refused"):
         unpack(members(path), tmp_path / "out")
     assert os.listdir(tmp_path / "out") == ["info.json"]
-    monkeypatch.setattr(digits_files, "MAX_FILES", 3)
+    monkeypatch.setattr(models, "MAX_FILES", 3)
     path = tar(tmp_path / "many.tar", *((f"{i}.txt", b"") for i in range(5)))
     with pytest.raises(InputError, match="refused"):
         unpack(members(path), tmp_path)
@@ -307,7 +309,7 @@ def test_our_databases_are_as_digits_writes_them(tmp_path, encoding):
     data = write_dataset(tmp_path / "folders")
     out = str(tmp_path / "out")
     command = [data, out, "--encoding", encoding, "--label-encoding", encoding, "--workers", "1"]
-    assert cli.run_module("fcnkit.data_prep.create_lmdb", [*command, "--same-shape"]) == 0
+    assert main.run_module("fcnkit.commands.create_lmdb", [*command, "--same-shape"]) == 0
     for split, count in (("train", 8), ("val", 3)):
         for kind, channels in (("features", 3), ("labels", 1)):
             with open_database(os.path.join(out, f"{split}_db", kind)) as database:

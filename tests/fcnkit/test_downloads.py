@@ -8,7 +8,8 @@ import threading
 import pytest
 
 from caffeformat import InputError
-from fcnkit import cli, downloads
+from fcnkit import downloads
+from fcnkit.commands import main
 
 CONTENT = bytes(range(256)) * 4096  # 1 MB
 SHA1 = "sha1:" + hashlib.sha1(CONTENT).hexdigest()
@@ -162,14 +163,14 @@ def test_unknown_names_dead_links_and_missing_folders_are_told(listed, server, t
 
 
 def test_command_says_what_could_not_be_checked(listed, server, tmp_path, capsys):
-    assert cli.main(["download", "Thing", "unchecked", "--to", str(tmp_path)]) == 0
+    assert main.main(["download", "Thing", "unchecked", "--to", str(tmp_path)]) == 0
     out = capsys.readouterr().out
     assert "thing.bin: sha1 is right" in out
     assert f"free.bin: not checked, for nobody publishes a checksum; its {SHA1[:4]}" in out
-    assert cli.main(["download", "Thing", "unchecked", "--url", server.url]) == 1
+    assert main.main(["download", "Thing", "unchecked", "--url", server.url]) == 1
 
 
 def test_command_lists_what_there_is(capsys):
-    assert cli.main(["download"]) == 0
+    assert main.main(["download"]) == 0
     out = capsys.readouterr().out
     assert "VOCtrainval_11-May-2012.tar" in out and "checksum: none" in out

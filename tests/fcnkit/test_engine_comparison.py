@@ -8,13 +8,10 @@ import numpy as np
 import pytest
 
 from caffeformat import parse_text, pb, read_solver
-from fcnkit.differences import largest_absolute, largest_difference
-from fcnkit.engine_comparison import (
-    as_data,
-    comparison_row,
-    random_layers,
-)
-from fcnkit.engine_runs import quiet_solver
+from fcnkit.engine import as_data, largest_absolute, random_layers
+from fcnkit.engine.comparison import comparison_row
+from fcnkit.engine.differences import largest_difference
+from fcnkit.engine.runs import quiet_solver
 
 NAN, INF = float("nan"), float("inf")
 
@@ -102,7 +99,7 @@ def test_modules_that_lie_beside_a_net_do_not_run(tmp_path):
     job = {"kind": "net", "path": "net.prototxt", "phase": "TEST", "out": "found.npz"}
     (tmp_path / "jobs.json").write_text(json.dumps([job]))
     result = subprocess.run(
-        [sys.executable, "-m", "fcnkit.engine_runs", "jobs.json"],
+        [sys.executable, "-m", "fcnkit.engine.runs", "jobs.json"],
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 
 from caffeformat import Weights, parse_text, pb
-from caffeformat.graph import value_graph
-from caffeformat.tensor_names import module_names
+from caffeformat.exchange import module_names, value_graph
 from fcnkit.export import files
 from fcnkit.export.onnx_net import to_onnx
-from fcnkit.preprocessing import Preprocessor
+from fcnkit.images import Preprocessor
 
 torch = pytest.importorskip("torch")
 onnxruntime = pytest.importorskip("onnxruntime")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from caffeformat import InputError, pb
-from fcnkit.fillers import bilinear_kernel, fill, interpolation_weights
+from fcnkit.nets import bilinear_kernel, fill, interpolation_weights
 
 
 def filled(shape, **fields):

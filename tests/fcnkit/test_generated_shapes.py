@@ -7,9 +7,9 @@ import numpy as np
 from PIL import Image
 
 from caffeformat import datum_to_array, open_database, pb
-from fcnkit.colour_baseline import ColourClassifier
-from fcnkit.crops import read_boxes, write_crops
-from fcnkit.shapes import CLASSES, IGNORE, draw_image, write_archive
+from fcnkit.demo.colour_baseline import ColourClassifier
+from fcnkit.demo.generated_shapes import CLASSES, IGNORE, draw_image, write_archive
+from fcnkit.demo.object_crops import read_boxes, write_crops
 
 
 def test_the_same_seed_gives_the_same_archive(tmp_path):

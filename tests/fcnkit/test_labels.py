@@ -3,8 +3,8 @@ import pytest
 from PIL import Image
 
 from caffeformat import InputError
-from fcnkit.labels import colours_to_indices, read_label, write_label
-from fcnkit.palette import voc_palette
+from fcnkit.images import read_label, voc_palette, write_label
+from fcnkit.images.labels import colours_to_indices
 
 INDICES = np.array([[0, 1, 20, 255], [255, 20, 2, 0]], np.uint8)
 

@@ -5,8 +5,14 @@ import numpy as np
 import pytest
 
 from caffeformat import FormatError, InputError
-from fcnkit import mat_labels
-from fcnkit.mat_labels import context_label, context_table, nyud_label, sbd_label, siftflow_label
+from fcnkit.datasets import (
+    context_label,
+    context_table,
+    mat_labels,
+    nyud_label,
+    sbd_label,
+    siftflow_label,
+)
 
 pytest.importorskip("scipy")
 

@@ -1,7 +1,7 @@
 import pytest
 
 from caffeformat import InputError, parse_text, pb
-from fcnkit import memory
+from fcnkit.engine import memory
 
 NET = """
 layer { name: "data" type: "Input" top: "data"

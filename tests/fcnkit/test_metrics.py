@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from caffeformat import InputError
-from fcnkit.metrics import ConfusionMatrix
+from fcnkit.inference import ConfusionMatrix
 
 
 def by_definition(prediction, label, n, ignore):

@@ -2,7 +2,8 @@ import pytest
 from tiny_segmentation import net_text
 
 from caffeformat import InputError, filter_net, parse_text, pb
-from fcnkit import diagnosis, networks
+from fcnkit.nets import roles
+from fcnkit.training import diagnosis
 
 
 def net(text):
@@ -14,7 +15,7 @@ def names(message):
 
 
 def test_an_all_in_one_net_becomes_a_deploy_net():
-    deploy, image = networks.deploy_net(net(net_text()), (40, 50))
+    deploy, image = roles.deploy_net(net(net_text()), (40, 50))
     assert image == "data"
     assert names(deploy) == ["data", "shift", "small", "conv1", "relu1", "score"]
     assert deploy.layer[0].type == "Input"
@@ -30,7 +31,7 @@ def test_what_depends_on_labels_is_left_out_of_a_deploy_net():
     layer { name: "loss" type: "SoftmaxWithLoss" bottom: "score" bottom: "label" top: "loss" }
     layer { name: "quiet" type: "Silence" bottom: "mixed" }
     """
-    assert names(networks.deploy_net(net(text), (8, 8))[0]) == ["data", "conv"]
+    assert names(roles.deploy_net(net(text), (8, 8))[0]) == ["data", "conv"]
 
 
 def test_an_input_of_another_size_gets_the_images():
@@ -39,7 +40,7 @@ def test_an_input_of_another_size_gets_the_images():
       input_param { shape { dim: 10 dim: 3 dim: 227 dim: 227 } } }
     layer { name: "conv" type: "Convolution" bottom: "data" top: "score" }
     """
-    deploy, _ = networks.deploy_net(net(text), (5, 6))
+    deploy, _ = roles.deploy_net(net(text), (5, 6))
     shapes = [list(shape.dim) for shape in deploy.layer[0].input_param.shape]
     assert shapes == [[1, 3, 5, 6], [10, 3, 227, 227]]
 
@@ -47,21 +48,21 @@ def test_an_input_of_another_size_gets_the_images():
 def test_a_net_without_one_image_input_is_named():
     text = 'layer { name: "in" type: "Input" top: "left" top: "right" }'
     with pytest.raises(InputError, match="left, right"):
-        networks.deploy_net(net(text), (5, 5))
+        roles.deploy_net(net(text), (5, 5))
 
 
 def test_the_head_is_the_last_loss_with_its_ignore_label():
-    head = networks.head(net(net_text()))
+    head = roles.head(net(net_text()))
     assert head == ("score", "label", 255, True)
     only_accuracy = filter_net(net(net_text()), pb.TEST, stages=("deploy", "val"))
-    assert networks.head(only_accuracy).label == "label"
-    assert networks.head(net('layer { name: "a" type: "ReLU" }')) is None
+    assert roles.head(only_accuracy).label == "label"
+    assert roles.head(net('layer { name: "a" type: "ReLU" }')) is None
 
 
 def test_an_unnormalised_loss_is_not_per_pixel():
     text = """layer { name: "l" type: "SoftmaxWithLoss" bottom: "s" bottom: "t" top: "loss"
       loss_param { normalize: false } }"""
-    assert not networks.head(net(text)).is_per_pixel
+    assert not roles.head(net(text)).is_per_pixel
 
 
 def test_loss_weights():
@@ -70,7 +71,7 @@ def test_loss_weights():
     layer { name: "b" type: "SoftmaxWithLoss" bottom: "x" bottom: "y" top: "aux" loss_weight: 0.4 }
     layer { name: "c" type: "Accuracy" bottom: "x" bottom: "y" top: "accuracy" }
     """
-    assert networks.loss_weights(net(text)) == {"main": 1.0, "aux": pytest.approx(0.4)}
+    assert roles.loss_weights(net(text)) == {"main": 1.0, "aux": pytest.approx(0.4)}
 
 
 CHAIN = """

@@ -5,12 +5,11 @@ import numpy as np
 import pytest
 
 from caffeformat import InputError, Weights, parse_text, pb, read_net
-from caffeformat.graph import value_graph
-from caffeformat.tensor_names import from_tensors
+from caffeformat.exchange import from_tensors, value_graph
 from fcnkit.export.onnx_net import read_initializers, takes_shapes, to_onnx, write_onnx
-from fcnkit.parameters import net_parameters
-from fcnkit.preprocessing import Preprocessor
-from fcnkit.prototxt import networks, path
+from fcnkit.images import Preprocessor
+from fcnkit.nets import net_parameters
+from fcnkit.zoo import networks, path
 
 onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnx")

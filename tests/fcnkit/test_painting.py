@@ -1,7 +1,7 @@
 import numpy as np
 
-from fcnkit.painting import LegendEntry, contact_sheet, legend, legend_image, overlay, paint
-from fcnkit.palette import voc_palette
+from fcnkit.images import LegendEntry, contact_sheet, legend, overlay, paint, voc_palette
+from fcnkit.images.painting import legend_image
 
 PALETTE = voc_palette()
 CLASSES = np.array([[0, 15], [15, 255]], np.uint8)

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from caffeformat import FormatError, InputError
-from fcnkit.palette import (
+from fcnkit.images import (
     distinct_palette,
     format_palette,
     palette_from_image,

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from caffeformat import InputError, filter_net, parse_text, pb
-from fcnkit.parameters import layer_parameters, net_parameters
+from fcnkit.nets import net_parameters
+from fcnkit.nets.parameters import layer_parameters
 
 # Recurrent layers unroll into nets of their own, which no text shows; cases use Parameter layers
 # as inputs and do not list them.

@@ -9,9 +9,8 @@ import pytest
 from digits_folders import train_task, write_job
 
 from caffeformat import FormatError, InputError
-from fcnkit import plain_pickle
-from fcnkit.digits_jobs import read_job
-from fcnkit.plain_pickle import Record, read_plain_pickle
+from fcnkit.datasets import read_job
+from fcnkit.files import Record, plain_pickle, read_plain_pickle
 
 
 class Hostile:

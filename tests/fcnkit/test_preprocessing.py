@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from caffeformat import InputError, write_blob
-from fcnkit.preprocessing import Preprocessor, parse_mean
+from fcnkit.images import Preprocessor, parse_mean
 
 IMAGE = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from fcnkit.segment_files import rounded_scores
+from fcnkit.inference.files import rounded_scores
 
 
 def test_half_precision_keeps_every_pixel_s_winner():

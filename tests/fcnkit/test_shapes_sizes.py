@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from caffeformat import InputError
-from fcnkit.shapes import IGNORE, VOC_RADIUS, VOC_SIZE, draw_image
+from fcnkit.demo.generated_shapes import IGNORE, VOC_RADIUS, VOC_SIZE, draw_image
 
 
 def test_images_and_labels_have_the_size_that_was_asked_for():

@@ -7,10 +7,9 @@ from tiny_segmentation import write_dataset
 from tiny_stages import FAMILY, stages, write_family
 
 from caffeformat import InputError
-from fcnkit import curves, engine
-from fcnkit.stage_folders import set_aside
-from fcnkit.stage_report import declines
-from fcnkit.stages import StageResult, train_stages
+from fcnkit.engine import door
+from fcnkit.training import StageResult, curves, declines, train_stages
+from fcnkit.training.stages.folders import set_aside
 
 
 def earlier(tmp_path):
@@ -43,7 +42,7 @@ def test_what_was_set_aside_goes_where_something_new_began(tmp_path):
 
 def test_force_starts_over(tmp_path, monkeypatch):
     try:
-        engine.load()
+        door.load()
     except InputError as error:
         pytest.skip(str(error))
     monkeypatch.setattr(curves, "plot", lambda *_: None)

@@ -5,12 +5,12 @@ import os
 import numpy as np
 import pytest
 from tiny_segmentation import write_dataset
-from tiny_stages import FAMILY, stages, write_family
+from tiny_stages import FAMILY, changed, stages, write_family
 
 from caffeformat import InputError, Weights, read_net, write_caffemodel, write_text
-from fcnkit.stage_checks import check_stages
-from fcnkit.stage_folders import earlier_stages
-from fcnkit.stages import train_stages
+from fcnkit.training import Start, train_stages
+from fcnkit.training.stages.checks import check_stages
+from fcnkit.training.stages.folders import earlier_stages
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def test_stages_that_go_together_pass(family, data):
 
 
 def test_one_name_for_two_stages(family, data):
-    refused("names of their own", stages(family, ["shapes_fcn8s"] * 2), "run", data)
+    refused("name of its own", stages(family, ["shapes_fcn8s"] * 2), "run", data)
 
 
 def test_class_counts_that_differ(family, data, tmp_path):
@@ -93,7 +93,7 @@ def test_upsampling_of_one_name_may_differ_where_it_does_not_learn(
     with open("own/solver.prototxt", "w", encoding="utf-8") as file:
         file.write('net: "net.prototxt" base_lr: 1e-9 lr_policy: "fixed" snapshot_prefix: "own"\n')
     first, second = stages(family, FAMILY[:2])
-    both = [first, second._replace(solver="own/solver.prototxt")]
+    both = [first, changed(second, solver="own/solver.prototxt")]
     if multiplier:
         with pytest.raises(InputError, match=r"upscore 0: .* values .* do not fit"):
             check_stages(both, data)
@@ -105,14 +105,14 @@ def test_weights_that_do_not_fit(family, data):
     net = read_net(os.path.join(family, "shapes_fcn32s", "deploy.prototxt"))
     weights = Weights({"conv1_1": [np.ones((4, 3, 3, 3), np.float32)]}, name="other")
     write_caffemodel("other.caffemodel", weights, net)
-    arguments = (stages(family, FAMILY[:2]), "run", data, "other.caffemodel")
+    arguments = (stages(family, FAMILY[:2]), "run", data, Start("other.caffemodel"))
     refused(r"shapes_fcn32s from other\.caffemodel:[^$]*conv1_1", *arguments)
     assert not os.path.exists("run")
 
 
 def test_an_earlier_run_is_kept_unless_force_says_otherwise(family, data):
     earlier_run()
-    refused("earlier run: go on with --resume.*--force", stages(family, FAMILY[:1]), "run", data)
+    refused("earlier run: pass resume=True.*force=True", stages(family, FAMILY[:1]), "run", data)
     assert_kept()
 
 
@@ -120,7 +120,7 @@ def test_an_earlier_run_is_kept_unless_force_says_otherwise(family, data):
 def test_force_removes_nothing_where_weights_cannot_be_used(family, data, weights):
     earlier_run()
     open("empty.caffemodel", "w").close()
-    refused(weights, stages(family, FAMILY[:2]), "run", data, weights, force=True)
+    refused(weights, stages(family, FAMILY[:2]), "run", data, Start(weights), force=True)
     assert_kept()
 
 
@@ -133,7 +133,7 @@ def test_force_removes_nothing_where_there_is_no_data(family, data):
 def test_force_removes_nothing_where_training_cannot_start(family, data):
     earlier_run()
     first, second = stages(family, FAMILY[:2])
-    broken = first._replace(options={**first.options, "overrides": [("base_lr", "0")]})
+    broken = changed(first, overrides=[("base_lr", "0")])
     refused("base_lr is 0", [broken, second], "run", data, force=True)
     assert_kept()
 
@@ -144,16 +144,16 @@ def test_force_keeps_a_folder_that_is_no_stage_and_weights_that_are_needed(famil
     with open("run/shapes_fcn16s/thesis.tex", "w", encoding="utf-8") as file:
         file.write("no stage")
     two = stages(family, FAMILY[:2])
-    refused("shapes_fcn16s is no stage", two, "run", data, force=True)
+    refused("shapes_fcn16s is not a stage", two, "run", data, force=True)
     weights = "run/shapes_fcn32s/stage.json"
-    refused("which would be removed", two[:1], "run", data, weights, force=True)
+    refused("which would be removed", two[:1], "run", data, Start(weights), force=True)
     assert os.path.exists(weights) and os.path.exists("run/shapes_fcn16s/thesis.tex")
 
 
 def test_a_run_that_never_began_stands_in_nobodys_way(family, data):
     """As after a wrong --data: the same command with the right one needs no --force."""
     first = stages(family, FAMILY[:1])[0]
-    no_augment = first._replace(options={**first.options, "augment": None})
+    no_augment = changed(first, augment=None)
     refused("no such database", [no_augment], "run", data)
     assert os.listdir(f"run/{FAMILY[0]}") == ["stage.json"]
     assert earlier_stages([f"run/{FAMILY[0]}"]) == [f"run/{FAMILY[0]}"]

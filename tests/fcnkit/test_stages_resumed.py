@@ -1,6 +1,5 @@
 """A run of stages that ended too soon goes on where it was, wherever that was."""
 
-import contextlib
 import os
 from unittest import mock
 
@@ -10,11 +9,11 @@ from tiny_segmentation import write_dataset
 from tiny_stages import FAMILY, stages, write_family
 
 from caffeformat import InputError, read_caffemodel
-from fcnkit import curves, engine, training
-from fcnkit.stages import train_stages
+from fcnkit.engine import door
+from fcnkit.training import Observer, Start, curves, train_stages
 
 try:
-    engine.load()
+    door.load()
 except InputError as error:
     pytest.skip(str(error), allow_module_level=True)
 
@@ -81,17 +80,20 @@ def test_a_run_that_ended_early_goes_on_where_it_was(two, data, whole):
     assert broken.name == "shapes_fcn16s" and broken.end is None
     first = "run/shapes_fcn32s/shapes_fcn32s_iter_4.caffemodel"
     written = os.stat(first).st_mtime_ns
-    assert_as_whole(list(train_stages(two, "run", data, resume=True)), whole)
+    assert_as_whole(list(train_stages(two, "run", data, Start(resume=True))), whole)
     assert os.stat(first).st_mtime_ns == written
 
 
 @pytest.mark.parametrize(
     "place, call",
     [
-        ("fcnkit.stages.write_caffemodel", 1),  # in the surgery for the second
-        ("fcnkit.stages.write_label", 5),  # among the first masks of the second
-        ("fcnkit.stages.write_label", 8),  # among its last masks
-        ("fcnkit.stages.write_json", 4),  # when only the last scores are to be written down
+        ("fcnkit.training.stages.run.write_caffemodel", 1),  # in the surgery for the second
+        ("fcnkit.training.stages.run.write_label", 5),  # among the first masks of the second
+        ("fcnkit.training.stages.run.write_label", 8),  # among its last masks
+        (
+            "fcnkit.training.stages.run.write_json",
+            4,
+        ),  # when only the last scores are to be written down
     ],
 )
 def test_a_kill_anywhere_costs_nothing_but_time(two, data, whole, monkeypatch, place, call):
@@ -109,7 +111,7 @@ def test_a_kill_anywhere_costs_nothing_but_time(two, data, whole, monkeypatch, p
         patch.setattr(place, dies)
         with pytest.raises(Killed):
             list(train_stages(two, "run", data))
-    assert_as_whole(list(train_stages(two, "run", data, resume=True)), whole)
+    assert_as_whole(list(train_stages(two, "run", data, Start(resume=True))), whole)
 
 
 def test_what_is_trained_is_not_trained_again(two, data, monkeypatch):
@@ -117,20 +119,16 @@ def test_what_is_trained_is_not_trained_again(two, data, monkeypatch):
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr("fcnkit.stages.write_label", killed)
+        patch.setattr("fcnkit.training.stages.run.write_label", killed)
         with pytest.raises(Killed):
             list(train_stages(two[:1], "run", data))
     steps = []
 
-    class Counting(training.Observer):
-        def step(self, iteration, *_):
-            steps.append(iteration)
+    class Counting(Observer):
+        def step(self, done, *_):
+            steps.append(done)
 
-    @contextlib.contextmanager
-    def observe(name):
-        yield Counting()
-
-    (result,) = train_stages(two[:1], "run", data, resume=True, observe=observe)
+    (result,) = train_stages(two[:1], "run", data, Start(resume=True), observer=Counting())
     assert result.end and not steps
     assert len(os.listdir("run/shapes_fcn32s/masks")) == 3
 
@@ -139,5 +137,5 @@ def test_weights_for_a_run_that_began_without_them_are_refused(two, data):
     list(train_stages(two[:1], "run", data, stop=Until(1)))
     kept = sorted(os.listdir("run/shapes_fcn32s"))
     with pytest.raises(InputError, match=r"began without weights, so w\.caffemodel comes too late"):
-        list(train_stages(two[:1], "run", data, "w.caffemodel", resume=True))
+        list(train_stages(two[:1], "run", data, Start("w.caffemodel", resume=True)))
     assert sorted(os.listdir("run/shapes_fcn32s")) == kept

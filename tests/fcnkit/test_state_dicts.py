@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from caffeformat import FormatError, InputError
-from caffeformat.wire import encode_bytes, encode_key, encode_varint
-from fcnkit import state_dicts_torch
+from caffeformat.messages import encode_bytes, encode_key, encode_varint
 from fcnkit.state_dicts import read_state_dict
+from fcnkit.state_dicts.formats import pytorch
 
 TENSORS = {
     "conv.weight": np.arange(24, dtype=np.float32).reshape(2, 3, 2, 2),
@@ -221,9 +221,9 @@ def test_headers_of_safetensors_that_make_no_sense_are_refused(tmp_path, change)
 @pytest.mark.parametrize("shape", [(0, 10**30), (1,) * 99])
 def test_shapes_of_pytorch_beyond_numpys_are_refused(tmp_path, monkeypatch, legacy, shape):
     path = written(tmp_path / "odd", torch_bytes(legacy))
-    view = state_dicts_torch._view
+    view = pytorch._view
     monkeypatch.setattr(
-        state_dicts_torch,
+        pytorch,
         "_view",
         lambda values, offset, _, strides, *rest: view(values, offset, shape, shape, *rest),
     )

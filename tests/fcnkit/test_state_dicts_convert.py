@@ -5,10 +5,9 @@ import pytest
 from PIL import Image
 
 from caffeformat import InputError, pb, read_caffemodel, read_net
-from fcnkit import cli
-from fcnkit.labels import read_label
-from fcnkit.preprocessing import Preprocessor, parse_mean
-from fcnkit.state_dicts_convert import convert, network_name
+from fcnkit.commands import main
+from fcnkit.images import Preprocessor, parse_mean, read_label
+from fcnkit.state_dicts import convert, network_name
 
 torch = pytest.importorskip("torch")
 torchcaffe = pytest.importorskip("torchcaffe")
@@ -167,7 +166,7 @@ def test_the_command_writes_net_weights_and_mean(tmp_path, capsys):
     path, out = tmp_path / "googlenet-1378be20.pth", tmp_path / "out"
     torch.save(model.state_dict(), path)
     command = ["convert_weights", str(path), str(out), "--size", "64"]
-    assert cli.main(command) == 0
+    assert main.main(command) == 0
     told = capsys.readouterr().out
     assert "GoogLeNet" in told and "mean 127.5,127.5,127.5" in told and "aux1.0.conv" in told
     net = read_net(out / "deploy.prototxt")
@@ -175,9 +174,9 @@ def test_the_command_writes_net_weights_and_mean(tmp_path, capsys):
     assert weights.types["pool5/drop"] == "Dropout" and net.name == "googlenet"
     mean = parse_mean(str(out / "mean.txt"))
     assert_close(scores(net, weights, mean, rgb), original_scores(model, rgb))
-    assert cli.main(command) == 1
+    assert main.main(command) == 1
     assert "already holds" in capsys.readouterr().err
-    assert cli.main([*command, "--force"]) == 0
+    assert main.main([*command, "--force"]) == 0
 
 
 def test_a_converted_fcn_segments_images_of_any_size(tmp_path):
@@ -185,10 +184,10 @@ def test_a_converted_fcn_segments_images_of_any_size(tmp_path):
     torch.save(model.state_dict(), tmp_path / "fcn.pth")
     Image.fromarray(rgb).save(tmp_path / "photo.png")
     out, masks = tmp_path / "fcn", tmp_path / "masks"
-    assert cli.main(["convert_weights", str(tmp_path / "fcn.pth"), str(out)]) == 0
+    assert main.main(["convert_weights", str(tmp_path / "fcn.pth"), str(out)]) == 0
     command = ["infer", str(tmp_path / "photo.png"), "--output", str(masks), "--mean"]
     command += [str(out / "mean.txt"), "--net", str(out / "deploy.prototxt"), "--weights"]
-    assert cli.main([*command, str(out / "fcn.caffemodel")]) == 0
+    assert main.main([*command, str(out / "fcn.caffemodel")]) == 0
     found = read_label(next(masks.glob("*photo*.png")))
     wanted = original_scores(model, rgb).argmax(1)[0]
     # The original squeezes 8 x 10 scores into 61 x 75 pixels, the net cuts 64 x 80 off.
@@ -198,14 +197,14 @@ def test_a_converted_fcn_segments_images_of_any_size(tmp_path):
 def test_a_name_that_leads_out_of_the_folder_is_refused(tmp_path, capsys):
     torch.save(nets.ResNet().state_dict(), tmp_path / "a.pth")
     out = str(tmp_path / "out")
-    assert cli.main(["convert_weights", str(tmp_path / "a.pth"), out, "--name", "../a"]) == 1
+    assert main.main(["convert_weights", str(tmp_path / "a.pth"), out, "--name", "../a"]) == 1
     assert "--name" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("size", ["0", "64x", "x64", "64x64x64", "100000", "9" * 5000, "-64", "²"])
 def test_a_size_that_is_none_is_refused(tmp_path, capsys, size):
     with pytest.raises(SystemExit):
-        cli.main(["convert_weights", "a.pth", str(tmp_path), "--size", size])
+        main.main(["convert_weights", "a.pth", str(tmp_path), "--size", size])
     assert "expected HEIGHTxWIDTH" in capsys.readouterr().err
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from caffeformat import InputError
-from fcnkit.parameters import net_parameters
-from fcnkit.state_dicts_convert import convert
+from fcnkit.nets import net_parameters
+from fcnkit.state_dicts import convert
 
 nets = pytest.importorskip("torch_classifiers")
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from caffeformat import InputError, Weights, parse_text, pb, read_caffemodel, write_caffemodel
-from fcnkit.fillers import bilinear_kernel
+from fcnkit.nets import bilinear_kernel
 from fcnkit.surgery import check_fit, name_map, transplant
 
 CLASSIFIER = """

@@ -5,8 +5,7 @@ import pytest
 from tiny_segmentation import net_text, write_dataset, write_solver
 
 from caffeformat import InputError, pb, read_net, read_solver
-from fcnkit import joint_data
-from fcnkit.training_files import RunFiles
+from fcnkit.training.run_files import RunFiles
 
 
 @pytest.fixture
@@ -84,7 +83,7 @@ def test_augmentation_takes_over_what_the_data_layers_do(here):
         "mean_value: 104 mean_value: 117 mean_value: 123 }",
     )
     files = run_files(here, text)
-    joint_data.augment(files, "data", {"scale": [0.5, 2]})
+    files.augment("data", {"scale": [0.5, 2]})
     assert options(files.train) == {
         "source": str(here / "data"),
         "split": "train",
@@ -106,13 +105,13 @@ def test_augmentation_takes_over_what_the_data_layers_do(here):
 def test_augmentation_needs_an_image_and_a_label(here):
     files = run_files(here, net_text().replace('top: "label"', 'top: "other"', 1))
     with pytest.raises(InputError, match="one image and one label"):
-        joint_data.augment(files, "data", {})
+        files.augment("data", {})
 
 
 def test_a_resumed_run_goes_on_in_the_data(here):
     files = run_files(here, iter_size=3)
-    joint_data.augment(files, "data", {})
-    joint_data.start_at(files, 10)
+    files.augment("data", {})
+    files.start_at(10)
     assert options(files.train)["start"] == 10 * 3 * 2
 
 
@@ -130,7 +129,7 @@ def test_tests_cover_their_data_once(here):
     data = write_dataset(here / "data", train=5, val=4)
     files = run_files(here, test_iter=99)
     files.tests[0].layer[0].data_param.batch_size = 3
-    joint_data.augment(files, data, {})
+    files.augment(data, {})
     files.set_test_iterations()
     assert list(files.solver.test_iter) == [2]
     assert files.images(files.train) == 5

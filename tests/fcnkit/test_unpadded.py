@@ -4,21 +4,12 @@ import numpy as np
 import pytest
 from branched_classifiers import branched_classifier
 
-from caffeformat import (
-    NetSpec,
-    Weights,
-    geometry,
-    infer_shapes,
-    read_net,
-)
+from caffeformat import NetSpec, Weights, geometry, infer_shapes, read_net
 from caffeformat import layers as L
 from caffeformat import params as P
-from fcnkit import prototxt
-from fcnkit.convolutionalize import convolutionalize
-from fcnkit.crop_check import check_crops, is_right
-from fcnkit.parameters import net_parameters
-from fcnkit.surgery import transplant
-from fcnkit.unpadded import without_padding
+from fcnkit import zoo
+from fcnkit.nets import check_crops, is_right, net_parameters
+from fcnkit.surgery import convolutionalize, transplant, without_padding
 
 SIZE = 63
 
@@ -260,7 +251,7 @@ def test_a_shortcut_loses_a_frame_before_it_strides():
 
 
 def test_chains_lose_their_paddings_and_nothing_else():
-    net = read_net(prototxt.path("vgg16", "deploy.prototxt"))
+    net = read_net(zoo.path("vgg16", "deploy.prototxt"))
     made = without_padding(net)
     assert [layer.name for layer in made.layer] == [layer.name for layer in net.layer]
     for layer in net.layer:

@@ -3,7 +3,7 @@
 import pytest
 
 from caffeformat import InputError, parse_text, pb
-from fcnkit.unpadded import without_padding
+from fcnkit.surgery import without_padding
 
 WITH = """
 layer {{ name: "data" type: "Input" top: "data"
@@ -39,12 +39,12 @@ layer {{ name: "fc" type: "InnerProduct" bottom: "x" top: "fc"
         (
             'layer { name: "x" type: "Concat" bottom: "conv" bottom: "conv" top: "x"'
             "        concat_param { axis: 2 } }",
-            r'"x" \(Concat\): puts places',
+            r'"x" \(Concat\): moves places',
         ),
         (
             'layer { name: "x" type: "Slice" bottom: "conv" top: "x" top: "rest"'
             "        slice_param { axis: 3 } }",
-            r'"x" \(Slice\): puts places',
+            r'"x" \(Slice\): moves places',
         ),
         (
             'layer { name: "other" type: "Input" top: "other" input_param { shape { dim: 1 } } }'

@@ -4,13 +4,7 @@ import numpy as np
 import pytest
 
 from caffeformat import InputError, Weights
-from fcnkit.weight_edits import (
-    grow_outputs,
-    rename,
-    to_convolution,
-    to_inner_product,
-    widen_inputs,
-)
+from fcnkit.surgery import grow_outputs, rename, to_convolution, to_inner_product, widen_inputs
 
 SCORE = [
     np.arange(6, dtype=np.float32).reshape(2, 3, 1, 1) + 1,
@@ -89,7 +83,7 @@ def test_weights_of_no_inner_product_over_the_map_are_named(shape):
 
 @pytest.mark.parametrize("shape", [(5, 24), (5, 4, 6), (5,)])
 def test_weights_of_no_convolution_are_named(shape):
-    with pytest.raises(InputError, match="no convolution's: expected outputs x C x H x W"):
+    with pytest.raises(InputError, match="not a convolution's: expected outputs x C x H x W"):
         to_inner_product([np.zeros(shape, np.float32)])
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from caffeformat import Weights, read_caffemodel, read_net, write_caffemodel
-from caffeformat.schema import fork_messages
+from caffeformat.messages.schema import fork_messages
 
 _REPO = Path(__file__).resolve().parent.parent.parent
 _GOLDEN = _REPO / "tests" / "golden"

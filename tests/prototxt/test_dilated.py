@@ -5,8 +5,8 @@ import pytest
 
 from caffeformat import InputError, NetSpec, filter_net, infer_shapes, pb, read_net
 from caffeformat import layers as L
-from fcnkit import prototxt
-from fcnkit.prototxt import resnet
+from fcnkit import zoo
+from fcnkit.zoo import resnet
 
 pytest.importorskip("torch")  # beside BVLC Caffe there is none
 
@@ -52,7 +52,7 @@ def test_every_fourth_value_of_a_dilated_trunk_is_the_classifiers(style):
 )
 @pytest.mark.parametrize("learned", [False, True])
 def test_scores_have_the_size_of_any_image(network, form, learned):
-    net = prototxt.spec(network).deploy(classes=4, channels=1, learned=learned, **form)
+    net = zoo.spec(network).deploy(classes=4, channels=1, learned=learned, **form)
     for size in ((480, 480), (473, 473), (375, 501), (482, 483), (241, 500)):
         shapes = infer_shapes(net, {"data": (1, 1, *size)})
         assert tuple(shapes["score"]) == (1, 4, *size)
@@ -65,8 +65,8 @@ def test_trunks_take_the_weights_of_their_classifier_and_heads_learn_faster(netw
     name = (
         network.replace("fcn_", "") if network.startswith("fcn") else f"pspnet_resnet_{network[7:]}"
     )
-    classifier = layers(read_net(prototxt.path(name, "deploy.prototxt")))
-    net = layers(read_net(prototxt.path(network, "deploy.prototxt")))
+    classifier = layers(read_net(zoo.path(name, "deploy.prototxt")))
+    net = layers(read_net(zoo.path(network, "deploy.prototxt")))
     with_weights = {"Convolution", "BatchNorm", "Scale"}
     kept = [key for key, layer in classifier.items() if layer.type in with_weights]
     assert all(net[key].type == classifier[key].type for key in kept)
@@ -79,7 +79,7 @@ def test_trunks_take_the_weights_of_their_classifier_and_heads_learn_faster(netw
 
 @pytest.mark.parametrize("network, weight", [("fcn_resnet_50", 0.5), ("pspnet_101", 0.4)])
 def test_the_auxiliary_head_is_there_in_training_only(network, weight):
-    net = prototxt.spec(network).files(auxiliary=True)["train_val.prototxt"]
+    net = zoo.spec(network).files(auxiliary=True)["train_val.prototxt"]
     training, testing = (layers(filter_net(net, phase)) for phase in (pb.TRAIN, pb.TEST))
     extra = {key for key in training if key not in testing}
     assert {"aux_conv", "aux_score", "aux", "loss_aux"} <= extra
@@ -87,13 +87,11 @@ def test_the_auxiliary_head_is_there_in_training_only(network, weight):
     assert training["loss_aux"].loss_weight == pytest.approx([weight])
     assert training["aux_conv"].convolution_param.num_output == 256
     assert training["aux_conv"].bottom[0].startswith(("res4", "conv4"))
-    assert "aux_conv" not in layers(
-        prototxt.spec(network).files(auxiliary=False)["train_val.prototxt"]
-    )
+    assert "aux_conv" not in layers(zoo.spec(network).files(auxiliary=False)["train_val.prototxt"])
 
 
 def test_the_older_head_normalizes_before_each_convolution():
-    net = prototxt.spec("fcn_resnet_50").deploy(older_head=True)
+    net = zoo.spec("fcn_resnet_50").deploy(older_head=True)
     types = [layer.type for layer in net.layer]
     end = types.index("Interp")
     assert types[end - 8 : end] == ["BatchNorm", "Scale", "ReLU", "Convolution"] * 2
@@ -104,7 +102,7 @@ def test_the_older_head_normalizes_before_each_convolution():
 def test_frozen_networks_keep_to_stored_statistics():
     for network in ("fcn_resnet_50", "pspnet_50"):
         for frozen in (False, True):
-            net = prototxt.spec(network).deploy(frozen=frozen)
+            net = zoo.spec(network).deploy(frozen=frozen)
             stored = {
                 layer.batch_norm_param.use_global_stats
                 for layer in net.layer
@@ -115,7 +113,7 @@ def test_frozen_networks_keep_to_stored_statistics():
 
 @pytest.mark.parametrize("size, features", [((473, 473), 60), ((480, 641), None), ((41, 41), 6)])
 def test_the_pyramid_has_1_2_3_and_6_parts_along_each_axis(size, features):
-    net = prototxt.spec("pspnet_50").deploy(size=size)
+    net = zoo.spec("pspnet_50").deploy(size=size)
     shapes = infer_shapes(net)
     if features:
         assert tuple(shapes["conv5_3"][2:]) == (features, features)
@@ -126,7 +124,7 @@ def test_the_pyramid_has_1_2_3_and_6_parts_along_each_axis(size, features):
 
 
 def test_the_pyramids_windows_at_the_published_size_are_the_published_ones():
-    net = layers(read_net(prototxt.path("pspnet_101", "deploy.prototxt")))
+    net = layers(read_net(zoo.path("pspnet_101", "deploy.prototxt")))
     for bins in (2, 3, 6):
         param = net[f"conv5_3_pool{bins}"].pooling_param
         assert (param.kernel_size, param.stride) == (60 // bins, 60 // bins)
@@ -136,13 +134,13 @@ def test_the_pyramids_windows_at_the_published_size_are_the_published_ones():
 
 def test_an_image_too_small_for_the_pyramid_is_refused_with_the_least_size():
     with pytest.raises(InputError, match=r"5 x 60 .* at least 41 pixels"):
-        prototxt.spec("pspnet_50").deploy(size=(33, 473))
+        zoo.spec("pspnet_50").deploy(size=(33, 473))
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("network", [*NETWORKS, "voc_fcn_googlenet", "fcn8s_vgg16_bn"])
 def test_the_network_runs_in_the_engine_at_other_sizes(network):
-    net = caffe.Net(prototxt.path(network, "deploy.prototxt"), caffe.TEST)
+    net = caffe.Net(zoo.path(network, "deploy.prototxt"), caffe.TEST)
     sizes = [(256, 320)] if network == "fcn8s_vgg16_bn" else [(241, 257), (236, 300)]
     for size in sizes:
         net.blobs["data"].reshape(1, 3, *size)

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from caffeformat import Weights, infer_shapes
-from fcnkit import prototxt
-from fcnkit.batch_norm import fold_batch_norm
-from fcnkit.parameters import net_parameters
+from fcnkit import zoo
+from fcnkit.nets import net_parameters
+from fcnkit.surgery import fold_batch_norm
 
 
 def deploy(network, **arguments):
-    return prototxt.spec(network).deploy(**arguments)
+    return zoo.spec(network).deploy(**arguments)
 
 
 def without_widths(net):

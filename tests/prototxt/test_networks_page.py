@@ -2,16 +2,16 @@
 
 import re
 
-from fcnkit import prototxt
+from fcnkit import zoo
 
 
 def test_the_page_lists_every_network(repo):
     text = (repo / "docs" / "networks.md").read_text(encoding="utf-8")
     rows = [line.split("|") for line in text.splitlines() if line.startswith("| `")]
     firsts = [name for row in rows for name in re.findall(r"`(\w+)`", row[1])]
-    assert sorted(firsts) == prototxt.networks()
+    assert sorted(firsts) == zoo.networks()
     starts = [name for row in rows if len(row) == 4 for name in re.findall(r"`(\w+)`", row[2])]
-    assert starts and set(starts) <= set(prototxt.networks())
+    assert starts and set(starts) <= set(zoo.networks())
 
 
 def test_the_pages_example_runs(repo, tmp_path, monkeypatch):

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from caffeformat import filter_net, infer_shapes, parse_text, pb, read_net
-from fcnkit import prototxt
-from fcnkit.parameters import net_parameters
+from fcnkit import zoo
+from fcnkit.nets import net_parameters
 
 TABLES = Path(__file__).resolve().parent.parent / "golden" / "tables"
 
@@ -60,7 +60,7 @@ def multipliers(layer, field):
 
 def test_the_published_networks_are_all_here():
     assert len(table("networks.csv")) == 16
-    assert set(PUBLISHED) <= set(prototxt.networks())
+    assert set(PUBLISHED) <= set(zoo.networks())
 
 
 # Every column is compared, "order" by the order of the rows.
@@ -76,7 +76,7 @@ def test_the_tables_have_no_column_that_is_not_compared():
 
 @pytest.mark.parametrize("network", PUBLISHED)
 def test_every_layer_is_the_published_one(network):
-    net = read_net(prototxt.path(network, "deploy.prototxt"))
+    net = read_net(zoo.path(network, "deploy.prototxt"))
     shapes = {
         layer.name: " ".join("x".join(map(str, blob.shape)) for blob in blobs)
         for layer, blobs in net_parameters(net)
@@ -102,10 +102,10 @@ def test_every_layer_is_the_published_one(network):
 
 @pytest.mark.parametrize("stage", ["train", "val", "deploy"])
 def test_every_stage_of_the_all_in_one_file_has_the_deploy_net_in_it(stage):
-    path = prototxt.path("fcn_alexnet", "fcn_alexnet.prototxt")
+    path = zoo.path("fcn_alexnet", "fcn_alexnet.prototxt")
     phase = pb.TRAIN if stage == "train" else pb.TEST
     layers = filter_net(read_net(path), phase, stages=[stage]).layer
-    deploy = read_net(prototxt.path("fcn_alexnet", "deploy.prototxt")).layer
+    deploy = read_net(zoo.path("fcn_alexnet", "deploy.prototxt")).layer
     core = [layer for layer in layers if layer.type not in ("Data", "Input", "Accuracy")]
     assert core[: len(deploy) - 1] == list(deploy[1:])
     extra = {
@@ -118,7 +118,7 @@ def test_every_stage_of_the_all_in_one_file_has_the_deploy_net_in_it(stage):
 
 
 def test_losses_and_accuracy_ignore_255():
-    net = read_net(prototxt.path("fcn_alexnet", "fcn_alexnet.prototxt"))
+    net = read_net(zoo.path("fcn_alexnet", "fcn_alexnet.prototxt"))
     loss, accuracy = net.layer[-2:]
     assert loss.loss_param == pb.LossParameter(ignore_label=255, normalize=True)
     assert accuracy.accuracy_param == pb.AccuracyParameter(ignore_label=255)

@@ -3,21 +3,21 @@
 import pytest
 
 from caffeformat import InputError, infer_shapes, pb, read_text
-from fcnkit import prototxt
-from fcnkit.prototxt import writing
-from fcnkit.prototxt.__main__ import main
+from fcnkit import zoo
+from fcnkit.zoo import writing
+from fcnkit.zoo.__main__ import main
 
 
-@pytest.mark.parametrize("network", prototxt.networks())
+@pytest.mark.parametrize("network", zoo.networks())
 def test_the_files_are_what_the_declaration_writes(network):
-    assert not writing.stale(network), f"run: python -m fcnkit.prototxt {network}"
+    assert not writing.stale(network), f"run: python -m fcnkit.zoo {network}"
 
 
-@pytest.mark.parametrize("network", prototxt.networks())
+@pytest.mark.parametrize("network", zoo.networks())
 def test_a_network_has_a_solver_whose_net_is_there_and_a_card(network):
-    solver = read_text(prototxt.path(network, "solver.prototxt"), pb.SolverParameter)
-    assert prototxt.path(network, solver.net)
-    assert prototxt.path(network, "README.md")
+    solver = read_text(zoo.path(network, "solver.prototxt"), pb.SolverParameter)
+    assert zoo.path(network, solver.net)
+    assert zoo.path(network, "README.md")
 
 
 def test_a_changed_file_is_found_and_written_again(monkeypatch, tmp_path, capsys):
@@ -33,14 +33,14 @@ def test_a_changed_file_is_found_and_written_again(monkeypatch, tmp_path, capsys
 
 def test_an_unknown_network_or_file_is_answered_with_those_there_are():
     with pytest.raises(InputError, match=r"no network fcn_alxnet; there are .*fcn_alexnet"):
-        prototxt.path("fcn_alxnet", "deploy.prototxt")
+        zoo.path("fcn_alxnet", "deploy.prototxt")
     with pytest.raises(InputError, match=r"has no train\.prototxt; it has deploy\.prototxt"):
-        prototxt.path("fcn_alexnet", "train.prototxt")
+        zoo.path("fcn_alexnet", "train.prototxt")
 
 
 @pytest.mark.parametrize("network", ["fcn_alexnet", "voc_fcn_alexnet"])
 def test_classes_and_channels_are_arguments(network):
-    net = prototxt.spec(network).deploy(classes=11, channels=1)
+    net = zoo.spec(network).deploy(classes=11, channels=1)
     shapes = infer_shapes(net, {"data": (1, 1, 333, 501)})
     assert tuple(shapes["score"]) == (1, 11, 333, 501)
 
@@ -51,7 +51,7 @@ def test_classes_and_channels_are_arguments(network):
 def test_learned_upsampling_learns_from_a_bilinear_start(network):
     layers = [
         layer
-        for layer in prototxt.spec(network).deploy(learned=True).layer
+        for layer in zoo.spec(network).deploy(learned=True).layer
         if layer.type == "Deconvolution"
     ]
     assert layers

@@ -3,7 +3,7 @@
 import pytest
 
 from caffeformat import infer_shapes, read_net
-from fcnkit import prototxt
+from fcnkit import zoo
 
 
 def layers(net):
@@ -13,13 +13,13 @@ def layers(net):
 @pytest.mark.parametrize("learned", [False, True])
 @pytest.mark.parametrize("size", [(500, 500), (375, 501), (97, 33), (224, 31)])
 def test_fcn_googlenet_scores_every_pixel_of_any_image(size, learned):
-    net = prototxt.spec("voc_fcn_googlenet").deploy(classes=7, learned=learned)
+    net = zoo.spec("voc_fcn_googlenet").deploy(classes=7, learned=learned)
     assert tuple(infer_shapes(net, {"data": (1, 3, *size)})["score"]) == (1, 7, *size)
 
 
 def test_fcn_googlenet_takes_the_classifiers_layers_but_its_pooling_and_scores():
-    classifier = read_net(prototxt.path("bvlc_googlenet", "deploy.prototxt"))
-    net = layers(read_net(prototxt.path("voc_fcn_googlenet", "deploy.prototxt")))
+    classifier = read_net(zoo.path("bvlc_googlenet", "deploy.prototxt"))
+    net = layers(read_net(zoo.path("voc_fcn_googlenet", "deploy.prototxt")))
     gone = {"data", "prob", "pool5/7x7_s1", "loss3/classifier"}
     assert {layer.name for layer in classifier.layer} - set(net) == gone - {"data"}
     for layer in classifier.layer:
@@ -32,7 +32,7 @@ def test_fcn_googlenet_takes_the_classifiers_layers_but_its_pooling_and_scores()
 @pytest.mark.parametrize("learned", [False, True])
 @pytest.mark.parametrize("size", [(512, 512), (352, 480), (32, 96)])
 def test_same_padding_needs_no_crop(size, learned):
-    net = prototxt.spec("fcn8s_vgg16_bn").deploy(classes=5, channels=1, learned=learned)
+    net = zoo.spec("fcn8s_vgg16_bn").deploy(classes=5, channels=1, learned=learned)
     shapes = infer_shapes(net, {"data": (2, 1, *size)})
     assert tuple(shapes["score"]) == (2, 5, *size)
     height, width = size
@@ -42,7 +42,7 @@ def test_same_padding_needs_no_crop(size, learned):
 
 def test_same_padding_upsampling_learns_from_xavier_unless_it_stays_bilinear():
     for learned, rate, filler, groups in ((True, 1, "xavier", 1), (False, 0, "bilinear", 21)):
-        net = layers(prototxt.spec("fcn8s_vgg16_bn").deploy(learned=learned))
+        net = layers(zoo.spec("fcn8s_vgg16_bn").deploy(learned=learned))
         for name, kernel in (("upscore2", 4), ("upscore_pool4", 4), ("score", 16)):
             param = net[name].convolution_param
             assert [p.lr_mult for p in net[name].param] == [rate]
@@ -52,7 +52,7 @@ def test_same_padding_upsampling_learns_from_xavier_unless_it_stays_bilinear():
 
 @pytest.mark.parametrize("network, pairs", [("vgg16_bn", 13), ("fcn8s_vgg16_bn", 15)])
 def test_batch_norm_stands_between_every_convolution_and_its_relu(network, pairs):
-    net = read_net(prototxt.path(network, "deploy.prototxt"))
+    net = read_net(zoo.path(network, "deploy.prototxt"))
     types = [layer.type for layer in net.layer]
     places = [i for i, kind in enumerate(types) if kind == "BatchNorm"]
     assert len(places) == pairs
@@ -63,7 +63,7 @@ def test_batch_norm_stands_between_every_convolution_and_its_relu(network, pairs
 
 def test_biases_before_batch_norm_are_for_weights_that_have_them():
     for bias, blobs in ((False, 1), (True, 2)):
-        net = layers(prototxt.spec("fcn8s_vgg16_bn").deploy(bias=bias))
+        net = layers(zoo.spec("fcn8s_vgg16_bn").deploy(bias=bias))
         assert net["conv1_1"].convolution_param.bias_term is bias
         assert len(net["conv1_1"].param) == blobs
-    assert layers(prototxt.spec("vgg16_bn").deploy())["conv1_1"].convolution_param.bias_term
+    assert layers(zoo.spec("vgg16_bn").deploy())["conv1_1"].convolution_param.bias_term

@@ -1,13 +1,14 @@
-"""The command check_crops: published nets are right, a wrong offset is told once."""
+"""The command check_crops: published nets are right, a wrong offset is reported once."""
 
 import pytest
 
 from caffeformat import format_text, read_net
-from fcnkit import cli, prototxt
+from fcnkit import zoo
+from fcnkit.commands import main
 
 
 def check(*arguments):
-    return cli.main(["check_crops", *map(str, arguments)])
+    return main.main(["check_crops", *map(str, arguments)])
 
 
 def test_the_published_fcn_8s_is_right(capsys):
@@ -20,7 +21,7 @@ def test_the_published_fcn_8s_is_right(capsys):
 
 
 def test_a_wrong_offset_is_named_and_ends_with_status_1(tmp_path, monkeypatch, capsys):
-    net = read_net(prototxt.path("voc_fcn8s", "deploy.prototxt"))
+    net = read_net(zoo.path("voc_fcn8s", "deploy.prototxt"))
     for layer in net.layer:
         if layer.name == "score_pool4c":
             layer.crop_param.offset[0] = 6

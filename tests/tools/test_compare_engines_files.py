@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from caffeformat import write_caffemodel
-from fcnkit import cli
-from fcnkit.engine_comparison import comparison_row
-from fcnkit.tools import compare_engines
+from fcnkit.commands import compare_engines, main
+from fcnkit.engine.comparison import comparison_row
 
 
 @pytest.fixture
@@ -22,7 +21,7 @@ def run(tmp_path, monkeypatch):
     ]
     compared = {"net.prototxt": rows}
     monkeypatch.setattr(compare_engines.engine_comparison, "compare_nets", lambda *a, **k: compared)
-    return lambda *rest: cli.run_module(
+    return lambda *rest: main.run_module(
         compare_engines, ["net.prototxt", "--json", "found.json", *rest]
     )
 
@@ -69,7 +68,7 @@ def test_gradients_are_compared_where_there_are_any(tmp_path, monkeypatch, capsy
         return {paths[0]: [comparison_row("data", "x", np.ones(2), np.ones(2))]}
 
     monkeypatch.setattr(compare_engines.engine_comparison, "compare_nets", compare_nets)
-    assert cli.run_module(compare_engines, ["net.prototxt"]) == 0
+    assert main.run_module(compare_engines, ["net.prototxt"]) == 0
     assert asked == [gradients]
     assert ("no gradients" in capsys.readouterr().out) is not gradients
 
@@ -84,5 +83,5 @@ def test_layers_that_the_weights_lack_are_named(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(
         compare_engines.engine_comparison, "compare_nets", lambda *a, **k: {"net.prototxt": rows}
     )
-    assert cli.run_module(compare_engines, ["net.prototxt", "w.caffemodel"]) == 0
+    assert main.run_module(compare_engines, ["net.prototxt", "w.caffemodel"]) == 0
     assert "w.caffemodel has nothing for b: " in capsys.readouterr().err

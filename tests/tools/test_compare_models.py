@@ -8,11 +8,10 @@ import pytest
 from PIL import Image
 
 from caffeformat import parse_text, pb, write_caffemodel, write_text
-from fcnkit import cli
-from fcnkit.comparison import Comparison
+from fcnkit.commands import compare_models, main
 from fcnkit.export import files
-from fcnkit.preprocessing import Preprocessor
-from fcnkit.tools import compare_models
+from fcnkit.images import Preprocessor
+from fcnkit.inference.comparison import Comparison
 
 pytest.importorskip("torch")
 
@@ -48,7 +47,7 @@ def models(tmp_path):
 
 
 def run(*arguments):
-    return cli.run_module(compare_models, [*map(str, arguments)])
+    return main.run_module(compare_models, [*map(str, arguments)])
 
 
 def test_scores_masks_and_iou_are_compared(models, tmp_path, capsys):

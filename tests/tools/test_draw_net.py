@@ -2,8 +2,7 @@
 
 from PIL import Image
 
-from fcnkit import cli
-from fcnkit.tools import draw_net
+from fcnkit.commands import draw_net, main
 
 NET = """
 name: "small"
@@ -15,7 +14,7 @@ layer { name: "loss" type: "SoftmaxWithLoss" bottom: "fc" bottom: "label" includ
 
 
 def draw(*arguments):
-    return cli.run_module(draw_net, list(map(str, arguments)))
+    return main.run_module(draw_net, list(map(str, arguments)))
 
 
 def test_one_phase_is_drawn_with_the_shapes_that_are_told(tmp_path, capsys):

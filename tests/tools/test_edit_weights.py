@@ -12,8 +12,8 @@ from caffeformat import (
     read_net,
     write_caffemodel,
 )
-from fcnkit import cli
-from fcnkit.parameters import net_parameters
+from fcnkit.commands import main
+from fcnkit.nets import net_parameters
 
 NET = """
 layer { name: "data" type: "Input" top: "data"
@@ -42,7 +42,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def edit(name, *arguments, output="out.caffemodel"):
-    return cli.main(["edit_weights", name, "in.caffemodel", output, *arguments])
+    return main.main(["edit_weights", name, "in.caffemodel", output, *arguments])
 
 
 def shapes(path="out.caffemodel"):
@@ -74,7 +74,7 @@ def test_an_inner_product_becomes_a_convolution_and_back(folder):
     assert shapes()["fc"][0] == (5, 2, 4, 6)
     assert read_caffemodel("out.caffemodel").types["fc"] == "Convolution"
     assert (
-        cli.main(["edit_weights", "inner_product", "out.caffemodel", "back.caffemodel", "fc"]) == 0
+        main.main(["edit_weights", "inner_product", "out.caffemodel", "back.caffemodel", "fc"]) == 0
     )
     np.testing.assert_array_equal(
         read_caffemodel("back.caffemodel")["fc"][0], read_caffemodel("in.caffemodel")["fc"][0]
@@ -120,8 +120,8 @@ def test_a_convolutionalized_classifier_may_see_its_windows_alone(folder, capsys
         (["convolution", "fc", "5x5"], "a multiple of 25"),
         (["rename", "conv=a", "conv=b"], "a layer gets two names"),
         (["convolution", "fc", "six"], "expected HxW"),
-        (["convolution", "conv", "3x3"], "no inner product's"),
-        (["inner_product", "fc"], "no convolution's"),
+        (["convolution", "conv", "3x3"], "not an inner product's"),
+        (["inner_product", "fc"], "not a convolution's"),
         (["fold", "net.prototxt", "out.caffemodel"], "need names of their own"),
     ],
 )
@@ -145,7 +145,7 @@ def test_weights_that_cannot_be_written_leave_the_pair_that_was_there(folder, mo
     def full(path, weights, net):
         raise InputError(f"{path}: writing failed")
 
-    monkeypatch.setattr("fcnkit.tools.edit_weights.write_caffemodel", full)
+    monkeypatch.setattr("fcnkit.commands.edit_weights.write_caffemodel", full)
     assert edit("convolutionalize", "net.prototxt", "out.prototxt", "--force") == 1
     assert "writing failed" in capsys.readouterr().err
     assert [(folder / name).read_bytes() for name in ("out.prototxt", "out.caffemodel")] == before

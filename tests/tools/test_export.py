@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from caffeformat import parse_text, pb, read_caffemodel, write_caffemodel, write_text
-from fcnkit import cli
-from fcnkit.tools import export
+from fcnkit.commands import export, main
 
 pytest.importorskip("torch")
 pytest.importorskip("onnxruntime")
@@ -53,7 +52,7 @@ def files(tmp_path):
 
 
 def run(*arguments):
-    return cli.run_module(export, [*map(str, arguments), "--size", "24x24", "--size", "25x31"])
+    return main.run_module(export, [*map(str, arguments), "--size", "24x24", "--size", "25x31"])
 
 
 def assert_same(path, other):
@@ -229,7 +228,7 @@ def test_scores_that_are_no_numbers_in_the_model_alone_are_an_error(
     [
         (["out.txt"], r"ends in \.caffemodel"),
         (["out.safetensors", "--argmax"], r"for \.onnx"),
-        (["out.onnx", "--mean", "1,2,3"], "go with --preprocess"),
+        (["out.onnx", "--mean", "1,2,3"], "need --preprocess"),
         (["out.onnx", "--blob", "nothing"], 'no blob "nothing"'),
         (["net.prototxt"], "--force"),
     ],
@@ -252,7 +251,7 @@ def test_damaged_files_are_refused(files, tmp_path, capsys, ending):
 @pytest.mark.parametrize("size", ["24", "24x", "0x24", "24x24x3", "axb"])
 def test_a_size_that_is_none_is_said(files, tmp_path, capsys, size):
     with pytest.raises(SystemExit):
-        cli.run_module(export, [*files, str(tmp_path / "out.onnx"), "--size", size])
+        main.run_module(export, [*files, str(tmp_path / "out.onnx"), "--size", size])
     assert "expected height x width" in capsys.readouterr().err
 
 

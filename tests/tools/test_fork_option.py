@@ -5,14 +5,14 @@ import pytest
 from PIL import Image
 
 from caffeformat import pb, read_net
-from caffeformat.schema import fork_messages
-from fcnkit import cli
-from fcnkit.tools import infer, net_surgery, options, score, train
+from caffeformat.messages.schema import fork_messages
+from fcnkit.commands import infer, main, net_surgery, score, train
+from fcnkit.commands.arguments import network
 
 
 def _command(run):
     """A command that reads nets of forks and does `run`."""
-    return types.SimpleNamespace(__doc__="Reads.", add_arguments=options.add_fork, run=run)
+    return types.SimpleNamespace(__doc__="Reads.", add_arguments=network.add_fork, run=run)
 
 
 def test_a_command_reads_binary_nets_of_the_fork_it_is_told(tmp_path):
@@ -22,7 +22,7 @@ def test_a_command_reads_binary_nets_of_the_fork_it_is_told(tmp_path):
     path.write_bytes(net.SerializeToString())
     seen = []
     command = _command(lambda args: seen.append(read_net(path).layer[0].interp_param))
-    assert cli.run_module(command, ["--fork", "pspnet"]) == 0
+    assert main.run_module(command, ["--fork", "pspnet"]) == 0
     assert seen == [pb.InterpParameter(zoom_factor=8)]
 
 
@@ -30,7 +30,7 @@ def test_a_command_tells_once_which_fields_of_forks_it_ignores(tmp_path, capsys)
     path = tmp_path / "net.prototxt"
     path.write_text('layer { name: "a" type: "Data" transform_param { crop_h: 3 } }')
     command = _command(lambda args: [read_net(path) for _ in range(3)] and 0)
-    assert cli.run_module(command, []) == 0
+    assert main.run_module(command, []) == 0
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"warning: {path}: fields of Caffe's forks") and "crop_h" in line
 
@@ -38,7 +38,7 @@ def test_a_command_tells_once_which_fields_of_forks_it_ignores(tmp_path, capsys)
 @pytest.mark.parametrize("module", [infer, net_surgery, score, train])
 def test_commands_that_read_nets_take_the_fork(module, capsys):
     with pytest.raises(SystemExit) as ended:
-        cli.run_module(module, ["--help"])
+        main.run_module(module, ["--help"])
     assert ended.value.code == 0 and "--fork" in capsys.readouterr().out
 
 
@@ -60,7 +60,7 @@ def test_images_are_segmented_by_a_binary_net_of_a_fork(tmp_path):
     image[:, :5, 2] = image[:, 5:, 0] = 255
     Image.fromarray(image).save(tmp_path / "image.png")
     command = [str(tmp_path / "image.png"), "-o", str(tmp_path / "out"), "--net", path]
-    assert cli.run_module(infer, [*command, "--weights", path, "--fork", "pspnet"]) == 0
+    assert main.run_module(infer, [*command, "--weights", path, "--fork", "pspnet"]) == 0
     (mask,) = (tmp_path / "out").glob("**/image.png")
     classes = np.array(Image.open(mask))
     assert (classes[:, :4] == 0).all() and (classes[:, 6:] == 1).all()

@@ -8,14 +8,13 @@ from PIL import Image
 from tiny_segmentation import CLASSES, net_text, write_dataset
 
 from caffeformat import InputError, Weights, parse_text, pb, write_caffemodel
-from fcnkit import cli, engine
-from fcnkit.inference import Segmenter
-from fcnkit.labels import read_label, write_label
-from fcnkit.metrics import ConfusionMatrix
-from fcnkit.palette import voc_palette
+from fcnkit.commands import main
+from fcnkit.engine import door
+from fcnkit.images import read_label, voc_palette, write_label
+from fcnkit.inference import ConfusionMatrix, Segmenter
 
 try:
-    engine.load()
+    door.load()
 except InputError as error:
     pytest.skip(str(error), allow_module_level=True)
 
@@ -54,11 +53,11 @@ NETWORK = ["--net", "net.prototxt", "--weights", "red_green.caffemodel"]
 
 
 def infer(*arguments):
-    return cli.run_module("fcnkit.tools.infer", [*arguments, "-o", "out", *NETWORK])
+    return main.run_module("fcnkit.commands.infer", [*arguments, "-o", "out", *NETWORK])
 
 
 def score(*arguments):
-    return cli.run_module("fcnkit.tools.score", list(arguments))
+    return main.run_module("fcnkit.commands.score", list(arguments))
 
 
 def two_colours(height, width):
@@ -199,7 +198,7 @@ def test_scores_of_another_size_than_the_image_are_refused(here, capsys):
 
 def test_images_larger_than_memory_are_refused_with_a_way_out(here, monkeypatch, capsys):
     Image.fromarray(two_colours(400, 500)).save("a.png")
-    monkeypatch.setattr("fcnkit.memory.available", lambda: 4 << 20)
+    monkeypatch.setattr("fcnkit.engine.memory.available", lambda: 4 << 20)
     assert infer("a.png") == 1
     assert "--scale-to" in capsys.readouterr().out
 
@@ -221,8 +220,8 @@ def test_weights_that_are_no_numbers_are_told(here, capsys, monkeypatch):
 
 def test_counting_the_classes_runs_no_image_through_the_net(here, monkeypatch):
     image, passes = two_colours(30, 41), []
-    forward = engine.forward
-    monkeypatch.setattr(engine, "forward", lambda *args: passes.append(1) or forward(*args))
+    forward = door.forward
+    monkeypatch.setattr(door, "forward", lambda *args: passes.append(1) or forward(*args))
     segmenter = Segmenter("net.prototxt", "red_green.caffemodel", scale_to=20)
     assert segmenter.classes(image) == 3 and not passes
     assert segmenter.class_map(image).shape == (30, 41) and len(passes) == 1
@@ -234,8 +233,8 @@ def test_counting_the_classes_runs_no_image_through_the_net(here, monkeypatch):
 
 
 def test_each_image_is_scored_by_one_pass(here, data, monkeypatch):
-    passes, forward = [], engine.forward
-    monkeypatch.setattr(engine, "forward", lambda *args: passes.append(1) or forward(*args))
+    passes, forward = [], door.forward
+    monkeypatch.setattr(door, "forward", lambda *args: passes.append(1) or forward(*args))
     assert score("--data", data, *NETWORK) == 0
     assert len(passes) == 3
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from caffeformat import Weights, read_caffemodel, write_caffemodel
-from fcnkit import cli, downloads
-from fcnkit.tools import net_surgery
+from fcnkit import downloads
+from fcnkit.commands import main, net_surgery
 
 MODEL = """
 name: "small"
@@ -43,7 +43,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def surgery(*arguments):
-    return cli.run_module(net_surgery, list(arguments))
+    return main.run_module(net_surgery, list(arguments))
 
 
 def test_it_prints_each_blob_and_saves_into_the_current_folder(folder, capsys):

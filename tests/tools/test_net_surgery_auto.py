@@ -14,8 +14,8 @@ from caffeformat import (
     write_blob,
     write_caffemodel,
 )
-from fcnkit import cli
-from fcnkit.parameters import net_parameters
+from fcnkit.commands import main
+from fcnkit.nets import net_parameters
 
 MODEL = """
 name: "small"
@@ -52,7 +52,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def surgery(*arguments):
-    return cli.main(["net_surgery", "--model", "small.prototxt", *arguments])
+    return main.main(["net_surgery", "--model", "small.prototxt", *arguments])
 
 
 def test_the_folder_holds_all_that_training_needs(folder, capsys):
@@ -75,7 +75,7 @@ def test_the_folder_holds_all_that_training_needs(folder, capsys):
     )
     np.testing.assert_array_equal(before["fc1"][0].ravel(), after["fc1"][0].ravel())
     assert not after["score_fr"][0].any() and not after["score_pool1"][0].any()
-    assert cli.main(["check_crops", "fcn_small/deploy.prototxt"]) == 0
+    assert main.main(["check_crops", "fcn_small/deploy.prototxt"]) == 0
 
 
 def test_the_engine_runs_what_was_written(folder):
@@ -113,7 +113,7 @@ def test_mean_and_scale_of_the_classifiers_data_layer_are_taken_over(folder, cap
     (folder / "small.prototxt").write_text(data + MODEL[second:])
     assert surgery("--classes", "5") == 0
     out = capsys.readouterr().out
-    assert "from 0 to 255, minus 5, 6, 7, times 0.5 (as small.prototxt says)" in out
+    assert "from 0 to 255, minus 5, 6, 7, times 0.5 (from small.prototxt)" in out
     assert "--mean 5,6,7 --input-scale 0.5" in (folder / "fcn_small" / "surgery.txt").read_text()
     (image, label) = filter_net(read_net("fcn_small/train_val.prototxt"), pb.TRAIN).layer[:2]
     assert list(image.transform_param.mean_value) == [5, 6, 7]
@@ -128,14 +128,14 @@ def test_a_scale_without_a_mean_is_taken_over(folder, capsys):
                       transform_param { crop_size: 20 scale: 0.5 } }"""
     (folder / "small.prototxt").write_text(data + MODEL[MODEL.index('layer { name: "conv1"') :])
     assert surgery("--classes", "5") == 0
-    assert "from 0 to 255, times 0.5 (as small.prototxt says)" in capsys.readouterr().out
+    assert "from 0 to 255, times 0.5 (from small.prototxt)" in capsys.readouterr().out
 
 
 def test_a_deploy_net_without_data_layers_has_the_mean_of_the_net_beside_it(capsys, tmp_path):
     out = str(tmp_path / "out")
-    assert cli.main(["net_surgery", "--model", "vgg16", "--classes", "5", "--output", out]) == 0
+    assert main.main(["net_surgery", "--model", "vgg16", "--classes", "5", "--output", out]) == 0
     text = capsys.readouterr().out
-    assert "minus 104.00699, 116.66877, 122.67892 (as train_val.prototxt says)" in text
+    assert "minus 104.00699, 116.66877, 122.67892 (from train_val.prototxt)" in text
     image = read_net(os.path.join(out, "train_val.prototxt")).layer[0].transform_param
     np.testing.assert_allclose(image.mean_value, [104.00699, 116.66877, 122.67892], rtol=1e-6)
 
@@ -146,16 +146,16 @@ def test_a_folder_of_convert_weights_is_a_model_with_its_mean(folder, capsys, ch
     text = MODEL.replace("dim: 3", f"dim: {channels}")
     (folder / "mine" / "deploy.prototxt").write_text(text)
     (folder / "mine" / "mean.txt").write_text("# blue, green, red\n1 2.5 3\n")
-    assert cli.main(["net_surgery", "--model", "mine", "--classes", "5"]) == 0
-    assert ("minus 1, 2.5, 3 (as mean.txt says)" in capsys.readouterr().out) == (channels == 3)
+    assert main.main(["net_surgery", "--model", "mine", "--classes", "5"]) == 0
+    assert ("minus 1, 2.5, 3 (from mean.txt)" in capsys.readouterr().out) == (channels == 3)
     image = read_net("fcn_mine/train_val.prototxt").layer[0].transform_param
     assert list(image.mean_value) == ([1, 2.5, 3] if channels == 3 else [])
 
 
-def test_where_nothing_tells_a_mean_it_says_so(folder, capsys):
+def test_where_nothing_states_a_mean_it_says_so(folder, capsys):
     assert surgery("--classes", "5") == 0
     out = capsys.readouterr().out
-    assert "blue, green and red from 0 to 255, as they are\nnothing tells what" in out
+    assert "blue, green and red from 0 to 255, unchanged\nnothing states how" in out
 
 
 @pytest.mark.parametrize("is_there", [True, False])
@@ -168,7 +168,7 @@ def test_a_mean_image_counts_with_its_mean_colour(folder, capsys, is_there):
     assert surgery("--classes", "5") == 0
     out = capsys.readouterr().out
     assert ("minus 2, 2, 4.5" in out) == is_there
-    assert ("elsewhere/m.binaryproto, is not there: say --mean" in out) != is_there
+    assert ("elsewhere/m.binaryproto, is missing: pass --mean" in out) != is_there
 
 
 def test_a_grey_classifier_has_a_mean_of_one_value(folder, capsys):
@@ -213,9 +213,12 @@ def test_a_folder_with_something_in_it_stays(folder, capsys):
     [
         (["--classes", "1"], "at least two"),
         (["--classes", "5", "--stride", "3"], "have strides 1 (conv1), 2 (pool1), 4 (fc2)"),
-        (["--classes", "5", "--keep-scores"], "scores 10 classes, 5 were asked for"),
+        (
+            ["--classes", "5", "--keep-scores"],
+            "scores 10 classes, expected 5; to keep its scores pass --classes 10",
+        ),
         (["--classes", "5", "--target", "fcn_alexnet"], "--classes makes one"),
-        (["--stride", "8"], "--stride is for an FCN of a classifier: say --classes N"),
+        (["--stride", "8"], "--stride is for an FCN of a classifier; pass --classes N"),
         (["--classes", "5", "--mean", "1,2"], "expected three numbers"),
     ],
 )

@@ -14,11 +14,13 @@ from PIL import Image
 from tiny_segmentation import net_text, write_dataset, write_solver
 
 from caffeformat import InputError, read_caffemodel, read_net, read_solver
-from fcnkit import cli, curves, engine
-from fcnkit.training_log import TrainingLog
+from fcnkit.commands import main
+from fcnkit.engine import door
+from fcnkit.training import curves
+from fcnkit.training.log import TrainingLog
 
 try:
-    engine.load()
+    door.load()
 except InputError as error:
     pytest.skip(str(error), allow_module_level=True)
 
@@ -41,7 +43,7 @@ def here(tmp_path, monkeypatch):
 
 
 def train(*arguments):
-    return cli.run_module("fcnkit.tools.train", ["solver.prototxt", "-o", "run", *arguments])
+    return main.run_module("fcnkit.commands.train", ["solver.prototxt", "-o", "run", *arguments])
 
 
 def weights(path):
@@ -209,7 +211,7 @@ def test_force_does_not_remove_what_the_run_starts_from(here, data, capsys):
     for option, kind in (("--weights", "caffemodel"), ("--snapshot", "solverstate")):
         start = f"run/snap_iter_2.{kind}"
         assert train("--data", data, "--augment", "--force", option, start) == 1
-        assert "choose another --output" in capsys.readouterr().err
+        assert "choose another output folder" in capsys.readouterr().err
         assert os.path.exists(start)
 
 
@@ -283,20 +285,22 @@ def test_a_run_is_used_with_the_mean_classes_and_colours_of_its_data(here, data,
     expected = curves.parse_log("run/train.log")[-1]["test_mean_iou"]
     capsys.readouterr()
     score = ["--run", "run", "--data", data]
-    assert cli.run_module("fcnkit.tools.score", [*score, "--json", "with.json"]) == 0
-    assert cli.run_module("fcnkit.tools.score", [*score, "--json", "no.json", "--mean", "0"]) == 0
+    assert main.run_module("fcnkit.commands.score", [*score, "--json", "with.json"]) == 0
+    assert (
+        main.run_module("fcnkit.commands.score", [*score, "--json", "no.json", "--mean", "0"]) == 0
+    )
     found, without = (json.loads((here / name).read_text()) for name in ("with.json", "no.json"))
     assert found["mean_iou"] == pytest.approx(expected, abs=1e-3)
     assert without["mean_iou"] != pytest.approx(expected, abs=1e-3)
     images = os.path.join(data, "val", "images")
-    assert cli.run_module("fcnkit.tools.infer", [images, "-o", "out", "--run", "run"]) == 0
+    assert main.run_module("fcnkit.commands.infer", [images, "-o", "out", "--run", "run"]) == 0
     assert "background" in capsys.readouterr().out
 
 
 def test_a_folder_that_is_no_run_is_named(here, data, capsys):
     arguments = ["--run", str(here), "--data", data]
-    assert cli.run_module("fcnkit.tools.score", arguments) == 1
-    assert "is no output of train" in capsys.readouterr().err
+    assert main.run_module("fcnkit.commands.score", arguments) == 1
+    assert "is not an output of train" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("option", ["--epochs", "--batch-size"])
@@ -338,7 +342,7 @@ def test_a_lasting_collapse_is_explained_without_validation_too(here, data, caps
 
 def test_lmdbs_feed_data_layers_that_name_no_source(here, data):
     classes = os.path.join(data, "classes.txt")
-    assert cli.run_module("fcnkit.data_prep.create_lmdb", [data, "lmdb", "--classes", classes]) == 0
+    assert main.run_module("fcnkit.commands.create_lmdb", [data, "lmdb", "--classes", classes]) == 0
     assert train("--data", "lmdb") == 0
     assert curves.parse_log("run/train.log")[-1]["test_mean_iou"] > 0.9
     net = read_net("run/val.prototxt")

@@ -6,15 +6,16 @@ import os
 import numpy as np
 import pytest
 from tiny_segmentation import write_dataset
-from tiny_stages import FAMILY, stages, write_family
+from tiny_stages import FAMILY, changed, stages, write_family
 
 from caffeformat import InputError, pb, read_caffemodel, read_net, write_text
-from fcnkit import cli, curves, engine
-from fcnkit.labels import read_label
-from fcnkit.stages import Stage, train_stages
+from fcnkit.commands import main
+from fcnkit.engine import door
+from fcnkit.images import read_label
+from fcnkit.training import Stage, curves, train_stages
 
 try:
-    engine.load()
+    door.load()
 except InputError as error:
     pytest.skip(str(error), allow_module_level=True)
 
@@ -38,8 +39,8 @@ def here(tmp_path, monkeypatch):
 
 def command(family, data, *arguments):
     solvers = [os.path.join(family, name, "solver.prototxt") for name in FAMILY]
-    return cli.run_module(
-        "fcnkit.tools.train_stages",
+    return main.run_module(
+        "fcnkit.commands.train_stages",
         [*solvers, "--data", data, "-o", "run", "--augment", "flip=yes", "--iterations", "6,4,4",
          "--batch-size", "2", "--no-validation", "--fill", "msra", *arguments],
     )  # fmt: skip
@@ -91,7 +92,7 @@ def test_each_stage_starts_from_the_former_with_its_new_scores_at_zero(family, d
 def test_first_masks_of_a_stage_are_the_formers_where_nothing_was_added(family, data):
     """A stage on the same net: every pixel agrees, which any slip in mean or weights would end."""
     (first,) = stages(family, FAMILY[:1])
-    again = Stage("again", first.solver, {**first.options, "fill": None})
+    again = Stage("again", changed(first, fill=None).recipe)
     *_, result = train_stages([first, again], "run", data)
     assert result.agreement == 1
 
@@ -113,7 +114,7 @@ def test_a_new_score_with_a_filler_starts_at_zero_all_the_same(family, data):
     with open("own/solver.prototxt", "w", encoding="utf-8") as file:
         file.write('net: "net.prototxt" base_lr: 1e-9 lr_policy: "fixed" snapshot_prefix: "own"\n')
     first, second = stages(family, FAMILY[:2])
-    list(train_stages([first, second._replace(solver="own/solver.prototxt")], "run", data))
+    list(train_stages([first, changed(second, solver="own/solver.prototxt")], "run", data))
     start = arrays("run/shapes_fcn16s/start.caffemodel")
     assert not any(b.any() for b in start["score_pool4"])
     assert start["hidden"][0].any()
@@ -131,7 +132,9 @@ def test_arguments_that_do_not_go_together_are_refused(family, data, capsys):
     ):
         assert command(family, data, *wrong) == 1
         assert message in capsys.readouterr().err
-    assert cli.run_module("fcnkit.tools.train_stages", ["fcn9s", "--data", data, "-o", "x"]) == 1
+    assert (
+        main.run_module("fcnkit.commands.train_stages", ["fcn9s", "--data", data, "-o", "x"]) == 1
+    )
     assert "no network fcn9s" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         command(family, data, "--resume", "--force")

@@ -9,10 +9,10 @@ import sys
 import pytest
 
 from caffeformat import InputError
-from fcnkit import engine
+from fcnkit.engine import door
 
 try:
-    engine.load()
+    door.load()
 except InputError as error:
     pytest.skip(str(error), allow_module_level=True)
 

@@ -7,7 +7,7 @@ import simulated_accelerator
 import torch
 
 import torchcaffe
-from torchcaffe import device
+from torchcaffe.core import device
 
 ACCELERATOR = "cuda" if torch.cuda.is_available() else simulated_accelerator.NAME
 

@@ -16,15 +16,8 @@ from google.protobuf import text_format
 from PIL import Image
 
 import torchcaffe
-from caffeformat import (
-    LmdbWriter,
-    array_to_datum,
-    encoded_datum,
-    parse_text,
-    pb,
-    write_blob,
-)
-from caffeformat.net_spec import param_name_dict
+from caffeformat import LmdbWriter, array_to_datum, encoded_datum, parse_text, pb, write_blob
+from caffeformat.messages import param_name_dict
 
 Bench = collections.namedtuple("Bench", "inputs base fields tops phase", defaults=(1, "TEST"))
 Bench.__doc__ = """A layer under test: its bottoms ("2x3" shapes; "2<4": indices below 4; "2+":
@@ -186,7 +179,7 @@ def observe_solver(message, folder, resume=None):
     torchcaffe.set_random_seed(1)
     before = set(os.listdir(folder))
     with lines:
-        solver = torchcaffe.solver.Solver(param=message)
+        solver = torchcaffe.solvers.solver.Solver(param=message)
         solver.solve(resume)
     found = {"log": lines.text, "iter": solver.iter}
     for param in solver.net.learnable_params:

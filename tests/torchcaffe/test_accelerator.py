@@ -12,11 +12,12 @@ import torch
 
 import torchcaffe
 from caffeformat import InputError, parse_text, pb, read_caffemodel
-from torchcaffe import device, log
+from torchcaffe import log
+from torchcaffe.core import device
 from torchcaffe.export import to_module
 from torchcaffe.layers.activations import Dropout
-from torchcaffe.solver import Solver
-from torchcaffe.update_rules import rule_names
+from torchcaffe.solvers import Solver
+from torchcaffe.solvers.update_rules import rule_names
 
 NET = """
 name: "tiny"
@@ -188,9 +189,9 @@ def test_a_net_that_the_device_cannot_hold_is_refused(gpu_mode, monkeypatch):
 
 def test_gpus_that_are_not_there_are_refused(gpu_mode):
     count = device.gpu_count()
-    with pytest.raises(InputError, match=f"GPU {count} was asked for, but there are {count}"):
+    with pytest.raises(InputError, match=f"GPU {count} was requested, but there are {count}"):
         torchcaffe.set_device(count)
-    with pytest.raises(InputError, match="GPU -1 was asked for"):
+    with pytest.raises(InputError, match="GPU -1 was requested"):
         torchcaffe.set_device(-1)
 
 

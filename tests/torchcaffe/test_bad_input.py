@@ -203,9 +203,9 @@ def test_a_net_that_memory_cannot_hold_is_refused_before_it_is_made(tmp_path):
 @pytest.mark.parametrize(
     "filler, problem",
     [
-        ('type: "uniform" min: 3 max: 0.5', "from min to max, found 3 to 0.5"),
-        ('type: "uniform" max: nan', "found 0 to nan"),
-        ('type: "gaussian" std: -1', "not -1"),
+        ('type: "uniform" min: 3 max: 0.5', "found min 3 and max 0.5"),
+        ('type: "uniform" max: nan', "found min 0 and max nan"),
+        ('type: "gaussian" std: -1', "found -1"),
         ('type: "gausian"', 'no filler "gausian"'),
     ],
 )

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from caffeformat import open_database, pb, read_caffemodel
-from torchcaffe import device
 from torchcaffe.__main__ import main
 from torchcaffe.commands.engine_flags import choose_device
+from torchcaffe.core import device
 
 NET = """
 name: "tiny"
@@ -100,8 +100,8 @@ def test_devices_are_told(capfd, gpu):
     [
         ("one", '-gpu is "one"; expected numbers, or all.'),
         ("0,0", "-gpu 0,0 names a GPU twice."),
-        ("99", "GPU 99 was asked for, but there are"),
-        ("-1", "GPU -1 was asked for, but there are"),
+        ("99", "GPU 99 was requested, but there are"),
+        ("-1", "GPU -1 was requested, but there are"),
     ],
 )
 @pytest.mark.parametrize("command", ["train -solver=solver.prototxt", "device_query"])

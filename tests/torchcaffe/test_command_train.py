@@ -9,7 +9,7 @@ from training_process import Training
 
 from caffeformat import LmdbWriter, Weights, read_caffemodel, read_solver_state, write_caffemodel
 from torchcaffe.__main__ import main
-from torchcaffe.update_rules import rule_names
+from torchcaffe.solvers.update_rules import rule_names
 
 NET = """
 name: "tiny"
@@ -120,7 +120,7 @@ def test_weights_of_several_files_begin_a_run_in_place_of_the_solvers(folder):
 @pytest.mark.parametrize(
     ("argv", "problem"),
     [
-        ([], "give -solver"),
+        ([], "pass -solver"),
         (["-solver=nowhere.prototxt"], "nowhere.prototxt: no such file"),
         (["-solver=solver.prototxt", "-snapshot=a", "-weights=b"], "exclude each other"),
         (["-solver=solver.prototxt", "-snapshot=a"], "a: no such file"),
@@ -181,7 +181,7 @@ def test_debug_info_tells_every_layer_at_displays(folder, capfd):
 
 def test_loss_that_is_no_number_is_warned_of(nan_folder, capfd):
     assert main(["train", "-solver=solver.prototxt"]) == 0
-    assert "The loss is no number; debug_info: true tells where" in capfd.readouterr().err
+    assert "The loss is not a number; debug_info: true shows where" in capfd.readouterr().err
 
 
 DATA = (

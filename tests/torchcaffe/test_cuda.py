@@ -9,8 +9,8 @@ import torch
 
 import torchcaffe
 from caffeformat import parse_text, pb
-from torchcaffe import device, memory
 from torchcaffe.__main__ import main
+from torchcaffe.core import budget, device
 
 pytestmark = pytest.mark.skipif(
     not torch.cuda.is_available(), reason="PyTorch finds no CUDA device here"
@@ -61,7 +61,7 @@ def test_an_array_waits_for_the_layers_that_fill_it():
 
 
 def test_the_memory_that_nets_must_fit_in_is_the_gpus():
-    assert memory.available(device.current()) == torch.cuda.mem_get_info(0)[1]
+    assert budget.available(device.current()) == torch.cuda.mem_get_info(0)[1]
 
 
 def test_timing_is_that_of_the_gpus_work(tmp_path, capfd):

@@ -15,7 +15,7 @@ from training_process import TRAIN, Training
 
 from caffeformat import InputError, LmdbWriter, array_to_datum, read_caffemodel, read_solver_state
 from torchcaffe.__main__ import main
-from torchcaffe.rank_processes import run_ranks
+from torchcaffe.solvers import run_ranks
 
 NET = """
 name: "tiny"

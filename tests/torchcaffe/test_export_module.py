@@ -10,7 +10,7 @@ from networks import fill_by_formula
 import torchcaffe
 from caffeformat import InputError, parse_text, pb, read_net
 from fcnkit.export.onnx_net import takes_shapes
-from fcnkit.prototxt import networks, path
+from fcnkit.zoo import networks, path
 from torchcaffe.export import from_module, from_state_dict, to_module, write_state
 
 # What other forms of a net cannot say.

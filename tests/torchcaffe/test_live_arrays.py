@@ -5,7 +5,7 @@ import pytest
 
 import torchcaffe
 from caffeformat import parse_text, pb
-from torchcaffe.solver import Solver
+from torchcaffe.solvers import Solver
 
 TRAINED = """
 layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 6 dim: 4 } } }
@@ -100,7 +100,7 @@ def test_a_diff_written_before_a_forward_pass_is_not_lost():
 
 
 def test_arrays_stay_live_when_a_blob_is_reshaped_to_as_many_values():
-    blob = torchcaffe.Blob((2, 3), torchcaffe.device.current())
+    blob = torchcaffe.Blob((2, 3), torchcaffe.core.device.current())
     array = blob.data
     blob.reshape(3, 2)
     array[...] = np.arange(6).reshape(2, 3)

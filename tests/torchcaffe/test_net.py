@@ -169,7 +169,7 @@ def test_shared_parameters_are_one_and_their_diffs_add_up():
         make_net(
             text.replace("num_output: 2 bias_term: false }", "num_output: 3 bias_term: false }")
         )
-    with pytest.raises(InputError, match="state different lr_mult: 3 and 2"):
+    with pytest.raises(InputError, match="have a different lr_mult: 3 and 2"):
         make_net(text.replace('param { name: "w" }', 'param { name: "w" lr_mult: 2 }'))
 
 
@@ -297,11 +297,11 @@ def test_blob_legacy_names():
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        (("dim: 5 dim: 5", "dim: 30000 dim: 30000"), 'layer "conv".* values, and a blob can have'),
+        (("dim: 5 dim: 5", "dim: 30000 dim: 30000"), 'layer "conv".* values; a blob can have'),
         (("num_output: 3", "num_output: 115000000"), 'layer "conv".*a parameter.* GB of memory'),
     ],
 )
 def test_net_that_cannot_fit_in_memory_is_refused_before_it_is_made(change, problem, monkeypatch):
-    monkeypatch.setattr("torchcaffe.memory.available", lambda device: 8_000_000_000)
+    monkeypatch.setattr("torchcaffe.core.budget.available", lambda device: 8_000_000_000)
     with pytest.raises(InputError, match=problem):
         make_net(SMALL.replace(*change))

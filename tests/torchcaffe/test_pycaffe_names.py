@@ -12,7 +12,7 @@ import torchcaffe as caffe
 from caffeformat import InputError, pb
 from torchcaffe import coord_map, log
 from torchcaffe import layers as L
-from torchcaffe.python_layers import BlobVec
+from torchcaffe.layers.python import BlobVec
 
 NET = """
 layer { name: "in" type: "Input" top: "x" top: "y" input_param {

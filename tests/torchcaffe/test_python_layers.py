@@ -8,7 +8,7 @@ import pytest
 
 import torchcaffe
 from caffeformat import InputError, parse_text, pb
-from torchcaffe import python_layers
+from torchcaffe.layers import python
 
 MODULE = """
 import caffe
@@ -56,7 +56,7 @@ def module(tmp_path, monkeypatch):
     name = f"layers_{abs(hash(str(tmp_path)))}"
     (tmp_path / f"{name}.py").write_text(textwrap.dedent(MODULE))
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(python_layers, "_allowed", set())
+    monkeypatch.setattr(python, "_allowed", set())
     monkeypatch.setitem(sys.modules, "caffe", torchcaffe)
     return name
 

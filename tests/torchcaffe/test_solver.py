@@ -7,10 +7,16 @@ import numpy as np
 import pytest
 
 import torchcaffe
-from caffeformat import InputError, parse_text, pb, read_caffemodel, read_solver_state
-from caffeformat.lr_policy import learning_rate
+from caffeformat import (
+    InputError,
+    learning_rate,
+    parse_text,
+    pb,
+    read_caffemodel,
+    read_solver_state,
+)
 from torchcaffe import log
-from torchcaffe.solver import Solver
+from torchcaffe.solvers import Solver
 
 NET = """
 name: "tiny"
@@ -142,9 +148,9 @@ def test_diff_is_the_update_after_a_step():
     ("fields", "problem"),
     [
         ('type: "Adamm"', 'no solver of type "Adamm"'),
-        ('regularization_type: "L3"', '"L3"; L1 and L2'),
+        ('regularization_type: "L3"', '"L3"; expected L1'),
         ("iter_size: 0", "iter_size must be 1"),
-        ("test_iter: 2", "needs a test_interval"),
+        ("test_iter: 2", "but its test_interval is 0"),
         ('train_net: "x"', "exactly one of net"),
     ],
 )

@@ -9,8 +9,9 @@ import pytest
 
 import torchcaffe as caffe
 from caffeformat import LmdbWriter, array_to_datum, parse_text, pb
-from torchcaffe import data_parallel, process, python_layers
-from torchcaffe.solver import Solver
+from torchcaffe.core import process
+from torchcaffe.layers import python
+from torchcaffe.solvers import Solver, parallel
 
 SOLVER = """
 base_lr: 0.1 lr_policy: "fixed" random_seed: 5 test_iter: 1 test_interval: 1 snapshot: 1 display: 1
@@ -95,7 +96,7 @@ def test_a_layer_in_python_that_may_not_deal_out_its_data_is_warned_of(
             top[0].reshape(1)
 
     monkeypatch.setitem(sys.modules, "ones", types.SimpleNamespace(Ones=Ones))
-    monkeypatch.setattr(python_layers, "_allowed", {"ones"})
+    monkeypatch.setattr(python, "_allowed", {"ones"})
     text = """layer { name: "x" type: "Python" top: "x"
       python_param { module: "ones" layer: "Ones" } }"""
     for rank, phase, warnings in ((0, caffe.TRAIN, 1), (1, caffe.TRAIN, 0), (0, caffe.TEST, 0)):
@@ -164,9 +165,9 @@ def test_gradients_meet_wherever_a_backward_or_an_update_may_need_them(monkeypat
     solver = Solver(param=param)
     nccl = caffe.NCCL(solver, caffe.NCCL.new_uid())
     met = []
-    reduce = data_parallel.dist.all_reduce
+    reduce = parallel.dist.all_reduce
     monkeypatch.setattr(
-        data_parallel.dist,
+        parallel.dist,
         "all_reduce",
         lambda tensor, **how: met.append(tensor.data_ptr()) or reduce(tensor, **how),
     )

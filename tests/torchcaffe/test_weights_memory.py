@@ -8,7 +8,7 @@ import pytest
 
 import torchcaffe
 from caffeformat import Weights, parse_text, pb, write_caffemodel
-from torchcaffe import mapped
+from torchcaffe.core import mapped
 
 INPUTS, OUTPUTS = 2048, 8192  # 64 MiB of weights
 TEXT = f"""

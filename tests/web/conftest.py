@@ -7,13 +7,13 @@ pytest.importorskip("flask_wtf", reason="the preview's extra is not installed: f
 from host_case import infer, ours
 
 from caffeformat import InputError
-from fcnkit import engine
+from fcnkit.engine import door
 
 
 @pytest.fixture(scope="session", autouse=True)
 def an_engine():
     try:
-        engine.load()
+        door.load()
     except InputError as error:
         pytest.skip(str(error))
 

@@ -13,7 +13,7 @@ from digits_folders import write_weights
 from PIL import Image
 from tiny_segmentation import CLASSES, net_text
 
-from fcnkit import cli
+from fcnkit.commands import main
 from fcnkit.web.app import create_app
 from fcnkit.web.extensions import GROUPS, Extensions
 from fcnkit.web.preview import Preview, first_dataset
@@ -86,7 +86,7 @@ def infer(folder, names, *options):
     network = write_net(folder)
     out = os.path.join(folder, "out")
     command = [images, "-o", out, "--save-scores", *network, *options]
-    assert cli.run_module("fcnkit.tools.infer", command) == 0
+    assert main.run_module("fcnkit.commands.infer", command) == 0
     return out
 
 

@@ -18,13 +18,12 @@ import pytest
 from host_case import NASTY, infer, picture, png
 from PIL import Image
 
-from fcnkit import cli
-from fcnkit.inference import Segmenter
-from fcnkit.labels import write_label
-from fcnkit.palette import voc_palette
-from fcnkit.segment_files import segment_files
+from fcnkit.commands import main
+from fcnkit.images import voc_palette, write_label
+from fcnkit.inference import Segmenter, segment_files
+from fcnkit.web import SharedSegmenter
 from fcnkit.web.preview import Preview, first_dataset
-from fcnkit.web.samples import SharedSegmenter, find_score_files
+from fcnkit.web.samples import find_score_files
 from fcnkit.web.server import make_server
 
 pytestmark = pytest.mark.full
@@ -142,5 +141,5 @@ def test_every_control(tmp_path, extensions):
     same(downloads / "street_mask.png", tmp_path / "out" / "street.png")
     out = str(tmp_path / "uploaded")
     command = [str(upload), "-o", out, "--net", net[0], "--weights", net[1]]
-    assert cli.run_module("fcnkit.tools.infer", command) == 0
+    assert main.run_module("fcnkit.commands.infer", command) == 0
     same(downloads / "red_green.png_mask.png", os.path.join(out, "red & green.png"))

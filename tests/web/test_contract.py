@@ -8,9 +8,9 @@ import pytest
 from host_case import Client, entry_point, shown, write_net
 
 from fcnkit.inference import Segmenter
-from fcnkit.web import digits_stand_in
+from fcnkit.web import SharedSegmenter, digits_stand_in
 from fcnkit.web.extensions import GROUPS, Extensions
-from fcnkit.web.samples import SharedSegmenter, find_score_files
+from fcnkit.web.samples import find_score_files
 
 
 def of(package):

@@ -8,11 +8,12 @@ from host_case import NASTY, Client, infer, mask_of, picture, png, shown, write_
 from PIL import Image
 from tiny_segmentation import CLASSES
 
-from fcnkit import cli
+from fcnkit.commands import main
+from fcnkit.images import distinct_palette, format_palette
 from fcnkit.inference import Segmenter
-from fcnkit.palette import distinct_palette, format_palette
+from fcnkit.web import SharedSegmenter
 from fcnkit.web.app import MAX_UPLOAD, create_app
-from fcnkit.web.samples import NetImage, SharedSegmenter, find_score_files
+from fcnkit.web.samples import NetImage, find_score_files
 
 
 @pytest.fixture
@@ -233,7 +234,9 @@ def test_a_damaged_score_file_is_told(tmp_path, extensions, scores):
 
 
 def test_the_command_says_what_is_missing(tmp_path, capsys):
-    assert cli.run_module("fcnkit.tools.preview", []) == 1
-    assert "name scores that infer --save-scores wrote, or pass a network" in capsys.readouterr().err
-    assert cli.run_module("fcnkit.tools.preview", [str(tmp_path)]) == 1
+    assert main.run_module("fcnkit.commands.preview", []) == 1
+    assert (
+        "name scores that infer --save-scores wrote, or pass a network" in capsys.readouterr().err
+    )
+    assert main.run_module("fcnkit.commands.preview", [str(tmp_path)]) == 1
     assert "found none" in capsys.readouterr().err

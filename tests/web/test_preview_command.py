@@ -10,11 +10,9 @@ from PIL import Image
 from tiny_segmentation import CLASSES, write_dataset
 
 from caffeformat import InputError
-from fcnkit import cli
+from fcnkit.commands import main, preview
 from fcnkit.datasets import FolderDataset
-from fcnkit.labels import read_label, write_label
-from fcnkit.palette import voc_palette
-from fcnkit.tools import preview
+from fcnkit.images import read_label, voc_palette, write_label
 from fcnkit.web.truths import Truths
 
 
@@ -106,4 +104,4 @@ def test_the_port_may_be_taken(tmp_path, scores):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        assert cli.run_module("fcnkit.tools.preview", [scores, "--port", port]) == 1
+        assert main.run_module("fcnkit.commands.preview", [scores, "--port", port]) == 1

@@ -1,49 +1,79 @@
 """Caffe's commands: `torchcaffe COMMAND ...` takes the flags of Caffe's tool of that name.
 
-A command is a module with a one-line docstring, `USAGE` (its arguments that are no flags), `FLAGS`
-and `run(flags, arguments)`, which returns an exit status or None. What it says goes through
+A command is a module with a one-line docstring, `USAGE` (its arguments that are not flags),
+`FLAGS` and `run(flags, arguments)`, which returns an exit status or None. It reports through
 `torchcaffe.log` to stderr, in the lines that Caffe's tools write.
 """
+
+from __future__ import annotations
 
 import difflib
 import importlib
 import logging
 import os
 import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol, cast
 
 from caffeformat import InputError
+from torchcaffe import log
 
-from .. import log
 from .flags import Flag, describe_flags, parse_flags
 
-# command -> what it does; the module of that name in this package does it
-COMMANDS = {
-    "train": "train a net from a solver, from a snapshot, or from weights",
-    "test": "score weights on a net's test phase",
-    "time": "time each layer of a net, forward and backward",
-    "device_query": "say what is known of the GPUs",
-    "convert_imageset": "turn the images of a list into an LMDB or LevelDB",
-    "compute_image_mean": "compute the mean image of a database",
-    "extract_features": "write what blobs hold into databases",
-    "upgrade_net_proto_text": "upgrade the prototxt of an old net",
-    "upgrade_net_proto_binary": "upgrade an old caffemodel",
-    "upgrade_solver_proto_text": "upgrade the prototxt of an old solver",
-    "parse_log": "turn a training's log into two tables",
-    "draw_net": "draw a net as SVG, PNG, PDF or DOT",
-}
+if TYPE_CHECKING:
+    from .flags import Flags
 
+# what commands are about -> command -> what it does; the module of that name in this package does
+# it
+_GROUPS = {
+    "nets": {
+        "train": "train a net from a solver, from a snapshot or from weights",
+        "test": "score weights on a net's test phase",
+        "time": "time each layer of a net, forward and backward",
+        "extract_features": "write the values of blobs into databases",
+        "draw_net": "draw a net as SVG, PNG, PDF or DOT",
+    },
+    "databases": {
+        "convert_imageset": "convert the images of a list into an LMDB or LevelDB",
+        "compute_image_mean": "compute the mean image of a database",
+    },
+    "old files": {
+        "upgrade_net_proto_text": "upgrade the prototxt of an old net",
+        "upgrade_net_proto_binary": "upgrade an old caffemodel",
+        "upgrade_solver_proto_text": "upgrade the prototxt of an old solver",
+    },
+    "logs and devices": {
+        "parse_log": "convert the log of a training run into two tables",
+        "device_query": "report the properties of the GPUs",
+    },
+}
+COMMANDS = {name: text for group in _GROUPS.values() for name, text in group.items()}
+
+_LOG = "logging"
 _LOG_FLAGS = [
-    Flag("log_dir", "", "write the log into a file in this folder, too"),
-    Flag("minloglevel", 0, "the least that is logged: 0 all, 1 warnings, 2 errors"),
-    Flag("logtostderr", True, "log to stderr, which is always done"),
-    Flag("alsologtostderr", True, "log to stderr, which is always done"),
-    Flag("help", False, "print this and stop"),
-    Flag("h", False, "print this and stop"),
+    Flag("log_dir", "", "also write the log to a file in this folder", _LOG),
+    Flag("minloglevel", 0, "lowest level to log: 0 all, 1 warnings, 2 errors", _LOG),
+    Flag("logtostderr", True, "log to stderr, which is always done", _LOG),
+    Flag("alsologtostderr", True, "log to stderr, which is always done", _LOG),
+    Flag("help", False, "print this and stop", _LOG),
+    Flag("h", False, "print this and stop", _LOG),
 ]
 _LEVELS = (logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL)
 
 
-def main(argv=None):
+class Command(Protocol):
+    """What the module of a command has."""
+
+    __doc__: str | None
+    USAGE: str
+    FLAGS: list[Flag]
+
+    @staticmethod
+    def run(flags: Flags, arguments: list[str]) -> int | None:
+        """Run the command; returns its exit status, or None for 0."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
     """Run `torchcaffe COMMAND ...`; returns the exit status."""
     argv = sys.argv[1:] if argv is None else list(argv)
     if not argv or argv[0] in ("-h", "-help", "--help"):
@@ -58,12 +88,12 @@ def main(argv=None):
     return run_command(name, argv[1:])
 
 
-def run_command(name, argv):
+def run_command(name: str, argv: Sequence[str]) -> int:
     """Run command `name` with `argv`; returns the exit status.
 
     An `InputError` or an error of the operating system becomes one fatal line of the log, and 1.
     """
-    module = importlib.import_module(f"{__name__}.{name}")
+    module = cast("Command", importlib.import_module(f"{__name__}.{name}"))
     handlers = [log.attach()]
     try:
         flags, arguments = parse_flags(argv, module.FLAGS + _LOG_FLAGS)
@@ -83,8 +113,8 @@ def run_command(name, argv):
             log.detach(handler)
 
 
-def follow_log_flags(name, flags):
-    """Log as `-log_dir` and `-minloglevel` of command `name` say; returns the handlers added."""
+def follow_log_flags(name: str, flags: Flags) -> list[logging.Handler]:
+    """Set up logging by the flags -log_dir and -minloglevel; returns the handlers added."""
     handlers = []
     if flags.log_dir:
         handlers.append(log.attach(os.path.join(flags.log_dir, f"torchcaffe.{name}.log")))
@@ -92,24 +122,29 @@ def follow_log_flags(name, flags):
     return handlers
 
 
-def expect_arguments(arguments, usage, fewest, most=None):
+def expect_arguments(
+    arguments: Sequence[str], usage: str, fewest: int, most: int | None = None
+) -> None:
     """Raise `InputError` with `usage` unless there are `fewest` to `most` arguments."""
     if not fewest <= len(arguments) <= (fewest if most is None else most):
         raise InputError(f"found {len(arguments)} arguments; usage: {usage}")
 
 
-def _overview():
+def _overview() -> str:
     width = max(map(len, COMMANDS)) + 2
-    listing = "\n".join(f"  {name:{width}}{text}" for name, text in COMMANDS.items())
+    listing = "\n\n".join(
+        "\n".join([f"{group}:", *(f"  {name:{width}}{text}" for name, text in commands.items())])
+        for group, commands in _GROUPS.items()
+    )
     return (
         "usage: torchcaffe COMMAND [FLAGS] [ARGUMENTS]\n"
         "       torchcaffe script.py ARGUMENTS   run a script written for pycaffe\n\n"
-        f"commands:\n{listing}\n\ntorchcaffe COMMAND --help tells a command's flags."
+        f"{listing}\n\ntorchcaffe COMMAND --help lists the flags of a command."
     )
 
 
-def _help(name, module):
+def _help(name: str, module: Command) -> str:
     return (
-        f"usage: torchcaffe {name} {module.USAGE}\n\n{module.__doc__.strip()}\n\n"
-        f"flags:\n{describe_flags(module.FLAGS + _LOG_FLAGS[:2])}"
+        f"usage: torchcaffe {name} {module.USAGE}\n\n{(module.__doc__ or '').strip()}\n\n"
+        f"{describe_flags(module.FLAGS + _LOG_FLAGS[:2])}"
     )

@@ -1,19 +1,27 @@
 """Computes the mean image of a database, as Caffe's tool of that name does."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from caffeformat import InputError, datum_to_array, pb, write_blob
+from torchcaffe import log
 
-from .. import log
 from . import expect_arguments
 from .databases import BACKEND, read_database
+from .flags import Flags
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 USAGE = "[FLAGS] INPUT_DB [OUTPUT_FILE]"
 FLAGS = [BACKEND]
 
 
-def run(flags, arguments):
-    """Log the mean of each channel; write the mean image where an output file is named."""
+def run(flags: Flags, arguments: list[str]) -> None:
+    """Log the mean of each channel; write the mean image if an output file is named."""
     expect_arguments(arguments, f"torchcaffe compute_image_mean {USAGE}", 1, 2)
     mean = mean_image(arguments[0], flags.backend)
     if len(arguments) > 1:
@@ -25,14 +33,15 @@ def run(flags, arguments):
         log.info("compute_image_mean.cpp:116", f"mean_value channel [{channel}]: {average}")
 
 
-def mean_image(path, backend):
-    """C x H x W float32, the mean of all images of the database, which must be of one size.
+def mean_image(path: str, backend: str) -> NDArray[np.float32]:
+    """Compute the mean, C x H x W, of all images of the database, which must have one size.
 
-    Sums are float32 and added in order, so that they are Caffe's also where they are rounded.
+    Sums are float32 and added in order, so that they are rounded as in Caffe.
     """
     with read_database(path, backend) as database:
         log.info("compute_image_mean.cpp:70", "Starting iteration")
-        total, count = None, 0
+        total: NDArray[np.float32] | None = None
+        count = 0
         for key, value in database.items():
             image = _image(path, key, value)
             if total is None:
@@ -47,14 +56,16 @@ def mean_image(path, backend):
             if count % 10000 == 0:
                 log.info("compute_image_mean.cpp:95", f"Processed {count} files.")
     log.info("compute_image_mean.cpp:101", f"Processed {count} files.")
+    if total is None:
+        raise InputError(f"{path}: the database is empty")
     return total / np.float32(count)
 
 
-def _image(path, key, value):
+def _image(path: str, key: bytes, value: bytes) -> NDArray[np.float32] | NDArray[np.uint8]:
     datum = pb.Datum()
     try:
         datum.ParseFromString(value)
         return datum_to_array(datum)
     except Exception as error:  # protobuf's own error class differs between its releases
-        message = f"{path}: the entry {key!r} is no Datum that can be read: {error}"
+        message = f"{path}: the entry {key!r} cannot be read as a Datum: {error}"
         raise InputError(message) from error

@@ -1,11 +1,15 @@
-"""Says what is known of the GPUs, as `caffe device_query` does."""
+"""Reports the properties of the GPUs, as `caffe device_query` does."""
 
-from .. import device, log
+from __future__ import annotations
+
+from torchcaffe import core, log
+
 from . import expect_arguments
-from .engine_flags import GPU, gpu_numbers
+from .engine_flags import gpu_numbers
+from .flags import Flag, Flags
 
 USAGE = "[-gpu NUMBER[,NUMBER...] | -gpu all]"
-FLAGS = [GPU]
+FLAGS = [Flag("gpu", "", "numbers of GPUs, separated by commas (or: all)")]
 
 # what Caffe calls it -> the attribute of PyTorch's device properties
 _PROPERTIES = {
@@ -21,13 +25,13 @@ _PROPERTIES = {
 }
 
 
-def run(flags, arguments):
+def run(flags: Flags, arguments: list[str]) -> None:
     """Log the properties of every GPU that `-gpu` names."""
     expect_arguments(arguments, f"torchcaffe device_query {USAGE}", 0)
     log.info("caffe.cpp:138", f"Querying GPUs {flags.gpu}")
     for number in gpu_numbers(flags.gpu):
-        properties = device.gpus().get_device_properties(number)
+        properties = core.gpus().get_device_properties(number)
         log.info("common.cpp:180", f"{'Device id:':31}{number}")
         for words, name in _PROPERTIES.items():
-            if hasattr(properties, name):  # releases of PyTorch tell more or less
+            if hasattr(properties, name):  # releases of PyTorch differ in what they report
                 log.info("common.cpp:180", f"{words:31}{getattr(properties, name)}")

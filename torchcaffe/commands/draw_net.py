@@ -1,25 +1,27 @@
 """Draws a net as SVG, PNG, PDF or DOT, as draw_net.py does."""
 
+from __future__ import annotations
+
 from caffeformat import InputError, draw_network, filter_net, read_net
 from caffeformat.drawing import DIRECTIONS
+from torchcaffe import log
 
-from .. import log
 from . import expect_arguments
 from .engine_flags import LEVEL, STAGE, phase_named, words
-from .flags import Flag
+from .flags import Flag, Flags
 
 USAGE = "[FLAGS] NET PICTURE"
 FLAGS = [
-    Flag("rankdir", "LR", f"the direction from the inputs on: {', '.join(DIRECTIONS)}"),
-    Flag("phase", "ALL", "the layers of one phase, TRAIN or TEST, or ALL"),
+    Flag("rankdir", "LR", f"direction from inputs to outputs: {', '.join(DIRECTIONS)}"),
+    Flag("phase", "ALL", "draw the layers of one phase, TRAIN or TEST, or ALL"),
     Flag("display_lrm", False, "show learning rate multipliers that are not 1"),
     LEVEL,
     STAGE,
 ]
 
 
-def run(flags, arguments):
-    """Read, draw, write; what the picture cannot tell is logged as warnings."""
+def run(flags: Flags, arguments: list[str]) -> None:
+    """Read, draw and write; whatever the picture cannot show is logged as a warning."""
     expect_arguments(arguments, f"torchcaffe draw_net {USAGE}", 2)
     source, target = arguments
     if flags.rankdir not in DIRECTIONS:

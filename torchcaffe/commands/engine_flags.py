@@ -1,50 +1,64 @@
-"""Flags that several of Caffe's commands share, and what becomes of them."""
+"""Flags that several of Caffe's commands share, and functions that apply them.
+
+Commands list them in this order, after their own: the net's, then the device's.
+"""
+
+from __future__ import annotations
 
 from caffeformat import InputError, pb
+from torchcaffe import core, log
+from torchcaffe.layers import allow_python_modules
 
-from .. import device, log
-from ..python_layers import allow_python_modules
 from .flags import Flag
 
-GPU = Flag("gpu", "", "run on the GPU of this number")
-LEVEL = Flag("level", 0, "the net's level")
-STAGE = Flag("stage", "", "the net's stages, separated by commas")
+_NET, _DEVICE = "net", "device"
+
 MODEL = Flag("model", "", "the net's prototxt")
-WEIGHTS = Flag("weights", "", "caffemodels to begin with, separated by commas")
-ITERATIONS = Flag("iterations", 50, "how many batches to run")
+WEIGHTS = Flag("weights", "", "caffemodels to start from, separated by commas")
+ITERATIONS = Flag("iterations", 50, "number of batches to run")
+LEVEL = Flag("level", 0, "the net's level", _NET)
+STAGE = Flag("stage", "", "the net's stages, separated by commas", _NET)
 ALLOW_PYTHON = Flag(
-    "allow_python", "", "modules whose Python layers may run, separated by commas (not in Caffe)"
+    "allow_python",
+    "",
+    "modules whose Python layers may run, separated by commas (not in Caffe)",
+    _NET,
 )
+GPU = Flag("gpu", "", "run on the GPU of this number", _DEVICE)
+GPUS = Flag("gpu", "", "train on the GPUs of these numbers, separated by commas (or: all)", _DEVICE)
 
 
-def words(text):
-    """The parts of a flag that commas separate."""
+def words(text: str) -> list[str]:
+    """Split the value of a flag at its commas."""
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def require(value, flag, what):
-    """Raise `InputError` where the flag without which nothing can be done is missing."""
+def require(value: str, flag: str, what: str) -> None:
+    """Raise `InputError` if a flag that the command cannot do without is missing."""
     if not value:
-        raise InputError(f"{what}: give -{flag}.")
+        raise InputError(f"{what}: pass -{flag}.")
 
 
-def require_iterations(flags):
+def require_iterations(iterations: int) -> None:
     """Raise `InputError` unless there is at least one iteration to run."""
-    if flags.iterations < 1:
-        raise InputError(f"-iterations is {flags.iterations}; expected 1 or more.")
+    if iterations < 1:
+        raise InputError(f"-iterations is {iterations}; expected 1 or more.")
 
 
-def allow_python(flags):
-    """Let the Python layers run that `-allow_python` names."""
-    allow_python_modules(*words(flags.allow_python))
+def allow_python(modules: str) -> None:
+    """Let the Python layers of the modules that -allow_python names run."""
+    allow_python_modules(*words(modules))
 
 
-def gpu_numbers(text):
-    """The numbers of the GPUs that `-gpu` names; none where it names none."""
+def gpu_numbers(text: str) -> list[int]:
+    """Parse -gpu into the numbers of GPUs; an empty list if it names none.
+
+    Raises `InputError` for a number that is not that of a GPU.
+    """
     if text == "all":
-        numbers = list(range(device.gpu_count()))
+        numbers = list(range(core.gpu_count()))
         if not numbers:
-            raise InputError("-gpu all was given, but PyTorch finds no CUDA device here.")
+            raise InputError("-gpu is all, but PyTorch finds no CUDA device here.")
         return numbers
     try:
         numbers = [int(part) for part in words(text)]
@@ -53,28 +67,28 @@ def gpu_numbers(text):
     if len(set(numbers)) < len(numbers):
         raise InputError(f"-gpu {text} names a GPU twice.")
     for number in numbers:
-        device.require_gpu(number)
+        core.require_gpu(number)
     return numbers
 
 
-def choose_device(gpu, place):
-    """Set CPU or GPU mode by the text of `-gpu`, and log it as Caffe does at `place`.
+def choose_device(gpu: str, place: str) -> None:
+    """Set CPU or GPU mode by the value of -gpu, and log it as Caffe does at `place`.
 
-    Of several GPUs the first is taken, as by Caffe's commands other than `train`.
+    Of several GPUs the first is used, as in all of Caffe's commands except `train`.
     """
     numbers = gpu_numbers(gpu)
     if not numbers:
         log.info(place, "Use CPU.")
-        device.set_mode_cpu()
+        core.set_mode_cpu()
         return
     log.info(place, f"Use GPU with device ID {numbers[0]}")
-    log.info(place, f"GPU device name: {device.gpus().get_device_name(numbers[0])}")
-    device.set_device(numbers[0])
-    device.set_mode_gpu()
+    log.info(place, f"GPU device name: {core.gpus().get_device_name(numbers[0])}")
+    core.set_device(numbers[0])
+    core.set_mode_gpu()
 
 
-def phase_named(name):
-    """The phase that `-phase` names."""
+def phase_named(name: str) -> int:
+    """Return the phase that -phase names."""
     phases = {"TRAIN": pb.TRAIN, "TEST": pb.TEST}
     if name not in phases:
         raise InputError(f'-phase is "{name}"; expected TRAIN or TEST.')

@@ -1,36 +1,46 @@
-"""Writes what blobs of a net hold into databases, as Caffe's tool of that name does."""
+"""Writes the values of a net's blobs into databases, as Caffe's tool of that name does."""
+
+from __future__ import annotations
 
 import contextlib
 import os
+from typing import TYPE_CHECKING
 
 from caffeformat import InputError, array_to_datum, pb
+from torchcaffe import log
+from torchcaffe.nets import Net
 
-from .. import log
-from ..net import Net
 from . import expect_arguments
 from .databases import create_database
 from .engine_flags import ALLOW_PYTHON, allow_python, choose_device, words
+from .flags import Flags
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from caffeformat.databases import DatabaseWriter
 
 USAGE = "WEIGHTS NET BLOB[,BLOB...] DATABASE[,DATABASE...] NUM_MINI_BATCHES DB_TYPE [CPU|GPU] [N]"
 FLAGS = [ALLOW_PYTHON]
 
 
-def run(flags, arguments):
-    """Run the net's TEST phase; every blob's rows become Datums of floats in its database."""
+def run(flags: Flags, arguments: list[str]) -> None:
+    """Run the net's TEST phase; the rows of each blob become Datums of floats in its database."""
     usage = f"torchcaffe extract_features {USAGE}"
     expect_arguments(arguments, usage, 6, 8)
     weights, model, blobs, databases, batches, backend = arguments[:6]
     names, paths = words(blobs), words(databases)
     if len(names) != len(paths):
-        raise InputError(f"{len(names)} blobs, but {len(paths)} databases; give one for each.")
+        raise InputError(f"{len(names)} blobs, but {len(paths)} databases; name one per blob.")
     if len(set(map(os.path.abspath, paths))) < len(paths):
-        raise InputError(f"{databases}: one database is named twice; give one for each blob.")
+        raise InputError(f"{databases}: one database is named twice; name one per blob.")
     mode, number = [*arguments[6:], *("CPU", "0")[len(arguments) - 6 :]]
     if mode not in ("CPU", "GPU"):
         raise InputError(f'the mode is "{mode}"; expected CPU or GPU. Usage: {usage}')
     if not batches.isdecimal() or int(batches) < 1:
         raise InputError(f'NUM_MINI_BATCHES is "{batches}"; expected a number of 1 or more.')
-    allow_python(flags)
+    allow_python(flags.allow_python)
     choose_device(number if mode == "GPU" else "", "extract_features.cpp:62")
     net = Net(model, weights, pb.TEST)
     for name in names:
@@ -51,8 +61,8 @@ def run(flags, arguments):
     log.info("extract_features.cpp:181", "Successfully extracted the features!")
 
 
-def _put_rows(writer, values):
-    """One float Datum, C x H x W, for each row of a blob of up to four axes."""
+def _put_rows(writer: DatabaseWriter, values: NDArray[np.float32]) -> None:
+    """Write one float Datum, C x H x W, per row of a blob of up to four axes."""
     if not 1 <= values.ndim <= 4:
         raise InputError(f"a feature blob has the shape {values.shape}; expected 1 to 4 axes.")
     shape = values.shape[1:] + (1,) * (4 - values.ndim)

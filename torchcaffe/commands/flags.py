@@ -1,26 +1,39 @@
 """Command-line flags as Caffe's tools take them.
 
 A flag has one dash or two, its value follows after `=` or as the next argument, and flags and
-other arguments may come in any order; `--` ends the flags. Flags that are true or false take no
-next argument: `-gray`, `-nogray`, `-gray=false`.
+other arguments may come in any order; `--` ends the flags. Boolean flags take no next argument:
+`-gray`, `-nogray`, `-gray=false`.
 """
+
+from __future__ import annotations
 
 import difflib
 import types
+from collections.abc import Iterable, Sequence
+from typing import Union
 
 from caffeformat import InputError
 
 _TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
 
+Value = Union[bool, int, str]
+
+
+class Flags(types.SimpleNamespace):
+    """The values of a command's flags, as attributes under the flags' names."""
+
 
 class Flag:
-    """A flag's name (without dashes), default and description; the default's type is its type."""
+    """A flag's name (without dashes), default, description and the group that help lists it in.
 
-    def __init__(self, name, default, text):
-        self.name, self.default, self.text = name, default, text
+    The type of the default is the type of its values.
+    """
 
-    def convert(self, value):
-        """The string `value` as this flag's type; `InputError` where it is none."""
+    def __init__(self, name: str, default: Value, text: str, group: str = "flags") -> None:
+        self.name, self.default, self.text, self.group = name, default, text, group
+
+    def convert(self, value: str) -> Value:
+        """Convert the string `value` to this flag's type; raises `InputError` if it cannot be."""
         if isinstance(self.default, bool):
             if value.lower() not in _TRUE + _FALSE:
                 raise InputError(f'-{self.name} is "{value}"; expected true or false.')
@@ -33,14 +46,15 @@ class Flag:
         return value
 
 
-def parse_flags(argv, flags):
-    """(namespace with a value for each of `flags`, list of the other arguments).
+def parse_flags(argv: Sequence[str], flags: Iterable[Flag]) -> tuple[Flags, list[str]]:
+    """Parse `argv`: the values of all `flags`, and the other arguments.
 
-    Raises `InputError` for a flag that is not among them, with the nearest name.
+    Raises `InputError` for a flag that is not among them, naming the nearest one.
     """
     known = {flag.name: flag for flag in flags}
-    values = {flag.name: flag.default for flag in flags}
-    others, waiting = [], list(argv)
+    values = {name: flag.default for name, flag in known.items()}
+    others: list[str] = []
+    waiting = list(argv)
     while waiting:
         argument = waiting.pop(0)
         if argument == "--":
@@ -66,20 +80,22 @@ def parse_flags(argv, flags):
                 raise InputError(f"{argument} needs a value: {flag.text}.")
             value = waiting.pop(0)
         values[name] = flag.convert(value)
-    return types.SimpleNamespace(**values), others
+    return Flags(**values), others
 
 
-def describe_flags(flags):
-    """The lines of a help text that tell the flags, their meaning and their defaults."""
+def describe_flags(flags: Sequence[Flag]) -> str:
+    """Format a help text of the flags, group by group, with their meanings and defaults."""
     width = max((len(flag.name) for flag in flags), default=0) + 2
-    lines = []
+    groups: dict[str, list[str]] = {}
     for flag in flags:
         default = "" if flag.default in ("", False) else f" (default: {flag.default})"
-        lines.append(f"  -{flag.name:{width}}{flag.text}{default}")
-    return "\n".join(lines)
+        line = f"  -{flag.name:{width}}{flag.text}{default}"
+        groups.setdefault(flag.group, []).append(line)
+    return "\n\n".join("\n".join([f"{group}:", *lines]) for group, lines in groups.items())
 
 
-def _unknown(argument, name, known):
+def _unknown(argument: str, name: str, known: Iterable[str]) -> str:
+    """Say that a flag is unknown, which one is nearest, and which there are."""
     near = difflib.get_close_matches(name, known, 1)
     hint = f" Did you mean -{near[0]}?" if near else ""
     names = ", ".join(f"-{name}" for name in known)

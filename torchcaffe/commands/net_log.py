@@ -1,20 +1,25 @@
-"""A net's layers in the lines that Caffe logs while it builds one."""
+"""Logs a net in the lines that Caffe writes while it builds one."""
+
+from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from caffeformat import format_text
+from torchcaffe import log
 
-from .. import log
+if TYPE_CHECKING:
+    from torchcaffe.nets import Net, Step
 
 
-def log_net(net):
+def log_net(net: Net) -> None:
     """Log the prototxt, each layer's blobs and shapes, and the outputs of `net`."""
     log.info("net.cpp:53", f"Initializing net from parameters: \n{format_text(net.message)}")
     count = 0
-    for step in net._steps:
+    for step in net.steps:
         count += _log_layer(step)
         log.info("net.cpp:139", f"Memory required for data: {4 * count}")
-    for step in reversed(net._steps):
+    for step in reversed(net.steps):
         needs = "needs" if step.needs_backward else "does not need"
         log.info("net.cpp:200", f"{step.layer.name} {needs} backward computation.")
     for output in net.outputs:
@@ -22,8 +27,8 @@ def log_net(net):
     log.info("net.cpp:257", "Network initialization done.")
 
 
-def _log_layer(step):
-    """Log a layer's blobs; returns how many values its tops hold."""
+def _log_layer(step: Step) -> int:
+    """Log a layer's blobs; returns the number of values in its tops."""
     name, count = step.layer.name, 0
     log.info("net.cpp:86", f"Creating Layer {name}")
     for bottom in step.bottom_names:

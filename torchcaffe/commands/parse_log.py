@@ -1,29 +1,38 @@
-"""Turns a training's log into two CSV tables, of training and of testing, as parse_log.py does."""
+"""Converts the log of a training run into a CSV table each for its training and test phases.
+
+parse_log.py of Caffe does the same.
+"""
+
+from __future__ import annotations
 
 import csv
 import datetime
 import math
 import os
 import re
+from typing import TYPE_CHECKING
 
-from caffeformat import InputError
-from caffeformat.files import atomic_write
+from caffeformat import InputError, atomic_write
 
 from . import expect_arguments
-from .flags import Flag
+from .flags import Flag, Flags
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 USAGE = "[FLAGS] LOGFILE OUTPUT_DIR"
 FLAGS = [
-    Flag("verbose", False, "print the paths that are written"),
-    Flag("delimiter", ",", "what separates columns"),
+    Flag("verbose", False, "print the paths of the files written"),
+    Flag("delimiter", ",", "character between columns"),
 ]
+_Row = dict[str, float]
 _GLOG = re.compile(r"[IWEF](\d\d)(\d\d) (\d\d):(\d\d):(\d\d)\.(\d{6})\s")
 _ITERATION = re.compile(r"Iteration (\d+)")
 _RATE = re.compile(r"lr = (\S+)")
 _OUTPUT = re.compile(r"(Train|Test) net output #\d+: (\S+) = (\S+)")
 
 
-def run(flags, arguments):
+def run(flags: Flags, arguments: list[str]) -> None:
     """Write `LOGFILE.train` and `LOGFILE.test` into the output folder."""
     expect_arguments(arguments, f"torchcaffe parse_log {USAGE}", 2)
     source, folder = arguments
@@ -37,10 +46,11 @@ def run(flags, arguments):
             print(f"Wrote {path}")
 
 
-def parse_log(path):
-    """{"train": rows, "test": rows}: dicts with NumIters, Seconds, LearningRate and the outputs.
+def parse_log(path: str | os.PathLike[str]) -> dict[str, list[_Row]]:
+    """Read a log into {"train": rows, "test": rows}.
 
-    Seconds count from the line `Solving`. A rate that was not logged yet is the following row's.
+    A row has NumIters, Seconds, LearningRate and the net's outputs. Seconds count from the line
+    `Solving`. If the first row was logged before any rate, it has that of the second row.
     """
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
@@ -49,8 +59,8 @@ def parse_log(path):
         raise InputError(f"{path}: no such file") from None
     if not any(tables.values()):
         raise InputError(
-            f"{path}: no line of glog in it tells a net's output after `Solving`; expected the log "
-            "of a training with display or test_interval set."
+            f"{path}: it has no glog line with a net's output after `Solving`; expected the log of "
+            "a training run with display or test_interval set."
         )
     for rows in tables.values():
         if len(rows) > 1 and math.isnan(rows[0]["LearningRate"]):
@@ -58,16 +68,19 @@ def parse_log(path):
     return tables
 
 
-def _read_rows(lines, year):
-    tables = {"train": [], "test": []}
-    begun = last = iteration = None
+def _read_rows(lines: Iterable[str], year: int) -> dict[str, list[_Row]]:
+    """Read the rows of both tables from a log that was begun in `year`, as far as is known."""
+    tables: dict[str, list[_Row]] = {"train": [], "test": []}
+    begun: datetime.datetime | None = None
+    last: datetime.datetime | None = None
+    iteration: float | None = None
     rate = math.nan
     for line in lines:
         match = _GLOG.match(line)
         if match is None:
             continue
         now = _time(year, match)
-        if last is not None and now.month < last.month:  # a new year: glog does not tell which
+        if last is not None and now.month < last.month:  # a new year, which glog does not write
             year += 1
             now = _time(year, match)
         last = now
@@ -89,14 +102,14 @@ def _read_rows(lines, year):
     return tables
 
 
-def _time(year, match):
+def _time(year: int, match: re.Match[str]) -> datetime.datetime:
     month, day, hour, minute, second, micro = (int(part) for part in match.groups())
-    if (month, day) == (2, 29):  # the year of a file is a guess, the day in the log is not
+    if (month, day) == (2, 29):  # the year, taken from the file, is a guess; the day is not
         year = next(y for y in range(year, year + 8) if y % 4 == 0)
     return datetime.datetime(year, month, day, hour, minute, second, micro)
 
 
-def _write(path, rows, delimiter):
+def _write(path: str, rows: list[_Row], delimiter: str) -> None:
     columns = list(dict.fromkeys(name for row in rows for name in row))
     with atomic_write(path, "w") as file:
         writer = csv.DictWriter(file, columns, delimiter=delimiter)

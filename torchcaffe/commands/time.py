@@ -1,10 +1,14 @@
-"""Times a net's passes, and each layer by itself, as `caffe time` does."""
+"""Times a net's passes, and each layer separately, as `caffe time` does."""
+
+from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
-from .. import log
-from ..device import synchronize
-from ..net import Net
+from torchcaffe import log
+from torchcaffe.core import synchronize
+from torchcaffe.nets import Net
+
 from . import expect_arguments
 from .engine_flags import (
     ALLOW_PYTHON,
@@ -20,27 +24,32 @@ from .engine_flags import (
     require_iterations,
     words,
 )
-from .flags import Flag
+from .flags import Flag, Flags
 from .net_log import log_net
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import torch
 
 USAGE = "-model NET"
 FLAGS = [
     MODEL,
     Flag("phase", "TRAIN", "the net's phase, TRAIN or TEST"),
     ITERATIONS,
-    GPU,
     LEVEL,
     STAGE,
     ALLOW_PYTHON,
+    GPU,
 ]
 
 
-def run(flags, arguments):
-    """Time whole passes, then every layer by itself (where nothing is fused), and log the means."""
+def run(flags: Flags, arguments: list[str]) -> None:
+    """Time whole passes, then each layer separately (with nothing fused), and log the means."""
     expect_arguments(arguments, f"torchcaffe time {USAGE}", 0)
     require(flags.model, "model", "timing needs a net")
-    require_iterations(flags)
-    allow_python(flags)
+    require_iterations(flags.iterations)
+    allow_python(flags.allow_python)
     phase = phase_named(flags.phase)
     choose_device(flags.gpu, "caffe.cpp:343")
     net = Net(flags.model, phase=phase, level=flags.level, stages=words(flags.stage))
@@ -64,8 +73,8 @@ def run(flags, arguments):
     log.info("caffe.cpp:415", "*** Benchmark ends ***")
 
 
-def _time_passes(net, iterations, watch):
-    """(milliseconds of all forward passes, of all backward passes)."""
+def _time_passes(net: Net, iterations: int, watch: _Watch) -> tuple[float, float]:
+    """Time whole passes; returns the milliseconds of all forward and of all backward passes."""
     forward = backward = 0.0
     for iteration in range(1, iterations + 1):
         there, back = watch.time(net.run_forward), watch.time(net.run_backward)
@@ -77,7 +86,8 @@ def _time_passes(net, iterations, watch):
     return forward, backward
 
 
-def _time_layers(net, iterations, watch):
+def _time_layers(net: Net, iterations: int, watch: _Watch) -> None:
+    """Time each layer and log the means."""
     names = list(net.layer_dict)
     forward, backward = [0.0] * len(names), [0.0] * len(names)
     for _ in range(iterations):
@@ -95,17 +105,18 @@ def _time_layers(net, iterations, watch):
 
 
 class _Watch:
-    """Milliseconds of a call, on a GPU until it has finished."""
+    """Times calls, including whatever they leave running on a GPU."""
 
-    def __init__(self, device):
+    def __init__(self, device: torch.device) -> None:
         self._device = device
 
-    def time(self, function, *arguments):
+    def time(self, function: Callable[..., object], *arguments: object) -> float:
+        """Call `function` and return how many milliseconds it took."""
         self._wait()
         begun = time.perf_counter()
         function(*arguments)
         self._wait()
         return 1000 * (time.perf_counter() - begun)
 
-    def _wait(self):
+    def _wait(self) -> None:
         synchronize(self._device)

@@ -1,19 +1,20 @@
 """Trains a net from a solver prototxt, as `caffe train` does, on one device or several GPUs."""
 
+from __future__ import annotations
+
 import contextlib
 import os
+from typing import TYPE_CHECKING
 
 from caffeformat import InputError, format_text, pb, read_solver
+from torchcaffe import core, log
+from torchcaffe.core import set_solver_count, set_solver_rank
+from torchcaffe.solvers import NCCL, SNAPSHOT, STOP, SignalActions, Solver, run_ranks
 
-from .. import device, log
-from ..data_parallel import NCCL
-from ..process import set_solver_count, set_solver_rank
-from ..rank_processes import run_ranks
-from ..signals import SNAPSHOT, STOP, SignalActions
-from ..solver import Solver
 from . import expect_arguments, follow_log_flags
 from .engine_flags import (
     ALLOW_PYTHON,
+    GPUS,
     LEVEL,
     STAGE,
     WEIGHTS,
@@ -22,31 +23,34 @@ from .engine_flags import (
     require,
     words,
 )
-from .flags import Flag
+from .flags import Flag, Flags
 from .net_log import log_net
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 USAGE = "-solver SOLVER [-snapshot STATE | -weights WEIGHTS]"
 FLAGS = [
     Flag("solver", "", "the solver's prototxt"),
-    Flag("snapshot", "", "the solver state to go on from"),
+    Flag("snapshot", "", "the solver state to resume from"),
     WEIGHTS,
-    Flag("gpu", "", "train on the GPUs of these numbers, separated by commas (or: all)"),
-    LEVEL,
-    STAGE,
     Flag("sigint_effect", STOP, "what SIGINT (Ctrl-C) does: snapshot, stop or none"),
     Flag("sighup_effect", SNAPSHOT, "what SIGHUP does: snapshot, stop or none"),
+    LEVEL,
+    STAGE,
     ALLOW_PYTHON,
+    GPUS,
 ]
 
 
-def run(flags, arguments):
+def run(flags: Flags, arguments: list[str]) -> None:
     """Train to `max_iter`, or until SIGINT; the last snapshot is written in both cases."""
     expect_arguments(arguments, f"torchcaffe train {USAGE}", 0)
     require(flags.solver, "solver", "training needs a solver")
     if flags.snapshot and flags.weights:
         raise InputError(
-            "-snapshot and -weights exclude each other: go on from a snapshot, or begin anew with "
-            "weights."
+            "-snapshot and -weights exclude each other: pass a snapshot to resume from, or weights "
+            "to start a new run from."
         )
     param = _read_solver(flags)
     gpus = _gpus(flags.gpu, param)
@@ -59,21 +63,28 @@ def run(flags, arguments):
     log.info("caffe.cpp:250", "Optimization Done.")
 
 
-def train_on(gpus, flags, requested):
-    """Train on several devices, a process and a solver each (a GPU's number, or None: the CPU).
+def train_on(gpus: Sequence[int | None], flags: Flags, requested: Callable[[], str]) -> None:
+    """Train on several devices, with one process and one solver each.
 
-    `flags` are those of the command; `requested` is what `SignalActions` offers.
+    A device is the number of a GPU, or None for the CPU. `flags` are those of the command;
+    `requested` is that of a `SignalActions`.
     """
     uid = NCCL.new_uid()
     try:
         run_ranks(_train_rank, len(gpus), (gpus, flags, uid), requested)
     finally:
-        with contextlib.suppress(FileNotFoundError):  # PyTorch removes it where all went well
+        with contextlib.suppress(FileNotFoundError):  # PyTorch removes it if all went well
             os.unlink(uid)
 
 
-def _train_rank(rank, requested, gpus, flags, uid):
-    """What the process of solver number `rank` does."""
+def _train_rank(
+    rank: int,
+    requested: Callable[[], str],
+    gpus: Sequence[int | None],
+    flags: Flags,
+    uid: str,
+) -> None:
+    """Train with solver number `rank`, in a process of its own."""
     log.attach()
     if rank == 0:
         follow_log_flags("train", flags)
@@ -81,34 +92,42 @@ def _train_rank(rank, requested, gpus, flags, uid):
     set_solver_rank(rank)
     _use(gpus[rank])
 
-    def join(solver):
+    def join(solver: Solver) -> NCCL:
         nccl = NCCL(solver, uid)
         nccl.bcast()
         solver.add_callback(nccl)
         solver.agree_to_stop = nccl.agree
         return nccl
 
-    _train(_read_solver(flags), flags, requested, join).close()
+    joined = _train(_read_solver(flags), flags, requested, join)
+    if joined is not None:
+        joined.close()
 
 
-def _train(param, flags, requested, join=lambda solver: None):
+def _train(
+    param: pb.SolverParameter,
+    flags: Flags,
+    requested: Callable[[], str],
+    join: Callable[[Solver], NCCL] | None = None,
+) -> NCCL | None:
     """Build the solver, let `join(solver)` connect it with others, and train.
 
     Returns what `join` returned.
     """
-    allow_python(flags)
+    allow_python(flags.allow_python)
     solver = _make_solver(param, flags)
     solver.requested_action = requested
     if flags.snapshot:
         log.info("caffe.cpp:235", f"Resuming from {flags.snapshot}")
         solver.restore(flags.snapshot)
-    joined = join(solver)
+    joined = join(solver) if join else None
     log.info("caffe.cpp:239", "Starting Optimization")
     solver.solve()
     return joined
 
 
-def _read_solver(flags):
+def _read_solver(flags: Flags) -> pb.SolverParameter:
+    """Read the solver, with the settings that flags override."""
     param = read_solver(flags.solver)
     param.train_state.level = flags.level
     param.train_state.stage.extend(words(flags.stage))
@@ -119,8 +138,8 @@ def _read_solver(flags):
     return param
 
 
-def _gpus(text, param):
-    """The numbers of the GPUs by `-gpu`, else by the solver; none for the CPU."""
+def _gpus(text: str, param: pb.SolverParameter) -> list[int]:
+    """Choose the GPUs by -gpu or else by the solver, and log them; an empty list means the CPU."""
     asks = param.HasField("solver_mode") and param.solver_mode == pb.SolverParameter.GPU
     gpus = gpu_numbers(str(param.device_id) if asks and not text else text)
     if gpus:
@@ -128,20 +147,21 @@ def _gpus(text, param):
     else:
         log.info("caffe.cpp:197", "Use CPU.")
     for number in gpus:
-        log.info("caffe.cpp:209", f"GPU {number}: {device.gpus().get_device_name(number)}")
+        log.info("caffe.cpp:209", f"GPU {number}: {core.gpus().get_device_name(number)}")
     return gpus
 
 
-def _use(gpu):
-    """GPU mode on that GPU, or CPU mode for None."""
+def _use(gpu: int | None) -> None:
+    """Set GPU mode on that GPU, or CPU mode for None."""
     if gpu is None:
-        device.set_mode_cpu()
+        core.set_mode_cpu()
     else:
-        device.set_device(gpu)
-        device.set_mode_gpu()
+        core.set_device(gpu)
+        core.set_mode_gpu()
 
 
-def _make_solver(param, flags):
+def _make_solver(param: pb.SolverParameter, flags: Flags) -> Solver:
+    """Build the solver, logging it and its nets as Caffe does."""
     log.info("solver.cpp:45", f"Initializing solver from parameters: \n{format_text(param)}")
     solver = Solver(flags.solver, param=param)
     log_net(solver.net)

@@ -1,16 +1,18 @@
-"""Upgrades a caffemodel of an old form to the current one, as Caffe's tool does."""
+"""Upgrades a caffemodel in an old format to the current one, as Caffe's tool does."""
 
-from caffeformat import FormatError, pb, upgrade_net
-from caffeformat.files import atomic_write, read_bytes
+from __future__ import annotations
+
+from caffeformat import FormatError, atomic_write, pb, read_bytes, upgrade_net
 
 from . import expect_arguments
+from .flags import Flag, Flags
 from .upgrading import log_notes, log_written
 
 USAGE = "OLD_CAFFEMODEL NEW_CAFFEMODEL"
-FLAGS = []
+FLAGS: list[Flag] = []
 
 
-def run(flags, arguments):
+def run(flags: Flags, arguments: list[str]) -> None:
     """Read, upgrade and write; weights stay as they are stored."""
     expect_arguments(arguments, f"torchcaffe upgrade_net_proto_binary {USAGE}", 2)
     source, target = arguments
@@ -21,12 +23,12 @@ def run(flags, arguments):
     log_written("upgrade_net_proto_binary.cpp:48", "NetParameter binary", target)
 
 
-def _parse(path):
+def _parse(path: str) -> pb.NetParameter:
     net = pb.NetParameter()
     try:
         net.ParseFromString(read_bytes(path))
     except Exception as error:  # protobuf's own error class differs between its releases
         raise FormatError(path, f"cannot be read as a caffemodel: {error}") from None
     if not (net.layer or net.layers):
-        raise FormatError(path, "there is no layer in it: not a caffemodel")
+        raise FormatError(path, "it has no layers, so it is not a caffemodel")
     return net

@@ -1,19 +1,20 @@
-"""Upgrades a net's prototxt of an old form to the current one, as Caffe's tool does."""
+"""Upgrades a net's prototxt in an old format to the current one, as Caffe's tool does."""
 
-from caffeformat import pb, read_text, upgrade_net, write_text
+from __future__ import annotations
+
+from caffeformat import pb, upgrade_net
 
 from . import expect_arguments
-from .upgrading import log_notes, log_written
+from .flags import Flag, Flags
+from .upgrading import upgrade_text
 
 USAGE = "OLD_NET NEW_NET"
-FLAGS = []
+FLAGS: list[Flag] = []
 
 
-def run(flags, arguments):
-    """Read, upgrade and write; a net that is current is written as it is."""
+def run(flags: Flags, arguments: list[str]) -> None:
+    """Upgrade the net; one that is current is written as it is."""
     expect_arguments(arguments, f"torchcaffe upgrade_net_proto_text {USAGE}", 2)
     source, target = arguments
-    net = read_text(source, pb.NetParameter)
-    log_notes(source, upgrade_net(net))
-    write_text(target, net)
-    log_written("upgrade_net_proto_text.cpp:49", "NetParameter text", target)
+    place = "upgrade_net_proto_text.cpp:49"
+    upgrade_text(source, target, pb.NetParameter, upgrade_net, place)

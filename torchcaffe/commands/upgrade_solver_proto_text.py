@@ -1,19 +1,20 @@
-"""Upgrades a solver's prototxt of an old form to the current one, as Caffe's tool does."""
+"""Upgrades a solver's prototxt in an old format to the current one, as Caffe's tool does."""
 
-from caffeformat import pb, read_text, upgrade_solver, write_text
+from __future__ import annotations
+
+from caffeformat import pb, upgrade_solver
 
 from . import expect_arguments
-from .upgrading import log_notes, log_written
+from .flags import Flag, Flags
+from .upgrading import upgrade_text
 
 USAGE = "OLD_SOLVER NEW_SOLVER"
-FLAGS = []
+FLAGS: list[Flag] = []
 
 
-def run(flags, arguments):
-    """Read, upgrade and write; a solver that is current is written as it is."""
+def run(flags: Flags, arguments: list[str]) -> None:
+    """Upgrade the solver; one that is current is written as it is."""
     expect_arguments(arguments, f"torchcaffe upgrade_solver_proto_text {USAGE}", 2)
     source, target = arguments
-    solver = read_text(source, pb.SolverParameter)
-    log_notes(source, upgrade_solver(solver))
-    write_text(target, solver)
-    log_written("upgrade_solver_proto_text.cpp:49", "SolverParameter text", target)
+    place = "upgrade_solver_proto_text.cpp:49"
+    upgrade_text(source, target, pb.SolverParameter, upgrade_solver, place)

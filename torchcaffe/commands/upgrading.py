@@ -1,16 +1,41 @@
-"""What the three commands that upgrade old files say."""
+"""What the three commands that upgrade old files share."""
 
-from .. import log
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from caffeformat import read_text, write_text
+from torchcaffe import log
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+_M = TypeVar("_M", bound="Message")
 
 
-def log_notes(source, notes):
-    """Log what was upgraded in the file `source`, or that nothing was to be."""
+def upgrade_text(
+    source: str,
+    target: str,
+    message_class: type[_M],
+    upgrade: Callable[[_M], Sequence[str]],
+    place: str,
+) -> None:
+    """Read a prototxt, `upgrade` it, write it, and log what Caffe's tool logs at `place`."""
+    message = read_text(source, message_class)
+    log_notes(source, upgrade(message))
+    write_text(target, message)
+    log_written(place, f"{message_class.__name__} text", target)
+
+
+def log_notes(source: str, notes: Sequence[str]) -> None:
+    """Log what was upgraded in the file `source`, or that nothing had to be."""
     if not notes:
         log.info("upgrade_proto.cpp:43", f"File already in latest proto format: {source}")
     for note in notes:
         log.info("upgrade_proto.cpp:63", f"{source}: {note}")
 
 
-def log_written(place, what, target):
-    """Log that the file `target` is there."""
+def log_written(place: str, what: str, target: str) -> None:
+    """Log that the file `target` was written."""
     log.info(place, f"Wrote upgraded {what} proto to {target}")

@@ -36,11 +36,23 @@ from . import (
     unpooling,
     window_data,
 )
-from .base import create, layer_type_list, register
+from .arithmetic import Scale
+from .base import Layer, ManualLayer, create, layer_type_list, register
+from .memory_data import MemoryData
+from .normalization import BatchNorm
+from .python import Layer as PythonLayer
+from .python import allow_python_modules
 
 __all__ = [
+    "BatchNorm",
+    "Layer",
+    "ManualLayer",
+    "MemoryData",
+    "PythonLayer",
+    "Scale",
     "accuracy",
     "activations",
+    "allow_python_modules",
     "arithmetic",
     "choosing",
     "convolution",

@@ -10,20 +10,18 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import torch
 
 from caffeformat import InputError
-from caffeformat.forks import fork_titles, layer_forks
-from caffeformat.shape_rules import LOSSES, RULES, SOURCES, loss_shapes
-
-from .. import device
+from caffeformat.geometry import LOSSES, RULES, SOURCES, loss_shapes
+from caffeformat.messages import fork_titles, layer_forks
+from torchcaffe import core
 
 if TYPE_CHECKING:
     from caffeformat import pb
-
-    from ..blob import Blob
+    from torchcaffe.core import Blob
 
 Shape = tuple[int, ...]
 Shapes = Sequence[Shape]
@@ -112,7 +110,7 @@ class Layer:
     def __init__(self, proto: pb.LayerParameter, phase: int) -> None:
         self.proto, self.phase, self.name = proto, phase, proto.name
         self.blobs: list[Blob] = []
-        self.device = device.current()
+        self.device = core.current()
 
     @property
     def public(self) -> object:
@@ -132,7 +130,8 @@ class Layer:
         Raises `InputError` if the bottoms do not fit the layer.
         """
         if self.type in LOSSES:
-            return loss_shapes(self.proto, shapes)
+            # Where all bottoms' shapes are known, all tops' are.
+            return cast("list[Shape]", loss_shapes(self.proto, shapes))
         if not shapes:
             return SOURCES[self.type](self.proto)
         return RULES[self.type](self.proto, shapes)

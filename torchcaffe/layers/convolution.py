@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 import torch.nn.functional as F
 
-from caffeformat.windows import convolution_windows
+from caffeformat.geometry import convolution_windows
 
 from .base import Layer, Param, Shape, Shapes, Tensors, register
 from .deconvolve import deconvolve

@@ -9,10 +9,9 @@ import numpy as np
 import torch
 
 from caffeformat import InputError, datum_to_array, encoded_datum, open_database, pb
+from torchcaffe.core import solver_count, solver_rank
+from torchcaffe.data import DataTransform, Prefetcher
 
-from ..data_transform import DataTransform
-from ..prefetch import Prefetcher
-from ..process import solver_count, solver_rank
 from .base import Layer, Param, Shape, Shapes, Tensors, register
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from caffeformat import pb
-from caffeformat.forks import bn_kind
+from caffeformat.messages import bn_kind
 
 from .base import Layer, Param, Shape, Shapes, Tensors, register
 

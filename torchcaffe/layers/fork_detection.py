@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from caffeformat import pb
-from caffeformat.fork_shapes import axis_order
+from caffeformat.geometry import axis_order
 
 from .base import Layer, Param, Shapes, Tensors, register
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from caffeformat import InputError
-from caffeformat.hdf5 import open_hdf5, read_dataset
+from caffeformat.weights import open_hdf5, read_dataset
 
 from .base import Layer, Param, Shape, Shapes, Tensors, register
 from .data import BatchLayer, read_lines

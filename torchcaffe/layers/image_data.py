@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..data_transform import DataTransform
-from ..resize import resize_pixels
+from torchcaffe.data import DataTransform, resize_pixels
+
 from .base import Param, Shapes, register
 from .data import LabelledImages, read_image, read_lines
 

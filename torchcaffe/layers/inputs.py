@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from caffeformat import pb
+from torchcaffe.core import fill
 
-from ..fillers import fill
 from .base import ManualLayer, Param, Shape, Shapes, register
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..blob import Blob
+    from torchcaffe.core import Blob
 
 
 class _SourceLayer(ManualLayer):

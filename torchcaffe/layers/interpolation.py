@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch.nn.functional as F
 
-from caffeformat.windows import interpolation
+from caffeformat.geometry import interpolation
 
 from .base import Layer, Param, Shapes, Tensors, register
 

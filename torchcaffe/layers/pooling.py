@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from caffeformat import pb
-from caffeformat.windows import pooling_windows
+from caffeformat.geometry import pooling_windows
 
 from .base import Layer, Param, Shape, Shapes, Tensors, register
 
@@ -41,7 +41,7 @@ class Pooling(Layer):
             raise self.error("only MAX pooling can have a second top (the winners' indices).")
         windows = pooling_windows(self.proto)
         self.everything = windows is None
-        if not self.everything:
+        if windows is not None:
             self.kernel, self.stride, self.pad, _ = zip(*windows)
         elif p.HasField("kernel_size") or p.HasField("kernel_h") or p.HasField("kernel_w"):
             raise self.error("global_pooling covers the whole image: leave out the kernel size.")

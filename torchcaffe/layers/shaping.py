@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from caffeformat.shape_rules import concat_axis
+from caffeformat.geometry import concat_axis
 
 from .base import Layer, ManualLayer, Param, Shape, Shapes, Tensors, register
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..blob import Blob
+    from torchcaffe.core import Blob
 
 
 @register("Split")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from caffeformat import read_blob
+from torchcaffe.data import resize_pixels
 
-from ..resize import resize_pixels
 from .base import Param, Shape, Shapes, register
 from .data import BatchLayer, read_image, read_lines
 
@@ -82,8 +82,9 @@ class WindowData(BatchLayer):
         if not transform.mean_file:
             return np.float32(0)
         mean = read_blob(transform.mean_file)
-        mean = mean.reshape(mean.shape[-3:])
-        rows, columns = ((size - self.crop) // 2 for size in mean.shape[1:])
+        channels, height, width = mean.shape[-3:]
+        mean = mean.reshape(channels, height, width)
+        rows, columns = (height - self.crop) // 2, (width - self.crop) // 2
         if min(rows, columns) < 0:
             raise self.error(
                 f"its mean_file has the shape {mean.shape}, smaller than crop_size {self.crop}."

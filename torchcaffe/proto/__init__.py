@@ -1,1 +1,1 @@
-"""Where scripts written for pycaffe look for Caffe's messages: `torchcaffe.proto.caffe_pb2`."""
+"""The package in which scripts for pycaffe find Caffe's messages: `torchcaffe.proto.caffe_pb2`."""

@@ -1,4 +1,6 @@
-"""Caffe's message classes and enum values, as the module that pycaffe generates has them."""
+"""Caffe's message classes and enum values, as in the module that pycaffe generates."""
+
+from __future__ import annotations
 
 from caffeformat import pb
 

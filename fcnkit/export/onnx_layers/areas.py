@@ -1,16 +1,24 @@
-"""Layers that sum up windows or whole axes: pooling, normalization, softmax, resizing."""
+"""Layers over windows or whole axes: pooling, normalization, softmax, resizing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from caffeformat import pb
-from caffeformat.padding import trailing_pad
-from caffeformat.windows import interpolation, pooling_windows
+from caffeformat.exchange import trailing_pad
+from caffeformat.geometry import interpolation, pooling_windows
 
 from .registry import converts
 
+if TYPE_CHECKING:
+    from ..onnx_net import Layer
+    from ..onnx_writer import Writer
+
 
 @converts("Pooling")
-def pooling(w, layer, x):
+def pooling(w: Writer, layer: Layer, x: str) -> str:
     p = layer.proto.pooling_param
     kinds = {pb.PoolingParameter.MAX: "MaxPool", pb.PoolingParameter.AVE: "AveragePool"}
     if p.pool not in kinds or len(layer.proto.top) > 1:
@@ -25,12 +33,12 @@ def pooling(w, layer, x):
     if p.pool == pb.PoolingParameter.MAX:
         if all(b < k for b, k in zip(behind, kernel)):
             return w.add("MaxPool", x, pads=[*pad, *behind], **settings)
-        # Windows may lie past the image altogether; Caffe gives them the lowest float.
+        # Windows may lie entirely outside the image; Caffe's result for them is the lowest float.
         pads = w.integers(0, 0, *pad, 0, 0, *behind)
         x = w.add("Pad", x, pads, w.constant(np.finfo(np.float32).min))
         return w.add("MaxPool", x, **settings)
-    # A mean is over the window clipped to image and padding: padding is part of the image here,
-    # and what rounding up adds behind it is not counted.
+    # The mean is over the window clipped to image and padding: padding counts as part of the image,
+    # but what rounding up adds behind it does not.
     if any(pad):
         x = w.add("Pad", x, w.integers(0, 0, *pad, 0, 0, *pad))
     added = [b - before for b, before in zip(behind, pad)]
@@ -40,7 +48,7 @@ def pooling(w, layer, x):
 
 
 @converts("LRN")
-def lrn(w, layer, x):
+def lrn(w: Writer, layer: Layer, x: str) -> str:
     p = layer.proto.lrn_param
     if p.norm_region == pb.LRNParameter.ACROSS_CHANNELS:
         return w.add("LRN", x, alpha=p.alpha, beta=p.beta, bias=p.k, size=p.local_size)
@@ -53,7 +61,7 @@ def lrn(w, layer, x):
 
 
 @converts("MVN")
-def mvn(w, layer, x):
+def mvn(w: Writer, layer: Layer, x: str) -> str:
     p = layer.proto.mvn_param
     axes = range(1 if p.across_channels else 2, len(layer.shapes[0]))
     x = w.add("Sub", x, w.mean(x, axes))
@@ -64,12 +72,12 @@ def mvn(w, layer, x):
 
 
 @converts("Softmax")
-def softmax(w, layer, x):
+def softmax(w: Writer, layer: Layer, x: str) -> str:
     return w.add("Softmax", x, axis=layer.axis(layer.proto.softmax_param.axis))
 
 
 @converts("ArgMax")
-def argmax(w, layer, x):
+def argmax(w: Writer, layer: Layer, x: str) -> str:
     p = layer.proto.argmax_param
     if p.top_k != 1 or p.out_max_val:
         raise layer.error("only top_k: 1 without out_max_val can be exported.")
@@ -81,7 +89,7 @@ def argmax(w, layer, x):
 
 
 @converts("Reduction")
-def reduction(w, layer, x):
+def reduction(w: Writer, layer: Layer, x: str) -> str:
     p = layer.proto.reduction_param
     operators = {
         pb.ReductionParameter.SUM: "ReduceSum", pb.ReductionParameter.ASUM: "ReduceL1",
@@ -92,13 +100,13 @@ def reduction(w, layer, x):
 
 
 @converts("Interp")
-def interp(w, layer, x, *like):
+def interp(w: Writer, layer: Layer, x: str, *like: str) -> str:
     found = interpolation(layer.proto)
     if found.begin or found.end:
         begins, ends = w.integers(found.begin, found.begin), w.integers(found.end, found.end)
         x = w.slice(x, (2, 3), begins, w.add("Sub", w.sizes(x, 2, 3), ends))
     if like:
-        sizes = w.sizes(*like, 2, 3)
+        sizes = w.sizes(like[0], 2, 3)
     elif found.sizes:
         sizes = w.integers(*found.sizes)
     else:

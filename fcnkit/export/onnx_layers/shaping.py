@@ -1,29 +1,37 @@
 """Layers that only move values: join, cut, crop, reshape, repeat."""
 
-from caffeformat.shape_rules import concat_axis
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from caffeformat.geometry import concat_axis
 
 from .registry import converts
 
+if TYPE_CHECKING:
+    from ..onnx_net import Layer
+    from ..onnx_writer import Writer
+
 
 @converts("Concat")
-def concat(w, layer, *inputs):
+def concat(w: Writer, layer: Layer, *inputs: str) -> str:
     return w.add("Concat", *inputs, axis=concat_axis(layer.proto, layer.shapes[0]))
 
 
 @converts("Slice")
-def slice_(w, layer, x):
+def slice_(w: Writer, layer: Layer, x: str) -> list[str]:
     axis, tops = concat_axis(layer.proto, layer.shapes[0]), len(layer.proto.top)
     points, size = list(layer.proto.slice_param.slice_point), layer.shapes[0][axis]
     if not points:
         points = [size // tops * i for i in range(1, tops)]
     lengths = [end - start for start, end in zip([0, *points], [*points, size])]
     if tops == 1:
-        return w.add("Identity", x)
-    return w.add("Split", x, w.integers(*lengths), outputs=tops, axis=axis)
+        return [w.add("Identity", x)]
+    return w.add_many("Split", [x, w.integers(*lengths)], tops, axis=axis)
 
 
 @converts("Crop")
-def crop(w, layer, x, like):
+def crop(w: Writer, layer: Layer, x: str, like: str) -> str:
     p, axes = layer.proto.crop_param, len(layer.shapes[0])
     cropped = range(layer.axis(p.axis), axes)
     offsets = list(p.offset) if len(p.offset) > 1 else list(p.offset or [0]) * len(cropped)
@@ -32,14 +40,14 @@ def crop(w, layer, x, like):
 
 
 @converts("Flatten")
-def flatten(w, layer, x):
+def flatten(w: Writer, layer: Layer, x: str) -> str:
     p = layer.proto.flatten_param
     first, last = layer.axis(p.axis), layer.axis(p.end_axis)
     return _reshaped(w, layer, x, first, [-1], last + 1)
 
 
 @converts("Reshape")
-def reshape(w, layer, x):
+def reshape(w: Writer, layer: Layer, x: str) -> str:
     p, axes = layer.proto.reshape_param, len(layer.shapes[0])
     first = p.axis if p.axis >= 0 else axes + 1 + p.axis
     return _reshaped(
@@ -47,8 +55,8 @@ def reshape(w, layer, x):
     )
 
 
-def _reshaped(w, layer, x, first, dims, end):
-    """`x` with `dims` in place of its axes from `first` to `end`; ONNX too copies a size for 0."""
+def _reshaped(w: Writer, layer: Layer, x: str, first: int, dims: list[int], end: int) -> str:
+    """`x` with `dims` instead of its axes from `first` to `end`; as in Caffe, 0 copies a size."""
     shape = [w.integers(*[0] * first, *dims)]
     if end < len(layer.shapes[0]):
         shape.append(w.sizes(x, *range(end, len(layer.shapes[0]))))
@@ -56,6 +64,6 @@ def _reshaped(w, layer, x, first, dims, end):
 
 
 @converts("Tile")
-def tile(w, layer, x):
+def tile(w: Writer, layer: Layer, x: str) -> str:
     p = layer.proto.tile_param
     return w.add("Concat", *[x] * p.tiles, axis=layer.axis(p.axis))

@@ -1,14 +1,22 @@
 """Layers with parameters: convolutions, products, normalization, factors and offsets."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from caffeformat.windows import convolution_windows
+from caffeformat.geometry import convolution_windows
 
 from .registry import converts
 
+if TYPE_CHECKING:
+    from ..onnx_net import Layer
+    from ..onnx_writer import Writer
+
 
 @converts("Convolution", "Deconvolution")
-def convolution(w, layer, *inputs):
+def convolution(w: Writer, layer: Layer, *inputs: str) -> str:
     p, spatial = layer.proto.convolution_param, len(layer.shapes[0]) - 2
     if layer.axis(p.axis) != 1 or not 1 <= spatial <= 3 or len(inputs) > 1:
         raise layer.error("only one bottom with the channels on axis 1 can be exported.")
@@ -21,7 +29,7 @@ def convolution(w, layer, *inputs):
 
 
 @converts("InnerProduct")
-def inner_product(w, layer, x):
+def inner_product(w: Writer, layer: Layer, x: str) -> str:
     axis = layer.axis(layer.proto.inner_product_param.axis)
     if axis == 1:
         return w.add("Gemm", w.add("Flatten", x), *layer.parameters("weight", "bias"), transB=1)
@@ -32,14 +40,14 @@ def inner_product(w, layer, x):
 
 
 @converts("Embed")
-def embed(w, layer, x):
+def embed(w: Writer, layer: Layer, x: str) -> str:
     weight, *bias = layer.parameters("weight", "bias")
     top = w.add("Gather", weight, w.cast(x, np.int64))
     return w.add("Add", top, *bias) if bias else top
 
 
 @converts("BatchNorm")
-def batch_norm(w, layer, x):
+def batch_norm(w: Writer, layer: Layer, x: str) -> str:
     p = layer.proto.batch_norm_param
     if p.HasField("use_global_stats") and not p.use_global_stats:
         raise layer.error("with use_global_stats: false it depends on the batch; set it to true.")
@@ -52,10 +60,10 @@ def batch_norm(w, layer, x):
 
 
 @converts("Scale", "Bias")
-def scale_or_bias(w, layer, x, *operand):
+def scale_or_bias(w: Writer, layer: Layer, x: str, *operand: str) -> str:
     is_scale = layer.proto.type == "Scale"
-    p = layer.proto.scale_param if is_scale else layer.proto.bias_param
-    axis = layer.axis(p.axis)
+    scale, bias = layer.proto.scale_param, layer.proto.bias_param
+    axis = layer.axis(scale.axis if is_scale else bias.axis)
     if operand:
         factor, axes = operand[0], len(layer.shapes[1])
     else:
@@ -63,17 +71,17 @@ def scale_or_bias(w, layer, x, *operand):
         axes = layer.rank_of(factor)
     behind = range(axes, len(layer.shapes[0]) - axis)
 
-    def aligned(name):
+    def aligned(name: str) -> str:
         return w.add("Unsqueeze", name, w.integers(*behind)) if behind else name
 
     if not is_scale:
         return w.add("Add", x, aligned(factor))
     x = w.add("Mul", x, aligned(factor))
-    return w.add("Add", x, aligned(*layer.parameters("bias"))) if p.bias_term else x
+    return w.add("Add", x, aligned(*layer.parameters("bias"))) if scale.bias_term else x
 
 
 @converts("PReLU")
-def prelu(w, layer, x):
+def prelu(w: Writer, layer: Layer, x: str) -> str:
     (slope,) = layer.parameters("weight")
     if layer.rank_of(slope):
         slope = w.add("Unsqueeze", slope, w.integers(*range(1, len(layer.shapes[0]) - 1)))

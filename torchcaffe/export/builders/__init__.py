@@ -1,10 +1,12 @@
-"""Caffe's layers in terms of plain torch: one function a layer type, in `BUILDERS`.
+"""Caffe's layers in terms of plain torch: one function per layer type, in `BUILDERS`.
 
-A builder gets its `Place` (see module.py) and its inputs, and returns its output or outputs. The
-inputs are proxies: what is done to them is written down, and runs when the module runs.
+A builder takes its `Place` and its inputs, and returns its output or outputs. The inputs are
+proxies: operations on them are recorded, and run when the module runs.
 """
 
-from . import areas, pointwise, shaping, weighted
-from .registry import BUILDERS
+from __future__ import annotations
 
-__all__ = ["BUILDERS", "areas", "pointwise", "shaping", "weighted"]
+from . import areas, pointwise, shaping, weighted
+from .registry import BUILDERS, Place
+
+__all__ = ["BUILDERS", "Place", "areas", "pointwise", "shaping", "weighted"]

@@ -1,4 +1,6 @@
-"""Layers that map values one by one, or those of several inputs at one place."""
+"""Builders of layers that map each value, or the values of several inputs at one position."""
+
+from __future__ import annotations
 
 import math
 
@@ -7,62 +9,62 @@ from torch import nn
 
 from caffeformat import pb
 
-from .registry import builds
+from .registry import Place, builds
 
 
 @builds("ReLU")
-def relu(place, x):
+def relu(place: Place, x: torch.Tensor) -> torch.Tensor:
     slope = place.layer.relu_param.negative_slope
     return place.apply(nn.LeakyReLU(slope) if slope else nn.ReLU(), x)
 
 
 @builds("ELU")
-def elu(place, x):
+def elu(place: Place, x: torch.Tensor) -> torch.Tensor:
     return place.apply(nn.ELU(place.layer.elu_param.alpha), x)
 
 
 @builds("Sigmoid")
-def sigmoid(place, x):
+def sigmoid(place: Place, x: torch.Tensor) -> torch.Tensor:
     return place.apply(nn.Sigmoid(), x)
 
 
 @builds("TanH")
-def tanh(place, x):
+def tanh(place: Place, x: torch.Tensor) -> torch.Tensor:
     return place.apply(nn.Tanh(), x)
 
 
 @builds("Swish")
-def swish(place, x):
+def swish(place: Place, x: torch.Tensor) -> torch.Tensor:
     return x * torch.sigmoid(x * place.layer.swish_param.beta)
 
 
 @builds("BNLL")
-def bnll(place, x):
+def bnll(place: Place, x: torch.Tensor) -> torch.Tensor:
     return place.apply(nn.Softplus(), x)
 
 
 @builds("AbsVal")
-def absolute(place, x):
+def absolute(place: Place, x: torch.Tensor) -> torch.Tensor:
     return x.abs()
 
 
 @builds("Clip")
-def clip(place, x):
+def clip(place: Place, x: torch.Tensor) -> torch.Tensor:
     return x.clamp(place.layer.clip_param.min, place.layer.clip_param.max)
 
 
 @builds("Threshold")
-def threshold(place, x):
+def threshold(place: Place, x: torch.Tensor) -> torch.Tensor:
     return (x > place.layer.threshold_param.threshold).to(torch.float32)
 
 
 @builds("Dropout")
-def dropout(place, x):
+def dropout(place: Place, x: torch.Tensor) -> torch.Tensor:
     return place.apply(nn.Dropout(place.layer.dropout_param.dropout_ratio), x)
 
 
 @builds("Power")
-def power(place, x):
+def power(place: Place, x: torch.Tensor) -> torch.Tensor:
     p = place.layer.power_param
     if p.power * p.scale == 0:
         return torch.full_like(x, 1 if p.power == 0 else p.shift**p.power)
@@ -72,20 +74,20 @@ def power(place, x):
 
 
 @builds("Exp")
-def exponential(place, x):
+def exponential(place: Place, x: torch.Tensor) -> torch.Tensor:
     p = place.layer.exp_param
     factor = 1.0 if p.base == -1 else math.log(p.base)
     return torch.exp(x * (p.scale * factor) + p.shift * factor)
 
 
 @builds("Log")
-def logarithm(place, x):
+def logarithm(place: Place, x: torch.Tensor) -> torch.Tensor:
     p = place.layer.log_param
     return torch.log(x * p.scale + p.shift) / (1.0 if p.base == -1 else math.log(p.base))
 
 
 @builds("Eltwise")
-def eltwise(place, first, *others):
+def eltwise(place: Place, first: torch.Tensor, *others: torch.Tensor) -> torch.Tensor:
     p = place.layer.eltwise_param
     if p.operation == pb.EltwiseParameter.SUM:
         start, *factors = list(p.coeff) or [1] * (1 + len(others))

@@ -1,19 +1,21 @@
-"""Layers that only move values: join, cut, crop, reshape, repeat."""
+"""Builders of layers that only move values: join, split, crop, reshape, repeat."""
+
+from __future__ import annotations
 
 import torch
 
-from caffeformat.shape_rules import concat_axis
+from caffeformat.geometry import concat_axis
 
-from .registry import builds
+from .registry import Place, builds
 
 
 @builds("Concat")
-def concat(place, *inputs):
+def concat(place: Place, *inputs: torch.Tensor) -> torch.Tensor:
     return torch.cat(inputs, concat_axis(place.layer, place.shapes[0]))
 
 
 @builds("Slice")
-def slice_(place, x):
+def slice_(place: Place, x: torch.Tensor) -> list[torch.Tensor]:
     axis, tops = concat_axis(place.layer, place.shapes[0]), len(place.layer.top)
     points = list(place.layer.slice_param.slice_point)
     if not points:
@@ -24,7 +26,7 @@ def slice_(place, x):
 
 
 @builds("Crop")
-def crop(place, x, like):
+def crop(place: Place, x: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
     p = place.layer.crop_param
     first, axes = place.axis(p.axis), len(place.shapes[0])
     offsets = list(p.offset) if len(p.offset) > 1 else list(p.offset or [0]) * (axes - first)
@@ -34,13 +36,13 @@ def crop(place, x, like):
 
 
 @builds("Flatten")
-def flatten(place, x):
+def flatten(place: Place, x: torch.Tensor) -> torch.Tensor:
     p = place.layer.flatten_param
     return x.flatten(p.axis, p.end_axis)
 
 
 @builds("Reshape")
-def reshape(place, x):
+def reshape(place: Place, x: torch.Tensor) -> torch.Tensor:
     p, axes = place.layer.reshape_param, len(place.shapes[0])
     first = p.axis if p.axis >= 0 else axes + 1 + p.axis
     end = axes if p.num_axes == -1 else first + p.num_axes
@@ -50,6 +52,6 @@ def reshape(place, x):
 
 
 @builds("Tile")
-def tile(place, x):
+def tile(place: Place, x: torch.Tensor) -> torch.Tensor:
     p = place.layer.tile_param
     return torch.cat([x] * p.tiles, place.axis(p.axis))

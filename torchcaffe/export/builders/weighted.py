@@ -1,32 +1,51 @@
-"""Layers with parameters: convolutions, products, normalization, factors and offsets."""
+"""Builders of layers with parameters: convolutions, products, normalization, factors, offsets."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
 import torch.nn.functional as F
 from torch import nn
 
-from caffeformat.windows import convolution_windows
+from caffeformat.geometry import convolution_windows
 
-from .registry import builds
+from .registry import Place, append_axes, builds
 
-_CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
-_TRANSPOSED = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
+# By the number of spatial axes. The classes' stubs differ in the length of tuples that they take.
+_CONVOLUTIONS: dict[int, Callable[..., nn.Module]] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+_TRANSPOSED: dict[int, Callable[..., nn.Module]] = {
+    1: nn.ConvTranspose1d,
+    2: nn.ConvTranspose2d,
+    3: nn.ConvTranspose3d,
+}
 _NORMS = {2: nn.BatchNorm1d, 3: nn.BatchNorm1d, 4: nn.BatchNorm2d, 5: nn.BatchNorm3d}
 
 
 @builds("Convolution", "Deconvolution")
-def convolution(place, *inputs):
+def convolution(place: Place, *inputs: torch.Tensor) -> torch.Tensor:
     shape, p = place.shapes[0], place.layer.convolution_param
     spatial = len(shape) - 2
     if place.axis(p.axis) != 1 or spatial not in _CONVOLUTIONS or len(inputs) > 1:
         raise place.error("only one bottom with the channels on axis 1 can be exported.")
     kernel, stride, pad, dilation = zip(*convolution_windows(place.layer, spatial))
-    settings = {"groups": p.group, "bias": p.bias_term, "dilation": dilation, "device": "meta"}
     classes = _CONVOLUTIONS if place.layer.type == "Convolution" else _TRANSPOSED
-    module = classes[spatial](shape[1], p.num_output, kernel, stride, pad, **settings)
+    module = classes[spatial](
+        shape[1],
+        p.num_output,
+        kernel,
+        stride,
+        pad,
+        groups=p.group,
+        bias=p.bias_term,
+        dilation=dilation,
+        device="meta",
+    )
     return place.apply(module, *inputs)
 
 
 @builds("InnerProduct")
-def inner_product(place, x):
+def inner_product(place: Place, x: torch.Tensor) -> torch.Tensor:
     outputs, inputs = place.tensors["weight"].shape
     linear = nn.Linear(inputs, outputs, "bias" in place.tensors, device="meta")
     axis = place.axis(place.layer.inner_product_param.axis)
@@ -34,16 +53,18 @@ def inner_product(place, x):
 
 
 @builds("Embed")
-def embed(place, x):
+def embed(place: Place, x: torch.Tensor) -> torch.Tensor:
     top = F.embedding(x.long(), place.parameter("weight"))
     return top + place.parameter("bias") if "bias" in place.tensors else top
 
 
 @builds("BatchNorm")
-def batch_norm(place, x):
+def batch_norm(place: Place, x: torch.Tensor) -> torch.Tensor:
     p, shape = place.layer.batch_norm_param, place.shapes[0]
     if p.HasField("use_global_stats") and not p.use_global_stats:
-        raise place.error("with use_global_stats: false it depends on the batch; set it to true.")
+        raise place.error(
+            "with use_global_stats: false the output depends on the batch; set it to true."
+        )
     if len(shape) not in _NORMS:
         raise place.error(f"a bottom of {len(shape)} axes cannot be exported.")
     module = _NORMS[len(shape)](
@@ -53,14 +74,14 @@ def batch_norm(place, x):
 
 
 @builds("Scale", "Bias")
-def scale_or_bias(place, x, *operand):
+def scale_or_bias(place: Place, x: torch.Tensor, *operand: torch.Tensor) -> torch.Tensor:
     is_scale = place.layer.type == "Scale"
-    p = place.layer.scale_param if is_scale else place.layer.bias_param
-    axis = place.axis(p.axis)
+    scale, bias = place.layer.scale_param, place.layer.bias_param
+    axis = place.axis(scale.axis if is_scale else bias.axis)
 
-    def aligned(values, axes):
+    def aligned(values: torch.Tensor, axes: int) -> torch.Tensor:
         missing = len(place.shapes[0]) - axis - axes
-        return values[(..., *[None] * missing)] if missing else values
+        return append_axes(values, missing) if missing else values
 
     if operand:
         factor, axes = operand[0], len(place.shapes[1])
@@ -70,9 +91,9 @@ def scale_or_bias(place, x, *operand):
     if not is_scale:
         return x + aligned(factor, axes)
     x = x * aligned(factor, axes)
-    return x + aligned(place.parameter("bias"), axes) if p.bias_term else x
+    return x + aligned(place.parameter("bias"), axes) if scale.bias_term else x
 
 
 @builds("PReLU")
-def prelu(place, x):
+def prelu(place: Place, x: torch.Tensor) -> torch.Tensor:
     return F.prelu(x, place.parameter("weight").reshape(-1))

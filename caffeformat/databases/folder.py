@@ -1,0 +1,89 @@
+"""Base of the database writers: a folder that gets its name once the database is complete."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+from caffeformat.errors import InputError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class DatabaseWriter:
+    """Base of `LmdbWriter` and `LevelDbWriter`, which have `put`, `_finish` and `_release`.
+
+    The database is written to `<path>.partial` and renamed to `path` when the writer is closed. If
+    a `with` block raises, the partial folder is removed. `path` must not exist or be an empty
+    folder; with `overwrite`, whatever is there is replaced at the end.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], overwrite: bool = False) -> None:
+        self.path = os.path.normpath(os.fspath(path))
+        self._partial = self.path + ".partial"
+        self._count = 0
+        if not overwrite and os.path.exists(self.path) and not _is_empty_folder(self.path):
+            raise InputError(f"{self.path}: already exists; remove it or choose another name")
+        try:
+            shutil.rmtree(self._partial, ignore_errors=True)
+            os.makedirs(self._partial)
+        except OSError as error:
+            raise InputError(f"{self._partial}: cannot be created: {error.strerror}") from error
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Add a pair of bytes."""
+        raise NotImplementedError
+
+    def _finish(self) -> None:
+        """Write what is pending, and close the files in `self._partial`."""
+        raise NotImplementedError
+
+    def _release(self) -> None:
+        """Close the files without writing more; may be called twice."""
+        raise NotImplementedError
+
+    def __len__(self) -> int:
+        return self._count
+
+    def close(self) -> None:
+        """Write what is pending and give the database its name."""
+        try:
+            self._finish()
+            self._rename()
+        except BaseException:
+            self.discard()
+            raise
+
+    def discard(self) -> None:
+        """Give up: remove what was written so far; `path` stays as it was."""
+        self._release()
+        shutil.rmtree(self._partial, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.discard()
+
+    def _rename(self) -> None:
+        replaced = None
+        try:
+            if _is_empty_folder(self.path):
+                os.rmdir(self.path)
+            elif os.path.exists(self.path):
+                replaced = self.path + ".replaced"
+                os.rename(self.path, replaced)
+            os.rename(self._partial, self.path)
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot be put in place: {error}") from error
+        if replaced is not None:
+            shutil.rmtree(replaced, ignore_errors=True)
+
+
+def _is_empty_folder(path: str) -> bool:
+    return os.path.isdir(path) and not os.listdir(path)

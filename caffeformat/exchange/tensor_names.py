@@ -1,0 +1,172 @@
+"""Parameters under the names that other frameworks give them: `conv1.weight`, `bn1.running_mean`.
+
+A caffemodel numbers a layer's blobs; a state dict, a safetensors file and an ONNX graph name
+tensors. What differs besides the name: BatchNorm's two decayed sums become mean and variance (the
+third blob divides them), a BatchNorm with the Scale behind it is one normalization with weight and
+bias, and a transposed InnerProduct is turned round.
+"""
+
+import keyword
+import re
+
+import numpy as np
+
+from caffeformat.errors import InputError
+from caffeformat.weights import Weights
+
+from .value_graph import scales_of_norms
+
+_WEIGHT_AND_BIAS = ("weight", "bias")
+# Layers with learned parameters, and what those are called.
+_BLOBS = {
+    "BatchNorm": ("running_mean", "running_var"),
+    "Bias": ("bias",),
+    "Convolution": _WEIGHT_AND_BIAS,
+    "Deconvolution": _WEIGHT_AND_BIAS,
+    "Embed": _WEIGHT_AND_BIAS,
+    "InnerProduct": _WEIGHT_AND_BIAS,
+    "PReLU": ("weight",),
+    "Scale": _WEIGHT_AND_BIAS,
+}
+# Attributes of torch.fx.GraphModule: a submodule of such a name would hide them. `self` is what
+# generated code calls the module.
+_TAKEN = {
+    "add_module", "add_submodule", "apply", "bfloat16", "buffers", "call_super_init",
+    "children", "code", "compile", "cpu", "cuda", "delete_all_unused_submodules",
+    "delete_submodule", "double", "dump_patches", "eval", "extra_repr", "float", "forward",
+    "get_buffer", "get_extra_state", "get_parameter", "get_submodule", "graph", "half", "ipu",
+    "load_state_dict", "meta", "modules", "mtia", "named_buffers", "named_children",
+    "named_modules", "named_parameters", "parameters", "print_readable", "recompile",
+    "register_backward_hook", "register_buffer", "register_forward_hook",
+    "register_forward_pre_hook", "register_full_backward_hook",
+    "register_full_backward_pre_hook", "register_load_state_dict_post_hook",
+    "register_load_state_dict_pre_hook", "register_module", "register_parameter",
+    "register_state_dict_post_hook", "register_state_dict_pre_hook", "requires_grad_", "self",
+    "set_extra_state", "set_submodule", "shape_env", "share_memory", "state_dict",
+    "T_destination", "to", "to_empty", "to_folder", "train", "training", "type", "xpu",
+    "zero_grad",
+}  # fmt: skip
+
+
+def module_names(graph):
+    """Layer name -> a name for it that is an identifier, each another; same order, same names."""
+    names, used = {}, set(_TAKEN)
+    for node in graph.nodes:
+        name = identifier(node.layer.name)
+        while name in used:
+            name += "_"
+        used.add(name)
+        names[node.layer.name] = name
+    return names
+
+
+def identifier(text):
+    """A Python identifier like `text`, which is one already or gets `_` for what may not be in it.
+
+    Modules keep what is theirs under names that begin with `_`: such a text gets a word before it.
+    """
+    name = re.sub(r"\W", "_", text, flags=re.ASCII)
+    if name.startswith("_"):
+        return f"layer{name}"
+    if not name or name[0].isdigit() or keyword.iskeyword(name):
+        return f"_{name}"
+    return name
+
+
+def to_tensors(graph, weights):
+    """The parameters of `graph`'s layers in `weights` (`Weights`): tensor name -> float32 array.
+
+    Raises `InputError` for layers without their blobs and for layers whose parameters have no name
+    in other frameworks (recurrent ones).
+    """
+    tensors = {}
+    for layer, module, blobs in _layers_with_blobs(graph):
+        arrays = weights.get(layer.name, ())
+        wanted = _blob_count(layer, blobs)
+        if len(arrays) != wanted or any(array is None for array in arrays):
+            raise InputError(
+                f'layer "{layer.name}" ({layer.type}) needs {wanted} blob(s), but the weights have '
+                f"{sum(array is not None for array in arrays)} for it; are they of this net?"
+            )
+        arrays = [np.asarray(array) for array in arrays]
+        if layer.type == "BatchNorm":
+            arrays = statistics(arrays)
+        elif _is_transposed(layer):
+            arrays[0] = arrays[0].T
+        tensors.update((f"{module}.{name}", array) for name, array in zip(blobs, arrays))
+    return tensors
+
+
+def from_tensors(graph, tensors, sums=None):
+    """`Weights` from tensors named as `to_tensors` names them; other tensors are left aside.
+
+    Statistics become a BatchNorm's three blobs with a weight of 1, unless `sums` (layer name ->
+    three arrays) holds blobs that stand for the same statistics. Raises `InputError` for tensors
+    that are missing.
+    """
+    weights = Weights(types={node.layer.name: node.layer.type for node in graph.nodes})
+    for layer, module, blobs in _layers_with_blobs(graph):
+        names = [f"{module}.{name}" for name in blobs[: _blob_count(layer, blobs)]]
+        missing = [name for name in names if name not in tensors]
+        if missing:
+            raise InputError(
+                f'layer "{layer.name}" ({layer.type}): there is no tensor "{missing[0]}"; are they '
+                "the tensors of this net?"
+            )
+        arrays = [np.asarray(tensors[name], np.float32) for name in names]
+        if layer.type == "BatchNorm":
+            arrays = _with_sums(arrays, (sums or {}).get(layer.name))
+        elif _is_transposed(layer):
+            arrays[0] = arrays[0].T
+        weights[layer.name] = arrays
+    return weights
+
+
+def statistics(blobs):
+    """[mean, variance] from a BatchNorm's three blobs; both 0 where their weight is 0."""
+    means, variances, weight = blobs
+    total = np.float32(weight.reshape(-1)[0])
+    factor = total if total == 0 else 1 / total
+    return [means * factor, variances * factor]
+
+
+def _with_sums(arrays, blobs):
+    if blobs is not None and all(map(np.array_equal, arrays, statistics(blobs))):
+        return list(blobs)
+    return [*arrays, np.ones(1, np.float32)]
+
+
+def _layers_with_blobs(graph):
+    """(layer, name of its module, names of its blobs) for each layer of `graph` that has any."""
+    names, scales = module_names(graph), scales_of_norms(graph)
+    modules = {scale.name: names[norm] for norm, scale in scales.items()}
+    for node in graph.nodes:
+        layer = node.layer
+        if layer.type in ("LSTM", "RNN", "Parameter", "Python"):
+            raise InputError(
+                f'layer "{layer.name}" ({layer.type}) has no counterpart outside Caffe; leave it '
+                "out of what is exported"
+            )
+        if layer.type in _BLOBS and not (layer.type in ("Scale", "Bias") and len(node.inputs) == 2):
+            yield layer, modules.get(layer.name, names[layer.name]), _BLOBS[layer.type]
+        elif layer.type == "Scale" and layer.scale_param.bias_term:
+            yield layer, names[layer.name], ("bias",)
+
+
+def _blob_count(layer, blobs):
+    """How many blobs the caffemodel has for `layer`; names past them are not there."""
+    if layer.type == "BatchNorm":
+        return 3
+    terms = {
+        "Convolution": layer.convolution_param,
+        "Deconvolution": layer.convolution_param,
+        "Embed": layer.embed_param,
+        "InnerProduct": layer.inner_product_param,
+        "Scale": layer.scale_param,
+    }
+    with_bias = layer.type not in terms or terms[layer.type].bias_term
+    return len(blobs) if with_bias else 1
+
+
+def _is_transposed(layer):
+    return layer.type == "InnerProduct" and layer.inner_product_param.transpose

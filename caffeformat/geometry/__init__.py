@@ -1,0 +1,36 @@
+"""Shapes, windows and coordinate maps of nets, in exact fractions."""
+
+from .coordinates import (
+    CoordMap,
+    ReceptiveField,
+    coord_map,
+    crop_offset,
+    layer_map,
+    receptive_fields,
+)
+from .fork_shapes import axis_order
+from .shape_rules import LOSSES, RULES, SAME_SHAPE, SOURCES, concat_axis, loss_shapes
+from .shapes import infer_shapes
+from .windows import Window, convolution_windows, extent, interpolation, pooling_windows
+
+__all__ = [
+    "LOSSES",
+    "RULES",
+    "SAME_SHAPE",
+    "SOURCES",
+    "CoordMap",
+    "ReceptiveField",
+    "Window",
+    "axis_order",
+    "concat_axis",
+    "convolution_windows",
+    "coord_map",
+    "crop_offset",
+    "extent",
+    "infer_shapes",
+    "interpolation",
+    "layer_map",
+    "loss_shapes",
+    "pooling_windows",
+    "receptive_fields",
+]

@@ -1,0 +1,83 @@
+"""Caffe's messages: schema, text and binary forms, upgrades, forks, NetSpec and learning rates."""
+
+from . import pb
+from .forks import (
+    FORKS,
+    ForkWarning,
+    assuming_fork,
+    bn_kind,
+    fork_additions,
+    fork_titles,
+    layer_forks,
+)
+from .lr_policy import current_step, learning_rate
+from .net import filter_net, insert_splits, is_solver, read_net, read_solver
+from .net_spec import (
+    LayerCall,
+    Layers,
+    NetSpec,
+    Parameters,
+    Top,
+    assign_proto,
+    layers,
+    param_name_dict,
+    params,
+    to_proto,
+)
+from .text import format_text, nearest, parse_text, read_text, write_text
+from .upgrade import upgrade_net, upgrade_solver, v0_type_name, v1_type_name
+from .wire import (
+    BYTES,
+    VARINT,
+    Span,
+    encode_bytes,
+    encode_key,
+    encode_varint,
+    field_numbers,
+    map_file,
+)
+
+__all__ = [
+    "BYTES",
+    "FORKS",
+    "VARINT",
+    "ForkWarning",
+    "LayerCall",
+    "Layers",
+    "NetSpec",
+    "Parameters",
+    "Span",
+    "Top",
+    "assign_proto",
+    "assuming_fork",
+    "bn_kind",
+    "current_step",
+    "encode_bytes",
+    "encode_key",
+    "encode_varint",
+    "field_numbers",
+    "filter_net",
+    "fork_additions",
+    "fork_titles",
+    "format_text",
+    "insert_splits",
+    "is_solver",
+    "layer_forks",
+    "layers",
+    "learning_rate",
+    "map_file",
+    "nearest",
+    "param_name_dict",
+    "params",
+    "parse_text",
+    "pb",
+    "read_net",
+    "read_solver",
+    "read_text",
+    "to_proto",
+    "upgrade_net",
+    "upgrade_solver",
+    "v0_type_name",
+    "v1_type_name",
+    "write_text",
+]

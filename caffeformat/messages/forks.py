@@ -1,0 +1,192 @@
+"""Facts about public forks of Caffe: their layers, and which of their fields have an effect.
+
+`fork_tables.py` has the fields themselves, `torchcaffe` what the layers compute.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import functools
+from typing import TYPE_CHECKING, Any
+
+from caffeformat.errors import InputError
+
+from .fork_tables import FORKS, origins, read_table
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
+    from google.protobuf.message import Message
+
+    from . import pb
+
+
+__all__ = [
+    "FORKS",
+    "ForkWarning",
+    "assumed_fork",
+    "assuming_fork",
+    "bn_kind",
+    "fork_additions",
+    "fork_titles",
+    "ignored_fields",
+    "known_fork",
+    "layer_forks",
+    "settle",
+]
+
+# Layers without a parameter message of their own name
+_MORE_LAYERS = {
+    "DetectNetTransformation": ("nvcaffe",),
+    "DomainTransformForwardOnly": ("deeplab", "pspnet"),
+    "ImageSegData": ("deeplab", "pspnet"),
+    "L1Loss": ("nvcaffe",),
+    "SmoothL1Loss": ("nvcaffe", "ssd"),
+    "SpatialProduct": ("deeplab", "pspnet"),
+}
+# Messages of forks whose layers run here
+_IN_USE = frozenset([
+    "caffe.BNParameter", "caffe.InterpParameter", "caffe.NormalizeParameter",
+    "caffe.PermuteParameter", "caffe.UpsampleParameter",
+])  # fmt: skip
+_SEGNET_BN = ("scale_filler", "shift_filler", "bn_mode")
+_PSPNET_BN = ("slope_filler", "bias_filler", "momentum", "eps", "frozen", "engine")
+
+
+class ForkWarning(UserWarning):
+    """A file sets fields of a fork that have no effect here."""
+
+
+_assumed: contextvars.ContextVar[str | None] = contextvars.ContextVar("fork", default=None)
+
+
+@contextlib.contextmanager
+def assuming_fork(fork: str | None) -> Iterator[None]:
+    """Within this block, `read_net` takes files to be of this fork (None: BVLC's) by default.
+
+    Commands open nets in many places, and their user names the fork once for all files.
+    """
+    before = _assumed.set(known_fork(fork))
+    try:
+        yield
+    finally:
+        _assumed.reset(before)
+
+
+def assumed_fork() -> str | None:
+    """The fork of the innermost `assuming_fork` block around the caller, or None."""
+    return _assumed.get()
+
+
+def known_fork(fork: str | None) -> str | None:
+    """`fork` (a name, or None); `InputError` for names that are not in `FORKS`."""
+    if fork is not None and fork not in FORKS:
+        raise InputError(f'no fork "{fork}"; known are {", ".join(FORKS)}')
+    return fork
+
+
+def fork_titles(forks: Iterable[str], join: str = "and") -> str:
+    """`SSD and NVIDIA Caffe` for the names of several forks."""
+    names = [FORKS[fork] for fork in forks]
+    return f" {join} ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+@functools.cache
+def _layers() -> dict[str, list[str]]:
+    """Layer type -> the forks that have it."""
+    found = {name: list(forks) for name, forks in _MORE_LAYERS.items()}
+    for row in read_table("fork_fields.csv"):
+        if row["message"] == "caffe.LayerParameter" and row["type"] == "message":
+            forks = found.setdefault(row["of"][len("caffe.") : -len("Parameter")], [])
+            forks.append(row["fork"])
+    del found["Recurrent"]  # BVLC's own, under another number
+    return found
+
+
+def layer_forks(type_name: str) -> tuple[str, ...]:
+    """Names of the forks with a layer type that BVLC Caffe lacks; empty for BVLC's own types."""
+    return tuple(_layers().get(type_name, ()))
+
+
+def bn_kind(layer: pb.LayerParameter) -> str:
+    """Which BN a LayerParameter of that type means: "segnet" or "pspnet".
+
+    Two forks have a layer of this name. SegNet's has a scale and a shift, PSPNet's a slope, a bias
+    and statistics: their fields distinguish them, or else the number of `param`s. Raises
+    `InputError` if nothing does, or if fields of both are set.
+    """
+    param = layer.bn_param
+    segnet = [name for name in _SEGNET_BN if param.HasField(name)]
+    pspnet = [name for name in _PSPNET_BN if param.HasField(name)]
+    if segnet and pspnet:
+        raise InputError(
+            f'layer "{layer.name}" (BN): {segnet[0]} is a field of SegNet\'s BN and {pspnet[0]} of '
+            "PSPNet's; keep those of one"
+        )
+    if segnet or pspnet:
+        return "segnet" if segnet else "pspnet"
+    if len(layer.param) > 2:
+        return "pspnet"
+    raise InputError(
+        f'layer "{layer.name}" (BN): SegNet and PSPNet both have a layer of this type; specify '
+        "which with bn_param { bn_mode: LEARN } (SegNet) or bn_param { momentum: 0.9 } (PSPNet)"
+    )
+
+
+def settle(net: pb.NetParameter, fork: str | None) -> None:
+    """Write into `net` what only the name of its fork decides: which BN it means."""
+    for layer in net.layer:
+        if layer.type != "BN" or layer.bn_param.ListFields():
+            continue
+        if fork == "segnet":
+            layer.bn_param.bn_mode = layer.bn_param.bn_mode
+        elif fork == "pspnet":
+            layer.bn_param.momentum = layer.bn_param.momentum
+
+
+def ignored_fields(message: Message) -> list[str]:
+    """Descriptions of the fields set in `message` that forks added and that have no effect here.
+
+    For example `layer "data": transform_param.crop_h (SSD and NVIDIA Caffe)`.
+    """
+    return _added_fields(message, _IN_USE)
+
+
+def fork_additions(message: Message, net: pb.NetParameter | None = None) -> list[str]:
+    """Descriptions of all fields and layer types in `message` that BVLC Caffe does not know.
+
+    For example `layer "up": type Interp (DeepLab and PSPNet)`. Fields count anywhere in `message`,
+    because they stop BVLC Caffe's parser. Types count in the layers of `net`, a NetParameter that
+    may be filtered (default: none).
+    """
+    found = [
+        f'layer "{layer.name}": type {layer.type} ({fork_titles(layer_forks(layer.type), "or")})'
+        for layer in (net.layer if net is not None else ())
+        if layer_forks(layer.type)
+    ]
+    return found + _added_fields(message)
+
+
+def _added_fields(message: Message, in_use: Collection[str] = ()) -> list[str]:
+    """Descriptions of the set fields that forks added, except in messages of the types `in_use`."""
+    added = origins()
+    found: list[str] = []
+
+    def walk(part: Any, path: str, where: str) -> None:
+        name = part.DESCRIPTOR.full_name
+        if name in ("caffe.LayerParameter", "caffe.V1LayerParameter"):
+            path, where = "", f'layer "{part.name}": '
+        for field, value in part.ListFields():
+            here = f"{path}.{field.name}" if path else field.name
+            of = None if field.message_type is None else field.message_type.full_name
+            if of in in_use:
+                continue
+            if (name, field.name) in added:
+                found.append(f"{where}{here} ({fork_titles(added[name, field.name])})")
+            elif of is not None:
+                for item in value if hasattr(value, "extend") else [value]:
+                    walk(item, here, where)
+
+    walk(message, "", "")
+    return list(dict.fromkeys(found))

@@ -1,0 +1,87 @@
+"""Learning-rate policies: the rate at an iteration, by SolverParameter's fields."""
+
+import math
+
+from caffeformat.errors import InputError
+
+_POLICIES = {}
+
+
+def policy(name, *fields):
+    """Function decorator: `lr_policy: "<name>"`, which needs these fields of the solver."""
+
+    def enter(function):
+        _POLICIES[name] = function, fields
+        return function
+
+    return enter
+
+
+def learning_rate(solver, iteration):
+    """The rate at `iteration` (from 0), before any lr_mult.
+
+    Raises `InputError` for an unknown policy or a field that it needs and that is not set.
+    """
+    if solver.lr_policy not in _POLICIES:
+        raise InputError(
+            f'the solver has lr_policy "{solver.lr_policy}"; known: {", ".join(sorted(_POLICIES))}.'
+        )
+    function, fields = _POLICIES[solver.lr_policy]
+    for field in ("base_lr", *fields):
+        if not solver.HasField(field):
+            raise InputError(f'the solver\'s lr_policy "{solver.lr_policy}" needs {field}.')
+    return solver.base_lr * function(solver, iteration)
+
+
+def current_step(solver, iteration):
+    """How many steps "step" and "multistep" have taken by `iteration`; 0 for the others."""
+    if solver.lr_policy == "step":
+        return iteration // solver.stepsize
+    if solver.lr_policy == "multistep":
+        reached = 0
+        for value in solver.stepvalue:
+            if iteration < value:
+                break
+            reached += 1
+        return reached
+    return 0
+
+
+@policy("fixed")
+def _fixed(solver, iteration):
+    return 1.0
+
+
+@policy("step", "gamma", "stepsize")
+def _step(solver, iteration):
+    if solver.stepsize < 1:
+        raise InputError(
+            f'lr_policy "step" needs a stepsize of 1 or more, found {solver.stepsize}.'
+        )
+    return solver.gamma ** current_step(solver, iteration)
+
+
+@policy("exp", "gamma")
+def _exp(solver, iteration):
+    return solver.gamma**iteration
+
+
+@policy("inv", "gamma", "power")
+def _inv(solver, iteration):
+    return (1 + solver.gamma * iteration) ** -solver.power
+
+
+@policy("multistep", "gamma")
+def _multistep(solver, iteration):
+    return solver.gamma ** current_step(solver, iteration)
+
+
+@policy("poly", "power", "max_iter")
+def _poly(solver, iteration):
+    """Falls to 0 at max_iter."""
+    return (1 - iteration / solver.max_iter) ** solver.power
+
+
+@policy("sigmoid", "gamma", "stepsize")
+def _sigmoid(solver, iteration):
+    return 1 / (1 + math.exp(-solver.gamma * (iteration - solver.stepsize)))

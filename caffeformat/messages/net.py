@@ -1,0 +1,215 @@
+"""Nets and solvers read from files, and what Caffe makes of a net before it builds it.
+
+`filter_net` leaves the layers of one phase, level and set of stages; `insert_splits` adds the Split
+layers through which a blob that several layers use gets its summed gradient.
+"""
+
+import os
+import re
+import warnings
+
+from caffeformat.errors import FormatError, InputError
+
+from . import forks, pb
+from .binary_net import read_binary_net
+from .text import nearest, read_text
+from .upgrade import upgrade_net, upgrade_solver
+
+_HEAD = 256  # bytes; a binary net's first layer begins within them
+_NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1f]")
+
+
+def read_net(path, fork=None):
+    """Read a net, text or binary and of any age, into a current NetParameter (see `upgrade_net`).
+
+    Binary nets (caffemodels) come without their weights. `fork` says whose the file is, one of
+    `forks.FORKS`: binary files of forks cannot be read without it; of texts it settles which BN is
+    meant. Warns (`forks.ForkWarning`) of fields that only forks have and nothing here looks at.
+    """
+    fork = forks.assumed_fork() if fork is None else forks.known_fork(fork)
+    if _is_binary(path):
+        net = read_binary_net(path, fork)
+    else:
+        net = read_text(path, pb.NetParameter)
+    _upgrade(net, upgrade_net, path)
+    forks.settle(net, fork)
+    return net
+
+
+def read_solver(path):
+    """Read a solver's prototxt into a current SolverParameter (see `upgrade_solver`).
+
+    As in Caffe, `snapshot_prefix` becomes the solver's own path without its extension where it is
+    missing, and gets the solver's name where it is a folder.
+    """
+    solver = read_text(path, pb.SolverParameter)
+    _upgrade(solver, upgrade_solver, path)
+    stem = os.path.splitext(os.fspath(path))[0]
+    if not solver.snapshot_prefix:
+        solver.snapshot_prefix = stem
+    elif os.path.isdir(solver.snapshot_prefix):
+        solver.snapshot_prefix = os.path.join(solver.snapshot_prefix, os.path.basename(stem))
+    return solver
+
+
+def is_solver(path):
+    """Whether the file at `path` is a solver, not a net: by which of both messages it parses as.
+
+    Nets may be of any age and fork, text or binary. Raises `FormatError` for a file that is neither
+    (with the mistake that is further down in it) and for one that could be both.
+    """
+    if _is_binary(path):
+        return False
+    errors = {}
+    for kind, message_class in (("net", pb.NetParameter), ("solver", pb.SolverParameter)):
+        try:
+            read_text(path, message_class)
+        except FormatError as error:
+            errors[kind] = error
+    if len(errors) == 1:
+        return "net" in errors
+    if not errors:
+        raise FormatError(
+            path, "could be a net or a solver: it has only fields of both; a net needs a layer"
+        )
+    as_net, as_solver = ((error.line or 0, error.column or 0) for error in errors.values())
+    if as_net == as_solver:
+        raise FormatError(
+            path,
+            f"neither a net ({errors['net'].problem}) nor a solver ({errors['solver'].problem})",
+            errors["net"].line,
+            errors["net"].column,
+        )
+    raise errors["net" if as_net > as_solver else "solver"]
+
+
+def _is_binary(path):
+    """Whether the file begins with bytes that no text has: lengths and keys of protobuf's form."""
+    try:
+        with open(path, "rb") as file:
+            return _NO_TEXT.search(file.read(_HEAD)) is not None
+    except OSError:
+        return False  # whoever reads it says what is wrong
+
+
+def _upgrade(message, upgrade, path):
+    try:
+        upgrade(message)
+    except InputError as error:
+        raise InputError(f"{os.fspath(path)}: {error}") from None
+    ignored = forks.ignored_fields(message)
+    if ignored:
+        warnings.warn(
+            f"{os.fspath(path)}: fields of Caffe's forks that have no effect here: "
+            + "; ".join(ignored),
+            forks.ForkWarning,
+            stacklevel=1,  # one place for all callers: a file read often is told of once
+        )
+
+
+def filter_net(net, phase, level=0, stages=()):
+    """A copy of NetParameter `net` with only the layers of this phase, level and these stages.
+
+    `phase` is `pb.TRAIN` or `pb.TEST`. Stages of the net's own `state` count as well. The copy's
+    `state` says what was chosen. A layer with both `include` and `exclude` is an `InputError`.
+    """
+    chosen = type(net)()
+    chosen.CopyFrom(net)
+    state = chosen.state
+    state.phase, state.level = phase, level
+    state.stage.extend(stage for stage in stages if stage not in state.stage)
+    kept = [layer for layer in net.layer if _stays(layer, state)]
+    del chosen.layer[:]
+    chosen.layer.extend(kept)
+    return chosen
+
+
+def _stays(layer, state):
+    if layer.include and layer.exclude:
+        raise InputError(f'layer "{layer.name}": has both include and exclude rules; use one kind')
+    if layer.include:
+        return any(_meets(rule, state) for rule in layer.include)
+    return not any(_meets(rule, state) for rule in layer.exclude)
+
+
+def _meets(rule, state):
+    """Whether `state` fits a rule: its phase, level bounds, every `stage` and no `not_stage`."""
+    return (
+        (not rule.HasField("phase") or rule.phase == state.phase)
+        and (not rule.HasField("min_level") or state.level >= rule.min_level)
+        and (not rule.HasField("max_level") or state.level <= rule.max_level)
+        and all(stage in state.stage for stage in rule.stage)
+        and not any(stage in state.stage for stage in rule.not_stage)
+    )
+
+
+def insert_splits(net):
+    """A copy of a filtered NetParameter in which no top has more than one user.
+
+    A blob `b` that is top `i` of layer `l` and used n > 1 times passes through a Split layer
+    `b_l_i_split` with tops `b_l_i_split_0` to `..._<n-1>`. A loss weight counts as a use: it moves
+    onto the split's first top. Raises `InputError`, as Caffe refuses, for bottoms that nothing
+    makes, tops that are made twice, and in-place layers on blobs that others use as they were.
+    """
+    uses, weights, sources = _count_uses(net)
+    split = type(net)()
+    split.CopyFrom(net)
+    del split.layer[:]
+    taken = {}
+    for number, layer in enumerate(net.layer):
+        changed = split.layer.add()
+        changed.CopyFrom(layer)
+        for index, blob in enumerate(layer.bottom):
+            source = sources[number, index]
+            if uses[source] > 1:
+                maker = net.layer[source[0]].name
+                if blob in layer.top[index : index + 1]:
+                    raise InputError(
+                        f'layer "{layer.name}": changes "{blob}" of layer "{maker}" in place, '
+                        "which others use as it was; give its top a name of its own"
+                    )
+                changed.bottom[index] = f"{_split_name(blob, maker, source[1])}_{taken[source]}"
+                taken[source] += 1
+        for index, blob in enumerate(layer.top):
+            top = (number, index)
+            if uses.get(top, 0) < 2:
+                continue
+            name = _split_name(blob, layer.name, index)
+            tops = [f"{name}_{k}" for k in range(uses[top])]
+            added = split.layer.add(name=name, type="Split", bottom=[blob], top=tops)
+            taken[top] = 0
+            if weights.get(top):
+                added.loss_weight.extend([weights[top]] + [0] * (len(tops) - 1))
+                changed.ClearField("loss_weight")
+                taken[top] = 1
+    return split
+
+
+def _split_name(blob, layer_name, index):
+    return f"{blob}_{layer_name}_{index}_split"
+
+
+def _count_uses(net):
+    """Uses and loss weight of each (layer, top); the (layer, top) behind each (layer, bottom)."""
+    uses, weights, sources, last_top = {}, {}, {}, {}
+    for number, layer in enumerate(net.layer):
+        for index, blob in enumerate(layer.bottom):
+            if blob not in last_top:
+                raise InputError(
+                    f'layer "{layer.name}": its bottom "{blob}" is not the top of any layer '
+                    f"before it.{nearest(blob, last_top)}"
+                )
+            source = sources[number, index] = last_top[blob]
+            uses[source] = uses.get(source, 0) + 1
+        for index, blob in enumerate(layer.top):
+            if blob in last_top and blob not in layer.bottom[index : index + 1]:
+                raise InputError(
+                    f'layer "{layer.name}": its top "{blob}" is already the top of layer '
+                    f'"{net.layer[last_top[blob][0]].name}"; give it another name'
+                )
+            last_top[blob] = number, index
+        for index, weight in enumerate(layer.loss_weight[: len(layer.top)]):
+            if weight:
+                weights[number, index] = weight
+                uses[number, index] = uses.get((number, index), 0) + 1
+    return uses, weights, sources

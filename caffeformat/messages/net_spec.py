@@ -1,0 +1,262 @@
+"""Nets written as Python: each layer a call, each blob an attribute.
+
+    from caffeformat import NetSpec, layers as L, params as P
+    n = NetSpec()
+    n.data = L.Input(shape=dict(dim=[1, 3, 64, 64]))
+    n.conv1 = L.Convolution(n.data, num_output=8, kernel_size=3, weight_filler=dict(type="xavier"))
+    n.relu1 = L.ReLU(n.conv1, in_place=True)
+    n.pool1 = L.Pooling(n.relu1, pool=P.Pooling.MAX, kernel_size=2, stride=2)
+    net = n.to_proto()
+
+Used as pycaffe's net_spec is: keywords are fields of the layer's own parameter message where it
+has one, of the LayerParameter otherwise; messages are dicts, repeated fields lists; `ntop` and
+`in_place` say what tops there are. A layer is named after the attribute that its first top is
+assigned to.
+"""
+
+import collections
+
+from caffeformat.errors import InputError
+
+from . import pb
+from .text import nearest
+
+# Types that keep their parameters in another type's message
+_BORROWED = {
+    "Deconvolution": "convolution_param",
+    "Im2col": "convolution_param",
+    "LSTM": "recurrent_param",
+    "RNN": "recurrent_param",
+}
+
+
+def _parameter_fields():
+    """Layer type -> its own field of LayerParameter (`Convolution` -> `convolution_param`)."""
+    found = {}
+    for field in pb.LayerParameter.DESCRIPTOR.fields:
+        if field.message_type is not None and field.name.endswith("_param"):
+            found[field.message_type.name[: -len("Parameter")]] = field.name
+    return {**found, **_BORROWED}
+
+
+_PARAMETER_FIELDS = _parameter_fields()
+
+
+class Top:
+    """One output of a layer, to be used as another layer's bottom."""
+
+    def __init__(self, layer, index):
+        self.layer, self.index = layer, index
+
+    # the names that pycaffe's tops have
+
+    @property
+    def fn(self):
+        """The layer that makes this top."""
+        return self.layer
+
+    @property
+    def n(self):
+        """Which of its layer's tops this is, from 0."""
+        return self.index
+
+    def to_proto(self):
+        """The net that computes this top, as a NetParameter."""
+        return to_proto(self)
+
+
+class LayerCall:
+    """A layer that was called for: its type, bottoms and settings."""
+
+    def __init__(self, type_name, bottoms, settings):
+        for index, bottom in enumerate(bottoms):
+            if not isinstance(bottom, Top):
+                raise TypeError(
+                    f"{type_name} input {index} is a {type(bottom).__name__}; expected a top"
+                )
+        self.type_name, self.bottoms, self.settings = type_name, bottoms, dict(settings)
+        count = self.settings.pop("ntop", 1)
+        self.in_place = self.settings.pop("in_place", False)
+        if self.in_place and (count != 1 or not bottoms):
+            raise TypeError(f"{type_name}: in_place needs a bottom and one top")
+        self.tops = tuple(Top(self, index) for index in range(count))
+
+    # the names that pycaffe's functions have
+
+    @property
+    def inputs(self):
+        """The tops that this layer uses."""
+        return self.bottoms
+
+    @property
+    def params(self):
+        """The layer's settings, as they were given."""
+        return self.settings
+
+    @property
+    def ntop(self):
+        """How many tops it has."""
+        return len(self.tops)
+
+
+class NetSpec:
+    """A net under construction: assign tops (or layers without tops) to attributes or items.
+
+    `to_proto()` gives the NetParameter, its layers in the order of assignment, after the layers
+    they need. Attributes that are read are the tops assigned before.
+    """
+
+    def __init__(self):
+        object.__setattr__(self, "tops", {})
+
+    def __setattr__(self, name, top):
+        if not isinstance(top, (Top, LayerCall)):
+            raise TypeError(f'"{name}" is a {type(top).__name__}; expected a layer\'s top')
+        self.tops[name] = top
+
+    def __getattr__(self, name):
+        tops = self.__dict__.get("tops", {})
+        if name not in tops:
+            raise AttributeError(f'no top "{name}" in this net.{nearest(name, tops)}')
+        return tops[name]
+
+    def __setitem__(self, name, top):
+        self.__setattr__(name, top)
+
+    def __getitem__(self, name):
+        return self.__getattr__(name)
+
+    def __delattr__(self, name):
+        self.__getattr__(name)
+        del self.tops[name]
+
+    def __delitem__(self, name):
+        self.__delattr__(name)
+
+    def to_proto(self):
+        """The NetParameter of all layers assigned so far and of what they need."""
+        return _build(self.tops)
+
+
+def to_proto(*tops):
+    """The NetParameter that computes `tops`, with names made from the layers' types."""
+    return _build({}, tops)
+
+
+def _build(named, more=()):
+    # One top may have two names; the first stays.
+    names = {}
+    for name, top in named.items():
+        names.setdefault(top, name)
+    net, blobs, numbers = pb.NetParameter(), {}, collections.Counter()
+    for top in [*named.values(), *more]:
+        _add_layer(net, top if isinstance(top, LayerCall) else top.layer, names, blobs, numbers)
+    return net
+
+
+def _add_layer(net, call, names, blobs, numbers):
+    """Add `call` and first the layers it needs to `net`; `blobs` maps tops to blob names."""
+    waiting = [call]
+    while waiting:
+        call = waiting[-1]
+        missing = [bottom.layer for bottom in call.bottoms if bottom not in blobs]
+        if missing:
+            waiting += missing[::-1]
+            continue
+        waiting.pop()
+        if call in blobs:
+            continue
+        blobs[call] = True
+        layer = net.layer.add(type=call.type_name)
+        layer.bottom.extend(blobs[bottom] for bottom in call.bottoms)
+        for top in call.tops:
+            name = blobs[call.bottoms[0]] if call.in_place else _name(top, call, names, numbers)
+            blobs[top] = name
+            layer.top.append(name)
+        layer.name = _name(call.tops[0] if call.tops else call, call, names, numbers)
+        _set_fields(layer, call.settings)
+
+
+def _name(thing, call, names, numbers):
+    if thing not in names:
+        numbers[call.type_name] += 1
+        names[thing] = f"{call.type_name}{numbers[call.type_name]}"
+    return names[thing]
+
+
+def _set_fields(layer, settings):
+    own = _PARAMETER_FIELDS.get(layer.type)
+    for name, value in settings.items():
+        target = layer
+        if own is not None and not name.endswith("param"):
+            fields = layer.DESCRIPTOR.fields_by_name[own].message_type.fields_by_name
+            target = getattr(layer, own) if name in fields else layer
+        try:
+            assign_proto(target, name, value)
+        except (TypeError, ValueError) as error:
+            raise InputError(f'layer "{layer.name}" ({layer.type}): {name}: {error}') from None
+
+
+def assign_proto(message, name, value):
+    """Set the field `name`: dicts fill messages, lists (or one item) repeated fields."""
+    field = message.DESCRIPTOR.fields_by_name.get(name)
+    if field is None:
+        known = message.DESCRIPTOR.fields_by_name
+        raise ValueError(f"{message.DESCRIPTOR.name} has no such field.{nearest(name, known)}")
+    target = getattr(message, name)
+    if hasattr(target, "extend"):
+        for item in value if isinstance(value, (list, tuple)) else [value]:
+            if field.message_type is None:
+                target.append(item)
+            else:
+                _fill(target.add(), item)
+    elif field.message_type is not None:
+        target.SetInParent()
+        _fill(target, value)
+    else:
+        setattr(message, name, value)
+
+
+def _fill(message, value):
+    if not isinstance(value, dict):
+        message.CopyFrom(value)
+        return
+    for name, item in value.items():
+        assign_proto(message, name, item)
+
+
+def param_name_dict():
+    """Layer type -> what its parameter message is called, without `_param`."""
+    return {name: field[: -len("_param")] for name, field in _PARAMETER_FIELDS.items()}
+
+
+class Layers:
+    """`layers.Convolution(bottom, num_output=8, ...)` makes a layer of that type.
+
+    Returns its top, a tuple of its `ntop` tops, or the layer itself where it has none.
+    """
+
+    def __getattr__(self, type_name):
+        if type_name.startswith("__"):
+            raise AttributeError(type_name)
+
+        def make(*bottoms, **settings):
+            call = LayerCall(type_name, bottoms, settings)
+            if not call.tops:
+                return call
+            return call.tops[0] if len(call.tops) == 1 else call.tops
+
+        return make
+
+
+class Parameters:
+    """`params.Pooling.MAX` is `pb.PoolingParameter.MAX`."""
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(pb, name + "Parameter")
+
+
+layers = Layers()
+params = Parameters()

@@ -1,0 +1,195 @@
+"""Prototxt: Caffe's messages as text, with errors that say where and what was probably meant.
+
+Parsing rests on protobuf's own text format (which, as Caffe does, refuses a singular field given
+twice); this module adds the file's name, the nearest known name, the place where a brace was left
+open. Writing is our own, so that the text is the same whatever protobuf is installed, and looks as
+Caffe's own (`lr_mult: 1`, fields in the order of their numbers).
+"""
+
+import difflib
+import re
+
+import numpy as np
+from google.protobuf import text_encoding, text_format
+from google.protobuf.descriptor import FieldDescriptor
+
+from caffeformat.errors import FormatError
+from caffeformat.files import atomic_write, read_bytes
+
+_PLACE = re.compile(r"^\d+:\d+ : ")
+_NO_FIELD = re.compile(r'Message type "([\w.]+)" has no field named "([^"]*)"')
+_NO_ENUM_VALUE = re.compile(r'Enum type "([\w.]+)" has no value (?:named|with number) (\S+?)\.$')
+_TWICE = re.compile(r'should not have multiple "(\w+)" fields')
+# A comment, a string with its escapes, or a brace: what must be told apart to match braces.
+_BRACES = re.compile(r"#[^\n]*|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|[{}<>]")
+
+
+def parse_text(text, message_class, source="<text>"):
+    """Parse prototxt `text` (str) into a new `message_class`.
+
+    Raises `FormatError` with line and column, naming `source`.
+    """
+    message = message_class()
+    try:
+        text_format.Parse(text, message)
+    except text_format.ParseError as error:
+        line, column = error.GetLine(), error.GetColumn()
+        problem = _explain(str(error), text, message.DESCRIPTOR, line, column)
+        raise FormatError(source, problem, line, column) from None
+    except (ValueError, RecursionError) as error:
+        raise FormatError(source, f"cannot be parsed: {error}") from None
+    missing = message.FindInitializationErrors()
+    if missing:
+        raise FormatError(source, f"required fields are missing: {', '.join(missing)}")
+    return message
+
+
+def read_text(path, message_class):
+    """Read a prototxt file into a new `message_class`; `InputError` where that cannot be done."""
+    data = read_bytes(path)
+    name = message_class.DESCRIPTOR.name
+    if b"\0" in data:
+        raise FormatError(path, f"a binary file; expected the text of a {name}")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        column = error.start - data.rfind(b"\n", 0, error.start)
+        found = data[error.start]
+        raise FormatError(
+            path, f"byte 0x{found:02x} is not UTF-8; save the file as UTF-8", line, column
+        ) from None
+    message = parse_text(text, message_class, source=path)
+    if not message.ListFields():
+        raise FormatError(path, f"the file is empty; expected the text of a {name}")
+    return message
+
+
+def format_text(message):
+    """The prototxt of `message` (str), ending in a newline unless it is empty."""
+    lines = []
+    _format_fields(message, "", lines)
+    return "".join(line + "\n" for line in lines)
+
+
+def write_text(path, message):
+    """Write `message` as prototxt; whatever was at `path` stays if that fails."""
+    with atomic_write(path, "w") as file:
+        file.write(format_text(message))
+
+
+def nearest(name, known):
+    """` Did you mean ...?` for the closest of the names `known`, or an empty string."""
+    match = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    if not match:
+        lowered = {other.lower(): other for other in known}
+        match = [
+            lowered[key] for key in difflib.get_close_matches(name.lower(), lowered, 1, cutoff=0.6)
+        ]
+    return f' Did you mean "{match[0]}"?' if match else ""
+
+
+def _explain(problem, text, root, line, column):
+    """protobuf's complaint in words for the person who wrote the file."""
+    problem = _PLACE.sub("", problem)
+    lines = text.split("\n")
+    here = lines[line - 1] if 0 < line <= len(lines) else ""
+    for quoted in (here, here.rstrip("\r")):
+        if problem.startswith(f"'{quoted}': "):
+            problem = problem[len(quoted) + 4 :]
+    match = _NO_FIELD.search(problem)
+    if match:
+        return _explain_field(match.group(1), match.group(2), text, root, line, column)
+    match = _NO_ENUM_VALUE.search(problem)
+    if match:
+        enum = root.file.pool.FindEnumTypeByName(match.group(1))
+        known = [value.name for value in enum.values]
+        return (
+            f'{match.group(1).partition(".")[2]} has no value "{match.group(2)}".'
+            f"{nearest(match.group(2), known)} Known: {', '.join(known)}."
+        )
+    match = _TWICE.search(problem)
+    if match:
+        return f'"{match.group(1)}" is given twice here; it can be given once.'
+    opened = _open_braces(text)
+    if problem.startswith(('Expected "}"', 'Expected ">"')) and opened:
+        return f"{problem[:-1]}: the brace opened on line {opened[-1]} is never closed."
+    if problem.startswith("Expected identifier") and here[column - 1 : column] in ("}", ">"):
+        return "A closing brace without an opening one."
+    return problem
+
+
+def _explain_field(message_name, field_name, text, root, line, column):
+    """What a field name that its message does not know may have been meant to be."""
+    short = message_name.partition(".")[2]
+    problem = f'{short} has no field "{field_name}".'
+    descriptor = root.file.pool.FindMessageTypeByName(message_name)
+    if field_name in root.fields_by_name and descriptor is not root:
+        lines = text.split("\n")
+        opened = _open_braces("\n".join(lines[: line - 1] + [lines[line - 1][: column - 1]]))
+        if opened:
+            return f"{problem} Is the brace opened on line {opened[-1]} closed too late?"
+    homes = [
+        field.name
+        for field in descriptor.fields
+        if field.message_type is not None and field_name in field.message_type.fields_by_name
+    ]
+    if homes and not difflib.get_close_matches(field_name, descriptor.fields_by_name, 1, 0.8):
+        shown = ", ".join(homes[:4]) + (", ..." if len(homes) > 4 else "")
+        return f"{problem} It belongs inside {shown}."
+    return problem + nearest(field_name, descriptor.fields_by_name)
+
+
+def _open_braces(text):
+    """Lines (from 1) of the braces of `text` that are not closed, outermost first."""
+    opened, line, at = [], 1, 0
+    for match in _BRACES.finditer(text):
+        line += text.count("\n", at, match.start())
+        at = match.start()
+        if match.group() in "{<":
+            opened.append(line)
+        elif match.group() in "}>" and opened:
+            opened.pop()
+    return opened
+
+
+def _format_fields(message, indent, lines):
+    for field, value in message.ListFields():
+        for item in value if _is_repeated(field) else [value]:
+            if field.message_type is None:
+                lines.append(f"{indent}{field.name}: {_format_value(field, item)}")
+            else:
+                lines.append(f"{indent}{field.name} {{")
+                _format_fields(item, indent + "  ", lines)
+                lines.append(indent + "}")
+
+
+def _is_repeated(field):
+    # protobuf 6 renames the one and deprecates the other
+    if hasattr(field, "is_repeated"):
+        return field.is_repeated
+    return field.label == field.LABEL_REPEATED
+
+
+def _format_value(field, value):
+    if field.enum_type is not None:
+        known = field.enum_type.values_by_number.get(value)
+        return str(value) if known is None else known.name
+    if field.type == FieldDescriptor.TYPE_BOOL:
+        return "true" if value else "false"
+    if field.type in (FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES):
+        return '"' + text_encoding.CEscape(value, field.type == FieldDescriptor.TYPE_STRING) + '"'
+    if field.type == FieldDescriptor.TYPE_FLOAT:
+        return _shortest(value, np.float32, 6, 9)
+    if field.type == FieldDescriptor.TYPE_DOUBLE:
+        return _shortest(value, float, 15, 17)
+    return str(value)
+
+
+def _shortest(value, number_type, fewest, most):
+    """`value` with as few digits as give it back (9 always do for a float, 17 for a double)."""
+    for digits in range(fewest, most):
+        text = f"{value:.{digits}g}"
+        if number_type(text) == number_type(value):
+            return text
+    return f"{value:.{most}g}"

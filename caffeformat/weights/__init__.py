@@ -1,0 +1,19 @@
+"""Trained parameters and solver states: caffemodel, HDF5, solverstate and binaryproto files."""
+
+from .blob import read_blob, write_blob
+from .caffemodel import Weights, read_caffemodel, write_caffemodel
+from .hdf5 import open_hdf5, read_dataset
+from .solverstate import SolverState, read_solver_state, write_solver_state
+
+__all__ = [
+    "SolverState",
+    "Weights",
+    "open_hdf5",
+    "read_blob",
+    "read_caffemodel",
+    "read_dataset",
+    "read_solver_state",
+    "write_blob",
+    "write_caffemodel",
+    "write_solver_state",
+]

@@ -1,0 +1,251 @@
+"""Caffe's weights files: `.caffemodel` of any age, and `.caffemodel.h5`.
+
+A binary caffemodel is a NetParameter whose layers hold their blobs. The file is mapped, so that
+weights are views and cost no memory until they are used. It is written blob by blob.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from caffeformat.errors import FormatError, InputError
+from caffeformat.files import atomic_write
+from caffeformat.messages import (
+    BYTES,
+    VARINT,
+    encode_bytes,
+    encode_key,
+    encode_varint,
+    field_numbers,
+    map_file,
+    pb,
+    v0_type_name,
+    v1_type_name,
+)
+
+from .blob import blob_head, decode_blob, write_values
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from caffeformat.messages import Span
+
+
+_NET = field_numbers(pb.NetParameter)
+_LAYER = field_numbers(pb.LayerParameter)
+_V1 = field_numbers(pb.V1LayerParameter)
+_V0 = field_numbers(pb.V0LayerParameter)
+# Far more than any net has, but few enough that empty ones in a hostile file cannot fill memory.
+_MOST_BLOBS = 50_000
+# protobuf, and therefore Caffe, cannot read messages of 2 GiB or more.
+_MOST_BYTES = (1 << 31) - 1
+_FOUR_AXES = ("Convolution", "Deconvolution")
+_HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
+
+class Weights(dict[str, "list[NDArray[np.float32] | Any]"]):
+    """Layer name -> list of its float32 arrays, in the file's order.
+
+    Arrays read from a file are read-only and may be unaligned views; copy one to change it. An item
+    of a list is None where an HDF5 file leaves out a blob shared with another layer. (Its type has
+    `Any`, so that the many readers of other files need not check for that.)
+
+    `name` is the net's name. `types` maps the names of all layers, including those without blobs,
+    to their type; it is empty for HDF5 files, which do not record types.
+    """
+
+    def __init__(
+        self,
+        blobs: Mapping[str, list[Any]] | Iterable[tuple[str, list[Any]]] = (),
+        name: str = "",
+        types: Mapping[str, str] | Iterable[tuple[str, str]] = (),
+    ) -> None:
+        super().__init__(blobs)
+        self.name = name
+        self.types = dict(types)
+
+
+def read_caffemodel(path: str | os.PathLike[str]) -> Weights:
+    """Read the weights of a `.caffemodel` or `.caffemodel.h5` file into `Weights`.
+
+    Files of old releases (V0 and V1 layers, 4-axis sizes, unpacked or double values) give the same
+    result as a current one. Raises `InputError`; for damaged files, a `FormatError` naming the byte
+    and the layer.
+    """
+    span = map_file(path, "a caffemodel")
+    if span.part(0, min(len(span), len(_HDF5_SIGNATURE)), "").raw() == _HDF5_SIGNATURE:
+        from .hdf5 import read_weights
+
+        return Weights(read_weights(path))
+    try:
+        return _decode_net(span)
+    except FormatError as error:
+        raise _explained(error, span) from None
+
+
+def write_caffemodel(
+    path: str | os.PathLike[str],
+    weights: Mapping[str, Sequence[Any]],
+    net: pb.NetParameter | None = None,
+) -> None:
+    """Write `weights` (layer name -> list of arrays), as HDF5 if `path` ends in `.h5`.
+
+    With `net`, a current NetParameter, each of its layers is written with all its fields, as Caffe
+    does; otherwise a layer has its name and, from `weights.types`, its type. Blobs inside `net` are
+    ignored. Layers that `net` lacks follow at the end. Values are written as float32.
+    """
+    hdf5 = os.fspath(path).endswith(".h5")
+    checked = _checked(weights, may_lack=hdf5)
+    if hdf5:
+        from .hdf5 import write_weights
+
+        names = [layer.name for layer in net.layer] if net is not None else []
+        write_weights(path, {name: checked.get(name, []) for name in [*names, *checked]})
+        return
+    layers = _encode_layers(checked, net)
+    name = net.name if net is not None else checked.name
+    head = encode_bytes(_NET["name"], name.encode()) if name else b""
+    total = len(head) + sum(len(start) + size for start, size, _ in layers)
+    if total > _MOST_BYTES:
+        raise InputError(
+            f"{os.fspath(path)}: would have {total} bytes, and Caffe cannot read a caffemodel of 2 "
+            "GiB or more; use a name that ends in .caffemodel.h5"
+        )
+    with atomic_write(path) as file:
+        file.write(head)
+        for start, _, blobs in layers:
+            file.write(start)
+            for blob_start, array in blobs:
+                file.write(blob_start)
+                write_values(file, array)
+
+
+def _checked(weights: Mapping[str, Sequence[Any]], may_lack: bool) -> Weights:
+    """`weights` with its items as NumPy arrays (or None, if they `may_lack`)."""
+    arrays: dict[str, list[Any]] = {}
+    for name, blobs in weights.items():
+        arrays[name] = [None if blob is None else np.asarray(blob) for blob in blobs]
+        for index, array in enumerate(arrays[name]):
+            if array is None and not may_lack:
+                raise InputError(
+                    f'layer "{name}", blob {index}: missing, as HDF5 files leave out shared blobs; '
+                    "take it from the layer that shares it"
+                )
+            if array is not None and array.dtype.kind not in "fiub":
+                raise InputError(
+                    f'layer "{name}", blob {index}: values of type {array.dtype} are not numbers'
+                )
+    return Weights(arrays, getattr(weights, "name", ""), getattr(weights, "types", ()))
+
+
+def _encode_layers(
+    weights: Weights, net: pb.NetParameter | None
+) -> list[tuple[bytes, int, list[tuple[bytes, NDArray[Any]]]]]:
+    """[(bytes up to the first blob, size of the blobs, [(bytes, array)])] for each layer."""
+    messages = {name: pb.LayerParameter(name=name) for name in weights}
+    for name, message in messages.items():
+        if weights.types.get(name):
+            message.type = weights.types[name]
+    ordered: list[pb.LayerParameter] = []
+    if net is not None:
+        for layer in net.layer:
+            message = type(layer)()
+            message.CopyFrom(layer)
+            message.ClearField("blobs")
+            ordered.append(message)
+            messages.pop(layer.name, None)
+    layers: list[tuple[bytes, int, list[tuple[bytes, NDArray[Any]]]]] = []
+    written: set[str] = set()
+    for message in [*ordered, *messages.values()]:
+        # A train-and-test net may have two layers of one name; their blobs are written once.
+        arrays = [] if message.name in written else weights.get(message.name, [])
+        written.add(message.name)
+        blobs = [(_blob_start(array), array) for array in arrays]
+        size = sum(len(start) + 4 * array.size for start, array in blobs)
+        fields = message.SerializePartialToString()
+        start = encode_key(_NET["layer"], BYTES) + encode_varint(len(fields) + size) + fields
+        layers.append((start, size, blobs))
+    return layers
+
+
+def _blob_start(array: NDArray[Any]) -> bytes:
+    head = blob_head(array)
+    return encode_key(_LAYER["blobs"], BYTES) + encode_varint(len(head) + 4 * array.size) + head
+
+
+def _decode_net(span: Span) -> Weights:
+    weights, count = Weights(), 0
+    for number, kind, value in span.fields():
+        if kind != BYTES:
+            continue
+        if number == _NET["name"]:
+            weights.name = value.text()
+        elif number in (_NET["layer"], _NET["layers"]):
+            value.what = f"layer {len(weights.types)}"
+            name, type_name, blobs = _decode_layer(
+                value, _LAYER if number == _NET["layer"] else _V1
+            )
+            count += 1 + len(blobs)
+            if count > _MOST_BLOBS:
+                raise span.error(value.start, f"more than {_MOST_BLOBS} layers and blobs")
+            if type_name or name not in weights.types:
+                weights.types[name] = type_name
+            if blobs:
+                weights[name] = blobs
+            span.what = f'what follows layer "{name}"'
+    if not weights.types:
+        raise span.error(0, "it has no layers")
+    return weights
+
+
+def _decode_layer(span: Span, fields: dict[str, int]) -> tuple[str, str, list[NDArray[np.float32]]]:
+    """(name, type, arrays) of a layer message; `fields` are the numbers of its form's fields."""
+    name = type_name = ""
+    blobs = []
+    for number, kind, value in span.fields():
+        if number == fields["type"] and fields is _V1:
+            type_name = v1_type_name(value, pb.V1LayerParameter) if kind == VARINT else ""
+        elif kind != BYTES:
+            continue
+        elif number == fields["name"]:
+            name = value.text()
+            span.what = f'layer "{name}"'
+        elif number == fields["type"]:
+            type_name = v0_type_name(value.text()) if fields is _V0 else value.text()
+        elif number == fields["blobs"]:
+            blobs.append(value)
+            if len(blobs) > _MOST_BLOBS:
+                raise span.error(span.start, f"more than {_MOST_BLOBS} blobs")
+        elif fields is _V1 and number == _V1["layer"]:
+            value.what = span.what
+            return _decode_layer(value, _V0)
+    return name, type_name, [_decode_layer_blob(b, i, name, type_name) for i, b in enumerate(blobs)]
+
+
+def _decode_layer_blob(
+    span: Span, index: int, layer_name: str, type_name: str
+) -> NDArray[np.float32]:
+    span.what = f'layer "{layer_name}", blob {index}'
+    array, legacy = decode_blob(span)
+    if not legacy or (index == 0 and type_name in _FOUR_AXES):
+        return array
+    # Old files give every blob four axes: N biases 1 x 1 x 1 x N, inner products 1 x 1 x N x K.
+    axes = 2 if index == 0 and type_name in ("InnerProduct", "Embed") else 1
+    first = next((i for i, dim in enumerate(array.shape) if dim != 1), 4)
+    return array.reshape(array.shape[min(first, 4 - axes) :])
+
+
+def _explained(error: FormatError, span: Span) -> FormatError:
+    """`error`, or a clearer one if the file is a text."""
+    head = span.part(0, min(len(span), 60), "").raw()
+    if head.isascii() and head.decode().replace("\n", " ").isprintable():
+        line = head.decode().strip().split("\n")[0]
+        if not line:
+            return error
+        return FormatError(error.source, f'text that begins "{line}", not a caffemodel')
+    return error

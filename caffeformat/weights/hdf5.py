@@ -1,0 +1,126 @@
+"""Caffe's HDF5 files: weights as `data/<layer>/<index>`, solver states beside a group `history`.
+
+h5py is imported when such a file is opened, so that everything else works without it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from caffeformat.errors import FormatError, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from types import ModuleType
+
+    import h5py
+    from numpy.typing import NDArray
+
+
+# Deflate's best ratio: a dataset that claims to expand further lies about its size.
+_MOST_EXPANSION = 1100
+_MOST_GROUPS = 50_000
+
+
+def read_weights(path: str | os.PathLike[str]) -> dict[str, list[NDArray[np.float32] | None]]:
+    """{layer name: [float32 arrays]} of the layers with blobs in a `.caffemodel.h5`."""
+    with open_hdf5(path) as file:
+        if "data" not in file or not hasattr(file["data"], "items"):
+            raise FormatError(path, 'no group "data": not a caffemodel')
+        return _collect(path, file["data"])
+
+
+def write_weights(
+    path: str | os.PathLike[str], weights: Mapping[str, Sequence[NDArray[Any] | None]]
+) -> None:
+    """Write {layer name: [arrays]} as `data/<layer>/<index>`; None is skipped."""
+    with create_hdf5(path) as file:
+        data = file.create_group("data")
+        for name, blobs in weights.items():
+            group = data.create_group(name)
+            for index, array in enumerate(blobs):
+                if array is not None:
+                    group.create_dataset(str(index), data=array, dtype="<f4")
+
+
+def numbered(path: str | os.PathLike[str], group: h5py.Group) -> list[NDArray[np.float32] | None]:
+    """Datasets `0`, `1`, ... of `group` as float32 arrays; None for missing numbers."""
+    found: dict[int, NDArray[np.float32]] = {}
+    for key, item in group.items():
+        if hasattr(item, "shape"):
+            if not key.isdigit() or len(key) > 5:
+                raise FormatError(path, f'dataset "{item.name}" is not the number of a blob')
+            found[int(key)] = read_dataset(path, item)
+    return [found.get(index) for index in range(max(found, default=-1) + 1)]
+
+
+def read_dataset(path: str | os.PathLike[str], dataset: h5py.Dataset) -> NDArray[np.float32]:
+    """A dataset of numbers as a float32 array; its size is checked before it is allocated."""
+    if dataset.dtype.kind not in "fiu":
+        raise FormatError(path, f'dataset "{dataset.name}" holds {dataset.dtype}, not numbers')
+    if dataset.size * dataset.dtype.itemsize > _MOST_EXPANSION * os.path.getsize(path):
+        raise FormatError(path, f'dataset "{dataset.name}" claims the shape {dataset.shape}')
+    return np.asarray(dataset[()], np.float32)
+
+
+@contextlib.contextmanager
+def open_hdf5(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
+    """The HDF5 file at `path`, for reading; what h5py cannot read becomes a `FormatError`."""
+    h5py = _h5py(path)
+    if not os.path.isfile(path):
+        raise InputError(f"{os.fspath(path)}: no such file")
+    try:
+        with h5py.File(path, "r") as file:
+            yield file
+    except InputError:
+        raise
+    except (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError) as error:
+        raise FormatError(path, f"damaged, or not an HDF5 file: {error}") from error
+
+
+@contextlib.contextmanager
+def create_hdf5(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
+    """A new HDF5 file that is renamed to `path` when the block succeeds."""
+    h5py = _h5py(path)
+    folder, name = os.path.split(os.path.abspath(path))
+    try:
+        with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=folder) as beside:
+            written = os.path.join(beside, name)
+            with h5py.File(written, "w", libver="earliest") as file:
+                yield file
+            os.replace(written, path)
+    except OSError as error:
+        raise InputError(f"{os.fspath(path)}: writing failed: {error}") from error
+
+
+def _h5py(path: str | os.PathLike[str]) -> ModuleType:
+    try:
+        import h5py
+    except ImportError:
+        raise InputError(f"{os.fspath(path)}: an HDF5 file; install h5py to use it") from None
+    return h5py
+
+
+def _collect(
+    path: str | os.PathLike[str], data: h5py.Group
+) -> dict[str, list[NDArray[np.float32] | None]]:
+    """{layer: blobs} of the groups below `data`; a slash in a name makes groups within groups."""
+    weights: dict[str, list[NDArray[np.float32] | None]] = {}
+    waiting, seen = [("", data)], 0
+    while waiting:
+        prefix, group = waiting.pop(0)
+        for key, item in group.items():
+            if hasattr(item, "items"):
+                blobs = numbered(path, item)
+                if blobs:
+                    weights[prefix + key] = blobs
+                waiting.append((f"{prefix}{key}/", item))
+        seen += len(group)
+        if seen > _MOST_GROUPS:  # links may form a circle
+            raise FormatError(path, f"more than {_MOST_GROUPS} groups below data")
+    return weights

@@ -1,0 +1,124 @@
+"""Caffe's solver states, from which a training run resumes: `.solverstate`, `.solverstate.h5`."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from caffeformat.errors import FormatError
+from caffeformat.files import atomic_write
+from caffeformat.messages import (
+    BYTES,
+    VARINT,
+    encode_bytes,
+    encode_key,
+    encode_varint,
+    field_numbers,
+    map_file,
+    pb,
+)
+
+from .blob import blob_head, decode_blob, write_values
+from .hdf5 import create_hdf5, numbered, open_hdf5
+
+if TYPE_CHECKING:
+    import h5py
+    from numpy.typing import NDArray
+
+
+_STATE = field_numbers(pb.SolverState)
+_MOST_HISTORY = 100_000
+
+
+@dataclasses.dataclass
+class SolverState:
+    """A training run's state apart from the weights."""
+
+    # Training steps done
+    iter: int = 0
+    # Steps of the learning rate so far
+    current_step: int = 0
+    # The weights file, as the solver named it
+    learned_net: str = ""
+    # The update rule's float32 arrays, one or two per parameter
+    history: list[NDArray[np.float32]] = dataclasses.field(default_factory=list)
+
+
+def read_solver_state(path: str | os.PathLike[str]) -> SolverState:
+    """Read a `.solverstate` or, if `path` ends in `.h5`, a `.solverstate.h5` file.
+
+    History arrays of binary files are read-only views. Raises `InputError`; for damaged files,
+    `FormatError`.
+    """
+    if os.fspath(path).endswith(".h5"):
+        return _read_hdf5(path)
+    span = map_file(path, "a solver state")
+    state, seen = SolverState(), False
+    for number, kind, value in span.fields():
+        if number == _STATE["iter"] and kind == VARINT:
+            state.iter, seen = value, True
+        elif number == _STATE["current_step"] and kind == VARINT:
+            state.current_step = value
+        elif number == _STATE["learned_net"] and kind == BYTES:
+            state.learned_net = value.text()
+        elif number == _STATE["history"] and kind == BYTES:
+            value.what = f"history {len(state.history)}"
+            state.history.append(decode_blob(value)[0])
+            if len(state.history) > _MOST_HISTORY:
+                raise value.error(value.start, f"more than {_MOST_HISTORY} arrays")
+    if not seen:
+        raise span.error(0, 'it has no "iter"; expected a solver state')
+    return state
+
+
+def write_solver_state(path: str | os.PathLike[str], state: SolverState) -> None:
+    """Write a `SolverState`, as HDF5 if `path` ends in `.h5`."""
+    if os.fspath(path).endswith(".h5"):
+        _write_hdf5(path, state)
+        return
+    with atomic_write(path) as file:
+        file.write(encode_key(_STATE["iter"], VARINT) + encode_varint(state.iter))
+        file.write(encode_bytes(_STATE["learned_net"], state.learned_net.encode()))
+        for array in map(np.asarray, state.history):
+            head = blob_head(array)
+            file.write(encode_key(_STATE["history"], BYTES))
+            file.write(encode_varint(len(head) + 4 * array.size) + head)
+            write_values(file, array)
+        file.write(encode_key(_STATE["current_step"], VARINT) + encode_varint(state.current_step))
+
+
+def _read_hdf5(path: str | os.PathLike[str]) -> SolverState:
+    with open_hdf5(path) as file:
+        missing = [name for name in ("iter", "learned_net", "history") if name not in file]
+        if missing:
+            raise FormatError(path, f"no {' and no '.join(missing)} in it: not a solver state")
+        learned_net = file["learned_net"][()]
+        found = numbered(path, file["history"])
+        history = [array for array in found if array is not None]
+        if len(history) < len(found):
+            raise FormatError(path, "its history has gaps")
+        return SolverState(
+            iter=_integer(file["iter"]),
+            current_step=_integer(file["current_step"]) if "current_step" in file else 0,
+            learned_net=learned_net.decode() if isinstance(learned_net, bytes) else learned_net,
+            history=history,
+        )
+
+
+def _integer(dataset: h5py.Dataset) -> int:
+    return int(np.asarray(dataset[()]).reshape(-1)[0])
+
+
+def _write_hdf5(path: str | os.PathLike[str], state: SolverState) -> None:
+    with create_hdf5(path) as file:
+        file.create_dataset("iter", data=[state.iter], dtype="<i4")
+        # Caffe reads up to a zero byte, which HDF5 would not write by itself.
+        name = state.learned_net.encode()
+        file.create_dataset("learned_net", data=np.array(name, dtype=f"S{len(name) + 1}"))
+        file.create_dataset("current_step", data=[state.current_step], dtype="<i4")
+        history = file.create_group("history")
+        for index, array in enumerate(state.history):
+            history.create_dataset(str(index), data=array, dtype="<f4")

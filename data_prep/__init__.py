@@ -1,1 +1,0 @@
-"""Archives into folders, folders into LMDBs."""

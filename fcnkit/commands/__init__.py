@@ -1,0 +1,1 @@
+"""The `fcnkit` commands, one module per command. `main` lists them."""

@@ -1,0 +1,92 @@
+"""Draw a network as SVG, PNG, PDF or DOT: settings, shapes, stride and receptive field."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from caffeformat import InputError, draw_network, filter_net, pb, read_net
+from caffeformat.drawing import DIRECTIONS
+from fcnkit.nets import image_shapes
+
+from .arguments import network
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments: those of Caffe's draw_net.py, and more."""
+    parser.add_argument("net", help="prototxt of any age, or the name of a network under prototxt/")
+    parser.add_argument("output", help="picture to write: .svg, .png, .pdf or .dot")
+    parser.add_argument(
+        "--rankdir",
+        default="TB",
+        choices=DIRECTIONS,
+        help="direction: top to bottom, left to right, ... (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--phase",
+        default="ALL",
+        choices=("TRAIN", "TEST", "ALL"),
+        help="draw the layers of one phase, or all (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--stage", action="append", default=[], help="stage of an all-in-one net; may be repeated"
+    )
+    parser.add_argument("--level", type=int, default=0, help="level of the net (default: 0)")
+    parser.add_argument(
+        "--display_lrm",
+        "--display-lrm",
+        action="store_true",
+        help="show learning rate multipliers that are not 1",
+    )
+    parser.add_argument(
+        "--shape",
+        action="append",
+        default=[],
+        metavar="BLOB=N,C,H,W",
+        help="shape of an input that the prototxt does not state; may be repeated",
+    )
+    parser.add_argument(
+        "--highlight",
+        action="append",
+        default=[],
+        metavar="LAYER",
+        help="layer to highlight; may be repeated",
+    )
+    parser.add_argument(
+        "--scale", type=float, default=2.0, help="pixels per point in a PNG (default: %(default)s)"
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Read, draw, write; notes about what the picture cannot show go to the error stream."""
+    net = read_net(network.network_file(args.net, "deploy.prototxt")[0])
+    if args.phase != "ALL" or args.stage:
+        phase = pb.TRAIN if args.phase == "TRAIN" else pb.TEST
+        net = filter_net(net, phase, args.level, args.stage)
+    if args.scale <= 0:
+        raise InputError(f"--scale {args.scale}: expected a number above 0")
+    given = dict(map(parse_shape, args.shape))
+    assumed = {blob: shape for blob, shape in image_shapes(net).items() if blob not in given}
+    shapes = {**assumed, **given}
+    drawing = draw_network(net, shapes, args.highlight, args.rankdir, args.display_lrm)
+    print(f"Drawing net to {args.output}")
+    drawing.save(args.output, args.scale)
+    notes = [
+        f"{blob} is drawn as {' x '.join(map(str, shape))}; to change it, pass "
+        f"--shape {blob}=N,C,H,W"
+        for blob, shape in assumed.items()
+    ]
+    for note in notes + drawing.notes:
+        print(f"note: {note}", file=sys.stderr)
+
+
+def parse_shape(text: str) -> tuple[str, tuple[int, ...]]:
+    """Return (blob, shape) from `data=1,3,500,500`."""
+    blob, _, numbers = text.rpartition("=")
+    try:
+        shape: tuple[int, ...] = tuple(int(number) for number in numbers.split(","))
+    except ValueError:
+        shape = ()
+    if not blob or not shape or min(shape) < 1:
+        raise InputError(f"--shape {text}: expected a blob and its axes, as in data=1,3,500,500")
+    return blob, shape

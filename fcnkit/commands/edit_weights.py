@@ -1,0 +1,229 @@
+"""Edit a caffemodel: more classes, other channels, names, kernels; BatchNorm folded away."""
+
+import os
+import re
+
+from caffeformat import (
+    FormatError,
+    InputError,
+    Weights,
+    atomic_write,
+    filter_net,
+    format_text,
+    infer_shapes,
+    pb,
+    read_caffemodel,
+    read_net,
+    write_caffemodel,
+)
+from fcnkit.surgery import (
+    check_fit,
+    convolutionalize,
+    fold_batch_norm,
+    grow_outputs,
+    rename,
+    to_convolution,
+    to_inner_product,
+    transplant,
+    widen_inputs,
+    without_padding,
+)
+
+
+def add_arguments(parser):
+    edits = parser.add_subparsers(title="edits", metavar="EDIT", required=True)
+    edit = _edit(edits, "grow", _grow, "give a score layer more classes, which start at zero")
+    edit.add_argument("layer", help="a Convolution or InnerProduct")
+    edit.add_argument("classes", type=int, help="outputs it is to have")
+    edit.add_argument(
+        "--places",
+        metavar="I,J,...",
+        help="where the old classes go, counted from 0 (default: they come first)",
+    )
+    _add_net(edit)
+    edit = _edit(edits, "channels", _channels, "give a convolution more or fewer input channels")
+    edit.add_argument("layer", help="a Convolution, such as conv1")
+    edit.add_argument(
+        "channels", type=int, help="more: the new ones get the average; fewer: all are the average"
+    )
+    _add_net(edit)
+    edit = _edit(edits, "rename", _rename, "rename layers")
+    edit.add_argument("names", nargs="+", metavar="OLD=NEW", help="such as conv1=conv1_rgb")
+    edit = _edit(edits, "convolution", _convolution, "turn an inner product into a convolution")
+    edit.add_argument("layer", help="an InnerProduct, such as fc6")
+    edit.add_argument("kernel", metavar="HxW", help="size of the feature map that it reads")
+    edit = _edit(edits, "inner_product", _inner_product, "turn a convolution into an inner product")
+    edit.add_argument("layer", help="a Convolution whose kernel covers all that it reads")
+    _add_net(edit)
+    for name, run_edit, text in (
+        ("fold", _fold, "fold BatchNorm and Scale layers into the convolutions before them"),
+        ("convolutionalize", _convolutionalize, "let a classifier score every window of an image"),
+    ):
+        edit = _edit(edits, name, run_edit, text)
+        edit.add_argument("net", help="deploy prototxt of the weights")
+        edit.add_argument("output_net", help="prototxt to write")
+    edit.add_argument(
+        "--no-padding",
+        action="store_true",
+        help="compute each score from its window alone: no layer pads, branches are cropped",
+    )
+
+
+def run(args):
+    targets = [args.output, *([args.output_net] if "output_net" in args else [])]
+    if len({os.path.abspath(path) for path in targets}) < len(targets):
+        raise InputError(f"{args.output}: weights and prototxt need names of their own")
+    for path in targets:
+        if os.path.exists(path) and not args.force:
+            raise InputError(f"{path} exists already: use --force to replace it, or another name")
+    weights, net, done = args.edit(read_caffemodel(args.weights), args)
+    if net is None:
+        write_caffemodel(args.output, weights)
+    else:
+        # The prototxt is whole under another name before the weights get theirs: the two that are
+        # there always belong together.
+        with atomic_write(args.output_net, "w") as file:
+            file.write(format_text(net))
+            file.flush()
+            write_caffemodel(args.output, weights, net)
+    for line in done:
+        print(line)
+    print(f"wrote {' and '.join(targets)}")
+
+
+def _edit(edits, name, run_edit, text):
+    """Add the parser of one edit; `run_edit(weights, args)` -> (weights, net or None, lines)."""
+    edit = edits.add_parser(name, help=text, description=text)
+    edit.add_argument("weights", help="caffemodel to start from")
+    edit.add_argument("output", help="caffemodel to write")
+    edit.add_argument("--force", action="store_true", help="replace what is there")
+    edit.set_defaults(edit=run_edit)
+    return edit
+
+
+def _add_net(edit):
+    edit.add_argument(
+        "--net", help="prototxt of the weights, which tells a layer's groups where they do not"
+    )
+
+
+def _grow(weights, args):
+    places = None if args.places is None else _numbers(args.places)
+    return _change(weights, args, lambda arrays: grow_outputs(arrays, args.classes, places))
+
+
+def _channels(weights, args):
+    return _change(weights, args, lambda arrays: widen_inputs(arrays, args.channels))
+
+
+def _convolution(weights, args):
+    match = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", args.kernel)
+    if not match:
+        raise InputError(f"kernel {args.kernel!r}: expected HxW, such as 6x6")
+    kernel = tuple(map(int, match.groups()))
+    return _change(weights, args, lambda arrays: to_convolution(arrays, kernel), "Convolution")
+
+
+def _inner_product(weights, args):
+    return _change(weights, args, to_inner_product, "InnerProduct")
+
+
+def _rename(weights, args):
+    pairs = [name.split("=") for name in args.names]
+    wrong = [name for name, pair in zip(args.names, pairs) if len(pair) != 2 or not all(pair)]
+    if wrong:
+        raise InputError(f"expected OLD=NEW, found {wrong[0]!r}")
+    names = dict(pairs)
+    if len(names) < len(pairs):
+        raise InputError(f"{' '.join(args.names)}: a layer gets two names")
+    return rename(weights, names), None, [f"{old} -> {new}" for old, new in names.items()]
+
+
+def _fold(weights, args):
+    net = _checked(weights, args)
+    made, folded = fold_batch_norm(net, weights)
+    kept = {layer.name for layer in made.layer}
+    gone = [layer.name for layer in net.layer if layer.name not in kept]
+    return folded, made, [f"folded {', '.join(gone) or 'nothing'}"]
+
+
+def _convolutionalize(weights, args):
+    net, lines = _checked(weights, args), []
+    if args.no_padding:
+        net = without_padding(net)
+        window = " x ".join(map(str, next(iter(infer_shapes(net).values()))[2:]))
+        crops = sum(layer.type == "Crop" for layer in net.layer)
+        lines = [f"no layer pads ({crops} crops): a score is computed from {window} pixels"]
+    made = convolutionalize(net)
+    result = transplant(weights, made)
+    lines += [str(step) for step in result.steps if step.action != "copying"]
+    return result.weights, made, lines
+
+
+def _checked(weights, args):
+    net = filter_net(read_net(args.net), pb.TEST, stages=["deploy"])
+    check_fit(weights, net, args.weights, args.net)
+    return net
+
+
+def _change(weights, args, change, kind=None):
+    """Change the arrays of the layer `args.layer`, and its type to `kind`."""
+    name = args.layer
+    if name not in weights:
+        raise InputError(f"no layer {name} in the weights; they have {', '.join(weights)}")
+    before = weights[name]
+    if weights.types.get(name) == "Deconvolution" or not before or before[0] is None:
+        raise InputError(
+            f"layer {name}: only Convolution and InnerProduct layers can be edited so; net_surgery "
+            "--target fills upsampling layers anew"
+        )
+    if before[0].ndim < 2:
+        raise InputError(f"layer {name}: its weights have the shape {before[0].shape}, no kernels")
+    told = []
+    if before[0].ndim > 2 and "net" in args:
+        told = _check_groups(args)
+    edited = Weights(weights, weights.name, dict(weights.types))
+    edited[name] = change(before)
+    if kind and name in edited.types:
+        edited.types[name] = kind
+    after = edited[name]
+    return edited, None, [f"{name}: {before[0].shape} -> {after[0].shape}", *told]
+
+
+def _check_groups(args):
+    """Refuse a convolution of several groups; lines to print where nothing tells their number."""
+    group = None
+    for path in filter(None, (args.net, args.weights)):
+        group = _groups_in(path, args.layer) if group is None else group
+    if group is None:
+        return [f"{args.layer}: taken to have one group: neither the weights nor --net tell"]
+    if group > 1:
+        raise InputError(
+            f"layer {args.layer} has {group} groups, each of which reads channels of its own: "
+            "other channels or outputs would move to other groups; only convolutions of one group "
+            "can be edited so"
+        )
+    return []
+
+
+def _groups_in(path, name):
+    """The groups of a convolution in the net at `path`, None where the file does not say."""
+    if path.endswith(".h5"):
+        return None
+    try:
+        net = read_net(path)
+    except FormatError:
+        if path.endswith(".prototxt"):
+            raise
+        return None  # a fork's own numbers for what is beside the weights
+    for layer in net.layer:
+        if layer.name == name and layer.HasField("convolution_param"):
+            return layer.convolution_param.group
+    return None
+
+
+def _numbers(text):
+    try:
+        return [int(number) for number in text.split(",")]
+    except ValueError:
+        raise InputError(f"--places {text}: expected whole numbers, as in 0,2,3") from None

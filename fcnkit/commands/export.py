@@ -1,0 +1,170 @@
+"""Write a network as ONNX or its weights as safetensors or a state dict, and back."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from typing import TYPE_CHECKING
+
+from caffeformat import InputError, read_net
+from caffeformat.exchange import value_graph
+from fcnkit import export
+from fcnkit.images import Preprocessor, parse_mean
+
+from .arguments import network
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from caffeformat import Weights, pb
+
+# For scores: sums are rounded in another order; anything wrong differs by far more.
+TOLERANCE = 1e-4
+# For weights, which are not summed.
+WEIGHT_TOLERANCE = 1e-6
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    kinds = ", ".join(export.KINDS)
+    parser.add_argument("net", help="deploy file, or an all-in-one file with its stages")
+    parser.add_argument("weights", help=f"its weights: {kinds}")
+    parser.add_argument("output", help=f"file to write: {kinds}")
+    parser.add_argument(
+        "--blob",
+        action="append",
+        metavar="NAME",
+        help="output to export, repeatable (default: all blobs that no layer uses)",
+    )
+    group = parser.add_argument_group("ONNX only")
+    group.add_argument(
+        "--preprocess",
+        action="store_true",
+        help="make the input an image, H x W x 3 uint8 RGB, with mean and scale inside the model",
+    )
+    group.add_argument(
+        "--mean", help="mean to subtract: B,G,R, mean.binaryproto or mean.txt (default: none)"
+    )
+    group.add_argument(
+        "--input-scale",
+        type=float,
+        default=1.0,
+        help="factor after the mean is subtracted (default: 1)",
+    )
+    group.add_argument(
+        "--channels",
+        choices=("BGR", "RGB"),
+        default="BGR",
+        help="channel order of the net's input (default: BGR)",
+    )
+    group.add_argument(
+        "--argmax",
+        action="store_true",
+        help="make the output the class map, uint8, instead of the scores",
+    )
+    group = parser.add_argument_group("check")
+    group.add_argument(
+        "--size",
+        action="append",
+        type=_size,
+        metavar="HxW",
+        help="image size at which to compare with the engine, repeatable (default: "
+        + ", ".join(f"{height}x{width}" for height, width in export.SIZES)
+        + ")",
+    )
+    group.add_argument("--no-check", action="store_true", help="skip the comparison")
+    parser.add_argument("--force", action="store_true", help="overwrite an existing file")
+    network.add_engine(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Export and compare; return 1 where the exported model computes something else."""
+    if os.path.exists(args.output) and not args.force:
+        raise InputError(
+            f"{args.output} would be overwritten: choose another name, or pass --force"
+        )
+    preprocessor = _preprocessor(args)
+    kind = export.kind_of(args.output)
+    if kind != ".onnx" and (preprocessor or args.argmax):
+        raise InputError("--preprocess and --argmax are for .onnx: other files hold only weights")
+    net = export.deployed(read_net(args.net))
+    weights = export.read_parameters(args.weights, net, args.blob)
+    onnx_options = {"preprocessor": preprocessor, "argmax": args.argmax}
+    export.write_parameters(
+        args.output, net, weights, args.blob, **(onnx_options if kind == ".onnx" else {})
+    )
+    size = os.path.getsize(args.output) / (1 << 20)
+    print(f"{args.output}: {size:.1f} MB, {len(value_graph(net, args.blob).nodes)} layers")
+    if args.no_check:
+        print("not checked: neither the file nor what it computes")
+        return 0
+    back = export.read_parameters(args.output, net, args.blob)
+    if not _same_weights(net, weights, back, args.blob):
+        print("error: the file holds different weights", file=sys.stderr)
+        return 1
+    if kind not in (".onnx", ".pt"):
+        print("not compared with the engine: the file holds only weights")
+        return 0
+    return _compare(args, net, weights, preprocessor)
+
+
+def _same_weights(
+    net: pb.NetParameter, weights: Weights, back: Weights, outputs: Sequence[str] | None
+) -> bool:
+    """Print how far the weights that were read back are from those written; True where close."""
+    found = export.parameter_difference(net, weights, back, outputs)
+    if found is None:
+        print("weights read back: the same, bit for bit")
+        return True
+    difference, blob = found
+    print(
+        f"weights read back: largest difference {difference:.1e} of the blob's largest value, at "
+        f"{blob} (for BatchNorm's sums, of the mean and variance that they stand for)"
+    )
+    return difference <= WEIGHT_TOLERANCE
+
+
+def _compare(
+    args: argparse.Namespace,
+    net: pb.NetParameter,
+    weights: Weights,
+    preprocessor: Preprocessor | None,
+) -> int:
+    print("compared with the engine:")
+    worst = 0.0
+    for found in export.differences(
+        net, weights, args.output, args.blob, preprocessor, args.argmax, args.size or export.SIZES
+    ):
+        head = f'  blob "{found.output}" for {"x".join(map(str, found.shape)):>14}  '
+        if found.unequal is not None:
+            print(f"{head}{100 * found.unequal:.4f}% of the pixels in another class")
+            worst = max(worst, found.unequal)
+            continue
+        relative = found.largest / found.largest_score if found.largest_score else found.largest
+        print(
+            f"{head}largest difference {found.largest:.2e}, largest score "
+            f"{found.largest_score:.4g}: {relative:.1e}"
+        )
+        worst = max(worst, relative)
+    if not worst <= (1e-3 if args.argmax else TOLERANCE):
+        print("error: the exported model computes something else", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _preprocessor(args: argparse.Namespace) -> Preprocessor | None:
+    if not args.preprocess:
+        if args.mean or args.input_scale != 1:
+            raise InputError("--mean and --input-scale need --preprocess")
+        return None
+    mean = parse_mean(args.mean) if args.mean else None
+    return Preprocessor(mean, args.input_scale, args.channels)
+
+
+def _size(text: str) -> tuple[int, int]:
+    found = re.fullmatch("([1-9][0-9]*)x([1-9][0-9]*)", text)
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected height x width, such as 500x375")
+    return int(found.group(1)), int(found.group(2))

@@ -1,0 +1,35 @@
+"""Archives into image and label folders, folders into LMDBs, and checks of both."""
+
+from .check.entries import check_entries, database_entries, folder_entries
+from .check.sheet import dataset_sheet
+from .check.summary import format_summary
+from .layouts.coco.layout import prepare_coco
+from .layouts.nyud import INPUTS, prepare_nyud
+from .layouts.pascal_context import prepare_pascal_context
+from .layouts.sbd import SPLITS, prepare_sbd
+from .layouts.siftflow import LABELS, prepare_siftflow
+from .layouts.voc import prepare_voc
+from .lmdb.dataset import VAL_PERCENT, create_lmdb, find_splits, split_pairs
+from .parallel import processors
+
+__all__ = [
+    "INPUTS",
+    "LABELS",
+    "SPLITS",
+    "VAL_PERCENT",
+    "check_entries",
+    "create_lmdb",
+    "database_entries",
+    "dataset_sheet",
+    "find_splits",
+    "folder_entries",
+    "format_summary",
+    "prepare_coco",
+    "prepare_nyud",
+    "prepare_pascal_context",
+    "prepare_sbd",
+    "prepare_siftflow",
+    "prepare_voc",
+    "processors",
+    "split_pairs",
+]

@@ -1,0 +1,1 @@
+"""What is in a dataset: findings, summary and contact sheet."""

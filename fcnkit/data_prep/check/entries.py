@@ -1,0 +1,181 @@
+"""Checks every image and label of a dataset."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from caffeformat import InputError, datum_to_array, open_database, pb
+from fcnkit.datasets import image_files
+from fcnkit.images import (
+    IGNORE_LABEL,
+    label_array,
+    load_pixels,
+    open_image,
+    palette_agrees,
+    palette_from_image,
+)
+from fcnkit.progress import Progress
+
+from ..parallel import run_workers
+from .summary import Record, Summary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+
+class Entry(NamedTuple):
+    """An image and its label, each a path, a serialized Datum (bytes), or None if missing."""
+
+    id: str
+    image: str | bytes | None
+    label: str | bytes | None
+
+
+_LABEL_KINDS = {"P": "paletted", "L": "grey", "1": "grey", "I": "grey", "I;16": "grey"}
+
+
+def folder_entries(images: str, labels: str) -> Iterator[Entry]:
+    """The entries of two folders, sorted by id, including images and labels without partner."""
+    image_paths, label_paths = image_files(images), image_files(labels)
+    for id_ in sorted(set(image_paths) | set(label_paths)):
+        yield Entry(id_, image_paths.get(id_), label_paths.get(id_))
+
+
+def database_entries(
+    features: str, labels: str, ids: Sequence[str] | None = None
+) -> Iterator[Entry]:
+    """The entries of two databases, in the order of their keys; `ids` are names instead of keys."""
+    with open_database(features) as images, open_database(labels) as classes:
+        keys = sorted(set(images.keys()) | set(classes.keys()))
+        if ids is None or len(ids) != len(keys):
+            ids = [key.decode("utf-8", "replace") for key in keys]
+        for key, id_ in zip(keys, ids):
+            yield Entry(id_, images.get(key), classes.get(key))
+
+
+def open_entry(source: str | bytes, name: str) -> Image.Image:
+    """Decode a `PIL.Image` from an entry's path or Datum; `InputError` if it is damaged."""
+    if not isinstance(source, bytes):
+        return load_pixels(open_image(source, source), source)
+    try:
+        datum = pb.Datum.FromString(source)
+    except ValueError as error:
+        raise InputError(f"{name}: is not a Datum: {error}") from error
+    if datum.encoded:
+        return load_pixels(open_image(datum.data, name), name)
+    array = datum_to_array(datum)
+    if array.dtype != np.uint8 or len(array) not in (1, 3):
+        raise InputError(f"{name}: expected bytes in 1 or 3 channels, found {array.shape} values")
+    if len(array) == 1:
+        return Image.fromarray(array[0])
+    return Image.fromarray(np.ascontiguousarray(array[::-1].transpose(1, 2, 0)))
+
+
+class EntryChecker:
+    """Called with an `Entry`, returns its `Record`.
+
+    `classes` is the number of classes, `colours` the colours of RGB labels, `palette` the expected
+    palette of paletted labels; each is None if unknown.
+    """
+
+    def __init__(
+        self,
+        classes: int | None = None,
+        colours: NDArray[np.uint8] | None = None,
+        palette: NDArray[np.uint8] | None = None,
+    ) -> None:
+        self.classes, self.colours, self.palette = classes, colours, palette
+
+    def __call__(self, entry: Entry) -> Record:
+        problems: list[tuple[str, str]] = []
+        size = kind = counts = None
+        if entry.image is None:
+            problems.append(("label without image", entry.id))
+        else:
+            try:
+                size = open_entry(entry.image, f"image {entry.id}").size
+            except InputError as error:
+                problems.append(("unreadable", str(error)))
+        if entry.label is None:
+            problems.append(("image without label", entry.id))
+        else:
+            try:
+                kind, counts = self._label(entry.id, entry.label, size, problems)
+            except InputError as error:
+                problems.append(("unreadable", str(error)))
+        return Record(entry.id, size, kind, counts, problems)
+
+    def summary(self) -> None:
+        """Nothing: the records are complete."""
+
+    def _label(
+        self,
+        id_: str,
+        source: str | bytes,
+        size: tuple[int, int] | None,
+        problems: list[tuple[str, str]],
+    ) -> tuple[str, NDArray[np.int64] | None]:
+        """(kind, pixels of each index) of a label; appends to `problems`."""
+        name = f"label {id_}"
+        label = open_entry(source, name)
+        kind = _LABEL_KINDS.get(label.mode, label.mode)
+        if size is not None and label.size != size:
+            sizes = "label {} x {}, image {} x {}".format(*label.size, *size)
+            problems.append(("sizes differ", f"{id_}: {sizes}"))
+        if kind == "paletted" and isinstance(source, bytes):
+            problems.append(("palette in database", id_))
+        if kind not in ("paletted", "grey") and self.colours is None:
+            problems.append(("colours for classes", f"{id_}: {kind}"))
+            return kind, None
+        counts = np.bincount(label_array(label, self.colours, name).ravel(), minlength=256)
+        if self.classes is not None and counts[self.classes : IGNORE_LABEL].any():
+            wrong = np.flatnonzero(counts[self.classes : IGNORE_LABEL]) + self.classes
+            found = ", ".join(map(str, wrong.tolist()))
+            problems.append(("past the classes", f"{id_}: {found} (of {self.classes})"))
+        palette = self.palette if kind == "paletted" and self.colours is None else None
+        if palette is not None and not palette_agrees(label, counts, palette):
+            problems.append(("another palette", id_))
+        return kind, counts
+
+
+def check_entries(
+    make_entries: Callable[[], Iterable[Entry]],
+    names: Sequence[str] | None = None,
+    colours: NDArray[np.uint8] | None = None,
+    workers: int = 1,
+    progress: Progress | None = None,
+    title: str = "",
+) -> Summary:
+    """Check all entries; returns their `Summary`.
+
+    `make_entries()` iterates over them (it is called twice); `names` are the classes' names,
+    `colours` those of RGB labels; `progress` counts the entries of `title`.
+    """
+    summary, progress = Summary(names), progress or Progress()
+
+    def take(record: Record) -> None:
+        summary.add(record)
+        progress.step(summary.entries, what=title)
+
+    classes = None if names is None else len(names)
+    palette = _first_palette(make_entries())
+    make_checker = functools.partial(EntryChecker, classes, colours, palette)
+    run_workers(make_checker, make_entries(), workers, take)
+    return summary
+
+
+def _first_palette(entries: Iterable[Entry]) -> NDArray[np.uint8] | None:
+    """The palette of the first label, or None if it has none."""
+    for entry in entries:
+        if entry.label is not None:
+            with contextlib.suppress(InputError):
+                label = open_entry(entry.label, entry.id)
+                return palette_from_image(label, entry.id) if label.mode == "P" else None
+    return None

@@ -1,0 +1,1 @@
+"""One module per public dataset: its archive's layout into image and label folders."""

@@ -1,0 +1,1 @@
+"""COCO: annotations, masks and the folders made of them."""

@@ -1,0 +1,1 @@
+"""Image and label folders into LMDBs, encoded and counted in parallel."""

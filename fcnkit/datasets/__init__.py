@@ -1,0 +1,63 @@
+"""Datasets as training and scoring read them: folders, LMDBs, DIGITS jobs, batches."""
+
+from .batches import BatchLoader, Order, augmentation_from
+from .digits_jobs import STATUS, class_names_and_palette, is_job, mean_kind, read_job
+from .mat_labels import context_label, context_table, nyud_label, sbd_label, siftflow_label
+from .reading import (
+    FolderDataset,
+    LmdbDataset,
+    Location,
+    Pair,
+    SegmentationDataset,
+    default_palette,
+    find_pairs,
+    image_files,
+    locate,
+    open_dataset,
+    read_ids,
+    read_if_there,
+)
+
+__all__ = [
+    "IMAGENET_MEAN",
+    "STATUS",
+    "BatchLoader",
+    "FolderDataset",
+    "LmdbDataset",
+    "Location",
+    "Order",
+    "Pair",
+    "SegDataLayer",
+    "SegmentationDataset",
+    "augmentation_from",
+    "class_names_and_palette",
+    "context_label",
+    "context_table",
+    "default_palette",
+    "find_pairs",
+    "image_files",
+    "image_input",
+    "is_job",
+    "locate",
+    "mean_kind",
+    "minus_mean",
+    "nyud_label",
+    "open_dataset",
+    "read_depth",
+    "read_ids",
+    "read_if_there",
+    "read_job",
+    "sbd_label",
+    "siftflow_label",
+]
+
+# These load an engine, so they are imported when somebody asks for them.
+_ENGINE_NAMES = ("IMAGENET_MEAN", "SegDataLayer", "image_input", "minus_mean", "read_depth")
+
+
+def __getattr__(name: str) -> object:
+    if name in _ENGINE_NAMES:
+        from . import berkeley
+
+        return getattr(berkeley, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,184 @@
+"""Makes batches of images and labels in the background, in an order decided by the seed alone."""
+
+from __future__ import annotations
+
+import collections
+import concurrent.futures
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from caffeformat import InputError
+
+from .augmentation import Augmentation, draw, sample, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from fcnkit.images import Preprocessor
+
+    from .augmentation import Placement
+    from .reading import SegmentationDataset
+
+
+@dataclass(frozen=True)
+class Order:
+    """Which samples the batches of a run consist of.
+
+    Sample number p of a run depends on `seed` and p alone, so `start` (the number of samples
+    already used) continues an earlier run. With `turn` (r, n) the batches are those of number r of
+    n solvers, which take one batch each in every round.
+    """
+
+    seed: int = 0
+    shuffle: bool = False  # a new order in every epoch
+    start: int = 0
+    turn: tuple[int, int] = (0, 1)
+
+
+class BatchLoader:
+    """Endless batches from a dataset: `next()` returns data and labels.
+
+    `data` is N x 3 x H x W float32 as `preprocessor` makes it, `labels` N x 1 x H x W float32 class
+    indices (float because Caffe's blobs are). What an image does not cover is 0 in `data`, which is
+    the mean colour, and `ignore` in `labels`. Labels from `classes` on, if given, are an error.
+
+    `dataset` is read from `threads` threads. With an `augmentation` every image gets its own draw,
+    and a batch may reach into the next epoch; without one, images come whole, a batch is as large
+    as its largest image, and the last batch of an epoch holds what is left.
+
+    Decoded images are kept as long as they fit into `cache_mb` MiB.
+    """
+
+    def __init__(
+        self,
+        dataset: SegmentationDataset,
+        batch_size: int,
+        preprocessor: Preprocessor,
+        augmentation: Augmentation | None = None,
+        order: Order | None = None,
+        *,
+        ignore: int = 255,
+        classes: int | None = None,
+        threads: int = 2,
+        cache_mb: int = 512,
+    ) -> None:
+        if not len(dataset):
+            raise InputError("the dataset is empty: there is nothing to make batches of")
+        if batch_size < 1:
+            raise InputError(f"a batch holds at least one image, not {batch_size}")
+        order = order or Order()
+        self._dataset, self._size, self._preprocessor = dataset, batch_size, preprocessor
+        self._augmentation, self._seed = augmentation, order.seed & 0xFFFFFFFF
+        self._shuffle, self._position, self._turn = order.shuffle, order.start, order.turn
+        self._ignore, self._classes = ignore, classes
+        self._cache: dict[int, tuple[NDArray[np.uint8], NDArray[np.uint8]]] = {}
+        self._cache_room = cache_mb << 20
+        self._lock = threading.Lock()
+        self._orders: collections.OrderedDict[int, NDArray[np.int64]] = collections.OrderedDict()
+        self._pool = concurrent.futures.ThreadPoolExecutor(threads, "batches")
+        self._waiting = collections.deque(self._submit() for _ in range(threads + 1))
+
+    def next(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """(data, labels) of the next batch; raises what reading its images raised."""
+        batch = self._waiting.popleft().result()
+        self._waiting.append(self._submit())
+        return batch
+
+    def close(self) -> None:
+        """Stop the background threads; batches in the making are finished first."""
+        for future in self._waiting:
+            future.cancel()
+        self._pool.shutdown()
+
+    def _submit(self) -> concurrent.futures.Future[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+        rank, solvers = self._turn
+        positions = [self._next_positions() for _ in range(solvers)][rank]
+        return self._pool.submit(self._batch, positions)
+
+    def _next_positions(self) -> range:
+        begin, count = self._position, self._size
+        if self._augmentation is None:
+            count = min(count, len(self._dataset) - begin % len(self._dataset))
+        self._position += count
+        return range(begin, begin + count)
+
+    def _batch(self, positions: range) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        samples = [self._sample(position) for position in positions]
+        height, width = np.max([placement.size for _, _, placement, _ in samples], axis=0)
+        data = np.zeros((len(samples), 3, height, width), np.float32)
+        labels = np.full((len(samples), 1, height, width), self._ignore, np.float32)
+        for i, (image, label, placement, flip) in enumerate(samples):
+            top, left, bottom, right = placement.window
+            pixels, classes = sample(image, placement, True), sample(label, placement, False)
+            if flip:
+                pixels, classes = pixels[:, ::-1], classes[:, ::-1]
+            self._preprocessor.fill(data[i, :, top:bottom, left:right], pixels)
+            labels[i, 0, top:bottom, left:right] = classes
+        return data, labels
+
+    def _sample(
+        self, position: int
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], Placement, bool]:
+        epoch, place = divmod(position, len(self._dataset))
+        image, label = self._decoded(int(self._order(epoch)[place]))
+        if self._augmentation is None:
+            return image, label, whole(label.shape), False
+        random = np.random.RandomState([self._seed, epoch, place])
+        return (image, label, *draw(self._augmentation, label.shape, random))
+
+    def _order(self, epoch: int) -> Sequence[int] | NDArray[np.int64]:
+        if not self._shuffle:
+            return range(len(self._dataset))
+        with self._lock:
+            if epoch not in self._orders:
+                random = np.random.RandomState([self._seed, epoch])
+                self._orders[epoch] = random.permutation(len(self._dataset))
+                while len(self._orders) > 4:
+                    self._orders.popitem(last=False)
+            return self._orders[epoch]
+
+    def _decoded(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        if index in self._cache:
+            return self._cache[index]
+        image, label = self._dataset.image(index), self._dataset.label(index)
+        self._check(image, label, self._dataset.ids[index])
+        with self._lock:
+            room = self._cache_room - image.nbytes - label.nbytes
+            if room >= 0 and index not in self._cache:
+                self._cache[index], self._cache_room = (image, label), room
+        return image, label
+
+    def _check(self, image: NDArray[np.uint8], label: NDArray[np.uint8], name: str) -> None:
+        if image.shape[:2] != label.shape:
+            raise InputError(
+                f"{name}: the image is {image.shape[1]}x{image.shape[0]} but its label is "
+                f"{label.shape[1]}x{label.shape[0]}"
+            )
+        if self._classes is None:
+            return
+        wrong = label[(label >= self._classes) & (label != self._ignore)]
+        if wrong.size:
+            raise InputError(
+                f"{name}: the label holds class index {wrong.max()}, but the network has "
+                f"{self._classes} classes, 0 to {self._classes - 1} (and {self._ignore} to ignore)"
+            )
+
+
+def augmentation_from(options: Mapping[str, Any]) -> Augmentation | None:
+    """The `Augmentation` of a dict with `crop`, `scale` and `flip`, or None if none is set.
+
+    `crop` is a number or (height, width), `scale` a number or (lowest, highest).
+    """
+    crop, scale, flip = options.get("crop"), options.get("scale"), options.get("flip", False)
+    if crop is None and scale is None and not flip:
+        return None
+    if crop is not None:
+        crop = (crop, crop) if isinstance(crop, int) else tuple(crop)
+    scale = 1.0 if scale is None else scale
+    scale = (scale, scale) if isinstance(scale, (int, float)) else tuple(scale)
+    return Augmentation(crop, scale, bool(flip))

@@ -1,0 +1,308 @@
+"""Reads datasets of images and labels, from folders or from pairs of LMDBs, through one class."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from caffeformat import InputError, datum_to_array, open_database, pb
+from fcnkit.images import (
+    IMAGE_SUFFIXES,
+    distinct_palette,
+    open_image,
+    palette_from_image,
+    read_class_names,
+    read_label,
+    read_palette,
+    read_rgb,
+    voc_palette,
+)
+
+from .digits_jobs import class_names_and_palette, is_job
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import TracebackType
+    from typing import TypeVar
+
+    from numpy.typing import NDArray
+    from typing_extensions import Self
+
+    T = TypeVar("T")
+
+
+class Pair(NamedTuple):
+    """An image and its label."""
+
+    id: str  # path below the folder, without suffix; both share it
+    image: str  # path
+    label: str  # path
+
+
+def image_files(folder: str | os.PathLike[str]) -> dict[str, str]:
+    """Find the images in `folder` and below: dict of id -> path, sorted by id.
+
+    An id is the path below `folder` without its suffix, with `/` on every system.
+    Raises `InputError` if there is no such folder or two files share an id.
+    """
+    folder = os.fspath(folder)
+    if not os.path.isdir(folder):
+        raise InputError(f"{folder}: expected a folder of images, there is none")
+    found: dict[str, str] = {}
+    for place, _, names in os.walk(folder, followlinks=True):
+        for name in names:
+            stem, suffix = os.path.splitext(name)
+            if suffix.lower() not in IMAGE_SUFFIXES or name.startswith("."):
+                continue
+            path = os.path.join(place, name)
+            if "\n" in path[len(folder) :]:
+                raise InputError(f"{path!r}: image names must not contain a line break")
+            key = os.path.relpath(os.path.join(place, stem), folder).replace(os.sep, "/")
+            if key in found:
+                raise InputError(f"{path}: {found[key]} has the same name: remove one of them")
+            found[key] = path
+    return dict(sorted(found.items()))
+
+
+def find_pairs(
+    images: str | os.PathLike[str], labels: str | os.PathLike[str], extra: str | None = None
+) -> list[Pair]:
+    """Pair the images and labels of two folders by name; the list is sorted by id.
+
+    With a suffix `extra`, images called `<name><extra>` beside an image `<name>` need no label.
+    Raises `InputError` naming an image without label or a label without image.
+    """
+    image_paths, label_paths = image_files(images), image_files(labels)
+    if extra:
+        for key in [key for key in image_paths if key + extra in image_paths]:
+            if key + extra not in label_paths:
+                del image_paths[key + extra]
+    for paths, others, folder, what in (
+        (image_paths, label_paths, labels, "label"),
+        (label_paths, image_paths, images, "image"),
+    ):
+        missing = [key for key in paths if key not in others]
+        if missing:
+            more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+            raise InputError(
+                f"{paths[missing[0]]}: there is no {what} of that name in {os.fspath(folder)}{more}"
+            )
+    if not image_paths:
+        raise InputError(f"{os.fspath(images)}: there are no images in it")
+    return [Pair(key, image_paths[key], label_paths[key]) for key in image_paths]
+
+
+class SegmentationDataset:
+    """A sequence of images and labels: a `FolderDataset` or an `LmdbDataset`.
+
+    Attributes: `ids` (one per image), `classes` (names, or None if unknown), `palette`
+    (256 x 3 uint8 RGB).
+    """
+
+    ids: list[str]
+    classes: list[str] | None
+    palette: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def image(self, i: int) -> NDArray[np.uint8]:
+        """Image `i` as H x W x 3 uint8 RGB."""
+        raise NotImplementedError
+
+    def label(self, i: int) -> NDArray[np.uint8]:
+        """Label `i` as H x W uint8 class indices, 255 = ignore."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Close the dataset's files; it cannot be used afterwards."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class FolderDataset(SegmentationDataset):
+    """A folder of images and one of labels. `pairs` holds the paths.
+
+    `colours` (N x 3 uint8) maps the colours of RGB labels to classes. `palette` defaults to
+    `colours`, then to the first label's own palette, then to VOC's.
+    """
+
+    def __init__(
+        self,
+        images: str | os.PathLike[str],
+        labels: str | os.PathLike[str],
+        classes: list[str] | None = None,
+        palette: NDArray[np.uint8] | None = None,
+        colours: NDArray[np.uint8] | None = None,
+    ) -> None:
+        self.pairs = find_pairs(images, labels)
+        self.ids = [pair.id for pair in self.pairs]
+        self.classes = classes
+        self.colours = colours
+        if palette is None:
+            palette = colours if colours is not None else self._first_palette()
+        self.palette = palette
+
+    def _first_palette(self) -> NDArray[np.uint8]:
+        with open_image(self.pairs[0].label) as image:
+            if image.mode == "P":
+                return palette_from_image(image, self.pairs[0].label)
+        return default_palette(self.classes)
+
+    def image(self, i: int) -> NDArray[np.uint8]:
+        return read_rgb(self.pairs[i].image)
+
+    def label(self, i: int) -> NDArray[np.uint8]:
+        return read_label(self.pairs[i].label, self.colours)
+
+
+class LmdbDataset(SegmentationDataset):
+    """A pair of databases as DIGITS writes them: `features` and `labels` with the same keys.
+
+    `ids` default to the keys. Raises `InputError` if the keys of the two differ.
+    """
+
+    def __init__(
+        self,
+        features: str | os.PathLike[str],
+        labels: str | os.PathLike[str],
+        ids: Sequence[str] | None = None,
+        classes: list[str] | None = None,
+        palette: NDArray[np.uint8] | None = None,
+    ) -> None:
+        self._features = open_database(features)
+        self._labels = open_database(labels)
+        self.keys = list(self._features.keys())
+        if self.keys != list(self._labels.keys()):
+            self.close()
+            raise InputError(
+                f"{os.fspath(labels)}: its keys differ from those of {os.fspath(features)}: the "
+                "two do not belong together"
+            )
+        if ids is not None and len(ids) != len(self.keys):
+            self.close()
+            raise InputError(
+                f"{os.fspath(features)}: holds {len(self.keys)} images, but the list of their "
+                f"names has {len(ids)}"
+            )
+        self.ids = list(ids) if ids is not None else [_text(key) for key in self.keys]
+        self.classes = classes
+        self.palette = palette if palette is not None else default_palette(classes)
+
+    def image(self, i: int) -> NDArray[np.uint8]:
+        array = self._array(self._features.get(self.keys[i]), i)
+        if array.shape[0] not in (1, 3):
+            raise InputError(f"image {self.ids[i]}: expected 1 or 3 channels, found {len(array)}")
+        # A grey channel is repeated; three channels are stored as B, G, R.
+        return np.ascontiguousarray(
+            array[[2, 1, 0] if len(array) == 3 else [0, 0, 0]].transpose(1, 2, 0)
+        )
+
+    def label(self, i: int) -> NDArray[np.uint8]:
+        array = self._array(self._labels.get(self.keys[i]), i)
+        if array.shape[0] != 1:
+            raise InputError(
+                f"label {self.ids[i]}: expected one channel of class indices, found {len(array)}: "
+                f"make the database from paletted or grey labels"
+            )
+        return array[0]
+
+    def _array(self, value: bytes, i: int) -> NDArray[np.uint8]:
+        datum = pb.Datum()
+        datum.ParseFromString(value)
+        array = datum_to_array(datum)
+        if array.dtype != np.uint8:
+            raise InputError(f"{self.ids[i]}: expected bytes, found {array.dtype} values")
+        return array
+
+    def close(self) -> None:
+        self._features.close()
+        self._labels.close()
+
+
+class Location(NamedTuple):
+    """Where the data of a split is."""
+
+    kind: str  # "lmdb" or "folders"
+    images: str  # path
+    labels: str  # path
+
+
+def locate(path: str | os.PathLike[str], split: str | None = None) -> Location | None:
+    """Find a split below `path`; None if it is not there.
+
+    Looks for `<split>_db/{features,labels}` and `<split>/{images,labels}`; without `split`, for
+    `{features,labels}` and `{images,labels}` in `path` itself.
+    """
+    path = os.fspath(path)
+    for kind, suffix, name in (("lmdb", "_db", "features"), ("folders", "", "images")):
+        place = os.path.join(path, split + suffix) if split else path
+        location = Location(kind, os.path.join(place, name), os.path.join(place, "labels"))
+        if os.path.isdir(location.images) and os.path.isdir(location.labels):
+            return location
+    return None
+
+
+def open_dataset(
+    path: str | os.PathLike[str], split: str, colours: NDArray[np.uint8] | None = None
+) -> SegmentationDataset:
+    """Open the dataset of `split` ("train" or "val") below `path`, whichever kind is there.
+
+    If `locate` finds no such split, `path` itself may hold images and labels. `classes.txt`,
+    `palette.txt` and `<split>.txt` (the names of the images in a database) are read from `path` if
+    they exist, class names and palette of a DIGITS job from the job. `colours` as in
+    `FolderDataset`.
+    """
+    path = os.fspath(path)
+    location = locate(path, split) or locate(path)
+    if location is None:
+        raise InputError(
+            f"{path}: expected {split}_db/features and {split}_db/labels (databases), or "
+            f"{split}/images and {split}/labels (folders), found neither"
+        )
+    classes = read_if_there(read_class_names, path, "classes.txt")
+    palette = read_if_there(read_palette, path, "palette.txt")
+    if classes is None and palette is None and is_job(path):
+        # The images can be used whether the job can be read or not.
+        with contextlib.suppress(InputError):
+            classes, palette = class_names_and_palette(path)
+    if location.kind == "folders":
+        return FolderDataset(location.images, location.labels, classes, palette, colours)
+    ids = read_if_there(read_ids, path, f"{split}.txt")
+    return LmdbDataset(location.images, location.labels, ids, classes, palette)
+
+
+def default_palette(classes: Sequence[str] | None = None) -> NDArray[np.uint8]:
+    """VOC's palette, or distinct colours if there are more than its 21 classes."""
+    if classes is not None and len(classes) > 21:
+        return distinct_palette(len(classes))
+    return voc_palette()
+
+
+def read_if_there(read: Callable[[str], T], folder: str | os.PathLike[str], name: str) -> T | None:
+    """`read(folder/name)`, or None if there is no such file."""
+    path = os.path.join(folder, name)
+    return read(path) if os.path.exists(path) else None
+
+
+def read_ids(path: str | os.PathLike[str]) -> list[str]:
+    """Read `<split>.txt`: the names of the images in a database, one per line, in its order."""
+    # File names need not be UTF-8, and may contain what splitlines() takes for a line break.
+    with open(path, encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+        return file.read().rstrip("\n").split("\n")
+
+
+def _text(key: bytes | str) -> str:
+    return key.decode("utf-8", "replace") if isinstance(key, bytes) else key

@@ -1,0 +1,225 @@
+"""DIGITS' models: downloads (tar, tar.gz, tar.bz2, zip) and job folders, as nets with weights.
+
+A download holds `info.json`, `deploy.prototxt`, `train_val.prototxt`, `solver.prototxt`,
+`original.prototxt`, one snapshot, and, where they were used, `mean.binaryproto`, `labels.txt` and
+`digits_python_layers.py`. A job folder holds the same files, all snapshots and a pickle
+(`digits_jobs`). What `info.json` leaves open is told by the job, then by the net's own text.
+"""
+
+import json
+import os
+import re
+
+import numpy as np
+
+from caffeformat import (
+    FormatError,
+    InputError,
+    atomic_write,
+    read_bytes,
+    read_net,
+    read_solver,
+    write_text,
+)
+from fcnkit import datasets, nets
+from fcnkit.images import parse_mean, read_class_names
+from fcnkit.training import Run
+
+# The kinds of files that a download is made of; others are left in the archive.
+_SUFFIXES = (".prototxt", ".caffemodel", ".binaryproto", ".txt", ".json", ".py")
+
+# Larger than any public network's download by a factor of four, and small enough for a disk.
+MAX_BYTES = 4 << 30
+MAX_FILES = 1000
+# The texts of a download are a few kilobytes each; `info.json` is read whole.
+_MAX_TEXT = 16 << 20
+
+_SNAPSHOT = re.compile(r"_iter_(\d+)\.caffemodel$")
+
+
+def unpack(members, folder):
+    """Write what belongs to a model from an archive into `folder`, which must exist.
+
+    `members` are the archive's files in turn, each with `archive`, `name` (relative, no `..`),
+    `size`, `is_plain` and `read_chunks()`, as `data_prep.archives.members` gives them. Raises
+    `InputError` for links and devices, files of one name, more than 1000 files and more than 4 GB.
+    """
+    total = 0
+    for number, member in enumerate(members, 1):
+        total += member.size
+        if number > MAX_FILES or total > MAX_BYTES:
+            raise InputError(
+                f"{member.archive}: refused, it holds more than {MAX_FILES} files or "
+                f"{MAX_BYTES >> 30} GB: this is no download of one DIGITS model"
+            )
+        if not member.is_plain:
+            raise InputError(
+                f"{member.archive}: refused, {member.name} is a link or a device, not a file"
+            )
+        if not member.name.endswith(_SUFFIXES):
+            continue
+        target = os.path.join(folder, *member.name.split("/"))
+        if os.path.exists(target):
+            raise FormatError(member.archive, f"refused, it holds {member.name} twice")
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        with atomic_write(target) as file:
+            for chunk in member.read_chunks():
+                file.write(chunk)
+
+
+class DigitsModel:
+    """A model of DIGITS in a folder: an unpacked download or a job.
+
+    Attributes: `folder`; the paths `deploy`, `weights` and, where they are there, `solver`; `info`
+    (the dict in info.json); `run`, what inference takes. Raises `InputError` where net or weights
+    are missing, and for models of Torch or TensorFlow.
+    """
+
+    def __init__(self, folder):
+        self.folder = _folder_of_model(os.fspath(folder))
+        self.info = self._read_info()
+        self._job = datasets.read_job(self.folder) if datasets.is_job(self.folder) else None
+        framework = self.info.get("framework", "caffe")
+        if framework != "caffe":
+            raise InputError(
+                f"{self.folder}: is a model for {framework}; expected one that DIGITS trained with "
+                "Caffe"
+            )
+        self.deploy = self._file("deploy file", "deploy.prototxt")
+        if self.deploy is None:
+            raise InputError(f"{self.folder}: expected a DIGITS model, but has no deploy.prototxt")
+        self.solver = self._file("solver file", "solver.prototxt")
+        self.train_val = self._file("train_val file", "train_val.prototxt")
+        self.weights = self._snapshot()
+        self.run = Run(self.deploy, self.weights, *self._input(), *self._classes())
+
+    def write_training(self, folder):
+        """Write a solver that goes on training this model, with its net, into `folder`.
+
+        Returns the solver's path. Data layers lose sources that are on another machine, so that
+        they take those of `train --data`; a mean file becomes the model's own.
+        """
+        if self.solver is None or self.train_val is None:
+            raise InputError(
+                f"{self.folder}: has no solver.prototxt and train_val.prototxt to train on with: "
+                "give a solver of your own and --weights"
+            )
+        solver, net = read_solver(self.solver), read_net(self.train_val)
+        for layer in net.layer:
+            if layer.type == "Data" and not os.path.exists(layer.data_param.source):
+                layer.data_param.source = ""
+            if layer.transform_param.mean_file:
+                layer.transform_param.mean_file = os.path.abspath(self._mean_path())
+        os.makedirs(folder, exist_ok=True)
+        for field in ("train_net", "net_param", "train_net_param"):
+            solver.ClearField(field)
+        solver.net = os.path.join(os.path.abspath(folder), "train_val.prototxt")
+        write_text(solver.net, net)
+        path = os.path.join(folder, "solver.prototxt")
+        write_text(path, solver)
+        return path
+
+    def _read_info(self):
+        path = os.path.join(self.folder, "info.json")
+        if not os.path.exists(path):
+            return {}
+        if os.path.getsize(path) > _MAX_TEXT:
+            raise InputError(f"{path}: refused, it is larger than {_MAX_TEXT >> 20} MB")
+        try:
+            found = json.loads(read_bytes(path).decode("utf-8"))
+        except (ValueError, RecursionError) as error:
+            raise FormatError(path, f"is not JSON: {error}") from error
+        if not isinstance(found, dict):
+            raise FormatError(path, "expected a JSON object")
+        return found
+
+    def _file(self, key, usual):
+        """The path of the file that info.json names under `key`, else of that called `usual`."""
+        named = self.info.get(key)
+        for name in (named, usual):
+            # Only files of the model's own folder: info.json is not to point anywhere else.
+            if isinstance(name, str) and os.path.basename(name) == name and name:
+                path = os.path.join(self.folder, name)
+                if os.path.isfile(path):
+                    return path
+        return None
+
+    def _snapshot(self):
+        names = [self.info.get("snapshot file")]
+        names += reversed(self._job.snapshots if self._job else [])
+        numbered = [(_SNAPSHOT.search(name), name) for name in os.listdir(self.folder)]
+        numbered = [(int(match.group(1)), name) for match, name in numbered if match]
+        names += [name for _, name in sorted(numbered, reverse=True)]
+        for name in names:
+            if isinstance(name, str) and os.path.basename(name) == name:
+                path = os.path.join(self.folder, name)
+                if os.path.isfile(path):
+                    return path
+        raise InputError(
+            f"{self.folder}: expected a DIGITS model, but has no snapshot_iter_<n>.caffemodel"
+        )
+
+    def _classes(self):
+        names = palette = None
+        if self._job is not None:
+            names, palette = datasets.class_names_and_palette(self.folder)
+        labels = self._file("labels file", "labels.txt")
+        if names is None and labels is not None:
+            names = read_class_names(labels)
+        return names, palette
+
+    def _mean_path(self):
+        path = self._file("mean file", "mean.binaryproto")
+        if path is None:
+            raise InputError(
+                f"{self.folder}: the net subtracts a mean, but there is no mean.binaryproto"
+            )
+        return path
+
+    def _input(self):
+        """(mean or None, scale): the mean that DIGITS was told to use, the data layer's scale."""
+        transform = self._transform()
+        kind = datasets.mean_kind(self.info.get("mean subtraction"))
+        if kind is None and self._job is not None:
+            kind = self._job.mean_kind
+        if kind is None:
+            kind = self._kind_of(transform)
+        mean = None
+        if kind == "pixel" and transform is not None and transform.mean_value:
+            mean = np.array(transform.mean_value, np.float32)
+            mean = np.repeat(mean, 3) if len(mean) == 1 else mean
+        elif kind != "none":
+            mean = parse_mean(self._mean_path())
+            if kind == "pixel":
+                mean = mean.mean((1, 2))
+        return mean, 1.0 if transform is None else transform.scale
+
+    def _transform(self):
+        """The TransformationParameter of the layer that brought training its images, or None."""
+        if self.train_val is None:
+            return None
+        for layer in nets.data_layers(read_net(self.train_val)):
+            if layer.type in nets.DATA_TYPES and not nets.is_label(layer.top[0]):
+                return layer.transform_param
+        return None
+
+    def _kind_of(self, transform):
+        if transform is None:
+            return "image" if self._file("mean file", "mean.binaryproto") else "none"
+        return "image" if transform.mean_file else "pixel" if transform.mean_value else "none"
+
+
+def _folder_of_model(folder):
+    """`folder`, or the only folder in it that holds a deploy file: archives may have one on top."""
+    if not os.path.isdir(folder):
+        raise InputError(f"{folder}: expected a DIGITS model, a folder or an archive")
+    candidates = [folder] + sorted(
+        entry.path for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=False)
+    )
+    for candidate in candidates:
+        for name in ("info.json", "deploy.prototxt", datasets.STATUS):
+            if os.path.isfile(os.path.join(candidate, name)):
+                return candidate
+    raise InputError(
+        f"{folder}: expected a DIGITS model with info.json and deploy.prototxt, found neither"
+    )

@@ -1,0 +1,109 @@
+"""Copies a caffemodel into a net of either engine, and fills what it leaves at zero."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import caffeformat
+from caffeformat import InputError, pb
+from fcnkit.nets import fill, interpolation_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from .door import Net
+
+
+def copy_weights(net: Net, path: str | os.PathLike[str]) -> list[str]:
+    """Copy the weights in the caffemodel at `path` into `net` by layer name, as Caffe does.
+
+    Returns and raises as `compare_weights`.
+    """
+    unmatched = compare_weights(net, path)
+    net.copy_from(os.fspath(path))
+    return unmatched
+
+
+def compare_weights(net: Net, path: str | os.PathLike[str]) -> list[str]:
+    """Check that the caffemodel at `path` fits `net`, without copying anything.
+
+    Returns the names of the net's layers that have parameters but none in the file; they keep the
+    values from their fillers. Raises `InputError` where a layer's blobs differ in number or shape
+    (BVLC Caffe would end the process), and where no layer matches at all.
+    """
+    path = os.fspath(path)
+    weights = caffeformat.read_caffemodel(path)
+    unmatched = []
+    for name, blobs in net.params.items():
+        if not weights.get(name):
+            unmatched.append(name)
+            continue
+        _compare(path, name, [tuple(blob.shape) for blob in blobs], weights[name])
+    if net.params and len(unmatched) == len(net.params):
+        raise InputError(
+            f"{path}: none of its layers is in the net: it has {_listing(weights)}; the net has "
+            f"{_listing(net.params)}. Are these the weights of another network?"
+        )
+    return unmatched
+
+
+def fill_weights(
+    net: Net, message: pb.NetParameter, names: Collection[str], kind: str, seed: int
+) -> None:
+    """Fill the weights of the layers `names` of `net` with Caffe's filler `kind` (xavier, msra).
+
+    `message` is the net's NetParameter. Deconvolution layers that can upsample each channel
+    separately get the bilinear kernel, which is what they are for in an FCN.
+    """
+    random = np.random.RandomState(seed & 0xFFFFFFFF)
+    for layer in message.layer:
+        if layer.name not in names:
+            continue
+        blob = net.params[layer.name][0]
+        shape = tuple(blob.shape)
+        if layer.type == "Deconvolution" and shape[1] in (1, shape[0]) and shape[2] == shape[3]:
+            blob.data[...] = interpolation_weights(shape)
+        else:
+            blob.data[...] = fill(pb.FillerParameter(type=kind), shape, random)
+
+
+def _compare(
+    path: str,
+    layer: str,
+    expected: Sequence[tuple[int, ...]],
+    blobs: Sequence[NDArray[Any] | None],
+) -> None:
+    if len(blobs) != len(expected):
+        raise InputError(
+            f"{path}: layer {layer!r} has {len(blobs)} blobs, but {len(expected)} in the net"
+        )
+    for i, (shape, blob) in enumerate(zip(expected, blobs)):
+        # HDF5 files leave out shared blobs; old files pad shapes with ones to 4 axes.
+        if blob is None or _trimmed(blob.shape) == _trimmed(shape):
+            continue
+        raise InputError(
+            f"{path}: blob {i} of layer {layer!r} is {_size(blob.shape)}, but {_size(shape)} in "
+            "the net: the weights are for a network with other classes or layers; rename the layer "
+            "to start it afresh, or transplant with net_surgery"
+        )
+
+
+def _trimmed(shape: tuple[int, ...]) -> tuple[int, ...]:
+    while len(shape) > 1 and shape[0] == 1:
+        shape = shape[1:]
+    return shape
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape)) or "a single number"
+
+
+def _listing(names: Iterable[str], most: int = 6) -> str:
+    names = list(names)
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return (", ".join(names[:most]) or "nothing") + more

@@ -1,0 +1,58 @@
+"""Images, labels, palettes, class names and their painting."""
+
+from .classes import MAX_CLASSES, read_class_names, voc_class_names
+from .labels import label_array, read_label, write_label
+from .painting import LegendEntry, contact_sheet, legend, overlay, paint
+from .palette import (
+    IGNORE_LABEL,
+    distinct_palette,
+    format_palette,
+    full_palette,
+    palette_agrees,
+    palette_from_image,
+    read_palette,
+    voc_palette,
+)
+from .preprocessing import Preprocessor, parse_mean
+from .reading import (
+    IMAGE_SUFFIXES,
+    MAX_PIXELS,
+    Resampling,
+    load_pixels,
+    open_image,
+    read_rgb,
+    rgb_array,
+    source_name,
+)
+
+__all__ = [
+    "IGNORE_LABEL",
+    "IMAGE_SUFFIXES",
+    "MAX_CLASSES",
+    "MAX_PIXELS",
+    "LegendEntry",
+    "Preprocessor",
+    "Resampling",
+    "contact_sheet",
+    "distinct_palette",
+    "format_palette",
+    "full_palette",
+    "label_array",
+    "legend",
+    "load_pixels",
+    "open_image",
+    "overlay",
+    "paint",
+    "palette_agrees",
+    "palette_from_image",
+    "parse_mean",
+    "read_class_names",
+    "read_label",
+    "read_palette",
+    "read_rgb",
+    "rgb_array",
+    "source_name",
+    "voc_class_names",
+    "voc_palette",
+    "write_label",
+]

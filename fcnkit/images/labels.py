@@ -1,0 +1,144 @@
+"""Reads and writes label images: H x W uint8 class indices, 255 = ignore."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from caffeformat import InputError, atomic_write
+
+from .palette import IGNORE_COLOUR, IGNORE_LABEL
+from .reading import load_pixels, open_image, source_name
+
+if TYPE_CHECKING:
+    import os
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from .reading import ImageSource
+
+
+def read_label(
+    source: ImageSource, colours: ArrayLike | None = None, name: str | None = None
+) -> NDArray[np.uint8]:
+    """Read a label file (path or bytes) as H x W uint8 class indices.
+
+    Paletted files give their indices, grey files their values, colour files the index of each
+    pixel's colour in `colours` (N x 3 uint8, N <= 256, for instance a palette). If `colours` is
+    given and a paletted file has other colours at the indices it uses, its pixels are looked up by
+    colour too.
+
+    Raises `InputError` for a colour file without `colours`, for a colour that is not among them,
+    and for values above 255.
+    """
+    name = name or source_name(source, "label")
+    with open_image(source, name) as image:
+        return label_array(load_pixels(image, name), colours, name)
+
+
+def label_array(image: Image.Image, colours: ArrayLike | None, name: str) -> NDArray[np.uint8]:
+    """Convert a decoded `PIL.Image` to H x W uint8 class indices; `colours` as in `read_label`."""
+    if image.mode == "P":
+        return _paletted_to_indices(image, colours, name)
+    if image.mode in ("L", "1"):
+        return np.array(image, np.uint8)
+    if image.mode.startswith("I"):
+        values = np.asarray(image)
+        if values.size and (values.min() < 0 or values.max() > 255):
+            raise InputError(
+                f"{name}: expected class indices 0..255, found {values.min()}..{values.max()}"
+            )
+        return values.astype(np.uint8)
+    if image.mode in ("RGB", "RGBA"):
+        if colours is None:
+            raise InputError(
+                f"{name}: expected class indices (a paletted or grey image), found {image.mode} "
+                "colours: pass {option}, the colour map that specifies each class's colour",
+                option="colours",
+            )
+        return colours_to_indices(np.asarray(image)[..., :3], colours, name)
+    raise InputError(f"{name}: expected a paletted, grey or RGB label, found mode {image.mode}")
+
+
+def colours_to_indices(
+    rgb: NDArray[np.uint8], colours: ArrayLike, name: str = "label"
+) -> NDArray[np.uint8]:
+    """Convert H x W x 3 uint8 RGB to H x W uint8 indices into `colours` (N x 3 uint8).
+
+    Of equal colours the first counts. VOC's ignore colour (224, 224, 192) is 255 unless `colours`
+    contains it. Raises `InputError` with the colour and its position if one is not in `colours`.
+    """
+    colours = np.asarray(colours, np.uint8).reshape(-1, 3)
+    known = np.concatenate([_codes(colours), _codes(np.array([IGNORE_COLOUR], np.uint8))])
+    indices = np.append(np.arange(len(colours)), IGNORE_LABEL).astype(np.uint8)
+    known, first = np.unique(known, return_index=True)
+    indices = indices[first]
+
+    # Labels consist of runs: looking up each run once is several times faster than each pixel.
+    codes = _codes(rgb).ravel()
+    if codes.size == 0:
+        return np.zeros(rgb.shape[:2], np.uint8)
+    starts = np.flatnonzero(np.concatenate([[True], codes[1:] != codes[:-1]]))
+    run_codes = codes[starts]
+    place = np.minimum(np.searchsorted(known, run_codes), len(known) - 1)
+    unknown = known[place] != run_codes
+    if unknown.any():
+        raise InputError(_unknown_colours(rgb, starts[unknown], name))
+    lengths = np.diff(np.append(starts, codes.size))
+    return np.repeat(indices[place], lengths).reshape(rgb.shape[:2])
+
+
+def write_label(
+    path: str | os.PathLike[str], class_map: NDArray[np.uint8], palette: ArrayLike
+) -> None:
+    """Write H x W uint8 `class_map` atomically as a paletted PNG that keeps its indices."""
+    class_map = np.ascontiguousarray(class_map)
+    if class_map.ndim != 2 or class_map.dtype != np.uint8:
+        raise ValueError(
+            f"a class map is H x W uint8, not {class_map.dtype} of shape {class_map.shape}"
+        )
+    with atomic_write(path) as file:
+        paletted_image(class_map, palette).save(file, format="PNG", bits=8)
+
+
+def paletted_image(class_map: NDArray[np.uint8], palette: ArrayLike) -> Image.Image:
+    """Make a paletted `PIL.Image` of H x W uint8 `class_map`."""
+    image = Image.fromarray(np.ascontiguousarray(class_map))
+    image.putpalette(np.asarray(palette, np.uint8).tobytes())
+    return image
+
+
+def _paletted_to_indices(
+    image: Image.Image, colours: ArrayLike | None, name: str
+) -> NDArray[np.uint8]:
+    indices: NDArray[np.uint8] = np.array(image, np.uint8)
+    if colours is None:
+        return indices
+    own = np.array(image.getpalette(), np.uint8).reshape(-1, 3)
+    used = np.unique(indices)
+    used = used[used < len(own)]
+    colours = np.asarray(colours, np.uint8).reshape(-1, 3)
+    inside = used[used < len(colours)]
+    if len(inside) == len(used) and np.array_equal(own[inside], colours[inside]):
+        return indices
+    table = np.zeros(256, np.uint8)
+    table[used] = colours_to_indices(own[used][None], colours, f"{name}: palette")[0]
+    return table[indices]
+
+
+def _codes(rgb: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    """RGB (... x 3 uint8) as one integer per colour."""
+    wide = rgb.astype(np.uint32)
+    return wide[..., 0] << np.uint32(16) | wide[..., 1] << np.uint32(8) | wide[..., 2]
+
+
+def _unknown_colours(rgb: NDArray[np.uint8], places: NDArray[Any], name: str) -> str:
+    row, column = divmod(int(places[0]), rgb.shape[1])
+    colours = sorted({tuple(rgb.reshape(-1, 3)[place].tolist()) for place in places.tolist()})
+    more = f" and {len(colours) - 1} more" if len(colours) > 1 else ""
+    return (
+        f"{name}: colour {tuple(rgb[row, column].tolist())} at x={column}, y={row}{more} is not in "
+        f"the colour map: add it, or save the labels without smoothing or JPEG compression"
+    )

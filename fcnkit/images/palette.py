@@ -1,0 +1,170 @@
+"""Palettes: 256 x 3 uint8 RGB, row i the colour of class i.
+
+Row 255 is the colour of ignored pixels. A palette read from a file with fewer colours, or made for
+fewer classes, is black in between and has VOC's ignore colour (224, 224, 192) in row 255.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from caffeformat import FormatError, InputError
+
+from .reading import open_image
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import ArrayLike, NDArray
+
+IGNORE_LABEL = 255
+IGNORE_COLOUR = (224, 224, 192)
+
+
+def voc_palette() -> NDArray[np.uint8]:
+    """PASCAL VOC's colour map (as the development kit's VOCcolormap makes it), 256 x 3 uint8.
+
+    Bits 0, 1, 2 of a class index become the highest bit of red, green and blue, bits 3, 4, 5 the
+    next one down, and so on.
+    """
+    index = np.arange(256)
+    palette: NDArray[np.uint8] = np.zeros((256, 3), np.uint8)
+    for step in range(8):
+        for channel in range(3):
+            bit = (index >> (3 * step + channel)) & 1
+            palette[:, channel] |= (bit << (7 - step)).astype(np.uint8)
+    return palette
+
+
+def full_palette(colours: ArrayLike) -> NDArray[np.uint8]:
+    """Extend colours 0..n-1 (n x 3, n <= 256) to 256 rows with an ignore colour."""
+    colours = np.asarray(colours, np.uint8).reshape(-1, 3)
+    palette: NDArray[np.uint8] = np.zeros((256, 3), np.uint8)
+    palette[IGNORE_LABEL] = IGNORE_COLOUR
+    palette[: len(colours)] = colours
+    return palette
+
+
+def read_palette(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
+    """Read a palette from a text file or a paletted image; the path `voc` means VOC's own.
+
+    A text file has one `R G B` per line, the first line is class 0. Values may be separated by
+    blanks or commas; words after the three numbers, empty lines and lines that begin with `#` are
+    ignored.
+    Raises `InputError` if there is no such file, `FormatError` with the line otherwise.
+    """
+    if path == "voc":
+        return voc_palette()
+    path = os.fspath(path)
+    try:
+        with open(path, "rb") as file:
+            data = file.read(1 << 20)
+    except OSError as error:
+        raise InputError(f"{path}: cannot read the palette: {error.strerror}") from error
+    # Paletted images are PNG or GIF, whose first bytes cannot be text.
+    if data[:4] in (b"\x89PNG", b"GIF8"):
+        return palette_from_image(open_image(path), path)
+    colours = []
+    for number, line in enumerate(data.decode("utf-8", "replace").splitlines(), 1):
+        words = line.replace(",", " ").split()
+        if not words or words[0].startswith("#"):
+            continue
+        if len(words) < 3 or not all(w.isdecimal() and int(w) < 256 for w in words[:3]):
+            raise FormatError(
+                path, f"expected a colour as three numbers 0..255, found {line[:60]!r}", number
+            )
+        colours.append([int(word) for word in words[:3]])
+    if not 1 <= len(colours) <= 256:
+        raise FormatError(path, f"expected 1 to 256 colours, one per line, found {len(colours)}")
+    return full_palette(colours)
+
+
+def format_palette(palette: ArrayLike) -> str:
+    """Format a palette as the text that `read_palette` reads: 256 lines of `R G B`."""
+    return "".join("{} {} {}\n".format(*row) for row in np.asarray(palette).tolist())
+
+
+def palette_from_image(
+    image: Image.Image | str | os.PathLike[str], source: str = "image"
+) -> NDArray[np.uint8]:
+    """The palette of a paletted image (a `PIL.Image` or a path).
+
+    Raises `InputError` if the image has none.
+    """
+    if not isinstance(image, Image.Image):
+        source = os.fspath(image)
+        image = open_image(source)
+    colours = image.getpalette() if image.mode == "P" else None
+    if colours is None:
+        raise InputError(
+            f"{source}: expected a paletted image, found mode {image.mode}: pass the palette as a "
+            f"text file with one `R G B` per line instead"
+        )
+    # Older versions of Pillow return 256 colours whatever the file holds, padded with greys.
+    return full_palette(np.array(colours[: 3 * 256], np.uint8))
+
+
+def palette_agrees(
+    label: Image.Image, class_counts: NDArray[np.int64], palette: NDArray[np.uint8]
+) -> bool:
+    """Whether a paletted label (`PIL.Image`) has `palette`'s colours at all indices that it uses.
+
+    `class_counts` is its number of pixels of each index (256); the ignore label may have any
+    colour.
+    """
+    own = np.array(label.getpalette(), np.uint8).reshape(-1, 3)
+    used = np.flatnonzero(class_counts[: min(len(own), IGNORE_LABEL)])
+    return np.array_equal(own[used], palette[used])
+
+
+@functools.cache
+def _distinct_colours(n: int) -> NDArray[np.uint8]:
+    """`n` colours, each as far as possible from those before it in OKLab; the first is black."""
+    levels = np.linspace(0, 255, 17).round().astype(np.uint8)
+    grid = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), -1).reshape(-1, 3)
+    lab = _oklab(grid)
+    chosen = [0]
+    distance = np.linalg.norm(lab - lab[0], axis=1)
+    # The ignore colour is taken too, although no class has it.
+    ignore = _oklab(np.array([IGNORE_COLOUR], np.uint8))[0]
+    distance = np.minimum(distance, np.linalg.norm(lab - ignore, axis=1))
+    while len(chosen) < n:
+        chosen.append(int(distance.argmax()))
+        distance = np.minimum(distance, np.linalg.norm(lab - lab[chosen[-1]], axis=1))
+    return grid[chosen]
+
+
+def distinct_palette(n: int) -> NDArray[np.uint8]:
+    """A palette of `n` classes (1 to 256) whose colours are easy to tell apart; class 0 is black.
+
+    Colours are chosen greedily from an RGB grid, each the farthest from all previous ones by
+    distance in OKLab (B. Ottosson, "A perceptual color space for image processing", 2020).
+    """
+    if not 1 <= n <= 256:
+        raise InputError(f"a palette has 1 to 256 classes, not {n}")
+    return full_palette(_distinct_colours(n))
+
+
+def _oklab(rgb: NDArray[np.uint8]) -> NDArray[np.floating[Any]]:
+    """Convert sRGB uint8 (N x 3) to OKLab (N x 3), L from 0 to 1."""
+    value = rgb / 255.0
+    linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+    cones = linear @ np.array(
+        [
+            [0.4122214708, 0.2119034982, 0.0883024619],
+            [0.5363325363, 0.6806995451, 0.2817188376],
+            [0.0514459929, 0.1073969566, 0.6299787005],
+        ]
+    )
+    return np.cbrt(cones) @ np.array(
+        [
+            [0.2104542553, 1.9779984951, 0.0259040371],
+            [0.7936177850, -2.4285922050, 0.7827717662],
+            [-0.0040720468, 0.4505937099, -0.8086757660],
+        ]
+    )

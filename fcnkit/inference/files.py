@@ -1,0 +1,193 @@
+"""Segments image files into one folder of masks, overlays, class shares and scores."""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from caffeformat import InputError, atomic_write
+from fcnkit.datasets import image_files
+from fcnkit.files import write_json
+from fcnkit.images import legend, overlay, read_rgb, write_label
+
+from .scoring import OVERLAY_SUFFIX, names_for
+from .segmenter import NetworkError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import Union
+
+    from numpy.typing import DTypeLike, NDArray
+
+    from fcnkit.images import LegendEntry
+
+    from .segmenter import Segmenter
+
+    Path = Union[str, os.PathLike[str]]
+
+SCORE_TYPES = {"float16": np.float16, "float32": np.float32}
+
+
+class Result(NamedTuple):
+    """The outcome of one image."""
+
+    name: str
+    size: tuple[int, int] | None  # width, height; None where it could not be read
+    entries: list[LegendEntry]  # the classes found in it
+    error: InputError | None  # why it could not be segmented; there are no entries then
+
+
+def find_images(inputs: Iterable[Path]) -> OrderedDict[str, str]:
+    """Find the images among files and folders (searched recursively): name -> path, in order.
+
+    A file's name is its base name without suffix; in a folder it keeps the path below the folder.
+    Raises `InputError` for what is missing, for an empty folder and for two images of one name.
+    """
+    found: OrderedDict[str, str] = OrderedDict()
+    for given in [os.fspath(each) for each in inputs]:
+        if os.path.isdir(given):
+            images = image_files(given)
+            if not images:
+                raise InputError(f"{given}: there are no images in this folder")
+        elif os.path.exists(given):
+            images = {os.path.splitext(os.path.basename(given))[0]: given}
+        else:
+            raise InputError(f"{given}: there is no such image or folder")
+        for name, path in images.items():
+            if name in found:
+                raise InputError(
+                    f"{path} and {found[name]} would both become {name}.png: segment them into "
+                    "two folders"
+                )
+            found[name] = path
+    return found
+
+
+def output_paths(name: str, save_scores: bool = False) -> list[str]:
+    """The files that are written for image `name`, relative to the output folder."""
+    kinds = [f"{name}.png", f"{name}{OVERLAY_SUFFIX}.png", f"{name}.json"]
+    return kinds + ([f"{name}_scores.npz"] if save_scores else [])
+
+
+def check_outputs(
+    images: Mapping[str, Path], output: Path, save_scores: bool = False, force: bool = False
+) -> None:
+    """Make the folder `output`; raise `InputError` where a result would overwrite something.
+
+    That is another image's result, or a file in the folder unless `force` allows it.
+    """
+    try:
+        os.makedirs(output, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{output}: cannot write results here: {error.strerror}") from error
+    owners: dict[str, Path] = {}
+    for name, path in images.items():
+        for target in output_paths(name, save_scores):
+            if target in owners:
+                raise InputError(f"{path} and {owners[target]} would both write {target}")
+            owners[target] = path
+    there = [path for path in owners if os.path.exists(os.path.join(output, path))]
+    if there and not force:
+        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
+        raise InputError(
+            f"{os.path.join(output, there[0])}{more} would be overwritten: choose another folder, "
+            "or pass --force"
+        )
+
+
+def segment_files(
+    segmenter: Segmenter,
+    images: Mapping[str, Path],
+    output: Path,
+    palette: NDArray[np.uint8],
+    names: Sequence[str] | None = None,
+    opacity: float = 0.6,
+    save_scores: str | None = None,
+) -> Iterator[Result]:
+    """Segment `images` (name -> path) into the folder `output`; yield one `Result` per image.
+
+    Writes `<name>.png` (paletted, class indices, at the image's size), `<name>_overlay.png`,
+    `<name>.json` (class names and pixel shares) and, where `save_scores` is "float16" or
+    "float32", `<name>_scores.npz`: `scores` (C x H x W at the size that the net saw), `blob`,
+    `shape` and `image`. `palette` is 256 x 3 uint8, `opacity` (0 to 1) that of the classes in the
+    overlay. An image that cannot be read yields a `Result` with an error, and the next one
+    follows. Raises `InputError` where the number of `names` is not the net's number of classes, and
+    `NetworkError` where net and weights do not fit, since no image could be segmented then.
+    """
+    for name, path in images.items():
+        try:
+            image = read_rgb(path)
+            scores = segmenter.scores(image, os.fspath(path))
+        except NetworkError:
+            raise
+        except InputError as error:
+            yield Result(name, None, [], error)
+            continue
+        names = names_for(len(scores), names)
+        class_map = segmenter.map_of(scores, image.shape[:2])
+        mask, painted, shares, *rest = (
+            os.path.join(output, target) for target in output_paths(name, bool(save_scores))
+        )
+        os.makedirs(os.path.dirname(mask) or ".", exist_ok=True)
+        for target in rest:
+            _write_scores(target, scores, save_scores or "", segmenter.output_blob, path)
+        write_label(mask, class_map, palette)
+        with atomic_write(painted) as file:
+            Image.fromarray(overlay(image, class_map, palette, opacity)).save(file, format="PNG")
+        entries = legend(class_map, palette, names or ())
+        # Last, so that where there is a JSON file there are pictures, too.
+        write_json(shares, _as_dict(path, image, entries))
+        yield Result(name, (image.shape[1], image.shape[0]), entries, None)
+
+
+def rounded_scores(scores: NDArray[np.float32], dtype: DTypeLike) -> NDArray[Any]:
+    """Round `scores` (C x H x W) to `dtype`, keeping the class of highest score at every pixel.
+
+    Scores that were different may become equal; then those of classes before the winner, which
+    `argmax` would choose instead, are lowered by the smallest possible step.
+    """
+    rounded: NDArray[Any] = scores.astype(dtype)
+    winner = scores.argmax(0)
+    lost = rounded.argmax(0) != winner
+    columns = rounded[:, lost]
+    before = np.arange(len(scores))[:, None] < winner[lost]
+    tied = before & (columns == columns.max(0, initial=-np.inf))
+    columns[tied] = np.nextafter(columns[tied], columns.dtype.type(-np.inf))
+    rounded[:, lost] = columns
+    return rounded
+
+
+def _as_dict(
+    path: Path, image: NDArray[np.uint8], entries: Iterable[LegendEntry]
+) -> dict[str, Any]:
+    return {
+        "image": os.fspath(path),
+        "width": image.shape[1],
+        "height": image.shape[0],
+        "classes": [
+            {"index": entry.index, "name": entry.name, "share": float(entry.share)}
+            for entry in entries
+        ],
+    }
+
+
+def _write_scores(
+    target: str, scores: NDArray[np.float32], kind: str, blob: str | None, image: Path
+) -> None:
+    largest = float(np.abs(scores).max())
+    if kind == "float16" and largest >= np.finfo(np.float16).max:
+        raise InputError(
+            f"{image}: scores of up to {largest:.3g} do not fit float16: pass --save-scores float32"
+        )
+    with atomic_write(target) as file:
+        np.savez(
+            file,
+            scores=rounded_scores(scores, SCORE_TYPES[kind]),
+            blob=np.array(blob),
+            shape=np.array(scores.shape),
+            image=np.array(os.fspath(image)),
+        )

@@ -1,0 +1,118 @@
+"""Scores a network on a dataset, or a folder of masks against a folder of labels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from caffeformat import InputError
+from fcnkit.datasets import find_pairs
+from fcnkit.images import read_label, voc_class_names
+from fcnkit.progress import Progress
+
+from .metrics import ConfusionMatrix
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Iterator, Sequence
+    from typing import Any, Union
+
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
+
+    from fcnkit.datasets import SegmentationDataset
+
+    from .segmenter import Segmenter
+
+    Path = Union[str, os.PathLike[str]]
+    # Name, prediction and label (H x W class indices), and the number of images in all.
+    Sample = tuple[str, NDArray[np.uint8], NDArray[np.uint8], int]
+
+VOC_COUNT = 21
+
+# The overlay beside a mask is named after the mask, with this suffix.
+OVERLAY_SUFFIX = "_overlay"
+
+
+class ImageScore(NamedTuple):
+    """Scores of one image."""
+
+    name: str
+    pixel_accuracy: float
+    mean_iou: float  # over the classes that are labelled or predicted in the image
+    iou: NDArray[np.float64]  # of each class, NaN where it is absent
+
+
+class Scoreboard:
+    """Scores of a dataset as its images come in: `matrix` over all, `images` one by one."""
+
+    def __init__(self, classes: int, ignore: int | None = 255) -> None:
+        self.matrix = ConfusionMatrix(classes, ignore)
+        self.images: list[ImageScore] = []
+
+    def add(self, name: str, prediction: NDArray[Any], label: NDArray[Any]) -> ImageScore:
+        """Count one image, H x W class indices each; returns its `ImageScore`."""
+        matrix = ConfusionMatrix(self.matrix.n, self.matrix.ignore)
+        matrix.update(prediction, label, name)
+        self.matrix += matrix
+        score = ImageScore(name, matrix.pixel_accuracy, matrix.mean_iou, matrix.iou)
+        self.images.append(score)
+        return score
+
+
+def masks_and_labels(
+    predictions: Path, labels: Path, colours: ArrayLike | None = None
+) -> Iterator[Sample]:
+    """Read the masks in one folder and the labels of the same names in another.
+
+    Yields (name, mask, label, number of pairs), arrays of H x W uint8 indices; `colours` as in
+    `labels.read_label`. Overlays beside the masks, as inference writes them, are ignored.
+    Raises `InputError` where the two folders do not have the same names.
+    """
+    pairs = find_pairs(predictions, labels, OVERLAY_SUFFIX)
+    for pair in pairs:
+        mask, label = read_label(pair.image, colours), read_label(pair.label, colours)
+        yield pair.id, mask, label, len(pairs)
+
+
+def predictions_and_labels(segmenter: Segmenter, dataset: SegmentationDataset) -> Iterator[Sample]:
+    """Segment each image of a dataset, and read its label.
+
+    Yields (name, class map, label, number of images), arrays of H x W uint8 indices.
+    """
+    for i, name in enumerate(dataset.ids):
+        yield name, segmenter.class_map(dataset.image(i), name), dataset.label(i), len(dataset)
+
+
+def score(
+    samples: Iterable[Sample],
+    classes: int,
+    ignore: int | None = 255,
+    progress: Progress | None = None,
+) -> Scoreboard:
+    """Score (name, prediction, label, total) as the functions above yield them.
+
+    `progress` gets a step after each image, with the mean IoU so far. Raises `InputError` where
+    there are no images, and as `ConfusionMatrix.update` does.
+    """
+    board, progress = Scoreboard(classes, ignore), progress or Progress()
+    for name, prediction, label, total in samples:
+        board.add(name, prediction, label)
+        progress.step(len(board.images), total, figures={"mean_iou": board.matrix.mean_iou})
+    if not board.images:
+        raise InputError("there are no images to score")
+    return board
+
+
+def names_for(classes: int, names: Sequence[str] | None = None) -> Sequence[str] | None:
+    """Check that `names` fit a network of `classes` classes; without any, VOC's for its 21.
+
+    Returns the names, or None where there are none. Raises `InputError` where their number differs.
+    """
+    if names is None:
+        return voc_class_names() if classes == VOC_COUNT else None
+    if len(names) != classes:
+        raise InputError(
+            f"there are {len(names)} class names, but the network scores {classes} classes: give "
+            "the class names of the data that it was trained on"
+        )
+    return names

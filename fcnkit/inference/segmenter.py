@@ -1,0 +1,175 @@
+"""Segments single images of any size: class scores and class maps from a net and its weights."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from caffeformat import InputError, read_net
+from fcnkit import engine, nets
+from fcnkit.engine import copy_weights
+from fcnkit.images import Preprocessor, Resampling
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+
+class NetworkError(InputError):
+    """A net or its weights cannot be used, whatever the image."""
+
+
+class Segmenter:
+    """A network with weights that turns images into class scores and class maps.
+
+    `net_path` is a deploy file, or an all-in-one file whose data layers are replaced by an input;
+    `weights` is a caffemodel. `output_blob` defaults to `score`, or to the net's only output.
+    `scale_to` limits the longer side that the net sees, in pixels: larger images are scaled down
+    to it. `gpu` is a GPU's number or None for the CPU.
+
+    After the first image `net` is the engine's Net, reshaped to each image, and `unmatched` lists
+    the layers that found no weights in the caffemodel.
+    """
+
+    def __init__(
+        self,
+        net_path: str | os.PathLike[str],
+        weights: str | os.PathLike[str],
+        preprocessor: Preprocessor | None = None,
+        output_blob: str | None = None,
+        scale_to: int | None = None,
+        gpu: int | None = None,
+        allow_python: Iterable[str] = (),
+    ) -> None:
+        self._path, self._weights = os.fspath(net_path), os.fspath(weights)
+        self.preprocessor = preprocessor or Preprocessor()
+        self._message, self.input_blob = nets.deploy_net(read_net(net_path), (64, 64))
+        self._allow_python = tuple(allow_python)
+        engine.check_python_layers(self._message, self._path, self._allow_python)
+        for path in (self._path, self._weights):
+            if not os.path.isfile(path):
+                raise InputError(f"{path}: there is no such file")
+        self.scale_to, self._gpu = scale_to, gpu
+        self.output_blob = output_blob
+        self.net: engine.Net | None = None
+        self.unmatched: list[str] = []
+
+    def scores(self, image: NDArray[np.uint8], name: str = "image") -> NDArray[np.float32]:
+        """Class scores of `image` (H x W x 3 uint8 RGB): C x H x W float32.
+
+        Where `scale_to` made the image smaller, they have the smaller size. The next image may
+        overwrite them. `name` is what errors call the image. Raises `NetworkError` where the net
+        cannot be made or the weights do not fit it, and `InputError` for images that do not fit in
+        memory, for scores that are not of the image's size, and for scores that are not finite.
+        """
+        image = self._limited(image)
+        net, output = self._prepare(image, name)
+        self.preprocessor.fill(net.blobs[self.input_blob].data, image)
+        scores: NDArray[np.float32] = engine.forward(net, output)[0]
+        self._check_shape(scores.shape, image)
+        if not np.isfinite(scores).all():
+            raise InputError(
+                f"{name}: the scores are not finite numbers: the weights in {self._weights} come "
+                "from a training run that diverged, or belong to another net"
+            )
+        return scores
+
+    def classes(self, image: NDArray[np.uint8], name: str = "image") -> int:
+        """The number of classes that the net scores, from its shapes for `image`; runs nothing.
+
+        Raises as `scores`, except for what only the scores themselves can show.
+        """
+        image = self._limited(image)
+        net, output = self._prepare(image, name)
+        shape = tuple(net.blobs[output].shape)[1:]
+        self._check_shape(shape, image)
+        return shape[0]
+
+    def class_map(self, image: NDArray[np.uint8], name: str = "image") -> NDArray[np.uint8]:
+        """The class of highest score at every pixel of `image`: H x W uint8."""
+        return self.map_of(self.scores(image, name), image.shape[:2])
+
+    def segment(
+        self, image: NDArray[np.uint8], name: str = "image"
+    ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+        """(scores, class map) of `image`, as `scores` and `class_map` return them."""
+        scores = self.scores(image, name)
+        return scores, self.map_of(scores, image.shape[:2])
+
+    def map_of(self, scores: NDArray[np.float32], shape: Sequence[int]) -> NDArray[np.uint8]:
+        """The class map of `scores` (C x h x w) at `shape` (height, width), uint8."""
+        if len(scores) > 255:
+            raise InputError(f"{len(scores)} classes do not fit a class map of bytes (at most 255)")
+        height, width = shape
+        classes: NDArray[np.uint8] = scores.argmax(0).astype(np.uint8)
+        if classes.shape == (height, width):
+            return classes
+        return np.asarray(Image.fromarray(classes).resize((width, height), Resampling.NEAREST))
+
+    def _limited(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        longest = max(image.shape[:2])
+        if self.scale_to is None or longest <= self.scale_to:
+            return image
+        height, width = (
+            max(1, round(extent * self.scale_to / longest)) for extent in image.shape[:2]
+        )
+        return np.asarray(Image.fromarray(image).resize((width, height), Resampling.BILINEAR))
+
+    def _check_shape(self, shape: Sequence[int], image: NDArray[np.uint8]) -> None:
+        """Raise `InputError` where `shape` is not classes x height x width of `image`."""
+        if len(shape) == 3 and tuple(shape[1:]) == image.shape[:2] and shape[0] >= 2:
+            return
+        raise InputError(
+            f"{self._path}: blob {self.output_blob!r} is {'x'.join(map(str, shape))} for an image "
+            f"of {image.shape[1]}x{image.shape[0]}; expected classes x height x width of the "
+            "image: choose another --output-blob"
+        )
+
+    def _prepare(self, image: NDArray[np.uint8], name: str) -> tuple[engine.Net, str]:
+        """The net at the size of `image`, opened if need be, and the name of the scores' blob."""
+        wanted = (1, 3, *image.shape[:2])
+        net = self.net
+        if net is None or tuple(net.blobs[self.input_blob].shape) != wanted:
+            is_lean = "lean_forward" in engine.capabilities()
+            engine.check(self._message, {self.input_blob: wanted}, name, is_lean)
+            if net is None:
+                try:
+                    net = self._open(image.shape[:2])
+                except InputError as error:
+                    raise NetworkError(str(error)) from error
+            else:
+                net.blobs[self.input_blob].reshape(*wanted)
+                net.reshape()
+        assert self.output_blob is not None  # chosen when the net was opened
+        return net, self.output_blob
+
+    def _open(self, shape: Sequence[int]) -> engine.Net:
+        engine.use_device(self._gpu)
+        message, _ = nets.deploy_net(self._message, shape)
+        net = engine.open_net(message, allow_python=self._allow_python, source=self._path)
+        self.unmatched = copy_weights(net, self._weights)
+        self.output_blob = self._output(net)
+        self.net = net
+        return net
+
+    def _output(self, net: engine.Net) -> str:
+        names = list(net.blobs)
+        if self.output_blob is not None:
+            if self.output_blob in names:
+                return self.output_blob
+            raise InputError(
+                f"{self._path}: there is no blob {self.output_blob!r}; there are {', '.join(names)}"
+            )
+        outputs = [name for name in net.outputs if name != self.input_blob]
+        if "score" in names:
+            return "score"
+        if len(outputs) == 1:
+            return outputs[0]
+        raise InputError(
+            f"{self._path}: no blob is called score, and the outputs are {', '.join(outputs)}: "
+            "choose one with --output-blob"
+        )

@@ -1,0 +1,1 @@
+"""File formats of state dicts, one module per format."""

@@ -1,0 +1,90 @@
+"""MXNet's and Gluon's parameter files: a list of arrays, then a list of their names.
+
+The layout is that of `NDArray::Save` in MXNet's `src/ndarray/ndarray.cc`, little-endian. Symbolic
+models mark names with `arg:` and `aux:`, which is left off.
+"""
+
+import collections
+
+from .values import BFLOAT16, item_size, shaped, values_of
+
+MAGIC = (0x112).to_bytes(8, "little")
+
+# What an array begins with, by the version of its layout; the oldest has its number of axes there.
+_V1, _V2, _V3 = 0xF993FAC8, 0xF993FAC9, 0xF993FACA
+_TYPES = {0: "<f4", 1: "<f8", 2: "<f2", 3: "u1", 4: "<i4", 5: "i1", 6: "<i8", 7: "?", 12: BFLOAT16}
+_MOST_AXES = 32
+
+
+def read(span):
+    """The tensors of a mapped file."""
+    reader = _Reader(span)
+    reader.number("<u8")
+    reader.number("<u8")  # reserved
+    arrays = [reader.array() for _ in range(reader.count(least=8))]
+    names = [reader.text() for _ in range(reader.count(least=8))]
+    if len(names) != len(arrays):
+        raise span.error(reader.position, f"{len(arrays)} arrays, but {len(names)} names")
+    tensors = collections.OrderedDict()
+    for name, (shape, values) in zip(names, arrays):
+        name = name.split(":", 1)[1] if name.startswith(("arg:", "aux:")) else name
+        tensors[name] = shaped(span.source, name, values, shape)
+    return tensors
+
+
+class _Reader:
+    def __init__(self, span):
+        self.span, self.position = span, span.start
+
+    def take(self, size, what):
+        """The next `size` bytes, a Span."""
+        if size > self.span.end - self.position:
+            raise self.span.error(
+                self.position, f"{what} has {size} bytes, which are not there: truncated or damaged"
+            )
+        part = self.span.part(self.position, self.position + size, what)
+        self.position += size
+        return part
+
+    def number(self, dtype):
+        return int(self.take(item_size(dtype), "a number").numbers(dtype)[0])
+
+    def count(self, least):
+        """The length of a list whose items have at least `least` bytes."""
+        count = self.number("<u8")
+        if count > (self.span.end - self.position) // least:
+            raise self.span.error(self.position, f"{count} items, which are not there: damaged")
+        return count
+
+    def text(self):
+        return self.take(self.number("<u8"), "a name").text()
+
+    def array(self):
+        """(shape, flat values)."""
+        version = self.number("<u4")
+        if version in (_V2, _V3) and self.number("<i4") != 0:
+            raise self.span.error(self.position, "a sparse array, which no classifier has")
+        if version in (_V1, _V2, _V3):
+            shape = self.shape(self.number("<i4"), "<i8")
+        else:
+            shape = self.shape(version, "<u4")
+        if not shape and version != _V3:
+            return [0], self.take(0, "an array").numbers("<f4")
+        self.take(8, "an array's device")
+        kind = self.number("<i4")
+        if kind not in _TYPES:
+            raise self.span.error(self.position, f"values of the unknown type {kind}")
+        count = 1
+        for size in shape:
+            count *= size
+        return shape, values_of(
+            self.take(count * item_size(_TYPES[kind]), "an array"), _TYPES[kind]
+        )
+
+    def shape(self, axes, dtype):
+        if not 0 <= axes <= _MOST_AXES:
+            raise self.span.error(self.position, f"an array of {axes} axes: damaged")
+        shape = [self.number(dtype) for _ in range(axes)]
+        if any(size < 0 for size in shape):
+            raise self.span.error(self.position, f"an array of shape {shape}: damaged")
+        return shape

@@ -1,0 +1,46 @@
+"""safetensors files: 8 bytes with the header's size, a header in JSON, the values of all tensors.
+
+https://github.com/huggingface/safetensors#format
+"""
+
+import collections
+import json
+import operator
+
+from .values import BFLOAT16, shaped, values_of
+
+_MOST_HEADER = 100 << 20  # the format's own limit
+
+_TYPES = {
+    "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": BFLOAT16, "I64": "<i8", "I32": "<i4",
+    "I16": "<i2", "I8": "i1", "U8": "u1", "BOOL": "?",
+}  # fmt: skip
+
+
+def read(span):
+    """The tensors of a mapped file, in the order of their values."""
+    size = int(span.part(0, 8, span.what).numbers("<u8")[0])
+    start = 8 + size
+    if size > _MOST_HEADER or start > len(span):
+        raise span.error(0, f"a header of {size} bytes: the file is truncated or damaged")
+    try:
+        header = json.loads(span.part(8, start, "the header").text())
+        entries = [_entry(name, entry) for name, entry in header.items() if name != "__metadata__"]
+        entries.sort(key=lambda entry: entry[3])
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise span.error(8, f"the header cannot be read: {error}") from error
+    tensors = collections.OrderedDict()
+    for name, kind, shape, begin, end in entries:
+        if kind not in _TYPES:
+            raise span.error(8, f"tensor {name!r} has values of the unknown type {kind!r}")
+        if not (0 <= begin <= end <= len(span) - start):
+            raise span.error(8, f"tensor {name!r} lies outside of the file, which is truncated")
+        values = values_of(span.part(start + begin, start + end, name), _TYPES[kind])
+        tensors[name] = shaped(span.source, name, values, shape)
+    return tensors
+
+
+def _entry(name, entry):
+    """(name, type, shape, first byte, byte behind the last) of a tensor in the header."""
+    begin, end = map(operator.index, entry["data_offsets"])
+    return name, str(entry["dtype"]), [operator.index(n) for n in entry["shape"]], begin, end

@@ -1,0 +1,1 @@
+"""Networks behind state dicts: families, naming and the conversion."""

@@ -1,0 +1,1 @@
+"""Automatic surgery: any classifier into an FCN."""

@@ -1,0 +1,26 @@
+"""Training runs: a solver, its networks and data, logs, curves and snapshots."""
+
+from .class_weights import median_frequency_weights
+from .log import Outputs
+from .recipe import Observer, Outcome, train
+from .run_folder import Run, read_run
+from .settings import Recipe, Start
+from .stages.report import declines, format_stages
+from .stages.run import Stage, StageResult, train_stages
+
+__all__ = [
+    "Observer",
+    "Outcome",
+    "Outputs",
+    "Recipe",
+    "Run",
+    "Stage",
+    "StageResult",
+    "Start",
+    "declines",
+    "format_stages",
+    "median_frequency_weights",
+    "read_run",
+    "train",
+    "train_stages",
+]

@@ -1,0 +1,143 @@
+"""SegmentationData layers in a run's nets, in place of Caffe's Data layers, for augmentation."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import caffeformat
+from caffeformat import InputError, geometry, pb
+from fcnkit import nets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+MODULE, LAYER = "fcnkit.data_layers", "SegmentationData"
+
+
+def is_segmentation_data(layer: pb.LayerParameter) -> bool:
+    """Return whether a layer is our Python layer that reads images and labels together."""
+    param = layer.python_param
+    return layer.type == "Python" and (param.module, param.layer) == (MODULE, LAYER)
+
+
+def options_of(layer: pb.LayerParameter) -> dict[str, Any]:
+    """Return the `param_str` of a SegmentationData layer as a dict."""
+    try:
+        options: dict[str, Any] = json.loads(layer.python_param.param_str or "{}")
+    except ValueError as error:
+        raise InputError(f"layer {layer.name!r}: param_str is not JSON: {error}") from error
+    return options
+
+
+def set_options(layer: pb.LayerParameter, **options: Any) -> None:
+    """Change options in the `param_str` of a SegmentationData layer."""
+    layer.python_param.param_str = json.dumps({**options_of(layer), **options})
+
+
+def augment_net(
+    net: pb.NetParameter,
+    split: str,
+    data: str | os.PathLike[str],
+    options: Mapping[str, Any],
+    find: Callable[[str], str],
+) -> None:
+    """Replace the Data layers of `net` by one SegmentationData layer.
+
+    net         changed in place; must read one image blob and one label blob
+    split       "train" or "val"; "val" reads whole images in order
+    data        dataset folder
+    options     of SegmentationData (crop, scale, flip, ...) for the split "train"; mean, scale,
+                crop and mirror of the Data layers are kept unless changed here
+    find        resolves the path of a mean file
+    """
+    readers = nets.data_layers(net)
+    tops = [top for layer in readers for top in layer.top]
+    images = [top for top in tops if not nets.is_label(top)]
+    if len(tops) != 2 or len(images) != 1:
+        raise InputError(
+            f"augmentation needs data layers for one image and one label blob; the {split} net "
+            f"has {', '.join(tops) or 'none'}"
+        )
+    image = next(layer for layer in readers if images[0] in layer.top)
+    chosen = {"source": os.path.abspath(data), "split": split, "batch_size": batch_size(net) or 1}
+    chosen.update(transform_of(image, find))
+    if split == "train":
+        chosen.update({**_random_transform_of(image), "shuffle": True, **options})
+    layer = pb.LayerParameter(name="data", type="Python", top=[images[0]])
+    layer.top.extend(top for top in tops if top != images[0])
+    layer.python_param.module, layer.python_param.layer = MODULE, LAYER
+    set_options(layer, **chosen)
+    names = {reader.name for reader in readers}
+    rest = [other for other in net.layer if other.name not in names]
+    del net.layer[:]
+    net.layer.extend([layer, *rest])
+    classes = count_classes(net)
+    if classes:
+        set_options(net.layer[0], classes=classes)
+
+
+def transform_of(layer: pb.LayerParameter, find: Callable[[str], str]) -> dict[str, Any]:
+    """Return the mean and scale that a data layer applies, as options of SegmentationData.
+
+    `find` resolves the path of a mean file.
+    """
+    if is_segmentation_data(layer):
+        return {k: v for k, v in options_of(layer).items() if k in ("mean", "input_scale")}
+    transform = layer.transform_param
+    options: dict[str, Any] = {}
+    if transform.mean_value:
+        values = list(transform.mean_value)
+        options["mean"] = values * 3 if len(values) == 1 else values
+    elif transform.mean_file:
+        mean = caffeformat.read_blob(find(transform.mean_file))
+        options["mean"] = mean.reshape(mean.shape[-3], -1).mean(1).tolist()
+    if transform.scale != 1:
+        options["input_scale"] = transform.scale
+    return options
+
+
+def _random_transform_of(layer: pb.LayerParameter) -> dict[str, Any]:
+    """Return the crop and mirror of a Data layer, as options of SegmentationData."""
+    options: dict[str, Any] = {}
+    transform = layer.transform_param
+    if transform.crop_size:
+        options["crop"] = transform.crop_size
+    if transform.mirror:
+        options["flip"] = True
+    return options
+
+
+def batch_size(net: pb.NetParameter) -> int | None:
+    """Return how many images one pass through `net` reads, None where its text leaves it open."""
+    for layer in nets.data_layers(net):
+        if layer.type == "Data":
+            return layer.data_param.batch_size
+        if is_segmentation_data(layer):
+            return int(options_of(layer).get("batch_size", 1))
+    return None
+
+
+def count_classes(net: pb.NetParameter, side: int = 224) -> int | None:
+    """Return the number of classes that `net` scores, None where its text does not determine it.
+
+    Shapes are inferred for images of `side` x `side` pixels.
+    """
+    head = nets.head(net)
+    if head is None:
+        return None
+    tops = [top for layer in nets.data_layers(net) for top in layer.top]
+    shapes = {top: (1, 1 if nets.is_label(top) else 3, side, side) for top in tops}
+    try:
+        return int(geometry.infer_shapes(net, shapes)[head.score][1])
+    except InputError:
+        # Only an engine knows the shapes of Python layers.
+        return None
+
+
+def start_after(net: pb.NetParameter, passes: int) -> None:
+    """Let the SegmentationData layers of `net` continue where that many passes have left them."""
+    for layer in nets.data_layers(net):
+        if is_segmentation_data(layer):
+            set_options(layer, start=passes * options_of(layer).get("batch_size", 1))

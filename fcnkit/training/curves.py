@@ -1,0 +1,146 @@
+"""Training curves from a log, as a table (CSV) and as a picture (PNG).
+
+Any log with Caffe's lines will do, including BVLC Caffe's own.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from caffeformat import InputError, atomic_write
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    # What was logged at one iteration: column name -> value.
+    Row = dict[str, float]
+
+_ITERATION = re.compile(r"\] *Iteration (\d+)")
+_NUMBER = r"([-+]?(?:nan|inf|[\d.]+(?:[eE][-+]?\d+)?))"
+_LOSS = re.compile(r"Iteration \d+.*, loss = " + _NUMBER)
+_RATE = re.compile(r"Iteration \d+, lr = " + _NUMBER)
+_OUTPUT = re.compile(r"(Train|Test) net output #(\d+): (\S+) = " + _NUMBER)
+_SCORES = re.compile(r"Iteration \d+, (train|test) scores: (.*)")
+_SCORE = re.compile(r"(\w+) = " + _NUMBER)
+
+
+def parse_log(path: str | os.PathLike[str]) -> list[Row]:
+    """Return a log's numbers as rows: dicts with `iteration` and whatever was logged there.
+
+    Keys: `loss` (smoothed), `lr`, `train_<output>` and `test_<output>` for the nets' outputs,
+    `train_pixel_accuracy`, `train_mean_iou`, `test_pixel_accuracy`, `test_mean_iou`. An output with
+    several values gets their number appended (`test_per_class_3`). Where a run was resumed from an
+    earlier iteration, lines logged past that iteration are replaced by the newer ones. Raises
+    `InputError` for a file that cannot be read.
+    """
+    rows: dict[int, dict[Any, float]] = {}
+    iteration: int | None = None
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            lines = file.readlines()
+    except OSError as error:
+        raise InputError(f"{path}: cannot read the log: {error.strerror}") from error
+    for line in lines:
+        found = _ITERATION.search(line)
+        if found:
+            previous, iteration = iteration, int(found.group(1))
+            if previous is not None and iteration < previous:
+                rows = {key: row for key, row in rows.items() if key < iteration}
+        if iteration is not None:
+            rows.setdefault(iteration, {}).update(_values(line))
+    return _named([{"iteration": key, **rows[key]} for key in sorted(rows) if rows[key]])
+
+
+def _named(rows: list[dict[Any, float]]) -> list[Row]:
+    """Replace the keys (output, number) by names, numbered where an output has several values."""
+    numbers: dict[str, set[int]] = {}
+    for row in rows:
+        for key in row:
+            if isinstance(key, tuple):
+                numbers.setdefault(key[0], set()).add(key[1])
+    names: dict[tuple[str, int], str] = {}
+    for output, found in numbers.items():
+        for place, number in enumerate(sorted(found)):
+            names[output, number] = output if len(found) == 1 else f"{output}_{place}"
+    return [{names.get(key, key): value for key, value in row.items()} for row in rows]
+
+
+def _values(line: str) -> dict[Any, float]:
+    """Return the values in one line of a log, by column name or by (output, number)."""
+    values: dict[Any, float] = {}
+    for key, pattern in (("loss", _LOSS), ("lr", _RATE)):
+        found = pattern.search(line)
+        if found:
+            values[key] = float(found.group(1))
+    output = _OUTPUT.search(line)
+    if output:
+        phase, number, name, value = output.groups()
+        values[f"{phase.lower()}_{name}", int(number)] = float(value)
+    scores = _SCORES.search(line)
+    if scores:
+        for name, value in _SCORE.findall(scores.group(2)):
+            values[f"{scores.group(1)}_{name}"] = float(value)
+    return values
+
+
+def columns(rows: Iterable[Row]) -> list[str]:
+    """Return the names of all columns, `iteration` first, then in order of first appearance."""
+    names = dict.fromkeys(["iteration"])
+    for row in rows:
+        names.update(dict.fromkeys(row))
+    return list(names)
+
+
+def series(rows: Iterable[Row], column: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return (iterations, values) of one column as arrays, only where it was logged."""
+    pairs = [(row["iteration"], row[column]) for row in rows if column in row]
+    return np.array([i for i, _ in pairs], int), np.array([v for _, v in pairs], float)
+
+
+def write_csv(path: str | os.PathLike[str], rows: Sequence[Row]) -> None:
+    """Write `rows` as CSV, one line per iteration; cells are empty where nothing was logged."""
+    with atomic_write(path, "w") as file:
+        writer = csv.DictWriter(file, columns(rows), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def plot(path: str | os.PathLike[str], rows: Sequence[Row], title: str = "") -> None:
+    """Draw loss (left), accuracies and IoU (right) over iterations into a PNG at `path`."""
+    # matplotlib's object interface touches neither a window system nor global state.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(12, 4.5), dpi=100)
+    FigureCanvasAgg(figure)
+    losses, shares = figure.subplots(1, 2)
+    for column in columns(rows)[1:]:
+        if column == "lr" or column == "train_loss":
+            continue  # the smoothed loss shows the same curve and is easier to read
+        is_loss = "loss" in column
+        axes = losses if is_loss else shares
+        iterations, values = series(rows, column)
+        test = column.startswith("test")
+        style: dict[str, Any] = {}
+        if test or len(values) < 30:
+            style = {"marker": "o", "markersize": 3}
+        label = "train_loss (smoothed)" if column == "loss" else column
+        axes.plot(iterations, values, linestyle="-" if test else "--", label=label, **style)
+    losses.set(title=title or "loss", xlabel="iteration", ylabel="loss")
+    shares.set(title="accuracy and IoU", xlabel="iteration")
+    if shares.dataLim.ymin >= 0 and shares.dataLim.ymax <= 1:
+        shares.set_ylim(0, 1)
+    for axes in (losses, shares):
+        axes.grid(alpha=0.3)
+        if axes.lines:
+            axes.legend(fontsize=8)
+    figure.subplots_adjust(left=0.06, right=0.98, bottom=0.12, top=0.92, wspace=0.14)
+    with atomic_write(path) as file:
+        figure.savefig(file, format="png")

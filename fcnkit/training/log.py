@@ -1,0 +1,105 @@
+"""The log of a training run, in Caffe's own lines, for tools such as parse_log.py and DIGITS.
+
+The lines are written here rather than by the engine, so that both engines leave the same log and a
+resumed run continues it. Between them are lines of our own with pixel accuracy and mean IoU:
+`Iteration 100, train scores: pixel_accuracy = 0.91, mean_iou = 0.45`.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fcnkit.inference import ConfusionMatrix
+
+    # Name, values and loss weight of each output blob of a net.
+    Outputs = Sequence[tuple[str, Sequence[float], float]]
+
+
+class TrainingLog:
+    """Appends lines to the file at `path`; each line is on disk when its method returns."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._file = open(path, "a", encoding="utf-8", buffering=1)  # noqa: SIM115
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def __enter__(self) -> TrainingLog:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def line(self, source: str, message: str) -> None:
+        """Write one glog line: level, date, time, process, place in Caffe's source, message."""
+        now = datetime.datetime.now()
+        self._file.write(f"I{now:%m%d %H:%M:%S.%f} {os.getpid():5d} {source}] {message}\n")
+
+    def solving(self, net_name: str, policy: str) -> None:
+        """Log the start of a run; parse_log.py counts its seconds from here."""
+        self.line("solver.cpp:293", f"Solving {net_name}")
+        self.line("solver.cpp:294", f"Learning Rate Policy: {policy}")
+
+    def restoring(self, state_path: str) -> None:
+        """Log that the run continues from a solver state."""
+        self.line("caffe.cpp:242", f"Resuming from {state_path}")
+
+    def train(
+        self,
+        iteration: int,
+        loss: float,
+        seconds: float,
+        steps: int,
+        outputs: Outputs,
+        rate: float,
+    ) -> None:
+        """Log the display of one iteration.
+
+        `loss` is the smoothed loss, `seconds` and `steps` count from the previous display,
+        `outputs` holds (name, values, loss weight) per output blob, `rate` is the learning rate.
+        """
+        speed = steps / seconds if seconds > 0 else 0.0
+        self.line(
+            "solver.cpp:239",
+            f"Iteration {iteration} ({speed:g} iter/s, {seconds:g}s/{steps} iters), "
+            f"loss = {loss:g}",
+        )
+        self._outputs("solver.cpp:258", "Train", outputs)
+        self.line("sgd_solver.cpp:112", f"Iteration {iteration}, lr = {rate:g}")
+
+    def test(self, iteration: int, net: int, outputs: Outputs) -> None:
+        """Log the mean outputs of test net number `net`; `outputs` as in `train`."""
+        self.line("solver.cpp:347", f"Iteration {iteration}, Testing net (#{net})")
+        self._outputs("solver.cpp:414", "Test", outputs)
+
+    def scores(self, iteration: int, phase: str, matrix: ConfusionMatrix) -> None:
+        """Log pixel accuracy and mean IoU; `phase` is "train" or "test"."""
+        self.line(
+            "training.py",
+            f"Iteration {iteration}, {phase} scores: pixel_accuracy = "
+            f"{matrix.pixel_accuracy:g}, mean_iou = {matrix.mean_iou:g}",
+        )
+
+    def snapshot(self, weights: str, state: str) -> None:
+        """Log the paths of a snapshot just taken."""
+        kind = "HDF5" if weights.endswith(".h5") else "binary proto"
+        self.line("solver.cpp:464", f"Snapshotting to {kind} file {weights}")
+        self.line("sgd_solver.cpp:284", f"Snapshotting solver state to {kind} file {state}")
+
+    def done(self) -> None:
+        """Log the end of a run that took all its steps."""
+        self.line("solver.cpp:332", "Optimization Done.")
+
+    def _outputs(self, source: str, phase: str, outputs: Outputs) -> None:
+        number = 0
+        for name, values, weight in outputs:
+            for value in values:
+                loss = f" (* {weight:g} = {weight * value:g} loss)" if weight else ""
+                self.line(source, f"    {phase} net output #{number}: {name} = {value:g}{loss}")
+                number += 1

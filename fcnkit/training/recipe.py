@@ -1,0 +1,292 @@
+"""Trains a network: from a solver and a dataset to snapshots, a log and curves.
+
+    recipe = Recipe("solver.prototxt", data="dataset")
+    train(recipe, "run", Start(weights="fcn_alexnet.caffemodel"))
+
+The engine only takes steps; tests, displays, scores and snapshots are made here, at the iterations
+that the solver specifies, so that every engine leaves the same files.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import os
+import tempfile
+from typing import TYPE_CHECKING, Any
+
+from caffeformat import InputError, pb
+from fcnkit import engine, nets
+from fcnkit.datasets import open_dataset
+from fcnkit.engine import copy_weights, fill_weights
+from fcnkit.progress import Progress
+
+from . import augmented, curves, diagnosis, run_folder, snapshots
+from .log import TrainingLog
+from .recorder import Recorder
+from .run_files import RunFiles
+from .settings import Recipe, Start
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from fcnkit.inference import ConfusionMatrix
+
+    from .log import Outputs
+
+# The input of deploy.prototxt, height and width; inference reshapes it to each image.
+_IMAGE_SHAPE = (500, 500)
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """How a training run ended.
+
+    iteration   iterations done
+    finished    whether these were all of them
+    weights     path of the last snapshot's weights; None without a snapshot
+    matrix      confusion matrix of the last test; None without a test net
+    """
+
+    iteration: int
+    finished: bool
+    weights: str | None
+    matrix: ConfusionMatrix | None
+
+
+class Observer(Progress):
+    """Receives what `train` reports while it runs. A subclass shows it; this one is silent.
+
+    `step` gets the iterations done and to do, the name of the output folder, and the running
+    `loss`, `accuracy` and `mean_iou` (these two where the net scores classes).
+    """
+
+    def test(self, iteration: int, outputs: Outputs, matrix: ConfusionMatrix | None) -> None:
+        """Report a test: mean outputs as (name, values, loss weight), and scores if there are."""
+
+
+def train(
+    recipe: Recipe,
+    output: str | os.PathLike[str],
+    start: Start | None = None,
+    *,
+    gpu: int | None = None,
+    allow_python: Sequence[str] = (),
+    force: bool = False,
+    observer: Observer | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Outcome:
+    """Train as `recipe` says and leave everything in the folder `output`.
+
+    start           weights or snapshot to start from, by default neither; a run that continues from
+                    a snapshot also continues in the data of SegmentationData layers, while Data
+                    layers start over, as in Caffe
+    gpu             number of the GPU to compute on; None for the CPU
+    allow_python    modules whose Python layers the nets may run
+    force           remove an earlier run in `output`
+    observer        receives notes, steps and tests
+    stop            called after each iteration; returns true to end the run with a snapshot
+
+    Raises `InputError` for input that cannot be used, for an `output` that holds a run already
+    (unless `start.resume` or `force`), and for a loss that is NaN or infinite.
+    """
+    start, observer = start or Start(), observer or Observer()
+    output = os.path.abspath(output)
+    for path in (recipe.solver, start.weights, start.snapshot):
+        if path is not None and not os.path.isfile(path):
+            raise InputError(f"{path}: there is no such file")
+    if recipe.data is not None and not os.path.isdir(recipe.data):
+        raise InputError(f"{recipe.data}: expected a dataset folder, there is none")
+    files = _prepare(recipe)
+    names, palette = _classes(recipe.data, files)
+    prefix = os.path.join(output, os.path.basename(files.solver.snapshot_prefix) or "snapshot")
+    files.solver.snapshot_prefix = prefix
+    _claim(output, prefix, start, force)
+    snapshot = start.snapshot
+    if start.resume:
+        snapshot = _newest(prefix, observer) or snapshot
+    if snapshot is not None:
+        files.start_at(snapshots.read_iteration(snapshot))
+    if recipe.class_weights is not None:
+        files.weigh_classes(recipe.data, recipe.class_weights, output)
+    for note in files.notes:
+        observer.note(note)
+    if gpu is None and files.solver.HasField("solver_mode") and files.solver.solver_mode:
+        observer.note("the solver asks for a GPU, but none was chosen: computing on the CPU")
+    files.solver.solver_mode = pb.SolverParameter.CPU if gpu is None else pb.SolverParameter.GPU
+    files.write(output, _IMAGE_SHAPE)
+    run_folder.write_settings(output, files, names, palette)
+    engine.use_device(gpu)
+    solver = _open(files, output, allow_python)
+    unmatched = _load(solver, files, start.weights, snapshot, recipe.fill, observer)
+    with TrainingLog(os.path.join(output, "train.log")) as log:
+        log.solving(files.train.name or "net", files.solver.lr_policy)
+        if snapshot is not None:
+            log.restoring(os.path.abspath(snapshot))
+        draw = functools.partial(_draw, output, files.train.name)
+        recorder = Recorder(solver, files, log, observer, draw, stop, names, unmatched)
+        try:
+            engine.train(solver, recorder, {"max_iter": files.solver.max_iter})
+            recorder.finish()
+        finally:
+            draw()
+    return Outcome(
+        solver.iter, not recorder.stopped, recorder.last_weights, recorder.last_test_matrix
+    )
+
+
+def _prepare(recipe: Recipe) -> RunFiles:
+    """Return the `RunFiles` that `recipe` describes; only the output's paths are still missing."""
+    files = RunFiles(recipe.solver)
+    files.override(recipe.overrides)
+    if not recipe.validate:
+        files.drop_validation()
+    if recipe.batch_size is not None:
+        files.set_batch_size(recipe.batch_size)
+    if recipe.augment is not None:
+        files.augment(recipe.data, recipe.augment)
+    files.set_sources(recipe.data)
+    files.set_seed()
+    if "test_iter" not in dict(recipe.overrides):
+        files.set_test_iterations()
+    files.set_intervals(files.images(files.train), recipe.epochs)
+    return files
+
+
+def _classes(
+    data: str | os.PathLike[str] | None, files: RunFiles
+) -> tuple[Sequence[str], NDArray[np.uint8] | None]:
+    """Return names and palette of the dataset's classes, () and None where it names none.
+
+    Raises `InputError` where the labels, as far as they were counted, do not suit the net: Caffe
+    would read past the scores of a pixel whose label is not a class of the net.
+    """
+    if data is None:
+        return (), None
+    with open_dataset(data, "train") as dataset:
+        names, palette = dataset.classes or (), dataset.palette
+    splits = _manifest_splits(data)
+    head = nets.head(files.train)
+    if head is not None and head.ignore is None and any(s["ignored_pixels"] for s in splits):
+        raise InputError(
+            f"{data}: its labels hold pixels to ignore (255), but the loss of net "
+            f"{files.train.name!r} ignores none: add loss_param {{ ignore_label: 255 }}"
+        )
+    used = {name for split in splits for name, count in split["class_pixels"].items() if count}
+    needed = max((i + 1 for i, name in enumerate(names) if name in used), default=0)
+    classes = augmented.count_classes(files.train)
+    if classes is not None and needed > classes:
+        raise InputError(
+            f"{data}: its labels go up to class {needed - 1} ({names[needed - 1]}), but the net "
+            f"scores {classes} classes: set num_output of its scoring layer to {len(names)}"
+        )
+    # A dataset with fewer classes than the network cannot name them all.
+    return (names if classes in (None, len(names)) else ()), palette
+
+
+def _manifest_splits(data: str | os.PathLike[str]) -> list[dict[str, Any]]:
+    """Return what create_lmdb counted in each split; empty for datasets made otherwise."""
+    try:
+        with open(os.path.join(data, "manifest.json"), encoding="utf-8") as file:
+            splits = json.load(file)["splits"].values()
+        return [{key: s[key] for key in ("class_pixels", "ignored_pixels")} for s in splits]
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        return []
+
+
+def _claim(output: str, prefix: str, start: Start, force: bool) -> None:
+    """Make the output folder; remove what an earlier run left there only with `force`.
+
+    Files that the new run starts from are never removed. A run without snapshots is no obstacle.
+    """
+    try:
+        os.makedirs(output, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{output}: cannot write here: {error.strerror}") from error
+    results = [os.path.join(output, name) for name in ("train.log", "curves.csv", "curves.png")]
+    taken = snapshots.files(prefix)
+    there = [path for path in results + taken if os.path.exists(path)]
+    if not there or start.resume:
+        return
+    if not taken:
+        # Nothing was learned that could be lost; what was written about it is set aside.
+        for path in there:
+            os.replace(path, f"{path}.before")
+        return
+    if not force:
+        raise InputError(
+            f"{there[0]} is from an earlier run: pass {{resume}} to continue it or {{force}} to "
+            "remove it and start over, or choose another output folder",
+            options={"resume": True, "force": True},
+        )
+    for needed in (start.weights, start.snapshot):
+        if needed is not None and os.path.abspath(needed) in there:
+            raise InputError(
+                f"{needed} is part of the earlier run, which {{force}} would remove: choose "
+                "another output folder",
+                option="force",
+                value=True,
+            )
+    for path in there:
+        os.remove(path)
+
+
+def _newest(prefix: str, observer: Observer) -> str | None:
+    state, broken = snapshots.newest(prefix)
+    for path in broken:
+        observer.note(f"{path} is not whole (was the run killed while writing it?): skipped")
+    if state is None:
+        observer.note(f"no snapshot {prefix}_iter_* to resume from: starting at the beginning")
+    return state
+
+
+def _open(files: RunFiles, output: str, allow_python: Iterable[str]) -> Any:
+    # The engine reads a solver from a file; beside its nets, so that a failing engine names them.
+    descriptor, path = tempfile.mkstemp(".prototxt", ".stepwise-", output)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(files.stepwise_text())
+        return engine.open_solver(path, allow_python)
+    finally:
+        os.remove(path)
+
+
+def _load(
+    solver: Any,
+    files: RunFiles,
+    weights: str | os.PathLike[str] | None,
+    snapshot: str | os.PathLike[str] | None,
+    fill: str | None,
+    observer: Observer,
+) -> list[str]:
+    """Give the net its first weights; returns the layers for which `weights` has none."""
+    unmatched: list[str] = []
+    if snapshot is not None:
+        iteration = snapshots.restore(solver, snapshot)
+        observer.note(f"continuing from {os.fspath(snapshot)}, iteration {iteration}")
+        return unmatched
+    if weights is not None:
+        unmatched = copy_weights(solver.net, weights)
+        if unmatched:
+            observer.note(f"no weights of that name in {weights}: {', '.join(unmatched)}")
+    zero = diagnosis.zero_layers(solver.net, files.train)
+    if zero and fill:
+        fill_weights(solver.net, files.train, zero, fill, files.solver.random_seed)
+        observer.note(f"filled by {fill} instead of starting at zero: {', '.join(zero)}")
+    elif zero:
+        stuck = diagnosis.stuck_layers(files.train, zero)
+        for text in diagnosis.describe_zero_layers(zero, stuck):
+            observer.note(text)
+    return unmatched
+
+
+def _draw(output: str, title: str) -> None:
+    """Write curves.csv and curves.png from the log."""
+    rows = curves.parse_log(os.path.join(output, "train.log"))
+    if rows:
+        curves.write_csv(os.path.join(output, "curves.csv"), rows)
+        curves.plot(os.path.join(output, "curves.png"), rows, title)

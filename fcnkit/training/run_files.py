@@ -1,0 +1,334 @@
+"""A run's solver and nets, made from the user's files: sources set, stages chosen, paths absolute.
+
+A run's nets are written into its output folder with exactly the layers that run, so that the folder
+records what was trained and `caffe train` of any Caffe can use its `solver.prototxt`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from typing import TYPE_CHECKING, Any
+
+import caffeformat
+from caffeformat import (
+    InputError,
+    filter_net,
+    format_text,
+    learning_rate,
+    parse_text,
+    pb,
+    read_net,
+    read_solver,
+    write_text,
+)
+from fcnkit import nets
+from fcnkit.datasets import open_dataset
+
+from . import augmented
+from .augmented import batch_size, count_classes, is_segmentation_data, options_of, set_options
+from .class_weights import weigh_loss
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+class RunFiles:
+    """The messages of one run, changed step by step before `write`.
+
+    Attributes: `path` (of the solver's file), `solver`, `train` (the training net), `tests` (the
+    test nets), `deploy` (the all-in-one net, or the nearest there is to a deploy net), `notes`
+    (remarks for the user). A solver without `test_iter` gets the test nets that read validation
+    data.
+    """
+
+    def __init__(self, solver_path: str | os.PathLike[str]) -> None:
+        self.path = os.fspath(solver_path)
+        self.solver = read_solver(solver_path)
+        self.notes: list[str] = []
+        solver = self.solver
+        all_in_one = self._net(solver.net, solver.net_param)
+        weights = [self.find(path) for path in solver.weights]
+        del solver.weights[:]
+        solver.weights.extend(weights)
+        train = self._net(solver.train_net, solver.train_net_param) or all_in_one
+        if train is None:
+            raise InputError(f"{self.path}: names no net; expected net: or train_net:")
+        self.train = _layers_of(train, pb.TRAIN, solver.train_state, "train")
+        tests = [_upgraded(net) for net in solver.test_net_param]
+        tests += [read_net(self.find(path)) for path in solver.test_net]
+        if all_in_one is not None:
+            wanted = max(len(solver.test_iter), 1 if not tests else 0)
+            tests += [all_in_one] * (wanted - len(tests))
+        states = list(solver.test_state) + [pb.NetState()] * len(tests)
+        self.tests = [_layers_of(net, pb.TEST, state, "val") for net, state in zip(tests, states)]
+        if not solver.test_iter:
+            # Without test_iter Caffe does not test; here a net that has validation data is tested.
+            self.tests = [net for net in self.tests if nets.data_layers(net)]
+        self.deploy = all_in_one or (tests or [train])[0]
+
+    def _net(self, path: str, inline: pb.NetParameter) -> pb.NetParameter | None:
+        """Return the net in the file `path`, else the `inline` one; None where that is empty."""
+        if path:
+            return read_net(self.find(path))
+        return _upgraded(inline) if inline.ByteSize() else None
+
+    def find(self, path: str) -> str:
+        """Return `path` as an absolute path, from the current folder (as in Caffe) or the solver's.
+
+        Raises `InputError` where the file is in neither place.
+        """
+        beside = os.path.join(os.path.dirname(os.path.abspath(self.path)), path)
+        for candidate in (os.path.abspath(path), beside):
+            if os.path.exists(candidate):
+                return candidate
+        raise InputError(
+            f"{self.path}: names {path}, which is neither in the current folder nor beside the "
+            "solver"
+        )
+
+    def override(self, assignments: Iterable[tuple[str, str]]) -> None:
+        """Set fields of the solver from (name, value) pairs of text, spelled as in its file."""
+        for name, value in assignments:
+            source = f"{name}={value}"
+            if name not in pb.SolverParameter.DESCRIPTOR.fields_by_name:
+                raise InputError(f"{source}: a solver has no field {name}")
+            field = pb.SolverParameter.DESCRIPTOR.fields_by_name[name]
+            text = value
+            if field.type == field.TYPE_STRING and not value.startswith(('"', "'")):
+                text = json.dumps(value)
+            changed = parse_text(f"{name}: {text}", pb.SolverParameter, source)
+            self.solver.ClearField(name)
+            self.solver.MergeFrom(changed)
+
+    def set_batch_size(self, size: int) -> None:
+        """Set how many images the training net's data layers read per iteration."""
+        for layer in nets.data_layers(self.train):
+            if layer.type == "Data":
+                layer.data_param.batch_size = size
+            elif is_segmentation_data(layer):
+                set_options(layer, batch_size=size)
+
+    def augment(self, data: str | os.PathLike[str] | None, options: Mapping[str, Any]) -> None:
+        """Replace the Data layers of all nets by SegmentationData layers on the dataset `data`.
+
+        `options` (crop, scale, flip, ...) apply to the training net; test nets read whole images.
+        Raises `InputError` where a net does not read one image and one label, or without `data`.
+        """
+        if data is None:
+            raise InputError("augmentation needs a dataset folder: pass {data}", option="data")
+        for net, split in self.splits():
+            augmented.augment_net(net, split, data, options, self.find)
+
+    def set_sources(self, data: str | os.PathLike[str] | None) -> None:
+        """Point data layers without a source at the dataset folder `data`.
+
+        Data layers read `<data>/train_db` or `val_db`: `labels` there if the top has that name,
+        `features` otherwise. Raises `InputError` where a source is missing.
+        """
+        for net, split in self.splits():
+            for layer in nets.data_layers(net):
+                if layer.type == "Data":
+                    self._set_source(layer, split, data)
+                elif is_segmentation_data(layer) and not options_of(layer).get("source"):
+                    if data is None:
+                        raise InputError(
+                            f"layer {layer.name!r} has no source: pass {{data}}, a dataset folder",
+                            option="data",
+                        )
+                    set_options(layer, source=os.path.abspath(data), split=split)
+
+    def _set_source(
+        self, layer: pb.LayerParameter, split: str, data: str | os.PathLike[str] | None
+    ) -> None:
+        param = layer.data_param
+        if param.source:
+            param.source = self.find(param.source)
+            if data is not None:
+                self.notes.append(f"layer {layer.name} keeps its own source {param.source}")
+        elif data is None:
+            raise InputError(
+                f"layer {layer.name!r} has no source: pass {{data}}, an output of create_lmdb",
+                option="data",
+            )
+        else:
+            kind = "labels" if nets.is_label(layer.top[0]) else "features"
+            param.source = os.path.join(os.path.abspath(data), f"{split}_db", kind)
+            param.backend = pb.DataParameter.LMDB
+        if not param.batch_size:
+            param.batch_size = 1
+        if layer.transform_param.mean_file:
+            layer.transform_param.mean_file = self.find(layer.transform_param.mean_file)
+
+    def splits(self) -> list[tuple[pb.NetParameter, str]]:
+        """Return (net, "train" or "val") for every net of the run."""
+        return [(self.train, "train")] + [(net, "val") for net in self.tests]
+
+    def weigh_classes(
+        self, data: str | os.PathLike[str] | None, power: float, folder: str | os.PathLike[str]
+    ) -> None:
+        """Weigh the training loss by the classes' frequency in `data`; see `weigh_loss`."""
+        classes = count_classes(self.train)
+        if data is None or classes is None:
+            raise InputError(
+                "class weights need a dataset folder ({data}) and a net that scores classes",
+                option="data",
+            )
+        weights = weigh_loss(self.train, data, classes, power, folder)
+        self.notes.append("class weights: " + ", ".join(f"{weight:.3g}" for weight in weights))
+
+    def drop_validation(self) -> None:
+        """Train without test nets."""
+        self.tests = []
+
+    def start_at(self, iteration: int) -> None:
+        """Let SegmentationData layers of the training net continue after that many iterations."""
+        augmented.start_after(self.train, iteration * self.solver.iter_size)
+
+    def input_settings(self) -> tuple[list[float] | None, float]:
+        """Return mean (blue, green, red; or None) and scale of the images that the net reads."""
+        mean, scale = None, 1.0
+        for layer in nets.data_layers(self.train):
+            if not all(nets.is_label(top) for top in layer.top):
+                options = augmented.transform_of(layer, self.find)
+                mean, scale = options.get("mean"), options.get("input_scale", 1.0)
+        return mean, scale
+
+    def images(self, net: pb.NetParameter) -> int | None:
+        """Return the number of images in the dataset that `net` reads, None where it is not known.
+
+        Opens the dataset, so that faults in it are reported before an engine starts.
+        """
+        for layer in nets.data_layers(net):
+            if layer.type == "Data":
+                if not os.path.isdir(layer.data_param.source):
+                    raise InputError(
+                        f"{layer.data_param.source}: no such database: make it with create_lmdb, "
+                        "or pass {augment} to read folders of images",
+                        option="augment",
+                    )
+                backend = "LMDB" if layer.data_param.backend == pb.DataParameter.LMDB else "LEVELDB"
+                with caffeformat.open_database(layer.data_param.source, backend) as database:
+                    return len(database)
+            if is_segmentation_data(layer):
+                options = options_of(layer)
+                with open_dataset(options["source"], options.get("split", "train")) as dataset:
+                    return len(dataset)
+        return None
+
+    def set_test_iterations(self) -> None:
+        """Let every test cover its whole dataset once.
+
+        Raises `InputError` for a test net whose dataset is unknown and that has no `test_iter`.
+        """
+        counts = list(self.solver.test_iter)
+        counts += [0] * (len(self.tests) - len(counts))
+        for number, net in enumerate(self.tests):
+            images, batch = self.images(net), batch_size(net)
+            if images is not None and batch:
+                counts[number] = math.ceil(images / batch)
+            elif not counts[number]:
+                raise InputError(
+                    f"{self.path}: test_iter does not specify how many passes a test of net "
+                    f"{net.name!r} takes, and the size of its dataset is unknown: set test_iter, "
+                    "or train without validation"
+                )
+        del self.solver.test_iter[:]
+        self.solver.test_iter.extend(counts)
+
+    def set_seed(self) -> None:
+        """Give solver and SegmentationData a seed where they have none: the run is repeatable."""
+        if self.solver.random_seed < 0:
+            self.solver.random_seed = 1
+        for layer in nets.data_layers(self.train):
+            if is_segmentation_data(layer) and "seed" not in options_of(layer):
+                set_options(layer, seed=self.solver.random_seed)
+
+    def set_intervals(self, images: int | None, epochs: float | None = None) -> None:
+        """Fill in what the solver leaves open: iterations, display and test intervals.
+
+        `images` is the size of the training data (None: unknown), `epochs` the number of passes
+        over it.
+        """
+        solver = self.solver
+        batch = (batch_size(self.train) or 1) * solver.iter_size
+        epoch = math.ceil(images / batch) if images else None
+        if epochs is not None:
+            if epoch is None:
+                raise InputError(
+                    "{epochs} needs a dataset of known size: set max_iter instead",
+                    option="epochs",
+                    value=epochs,
+                )
+            solver.max_iter = math.ceil(epochs * epoch)
+        if solver.max_iter < 1:
+            raise InputError(
+                f"{self.path}: has no max_iter: set it, or pass {{epochs}}", option="epochs"
+            )
+        if not solver.lr_policy:
+            solver.lr_policy = "fixed"
+            self.notes.append("the solver names no lr_policy: the learning rate stays fixed")
+        if solver.base_lr <= 0:
+            raise InputError(
+                f"{self.path}: base_lr is {solver.base_lr:g}, expected a number above 0: set it"
+            )
+        learning_rate(solver, 0)  # an unknown policy would make BVLC Caffe end the process
+        if not solver.display:
+            solver.display = max(1, min(20, solver.max_iter // 20))
+        if self.tests and not solver.test_interval:
+            solver.test_interval = epoch or max(1, solver.max_iter // 10)
+
+    def write(self, folder: str, image_shape: tuple[int, int]) -> str:
+        """Write `solver.prototxt` and its nets into `folder`; returns the solver's path.
+
+        Also writes `deploy.prototxt`, for images of `image_shape` (height, width).
+        """
+        solver = self.solver
+        for field in ("net", "net_param", "train_net_param", "train_state"):
+            solver.ClearField(field)
+        del solver.test_net[:], solver.test_net_param[:], solver.test_state[:]
+        solver.train_net = os.path.join(folder, "train.prototxt")
+        write_text(solver.train_net, self.train)
+        for number, net in enumerate(self.tests):
+            path = os.path.join(folder, f"val{f'_{number}' if number else ''}.prototxt")
+            write_text(path, net)
+            solver.test_net.append(path)
+        if not self.tests:
+            del solver.test_iter[:]
+            solver.ClearField("test_interval")
+        write_text(
+            os.path.join(folder, "deploy.prototxt"),
+            nets.deploy_net(self.deploy, image_shape)[0],
+        )
+        path = os.path.join(folder, "solver.prototxt")
+        write_text(path, solver)
+        return path
+
+    def stepwise_text(self) -> str:
+        """Return the solver's text for an engine that is stepped from outside.
+
+        This solver does not test, display or take snapshots by itself: `train` does all three, in
+        the same way on every engine.
+        """
+        quiet = pb.SolverParameter()
+        quiet.CopyFrom(self.solver)
+        quiet.display, quiet.snapshot, quiet.test_initialization = 0, 0, False
+        if self.tests:
+            quiet.test_interval = 2**31 - 1
+        return format_text(quiet)
+
+
+def _upgraded(net: pb.NetParameter) -> pb.NetParameter:
+    upgraded = pb.NetParameter()
+    upgraded.CopyFrom(net)
+    caffeformat.upgrade_net(upgraded)
+    return upgraded
+
+
+def _layers_of(net: pb.NetParameter, phase: int, state: pb.NetState, stage: str) -> pb.NetParameter:
+    """Return `net` with the layers of `phase` and the state's stages, `stage` if it has none."""
+    chosen = filter_net(net, phase, state.level, list(state.stage) or [stage])
+    for layer in chosen.layer:
+        del layer.include[:], layer.exclude[:]
+    return chosen

@@ -1,0 +1,97 @@
+"""Snapshots of a training run: listing them, finding the newest whole one, continuing from one."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+import tempfile
+from typing import TYPE_CHECKING, Any
+
+from caffeformat import InputError, read_caffemodel, read_solver_state, write_solver_state
+from fcnkit.engine import compare_weights
+
+if TYPE_CHECKING:
+    Path = str | os.PathLike[str]
+
+_STATE = re.compile(r"_iter_(\d+)\.solverstate(\.h5)?$")
+
+
+def paths(prefix: str, iteration: int, hdf5: bool = False) -> tuple[str, str]:
+    """Return (weights, solver state): the files Caffe writes for `prefix` after that iteration."""
+    ending = ".h5" if hdf5 else ""
+    stem = f"{prefix}_iter_{iteration}"
+    return f"{stem}.caffemodel{ending}", f"{stem}.solverstate{ending}"
+
+
+def files(prefix: str) -> list[str]:
+    """Return all snapshot files of `prefix`, weights and states."""
+    stem = glob.escape(prefix) + "_iter_*"
+    return sorted(
+        path
+        for path in glob.glob(stem)
+        if re.search(r"_iter_\d+\.(caffemodel|solverstate)(\.h5)?$", path)
+    )
+
+
+def newest(prefix: str) -> tuple[str | None, list[str]]:
+    """Find the newest whole snapshot of `prefix`: (state path or None, broken state paths).
+
+    An engine that was killed may leave half a file; a snapshot counts only if both its files can
+    be read.
+    """
+    found = [(_STATE.search(path), path) for path in files(prefix)]
+    states = [(int(match.group(1)), path) for match, path in found if match]
+    broken: list[str] = []
+    for _, path in sorted(states, key=lambda state: state[0], reverse=True):
+        try:
+            read_caffemodel(weights_of(path))
+            return path, broken
+        except InputError:
+            broken.append(path)
+    return None, broken
+
+
+def weights_of(state_path: Path) -> str:
+    """Return the path of the weights file that the solver state at `state_path` belongs to.
+
+    A file of the name that the state holds is looked for beside the state first (so folders may
+    move), then where the state says. Raises `InputError` where there is neither.
+    """
+    state = read_solver_state(state_path)
+    beside = os.path.join(
+        os.path.dirname(os.path.abspath(state_path)), os.path.basename(state.learned_net)
+    )
+    for path in (beside, os.path.abspath(state.learned_net)):
+        if state.learned_net and os.path.isfile(path):
+            return path
+    raise InputError(
+        f"{state_path}: its weights {state.learned_net or '(not named)'} are neither there nor "
+        "beside it: training can only continue from a solver state and its .caffemodel together"
+    )
+
+
+def read_iteration(state_path: Path) -> int:
+    """Return the number of iterations done according to the solver state at `state_path`."""
+    return read_solver_state(state_path).iter
+
+
+def restore(solver: Any, state_path: Path) -> int:
+    """Continue `solver` from the solver state at `state_path` and the weights it belongs to.
+
+    Returns the number of iterations done. Raises `InputError` for damaged or missing files and for
+    weights that do not fit the net.
+    """
+    state = read_solver_state(state_path)
+    weights = weights_of(state_path)
+    compare_weights(solver.net, weights)
+    if os.path.abspath(state.learned_net) == weights:
+        solver.restore(os.path.abspath(state_path))
+    else:
+        # The folder was moved: the engine gets a copy of the state that names the weights' path.
+        with tempfile.TemporaryDirectory() as folder:
+            copy = os.path.join(folder, os.path.basename(state_path))
+            state.learned_net = weights
+            write_solver_state(copy, state)
+            solver.restore(copy)
+    return int(solver.iter)

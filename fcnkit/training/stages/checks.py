@@ -1,0 +1,105 @@
+"""Checks, before the first stage starts, that stages can be trained one after another."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from caffeformat import InputError, Weights, pb, read_caffemodel
+from fcnkit import nets as nets_room
+from fcnkit.datasets import open_dataset
+from fcnkit.nets import net_parameters
+from fcnkit.surgery import transplant
+
+from ..augmented import count_classes
+from ..run_files import RunFiles
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .run import Stage
+
+# The input size that the start net declares; inference reshapes it to each image.
+_IMAGE_SHAPE = (500, 500)
+
+
+def start_net(files: RunFiles) -> pb.NetParameter:
+    """Return the net that a stage's first weights are for: its net for inference."""
+    return nets_room.deploy_net(files.deploy, _IMAGE_SHAPE)[0]
+
+
+def check_stages(
+    stages: Sequence[Stage],
+    data: str | os.PathLike[str],
+    weights: str | os.PathLike[str] | None = None,
+) -> None:
+    """Raise `InputError` where `train_stages` could not get through `stages` to the end.
+
+    Refused are two stages of one name, a dataset without validation images, `weights` (a caffemodel
+    for the first stage) that do not fit, and stages that score different numbers of classes or
+    whose common layers differ in size (fixed upsampling may differ: each stage makes its own).
+    """
+    names = [stage.name for stage in stages]
+    if len(set(names)) < len(names):
+        raise InputError(f"each stage needs a name of its own for its folder; found {names}")
+    with open_dataset(data, "val") as dataset:
+        if not len(dataset):
+            raise InputError(f"{data}: has no validation images to score the stages on")
+    runs = [RunFiles(stage.recipe.solver) for stage in stages]
+    nets = [start_net(files) for files in runs]
+    if weights is not None:
+        if not os.path.isfile(weights):
+            raise InputError(f"{weights}: there is no such file")
+        _check_fit(read_caffemodel(weights), nets[0], f"{stages[0].name} from {weights}")
+    _check_classes(names, [count_classes(files.train) for files in runs])
+    for i in range(1, len(stages)):
+        _check_fit(_shapes(nets[i - 1]), nets[i], f"{names[i]} from the weights of {names[i - 1]}")
+
+
+def _check_classes(names: Sequence[str], counts: Sequence[int | None]) -> None:
+    known = {count: name for count, name in zip(counts, names) if count is not None}
+    if len(known) > 1:
+        found = ", ".join(f"{name} scores {count}" for count, name in known.items())
+        raise InputError(
+            f"the stages score different numbers of classes: {found}. Give their scoring and "
+            "upsampling layers the same num_output"
+        )
+
+
+def _shapes(net: pb.NetParameter) -> Weights:
+    """Return weights in the shapes of `net` that take no memory (all values are one zero)."""
+    weights = Weights(name=net.name)
+    for layer, blobs in net_parameters(net):
+        weights[layer.name] = [np.broadcast_to(np.float32(0), blob.shape) for blob in blobs]
+        weights.types[layer.name] = layer.type
+    return weights
+
+
+def _check_fit(source: Weights, net: pb.NetParameter, what: str) -> None:
+    """Refuse surgery that would leave out learned blobs of a layer that both nets have."""
+    try:
+        steps = transplant(source, net).steps
+    except InputError as error:
+        raise InputError(f"{what}: {error}") from error
+    # Bilinear upsampling from stride 32 and from stride 8 may well have the same layer name.
+    fixed = {layer.name for layer in net.layer if _is_fixed_upsampling(layer)}
+    misfits = [
+        str(step)
+        for step in steps
+        if step.action == "dropping" and step.target and step.target not in fixed
+    ]
+    if misfits:
+        raise InputError(
+            f"{what}: not all layers of the same name fit:\n  " + "\n  ".join(misfits) + "\n"
+            "  give such layers the same sizes, or rename those that should start afresh"
+        )
+
+
+def _is_fixed_upsampling(layer: pb.LayerParameter) -> bool:
+    return (
+        layer.type == "Deconvolution"
+        and len(layer.param) > 0
+        and not any(param.lr_mult for param in layer.param)
+    )

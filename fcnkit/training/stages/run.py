@@ -1,0 +1,292 @@
+"""Trains FCN-32s, then 16s from its weights, then 8s from those; any family of networks will do.
+
+    stages = [Stage("voc_fcn32s", Recipe(path)), Stage("voc_fcn16s", Recipe(other)), ...]
+    list(train_stages(stages, "run", "dataset", Start(weights="vgg16.caffemodel")))
+
+Each stage is a training run in a folder of its own. It starts from the previous stage's last
+weights, with the scores of new skips at zero, so that its first masks are the previous stage's
+last ones. How far this holds is measured on the validation images before the stage trains. Results
+are recorded as they come, so that a killed run continues where it was.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from caffeformat import FormatError, InputError, pb, read_caffemodel, write_caffemodel, write_text
+from fcnkit.datasets import open_dataset
+from fcnkit.files import write_json
+from fcnkit.images import Preprocessor, read_label, write_label
+from fcnkit.inference import SUMMARY, Scoreboard, Segmenter
+from fcnkit.surgery import transplant
+
+from ..augmented import count_classes
+from ..recipe import Observer, train
+from ..run_files import RunFiles
+from ..run_folder import read_run
+from ..settings import Recipe, Start
+from .checks import check_stages, start_net
+from .folders import RECORD, START_NET, START_WEIGHTS, earlier_stages, set_aside
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from fcnkit.surgery import Transplant
+
+    Path = str | os.PathLike[str]
+
+# In a stage's folder: its first and its last masks of the validation images.
+_FIRST_MASKS, _MASKS = "first_masks", "masks"
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """A stage to train: the name of its folder, and its recipe.
+
+    The recipe's `data` may be left out: `train_stages` sets it.
+    """
+
+    name: str
+    recipe: Recipe
+
+
+@dataclasses.dataclass(frozen=True)
+class StageResult:
+    """How a stage went.
+
+    name        of the stage
+    folder      with all that it left
+    agreement   share of validation pixels on which its first masks agree with the previous stage's
+                last ones; None for the first stage
+    start       scores of its first masks (pixel_accuracy, mean_iou, ...); None for the first stage
+    end         scores of its last masks; None while it has not finished
+    """
+
+    name: str
+    folder: str
+    agreement: float | None
+    start: dict[str, float] | None
+    end: dict[str, float] | None
+
+
+def train_stages(
+    stages: Sequence[Stage],
+    output: Path,
+    data: Path,
+    start: Start | None = None,
+    *,
+    gpu: int | None = None,
+    force: bool = False,
+    observer: Observer | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Iterator[StageResult]:
+    """Train `stages` one after another in `output`; yields a `StageResult` after each.
+
+    data        dataset folder that the nets read and whose validation images are segmented
+    start       weights for the first stage, for instance a classifier's; with `resume`, stages that
+                are done are skipped and the first that is not continues
+    gpu         number of the GPU to compute on; None for the CPU
+    force       remove an earlier run in `output`, once the new one has taken its first step
+    observer    receives the notes, steps and tests of all stages
+    stop        called after each iteration; where it returns true, the run ends with a snapshot and
+                a last result without `end`
+
+    Raises `InputError` as `train` and `check_stages` do, and where `output` holds stages already.
+    """
+    start, observer = start or Start(), observer or Observer()
+    if start.snapshot is not None:
+        raise InputError("stages start from weights; a snapshot belongs to one of them")
+    output = os.path.abspath(output)
+    folders = [os.path.join(output, stage.name) for stage in stages]
+    earlier = [] if start.resume else earlier_stages(folders, force, start.weights)
+    has_begun = start.resume and os.path.exists(os.path.join(folders[0], RECORD))
+    if (
+        has_begun
+        and start.weights is not None
+        and not os.path.exists(os.path.join(folders[0], START_WEIGHTS))
+    ):
+        raise InputError(
+            f"{folders[0]} began without weights, so {os.fspath(start.weights)} comes too late: "
+            "resume without {weights}, or start over with {force}",
+            options={"weights": None, "force": True},
+        )
+    check_stages(stages, data, None if has_begun else start.weights)
+    with set_aside(earlier) as remove_earlier:
+
+        def stop_after_step() -> bool:
+            remove_earlier()
+            return stop()
+
+        previous = None
+        for stage, folder in zip(stages, folders):
+            recipe = dataclasses.replace(stage.recipe, data=data)
+            run = _StageRun(Stage(stage.name, recipe), folder, data, previous, start.weights, gpu)
+            if not run.record.get("end"):
+                run.prepare()
+                for note in run.notes:
+                    observer.note(note)
+                if not run.train(start.resume, observer, stop_after_step):
+                    yield run.result()
+                    return
+                run.finish()
+            yield run.result()
+            previous = folder
+
+
+class _StageRun:
+    """One stage: surgery, scores of the first masks, training, scores and masks of the last."""
+
+    def __init__(
+        self,
+        stage: Stage,
+        folder: str,
+        data: Path,
+        previous: str | None,
+        weights: Path | None,
+        gpu: int | None,
+    ) -> None:
+        self.stage, self.folder, self.data = stage, folder, data
+        self.previous, self.weights, self.gpu = previous, weights, gpu
+        self.record = self._read_record()
+        self.notes: list[str] = []
+
+    def path(self, name: str) -> str:
+        return os.path.join(self.folder, name)
+
+    def result(self) -> StageResult:
+        """Return the `StageResult` so far."""
+        record = self.record
+        return StageResult(
+            self.stage.name,
+            self.folder,
+            record.get("agreement"),
+            record.get("start"),
+            record.get("end"),
+        )
+
+    def prepare(self) -> None:
+        """Write the weights to start from; in a later stage, score the masks that they give."""
+        if self.record:
+            return
+        os.makedirs(self.folder, exist_ok=True)
+        record: dict[str, Any] = {"agreement": None, "start": None, "end": None}
+        source = self.weights if self.previous is None else read_run(self.previous).weights
+        if source is not None:
+            mean, scale = self._operate(source)
+            if self.previous is not None:
+                preprocessor = Preprocessor(mean, scale)
+                net, weights = self.path(START_NET), self.path(START_WEIGHTS)
+                board, same = self._score(
+                    Segmenter(net, weights, preprocessor, gpu=self.gpu),
+                    _FIRST_MASKS,
+                    compare=os.path.join(self.previous, _MASKS),
+                )
+                record.update(start=_summary(board), agreement=same)
+        self._write_record(record)
+
+    def _operate(self, source: Path) -> tuple[list[float] | None, float]:
+        """Transplant the weights `source`; returns mean and scale of the net's input."""
+        files = RunFiles(self.stage.recipe.solver)
+        net = start_net(files)
+        result = transplant(read_caffemodel(source), net)
+        if self.previous is not None:
+            _silence_new_scores(result, net, count_classes(files.train))
+        filled = ", ".join(dict.fromkeys(step.target for step in result.filled))
+        if filled:
+            self.notes.append(f"new layers, not in {os.fspath(source)}: {filled}")
+        write_text(self.path(START_NET), net)
+        write_caffemodel(self.path(START_WEIGHTS), result.weights, net)
+        return files.input_settings()
+
+    def train(self, resume: bool, observer: Observer, stop: Callable[[], bool]) -> bool:
+        """Train, with `resume` from the newest snapshot; returns whether training finished."""
+        weights = self.path(START_WEIGHTS)
+        start = Start(
+            weights=weights if os.path.exists(weights) else None,
+            resume=resume and os.path.exists(self.path("train.log")),
+        )
+        recipe = self.stage.recipe
+        outcome = train(recipe, self.folder, start, gpu=self.gpu, observer=observer, stop=stop)
+        return outcome.finished
+
+    def finish(self) -> None:
+        """Score the trained net and keep its masks of the validation images."""
+        run = read_run(self.folder)
+        segmenter = Segmenter(run.net, run.weights, Preprocessor(run.mean, run.scale), gpu=self.gpu)
+        board, _ = self._score(segmenter, _MASKS)
+        self._write_record({**self.record, "end": _summary(board)})
+
+    def _score(
+        self, segmenter: Segmenter, masks: str, compare: str | None = None
+    ) -> tuple[Scoreboard, float | None]:
+        """Return the scores, and the share of pixels equal to the masks in the folder `compare`.
+
+        The masks are written to the folder `masks`, numbered in the order of the dataset.
+        """
+        final = self.path(masks)
+        partial = f"{final}.partial"
+        for path in (partial, final):
+            shutil.rmtree(path, ignore_errors=True)
+        os.makedirs(partial)
+        same, pixels = 0, 0
+        with open_dataset(self.data, "val") as dataset:
+            board = Scoreboard(segmenter.classes(dataset.image(0), dataset.ids[0]))
+            for i, name in enumerate(dataset.ids):
+                mask = segmenter.class_map(dataset.image(i), name)
+                board.add(name, mask, dataset.label(i))
+                write_label(os.path.join(partial, _mask_name(i)), mask, dataset.palette)
+                if compare is not None:
+                    before = read_label(os.path.join(compare, _mask_name(i)))
+                    same += np.count_nonzero(before == mask)
+                    pixels += mask.size
+        os.rename(partial, final)
+        return board, same / pixels if pixels else None
+
+    def _read_record(self) -> dict[str, Any]:
+        path = self.path(RECORD)
+        try:
+            with open(path, encoding="utf-8") as file:
+                record: dict[str, Any] = json.load(file)
+            if not {"agreement", "start", "end"} <= set(record):
+                raise ValueError("entries are missing")
+            return record
+        except FileNotFoundError:
+            return {}
+        except (ValueError, TypeError) as error:
+            raise FormatError(
+                path,
+                f"is damaged ({error}): start over with {{force}}",
+                options={"force": True},
+            ) from error
+
+    def _write_record(self, record: dict[str, Any]) -> None:
+        self.record = record
+        write_json(self.path(RECORD), record)
+
+
+def _silence_new_scores(result: Transplant, net: pb.NetParameter, classes: int | None) -> None:
+    """Zero the convolutions that compute `classes` scores and that surgery found no weights for.
+
+    Their fillers do not matter: at first, nothing may be added to the previous stage's scores.
+    With `classes` None, every new convolution counts.
+    """
+    layers = {layer.name: layer for layer in net.layer}
+    for name in {step.target for step in result.filled}:
+        layer = layers[name]
+        outputs = layer.convolution_param.num_output
+        if layer.type == "Convolution" and classes in (None, outputs):
+            result.weights[name] = [np.zeros_like(array) for array in result.weights[name]]
+
+
+def _summary(board: Scoreboard) -> dict[str, float]:
+    return {key: float(getattr(board.matrix, key)) for key in SUMMARY}
+
+
+def _mask_name(index: int) -> str:
+    return f"{index:06d}.png"

@@ -1,0 +1,15 @@
+"""Pages of a host that shows DIGITS extensions without DIGITS (`fcnkit preview`).
+
+The host does what DIGITS does with an extension, step by step and with the same template context:
+`extensions` loads them by their entry points, `visualize` takes one through a page of samples,
+`datasets` makes datasets with data extensions. `digits_stand_in` replaces the parts of DIGITS that
+an extension imports. Flask and Flask-WTF come with `pip install fcnkit[web]`.
+"""
+
+from .preview import Loadable
+from .samples import SharedSegmenter
+
+__all__ = [
+    "Loadable",
+    "SharedSegmenter",
+]

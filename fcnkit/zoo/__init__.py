@@ -1,0 +1,24 @@
+"""The network zoo: networks as declarations in Python, and the prototxts made from them.
+
+`spec(network)` offers `deploy(...)` and `files(...)`, whose arguments (classes, channels, ...)
+default to the published network's values; those are what the files in the network's folder hold.
+"""
+
+from __future__ import annotations
+
+from .blocks import database_inputs, pixel_accuracy, segmentation_loss, solver, train_val
+from .registry import Spec, networks, path, spec
+from .shapes_nets import CROP
+
+__all__ = [
+    "CROP",
+    "Spec",
+    "database_inputs",
+    "networks",
+    "path",
+    "pixel_accuracy",
+    "segmentation_loss",
+    "solver",
+    "spec",
+    "train_val",
+]

@@ -1,0 +1,112 @@
+"""Parts of Berkeley's FCNs on VGG-16: the network of one input, the recipe and Python inputs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from caffeformat import pb
+
+from . import vgg
+from .blocks import segmentation_loss, solver, train_val
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from caffeformat import NetSpec
+    from caffeformat.messages import Top
+
+    from .blocks import Files
+
+
+def fcn(
+    n: NetSpec,
+    data: Top,
+    heads: int | Mapping[str, int],
+    stride: int,
+    at_once: bool = False,
+    learned: bool = False,
+    **trunk: Any,
+) -> None:
+    """Add VGG-16 and its FCN heads to `n` on top of `data`.
+
+    heads: the number of classes, or that of each head by its suffix; stride, at_once, learned: see
+    `vgg.fcn_head`; trunk: `width`, `batch_norm` and `pad` of `vgg.fcn_trunk`.
+    """
+    tops = vgg.fcn_trunk(n, data, **trunk)
+    for suffix, classes in ({"": heads} if isinstance(heads, int) else heads).items():
+        vgg.fcn_head(n, tops, data, classes, stride, suffix, at_once, learned)
+
+
+def heavy_solver(
+    network: str, base_lr: float, test_images: int, max_iter: int, snapshot: int = 4000
+) -> pb.SolverParameter:
+    """Make Berkeley's solver: single images, high momentum, losses summed over an image's pixels.
+
+    snapshot: steps from one snapshot to the next, and from one test to the next.
+    """
+    return solver(
+        network,
+        base_lr,
+        max_iter,
+        momentum=0.99,
+        weight_decay=0.0005,
+        average_loss=20,
+        test_iter=[test_images],
+        test_interval=snapshot,
+        test_initialization=False,
+        snapshot=snapshot,
+    )
+
+
+def python_files(
+    network: str,
+    deploy: pb.NetParameter,
+    inputs: Iterable[pb.LayerParameter],
+    heads: Iterable[tuple[str, str]],
+    base_lr: float,
+    test_images: int,
+) -> Files:
+    """The files of a network that reads its images through Python layers.
+
+    heads: suffix and label blob of each score.
+    """
+    losses = [
+        segmentation_loss(False, score=f"score{suffix}", label=label, name=f"loss{suffix}")
+        for suffix, label in heads
+    ]
+    return {
+        "train_val.prototxt": train_val(deploy, inputs, losses),
+        "deploy.prototxt": deploy,
+        "solver.prototxt": heavy_solver(network, base_lr, test_images, max_iter=300000),
+    }
+
+
+def siftflow_inputs() -> list[pb.LayerParameter]:
+    """Make the layers for SIFT Flow's images, semantic and geometric labels: data, sem and geo."""
+    settings = {"siftflow_dir": "../data/sift-flow"}
+    return _python_layers(
+        "siftflow_layers", "SIFTFlowSegDataLayer", ["data", "sem", "geo"], settings
+    )
+
+
+def nyud_inputs(blobs: Mapping[str, str]) -> list[pb.LayerParameter]:
+    """Make the layers for NYUDv2's images and their label.
+
+    blobs: what each blob holds, by its name: color, depth or hha.
+    """
+    settings = {"nyud_dir": "../data/nyud", "tops": [*blobs.values(), "label"]}
+    return _python_layers("nyud_layers", "NYUDSegDataLayer", [*blobs, "label"], settings)
+
+
+def _python_layers(
+    module: str, layer: str, tops: Sequence[str], settings: Mapping[str, Any]
+) -> list[pb.LayerParameter]:
+    made = []
+    for phase, split in ((pb.TRAIN, "trainval"), (pb.TEST, "test")):
+        message = pb.LayerParameter(name="data", type="Python", top=tops)
+        message.include.add(phase=phase)
+        message.python_param.module = module
+        message.python_param.layer = layer
+        message.python_param.param_str = str({**settings, "split": split, "seed": 1337})
+        made.append(message)
+    return made

@@ -1,0 +1,47 @@
+"""Blobs, devices, fillers and memory: what every layer and net stands on."""
+
+from .blob import Blob
+from .budget import MemoryBudget
+from .device import (
+    current,
+    gpu_count,
+    gpus,
+    require_gpu,
+    set_device,
+    set_mode_cpu,
+    set_mode_gpu,
+    set_random_seed,
+    synchronize,
+)
+from .fillers import fill
+from .mapped import move_out
+from .process import (
+    Timer,
+    set_multiprocess,
+    set_solver_count,
+    set_solver_rank,
+    solver_count,
+    solver_rank,
+)
+
+__all__ = [
+    "Blob",
+    "MemoryBudget",
+    "Timer",
+    "current",
+    "fill",
+    "gpu_count",
+    "gpus",
+    "move_out",
+    "require_gpu",
+    "set_device",
+    "set_mode_cpu",
+    "set_mode_gpu",
+    "set_multiprocess",
+    "set_random_seed",
+    "set_solver_count",
+    "set_solver_rank",
+    "solver_count",
+    "solver_rank",
+    "synchronize",
+]

@@ -1,0 +1,72 @@
+"""Process-wide state of pycaffe: a timer, and how many solvers share the work.
+
+Solvers that share it run in one process each; `data_parallel` joins them.
+"""
+
+from __future__ import annotations
+
+import time
+
+from caffeformat import InputError
+
+from . import device
+
+
+class Timer:
+    """Measures the time between `start()` and `stop()`; `ms` holds it in milliseconds."""
+
+    def __init__(self) -> None:
+        self._begun: float | None = None
+        self.ms = 0.0
+
+    def start(self) -> None:
+        """Start measuring, once everything under way on a GPU has finished."""
+        _finish()
+        self._begun = time.perf_counter()
+
+    def stop(self) -> None:
+        """Stop measuring, once everything under way on a GPU has finished."""
+        if self._begun is None:
+            raise InputError("Timer.stop() needs a start() before it.")
+        _finish()
+        self.ms, self._begun = (time.perf_counter() - self._begun) * 1000, None
+
+
+def _finish() -> None:
+    device.synchronize(device.current())
+
+
+_count, _rank = 1, 0
+
+
+def solver_count() -> int:
+    """The number of solvers that share the work."""
+    return _count
+
+
+def solver_rank() -> int:
+    """This process's rank among the solvers; rank 0, the root, tests, logs and snapshots."""
+    return _rank
+
+
+def set_solver_count(count: int) -> None:
+    """Set how many solvers share the work, before nets are built: Data layers split data by it."""
+    global _count
+    if count < 1:
+        raise InputError(f"the number of solvers is {count}; expected 1 or more.")
+    _count = int(count)
+
+
+def set_solver_rank(rank: int) -> None:
+    """Set this process's rank among the solvers, before nets are built."""
+    global _rank
+    if rank < 0:
+        raise InputError(f"this solver's rank is {rank}; expected 0 or more.")
+    _rank = int(rank)
+
+
+def set_multiprocess(multiprocess: bool) -> None:
+    """Do nothing, for pycaffe's sake: here solvers that share the work always have own processes.
+
+    `multiprocess` is ignored.
+    """

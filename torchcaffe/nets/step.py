@@ -1,0 +1,242 @@
+"""One layer's step in a pass: forward with a small autograd graph, backward through it.
+
+Each layer has a graph of its own: its bottoms enter as leaves, and a backward pass hands the tops'
+diffs to autograd and writes what it returns into the bottoms' diffs. So passes may begin and end
+anywhere, diffs may be edited between layers, and a blob that is changed in place ends up with the
+gradient of its last maker's input, all as in Caffe.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+
+from torchcaffe.layers import ManualLayer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from torchcaffe.core import Blob
+    from torchcaffe.layers import Layer
+
+
+class _Fused(Protocol):
+    """What computes a Step and its neighbour in one (see `fusion`)."""
+
+    graph: tuple[torch.Tensor, list[torch.Tensor], torch.Tensor] | None
+
+    def take_apart(self) -> None:
+        """Give each of the two Steps its own graph."""
+
+
+class Step:
+    """A layer in its net, with its blobs and the gradients it has to compute.
+
+    `bottom_needs` and `param_needs` say for each bottom and parameter whether its gradient is
+    needed; `loss_weights` has a number for each top. `manual` is the layer if it works on Blobs.
+    """
+
+    __slots__ = (
+        "bottom_names",
+        "bottom_needs",
+        "bottoms",
+        "fused",
+        "graph",
+        "in_place",
+        "layer",
+        "loss_weights",
+        "manual",
+        "needs_backward",
+        "overwrites",
+        "overwritten",
+        "param_needs",
+        "params",
+        "shapes",
+        "top_names",
+        "tops",
+    )
+
+    def __init__(
+        self,
+        layer: Layer,
+        bottom_names: list[str],
+        bottoms: list[Blob],
+        top_names: list[str],
+        tops: list[Blob],
+    ) -> None:
+        self.layer = layer
+        self.bottom_names, self.bottoms = bottom_names, bottoms
+        self.top_names, self.tops = top_names, tops
+        self.manual = layer if isinstance(layer, ManualLayer) else None
+        self.in_place = [name in top_names for name in bottom_names]
+        self.params: list[Blob] = []
+        self.param_needs: list[bool] = []
+        self.bottom_needs = [False] * len(bottoms)
+        self.needs_backward = False
+        self.loss_weights = [0.0] * len(tops)
+        self.overwrites = False  # it computes in place, in the memory of its bottom
+        self.shapes: list[tuple[int, ...]] | None = None  # the bottoms' shapes checked last
+        # (the leaves whose gradient is needed, the tops) of the last forward pass
+        self.graph: tuple[list[torch.Tensor], Sequence[torch.Tensor]] | None = None
+        self.overwritten: torch.Tensor | None = None  # the bottom that the last forward overwrote
+        self.fused: _Fused | None = None  # may run instead of it
+
+    def reshape(self) -> None:
+        """Check the bottoms' shapes and set the tops' shapes."""
+        if self.manual is not None:
+            self.manual.reshape_blobs(self.bottoms, self.tops)
+        else:
+            for blob, shape in zip(self.tops, self.fit([blob.shape for blob in self.bottoms])):
+                blob.reshape(*shape)
+        self._weigh_losses()
+
+    def fit(self, shapes: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
+        """Check that the layer takes bottoms of these shapes; returns those of its tops."""
+        self.shapes = None
+        fitted = self.layer.fit(shapes)
+        self.shapes = shapes
+        return fitted
+
+    def _weigh_losses(self) -> None:
+        """Make each loss's diff its weight, from which backward passes start."""
+        for blob, weight in zip(self.tops, self.loss_weights):
+            if weight and not blob.has_gradient:
+                blob.set_diff(torch.full(blob.shape, weight, device=blob.device))
+
+    def forward(self) -> None:
+        """Compute the tops' data, keeping what a backward pass needs."""
+        self.graph = self.overwritten = None
+        if self.fused is not None:
+            self.fused.graph = None
+        manual = self.manual
+        if manual is not None:
+            if not manual.fixed_tops:
+                self.reshape()
+            manual.forward_blobs(self.bottoms, self.tops)
+            return
+        bottoms = [blob.tensor() for blob in self.bottoms]
+        shapes = [tuple(tensor.shape) for tensor in bottoms]
+        if shapes != self.shapes:
+            self.fit(shapes)
+        if self.overwrites:
+            self.overwritten = bottoms[0].data
+            self.layer.overwrite(self.overwritten)
+            self.tops[0].data_written()
+        elif self.needs_backward:
+            self._forward_with_graph(bottoms)
+        else:
+            for blob, top in zip(self.tops, self.layer.forward(bottoms, self.param_tensors())):
+                blob.set_data(top)
+        if any(self.loss_weights):
+            self._weigh_losses()
+
+    def compute(self, bottoms: list[torch.Tensor]) -> Sequence[torch.Tensor]:
+        """Return the tops for these tensors, without a graph and without using the blobs.
+
+        A layer that overwrites its bottom does so here too.
+        """
+        shapes = [tuple(tensor.shape) for tensor in bottoms]
+        if shapes != self.shapes:
+            self.fit(shapes)
+        if self.overwrites:
+            self.layer.overwrite(bottoms[0])
+            return bottoms
+        return self.layer.forward(bottoms, self.param_tensors())
+
+    def _forward_with_graph(self, bottoms: list[torch.Tensor]) -> None:
+        wanted: list[torch.Tensor] = []
+        for index, needs in enumerate(self.bottom_needs):
+            if needs:
+                bottoms[index] = self.bottom_leaf(index)
+                wanted.append(bottoms[index])
+        tops = self.layer.forward(bottoms, self.param_leaves(wanted))
+        self.graph = wanted, tops
+        for blob, top in zip(self.tops, tops):
+            blob.set_data(top.data)
+
+    def bottom_leaf(self, index: int) -> torch.Tensor:
+        """Return a bottom's tensor as a leaf of a graph."""
+        blob = self.bottoms[index]
+        # What is computed in place must not change under a graph that still reads it.
+        apart = self.in_place[index] and blob.data_held
+        leaf = blob.tensor().clone() if apart else blob.tensor().data
+        return leaf.requires_grad_(self.bottom_needs[index])
+
+    def param_tensors(self) -> list[torch.Tensor]:
+        """Return the parameters, without a graph."""
+        return [blob.tensor() for blob in self.params]
+
+    def param_leaves(self, wanted: list[torch.Tensor]) -> list[torch.Tensor]:
+        """Return the parameters as leaves of a graph; adds to `wanted` those with a gradient."""
+        leaves = []
+        for blob, needs in zip(self.params, self.param_needs):
+            tensor = blob.tensor()
+            if needs:
+                tensor = tensor.data.requires_grad_()
+                # An attribute of our own, by which a convolution's backward finds the memory.
+                tensor.gradient_memory = blob.gradient_memory  # type: ignore[attr-defined]
+                wanted.append(tensor)
+            leaves.append(tensor)
+        return leaves
+
+    def backward(self) -> None:
+        """Compute the bottoms' diffs from the tops', and add to the parameters' diffs."""
+        if self.manual is not None:
+            self.manual.backward_blobs(self.tops, self.bottom_needs, self.bottoms)
+            return
+        if self.overwritten is not None:
+            (blob,) = self.bottoms
+            if self.bottom_needs[0]:
+                diff = blob.gradient()
+                blob.set_diff(self.layer.gradient_of_overwritten(self.overwritten, diff))
+            return
+        if self.graph is None and self.fused is not None and self.fused.graph is not None:
+            self.fused.take_apart()
+        if self.graph is None:
+            raise self.layer.error("its backward pass needs a forward pass first.")
+        self._refuse_gradient_of_labels()
+        gradients = iter(self._gradients(*self.graph))
+        for blob, needs in zip(self.bottoms, self.bottom_needs):
+            if needs:
+                gradient = next(gradients)
+                blob.set_diff(blob.tensor().new_zeros(blob.shape) if gradient is None else gradient)
+        self.add_param_diffs(gradients)
+
+    def add_param_diffs(self, gradients: Iterator[torch.Tensor | None]) -> None:
+        """Add what `gradients` yields to the diffs of the parameters that need one, in order."""
+        for blob, needs in zip(self.params, self.param_needs):
+            if needs:
+                gradient = next(gradients)
+                if gradient is not None:
+                    blob.add_diff(gradient)
+
+    def _gradients(
+        self, wanted: list[torch.Tensor], tops: Sequence[torch.Tensor]
+    ) -> list[torch.Tensor | None]:
+        """Return the gradient, or None, of each wanted tensor, from the diffs of the tops."""
+        reached = [
+            (top, blob.gradient()) for top, blob in zip(tops, self.tops) if top.requires_grad
+        ]
+        if not reached or not wanted:
+            return [None] * len(wanted)
+        outputs, diffs = zip(*reached)
+        gradients: Sequence[torch.Tensor | None] = torch.autograd.grad(
+            outputs, wanted, diffs, retain_graph=True, allow_unused=True
+        )
+        # A gradient that is a top's diff itself is copied: parameters' diffs are changed in place.
+        begins = {diff.data_ptr() for diff in diffs}
+        return [
+            gradient.clone() if gradient is not None and gradient.data_ptr() in begins else gradient
+            for gradient in gradients
+        ]
+
+    def _refuse_gradient_of_labels(self) -> None:
+        for index in self.layer.label_bottoms:
+            # The third bottom of InfogainLoss, the matrix, is optional.
+            is_there = index < len(self.bottom_needs)
+            if self.layer.is_loss and is_there and self.bottom_needs[index]:
+                raise self.layer.error(
+                    f'cannot compute a gradient for its labels, "{self.bottom_names[index]}"; stop '
+                    "the gradient on its way to the labels with propagate_down or lr_mult: 0."
+                )

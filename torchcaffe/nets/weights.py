@@ -1,0 +1,115 @@
+"""Parameters of a net's layers: loaded from weights by layer name, filled, and shared."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import TYPE_CHECKING
+
+import torch
+
+from caffeformat import InputError, Weights, read_caffemodel
+from torchcaffe.core import fill, move_out
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from caffeformat import pb
+    from torchcaffe.core import Blob
+    from torchcaffe.layers import Layer
+
+    from .step import Step
+
+    Params = Mapping[str, Sequence[Blob]]  # layer name -> its parameters
+    Fills = Mapping[Blob, tuple[pb.FillerParameter | None, Layer]]
+
+
+def load_weights(
+    steps: Iterable[Step], weights: str | os.PathLike[str] | Weights, net_name: str
+) -> set[Blob]:
+    """Copy `weights`, a caffemodel or a mapping, into the layers of the same names.
+
+    Returns the Blobs that were loaded. Warns, in the name of the caller's caller, if there is no
+    layer of such a name. Raises `InputError` for another number of blobs or another shape.
+    """
+    source = "the weights"
+    if not isinstance(weights, Weights):
+        source = os.fspath(weights)
+        weights = read_caffemodel(source)
+    layers = {step.layer.name: step.layer for step in steps}
+    if any(layer.blobs for layer in layers.values()) and not any(
+        name in layers for name in weights
+    ):
+        warnings.warn(
+            f'{source}: none of its layers ("{next(iter(weights), "")}", ...) is in the net '
+            f'"{net_name}": nothing was loaded; are these the weights of another net?',
+            stacklevel=3,
+        )
+    loaded: set[Blob] = set()
+    for name, arrays in weights.items():
+        if name in layers:
+            loaded.update(_load_layer(layers[name], arrays, source))
+    return loaded
+
+
+def _load_layer(
+    layer: Layer, arrays: Sequence[NDArray[np.float32] | None], source: str
+) -> list[Blob]:
+    if len(arrays) != len(layer.blobs):
+        raise layer.error(
+            f"has {len(layer.blobs)} parameter blob(s) "
+            f"({', '.join(str(blob.shape) for blob in layer.blobs)}), but {source} has "
+            f"{len(arrays)} for it ({', '.join(str(a.shape) for a in arrays if a is not None)})"
+            "; rename the layer to leave it out."
+        )
+    loaded = []
+    for index, (blob, array) in enumerate(zip(layer.blobs, arrays)):
+        if array is None:  # an HDF5 file leaves out what another layer shares
+            continue
+        if not layer.takes(array.shape, blob.shape):
+            raise layer.error(
+                f"its parameter {index} has shape {blob.shape}, but in {source} it is "
+                f"{tuple(array.shape)}; rename the layer to leave it out, or use the net these "
+                "weights were made for."
+            )
+        loaded.append(blob)
+        if blob.has_data:
+            move_out(array, blob.data)
+        else:
+            values = torch.empty(blob.shape)
+            move_out(array, values.numpy())
+            blob.set_data(values.to(blob.device))
+    return loaded
+
+
+def fill_blobs(fills: Fills, loaded: set[Blob]) -> None:
+    """Fill the parameters that were not loaded (filling those as well would take time)."""
+    for blob, (filler, layer) in fills.items():
+        if blob not in loaded:
+            values = torch.empty(blob.shape, device=blob.device)
+            fill(values, filler, f'layer "{layer.name}"')
+            if blob.has_data:
+                blob.fill(values)
+            else:
+                blob.set_data(values)
+
+
+def share_params(params: Params, owners: Params) -> None:
+    """Let `params` use the data, not the diffs, of the `owners` of the same layer names.
+
+    Raises `InputError` for parameters of different shapes.
+    """
+    for name, theirs in owners.items():
+        if name not in params:
+            continue
+        mine = params[name]
+        if [blob.shape for blob in mine] != [blob.shape for blob in theirs]:
+            raise InputError(
+                f'layer "{name}": cannot share parameters; here they have the shapes '
+                f"{[blob.shape for blob in mine]}, there {[blob.shape for blob in theirs]}."
+            )
+        for blob, owner in zip(mine, theirs):
+            blob.share(owner, diff=False)
