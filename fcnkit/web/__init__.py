@@ -6,8 +6,12 @@ The host does what DIGITS does with an extension, step by step and with the same
 an extension imports. Flask and Flask-WTF come with `pip install fcnkit[web]`.
 """
 
-from .preview import Loadable
+from typing import TYPE_CHECKING
+
 from .samples import SharedSegmenter
+
+if TYPE_CHECKING:
+    from .preview import Loadable
 
 __all__ = [
     "Loadable",
