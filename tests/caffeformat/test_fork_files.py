@@ -73,7 +73,7 @@ def test_a_file_that_is_no_net_of_the_fork_is_refused(tmp_path):
 def test_the_fork_settles_whose_bn_is_meant(tmp_path):
     path = tmp_path / "net.prototxt"
     path.write_text('layer { name: "bn" type: "BN" bottom: "x" top: "x" }')
-    with pytest.raises(InputError, match="say which"):
+    with pytest.raises(InputError, match="specify which"):
         bn_kind(read_net(path).layer[0])
     assert bn_kind(read_net(path, fork="segnet").layer[0]) == "segnet"
     with assuming_fork("pspnet"):

@@ -39,14 +39,14 @@ def test_a_wrong_offset_is_named_and_ends_with_status_1(tmp_path, monkeypatch, c
 @pytest.mark.parametrize(
     ("layer", "message"),
     [
-        ('type: "Reshape" top: "c"', "no path of layers that keep coordinates"),
+        ('type: "Reshape" top: "c"', "no path of layers that preserve coordinates"),
         (
             'type: "Convolution" top: "c" convolution_param { num_output: 1 kernel_size: 2 }',
             "begins at 0.5; expected a whole number",
         ),
         (
             'type: "Pooling" top: "c" pooling_param { kernel_size: 2 stride: 2 }',
-            "a Crop aligns blobs of equal scale only",
+            "a Crop can only align blobs of equal scale",
         ),
     ],
 )

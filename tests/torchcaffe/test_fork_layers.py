@@ -89,7 +89,7 @@ def test_a_solver_leaves_statistics_and_frozen_parameters_alone():
 
 @pytest.mark.parametrize(
     "settings, problem",
-    [("", "say which"), ("bn_mode: LEARN momentum: 0.9", "keep those of one")],
+    [("", "specify which"), ("bn_mode: LEARN momentum: 0.9", "keep those of one")],
 )
 def test_a_bn_that_is_of_no_fork_or_of_two_is_refused(settings, problem):
     layer = create(parse_text(_bn(settings), pb.LayerParameter), pb.TRAIN)
@@ -142,7 +142,7 @@ def test_sizes_of_upsample(settings, sizes):
     [
         ("scale: 1", np.zeros((1, 1, 2, 2)), r"scale is \(1, 1\)"),
         ("scale_h: 2", np.zeros((1, 1, 2, 2)), "both scale_h"),
-        ("scale: 3 pad_out_w: true", np.zeros((1, 1, 2, 2)), "pad_out goes with a scale of 2"),
+        ("scale: 3 pad_out_w: true", np.zeros((1, 1, 2, 2)), "pad_out needs a scale of 2"),
         ("scale: 2", np.zeros((1, 1, 2, 3)), "differ in shape"),
         ("scale: 2", np.full((1, 1, 2, 2), 16.0), "holds the index 16"),
         ("scale: 2", np.full((1, 1, 2, 2), -1.0), "holds the index -1"),
