@@ -10,11 +10,11 @@ import time
 
 import numpy as np
 
-from fcnkit.engine import door
+from fcnkit import engine
 
 
 def main(path):
-    caffe = door.load()
+    caffe = engine.load()
     caffe.set_mode_cpu()
     net = caffe.Net(path, caffe.TRAIN)
     random = np.random.RandomState(0)

@@ -25,11 +25,11 @@ def infer(deploy, weights, image):
 
 def net(deploy, weights, image):
     """A script of pycaffe's that looks at every blob."""
-    from fcnkit.engine import door
+    from fcnkit import engine
     from fcnkit.images import reading
 
     pixels = reading.read_rgb(image)[:, :, ::-1].transpose(2, 0, 1)
-    caffe = door.load()
+    caffe = engine.load()
     caffe.set_mode_cpu()
     network = caffe.Net(deploy, weights, caffe.TEST)
     network.blobs["data"].reshape(1, *pixels.shape)

@@ -18,8 +18,8 @@ import torch
 import torch.nn.functional as F
 from scipy import ndimage
 
+from fcnkit import engine
 from fcnkit.datasets import open_dataset
-from fcnkit.engine import door
 from fcnkit.images import Preprocessor, read_label
 from fcnkit.inference import Segmenter
 from fcnkit.nets import bilinear_kernel
@@ -74,7 +74,7 @@ def score_maps(run, data):
         for i in range(len(dataset)):
             image = dataset.image(i)
             segmenter.scores(image)
-            scores = door.forward(segmenter.net, "score_fr")[0]
+            scores = engine.forward(segmenter.net, "score_fr")[0]
             yield torch.tensor(np.array(scores)), image.shape[:2]
 
 

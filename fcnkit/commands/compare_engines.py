@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
         if row.problem:
             print(f"{_label(row)}: {row.problem}")
     if args.json:
-        write_json(args.json, engine.as_data(rows))
+        write_json(args.json, engine.rows_as_data(rows))
     worst = max(rows, key=lambda row: row.difference)
     print(f"largest relative difference: {worst.difference:.1e} at {_label(worst)}")
     return int(not worst.difference <= tolerance)

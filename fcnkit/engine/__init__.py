@@ -1,50 +1,58 @@
-"""The door to the engines, BVLC Caffe and torchcaffe: choosing, opening, running, comparing."""
+"""The engines, BVLC Caffe and torchcaffe: choosing one, opening nets, running and comparing them.
 
-from .comparison import Row, as_data, compare_nets, compare_solvers, random_layers
-from .differences import largest_absolute
-from .door import (
-    Blob,
-    Hooks,
-    Net,
-    capabilities,
-    check_python_layers,
-    forward,
-    load,
-    load_export,
-    open_net,
-    open_solver,
-    refuse_forks,
-    refuse_forks_of_solver,
-    train,
-    use_device,
+Importing this room loads no engine; `load`, `open_net` and `open_solver` do.
+"""
+
+from __future__ import annotations
+
+from .choice import VARIABLE, capabilities, has_bvlc, load, load_export, name, use_device
+from .comparison import (
+    Row,
+    compare_nets,
+    compare_solvers,
+    comparison_row,
+    random_layers,
+    rows_as_data,
 )
+from .differences import largest_absolute, largest_difference
+from .door import forward, open_net, open_solver
+from .guards import PYTHON_MODULES, check_python_layers, refuse_forks, refuse_forks_of_solver
 from .loading import compare_weights, copy_weights, fill_weights
-from .memory import check
+from .memory import check_memory
+from .pycaffe import Blob, Net, Solver
 from .runs import training_net
+from .stepping import Hooks, train
 
 __all__ = [
+    "PYTHON_MODULES",
+    "VARIABLE",
     "Blob",
     "Hooks",
     "Net",
     "Row",
-    "as_data",
+    "Solver",
     "capabilities",
-    "check",
+    "check_memory",
     "check_python_layers",
     "compare_nets",
     "compare_solvers",
     "compare_weights",
+    "comparison_row",
     "copy_weights",
     "fill_weights",
     "forward",
+    "has_bvlc",
     "largest_absolute",
+    "largest_difference",
     "load",
     "load_export",
+    "name",
     "open_net",
     "open_solver",
     "random_layers",
     "refuse_forks",
     "refuse_forks_of_solver",
+    "rows_as_data",
     "train",
     "training_net",
     "use_device",

@@ -14,7 +14,8 @@ import numpy as np
 from caffeformat import InputError, pb
 from fcnkit.files import known
 
-from . import door, runs
+from . import runs
+from .choice import VARIABLE, has_bvlc
 from .differences import largest_absolute, largest_difference
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Row(NamedTuple):
 _REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
-def as_data(rows: Iterable[Row]) -> list[dict[str, Any]]:
+def rows_as_data(rows: Iterable[Row]) -> list[dict[str, Any]]:
     """`Row`s as plain data for JSON: infinite differences are None, `problem` says why."""
     return [{key: known(value) for key, value in row._asdict().items()} for row in rows]
 
@@ -170,11 +171,15 @@ def _run(
     with open(file, "w", encoding="utf-8") as target:
         json.dump(jobs, target)
     folders = {os.path.dirname(os.path.abspath(path)) for path in shared} | {folder}
-    command = [*_python(name, sorted(folders), root), "-m", "fcnkit.engine.runs", file]
-    environment = {**os.environ, door.VARIABLE: name, "GLOG_minloglevel": "1"}
+    command = [*_python(name, sorted(folders), root), "-m", "fcnkit.engine", file]
+    environment = {**os.environ, VARIABLE: name, "GLOG_minloglevel": "1"}
     process = subprocess.run(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
+    if os.path.exists(f"{file}.error"):
+        with open(f"{file}.error", encoding="utf-8") as error:
+            text, options = json.load(error)
+        raise InputError(f"the engine {name!r} failed:\n{text}", options=options)
     if process.returncode:
         last = process.stdout.strip().splitlines()[-25:]
         raise InputError(f"the engine {name!r} failed:\n" + "\n".join(last))
@@ -186,7 +191,7 @@ def _python(name: str, folders: Iterable[str], root: Path | None) -> list[str]:
         return [sys.executable]
     script = os.path.join(_REPOSITORY, "scripts", "bvlc_run.sh")
     root = root or os.environ.get("FCNKIT_BVLC_ROOT")
-    if root is None and door.has_bvlc():
+    if root is None and has_bvlc():
         return [sys.executable]
     root = root or os.path.join(_REPOSITORY, ".bullseye")
     if not os.path.exists(script) or not os.path.isdir(root):

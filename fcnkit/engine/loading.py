@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from .door import Net
+    from .pycaffe import Net
 
 
 def copy_weights(net: Net, path: str | os.PathLike[str]) -> list[str]:

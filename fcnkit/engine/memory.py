@@ -76,7 +76,7 @@ def _number(path: str) -> int | None:
         return None
 
 
-def check(
+def check_memory(
     net: pb.NetParameter,
     input_shapes: Mapping[str, tuple[int, ...]],
     name: str,

@@ -1,4 +1,4 @@
-"""Runs jobs on one engine, to be compared with the other: `python -m fcnkit.engine.runs JOB.json`.
+"""Runs jobs on one engine, to be compared with the other: `python -m fcnkit.engine JOBS.json`.
 
 Both engines get the same weights, the same inputs and the same gradients at the outputs, all
 derived from the names of the arrays that they fill, so that nothing has to be passed between the
@@ -17,7 +17,8 @@ import numpy as np
 
 from caffeformat import InputError, read_net, read_solver, write_text
 
-from . import door
+from .choice import use_device
+from .door import open_net, open_solver
 from .loading import copy_weights
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from caffeformat import pb
+
+    from .pycaffe import Net
 
     Path = Union[str, os.PathLike[str]]
     Arrays = dict[str, NDArray[Any]]
@@ -47,7 +50,7 @@ def random_values(name: str, shape: Sequence[int]) -> NDArray[np.float32]:
     return random.standard_normal(shape).astype(np.float32)
 
 
-def fill_parameters(net: door.Net, message: pb.NetParameter) -> None:
+def fill_parameters(net: Net, message: pb.NetParameter) -> None:
     """Fill the weights with scaled random values; BatchNorm gets plausible statistics."""
     types = {layer.name: layer.type for layer in message.layer}
     for layer, blobs in net.params.items():
@@ -63,7 +66,7 @@ def fill_parameters(net: door.Net, message: pb.NetParameter) -> None:
             blob.data[...] = values
 
 
-def fill_inputs(net: door.Net, message: pb.NetParameter, turn: int = 0) -> None:
+def fill_inputs(net: Net, message: pb.NetParameter, turn: int = 0) -> None:
     """Fill the inputs with random values: class indices where a loss or accuracy reads labels."""
     labels = {
         layer.bottom[1]: layer
@@ -95,7 +98,7 @@ def run_net(
     `weights` is a caffemodel; parameters that it does not have are random, the same in each engine.
     """
     message = read_net(path)
-    net = door.open_net(message, phase, allow_python=allow_python, source=path)
+    net = open_net(message, phase, allow_python=allow_python, source=path)
     fill_parameters(net, message)
     if weights:
         copy_weights(net, weights)
@@ -130,7 +133,7 @@ def run_solver(
     The run starts from `weights`, from the solver state `state`, or from the fillers' values; the
     weights at its start are saved as `start`.
     """
-    solver = door.open_solver(path, allow_python)
+    solver = open_solver(path, allow_python)
     if weights:
         solver.net.copy_from(str(weights))
     if state:
@@ -172,26 +175,21 @@ def training_net(path: Path) -> pb.NetParameter:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the jobs in a JSON file, a list of {"kind", "out" and the arguments of run_<kind>}.
 
-    Returns the exit status.
+    Returns the exit status. An error also goes to the JSON file with the suffix ".error", as text
+    and options of an `InputError`.
     """
     (path,) = sys.argv[1:] if argv is None else argv
     with open(path, encoding="utf-8") as file:
         jobs = json.load(file)
     try:
-        door.use_device()
+        use_device()
         for job in jobs:
             kind, out = job.pop("kind"), job.pop("out")
             arrays: dict[str, Any] = {**(run_net(**job) if kind == "net" else run_solver(**job))}
             np.savez(out, **arrays)
     except InputError as error:
         print(error, file=sys.stderr)
+        with open(f"{path}.error", "w", encoding="utf-8") as file:
+            json.dump([error.text, error.options], file, default=str)
         return 1
     return 0
-
-
-if __name__ == "__main__":
-    # The working folder, which `-m` puts first, may hold modules that came with a net and have the
-    # names of those whose layers may always run.
-    if sys.path[0] in ("", os.getcwd()):
-        del sys.path[0]
-    sys.exit(main())

@@ -135,7 +135,7 @@ class Segmenter:
         net = self.net
         if net is None or tuple(net.blobs[self.input_blob].shape) != wanted:
             is_lean = "lean_forward" in engine.capabilities()
-            engine.check(self._message, {self.input_blob: wanted}, name, is_lean)
+            engine.check_memory(self._message, {self.input_blob: wanted}, name, is_lean)
             if net is None:
                 try:
                     net = self._open(image.shape[:2])

@@ -5,11 +5,11 @@ import sys
 
 import numpy as np
 
-from fcnkit.engine import door
+from fcnkit import engine
 
 
 def main(net_path, passes, out):
-    net = door.open_net(net_path, "TRAIN")
+    net = engine.open_net(net_path, "TRAIN")
     found = {}
     for step in range(int(passes)):
         net.forward()

@@ -5,11 +5,11 @@ import sys
 
 import numpy as np
 
-from fcnkit.engine import door
+from fcnkit import engine
 
 
 def main(net_path, weights, source, out):
-    net = door.open_net(net_path, "TEST")
+    net = engine.open_net(net_path, "TEST")
     net.copy_from(weights)
     net.blobs["data"].data[...] = np.load(source)
     (output,) = net.forward().values()

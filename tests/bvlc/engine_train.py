@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 
-from fcnkit.engine import door
+from fcnkit import engine
 
 
 def main(argv=None):
@@ -19,7 +19,7 @@ def main(argv=None):
     parser.add_argument("--pairs", help=".npz of `data` and `label`, taken in turn as inputs")
     args = parser.parse_args(argv)
 
-    caffe = door.load()
+    caffe = engine.load()
     caffe.set_mode_cpu()
     solver = caffe.get_solver(args.solver)
     if args.weights:

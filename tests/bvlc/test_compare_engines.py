@@ -8,6 +8,7 @@ import pytest
 
 from caffeformat import InputError, read_caffemodel, write_caffemodel
 from fcnkit.commands import compare_engines, main
+from fcnkit.engine import comparison
 
 pytest.importorskip("torch")
 pytestmark = pytest.mark.full
@@ -55,7 +56,7 @@ def test_parameters_that_the_weights_lack_are_the_same_in_both(bvlc_root, run_fo
 
 def test_what_differs_is_marked_and_gives_1(bvlc_root, run_folder, capsys, monkeypatch):
     weights = read_caffemodel(run_folder / "start.caffemodel")
-    run_on = compare_engines.engine_comparison._run
+    run_on = comparison._run
 
     def other_weights(name, jobs, *rest):
         if name == "bvlc":
@@ -64,7 +65,7 @@ def test_what_differs_is_marked_and_gives_1(bvlc_root, run_folder, capsys, monke
             jobs = [{**job, "weights": str(run_folder / "other.caffemodel")} for job in jobs]
         run_on(name, jobs, *rest)
 
-    monkeypatch.setattr(compare_engines.engine_comparison, "_run", other_weights)
+    monkeypatch.setattr(comparison, "_run", other_weights)
     assert run(bvlc_root, "net.prototxt", "start.caffemodel") == 1
     assert re.search(r"score .*<--", capsys.readouterr().out)
 
@@ -79,9 +80,7 @@ def test_neither_engine_runs_a_module_that_lies_beside_the_net(bvlc_root, tmp_pa
     job = {"kind": "net", "path": "net.prototxt", "phase": "TEST"}
     for engine in ("torch", "bvlc"):
         with pytest.raises(InputError, match="param_str"):
-            compare_engines.engine_comparison._run(
-                engine, [job], str(tmp_path), ["net.prototxt"], str(bvlc_root)
-            )
+            comparison._run(engine, [job], str(tmp_path), ["net.prototxt"], str(bvlc_root))
     assert not (tmp_path / "ran").exists()
 
 

@@ -20,16 +20,16 @@ from PIL import Image
 from tiny_segmentation import CLASSES, sample, write_dataset
 
 from caffeformat import InputError, open_database, pb, read_net, read_solver
+from fcnkit import engine
 from fcnkit.commands import main
 from fcnkit.datasets import open_dataset
 from fcnkit.digits import models
 from fcnkit.digits.models import DigitsModel, unpack
-from fcnkit.engine import door
 from fcnkit.files import members
 from fcnkit.images import read_label
 
 try:
-    door.load()
+    engine.load()
 except InputError as error:
     pytest.skip(str(error), allow_module_level=True)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from caffeformat import parse_text, pb, read_solver
-from fcnkit.engine import as_data, largest_absolute, random_layers
+from fcnkit.engine import largest_absolute, random_layers, rows_as_data
 from fcnkit.engine.comparison import comparison_row
 from fcnkit.engine.differences import largest_difference
 from fcnkit.engine.runs import quiet_solver
@@ -63,7 +63,7 @@ def test_what_is_not_finite_is_told_in_words_and_null_in_json():
         "its shape is (1,) in torchcaffe, (2,) in BVLC Caffe",
         "BVLC Caffe has no such array",
     ]
-    data = json.loads(json.dumps(as_data(rows), allow_nan=False))
+    data = json.loads(json.dumps(rows_as_data(rows), allow_nan=False))
     assert [row["difference"] for row in data] == [0, None, 0, None, None]
     assert data[1]["problem"] == rows[1].problem
 
@@ -99,7 +99,7 @@ def test_modules_that_lie_beside_a_net_do_not_run(tmp_path):
     job = {"kind": "net", "path": "net.prototxt", "phase": "TEST", "out": "found.npz"}
     (tmp_path / "jobs.json").write_text(json.dumps([job]))
     result = subprocess.run(
-        [sys.executable, "-m", "fcnkit.engine.runs", "jobs.json"],
+        [sys.executable, "-m", "fcnkit.engine", "jobs.json"],
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -7,7 +7,7 @@ from tiny_segmentation import write_dataset
 from tiny_stages import FAMILY, stages, write_family
 
 from caffeformat import InputError
-from fcnkit.engine import door
+from fcnkit import engine
 from fcnkit.training import StageResult, curves, declines, train_stages
 from fcnkit.training.stages.folders import set_aside
 
@@ -42,7 +42,7 @@ def test_what_was_set_aside_goes_where_something_new_began(tmp_path):
 
 def test_force_starts_over(tmp_path, monkeypatch):
     try:
-        door.load()
+        engine.load()
     except InputError as error:
         pytest.skip(str(error))
     monkeypatch.setattr(curves, "plot", lambda *_: None)

@@ -9,11 +9,11 @@ from tiny_segmentation import write_dataset
 from tiny_stages import FAMILY, stages, write_family
 
 from caffeformat import InputError, read_caffemodel
-from fcnkit.engine import door
+from fcnkit import engine
 from fcnkit.training import Observer, Start, curves, train_stages
 
 try:
-    door.load()
+    engine.load()
 except InputError as error:
     pytest.skip(str(error), allow_module_level=True)
 

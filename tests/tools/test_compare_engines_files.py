@@ -20,7 +20,7 @@ def run(tmp_path, monkeypatch):
         comparison_row("data", "y", np.array([np.nan, 1]), np.ones(2)),
     ]
     compared = {"net.prototxt": rows}
-    monkeypatch.setattr(compare_engines.engine_comparison, "compare_nets", lambda *a, **k: compared)
+    monkeypatch.setattr(compare_engines.engine, "compare_nets", lambda *a, **k: compared)
     return lambda *rest: main.run_module(
         compare_engines, ["net.prototxt", "--json", "found.json", *rest]
     )
@@ -67,7 +67,7 @@ def test_gradients_are_compared_where_there_are_any(tmp_path, monkeypatch, capsy
         asked.append(backward)
         return {paths[0]: [comparison_row("data", "x", np.ones(2), np.ones(2))]}
 
-    monkeypatch.setattr(compare_engines.engine_comparison, "compare_nets", compare_nets)
+    monkeypatch.setattr(compare_engines.engine, "compare_nets", compare_nets)
     assert main.run_module(compare_engines, ["net.prototxt"]) == 0
     assert asked == [gradients]
     assert ("no gradients" in capsys.readouterr().out) is not gradients
@@ -81,7 +81,7 @@ def test_layers_that_the_weights_lack_are_named(tmp_path, monkeypatch, capsys):
         comparison_row("param", f"{name}:0", np.ones(2), np.ones(2)) for name in ("conv/1", "b")
     ]
     monkeypatch.setattr(
-        compare_engines.engine_comparison, "compare_nets", lambda *a, **k: {"net.prototxt": rows}
+        compare_engines.engine, "compare_nets", lambda *a, **k: {"net.prototxt": rows}
     )
     assert main.run_module(compare_engines, ["net.prototxt", "w.caffemodel"]) == 0
     assert "w.caffemodel has nothing for b: " in capsys.readouterr().err

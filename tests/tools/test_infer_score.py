@@ -8,13 +8,13 @@ from PIL import Image
 from tiny_segmentation import CLASSES, net_text, write_dataset
 
 from caffeformat import InputError, Weights, parse_text, pb, write_caffemodel
+from fcnkit import engine
 from fcnkit.commands import main
-from fcnkit.engine import door
 from fcnkit.images import read_label, voc_palette, write_label
 from fcnkit.inference import ConfusionMatrix, Segmenter
 
 try:
-    door.load()
+    engine.load()
 except InputError as error:
     pytest.skip(str(error), allow_module_level=True)
 
@@ -220,8 +220,8 @@ def test_weights_that_are_no_numbers_are_told(here, capsys, monkeypatch):
 
 def test_counting_the_classes_runs_no_image_through_the_net(here, monkeypatch):
     image, passes = two_colours(30, 41), []
-    forward = door.forward
-    monkeypatch.setattr(door, "forward", lambda *args: passes.append(1) or forward(*args))
+    forward = engine.forward
+    monkeypatch.setattr(engine, "forward", lambda *args: passes.append(1) or forward(*args))
     segmenter = Segmenter("net.prototxt", "red_green.caffemodel", scale_to=20)
     assert segmenter.classes(image) == 3 and not passes
     assert segmenter.class_map(image).shape == (30, 41) and len(passes) == 1
@@ -233,8 +233,8 @@ def test_counting_the_classes_runs_no_image_through_the_net(here, monkeypatch):
 
 
 def test_each_image_is_scored_by_one_pass(here, data, monkeypatch):
-    passes, forward = [], door.forward
-    monkeypatch.setattr(door, "forward", lambda *args: passes.append(1) or forward(*args))
+    passes, forward = [], engine.forward
+    monkeypatch.setattr(engine, "forward", lambda *args: passes.append(1) or forward(*args))
     assert score("--data", data, *NETWORK) == 0
     assert len(passes) == 3
 

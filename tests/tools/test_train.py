@@ -14,13 +14,13 @@ from PIL import Image
 from tiny_segmentation import net_text, write_dataset, write_solver
 
 from caffeformat import InputError, read_caffemodel, read_net, read_solver
+from fcnkit import engine
 from fcnkit.commands import main
-from fcnkit.engine import door
 from fcnkit.training import curves
 from fcnkit.training.log import TrainingLog
 
 try:
-    door.load()
+    engine.load()
 except InputError as error:
     pytest.skip(str(error), allow_module_level=True)
 

@@ -9,13 +9,13 @@ from tiny_segmentation import write_dataset
 from tiny_stages import FAMILY, changed, stages, write_family
 
 from caffeformat import InputError, pb, read_caffemodel, read_net, write_text
+from fcnkit import engine
 from fcnkit.commands import main
-from fcnkit.engine import door
 from fcnkit.images import read_label
 from fcnkit.training import Stage, curves, train_stages
 
 try:
-    door.load()
+    engine.load()
 except InputError as error:
     pytest.skip(str(error), allow_module_level=True)
 

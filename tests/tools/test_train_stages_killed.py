@@ -13,10 +13,10 @@ from tiny_segmentation import write_dataset
 from tiny_stages import FAMILY, write_family
 
 from caffeformat import InputError
-from fcnkit.engine import door
+from fcnkit import engine
 
 try:
-    door.load()
+    engine.load()
 except InputError as error:
     pytest.skip(str(error), allow_module_level=True)
 

@@ -9,10 +9,10 @@ import sys
 import pytest
 
 from caffeformat import InputError
-from fcnkit.engine import door
+from fcnkit import engine
 
 try:
-    door.load()
+    engine.load()
 except InputError as error:
     pytest.skip(str(error), allow_module_level=True)
 

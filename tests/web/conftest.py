@@ -7,13 +7,13 @@ pytest.importorskip("flask_wtf", reason="the preview's extra is not installed: f
 from host_case import infer, ours
 
 from caffeformat import InputError
-from fcnkit.engine import door
+from fcnkit import engine
 
 
 @pytest.fixture(scope="session", autouse=True)
 def an_engine():
     try:
-        door.load()
+        engine.load()
     except InputError as error:
         pytest.skip(str(error))
 
