@@ -9,8 +9,6 @@ import dataclasses
 import multiprocessing
 import os
 import shutil
-import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -27,7 +25,7 @@ from caffeformat import (
     write_text,
 )
 from fcnkit import zoo
-from fcnkit.data_prep import create_lmdb, find_splits
+from fcnkit.data_prep import create_lmdb, find_splits, prepare_voc
 from fcnkit.datasets import open_dataset
 from fcnkit.images import read_class_names
 from fcnkit.inference import Scoreboard, Segmenter, predictions_and_labels, score, segment_files
@@ -129,8 +127,8 @@ def run(
     """
     if os.path.isdir(folder) and os.listdir(folder):
         raise InputError(
-            f"{os.fspath(folder)} is not empty: choose another folder, or pass {{force}} to replace "
-            "an earlier demo",
+            f"{os.fspath(folder)} is not empty: choose another folder, or pass {{force}} to "
+            "replace an earlier demo",
             option="force",
             value=True,
         )
@@ -190,23 +188,13 @@ class _Job:
 
     def prepare(self) -> None:
         """Preparing its images and labels"""
-        command = [sys.executable, "-m", "fcnkit", "prepare_pascal_voc_data"]
-        # The script is to find the interpreter that runs the demo.
-        path = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")])
-        done = subprocess.run(
-            [*command, self.path("shapes.tar"), self.path("voc")],
-            capture_output=True,
-            text=True,
-        )
-        if done.returncode:
-            raise InputError(done.stderr.strip().removeprefix("error: "))
-        for line in done.stdout.splitlines():
-            self.observer.note(f"  {line}")
+        prepare_voc(self.path("shapes.tar"), self.path("voc"), progress=self.observer)
 
     def make_lmdbs(self) -> None:
         """Making LMDBs"""
         names = read_class_names(self.path("classes.txt"))
         train, val = find_splits(self.path("voc"))
+        assert val is not None, "the archive has both splits"
         create_lmdb(train, val, self.path("lmdb"), names, workers=2)
 
     def train_classifier(self) -> None:

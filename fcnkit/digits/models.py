@@ -1,14 +1,17 @@
-"""DIGITS' models: downloads (tar, tar.gz, tar.bz2, zip) and job folders, as nets with weights.
+"""Reads DIGITS' models, downloads (tar, tar.gz, tar.bz2, zip) and job folders: nets with weights.
 
 A download holds `info.json`, `deploy.prototxt`, `train_val.prototxt`, `solver.prototxt`,
 `original.prototxt`, one snapshot, and, where they were used, `mean.binaryproto`, `labels.txt` and
 `digits_python_layers.py`. A job folder holds the same files, all snapshots and a pickle
-(`digits_jobs`). What `info.json` leaves open is told by the job, then by the net's own text.
+(`digits_jobs`). What `info.json` leaves open is taken from the job, then from the net's own text.
 """
+
+from __future__ import annotations
 
 import json
 import os
 import re
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,10 +28,19 @@ from fcnkit import datasets, nets
 from fcnkit.images import parse_mean, read_class_names
 from fcnkit.training import Run
 
-# The kinds of files that a download is made of; others are left in the archive.
+if TYPE_CHECKING:
+    import tempfile
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    from caffeformat import pb
+    from fcnkit.files import Member
+
+# The kinds of files that a download consists of; others are left in the archive.
 _SUFFIXES = (".prototxt", ".caffemodel", ".binaryproto", ".txt", ".json", ".py")
 
-# Larger than any public network's download by a factor of four, and small enough for a disk.
+# Four times larger than the download of any public network, and small enough for a disk.
 MAX_BYTES = 4 << 30
 MAX_FILES = 1000
 # The texts of a download are a few kilobytes each; `info.json` is read whole.
@@ -37,12 +49,11 @@ _MAX_TEXT = 16 << 20
 _SNAPSHOT = re.compile(r"_iter_(\d+)\.caffemodel$")
 
 
-def unpack(members, folder):
-    """Write what belongs to a model from an archive into `folder`, which must exist.
+def unpack(members: Iterable[Member], folder: str | os.PathLike[str]) -> None:
+    """Write the files of a model from an archive into `folder`, which must exist.
 
-    `members` are the archive's files in turn, each with `archive`, `name` (relative, no `..`),
-    `size`, `is_plain` and `read_chunks()`, as `data_prep.archives.members` gives them. Raises
-    `InputError` for links and devices, files of one name, more than 1000 files and more than 4 GB.
+    Raises `InputError` for links and devices, for two files of one name, and for more than 1000
+    files or 4 GB.
     """
     total = 0
     for number, member in enumerate(members, 1):
@@ -50,7 +61,7 @@ def unpack(members, folder):
         if number > MAX_FILES or total > MAX_BYTES:
             raise InputError(
                 f"{member.archive}: refused, it holds more than {MAX_FILES} files or "
-                f"{MAX_BYTES >> 30} GB: this is no download of one DIGITS model"
+                f"{MAX_BYTES >> 30} GB: this is not a download of one DIGITS model"
             )
         if not member.is_plain:
             raise InputError(
@@ -68,14 +79,20 @@ def unpack(members, folder):
 
 
 class DigitsModel:
-    """A model of DIGITS in a folder: an unpacked download or a job.
+    """A DIGITS model in a folder: an unpacked download or a job.
 
-    Attributes: `folder`; the paths `deploy`, `weights` and, where they are there, `solver`; `info`
-    (the dict in info.json); `run`, what inference takes. Raises `InputError` where net or weights
-    are missing, and for models of Torch or TensorFlow.
+    Attributes: `folder`; the paths `deploy`, `weights`, `solver` and `train_val` (these two None
+    where there is no such file); `info` (the dict in info.json); `run` (what inference needs). It
+    keeps `temporary`, the temporary folder that holds it, if any. Raises `InputError` where net or
+    weights are missing, and for models of Torch or TensorFlow.
     """
 
-    def __init__(self, folder):
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        temporary: tempfile.TemporaryDirectory[str] | None = None,
+    ) -> None:
+        self._temporary = temporary
         self.folder = _folder_of_model(os.fspath(folder))
         self.info = self._read_info()
         self._job = datasets.read_job(self.folder) if datasets.is_job(self.folder) else None
@@ -85,24 +102,27 @@ class DigitsModel:
                 f"{self.folder}: is a model for {framework}; expected one that DIGITS trained with "
                 "Caffe"
             )
-        self.deploy = self._file("deploy file", "deploy.prototxt")
-        if self.deploy is None:
+        deploy = self._file("deploy file", "deploy.prototxt")
+        if deploy is None:
             raise InputError(f"{self.folder}: expected a DIGITS model, but has no deploy.prototxt")
+        self.deploy = deploy
         self.solver = self._file("solver file", "solver.prototxt")
         self.train_val = self._file("train_val file", "train_val.prototxt")
         self.weights = self._snapshot()
         self.run = Run(self.deploy, self.weights, *self._input(), *self._classes())
 
-    def write_training(self, folder):
-        """Write a solver that goes on training this model, with its net, into `folder`.
+    def write_training(self, folder: str | os.PathLike[str]) -> str:
+        """Write a solver that continues the training of this model, with its net, into `folder`.
 
-        Returns the solver's path. Data layers lose sources that are on another machine, so that
-        they take those of `train --data`; a mean file becomes the model's own.
+        Returns the solver's path. Sources of Data layers that are not on this machine are removed,
+        so that the layers read the recipe's dataset; mean files are replaced by the model's own.
         """
         if self.solver is None or self.train_val is None:
             raise InputError(
-                f"{self.folder}: has no solver.prototxt and train_val.prototxt to train on with: "
-                "give a solver of your own and --weights"
+                f"{self.folder}: has no solver.prototxt and train_val.prototxt to continue with: "
+                "pass a solver of your own and {weights}",
+                option="weights",
+                value=self.weights,
             )
         solver, net = read_solver(self.solver), read_net(self.train_val)
         for layer in net.layer:
@@ -119,7 +139,7 @@ class DigitsModel:
         write_text(path, solver)
         return path
 
-    def _read_info(self):
+    def _read_info(self) -> dict[str, Any]:
         path = os.path.join(self.folder, "info.json")
         if not os.path.exists(path):
             return {}
@@ -133,24 +153,19 @@ class DigitsModel:
             raise FormatError(path, "expected a JSON object")
         return found
 
-    def _file(self, key, usual):
-        """The path of the file that info.json names under `key`, else of that called `usual`."""
+    def _file(self, key: str, usual: str) -> str | None:
+        """Return the path of the file that info.json names under `key`, else of the `usual` one."""
         named = self.info.get(key)
         for name in (named, usual):
-            # Only files of the model's own folder: info.json is not to point anywhere else.
+            # Only files in the model's own folder: info.json must not point anywhere else.
             if isinstance(name, str) and os.path.basename(name) == name and name:
                 path = os.path.join(self.folder, name)
                 if os.path.isfile(path):
                     return path
         return None
 
-    def _snapshot(self):
-        names = [self.info.get("snapshot file")]
-        names += reversed(self._job.snapshots if self._job else [])
-        numbered = [(_SNAPSHOT.search(name), name) for name in os.listdir(self.folder)]
-        numbered = [(int(match.group(1)), name) for match, name in numbered if match]
-        names += [name for _, name in sorted(numbered, reverse=True)]
-        for name in names:
+    def _snapshot(self) -> str:
+        for name in self._snapshot_names():
             if isinstance(name, str) and os.path.basename(name) == name:
                 path = os.path.join(self.folder, name)
                 if os.path.isfile(path):
@@ -159,7 +174,15 @@ class DigitsModel:
             f"{self.folder}: expected a DIGITS model, but has no snapshot_iter_<n>.caffemodel"
         )
 
-    def _classes(self):
+    def _snapshot_names(self) -> Iterator[Any]:
+        """Yield names of snapshots, the best first: from info.json, the job, the folder."""
+        yield self.info.get("snapshot file")
+        yield from reversed(self._job.snapshots if self._job else [])
+        found = [(_SNAPSHOT.search(name), name) for name in os.listdir(self.folder)]
+        numbered = [(int(match.group(1)), name) for match, name in found if match]
+        yield from (name for _, name in sorted(numbered, reverse=True))
+
+    def _classes(self) -> tuple[list[str] | None, NDArray[np.uint8] | None]:
         names = palette = None
         if self._job is not None:
             names, palette = datasets.class_names_and_palette(self.folder)
@@ -168,7 +191,7 @@ class DigitsModel:
             names = read_class_names(labels)
         return names, palette
 
-    def _mean_path(self):
+    def _mean_path(self) -> str:
         path = self._file("mean file", "mean.binaryproto")
         if path is None:
             raise InputError(
@@ -176,8 +199,8 @@ class DigitsModel:
             )
         return path
 
-    def _input(self):
-        """(mean or None, scale): the mean that DIGITS was told to use, the data layer's scale."""
+    def _input(self) -> tuple[NDArray[np.float32] | None, float]:
+        """Return the mean that DIGITS was set to subtract, or None, and the data layer's scale."""
         transform = self._transform()
         kind = datasets.mean_kind(self.info.get("mean subtraction"))
         if kind is None and self._job is not None:
@@ -194,8 +217,8 @@ class DigitsModel:
                 mean = mean.mean((1, 2))
         return mean, 1.0 if transform is None else transform.scale
 
-    def _transform(self):
-        """The TransformationParameter of the layer that brought training its images, or None."""
+    def _transform(self) -> pb.TransformationParameter | None:
+        """Return the transformation in the layer that read the training images, or None."""
         if self.train_val is None:
             return None
         for layer in nets.data_layers(read_net(self.train_val)):
@@ -203,14 +226,14 @@ class DigitsModel:
                 return layer.transform_param
         return None
 
-    def _kind_of(self, transform):
+    def _kind_of(self, transform: pb.TransformationParameter | None) -> str:
         if transform is None:
             return "image" if self._file("mean file", "mean.binaryproto") else "none"
         return "image" if transform.mean_file else "pixel" if transform.mean_value else "none"
 
 
-def _folder_of_model(folder):
-    """`folder`, or the only folder in it that holds a deploy file: archives may have one on top."""
+def _folder_of_model(folder: str) -> str:
+    """Return `folder`, or the folder in it that holds the model: archives may have one on top."""
     if not os.path.isdir(folder):
         raise InputError(f"{folder}: expected a DIGITS model, a folder or an archive")
     candidates = [folder] + sorted(

@@ -1,6 +1,6 @@
 """Files and archives of uncertain origin, and safe output folders."""
 
-from .archives import members
+from .archives import Member, members
 from .folders import output_folder
 from .json_files import known, write_json
 from .json_stream import list_elements
@@ -9,6 +9,7 @@ from .plain_pickle import MAX_BYTES, PICKLE_ERRORS, PlainUnpickler, Record, read
 __all__ = [
     "MAX_BYTES",
     "PICKLE_ERRORS",
+    "Member",
     "PlainUnpickler",
     "Record",
     "known",

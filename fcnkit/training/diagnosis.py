@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from caffeformat import pb
+    from fcnkit.engine import Net
     from fcnkit.inference import ConfusionMatrix
 
     from .log import Outputs
@@ -26,7 +27,7 @@ _FILL = (
 )
 
 
-def zero_layers(net: Any, message: pb.NetParameter) -> list[str]:
+def zero_layers(net: Net, message: pb.NetParameter) -> list[str]:
     """Return the names of the layers of `net` (a pycaffe Net) whose weights are all zero now.
 
     `message` describes the net, filtered. In Caffe, layers without a filler start at zero.
@@ -89,7 +90,7 @@ def _is_fixed(layer: pb.LayerParameter) -> bool:
     return bool(layer.param) and layer.param[0].lr_mult == 0
 
 
-def silent_layers(net: Any, message: pb.NetParameter) -> list[str]:
+def silent_layers(net: Net, message: pb.NetParameter) -> list[str]:
     """Return the names of the layers whose weights get no gradient at all, from one batch.
 
     Overwrites the diffs of the parameters; a solver clears them before its next step.
@@ -127,7 +128,7 @@ def describe_zero_layers(zero: Sequence[str], stuck: Sequence[str]) -> list[str]
     return texts
 
 
-def broken_layers(net: Any) -> list[str]:
+def broken_layers(net: Net) -> list[str]:
     """Return the names of the layers of `net` whose parameters hold NaN or infinity."""
     return [
         name
@@ -136,7 +137,7 @@ def broken_layers(net: Any) -> list[str]:
     ]
 
 
-def describe_broken_outputs(outputs: Outputs, net: Any) -> str | None:
+def describe_broken_outputs(outputs: Outputs, net: Net) -> str | None:
     """Return a sentence about a test with outputs that are NaN or infinite, None where none are.
 
     `outputs` holds (name, values, loss weight) per output blob of `net`.

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from fcnkit.engine import Solver
     from fcnkit.inference import ConfusionMatrix
 
     from .log import Outputs
@@ -244,7 +245,7 @@ def _newest(prefix: str, observer: Observer) -> str | None:
     return state
 
 
-def _open(files: RunFiles, output: str, allow_python: Iterable[str]) -> Any:
+def _open(files: RunFiles, output: str, allow_python: Iterable[str]) -> Solver:
     # The engine reads a solver from a file; beside its nets, so that a failing engine names them.
     descriptor, path = tempfile.mkstemp(".prototxt", ".stepwise-", output)
     try:
@@ -256,7 +257,7 @@ def _open(files: RunFiles, output: str, allow_python: Iterable[str]) -> Any:
 
 
 def _load(
-    solver: Any,
+    solver: Solver,
     files: RunFiles,
     weights: str | os.PathLike[str] | None,
     snapshot: str | os.PathLike[str] | None,

@@ -19,6 +19,7 @@ from . import diagnosis, snapshots
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from fcnkit.engine import Net, Solver
     from fcnkit.nets import Head
 
     from .log import Outputs, TrainingLog
@@ -47,7 +48,7 @@ class Recorder(engine.Hooks):
 
     def __init__(
         self,
-        solver: Any,
+        solver: Solver,
         files: RunFiles,
         log: TrainingLog,
         observer: Observer,
@@ -78,14 +79,14 @@ class Recorder(engine.Hooks):
         self.last_weights: str | None = None
         self.last_test_matrix: ConfusionMatrix | None = None
 
-    def before_step(self, solver: Any) -> None:
+    def before_step(self, solver: Solver) -> None:
         """Test where a test is due."""
         interval = self._settings.test_interval
         is_due = bool(interval) and solver.iter % interval == 0
         if solver.test_nets and is_due and (solver.iter or self._settings.test_initialization):
             self._test()
 
-    def after_step(self, solver: Any) -> bool:
+    def after_step(self, solver: Solver) -> bool:
         """Record the step just taken; returns true where the run was asked to stop."""
         iteration, settings = solver.iter - 1, self._settings
         self._recent.append(self._loss(iteration))
@@ -103,7 +104,7 @@ class Recorder(engine.Hooks):
         self.stopped = self._stop() and solver.iter < settings.max_iter
         return self.stopped
 
-    def _sample(self, net: Any, iteration: int) -> None:
+    def _sample(self, net: Net, iteration: int) -> None:
         """Add the last pass to the training scores."""
         if self._head is None or self._matrix is None:
             return
@@ -239,14 +240,14 @@ class Recorder(engine.Hooks):
         self.last_weights = weights
 
 
-def _new_matrix(net: Any, head: Head | None) -> ConfusionMatrix | None:
+def _new_matrix(net: Net, head: Head | None) -> ConfusionMatrix | None:
     """Return a `ConfusionMatrix` for the scores of `net`, or None where it has no classes."""
     if head is None:
         return None
     return ConfusionMatrix(net.blobs[head.score].shape[1], head.ignore)
 
 
-def _count(matrix: ConfusionMatrix, net: Any, head: Head, name: str) -> None:
+def _count(matrix: ConfusionMatrix, net: Net, head: Head, name: str) -> None:
     """Add the last pass of `net` to `matrix`."""
     prediction = net.blobs[head.score].data.argmax(1)
     labels = net.blobs[head.label].data

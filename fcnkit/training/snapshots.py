@@ -6,12 +6,14 @@ import glob
 import os
 import re
 import tempfile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from caffeformat import InputError, read_caffemodel, read_solver_state, write_solver_state
 from fcnkit.engine import compare_weights
 
 if TYPE_CHECKING:
+    from fcnkit.engine import Solver
+
     Path = str | os.PathLike[str]
 
 _STATE = re.compile(r"_iter_(\d+)\.solverstate(\.h5)?$")
@@ -76,7 +78,7 @@ def read_iteration(state_path: Path) -> int:
     return read_solver_state(state_path).iter
 
 
-def restore(solver: Any, state_path: Path) -> int:
+def restore(solver: Solver, state_path: Path) -> int:
     """Continue `solver` from the solver state at `state_path` and the weights it belongs to.
 
     Returns the number of iterations done. Raises `InputError` for damaged or missing files and for
@@ -94,4 +96,4 @@ def restore(solver: Any, state_path: Path) -> int:
             state.learned_net = weights
             write_solver_state(copy, state)
             solver.restore(copy)
-    return int(solver.iter)
+    return solver.iter

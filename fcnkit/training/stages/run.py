@@ -197,7 +197,7 @@ class _StageRun:
         result = transplant(read_caffemodel(source), net)
         if self.previous is not None:
             _silence_new_scores(result, net, count_classes(files.train))
-        filled = ", ".join(dict.fromkeys(step.target for step in result.filled))
+        filled = ", ".join(dict.fromkeys(step.target for step in result.filled if step.target))
         if filled:
             self.notes.append(f"new layers, not in {os.fspath(source)}: {filled}")
         write_text(self.path(START_NET), net)
@@ -277,7 +277,7 @@ def _silence_new_scores(result: Transplant, net: pb.NetParameter, classes: int |
     With `classes` None, every new convolution counts.
     """
     layers = {layer.name: layer for layer in net.layer}
-    for name in {step.target for step in result.filled}:
+    for name in {step.target for step in result.filled if step.target}:
         layer = layers[name]
         outputs = layer.convolution_param.num_output
         if layer.type == "Convolution" and classes in (None, outputs):
