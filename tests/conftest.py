@@ -1,33 +1,91 @@
-"""What all rooms' tests share: where files are found, and which tests belong to the full tier."""
+"""What the tests of all rooms share: places, tiers, engines.
 
+The quick tier is what `pytest` runs. Marks name what the full tier (`--full`) needs on top: `bvlc`,
+`browser`, `gpu`, or only time (`slow`). The full tier runs what this machine can, and lists at
+its end what it left out and why.
+"""
+
+import collections
 import os
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
 
-REPO = Path(__file__).resolve().parent.parent
+TESTS = Path(__file__).resolve().parent
+REPO = TESTS.parent
+# Modules that several tests use; they are imported by their own names.
+sys.path.insert(0, str(TESTS / "support"))
 
-# pytest puts this folder on the import path, and an editable install is asked after that path:
-# without a package further along it, `import caffeformat` would find the folder of its tests.
-sys.path.append(str(REPO))
+FULL_TIER = ("bvlc", "browser", "gpu", "slow")
 
 
 def pytest_addoption(parser):
     parser.addoption(
         "--full",
         action="store_true",
-        help="run the full tier too: what needs BVLC Caffe, a browser or hours",
+        help=f"run the full tier as well: tests marked {', '.join(FULL_TIER)}",
     )
 
 
 def pytest_collection_modifyitems(config, items):
-    if config.getoption("--full") or "full" in (config.getoption("markexpr") or ""):
-        return
-    skip = pytest.mark.skip(reason="full tier: give --full or -m full")
+    asked = config.getoption("markexpr") or ""
     for item in items:
-        if item.get_closest_marker("full"):
-            item.add_marker(skip)
+        marks = [name for name in FULL_TIER if item.get_closest_marker(name)]
+        if not marks:
+            continue
+        if not config.getoption("--full") and not any(name in asked for name in marks):
+            item.add_marker(pytest.mark.skip(reason=f"full tier ({marks[0]}): pass --full"))
+            continue
+        for name in marks:
+            missing = _missing(name)
+            if missing:
+                item.add_marker(pytest.mark.skip(reason=missing))
+
+
+def _missing(mark):
+    """What this machine lacks for the tests of `mark`, or None."""
+    if mark == "gpu":
+        return None if _has_gpu() else "needs a CUDA device"
+    if mark == "bvlc":
+        found = (_bvlc_root() / "usr/lib/python3/dist-packages/caffe").is_dir()
+        return None if found else "needs BVLC Caffe: scripts/setup_bvlc_caffe.sh"
+    if mark == "browser":
+        found = shutil.which("chromium") or shutil.which(os.environ.get("CHROMIUM", "chromium"))
+        node = shutil.which("node") or shutil.which("nodejs")
+        modules = (TESTS / "digits_plugin" / "browser" / "node_modules").is_dir()
+        if found and node and modules:
+            return None
+        return "needs Chromium, Node and `npm install` in tests/digits_plugin/browser"
+    return None
+
+
+def _has_gpu():
+    try:
+        import torch
+    except ImportError:
+        return False
+    return torch.cuda.is_available()
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """List what the full tier left out."""
+    if not config.getoption("--full"):
+        return
+    reasons = collections.Counter(
+        report.longrepr[2].removeprefix("Skipped: ")
+        for report in terminalreporter.stats.get("skipped", [])
+        if isinstance(report.longrepr, tuple)
+    )
+    if reasons:
+        terminalreporter.section("left out of the full tier")
+        for reason, count in reasons.most_common():
+            terminalreporter.line(f"{count:5} {reason}")
+
+
+def _bvlc_root():
+    return Path(os.environ.get("FCNKIT_BVLC_ROOT") or REPO / ".bullseye").resolve()
 
 
 @pytest.fixture(scope="session")
@@ -39,22 +97,34 @@ def repo():
 @pytest.fixture(scope="session")
 def golden():
     """The folder of files that BVLC Caffe 1.0 computed."""
-    return REPO / "tests" / "golden"
+    return TESTS / "golden"
+
+
+@pytest.fixture(scope="session")
+def needs_engine():
+    """Skips where neither BVLC Caffe nor torchcaffe can be loaded."""
+    from caffeformat import InputError
+    from fcnkit import engine
+
+    try:
+        engine.load()
+    except InputError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")
 def shared_data():
-    """The folder of real images beside the repository; tests that want it skip where it is not."""
-    folder = REPO.parent / "shared" / "data"
+    """A folder of real images: FCNKIT_SHARED_DATA, or `shared/data` beside the repository."""
+    folder = Path(os.environ.get("FCNKIT_SHARED_DATA") or REPO.parent / "shared" / "data")
     if not folder.is_dir():
-        pytest.skip(f"no real data in {folder}")
+        pytest.skip(f"no real data in {folder}: set FCNKIT_SHARED_DATA")
     return folder
 
 
 @pytest.fixture(scope="session")
 def bvlc_root():
     """The Debian 11 folder with BVLC Caffe and Python 2.7: FCNKIT_BVLC_ROOT, or .bullseye here."""
-    root = Path(os.environ.get("FCNKIT_BVLC_ROOT") or REPO / ".bullseye").resolve()
-    if not (root / "usr/lib/python3/dist-packages/caffe").is_dir():
-        pytest.skip(f"no BVLC Caffe in {root}; make it with scripts/setup_bvlc_caffe.sh")
-    return root
+    missing = _missing("bvlc")
+    if missing:
+        pytest.skip(missing)
+    return _bvlc_root()

@@ -8,7 +8,7 @@ from caffeformat import pb, write_text
 
 pytest.importorskip("torch")
 pytest.importorskip("scipy")
-pytestmark = pytest.mark.full
+pytestmark = pytest.mark.bvlc
 
 MEAN = (104.00699, 116.66877, 122.67892)
 CASES = {

@@ -2,7 +2,7 @@
 
 import pytest
 
-pytestmark = pytest.mark.full
+pytestmark = pytest.mark.bvlc
 
 
 @pytest.mark.parametrize("room", ["caffeformat", "fcnkit", "data_prep", "prototxt", "tools"])

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-pytestmark = pytest.mark.full
+pytestmark = pytest.mark.bvlc
 
 # Mounting as root, and copying as where mounting is not allowed.
 MODES = pytest.mark.parametrize("mode", [{}, {"BVLC_RUN_MODE": "copies"}], ids=["mounts", "copies"])

@@ -12,7 +12,7 @@ from PIL import Image
 from caffeformat import datum_to_array, open_database, pb, read_blob, read_caffemodel
 
 pytest.importorskip("torch")
-pytestmark = pytest.mark.full
+pytestmark = pytest.mark.bvlc
 
 SOLVERS = {
     "SGD": "momentum: 0.9",

@@ -11,7 +11,7 @@ from fcnkit.commands import compare_engines, main
 from fcnkit.engine import comparison
 
 pytest.importorskip("torch")
-pytestmark = pytest.mark.full
+pytestmark = pytest.mark.bvlc
 
 
 @pytest.fixture

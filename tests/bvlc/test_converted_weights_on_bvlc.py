@@ -9,7 +9,7 @@ from fcnkit.state_dicts import convert
 
 torch = pytest.importorskip("torch")
 nets = pytest.importorskip("torch_classifiers")
-pytestmark = pytest.mark.full
+pytestmark = pytest.mark.bvlc
 
 MODELS = {
     "alexnet": (nets.AlexNet, (224, 224)),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("torch")
-pytestmark = pytest.mark.full
+pytestmark = pytest.mark.bvlc
 
 
 def foreground_iou(output):

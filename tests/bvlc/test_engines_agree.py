@@ -7,7 +7,7 @@ from caffeformat import write_text
 from fcnkit.engine import compare_nets
 
 pytest.importorskip("torch")
-pytestmark = pytest.mark.full
+pytestmark = pytest.mark.bvlc
 
 
 @pytest.mark.parametrize("phase", ["TRAIN", "TEST"])

@@ -18,7 +18,7 @@ from fcnkit.commands import main, net_surgery
 from fcnkit.nets import fill, net_parameters
 
 pytest.importorskip("torch")
-pytestmark = pytest.mark.full
+pytestmark = pytest.mark.bvlc
 STEPS = 4
 
 

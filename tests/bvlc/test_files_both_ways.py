@@ -24,7 +24,7 @@ from caffeformat import (
     write_text,
 )
 
-pytestmark = pytest.mark.full
+pytestmark = pytest.mark.bvlc
 JOBS = Path(__file__).with_name("pycaffe_jobs.py")
 FORMS = pytest.mark.parametrize("form", ["caffemodel", "caffemodel.h5"])
 STATES = pytest.mark.parametrize("form, ending", [("BINARYPROTO", ""), ("HDF5", ".h5")])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("torch")
-pytestmark = pytest.mark.full
+pytestmark = pytest.mark.bvlc
 
 SCRIPT = Path(__file__).with_name("known_differences.py")
 ENDED = "the process ended"

@@ -10,7 +10,7 @@ from caffeformat import pb, write_text
 from fcnkit.commands import create_lmdb, main
 from fcnkit.images import voc_palette, write_label
 
-pytestmark = pytest.mark.full
+pytestmark = pytest.mark.bvlc
 JOBS = Path(__file__).with_name("pycaffe_jobs.py")
 COUNT = 4
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-pytestmark = pytest.mark.full
+pytestmark = pytest.mark.bvlc
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from caffeformat import pb, write_text
 from fcnkit.images import voc_palette, write_label
 
 pytest.importorskip("torch")
-pytestmark = pytest.mark.full
+pytestmark = pytest.mark.bvlc
 
 
 @pytest.fixture(scope="module")

@@ -1,17 +1,17 @@
 """A run begun in one engine goes on in the other from its snapshot as if never broken."""
 
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
+from places import GOLDEN
 
 from caffeformat import pb, read_solver, read_solver_state, write_text
 
 pytest.importorskip("torch")
-pytestmark = pytest.mark.full
+pytestmark = pytest.mark.bvlc
 
-RUNS = Path(__file__).parents[1] / "golden/training"
+RUNS = GOLDEN / "training"
 # The runs that BVLC Caffe made without a break: every solver type, every learning rate policy,
 # accumulation, clipping, L1, BatchNorm.
 NAMES = sorted(path.name for path in RUNS.iterdir())

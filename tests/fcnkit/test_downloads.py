@@ -166,7 +166,7 @@ def test_command_says_what_could_not_be_checked(listed, server, tmp_path, capsys
     assert main.main(["download", "Thing", "unchecked", "--to", str(tmp_path)]) == 0
     out = capsys.readouterr().out
     assert "thing.bin: sha1 is right" in out
-    assert f"free.bin: not checked, for nobody publishes a checksum; its {SHA1[:4]}" in out
+    assert f"free.bin: not checked, as no checksum is published; its {SHA1[:4]}" in out
     assert main.main(["download", "Thing", "unchecked", "--url", server.url]) == 1
 
 

@@ -11,6 +11,8 @@ torch = pytest.importorskip("torch")
 import torchcaffe as caffe  # noqa: E402
 from caffeformat import FormatError, InputError, LmdbWriter, Weights, write_caffemodel  # noqa: E402
 
+pytestmark = pytest.mark.both_modes
+
 NET = """name: "small"
 layer { name: "data" type: "Input" top: "data"
   input_param { shape { dim: 2 dim: 3 dim: 6 dim: 6 } } }
@@ -189,6 +191,7 @@ torchcaffe.Net(sys.argv[1], torchcaffe.TEST)
 """
 
 
+@pytest.mark.both_modes(slow_on_gpu=True)
 def test_a_net_that_memory_cannot_hold_is_refused_before_it_is_made(tmp_path):
     path = tmp_path / "net.prototxt"
     path.write_text(NET.replace("dim: 2 dim: 3 dim: 6", "dim: 80 dim: 3 dim: 600006"))

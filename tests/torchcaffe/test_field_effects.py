@@ -21,6 +21,8 @@ from field_effects import (
 import torchcaffe
 from caffeformat import InputError, parse_text, pb, write_caffemodel
 
+pytestmark = pytest.mark.both_modes(slow_on_gpu=True)
+
 BENCHES = [
     (name, bench)
     for name, benches in {**layer_field_cases.CASES, **data_field_cases.CASES}.items()

@@ -59,7 +59,7 @@ def test_transformer_does_all_steps_in_order_and_back():
     expected = (image.transpose(2, 0, 1)[::-1] * 255 - mean) * 0.5
     np.testing.assert_allclose(result, expected, rtol=1e-5)
     np.testing.assert_allclose(transformer.deprocess("data", result), image, atol=1e-6)
-    with pytest.raises(InputError, match='"label" is no input'):
+    with pytest.raises(InputError, match='"label" is not an input'):
         transformer.set_raw_scale("label", 1)
     with pytest.raises(InputError, match="2 channels"):
         transformer.set_mean("data", np.array([1, 2]))

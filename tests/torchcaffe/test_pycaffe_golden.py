@@ -9,6 +9,8 @@ from PIL import Image
 import torchcaffe as caffe
 from caffeformat import InputError
 
+pytestmark = pytest.mark.both_modes
+
 SETTINGS = {
     "mean": np.array([3.0, 2.0, 1.0]),
     "input_scale": 0.5,
@@ -107,5 +109,5 @@ def test_what_cannot_be_is_refused(files, tmp_path):
         caffe.Detector(*files, context_pad=5)
     with pytest.raises(InputError, match="image_dims"):
         caffe.Classifier(*files, image_dims=(4, 4))
-    with pytest.raises(InputError, match="no images"):
+    with pytest.raises(InputError, match="at least one image"):
         caffe.Classifier(*files).predict([])

@@ -119,7 +119,7 @@ def test_timer_measures_milliseconds():
 
 def test_a_solver_is_alone_unless_told_otherwise():
     assert (caffe.solver_count(), caffe.solver_rank(), caffe.has_nccl()) == (1, 0, True)
-    with pytest.raises(InputError, match="0 solvers; expected 1 or more"):
+    with pytest.raises(InputError, match="solvers is 0; expected 1 or more"):
         caffe.set_solver_count(0)
     with pytest.raises(InputError, match="rank is -1; expected 0 or more"):
         caffe.set_solver_rank(-1)

@@ -6,6 +6,8 @@ import pytest
 import torchcaffe as caffe
 from caffeformat import InputError, parse_text, pb
 
+pytestmark = pytest.mark.both_modes
+
 STOCHASTIC = """
 force_backward: true
 layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 1 dim: 2 dim: 5 dim: 5 } } }
@@ -35,6 +37,7 @@ def test_stochastic_pooling_weighs_by_the_values_at_test():
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
+@pytest.mark.both_modes(slow_on_gpu=True)
 def test_stochastic_pooling_draws_by_the_values_while_training():
     caffe.set_random_seed(4)
     net = net_of(STOCHASTIC, caffe.TRAIN)

@@ -1,0 +1,136 @@
+"""Stage after stage: where each starts, what is measured, and what the command says of it."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+from tiny_segmentation import write_dataset
+from tiny_stages import FAMILY, changed, stages, write_family
+
+from caffeformat import pb, read_caffemodel, read_net, write_text
+from fcnkit.commands import main
+from fcnkit.images import read_label
+from fcnkit.training import Stage, curves, train_stages
+
+pytestmark = pytest.mark.usefixtures("needs_engine")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_dataset(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def family(tmp_path_factory):
+    return write_family(tmp_path_factory.mktemp("family"))
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    """An empty current folder; curves are not drawn, to save time."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(curves, "plot", lambda *_: None)
+
+
+def command(family, data, *arguments):
+    solvers = [os.path.join(family, name, "solver.prototxt") for name in FAMILY]
+    return main.run_module(
+        "fcnkit.commands.train_stages",
+        [*solvers, "--data", data, "-o", "run", "--augment", "flip=yes", "--iterations", "6,4,4",
+         "--batch-size", "2", "--no-validation", "--fill", "msra", *arguments],
+    )  # fmt: skip
+
+
+def arrays(path):
+    return {name: [np.array(b) for b in blobs] for name, blobs in read_caffemodel(path).items()}
+
+
+def masks(stage, kind):
+    folder = f"run/{stage}/{kind}"
+    return [read_label(os.path.join(folder, name)) for name in sorted(os.listdir(folder))]
+
+
+def last_weights(folder, iteration):
+    (found,) = [n for n in os.listdir(folder) if n.endswith(f"_iter_{iteration}.caffemodel")]
+    return arrays(os.path.join(folder, found))
+
+
+def test_each_stage_starts_from_the_former_with_its_new_scores_at_zero(family, data, capsys):
+    assert command(family, data) == 0
+    for coarse, fine, iteration, new in (
+        ("shapes_fcn32s", "shapes_fcn16s", 6, "score_pool4"),
+        ("shapes_fcn16s", "shapes_fcn8s", 4, "score_pool3"),
+    ):
+        before = last_weights(f"run/{coarse}", iteration)
+        start = arrays(f"run/{fine}/start.caffemodel")
+        for name in before.keys() & start.keys():
+            assert all(np.array_equal(a, b) for a, b in zip(before[name], start[name])), name
+        assert not any(blob.any() for blob in start[new])
+        assert start[new][0].shape[0] == 3 and new not in before
+        # The skip learns, though it starts at zero.
+        assert last_weights(f"run/{fine}", 4)[new][0].any()
+    with open("run/stages.json", encoding="utf-8") as file:
+        results = json.load(file)
+    assert [result["name"] for result in results] == FAMILY
+    assert results[0]["agreement"] is None and results[0]["start"] is None
+    for former, result in zip(results, results[1:]):
+        same = np.equal(masks(former["name"], "masks"), masks(result["name"], "first_masks"))
+        assert result["agreement"] == pytest.approx(same.mean())
+        assert 0 <= result["start"]["mean_iou"] < 1
+    assert all(0 < result["end"]["pixel_accuracy"] <= 1 for result in results)
+    said = capsys.readouterr()
+    assert "shapes_fcn32s_iter_6.caffemodel: upscore2, score_pool4, upscore16" in said.err
+    assert all(f"{result['end']['mean_iou']:.4f}" in said.out for result in results)
+    assert len(masks("shapes_fcn8s", "masks")) == 3
+
+
+def test_first_masks_of_a_stage_are_the_formers_where_nothing_was_added(family, data):
+    """A stage on the same net: every pixel agrees, which any slip in mean or weights would end."""
+    (first,) = stages(family, FAMILY[:1])
+    again = Stage("again", changed(first, fill=None).recipe)
+    *_, result = train_stages([first, again], "run", data)
+    assert result.agreement == 1
+
+
+def test_a_new_score_with_a_filler_starts_at_zero_all_the_same(family, data):
+    net = read_net(os.path.join(family, "shapes_fcn16s", "train_val.prototxt"))
+    (layer,) = [layer for layer in net.layer if layer.name == "score_pool4"]
+    layer.convolution_param.weight_filler.type = "xavier"
+    # What is new and no score keeps its filler, or neither of both would ever learn.
+    hidden = pb.LayerParameter(name="hidden", type="Convolution", bottom=layer.bottom)
+    hidden.top.append("hidden")
+    layer.bottom[0] = "hidden"
+    hidden.convolution_param.num_output = 5
+    hidden.convolution_param.kernel_size.append(1)
+    hidden.convolution_param.weight_filler.type = "xavier"
+    net.layer.insert(list(net.layer).index(layer), hidden)
+    os.makedirs("own")
+    write_text("own/net.prototxt", net)
+    with open("own/solver.prototxt", "w", encoding="utf-8") as file:
+        file.write('net: "net.prototxt" base_lr: 1e-9 lr_policy: "fixed" snapshot_prefix: "own"\n')
+    first, second = stages(family, FAMILY[:2])
+    list(train_stages([first, changed(second, solver="own/solver.prototxt")], "run", data))
+    start = arrays("run/shapes_fcn16s/start.caffemodel")
+    assert not any(b.any() for b in start["score_pool4"])
+    assert start["hidden"][0].any()
+
+
+def test_arguments_that_do_not_go_together_are_refused(family, data, capsys):
+    for wrong, message in (
+        (["--iterations", "4,4"], "expected one value, or 3"),
+        (["--base-lr", "1,2,3,4"], "expected one value, or 3"),
+        (["--iterations", "4,x,4"], "--iterations 4,x,4: expected numbers above 0, found x"),
+        (["--iterations", "0"], "expected numbers above 0, found 0"),
+        (["--iterations", "2.5"], "found 2.5"),
+        (["--base-lr", "0.1,-1,1"], "expected numbers above 0"),
+        (["--base-lr", "nan"], "expected numbers above 0"),
+    ):
+        assert command(family, data, *wrong) == 1
+        assert message in capsys.readouterr().err
+    assert (
+        main.run_module("fcnkit.commands.train_stages", ["fcn9s", "--data", data, "-o", "x"]) == 1
+    )
+    assert "no network fcn9s" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        command(family, data, "--resume", "--force")

@@ -1,0 +1,257 @@
+"""State dicts of four frameworks are read without them, and damaged files are refused."""
+
+import io
+import json
+import os
+import pickle
+import struct
+import zipfile
+
+import numpy as np
+import pytest
+
+from caffeformat import FormatError, InputError
+from caffeformat.messages import encode_bytes, encode_key, encode_varint
+from fcnkit.state_dicts import read_state_dict
+from fcnkit.state_dicts.formats import pytorch
+
+TENSORS = {
+    "conv.weight": np.arange(24, dtype=np.float32).reshape(2, 3, 2, 2),
+    "bn.count": np.array(7, np.int64),
+    "fc.bias": np.array([0.5, -1.5], np.float16),
+}
+
+
+def assert_tensors(found, wanted=TENSORS):
+    assert list(found) == list(wanted)
+    for name, tensor in wanted.items():
+        np.testing.assert_array_equal(found[name], tensor)
+        assert found[name].shape == tensor.shape and found[name].dtype == tensor.dtype
+
+
+def safetensors_bytes(tensors=TENSORS):
+    kinds = {"float32": "F32", "int64": "I64", "float16": "F16"}
+    header, data = {"__metadata__": {"format": "pt"}}, b""
+    for name, tensor in tensors.items():
+        content = tensor.tobytes()
+        header[name] = {
+            "dtype": kinds[tensor.dtype.name],
+            "shape": tensor.shape,
+            "data_offsets": [len(data), len(data) + len(content)],
+        }
+        data += content
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def mindspore_bytes(tensors=TENSORS):
+    kinds = {"float32": b"Float32", "int64": b"Int64", "float16": b"Float16"}
+    data = b""
+    for name, tensor in tensors.items():
+        # Large tensors come in several entries of one tag.
+        for content in np.array_split(tensor.ravel(), 3) if tensor.size > 9 else [tensor]:
+            dims = b"".join(encode_key(1, 0) + encode_varint(n) for n in tensor.shape or (0,))
+            message = dims + encode_bytes(2, kinds[tensor.dtype.name])
+            message += encode_bytes(3, content.tobytes())
+            entry = encode_bytes(1, name.encode()) + encode_bytes(2, message)
+            data += encode_bytes(1, entry)
+    return data
+
+
+def mxnet_bytes(tensors, version=0xF993FAC9, prefix="arg:"):
+    kinds = {"float32": 0, "int64": 6, "float16": 2}
+    data = struct.pack("<QQQ", 0x112, 0, len(tensors))
+    for tensor in tensors.values():
+        if version is None:
+            data += struct.pack(f"<I{tensor.ndim}I", tensor.ndim, *tensor.shape)
+        else:
+            data += struct.pack("<I", version)
+            data += struct.pack("<i", 0) if version != 0xF993FAC8 else b""
+            data += struct.pack(f"<I{tensor.ndim}q", tensor.ndim, *tensor.shape)
+        data += struct.pack("<iii", 1, 0, kinds[tensor.dtype.name]) + tensor.tobytes()
+    data += struct.pack("<Q", len(tensors))
+    for name in tensors:
+        data += struct.pack("<Q", len(prefix + name)) + (prefix + name).encode()
+    return data
+
+
+def torch_bytes(legacy=False, **extra):
+    torch = pytest.importorskip("torch")
+    tensors = {name: torch.from_numpy(tensor.copy()) for name, tensor in TENSORS.items()}
+    file = io.BytesIO()
+    torch.save({**tensors, **extra}, file, _use_new_zipfile_serialization=not legacy)
+    return file.getvalue()
+
+
+def written(path, data):
+    path.write_bytes(data)
+    return path
+
+
+def test_safetensors(tmp_path):
+    assert_tensors(read_state_dict(written(tmp_path / "a", safetensors_bytes())))
+
+
+def test_mindspores_checkpoint(tmp_path):
+    assert_tensors(read_state_dict(written(tmp_path / "a", mindspore_bytes())))
+
+
+def test_mindspores_sizes_of_another_kind_are_refused(tmp_path):
+    tensor = encode_key(1, 5) + bytes(4) + encode_bytes(2, b"Float32") + encode_bytes(3, bytes(16))
+    entry = encode_bytes(1, b"fc.bias") + encode_bytes(2, tensor)
+    with pytest.raises(FormatError, match=r"'fc\.bias' has 4 values, which do not fit the shape \(\)"):
+        read_state_dict(written(tmp_path / "a", encode_bytes(1, entry)))
+
+
+@pytest.mark.parametrize("version", [None, 0xF993FAC8, 0xF993FAC9, 0xF993FACA])
+@pytest.mark.parametrize("prefix", ["arg:", "aux:", ""])
+def test_mxnets_parameters(tmp_path, version, prefix):
+    tensors = {name: tensor for name, tensor in TENSORS.items() if tensor.ndim}
+    data = mxnet_bytes(tensors, version, prefix)
+    assert_tensors(read_state_dict(written(tmp_path / "a", data)), tensors)
+
+
+def test_bfloat16_becomes_float32_in_every_format(tmp_path):
+    values = np.array([1.5, -2.0, 3.140625], np.float32)
+    content = (values.view(np.uint32) >> 16).astype("<u2").tobytes()
+    header = json.dumps({"a": {"dtype": "BF16", "shape": [3], "data_offsets": [0, 6]}}).encode()
+    message = encode_key(1, 0) + encode_varint(3) + encode_bytes(2, b"BFloat16")
+    message += encode_bytes(3, content)
+    mxnet = struct.pack("<QQQIiIqiii", 0x112, 0, 1, 0xF993FAC9, 0, 1, 3, 1, 0, 12) + content
+    for data in (
+        struct.pack("<Q", len(header)) + header + content,
+        encode_bytes(1, encode_bytes(1, b"a") + encode_bytes(2, message)),
+        mxnet + struct.pack("<QQ", 1, 1) + b"a",
+    ):
+        assert_tensors(read_state_dict(written(tmp_path / "a", data)), {"a": values})
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_pytorchs_two_forms(tmp_path, legacy):
+    assert_tensors(read_state_dict(written(tmp_path / "a", torch_bytes(legacy))))
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_views_parameters_and_training_checkpoints_of_pytorch(tmp_path, legacy):
+    torch = pytest.importorskip("torch")
+    whole = torch.arange(24.0).reshape(4, 6)
+    state = {
+        "part": whole[1:3, ::2],
+        "turned": whole.t(),
+        "parameter": torch.nn.Parameter(whole),
+        "brain": torch.tensor([1.5, -2.0]).bfloat16(),
+    }
+    checkpoint = {"epoch": 3, "best": 0.5, "state_dict": state}
+    torch.save(checkpoint, tmp_path / "a", _use_new_zipfile_serialization=not legacy)
+    found = read_state_dict(tmp_path / "a")
+    wanted = {name: tensor.detach().float().numpy() for name, tensor in state.items()}
+    assert_tensors(found, wanted)
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_nothing_in_a_file_of_pytorch_is_run(tmp_path, legacy):
+    class Hostile:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "harm"),)
+
+    data = torch_bytes(legacy, evil=Hostile())
+    assert_tensors(read_state_dict(written(tmp_path / "a", data)))
+    assert not (tmp_path / "harm").exists()
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_a_whole_model_is_refused_with_what_to_do(tmp_path, legacy):
+    torch = pytest.importorskip("torch")
+    model = torch.nn.Sequential(torch.nn.Linear(2, 2))
+    torch.save(model, tmp_path / "a", _use_new_zipfile_serialization=not legacy)
+    with pytest.raises(FormatError, match=r"whole model.*save its state_dict\(\)"):
+        read_state_dict(tmp_path / "a")
+
+
+@pytest.mark.parametrize("kind", ["safetensors", "mindspore", "mxnet", "zip", "legacy"])
+def test_truncated_and_damaged_files_are_refused_or_read(tmp_path, kind):
+    mxnet = {name: tensor for name, tensor in TENSORS.items() if tensor.ndim}
+    data = {
+        "safetensors": safetensors_bytes,
+        "mindspore": mindspore_bytes,
+        "mxnet": lambda: mxnet_bytes(mxnet),
+        "zip": torch_bytes,
+        "legacy": lambda: torch_bytes(legacy=True),
+    }[kind]()
+    path, refused = tmp_path / "weights", 0
+    for cut in range(1, len(data), max(1, len(data) // 60)):
+        # MindSpore's form does not say how many tensors there are.
+        try:
+            found = read_state_dict(written(path, data[:cut]))
+        except FormatError as error:
+            assert "weights" in str(error)
+        else:
+            assert kind == "mindspore" and len(found) < len(TENSORS)
+    random = np.random.RandomState(0)
+    for place in random.randint(0, len(data), 200):
+        damaged = data[:place] + bytes([random.randint(256)]) + data[place + 1 :]
+        try:
+            read_state_dict(written(path, damaged))
+        except FormatError:
+            refused += 1
+    assert refused > 10
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"data_offsets": [0]},
+        {"data_offsets": [0, 4, 8]},
+        {"data_offsets": [0.5, 4.5]},
+        {"dtype": ["F32"]},
+        {"shape": [float("inf")]},
+        {"shape": [0, 10**30], "data_offsets": [0, 0]},
+        {"shape": [1] * 99, "data_offsets": [0, 4]},
+    ],
+)
+def test_headers_of_safetensors_that_make_no_sense_are_refused(tmp_path, change):
+    tensor = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4], **change}
+    text = json.dumps({"w": tensor}).encode()
+    data = struct.pack("<Q", len(text)) + text + bytes(8)
+    with pytest.raises(FormatError, match="odd"):
+        read_state_dict(written(tmp_path / "odd", data))
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+@pytest.mark.parametrize("shape", [(0, 10**30), (1,) * 99])
+def test_shapes_of_pytorch_beyond_numpys_are_refused(tmp_path, monkeypatch, legacy, shape):
+    path = written(tmp_path / "odd", torch_bytes(legacy))
+    view = pytorch._view
+    monkeypatch.setattr(
+        pytorch,
+        "_view",
+        lambda values, offset, _, strides, *rest: view(values, offset, shape, shape, *rest),
+    )
+    with pytest.raises(FormatError, match="cannot be of shape"):
+        read_state_dict(path)
+
+
+def test_compressed_values_are_refused_before_they_are_unpacked(tmp_path):
+    path = tmp_path / "bomb.pth"
+    with zipfile.ZipFile(io.BytesIO(torch_bytes())) as source:
+        contents = {info.filename: source.read(info) for info in source.infolist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as target:
+        for name, content in contents.items():
+            target.writestr(name, content)
+    with pytest.raises(FormatError, match="is not there with .* as stored"):
+        read_state_dict(path)
+
+
+@pytest.mark.parametrize(
+    "data, told",
+    [
+        (b"", "empty"),
+        (b"just some text", "expected weights"),
+        (pickle.dumps({"a": 1}), r"not one written by torch\.save"),
+    ],
+)
+def test_other_files_are_named(tmp_path, data, told):
+    with pytest.raises(FormatError, match=told):
+        read_state_dict(written(tmp_path / "thing", data))
+    with pytest.raises(InputError, match=r"absent: no such file"):
+        read_state_dict(tmp_path / "absent")

@@ -1,0 +1,68 @@
+"""With force an earlier run goes once the new one has taken a step; and what is said of results."""
+
+import os
+
+import pytest
+from tiny_segmentation import write_dataset
+from tiny_stages import FAMILY, stages, write_family
+
+from fcnkit.training import StageResult, curves, declines, train_stages
+from fcnkit.training.stages.folders import set_aside
+
+
+def earlier(tmp_path):
+    folder = tmp_path / "stage"
+    folder.mkdir()
+    (folder / "weights").write_text("old")
+    return folder
+
+
+def test_what_was_set_aside_comes_back_where_nothing_new_began(tmp_path):
+    folder = earlier(tmp_path)
+    with pytest.raises(KeyboardInterrupt), set_aside([str(folder)]):
+        assert not folder.exists()
+        folder.mkdir()
+        (folder / "start").write_text("new")
+        raise KeyboardInterrupt
+    assert os.listdir(folder) == ["weights"] and os.listdir(tmp_path) == ["stage"]
+
+
+def test_what_was_set_aside_goes_where_something_new_began(tmp_path):
+    folder = earlier(tmp_path)
+    with pytest.raises(KeyboardInterrupt), set_aside([str(folder)]) as remove:
+        folder.mkdir()
+        (folder / "start").write_text("new")
+        remove()
+        remove()
+        raise KeyboardInterrupt
+    assert os.listdir(folder) == ["start"] and os.listdir(tmp_path) == ["stage"]
+
+
+def test_force_starts_over(tmp_path, monkeypatch, needs_engine):
+    monkeypatch.setattr(curves, "plot", lambda *_: None)
+    data = write_dataset(tmp_path / "data")
+    two = stages(write_family(tmp_path / "family"), FAMILY[:2], iterations=1)
+    run = tmp_path / "run"
+    for name in FAMILY[:2]:
+        (run / name).mkdir(parents=True)
+        (run / name / "stage.json").write_text('{"agreement": 1, "start": {}, "end": {"old": 1}}')
+    seen = []
+
+    def stop():
+        seen.append(sorted(os.listdir(run)))
+        return False
+
+    results = list(train_stages(two, run, data, force=True, stop=stop))
+    assert seen[0] == ["shapes_fcn32s"] and "old" not in results[1].end
+    assert sorted(os.listdir(run)) == sorted(FAMILY[:2])
+
+
+def result(name, end, start=0.5):
+    return StageResult(name, name, 1.0, {"mean_iou": start}, end and {"mean_iou": end})
+
+
+def test_a_stage_that_ended_worse_is_named():
+    results = [result("a", 0.5), result("b", 0.4), result("c", 0.45), result("d", None)]
+    (sentence,) = declines(results)
+    assert "b ended worse than a: mean IoU 0.4000 after 0.5000" in sentence
+    assert declines([result("a", float("nan")), result("b", 0.1), result("c", 0.1)]) == []
