@@ -1,5 +1,7 @@
 """Blobs, devices, fillers and memory: what every layer and net stands on."""
 
+from . import threads  # noqa: F401  isort: skip - before anything that imports PyTorch
+
 from .blob import Blob
 from .budget import MemoryBudget
 from .device import (

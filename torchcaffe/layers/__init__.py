@@ -10,7 +10,7 @@ from typing import Any
 
 import caffeformat
 
-from . import (
+from . import (  # noqa: F401
     accuracy,
     activations,
     arithmetic,
@@ -36,52 +36,31 @@ from . import (
     unpooling,
     window_data,
 )
-from .arithmetic import Scale
+from .arithmetic import Scale as ScaleLayer
 from .base import Layer, ManualLayer, create, layer_type_list, register
-from .memory_data import MemoryData
-from .normalization import BatchNorm
+from .memory_data import MemoryData as MemoryDataLayer
+from .normalization import BatchNorm as BatchNormLayer
 from .python import Layer as PythonLayer
 from .python import allow_python_modules
 
+# The modules are imported for the layer types that they register. A class keeps `Layer` in its
+# name here: the types' own names are a net_spec's calls.
 __all__ = [
-    "BatchNorm",
+    "BatchNormLayer",
     "Layer",
     "ManualLayer",
-    "MemoryData",
+    "MemoryDataLayer",
     "PythonLayer",
-    "Scale",
-    "accuracy",
-    "activations",
+    "ScaleLayer",
     "allow_python_modules",
-    "arithmetic",
-    "choosing",
-    "convolution",
     "create",
-    "data",
-    "fork_batch_norm",
-    "fork_detection",
-    "hdf5",
-    "image_data",
-    "inner_product",
-    "inputs",
-    "interpolation",
     "layer_type_list",
-    "losses",
-    "lrn",
-    "memory_data",
-    "normalization",
-    "pooling",
-    "recurrent",
     "register",
-    "shaping",
-    "softmax",
-    "spatial_pyramid",
-    "unpooling",
-    "window_data",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    """Return the net_spec call of a layer type, such as `Convolution`."""
     if name[:1].isupper():
         return getattr(caffeformat.layers, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

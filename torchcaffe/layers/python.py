@@ -81,8 +81,8 @@ class BlobVec(list[Blob]):
 
 
 @register("Python")
-class PythonLayer(ManualLayer):
-    """Runs the class `python_param.layer` of the module `python_param.module`."""
+class Python(ManualLayer):
+    """Runs the class `python_param.layer`, derived from `Layer`, of `python_param.module`."""
 
     bottoms = tops = (0, None)
 

@@ -23,7 +23,7 @@ class FusedNormalization:
     """Runs in a pass instead of the two Steps of a BatchNorm and the Scale behind it."""
 
     def __init__(
-        self, norm: Step, batch_norm: layers.BatchNorm, scale: Step, factor: layers.Scale
+        self, norm: Step, batch_norm: layers.BatchNormLayer, scale: Step, factor: layers.ScaleLayer
     ) -> None:
         """Join Step `norm`, of layer `batch_norm`, with Step `scale`, of layer `factor`."""
         self.norm, self.scale = norm, scale
@@ -107,8 +107,8 @@ def fuse(steps: list[Step]) -> dict[int, FusedNormalization]:
     for index, (norm, scale) in enumerate(zip(steps, steps[1:])):
         batch_norm, factor = norm.layer, scale.layer
         if (
-            isinstance(batch_norm, layers.BatchNorm)
-            and isinstance(factor, layers.Scale)
+            isinstance(batch_norm, layers.BatchNormLayer)
+            and isinstance(factor, layers.ScaleLayer)
             and scale.in_place == [True]
             and scale.bottom_names == norm.top_names
             and factor.axis == 1

@@ -213,7 +213,7 @@ class Net:
     def forward_all(self, blobs: Sequence[str] | None = None, **kwargs: NDArray[Any]) -> Arrays:
         """Run any number of inputs through the net in batches; returns name -> whole array."""
         values = Collected([*self.outputs, *(blobs or ())])
-        for batch in self._batches(kwargs):
+        for batch in self._batch(kwargs):
             set_inputs(self.blobs, self.inputs, batch)
             values.add(self.forward(blobs))
         return values.joined(kwargs)
@@ -232,8 +232,8 @@ class Net:
         gradients = Collected([*self.inputs, *(diffs or ())])
         given = {name: kwargs[name] for name in self.inputs if name in kwargs}
         top_diffs = {name: kwargs[name] for name in self.outputs if name in kwargs}
-        backward_batches = self._batches(top_diffs) if top_diffs else itertools.repeat({})
-        for batch, batch_diffs in zip(self._batches(given), backward_batches):
+        backward_batches = self._batch(top_diffs) if top_diffs else itertools.repeat({})
+        for batch, batch_diffs in zip(self._batch(given), backward_batches):
             set_inputs(self.blobs, self.inputs, batch)
             values.add(self.forward(blobs))
             if top_diffs:
@@ -241,7 +241,7 @@ class Net:
             gradients.add(self.backward(diffs))
         return values.joined(given), gradients.joined(given)
 
-    def _batches(self, arrays: dict[str, NDArray[Any]]) -> Iterator[Arrays]:
+    def _batch(self, arrays: dict[str, NDArray[Any]]) -> Iterator[Arrays]:
         return batches(arrays, self.blobs[next(iter(arrays))].shape[0])
 
     def before_forward(self, callback: Callback) -> None:
@@ -275,7 +275,7 @@ class Net:
     def set_input_arrays(self, data: NDArray[Any], labels: NDArray[Any]) -> None:
         """Give the net's first MemoryData layer `data` (N x C x H x W) and `labels` (N)."""
         for step in self.steps:
-            if isinstance(step.layer, layers.MemoryData):
+            if isinstance(step.layer, layers.MemoryDataLayer):
                 step.layer.give(data, labels)
                 return
         raise InputError(f'the net "{self.name}" has no MemoryData layer to give arrays to.')
