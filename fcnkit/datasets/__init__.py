@@ -1,6 +1,7 @@
 """Datasets as training and scoring read them: folders, LMDBs, DIGITS jobs, batches."""
 
 from .batches import BatchLoader, Order, augmentation_from
+from .class_frequencies import count_pixels, median_frequency_weights
 from .digits_jobs import STATUS, class_names_and_palette, is_job, mean_kind, read_job
 from .mat_labels import context_label, context_table, nyud_label, sbd_label, siftflow_label
 from .reading import (
@@ -17,9 +18,12 @@ from .reading import (
     read_ids,
     read_if_there,
 )
+from .segmentation_data import LAYER, MODULE, is_segmentation_data, options_of, set_options
 
 __all__ = [
     "IMAGENET_MEAN",
+    "LAYER",
+    "MODULE",
     "STATUS",
     "BatchLoader",
     "FolderDataset",
@@ -33,21 +37,26 @@ __all__ = [
     "class_names_and_palette",
     "context_label",
     "context_table",
+    "count_pixels",
     "default_palette",
     "find_pairs",
     "image_files",
     "image_input",
     "is_job",
+    "is_segmentation_data",
     "locate",
     "mean_kind",
+    "median_frequency_weights",
     "minus_mean",
     "nyud_label",
     "open_dataset",
+    "options_of",
     "read_depth",
     "read_ids",
     "read_if_there",
     "read_job",
     "sbd_label",
+    "set_options",
     "siftflow_label",
 ]
 

@@ -1,17 +1,33 @@
-"""What a net's layers are for, and its parameters, without an engine."""
+"""Reads nets as messages: the roles of layers, their parameters, fillers and crop offsets.
 
-from .crop_check import check_crops, is_right
+Nothing here needs an engine.
+"""
+
+from __future__ import annotations
+
+from .crop_check import CropCheck, check_crops, is_right
 from .fillers import bilinear_kernel, can_interpolate, fill, interpolation_weights
 from .parameters import Parameter, image_shapes, net_parameters
-from .roles import DATA_TYPES, Head, data_layers, deploy_net, head, is_label, loss_weights
+from .roles import (
+    DATA_TYPES,
+    Head,
+    count_classes,
+    data_layers,
+    deploy_net,
+    head,
+    is_label,
+    loss_weights,
+)
 
 __all__ = [
     "DATA_TYPES",
+    "CropCheck",
     "Head",
     "Parameter",
     "bilinear_kernel",
     "can_interpolate",
     "check_crops",
+    "count_classes",
     "data_layers",
     "deploy_net",
     "fill",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from caffeformat import InputError, filter_net, pb
+from caffeformat import InputError, filter_net, geometry, pb
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -66,6 +66,23 @@ def _head_of(layer: pb.LayerParameter) -> Head:
             is_per_pixel = param.normalize or not param.HasField("normalize")
     ignore = param.ignore_label if param.HasField("ignore_label") else None
     return Head(layer.bottom[0], layer.bottom[1], ignore, is_per_pixel)
+
+
+def count_classes(net: pb.NetParameter, side: int = 224) -> int | None:
+    """Return the number of classes that `net` scores, None where its text does not determine it.
+
+    Shapes are inferred for images of `side` x `side` pixels.
+    """
+    found = head(net)
+    if found is None:
+        return None
+    tops = [top for layer in data_layers(net) for top in layer.top]
+    shapes = {top: (1, 1 if is_label(top) else 3, side, side) for top in tops}
+    try:
+        return int(geometry.infer_shapes(net, shapes)[found.score][1])
+    except InputError:
+        # Only an engine knows the shapes of Python layers.
+        return None
 
 
 def loss_weights(net: pb.NetParameter) -> dict[str, float]:

@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-from .class_weights import median_frequency_weights
 from .recipe import Observer, Outcome, train
 from .run_folder import Run, read_run
 from .settings import Recipe, Start
@@ -23,7 +22,6 @@ __all__ = [
     "Start",
     "declines",
     "format_stages",
-    "median_frequency_weights",
     "read_run",
     "train",
     "train_stages",

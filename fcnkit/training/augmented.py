@@ -2,38 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import TYPE_CHECKING, Any
 
 import caffeformat
-from caffeformat import InputError, geometry, pb
+from caffeformat import InputError, pb
 from fcnkit import nets
+from fcnkit.datasets import LAYER, MODULE, is_segmentation_data, options_of, set_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-MODULE, LAYER = "fcnkit.data_layers", "SegmentationData"
-
-
-def is_segmentation_data(layer: pb.LayerParameter) -> bool:
-    """Return whether a layer is our Python layer that reads images and labels together."""
-    param = layer.python_param
-    return layer.type == "Python" and (param.module, param.layer) == (MODULE, LAYER)
-
-
-def options_of(layer: pb.LayerParameter) -> dict[str, Any]:
-    """Return the `param_str` of a SegmentationData layer as a dict."""
-    try:
-        options: dict[str, Any] = json.loads(layer.python_param.param_str or "{}")
-    except ValueError as error:
-        raise InputError(f"layer {layer.name!r}: param_str is not JSON: {error}") from error
-    return options
-
-
-def set_options(layer: pb.LayerParameter, **options: Any) -> None:
-    """Change options in the `param_str` of a SegmentationData layer."""
-    layer.python_param.param_str = json.dumps({**options_of(layer), **options})
 
 
 def augment_net(
@@ -73,7 +51,7 @@ def augment_net(
     rest = [other for other in net.layer if other.name not in names]
     del net.layer[:]
     net.layer.extend([layer, *rest])
-    classes = count_classes(net)
+    classes = nets.count_classes(net)
     if classes:
         set_options(net.layer[0], classes=classes)
 
@@ -117,23 +95,6 @@ def batch_size(net: pb.NetParameter) -> int | None:
         if is_segmentation_data(layer):
             return int(options_of(layer).get("batch_size", 1))
     return None
-
-
-def count_classes(net: pb.NetParameter, side: int = 224) -> int | None:
-    """Return the number of classes that `net` scores, None where its text does not determine it.
-
-    Shapes are inferred for images of `side` x `side` pixels.
-    """
-    head = nets.head(net)
-    if head is None:
-        return None
-    tops = [top for layer in nets.data_layers(net) for top in layer.top]
-    shapes = {top: (1, 1 if nets.is_label(top) else 3, side, side) for top in tops}
-    try:
-        return int(geometry.infer_shapes(net, shapes)[head.score][1])
-    except InputError:
-        # Only an engine knows the shapes of Python layers.
-        return None
 
 
 def start_after(net: pb.NetParameter, passes: int) -> None:

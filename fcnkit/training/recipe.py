@@ -22,7 +22,7 @@ from fcnkit.datasets import open_dataset
 from fcnkit.engine import copy_weights, fill_weights
 from fcnkit.progress import Progress
 
-from . import augmented, curves, diagnosis, run_folder, snapshots
+from . import curves, diagnosis, run_folder, snapshots
 from .log import TrainingLog
 from .recorder import Recorder
 from .run_files import RunFiles
@@ -179,7 +179,7 @@ def _classes(
         )
     used = {name for split in splits for name, count in split["class_pixels"].items() if count}
     needed = max((i + 1 for i, name in enumerate(names) if name in used), default=0)
-    classes = augmented.count_classes(files.train)
+    classes = nets.count_classes(files.train)
     if classes is not None and needed > classes:
         raise InputError(
             f"{data}: its labels go up to class {needed - 1} ({names[needed - 1]}), but the net "

@@ -24,10 +24,10 @@ from caffeformat import (
     write_text,
 )
 from fcnkit import nets
-from fcnkit.datasets import open_dataset
+from fcnkit.datasets import is_segmentation_data, open_dataset, options_of, set_options
 
 from . import augmented
-from .augmented import batch_size, count_classes, is_segmentation_data, options_of, set_options
+from .augmented import batch_size
 from .class_weights import weigh_loss
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ class RunFiles:
         self, data: str | os.PathLike[str] | None, power: float, folder: str | os.PathLike[str]
     ) -> None:
         """Weigh the training loss by the classes' frequency in `data`; see `weigh_loss`."""
-        classes = count_classes(self.train)
+        classes = nets.count_classes(self.train)
         if data is None or classes is None:
             raise InputError(
                 "class weights need a dataset folder ({data}) and a net that scores classes",

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from fcnkit.datasets import median_frequency_weights
 from fcnkit.images import IGNORE_LABEL
-from fcnkit.training import median_frequency_weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from caffeformat import InputError, Weights, pb, read_caffemodel
-from fcnkit import nets as nets_room
 from fcnkit.datasets import open_dataset
-from fcnkit.nets import net_parameters
+from fcnkit.nets import count_classes, deploy_net, net_parameters
 from fcnkit.surgery import transplant
 
-from ..augmented import count_classes
 from ..run_files import RunFiles
 
 if TYPE_CHECKING:
@@ -27,7 +25,7 @@ _IMAGE_SHAPE = (500, 500)
 
 def start_net(files: RunFiles) -> pb.NetParameter:
     """Return the net that a stage's first weights are for: its net for inference."""
-    return nets_room.deploy_net(files.deploy, _IMAGE_SHAPE)[0]
+    return deploy_net(files.deploy, _IMAGE_SHAPE)[0]
 
 
 def check_stages(

@@ -24,9 +24,9 @@ from fcnkit.datasets import open_dataset
 from fcnkit.files import write_json
 from fcnkit.images import Preprocessor, read_label, write_label
 from fcnkit.inference import SUMMARY, Scoreboard, Segmenter
+from fcnkit.nets import count_classes
 from fcnkit.surgery import transplant
 
-from ..augmented import count_classes
 from ..recipe import Observer, train
 from ..run_files import RunFiles
 from ..run_folder import read_run

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from caffeformat import InputError, parse_text, pb, read_blob
+from fcnkit.datasets import median_frequency_weights
 from fcnkit.images import voc_palette, write_label
-from fcnkit.training import median_frequency_weights
 from fcnkit.training.class_weights import weigh_loss
 
 LOSS = """
