@@ -1,20 +1,34 @@
-"""Say which offset each Crop layer of a network should have, and which it has."""
+"""Compare the offset of each Crop layer of a network with the one it should have."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from caffeformat import InputError, filter_net, pb, read_net
 from fcnkit.nets import check_crops, is_right
 
 from .arguments import network
 
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable
 
-def add_arguments(parser):
+    from fcnkit.nets import CropCheck
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
     parser.add_argument("net", help="prototxt file, or the name of a network under prototxt/")
-    parser.add_argument("--phase", choices=("TRAIN", "TEST"), default="TEST", help="(TEST)")
     parser.add_argument(
-        "--stage", action="append", help="stages that hold (deploy); may be given several times"
+        "--phase", choices=("TRAIN", "TEST"), default="TEST", help="phase (default: TEST)"
+    )
+    parser.add_argument(
+        "--stage", action="append", help="stage of the net (default: deploy); may be repeated"
     )
 
 
-def run(args):
+def run(args: argparse.Namespace) -> None:
+    """Print a line per Crop layer; raises `InputError` if any offset is wrong or unknown."""
     path, _ = network.network_file(args.net, "deploy.prototxt")
     phase = pb.TRAIN if args.phase == "TRAIN" else pb.TEST
     net = filter_net(read_net(path), phase, stages=args.stage or ["deploy"])
@@ -27,14 +41,16 @@ def run(args):
         print(f"{check.layer:{width}}  has {_text(check.has)}{_verdict(check)}")
     wrong = sum(not is_right(check) for check in checks)
     if wrong:
-        raise InputError(f"{path}: {wrong} of {len(checks)} crops are not as the geometry asks for")
+        raise InputError(f"{path}: {wrong} of {len(checks)} crops differ from the net's geometry")
 
 
-def _verdict(check):
-    if check.problem:
-        return f"; the geometry does not tell: {check.problem}"
-    return ", as it should" if is_right(check) else f", should have {_text(check.expected)}"
+def _verdict(check: CropCheck) -> str:
+    if check.expected is None:
+        return f"; the geometry gives none: {check.problem}"
+    if is_right(check):
+        return ", as it should"
+    return f", should have {_text(check.expected)}"
 
 
-def _text(offsets):
+def _text(offsets: Iterable[int]) -> str:
     return " x ".join(map(str, offsets))

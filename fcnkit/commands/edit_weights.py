@@ -1,7 +1,10 @@
 """Edit a caffemodel: more classes, other channels, names, kernels; BatchNorm folded away."""
 
+from __future__ import annotations
+
 import os
 import re
+from typing import TYPE_CHECKING
 
 from caffeformat import (
     FormatError,
@@ -29,26 +32,42 @@ from fcnkit.surgery import (
     without_padding,
 )
 
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+    from typing import Any, Callable, Optional
 
-def add_arguments(parser):
+    from numpy.typing import NDArray
+
+    Arrays = Sequence[NDArray[Any]]
+    # What an edit makes: the weights, their net if it changes, and lines to print
+    Edited = tuple[Weights, Optional[pb.NetParameter], list[str]]
+    Edit = Callable[[Weights, argparse.Namespace], Edited]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
     edits = parser.add_subparsers(title="edits", metavar="EDIT", required=True)
     edit = _edit(edits, "grow", _grow, "give a score layer more classes, which start at zero")
     edit.add_argument("layer", help="a Convolution or InnerProduct")
-    edit.add_argument("classes", type=int, help="outputs it is to have")
+    edit.add_argument("classes", type=int, help="number of outputs after the edit")
     edit.add_argument(
         "--places",
         metavar="I,J,...",
-        help="where the old classes go, counted from 0 (default: they come first)",
+        help="new indices of the old classes, from 0 (default: they come first)",
     )
     _add_net(edit)
     edit = _edit(edits, "channels", _channels, "give a convolution more or fewer input channels")
     edit.add_argument("layer", help="a Convolution, such as conv1")
     edit.add_argument(
-        "channels", type=int, help="more: the new ones get the average; fewer: all are the average"
+        "channels",
+        type=int,
+        help="number of channels; added ones get the average of the old ones, and if there are "
+        "fewer than before, all of them do",
     )
     _add_net(edit)
     edit = _edit(edits, "rename", _rename, "rename layers")
-    edit.add_argument("names", nargs="+", metavar="OLD=NEW", help="such as conv1=conv1_rgb")
+    edit.add_argument("names", nargs="+", metavar="OLD=NEW", help="pair such as conv1=conv1_rgb")
     edit = _edit(edits, "convolution", _convolution, "turn an inner product into a convolution")
     edit.add_argument("layer", help="an InnerProduct, such as fc6")
     edit.add_argument("kernel", metavar="HxW", help="size of the feature map that it reads")
@@ -69,19 +88,20 @@ def add_arguments(parser):
     )
 
 
-def run(args):
+def run(args: argparse.Namespace) -> None:
+    """Edit the weights and write them, with their net if that changes."""
     targets = [args.output, *([args.output_net] if "output_net" in args else [])]
     if len({os.path.abspath(path) for path in targets}) < len(targets):
         raise InputError(f"{args.output}: weights and prototxt need names of their own")
     for path in targets:
         if os.path.exists(path) and not args.force:
-            raise InputError(f"{path} exists already: use --force to replace it, or another name")
+            raise InputError(f"{path} exists already; pass --force to replace it, or another name")
     weights, net, done = args.edit(read_caffemodel(args.weights), args)
     if net is None:
         write_caffemodel(args.output, weights)
     else:
-        # The prototxt is whole under another name before the weights get theirs: the two that are
-        # there always belong together.
+        # The prototxt is complete under another name before the weights get theirs, so that the two
+        # files always belong together.
         with atomic_write(args.output_net, "w") as file:
             file.write(format_text(net))
             file.flush()
@@ -91,55 +111,58 @@ def run(args):
     print(f"wrote {' and '.join(targets)}")
 
 
-def _edit(edits, name, run_edit, text):
-    """Add the parser of one edit; `run_edit(weights, args)` -> (weights, net or None, lines)."""
+def _edit(
+    edits: argparse._SubParsersAction[argparse.ArgumentParser], name: str, run_edit: Edit, text: str
+) -> argparse.ArgumentParser:
+    """Add the parser of one edit."""
     edit = edits.add_parser(name, help=text, description=text)
     edit.add_argument("weights", help="caffemodel to start from")
     edit.add_argument("output", help="caffemodel to write")
-    edit.add_argument("--force", action="store_true", help="replace what is there")
+    edit.add_argument("--force", action="store_true", help="replace existing files")
     edit.set_defaults(edit=run_edit)
     return edit
 
 
-def _add_net(edit):
+def _add_net(edit: argparse.ArgumentParser) -> None:
     edit.add_argument(
-        "--net", help="prototxt of the weights, which tells a layer's groups where they do not"
+        "--net",
+        help="prototxt of the weights, for a layer's groups if the weights do not give them",
     )
 
 
-def _grow(weights, args):
+def _grow(weights: Weights, args: argparse.Namespace) -> Edited:
     places = None if args.places is None else _numbers(args.places)
     return _change(weights, args, lambda arrays: grow_outputs(arrays, args.classes, places))
 
 
-def _channels(weights, args):
+def _channels(weights: Weights, args: argparse.Namespace) -> Edited:
     return _change(weights, args, lambda arrays: widen_inputs(arrays, args.channels))
 
 
-def _convolution(weights, args):
+def _convolution(weights: Weights, args: argparse.Namespace) -> Edited:
     match = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", args.kernel)
     if not match:
         raise InputError(f"kernel {args.kernel!r}: expected HxW, such as 6x6")
-    kernel = tuple(map(int, match.groups()))
+    kernel = int(match.group(1)), int(match.group(2))
     return _change(weights, args, lambda arrays: to_convolution(arrays, kernel), "Convolution")
 
 
-def _inner_product(weights, args):
+def _inner_product(weights: Weights, args: argparse.Namespace) -> Edited:
     return _change(weights, args, to_inner_product, "InnerProduct")
 
 
-def _rename(weights, args):
+def _rename(weights: Weights, args: argparse.Namespace) -> Edited:
     pairs = [name.split("=") for name in args.names]
     wrong = [name for name, pair in zip(args.names, pairs) if len(pair) != 2 or not all(pair)]
     if wrong:
         raise InputError(f"expected OLD=NEW, found {wrong[0]!r}")
     names = dict(pairs)
     if len(names) < len(pairs):
-        raise InputError(f"{' '.join(args.names)}: a layer gets two names")
+        raise InputError(f"{' '.join(args.names)}: a layer would get two names")
     return rename(weights, names), None, [f"{old} -> {new}" for old, new in names.items()]
 
 
-def _fold(weights, args):
+def _fold(weights: Weights, args: argparse.Namespace) -> Edited:
     net = _checked(weights, args)
     made, folded = fold_batch_norm(net, weights)
     kept = {layer.name for layer in made.layer}
@@ -147,7 +170,7 @@ def _fold(weights, args):
     return folded, made, [f"folded {', '.join(gone) or 'nothing'}"]
 
 
-def _convolutionalize(weights, args):
+def _convolutionalize(weights: Weights, args: argparse.Namespace) -> Edited:
     net, lines = _checked(weights, args), []
     if args.no_padding:
         net = without_padding(net)
@@ -160,13 +183,18 @@ def _convolutionalize(weights, args):
     return result.weights, made, lines
 
 
-def _checked(weights, args):
+def _checked(weights: Weights, args: argparse.Namespace) -> pb.NetParameter:
     net = filter_net(read_net(args.net), pb.TEST, stages=["deploy"])
     check_fit(weights, net, args.weights, args.net)
     return net
 
 
-def _change(weights, args, change, kind=None):
+def _change(
+    weights: Weights,
+    args: argparse.Namespace,
+    change: Callable[[Arrays], Arrays],
+    kind: str | None = None,
+) -> Edited:
     """Change the arrays of the layer `args.layer`, and its type to `kind`."""
     name = args.layer
     if name not in weights:
@@ -174,40 +202,40 @@ def _change(weights, args, change, kind=None):
     before = weights[name]
     if weights.types.get(name) == "Deconvolution" or not before or before[0] is None:
         raise InputError(
-            f"layer {name}: only Convolution and InnerProduct layers can be edited so; net_surgery "
-            "--target fills upsampling layers anew"
+            f"layer {name}: only Convolution and InnerProduct layers can be edited like this; "
+            "net_surgery --target fills upsampling layers anew"
         )
     if before[0].ndim < 2:
-        raise InputError(f"layer {name}: its weights have the shape {before[0].shape}, no kernels")
-    told = []
+        raise InputError(f"layer {name}: weights of shape {before[0].shape} are not kernels")
+    notes = []
     if before[0].ndim > 2 and "net" in args:
-        told = _check_groups(args)
+        notes = _check_groups(args)
     edited = Weights(weights, weights.name, dict(weights.types))
-    edited[name] = change(before)
+    edited[name] = list(change(before))
     if kind and name in edited.types:
         edited.types[name] = kind
     after = edited[name]
-    return edited, None, [f"{name}: {before[0].shape} -> {after[0].shape}", *told]
+    return edited, None, [f"{name}: {before[0].shape} -> {after[0].shape}", *notes]
 
 
-def _check_groups(args):
-    """Refuse a convolution of several groups; lines to print where nothing tells their number."""
+def _check_groups(args: argparse.Namespace) -> list[str]:
+    """Refuse a convolution of several groups; returns lines to print if their number is unknown."""
     group = None
     for path in filter(None, (args.net, args.weights)):
         group = _groups_in(path, args.layer) if group is None else group
     if group is None:
-        return [f"{args.layer}: taken to have one group: neither the weights nor --net tell"]
+        return [f"{args.layer}: assumed to have one group, as neither the weights nor --net say"]
     if group > 1:
         raise InputError(
-            f"layer {args.layer} has {group} groups, each of which reads channels of its own: "
-            "other channels or outputs would move to other groups; only convolutions of one group "
-            "can be edited so"
+            f"layer {args.layer} has {group} groups, each of which reads channels of its own, so "
+            "channels or outputs would move to other groups; only convolutions of one group can be "
+            "edited like this"
         )
     return []
 
 
-def _groups_in(path, name):
-    """The groups of a convolution in the net at `path`, None where the file does not say."""
+def _groups_in(path: str, name: str) -> int | None:
+    """The groups of a convolution in the net at `path`, None if the file does not give them."""
     if path.endswith(".h5"):
         return None
     try:
@@ -215,14 +243,14 @@ def _groups_in(path, name):
     except FormatError:
         if path.endswith(".prototxt"):
             raise
-        return None  # a fork's own numbers for what is beside the weights
+        return None  # a fork numbers the fields beside the weights in its own way
     for layer in net.layer:
         if layer.name == name and layer.HasField("convolution_param"):
             return layer.convolution_param.group
     return None
 
 
-def _numbers(text):
+def _numbers(text: str) -> list[int]:
     try:
         return [int(number) for number in text.split(",")]
     except ValueError:

@@ -1,16 +1,31 @@
-"""Net surgery: classifiers into FCNs, weights transplanted, edited and folded."""
+"""Net surgery: turns classifiers into FCNs, and moves, edits and folds weights.
 
-from .automatic.fcn import fcn_from_classifier, name_fillers
-from .automatic.folder import surgery_text, write_files
-from .automatic.inputs import Images, images_of
+Everything here works on files, without an engine.
+"""
+
+from __future__ import annotations
+
+from .automatic import (
+    FCN,
+    Images,
+    fcn_from_classifier,
+    images_of,
+    mean_values,
+    name_fillers,
+    surgery_text,
+    trained_layers,
+    write_files,
+)
 from .convolutionalize import convolutionalize
 from .edits import grow_outputs, rename, to_convolution, to_inner_product, widen_inputs
 from .fold import fold_batch_norm
-from .transplant import Transplant, check_fit, name_map, transplant
+from .transplant import Step, Transplant, check_fit, name_map, transplant
 from .unpadded import without_padding
 
 __all__ = [
+    "FCN",
     "Images",
+    "Step",
     "Transplant",
     "check_fit",
     "convolutionalize",
@@ -18,12 +33,14 @@ __all__ = [
     "fold_batch_norm",
     "grow_outputs",
     "images_of",
+    "mean_values",
     "name_fillers",
     "name_map",
     "rename",
     "surgery_text",
     "to_convolution",
     "to_inner_product",
+    "trained_layers",
     "transplant",
     "widen_inputs",
     "without_padding",

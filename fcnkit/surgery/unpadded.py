@@ -215,7 +215,8 @@ def _padding(layer: pb.LayerParameter) -> Sequence[int]:
     if layer.type == "Convolution":
         return [window.pad for window in convolution_windows(layer, 2)]
     if layer.type == "Pooling":
-        return [window.pad for window in pooling_windows(layer)]
+        windows = pooling_windows(layer)
+        return [window.pad for window in windows] if windows else (0, 0)
     return 0, 0
 
 

@@ -7,6 +7,7 @@ default to the published network's values; those are what the files in the netwo
 from __future__ import annotations
 
 from .blocks import database_inputs, pixel_accuracy, segmentation_loss, solver, train_val
+from .lookup import network_file
 from .registry import Spec, networks, path, spec
 from .shapes_nets import CROP
 
@@ -14,6 +15,7 @@ __all__ = [
     "CROP",
     "Spec",
     "database_inputs",
+    "network_file",
     "networks",
     "path",
     "pixel_accuracy",

@@ -218,6 +218,18 @@ def _score_new_classes(trunk: Trunk, classes: int, keep: bool, changes: dict[str
     changes[layer.name] = f"scores {classes} classes in place of {old} ({outputs}), starts at zero"
 
 
+def trained_layers(fcn: FCN, keep_scores: bool = False) -> pb.NetParameter:
+    """The classifier's layers whose weights the FCN takes over, as they were.
+
+    keep_scores: whether the classifier's scoring layer is one of them.
+    """
+    net = pb.NetParameter()
+    net.CopyFrom(fcn.classifier)
+    if not keep_scores:
+        del net.layer[-1]
+    return net
+
+
 def name_fillers(fcn: FCN) -> None:
     """Let the classifier's convolutions start at random (msra) unless their text names a filler.
 

@@ -1,6 +1,9 @@
-"""The folder of an FCN that automatic surgery made: nets, solver, weights, table and picture."""
+"""Writes the folder of an FCN made by automatic surgery: nets, solver, weights, table, picture."""
+
+from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from caffeformat import atomic_write, draw_network, infer_shapes, write_caffemodel, write_text
 from fcnkit import zoo
@@ -8,25 +11,32 @@ from fcnkit import zoo
 from .inputs import describe
 from .report import format_table
 
+if TYPE_CHECKING:
+    from caffeformat import Weights, pb
 
-def write_files(folder, name, fcn, images, weights=None):
+    from .fcn import FCN
+    from .inputs import Images
+
+
+def write_files(
+    folder: str, name: str, fcn: FCN, images: Images, weights: Weights | None = None
+) -> list[str]:
     """Write `deploy`, `train_val` and `solver.prototxt`, table, picture and `<name>.caffemodel`.
 
-    folder: an empty folder; fcn: an `auto_surgery.FCN`; images: `auto_surgery_images.Images`, what
-    becomes of them before the net; weights: its `Weights`, if there are any. Returns the file
-    names.
+    folder: an empty folder; images: how they are preprocessed; weights: the FCN's, if there are
+    any. Returns the file names.
     """
     measures = [
         zoo.segmentation_loss(normalize=True, score=fcn.net.layer[-1].top[0]),
         zoo.pixel_accuracy(score=fcn.net.layer[-1].top[0]),
     ]
-    messages = {
+    messages: dict[str, pb.NetParameter | pb.SolverParameter] = {
         "deploy.prototxt": fcn.net,
         "train_val.prototxt": zoo.train_val(fcn.net, _inputs(fcn, images), measures),
         "solver.prototxt": _solver(name),
     }
-    for file, message in messages.items():
-        write_text(os.path.join(folder, file), message)
+    for file_name, message in messages.items():
+        write_text(os.path.join(folder, file_name), message)
     with atomic_write(os.path.join(folder, "surgery.txt"), "w") as file:
         file.write(surgery_text(fcn, images) + "\n")
     layers = {layer.name for layer in fcn.net.layer}
@@ -39,13 +49,13 @@ def write_files(folder, name, fcn, images, weights=None):
     return files
 
 
-def surgery_text(fcn, images):
-    """What was done to the classifier, and what the FCN's images need: text of several lines."""
+def surgery_text(fcn: FCN, images: Images) -> str:
+    """Several lines of text: what was done to the classifier, and what the FCN's images need."""
     return f"{format_table(fcn)}\n{describe(images, infer_shapes(fcn.net)[fcn.image][1])}"
 
 
-def _inputs(fcn, images):
-    """Data layers for databases; the image's is called as the classifier calls its image."""
+def _inputs(fcn: FCN, images: Images) -> list[pb.LayerParameter]:
+    """Data layers for databases; the image's has the name of the classifier's image."""
     inputs = zoo.database_inputs(images.mean)
     for layer in inputs:
         if layer.name == "data":
@@ -55,7 +65,7 @@ def _inputs(fcn, images):
     return inputs
 
 
-def _solver(name):
+def _solver(name: str) -> pb.SolverParameter:
     """A recipe for fine-tuning: single images, losses are means over pixels; tests see 100."""
     return zoo.solver(
         name,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from caffeformat import read_blob, read_net
+from caffeformat import InputError, infer_shapes, read_blob, read_net
 from fcnkit import nets
 from fcnkit.images import parse_mean
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from caffeformat import pb
+
+    from .fcn import FCN
 
 
 class Images(NamedTuple):
@@ -49,6 +51,21 @@ def images_of(net: pb.NetParameter, path: str) -> Images:
         if found is None and os.path.isfile(mean) and _reads_colour(net):
             found = Images(tuple(parse_mean(mean).tolist()), 1.0, "from mean.txt", None)
     return found or Images((), 1.0, None, None)
+
+
+def mean_values(text: str, fcn: FCN) -> tuple[float, ...]:
+    """The mean that `text` holds (see `parse_mean`), one value per channel of the FCN's image."""
+    mean = parse_mean(text)
+    values = tuple(mean.reshape(len(mean), -1).mean(1).tolist())
+    channels = infer_shapes(fcn.net)[fcn.image][1]
+    if channels not in (1, 3) or (channels == 1 and len(set(values)) > 1):
+        plural = "" if channels == 1 else "s"
+        raise InputError(
+            f"{{option}}: the classifier's images have {channels} channel{plural}",
+            option="mean",
+            value=text,
+        )
+    return values[:channels]
 
 
 def describe(images: Images, channels: int) -> str:

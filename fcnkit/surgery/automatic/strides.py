@@ -76,6 +76,8 @@ def _spread(layer: pb.LayerParameter, factor: int, wanted: int) -> str:
     """Dilate one layer whose bottom is `factor` times denser, so that its top is `wanted` times."""
     is_pooling = layer.type == "Pooling"
     windows = pooling_windows(layer) if is_pooling else convolution_windows(layer, 2)
+    if windows is None:
+        return ""  # it pools over everything, however dense
     texts = []
     param: Any = layer.pooling_param if is_pooling else layer.convolution_param
     if wanted > factor:
