@@ -20,9 +20,6 @@ from caffeformat import InputError
 from torchcaffe.core import solver_rank
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from torchcaffe.nets import Net
 
 logger = logging.getLogger("torchcaffe")
@@ -96,7 +93,7 @@ def output(name: str, value: float, weight: float) -> str:
 
 
 def outputs(
-    place: str, phase: str, net: Net, values: Iterable[tuple[str, NDArray[np.float32]]]
+    place: str, phase: str, net: Net, values: Iterable[tuple[str, Iterable[float]]]
 ) -> None:
     """Log lines `Train net output #0: loss = 2.5 (* 1 = 2.5 loss)`, one per number.
 

@@ -194,7 +194,7 @@ DATA = (
     [
         (lambda path: None, "db: no such database"),
         (lambda path: LmdbWriter(path).close(), "db: the database is empty"),
-        (lambda path: path.mkdir(), "no data.mdb in it"),
+        (lambda path: path.mkdir(), "no data.mdb"),
         (lambda path: path.write_text("x"), "a database is a folder"),
     ],
 )
