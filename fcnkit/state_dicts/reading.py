@@ -1,4 +1,4 @@
-"""State dicts of other frameworks as NumPy arrays: name -> array, in the file's order.
+"""Reads state dicts of other frameworks as NumPy arrays: name -> array, in the file's order.
 
 | file | written by |
 | --- | --- |
@@ -7,23 +7,31 @@
 | `.ckpt` | MindSpore |
 | `.params` | MXNet and Gluon |
 
-The file's content says which of these it is. None of the frameworks is needed, and nothing in a
+The format is recognized by the file's content. None of the frameworks is needed, and no code in a
 file is run: the pickles inside PyTorch's files are read as plain data.
 """
 
+from __future__ import annotations
+
 import os
+from typing import TYPE_CHECKING, Any
 
 from caffeformat import FormatError
 from caffeformat.messages import map_file
 
 from .formats import mindspore, mxnet, pytorch, safetensors
 
+if TYPE_CHECKING:
+    from collections import OrderedDict
 
-def read_state_dict(path):
-    """The tensors of the file at `path`: an ordered dict of name -> array, as stored.
+    from numpy.typing import NDArray
 
-    bfloat16 becomes float32. Raises `InputError` where the file is missing, `FormatError` where it
-    is damaged, of another kind, or holds something other than named tensors.
+
+def read_state_dict(path: str | os.PathLike[str]) -> OrderedDict[str, NDArray[Any]]:
+    """Read the tensors of the file at `path`: name -> array, in order and as stored.
+
+    bfloat16 becomes float32. Raises `InputError` where the file is missing, and `FormatError` where
+    it is damaged, of another kind, or holds something other than named tensors.
     """
     span = map_file(path, "a state dict")
     head = span.part(0, min(len(span), 16), span.what).raw()

@@ -1,16 +1,25 @@
-"""MindSpore's checkpoints: a protobuf message that repeats (tag, tensor).
+"""Reads MindSpore's checkpoints: a protobuf message that repeats (tag, tensor).
 
 The fields are those of `Checkpoint`, `Checkpoint.Value` and `TensorProto` in MindSpore's
-`checkpoint.proto`. A large tensor comes as several entries of one tag, each with the whole shape.
+`checkpoint.proto`. A large tensor is split into several entries with the same tag, each with the
+whole shape.
 """
 
-import collections
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from caffeformat.messages import BYTES, VARINT
 
 from .values import BFLOAT16, shaped, values_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from caffeformat.messages import Span
 
 _TAG, _TENSOR = 1, 2
 _DIMS, _TYPE, _CONTENT = 1, 2, 3
@@ -21,9 +30,10 @@ _TYPES = {
 }  # fmt: skip
 
 
-def read(span):
-    """The tensors of a mapped file."""
-    parts, shapes = collections.OrderedDict(), {}
+def read(span: Span) -> OrderedDict[str, NDArray[Any]]:
+    """Read the tensors of a mapped file."""
+    parts: OrderedDict[str, list[NDArray[Any]]] = OrderedDict()
+    shapes: dict[str, list[int]] = {}
     for number, kind, value in span.fields():
         if number != 1 or kind != BYTES:
             continue
@@ -31,16 +41,16 @@ def read(span):
         shape, values = _tensor(tensor, name)
         parts.setdefault(name, []).append(values)
         shapes[name] = shape
-    tensors = collections.OrderedDict()
+    tensors: OrderedDict[str, NDArray[Any]] = OrderedDict()
     for name, pieces in parts.items():
         values = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
-        # A single number is stored with the shape (0).
+        # A scalar is stored with the shape (0).
         shape = [] if shapes[name] == [0] and values.size == 1 else shapes[name]
         tensors[name] = shaped(span.source, name, values, shape)
     return tensors
 
 
-def _entry(span):
+def _entry(span: Span) -> tuple[str, Span]:
     name = tensor = None
     for number, kind, value in span.fields():
         if kind == BYTES and number == _TAG:
@@ -48,14 +58,17 @@ def _entry(span):
         elif kind == BYTES and number == _TENSOR:
             tensor = value
     if name is None or tensor is None:
-        raise span.error(span.start, "an entry without tag or tensor: not MindSpore's checkpoint?")
+        raise span.error(
+            span.start, "an entry without tag or tensor: is this not a MindSpore checkpoint?"
+        )
     return name, tensor
 
 
-def _tensor(span, name):
+def _tensor(span: Span, name: str) -> tuple[list[int], NDArray[Any]]:
     """(shape, flat values) of a TensorProto."""
     span.what = f"tensor {name!r}"
-    shape, dtype, content = [], None, None
+    shape: list[int] = []
+    dtype = content = None
     for number, kind, value in span.fields():
         if number == _DIMS and kind == VARINT:
             shape.append(value)

@@ -1,17 +1,20 @@
-"""PyTorch's files: a pickle that describes tensors, and their values beside it.
+"""Reads PyTorch's files: a pickle that describes tensors, and their values beside it.
 
-`torch.save` writes a zip (`<root>/data.pkl`, `<root>/data/<key>`) since release 1.6, and before
-that five pickles with the values behind them, which is what torchvision's older weights are. The
-pickles are read by `plain_pickle`: what they name is not looked up, so nothing of theirs runs.
+`torch.save` writes a zip (`<root>/data.pkl`, `<root>/data/<key>`) since release 1.6; before that it
+wrote five pickles followed by the values, as in torchvision's older weights. The pickles are read
+by `plain_pickle`: the names in them are not looked up, so no code runs.
 """
 
-import collections
+from __future__ import annotations
+
 import io
 import math
 import os
 import pickle
 import zipfile
 import zlib
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -20,6 +23,11 @@ from fcnkit.files import MAX_BYTES, PICKLE_ERRORS, PlainUnpickler, Record
 
 from .values import BFLOAT16, item_size, widened
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _TYPES = {
     "DoubleStorage": "<f8", "FloatStorage": "<f4", "HalfStorage": "<f2",
@@ -27,17 +35,23 @@ _TYPES = {
     "ShortStorage": "<i2", "CharStorage": "i1", "ByteStorage": "u1", "BoolStorage": "?",
 }  # fmt: skip
 
-# Under these keys training scripts keep the state dict among other things.
+# Keys under which training scripts store the state dict among other things.
 _HOLDERS = ("state_dict", "model_state_dict", "model", "net", "state_dict_ema")
 
-# What a damaged archive makes zipfile raise.
+# Errors that zipfile raises for damaged archives.
 _ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError)
 
-_Storage = collections.namedtuple("_Storage", "dtype key count")
+
+class _Storage(NamedTuple):
+    """Values that tensors refer to."""
+
+    dtype: str
+    key: str
+    length: int
 
 
-def read_zip(path):
-    """The tensors of a file of the zip form."""
+def read_zip(path: str | os.PathLike[str]) -> OrderedDict[str, NDArray[Any]]:
+    """Read the tensors of a file in the zip format."""
     path = os.fspath(path)
     try:
         with zipfile.ZipFile(path) as archive:
@@ -46,11 +60,13 @@ def read_zip(path):
         raise FormatError(path, f"the file is truncated or damaged: {error}") from error
 
 
-def _read_archive(archive, path):
+def _read_archive(archive: zipfile.ZipFile, path: str) -> OrderedDict[str, NDArray[Any]]:
     members = {info.filename: info for info in archive.infolist()}
     roots = [name[: -len("data.pkl")] for name in members if name.endswith("data.pkl")]
     if len(roots) != 1:
-        raise FormatError(path, "a zip archive, but not one of torch.save: it lacks data.pkl")
+        raise FormatError(
+            path, "a zip archive, but not one written by torch.save: it lacks data.pkl"
+        )
     root = roots[0]
     if f"{root}constants.pkl" in members:
         raise FormatError(
@@ -63,16 +79,16 @@ def _read_archive(archive, path):
         raise FormatError(path, f"refused: its pickle is larger than {MAX_BYTES >> 20} MB")
 
     found = _Unpickler(io.BytesIO(archive.read(f"{root}data.pkl"))).load_from(path)
-    storages = {}
+    storages: dict[str, NDArray[Any]] = {}
 
-    def values(storage):
+    def values(storage: _Storage) -> NDArray[Any]:
         if storage.key not in storages:
             info = members.get(f"{root}data/{storage.key}")
-            size = storage.count * item_size(storage.dtype)
-            # torch.save never compresses; what is compressed could unpack to anything.
+            size = storage.length * item_size(storage.dtype)
+            # torch.save never compresses; compressed data could unpack to any size.
             if info is None or info.file_size != size or info.compress_type != zipfile.ZIP_STORED:
                 raise FormatError(
-                    path, f"the values data/{storage.key} ({size} bytes) are not there as stored"
+                    path, f"data/{storage.key} is not there with {size} bytes as stored"
                 )
             storages[storage.key] = _numbers(archive.read(info), storage.dtype)
         return storages[storage.key]
@@ -80,18 +96,19 @@ def _read_archive(archive, path):
     return _tensors(found, values, path)
 
 
-def read_legacy(path):
-    """The tensors of a file of the form before PyTorch 1.6."""
+def read_legacy(path: str | os.PathLike[str]) -> OrderedDict[str, NDArray[Any]]:
+    """Read the tensors of a file in the format before PyTorch 1.6."""
     path = os.fspath(path)
     with open(path, "rb") as file:
         if _Unpickler(file).load_from(path) != _LEGACY_MAGIC:
             raise FormatError(
-                path, "a pickle, but not one of torch.save: only tensors saved by that are read"
+                path, "a pickle, but not one written by torch.save, the only ones that are read"
             )
         version, _, found = (_Unpickler(file).load_from(path) for _ in range(3))
         if version != 1001:
-            raise FormatError(path, f"torch.save's form {version!r}; expected 1001")
-        wanted, storages = {}, {}
+            raise FormatError(path, f"torch.save's format {version!r}; expected 1001")
+        wanted: dict[str, _Storage] = {}
+        storages: dict[str, NDArray[Any]] = {}
         for tensor in _named_records(found, path).values():
             storage = _storage_of(tensor)
             if storage is not None:
@@ -100,8 +117,10 @@ def read_legacy(path):
         for key in keys if isinstance(keys, list) else ():
             storage = wanted.get(key) if isinstance(key, str) else None
             count = int.from_bytes(file.read(8), "little")
-            if storage is None or count != storage.count:
-                raise FormatError(path, f"the values {key!r} are not those that its tensors name")
+            if storage is None or count != storage.length:
+                raise FormatError(
+                    path, f"the values {key!r} are not those that its tensors refer to"
+                )
             size = count * item_size(storage.dtype)
             if size > os.path.getsize(path) - file.tell():
                 raise FormatError(path, "the file is truncated: fetch it again")
@@ -113,38 +132,40 @@ def read_legacy(path):
 
 
 class _Unpickler(PlainUnpickler):
-    def __init__(self, file):
+    def __init__(self, file: BinaryIO) -> None:
         super().__init__(file, encoding="utf-8", errors="replace")
 
-    def persistent_load(self, identity):
+    def persistent_load(self, identity: Any) -> Any:
         """A storage: ('storage', its class, key, device, number of values[, view])."""
         if identity[0] == "module":
-            return identity[1]  # a class of a whole model, beside its source text
+            return identity[1]  # a class of a whole model, followed by its source text
         kind, cls, key, _, count, *view = identity
         dtype = _TYPES.get(cls.class_name.rpartition(".")[2])
         if kind != "storage" or dtype is None or any(part is not None for part in view):
-            raise pickle.UnpicklingError(f"a storage that is not known: {cls.class_name}")
+            raise pickle.UnpicklingError(f"unknown storage: {cls.class_name}")
         if not isinstance(key, str) or not isinstance(count, int) or count < 0:
             raise pickle.UnpicklingError("a storage without key or size")
         return _Storage(dtype, key, count)
 
-    def load_from(self, path):
-        """What the pickle holds; `FormatError` where it cannot be read."""
+    def load_from(self, path: str) -> Any:
+        """Load the pickle; raises `FormatError` where it cannot be read."""
         try:
             return self.load()
         except PICKLE_ERRORS as error:
             raise FormatError(path, f"its pickle cannot be read: {error}") from error
 
 
-def _numbers(data, dtype):
+def _numbers(data: bytes, dtype: str) -> NDArray[Any]:
     if dtype == BFLOAT16:
         return widened(np.frombuffer(data, "<u2"))
     return np.frombuffer(data, dtype)
 
 
-def _tensors(found, values, path):
-    """name -> array of what was unpickled; `values(storage)` gives a storage's flat array."""
-    tensors = collections.OrderedDict()
+def _tensors(
+    found: Any, values: Callable[[_Storage], NDArray[Any]], path: str
+) -> OrderedDict[str, NDArray[Any]]:
+    """name -> array from an unpickled object; `values(storage)` returns a storage's flat array."""
+    tensors: OrderedDict[str, NDArray[Any]] = OrderedDict()
     for name, record in _named_records(found, path).items():
         arguments = _plain(record).arguments
         storage, offset, shape, strides = arguments[:4]
@@ -152,8 +173,8 @@ def _tensors(found, values, path):
     return tensors
 
 
-def _named_records(found, path):
-    """name -> tensor's Record, from the dict or from the one within it that holds tensors."""
+def _named_records(found: Any, path: str) -> OrderedDict[str, Record]:
+    """name -> tensor's Record, from the dict or from the dict in it that holds tensors."""
     if isinstance(found, Record):
         raise FormatError(
             path,
@@ -166,25 +187,25 @@ def _named_records(found, path):
         if isinstance(found.get(holder), dict):
             found = found[holder]
             break
-    named = collections.OrderedDict(
+    named = OrderedDict(
         (name, value)
         for name, value in found.items()
         if isinstance(name, str) and _storage_of(value) is not None
     )
     if not named:
         what = ", ".join(map(str, list(found)[:5])) or "an empty dict"
-        raise FormatError(path, f"no tensors in it, only {what}")
+        raise FormatError(path, f"there are no tensors in it, only {what}")
     return named
 
 
-def _plain(record):
-    """The tensor behind a Parameter, or the tensor itself."""
+def _plain(record: Record) -> Any:
+    """The tensor of a Parameter, or the tensor itself."""
     if record.class_name.endswith("._rebuild_parameter") and record.arguments:
         return record.arguments[0]
     return record
 
 
-def _storage_of(record):
+def _storage_of(record: Any) -> _Storage | None:
     """The storage of a tensor's Record; None for anything else."""
     if not isinstance(record, Record):
         return None
@@ -195,16 +216,18 @@ def _storage_of(record):
     return arguments[0] if len(arguments) >= 4 and isinstance(arguments[0], _Storage) else None
 
 
-def _view(values, offset, shape, strides, name, path):
-    """A tensor's array, from its place in a storage; the place is checked against the values."""
+def _view(
+    values: NDArray[Any], offset: Any, shape: Any, strides: Any, name: str, path: str
+) -> NDArray[Any]:
+    """A tensor's array, from its position in a storage, which is checked against the values."""
     sane = isinstance(shape, tuple) and isinstance(strides, tuple) and len(shape) == len(strides)
     sane = sane and all(isinstance(n, int) and n >= 0 for n in (offset, *shape, *strides))
     count = math.prod(shape) if sane else -1
     last = offset + sum((n - 1) * stride for n, stride in zip(shape, strides)) if sane else 0
     if not 0 <= count <= values.size or (count and last >= values.size):
-        raise FormatError(path, f"tensor {name!r} lies outside of its values: damaged")
+        raise FormatError(path, f"tensor {name!r} lies outside its values: damaged")
     steps = [stride * values.itemsize for stride in strides]
     try:
         return np.lib.stride_tricks.as_strided(values[offset:], shape, steps, writeable=False)
-    except (ValueError, OverflowError) as error:  # more axes, or longer ones, than NumPy knows
+    except (ValueError, OverflowError) as error:  # more or longer axes than NumPy supports
         raise FormatError(path, f"tensor {name!r} cannot be of shape {shape}: {error}") from error

@@ -1,13 +1,23 @@
-"""safetensors files: 8 bytes with the header's size, a header in JSON, the values of all tensors.
+"""Reads safetensors files: 8 bytes with the header's size, a JSON header, all tensors' values.
 
 https://github.com/huggingface/safetensors#format
 """
 
-import collections
+from __future__ import annotations
+
 import json
 import operator
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
 
 from .values import BFLOAT16, shaped, values_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from caffeformat.messages import Span
 
 _MOST_HEADER = 100 << 20  # the format's own limit
 
@@ -17,8 +27,8 @@ _TYPES = {
 }  # fmt: skip
 
 
-def read(span):
-    """The tensors of a mapped file, in the order of their values."""
+def read(span: Span) -> OrderedDict[str, NDArray[Any]]:
+    """Read the tensors of a mapped file, in the order of their values."""
     size = int(span.part(0, 8, span.what).numbers("<u8")[0])
     start = 8 + size
     if size > _MOST_HEADER or start > len(span):
@@ -29,18 +39,18 @@ def read(span):
         entries.sort(key=lambda entry: entry[3])
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise span.error(8, f"the header cannot be read: {error}") from error
-    tensors = collections.OrderedDict()
+    tensors: OrderedDict[str, NDArray[Any]] = OrderedDict()
     for name, kind, shape, begin, end in entries:
         if kind not in _TYPES:
             raise span.error(8, f"tensor {name!r} has values of the unknown type {kind!r}")
         if not (0 <= begin <= end <= len(span) - start):
-            raise span.error(8, f"tensor {name!r} lies outside of the file, which is truncated")
+            raise span.error(8, f"tensor {name!r} lies outside the file, which is truncated")
         values = values_of(span.part(start + begin, start + end, name), _TYPES[kind])
         tensors[name] = shaped(span.source, name, values, shape)
     return tensors
 
 
-def _entry(name, entry):
-    """(name, type, shape, first byte, byte behind the last) of a tensor in the header."""
+def _entry(name: str, entry: Mapping[str, Any]) -> tuple[str, str, list[int], int, int]:
+    """(name, type, shape, first byte, byte after the last) of a tensor in the header."""
     begin, end = map(operator.index, entry["data_offsets"])
     return name, str(entry["dtype"]), [operator.index(n) for n in entry["shape"]], begin, end
