@@ -1,11 +1,12 @@
-"""Say what is in a dataset, and what is wrong with it, before hours are spent on training."""
+"""Report what a dataset contains, and what is wrong with it, before hours go into training."""
+
+from __future__ import annotations
 
 import functools
-import json
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
 from caffeformat import InputError, atomic_write
 from fcnkit.data_prep import (
@@ -19,59 +20,69 @@ from fcnkit.data_prep import (
 from fcnkit.datasets import Location, locate, read_ids, read_if_there
 from fcnkit.images import read_palette
 
-from .arguments.classes import add_class_arguments, class_names, colour_map
+from .arguments import basics, classes
+from .console import Console
+
+if TYPE_CHECKING:
+    import argparse
+
+    from numpy.typing import NDArray
+
+    from .arguments.basics import CommandParser
 
 
-def add_arguments(parser):
+def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
     parser.epilog = "The exit status is 1 where problems were found."
-    parser.add_argument(
+    parser.input.add_argument(
         "data",
         nargs="?",
         metavar="DATA",
         help="folder with {train,val}/{images,labels} or {train,val}_db/{features,labels}, or with "
         "images and labels, or features and labels",
     )
-    parser.add_argument("--images", metavar="DIR", help="folder of images, instead of DATA")
-    parser.add_argument("--labels", metavar="DIR", help="folder of their labels")
-    add_class_arguments(parser)
-    parser.add_argument("--json", metavar="FILE", help="write all as JSON; - prints it instead")
-    parser.add_argument(
+    parser.input.add_argument(
+        "--images", metavar="FOLDER", help="folder of images, instead of DATA"
+    )
+    parser.input.add_argument(
+        "--labels", metavar="FOLDER", help="folder of labels with the same names, for --images"
+    )
+    basics.add_json(parser)
+    parser.output.add_argument(
         "--sheet", metavar="FILE.png", help="write a contact sheet of images and their labels"
     )
-    parser.add_argument(
+    parser.output.add_argument(
         "--sheet-rows",
-        type=int,
+        type=basics.positive(int),
         default=12,
         metavar="N",
         help="images of each part on the sheet (default: %(default)s)",
     )
-    parser.add_argument(
-        "--workers",
-        type=int,
-        default=processors(),
-        metavar="N",
-        help="processes that read images (default: %(default)s)",
-    )
+    basics.add_force(parser)
+    classes.add_classes(parser, "DATA/classes.txt, otherwise any label is accepted")
+    classes.add_colour_map(parser)
+    basics.add_workers(parser, processors())
 
 
-def run(args):
-    """Run the command."""
-    names, colours = class_names(args), colour_map(args)
+def run(args: argparse.Namespace) -> int:
+    """Check the dataset and report; return 1 where there are problems."""
+    basics.refuse_existing(args, args.json, args.sheet)
+    names, colours = classes.class_names(args), classes.colour_map(args)
     palette = read_if_there(read_palette, args.data or "", "palette.txt")
-    facts, sheets = {}, []
+    facts: dict[str, dict[str, Any]] = {}
+    sheets: list[NDArray[np.uint8]] = []
     for part, location in _parts(args).items():
         if location.kind == "folders":
             entries = functools.partial(folder_entries, location.images, location.labels)
         else:
             ids = read_if_there(read_ids, args.data, f"{part}.txt")
             entries = functools.partial(database_entries, location.images, location.labels, ids)
-        with tqdm(desc=part, unit="image", disable=None, leave=False) as bar:
-            summary = check_entries(entries, names, colours, args.workers, bar.update)
+        with Console() as console:
+            summary = check_entries(entries, names, colours, args.workers, console, part)
         if not summary.entries:
             raise InputError(
-                f"{location.images} and {location.labels}: there is nothing in them: expected "
-                "images, and labels of the same names"
+                f"{location.images} and {location.labels}: expected images, and labels with the "
+                "same names; found none"
             )
         facts[part] = summary.as_dict()
         if args.json != "-":
@@ -79,30 +90,26 @@ def run(args):
         if args.sheet:
             count, rows = summary.entries, args.sheet_rows
             sheets.append(dataset_sheet(entries(), count, part, names, colours, palette, rows))
-    if args.json == "-":
-        print(json.dumps(facts, indent=1))
-    elif args.json:
-        with atomic_write(args.json, "w") as file:
-            json.dump(facts, file, indent=1)
+    basics.write_json_output(args, facts)
     if args.sheet:
         with atomic_write(args.sheet) as file:
             Image.fromarray(np.concatenate(sheets)).save(file, format="PNG")
     return 1 if any(part["problems"] for part in facts.values()) else 0
 
 
-def _parts(args):
-    """Name -> `Location` of each part of the dataset that is there."""
+def _parts(args: argparse.Namespace) -> dict[str, Location]:
+    """Return name -> `Location` of each part that the dataset has."""
     if bool(args.images) != bool(args.labels) or bool(args.data) == bool(args.images):
-        raise InputError("give either DATA or both --images and --labels")
+        raise InputError("pass either DATA or both --images and --labels")
     if args.images:
         return {"images": Location("folders", args.images, args.labels)}
-    parts = {split: locate(args.data, split) for split in ("train", "val", "test")}
-    if not any(parts.values()):
-        parts = {"images": locate(args.data)}
-    parts = {name: location for name, location in parts.items() if location}
+    found = {split: locate(args.data, split) for split in ("train", "val", "test")}
+    if not any(found.values()):
+        found = {"images": locate(args.data)}
+    parts = {name: location for name, location in found.items() if location}
     if not parts:
         raise InputError(
             f"{args.data}: expected train or val with images and labels, or train_db or val_db "
-            f"with features and labels, found neither"
+            "with features and labels, found neither"
         )
     return parts

@@ -1,155 +1,154 @@
-"""Turn folders of images and labels into LMDBs, as DIGITS lays them out."""
+"""Turn folders of images and labels into LMDBs with the layout of DIGITS."""
+
+from __future__ import annotations
 
 import sys
-
-from tqdm import tqdm
+from typing import TYPE_CHECKING, Any
 
 from caffeformat import InputError
-from fcnkit.data_prep import VAL_PERCENT, create_lmdb, find_splits, processors, split_pairs
+from fcnkit.data_prep import VAL_PERCENT, Form, create_lmdb, find_splits, processors, split_pairs
 from fcnkit.images import voc_class_names
 
-from .arguments.classes import add_class_arguments, class_names, colour_map
+from .arguments import basics, classes
+from .console import Console
+
+if TYPE_CHECKING:
+    import argparse
+
+    from .arguments.basics import CommandParser
 
 
-def add_arguments(parser):
+def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
-    folders = parser.add_argument_group("folders")
-    folders.add_argument(
+    parser.input.add_argument(
         "data",
         nargs="?",
         metavar="DATA",
-        help="folder with {train,val}/{images,labels}, as prepare_pascal_voc_data leaves it, or "
-        "with {images,labels}",
+        help="folder with {train,val}/{images,labels}, such as an output of "
+        "prepare_pascal_voc_data, or with {images,labels}",
     )
-    folders.add_argument("out", metavar="OUT", help="folder to make")
-    folders.add_argument("--images", metavar="DIR", help="training images, instead of DATA")
-    folders.add_argument("--labels", metavar="DIR", help="their labels, by the same names")
-    folders.add_argument("--val-images", metavar="DIR", help="separate validation images")
-    folders.add_argument("--val-labels", metavar="DIR", help="their labels")
-    folders.add_argument(
-        "--val-percent",
-        type=int,
-        metavar="N",
-        help="share of the training images that is drawn for validation, where validation has no "
-        f"folder of its own (default: {VAL_PERCENT})",
+    parser.input.add_argument(
+        "--images", metavar="FOLDER", help="folder of training images, instead of DATA"
     )
-    folders.add_argument(
-        "--shuffle", action="store_true", help="write the training images in random order"
+    parser.input.add_argument(
+        "--labels", metavar="FOLDER", help="folder of labels with the same names, for --images"
     )
-    folders.add_argument(
-        "--seed", type=int, default=1, help="of what is drawn and shuffled (default: %(default)s)"
+    parser.input.add_argument(
+        "--val-images", metavar="FOLDER", help="folder of validation images, for --images"
     )
-    folders.add_argument(
-        "--force", action="store_true", help="replace what OUT holds of the same names"
+    parser.input.add_argument(
+        "--val-labels", metavar="FOLDER", help="folder of labels with the same names"
     )
-    form = parser.add_argument_group("form")
-    form.add_argument(
-        "--channels",
-        choices=["color", "grey", "none"],
-        default="none",
-        help="channel conversion; none keeps each image's own (default: %(default)s)",
-    )
-    form.add_argument(
+    basics.add_output_position(parser, "folder for the LMDBs")
+    basics.add_force(parser)
+    parser.output.add_argument(
         "--encoding",
         choices=["png", "jpeg", "raw"],
         default="png",
-        help="how images are stored; what is in that form already is not encoded again "
+        help="how images are stored; those that have this form already are not encoded again "
         "(default: %(default)s)",
     )
-    form.add_argument(
+    parser.output.add_argument(
         "--label-encoding",
         choices=["png", "raw"],
         default="png",
         help="how labels are stored, as one channel of class indices (default: %(default)s)",
     )
-    form.add_argument(
+    parser.output.add_argument(
+        "--image-channels",
+        "--channels",
+        choices=["color", "grey", "none"],
+        default="none",
+        help="convert images to three channels or one; none keeps each image's own (default: "
+        "%(default)s)",
+    )
+    parser.output.add_argument(
         "--small",
         action="store_true",
-        help="compress PNGs some 10%% smaller, which takes ten times as long",
+        help="compress PNGs about 10%% more, which takes ten times as long",
     )
-    form.add_argument(
+    classes.add_classes(parser, "DATA/classes.txt, otherwise numbered as the labels need")
+    classes.add_colour_map(parser)
+    parser.data.add_argument(
+        "--val-percent",
+        type=int,
+        metavar="N",
+        help="share of the training images to draw for validation, if validation has no folder "
+        f"(default: {VAL_PERCENT})",
+    )
+    parser.data.add_argument(
         "--same-shape",
         action="store_true",
-        help="images whose shape is not the first one's are an error",
+        help="refuse images whose shape differs from the first one's",
     )
-    add_class_arguments(parser.add_argument_group("classes"))
-    parser.add_argument(
-        "--workers",
-        type=int,
-        default=processors(),
-        metavar="N",
-        help="processes that encode (default: %(default)s)",
+    parser.data.add_argument(
+        "--shuffle", action="store_true", help="write the training images in random order"
     )
+    basics.add_seed(parser, 1)
+    basics.add_workers(parser, processors())
 
 
-def run(args):
-    """Run the command."""
+def run(args: argparse.Namespace) -> None:
+    """Write the LMDBs."""
     _check(args)
     train, val = find_splits(args.data, args.images, args.labels, args.val_images, args.val_labels)
     if val is None:
         percent = VAL_PERCENT if args.val_percent is None else args.val_percent
         train, val = split_pairs(train, percent, args.seed)
     elif args.val_percent is not None:
-        raise InputError("--val-percent: validation images have a folder of their own already")
-    with tqdm(unit="image", total=len(train) + len(val), disable=None) as bar:
-
-        def show(split, done, total):
-            bar.set_description(split, refresh=False)
-            bar.update()
-
-        names = class_names(args)
+        raise InputError("--val-percent: the validation images have their own folder already")
+    names = classes.class_names(args)
+    form = Form(
+        args.encoding, args.label_encoding, args.image_channels, args.small, args.same_shape
+    )
+    with Console() as console:
         manifest = create_lmdb(
             train,
             val,
-            args.out,
-            classes=names,
-            colours=colour_map(args),
-            encoding=args.encoding,
-            label_encoding=args.label_encoding,
-            channels=args.channels,
-            small=args.small,
-            same_shape=args.same_shape,
+            args.output,
+            names,
+            classes.colour_map(args),
+            form,
             shuffle_seed=args.seed if args.shuffle else None,
             workers=args.workers,
             force=args.force,
-            progress=show,
+            progress=console,
         )
-    _report(args.out, manifest)
+    _report(args.output, manifest)
     if names is None:
         _warn_of_count(len(manifest["classes"]))
 
 
-def _check(args):
+def _check(args: argparse.Namespace) -> None:
     for one, other in (("images", "labels"), ("val_images", "val_labels")):
         if bool(getattr(args, one)) != bool(getattr(args, other)):
             names = [name.replace("_", "-") for name in (one, other)]
-            raise InputError("--{} and --{} go together: give both".format(*names))
+            raise InputError("--{} and --{} go together: pass both".format(*names))
     if bool(args.data) == bool(args.images):
-        raise InputError("give either DATA or --images and --labels: create_lmdb DATA OUT")
+        raise InputError("pass either DATA or --images and --labels: create_lmdb DATA OUTPUT")
     if args.val_percent is not None and not 0 <= args.val_percent < 100:
         raise InputError(f"--val-percent {args.val_percent}: expected 0 to 99")
-    if args.workers < 1:
-        raise InputError(f"--workers {args.workers}: expected 1 or more")
 
 
-def _report(out, manifest):
+def _report(out: str, manifest: dict[str, Any]) -> None:
     for split, facts in manifest["splits"].items():
         print(f"{split}: {facts['images']} images in {out}/{split}_db")
         if facts["labels_with_another_palette"]:
             print(
                 f"warning: {facts['labels_with_another_palette']} of its labels have other colours "
-                f"than palette.txt; check_dataset tells which",
+                "than palette.txt; check_dataset names them",
                 file=sys.stderr,
             )
     print("mean (B G R): {} {} {}".format(*manifest["mean_bgr"]))
     print(f"{len(manifest['classes'])} classes")
 
 
-def _warn_of_count(count):
+def _warn_of_count(count: int) -> None:
     voc = ", or --classes voc for VOC's 21" if count <= len(voc_class_names()) else ""
     print(
-        f"warning: nobody named the classes: {count} were counted, as the highest label is "
-        f"{count - 1}. If the data set has more, which these labels do not show, nets made for "
-        f"this count have too few outputs: give --classes FILE, a name a line{voc} (and --force)",
+        f"warning: no class names were given: {count} classes were counted, as the highest label "
+        f"is {count - 1}. If the dataset has more, which these labels do not show, nets made for "
+        f"this count have too few outputs: pass --classes FILE, one name per line{voc} (and "
+        "--force)",
         file=sys.stderr,
     )

@@ -1,41 +1,54 @@
 """Fetch public archives and weights by name."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from caffeformat import InputError
 from fcnkit.downloads import fetch, file_checksum, find_download, known_downloads
 
+from .arguments import basics
 
-def add_arguments(parser):
+if TYPE_CHECKING:
+    import argparse
+
+    from .arguments.basics import CommandParser
+
+
+def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("name", nargs="*", metavar="NAME", help="what to fetch; without: the list")
-    parser.add_argument(
-        "--to", default=".", metavar="DIR", help="folder to put it into (default: this one)"
+    parser.input.add_argument(
+        "name", nargs="*", metavar="NAME", help="what to fetch (default: list what there is)"
     )
-    parser.add_argument(
-        "--from-file", metavar="FILE", help="take this file, if its checksum is right"
+    parser.input.add_argument(
+        "--from-file", metavar="FILE", help="take this file if its checksum is right"
     )
-    parser.add_argument("--url", help="fetch it from here instead")
-    parser.add_argument(
-        "--force", action="store_true", help="replace a file that has the wrong checksum"
+    parser.input.add_argument(
+        "--url", help="fetch the file from this address (default: its publisher's)"
     )
+    basics.add_output(
+        parser, "folder to put files into (default: this one)", "--to", default=".", required=False
+    )
+    basics.add_force(parser)
 
 
-def run(args):
-    """Run the command."""
+def run(args: argparse.Namespace) -> None:
+    """Fetch the files, or list what there is."""
     if not args.name:
         _print_list()
     elif len(args.name) > 1 and (args.from_file or args.url):
         raise InputError("--from-file and --url are for one NAME at a time")
     for name in args.name:
-        path = fetch(name, args.to, args.from_file, args.url, args.force, quiet=False)
+        path = fetch(name, args.output, args.from_file, args.url, args.force, quiet=False)
         download = find_download(name)
         if download.checksum:
             print(f"{path}: {download.checksum.partition(':')[0]} is right")
         else:
             sha1 = file_checksum(path, "sha1")
-            print(f"{path}: not checked, for nobody publishes a checksum; its sha1 is {sha1}")
+            print(f"{path}: not checked, as no checksum is published; its sha1 is {sha1}")
 
 
-def _print_list():
+def _print_list() -> None:
     downloads = known_downloads()
     width = max(len(download.name) for download in downloads)
     for download in downloads:

@@ -23,9 +23,8 @@ from fcnkit.images import voc_class_names, voc_palette
     [
         ([], "either DATA or"),
         (["--images", "a"], "go together"),
-        (["DATA", "--val-percent", "20"], "folder of their own"),
+        (["DATA", "--val-percent", "20"], "their own folder"),
         (["DATA", "--val-percent", "100"], "0 to 99"),
-        (["DATA", "--workers", "0"], "1 or more"),
     ],
 )
 def test_arguments_that_do_not_fit_are_told(voc_folders, tmp_path, capsys, arguments, words):
@@ -34,6 +33,12 @@ def test_arguments_that_do_not_fit_are_told(voc_folders, tmp_path, capsys, argum
     arguments.insert(at, str(tmp_path / "db"))
     assert main.main(["create_lmdb", *arguments]) == 1
     assert words in capsys.readouterr().err
+
+
+def test_there_is_a_process_at_least(voc_folders, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main.main(["create_lmdb", str(voc_folders), str(tmp_path / "db"), "--workers", "0"])
+    assert "--workers: expected a number above 0" in capsys.readouterr().err
 
 
 def test_labels_past_the_classes_are_named_with_their_place(tmp_path):
@@ -142,7 +147,7 @@ def test_a_killed_run_leaves_nothing_under_the_final_name(voc_folders, tmp_path,
 def test_workers_end_when_the_first_process_is_killed(tmp_path):
     program = (
         "import os, signal, sys, time\n"
-        "from data_prep.parallel import run_workers\n"
+        "from fcnkit.data_prep.parallel import run_workers\n"
         "class Worker:\n"
         "    def __call__(self, item): return os.getpid()\n"
         "    def summary(self): return None\n"
@@ -165,13 +170,13 @@ def test_workers_end_when_the_first_process_is_killed(tmp_path):
 
 
 def test_a_worker_that_is_killed_is_told(voc_folders, tmp_path, monkeypatch):
-    monkeypatch.setattr(encoding, "_read", lambda path: os.kill(os.getpid(), signal.SIGKILL))
-    with pytest.raises(InputError, match=r"status -9.*fewer workers"):
+    monkeypatch.setattr(encoding, "read_bytes", lambda path: os.kill(os.getpid(), signal.SIGKILL))
+    with pytest.raises(InputError, match=r"status -9.*smaller workers"):
         build(voc_folders, tmp_path / "db", workers=2)
     assert not (tmp_path / "db").exists()
 
 
 def test_a_fault_of_ours_keeps_its_traceback(voc_folders, tmp_path, monkeypatch):
-    monkeypatch.setattr(encoding, "_read", lambda path: [][1])
+    monkeypatch.setattr(encoding, "read_bytes", lambda path: [][1])
     with pytest.raises(RuntimeError, match=r"(?s)Traceback.*IndexError"):
         build(voc_folders, tmp_path / "db", workers=2)

@@ -1,0 +1,123 @@
+"""Arguments of training runs, for `train` and `train_stages`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from caffeformat import InputError
+
+from .basics import positive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from .basics import CommandParser
+
+
+def add_data(parser: CommandParser, *, required: bool) -> None:
+    """Declare `--data`."""
+    parser.data.add_argument(
+        "--data",
+        metavar="FOLDER",
+        required=required,
+        help="dataset folder, such as an output of create_lmdb",
+    )
+
+
+def add_changes(parser: CommandParser, each: str = "") -> None:
+    """Declare what changes the recipe: data, fillers and fields of the solver.
+
+    `each` ends the help of the fields that may have several values.
+    """
+    more = "[,N...]" if each else ""
+    parser.data.add_argument(
+        "--augment",
+        nargs="*",
+        metavar="KEY=VALUE",
+        help="scale, crop and mirror images together with their labels: scale=LOW:HIGH, crop=SIDE "
+        "or crop=HEIGHTxWIDTH, flip=yes|no, threads=N, cache_mb=N; no values stand for "
+        "scale=0.75:1.5 flip=yes (default: no augmentation)",
+    )
+    parser.data.add_argument(
+        "--batch-size",
+        type=positive(int),
+        metavar="N",
+        help="images per iteration (default: the solver's)",
+    )
+    parser.options.add_argument(
+        "--iterations",
+        metavar=f"N{more}",
+        help=f"number of iterations, max_iter{each} (default: the solver's)",
+    )
+    parser.options.add_argument(
+        "--base-lr",
+        metavar=f"N{more}",
+        help=f"learning rate, base_lr{each} (default: the solver's)",
+    )
+    parser.options.add_argument(
+        "--fill",
+        choices=("xavier", "msra"),
+        help="fill layers that would start at zero; upsampling layers get the bilinear kernel "
+        "(default: leave them)",
+    )
+    parser.options.add_argument(
+        "--no-validation", action="store_true", help="train without test nets"
+    )
+    parser.options.add_argument(
+        "--seed",
+        type=int,
+        metavar="N",
+        help="seed of all random numbers, random_seed (default: the solver's)",
+    )
+
+
+def add_resume(parser: CommandParser) -> None:
+    """Declare `--resume`."""
+    parser.input.add_argument(
+        "--resume",
+        action="store_true",
+        help="continue from the newest snapshot in the output folder, if there is one",
+    )
+
+
+def augmentation(texts: Sequence[str] | None) -> dict[str, Any] | None:
+    """Return options of SegmentationData from the values of `--augment` (None: no such option)."""
+    if texts is None:
+        return None
+    if not texts:
+        return {"scale": [0.75, 1.5], "flip": True}
+    chosen: dict[str, Any] = {}
+    for text in texts:
+        key, _, value = text.partition("=")
+        if key not in _PARSERS:
+            raise InputError(f"--augment {text}: expected one of {', '.join(_PARSERS)}")
+        try:
+            chosen[key] = _PARSERS[key](value)
+        except ValueError as error:
+            raise InputError(f"--augment {text}: {error}") from error
+    return chosen
+
+
+def _scale(text: str) -> list[float]:
+    low, _, high = text.partition(":")
+    return [float(low), float(high or low)]
+
+
+def _crop(text: str) -> list[int]:
+    height, _, width = text.partition("x")
+    return [int(height), int(width or height)]
+
+
+def _yes(text: str) -> bool:
+    if text not in ("yes", "no", ""):
+        raise ValueError("expected yes or no")
+    return text != "no"
+
+
+_PARSERS: dict[str, Callable[[str], Any]] = {
+    "scale": _scale,
+    "crop": _crop,
+    "flip": _yes,
+    "threads": int,
+    "cache_mb": int,
+}

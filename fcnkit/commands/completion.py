@@ -1,0 +1,30 @@
+"""Print a script that lets a shell complete fcnkit's commands and options.
+
+For bash, add `source <(fcnkit completion bash)` to ~/.bashrc; for zsh, the same with `zsh` to
+~/.zshrc; for fish, run `fcnkit completion fish > ~/.config/fish/completions/fcnkit.fish`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from caffeformat import InputError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from .arguments.basics import CommandParser
+
+
+def add_arguments(parser: CommandParser) -> None:
+    """Declare the command's arguments."""
+    parser.input.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Print the script."""
+    try:
+        import argcomplete
+    except ModuleNotFoundError as error:
+        raise InputError("shell completion needs argcomplete: pip install argcomplete") from error
+    print(argcomplete.shellcode(["fcnkit"], shell=args.shell))
