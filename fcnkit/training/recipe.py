@@ -13,7 +13,6 @@ import dataclasses
 import functools
 import json
 import os
-import tempfile
 from typing import TYPE_CHECKING, Any
 
 from caffeformat import InputError, pb
@@ -29,7 +28,7 @@ from .run_files import RunFiles
 from .settings import Recipe, Start
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -122,7 +121,7 @@ def train(
     files.write(output, _IMAGE_SHAPE)
     run_folder.write_settings(output, files, names, palette)
     engine.use_device(gpu)
-    solver = _open(files, output, allow_python)
+    solver = engine.open_solver(files.stepwise(), allow_python)
     unmatched = _load(solver, files, start.weights, snapshot, recipe.fill, observer)
     with TrainingLog(os.path.join(output, "train.log")) as log:
         log.solving(files.train.name or "net", files.solver.lr_policy)
@@ -243,17 +242,6 @@ def _newest(prefix: str, observer: Observer) -> str | None:
     if state is None:
         observer.note(f"no snapshot {prefix}_iter_* to resume from: starting at the beginning")
     return state
-
-
-def _open(files: RunFiles, output: str, allow_python: Iterable[str]) -> Solver:
-    # The engine reads a solver from a file; beside its nets, so that a failing engine names them.
-    descriptor, path = tempfile.mkstemp(".prototxt", ".stepwise-", output)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(files.stepwise_text())
-        return engine.open_solver(path, allow_python)
-    finally:
-        os.remove(path)
 
 
 def _load(

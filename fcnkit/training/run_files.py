@@ -15,7 +15,6 @@ import caffeformat
 from caffeformat import (
     InputError,
     filter_net,
-    format_text,
     learning_rate,
     parse_text,
     pb,
@@ -305,8 +304,8 @@ class RunFiles:
         write_text(path, solver)
         return path
 
-    def stepwise_text(self) -> str:
-        """Return the solver's text for an engine that is stepped from outside.
+    def stepwise(self) -> pb.SolverParameter:
+        """Return the solver for an engine that is stepped from outside.
 
         This solver does not test, display or take snapshots by itself: `train` does all three, in
         the same way on every engine.
@@ -316,7 +315,7 @@ class RunFiles:
         quiet.display, quiet.snapshot, quiet.test_initialization = 0, 0, False
         if self.tests:
             quiet.test_interval = 2**31 - 1
-        return format_text(quiet)
+        return quiet
 
 
 def _upgraded(net: pb.NetParameter) -> pb.NetParameter:

@@ -166,5 +166,5 @@ def test_what_is_written_reads_back_without_stages(here):
 
 
 def test_a_stepped_solver_leaves_tests_and_snapshots_to_the_recipe(here):
-    text = run_files(here).stepwise_text()
-    assert "snapshot: 0" in text and "display: 0" in text and "test_interval: 2147483647" in text
+    solver = run_files(here).stepwise()
+    assert (solver.snapshot, solver.display, solver.test_interval) == (0, 0, 2**31 - 1)
