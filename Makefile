@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/installed
 INSTALLED_FULL := $(VENV)/installed-full
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
 
-.PHONY: demo test test-full lint format install wheel clean
+.PHONY: demo test test-full lint format install dist clean
 
 demo: $(RUNTIME)
 	$(BIN)/fcnkit demo --output demo --force
@@ -21,6 +21,7 @@ test-full: $(INSTALLED_FULL)
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy -p caffeformat -p torchcaffe -p fcnkit
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
@@ -43,10 +44,11 @@ $(INSTALLED_FULL): $(INSTALLED)
 	$(PIP_INSTALL) -e '.[full]'
 	touch $@
 
-# What an earlier build left would be packed again, deleted modules too.
-wheel: $(INSTALLED)
+# A source distribution, and the wheel that is built from it. What an earlier build left would be
+# packed again, deleted modules too.
+dist: $(INSTALLED)
 	rm -rf build
-	$(BIN)/python -m build --wheel
+	$(BIN)/python -m build
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info demo
