@@ -30,7 +30,7 @@ from PIL import Image
 from prepare_voc import label, photograph
 
 from caffeformat import encoded_datum, open_database, pb
-from fcnkit.data_prep import create_lmdb
+from fcnkit.data_prep import Form, create_lmdb
 from fcnkit.datasets import find_pairs
 
 TIMES_FASTER = 2.0
@@ -116,7 +116,7 @@ def compare(title, pairs, work, rounds, encoding, kinds, **options):
         theirs.append(time.perf_counter() - start)
         os.sync()
         start = time.perf_counter()
-        create_lmdb(pairs, [], outs[1], encoding=encoding, workers=WORKERS)
+        create_lmdb(pairs, [], outs[1], form=Form(encoding), workers=WORKERS)
         ours.append(time.perf_counter() - start)
     check_same(outs[1], outs[0], kinds)
     sizes = [folder_size(out) / 1e6 for out in outs]

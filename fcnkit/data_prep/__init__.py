@@ -10,6 +10,7 @@ from .layouts.sbd import SPLITS, prepare_sbd
 from .layouts.siftflow import LABELS, prepare_siftflow
 from .layouts.voc import prepare_voc
 from .lmdb.dataset import VAL_PERCENT, create_lmdb, find_splits, split_pairs
+from .lmdb.encoding import Form
 from .parallel import processors
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "LABELS",
     "SPLITS",
     "VAL_PERCENT",
+    "Form",
     "check_entries",
     "create_lmdb",
     "database_entries",

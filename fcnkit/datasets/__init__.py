@@ -1,5 +1,9 @@
 """Datasets as training and scoring read them: folders, LMDBs, DIGITS jobs, batches."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from .batches import BatchLoader, Order, augmentation_from
 from .class_frequencies import count_pixels, median_frequency_weights
 from .digits_jobs import STATUS, class_names_and_palette, is_job, mean_kind, read_job
@@ -19,6 +23,9 @@ from .reading import (
     read_if_there,
 )
 from .segmentation_data import LAYER, MODULE, is_segmentation_data, options_of, set_options
+
+if TYPE_CHECKING:
+    from .berkeley import IMAGENET_MEAN, SegDataLayer, image_input, minus_mean, read_depth
 
 __all__ = [
     "IMAGENET_MEAN",

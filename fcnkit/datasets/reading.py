@@ -219,10 +219,8 @@ class LmdbDataset(SegmentationDataset):
             )
         return array[0]
 
-    def _array(self, value: bytes, i: int) -> NDArray[np.uint8]:
-        datum = pb.Datum()
-        datum.ParseFromString(value)
-        array = datum_to_array(datum)
+    def _array(self, value: bytes | None, i: int) -> NDArray[np.uint8]:
+        array = datum_to_array(pb.Datum.FromString(value or b""))
         if array.dtype != np.uint8:
             raise InputError(f"{self.ids[i]}: expected bytes, found {array.dtype} values")
         return array

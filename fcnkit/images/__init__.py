@@ -1,7 +1,7 @@
 """Images, labels, palettes, class names and their painting."""
 
 from .classes import MAX_CLASSES, read_class_names, voc_class_names
-from .labels import label_array, read_label, write_label
+from .labels import label_array, paletted_image, read_label, write_label
 from .painting import LegendEntry, contact_sheet, legend, overlay, paint
 from .palette import (
     IGNORE_LABEL,
@@ -45,6 +45,7 @@ __all__ = [
     "paint",
     "palette_agrees",
     "palette_from_image",
+    "paletted_image",
     "parse_mean",
     "read_class_names",
     "read_label",

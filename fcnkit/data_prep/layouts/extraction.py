@@ -1,32 +1,56 @@
-"""What the layouts of datasets share: lists of ids in an archive, and the files that they name.
+"""Extracts the images and labels that lists in an archive name: shared by the datasets' layouts.
 
-A layout reads its lists, says what is to become of which file (`wanted`) and lets `extract` walk
-through the archive once. Archives are read as in `archives.py`; nothing is unpacked elsewhere.
+A layout reads its lists, specifies what to do with which file (`wanted`) and lets `extract` walk
+through the archive once. Nothing else is unpacked.
 """
+
+from __future__ import annotations
 
 import functools
 import os
 import re
-
-import numpy as np
-from PIL import Image
+from typing import TYPE_CHECKING
 
 from caffeformat import FormatError, InputError
 from fcnkit.files import members
-from fcnkit.images import open_image, voc_palette
+from fcnkit.images import open_image, paletted_image, voc_palette
 
 from .voc import MAX_FILE, MAX_SET_FILE, image_ids
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+    from typing import Protocol
 
-def read_lists(archive, names, folder="", optional=False):
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from fcnkit.files import Member
+    from fcnkit.progress import Progress
+
+    Action = Callable[[bytes], object]
+    Wanted = dict[str, list[Action]]
+
+    class ReadLabel(Protocol):
+        """Turns a label's bytes into H x W class indices; `name` is what errors call it."""
+
+        def __call__(self, source: bytes, *, name: str) -> NDArray[np.uint8]: ...
+
+
+def read_lists(
+    archive: str | os.PathLike[str],
+    names: Sequence[str],
+    folder: str = "",
+    optional: bool = False,
+) -> tuple[str, dict[str, list[str]]]:
     """(root, {name: ids}) of the files `<root><folder><name>.txt` in an archive or folder.
 
-    names: of the lists; folder: "" or one that ends in `/`. Raises `InputError` where a list is
-    missing (not if `optional`: then the dict lacks it) or where two roots have them.
+    `folder` is "" or ends in `/`. Raises `InputError` if a list is missing (unless `optional`: then
+    the dict lacks it) or if two roots have lists.
     """
     options = "|".join(map(re.escape, names))
     pattern = re.compile(rf"((?:.*/)?){re.escape(folder)}({options})\.txt")
-    root, lists = None, {}
+    root: str | None = None
+    lists: dict[str, list[str]] = {}
     for member in members(archive):
         match = pattern.fullmatch(member.name)
         if not match:
@@ -34,7 +58,7 @@ def read_lists(archive, names, folder="", optional=False):
         if root not in (None, match.group(1)):
             raise InputError(
                 f"{archive}: {match.group(2)}.txt is in {root or 'its top folder'} and in "
-                f"{match.group(1) or 'its top folder'}: give a folder or archive with one of them"
+                f"{match.group(1) or 'its top folder'}: pass a folder or archive with one of them"
             )
         root, source = match.group(1), f"{archive}: {member.name}"
         text = read_member(member, MAX_SET_FILE).decode("utf-8", "replace")
@@ -47,16 +71,16 @@ def read_lists(archive, names, folder="", optional=False):
             f"{archive}: expected {folder}{missing[0]}.txt, found none: the archive is truncated "
             "or of another dataset"
         )
-    return root, lists
+    return root or "", lists
 
 
-def read_member(member, most=MAX_FILE):
-    """The content of a `Member`; `FormatError` where it claims more than `most` bytes."""
+def read_member(member: Member, most: int = MAX_FILE) -> bytes:
+    """Read the content of a `Member`; `FormatError` if it claims more than `most` bytes."""
     return b"".join(member_chunks(member, most))
 
 
-def member_chunks(member, most):
-    """The same in pieces of up to 1 MB."""
+def member_chunks(member: Member, most: int) -> Iterator[bytes]:
+    """As `read_member`, in pieces of up to 1 MB."""
     if member.size > most:
         raise FormatError(
             member.archive, f"refused: {member.name} claims {member.size} bytes, more than {most}"
@@ -64,11 +88,17 @@ def member_chunks(member, most):
     return member.read_chunks()
 
 
-def extract(archive, wanted, progress=lambda done, total: None):
-    """Hand each file that is `wanted` to its actions: {name: [function(bytes), ...]}.
+def extract(
+    archive: str | os.PathLike[str],
+    wanted: Mapping[str, Iterable[Action]],
+    progress: Progress,
+    what: str = "",
+) -> None:
+    """Hand each `wanted` file to its actions: {name: [function(bytes), ...]}.
 
-    A name is the end of a path in the archive, from some folder on; where several end so, the
-    first counts. Raises `InputError` where files are missing.
+    A name is the end of a path in the archive, starting at some folder; if several paths end so,
+    the first counts. `progress` counts the files as `what`. Raises `InputError` if files are
+    missing.
     """
     left = dict(wanted)
     for member in members(archive) if left else ():
@@ -77,7 +107,7 @@ def extract(archive, wanted, progress=lambda done, total: None):
             data = read_member(member)
             for action in left.pop(name):
                 action(data)
-            progress(len(wanted) - len(left), len(wanted))
+            progress.step(len(wanted) - len(left), len(wanted), what)
             if not left:
                 break
     if left:
@@ -87,31 +117,39 @@ def extract(archive, wanted, progress=lambda done, total: None):
         )
 
 
-def _end_of(path, names):
-    """`path`, from the first folder on from which it is in `names`; "" where it is not."""
+def _end_of(path: str, names: Container[str]) -> str:
+    """The longest end of `path`, starting at some folder, that is in `names`; "" if none is."""
     while path and path not in names:
         path = path.partition("/")[2]
     return path
 
 
-def _why_missing(archive, left):
+def _why_missing(archive: str | os.PathLike[str], left: Iterable[str]) -> str:
     lowered = {name.lower() for name in left}
     for member in members(archive):
         if _end_of(member.name.lower(), lowered):
             return f"it has {member.name}; upper and lower case have to be as in the lists"
     return (
-        "the archive is truncated, incomplete or not the one that the lists are of: fetch it "
-        "again, or give the one that has them"
+        "the archive is truncated, incomplete or not the one that the lists belong to: fetch it "
+        "again, or pass the one that has the files"
     )
 
 
-def pair_actions(archive, folder, splits, image, label, read):
-    """What `extract` has to do for pairs of `<folder>/<split>`: (images, labels), to be `wanted`.
+def pair_actions(
+    archive: str,
+    folder: str,
+    splits: Mapping[str, Iterable[str]],
+    image: str,
+    label: str,
+    read: ReadLabel,
+) -> tuple[Wanted, Wanted]:
+    """(images, labels), `wanted` by `extract`, that write the pairs of `<folder>/<split>`.
 
-    splits: {split: ids}; image, label: paths in the archive of labels, with `<id>` for the id;
-    read: of a label's bytes and, as `name`, what errors call it, to H x W uint8.
+    `splits` is {split: ids}; `image` and `label` are paths in the archive, with `<id>` for the id;
+    `archive` names the archive of the labels in errors.
     """
-    images, labels = {}, {}
+    images: Wanted = {}
+    labels: Wanted = {}
     for split, ids in splits.items():
         pairs = Pairs(folder, split, voc_palette())
         for id_ in ids:
@@ -124,46 +162,64 @@ def pair_actions(archive, folder, splits, image, label, read):
     return images, labels
 
 
-class Pairs:
-    """Where the pairs of one split go: `<folder>/<split>/{images,labels}/<id>`."""
+def write_pairs(
+    archive: str,
+    folder: str,
+    splits: Mapping[str, Iterable[str]],
+    image: str,
+    label: str,
+    read: ReadLabel,
+    progress: Progress,
+) -> None:
+    """Write the pairs of `<folder>/<split>` from one archive; arguments as in `pair_actions`."""
+    images, labels = pair_actions(archive, folder, splits, image, label, read)
+    extract(archive, {**images, **labels}, progress)
 
-    def __init__(self, folder, split, palette):
+
+class Pairs:
+    """Writes the pairs of one split: `<folder>/<split>/{images,labels}/<id>`."""
+
+    def __init__(self, folder: str, split: str, palette: NDArray[np.uint8]) -> None:
         self.folder, self.palette = os.path.join(folder, split), palette
         for kind in ("images", "labels"):
             os.makedirs(os.path.join(self.folder, kind))
 
-    def image(self, id_, suffix, name):
-        """An action that keeps an image file, called `name` in errors, as it is.
+    def image(self, id_: str, suffix: str, name: str) -> Action:
+        """An action that writes an image file, called `name` in errors, unchanged.
 
-        What is no image by its header, or claims an absurd size, is refused.
+        A file whose header is not an image's, or claims an absurd size, is refused.
         """
 
-        def write(data):
+        def write(data: bytes) -> None:
             open_image(data, name).close()
             with open(os.path.join(self.folder, "images", id_ + suffix), "xb") as file:
                 file.write(data)
 
         return write
 
-    def label(self, id_, read):
+    def label(self, id_: str, read: Callable[[bytes], NDArray[np.uint8]]) -> Action:
         """An action that writes what `read(bytes)` returns, H x W uint8, as a paletted PNG."""
 
-        def write(data):
+        def write(data: bytes) -> None:
             self.write_label(id_, read(data))
 
         return write
 
-    def write_label(self, id_, classes):
+    def write_label(self, id_: str, classes: NDArray[np.uint8]) -> None:
         """Write H x W uint8 class indices as a paletted PNG.
 
-        The file needs no name of its own until it is complete: the folder around it has one.
+        It need not be written atomically: the folder is not published until it is complete.
         """
-        image = Image.fromarray(np.ascontiguousarray(classes))
-        image.putpalette(self.palette.tobytes())
-        image.save(os.path.join(self.folder, "labels", f"{id_}.png"), bits=8)
+        path = os.path.join(self.folder, "labels", f"{id_}.png")
+        paletted_image(classes, self.palette).save(path, bits=8)
 
 
-def write_class_names(folder, names):
-    """Write `classes.txt` for `create_lmdb --classes`."""
-    with open(os.path.join(folder, "classes.txt"), "w", encoding="utf-8") as file:
-        file.writelines(f"{name}\n" for name in names)
+def write_class_names(folder: str, names: Iterable[str]) -> None:
+    """Write `classes.txt`, which `create_lmdb` reads."""
+    write_lines(os.path.join(folder, "classes.txt"), names)
+
+
+def write_lines(path: str, lines: Iterable[str]) -> None:
+    """Write a text file with one of `lines` per line."""
+    with open(path, "w", encoding="utf-8") as file:
+        file.writelines(f"{line}\n" for line in lines)

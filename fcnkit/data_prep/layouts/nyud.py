@@ -1,6 +1,6 @@
-"""Image and label folders from NYUDv2 in the form that Gupta et al. prepared.
+"""Makes image and label folders from NYUDv2 as Gupta et al. prepared it.
 
-    [anything/]<set>.txt                          ids, one a line
+    [anything/]<set>.txt                          ids, one per line
     [anything/]data/images/img_<id>.png           colour
     [anything/]data/hha/img_<id>.png              depth as height, disparity and angle
     [anything/]segmentation/img_<id>.mat          segmentation: 1 to 40, 0 = void
@@ -8,15 +8,22 @@
 Labels become 0 to 39, void 255.
 """
 
+from __future__ import annotations
+
 import os
+from typing import TYPE_CHECKING
 
 from caffeformat import InputError
 from fcnkit.datasets import nyud_label
 from fcnkit.files import output_folder
+from fcnkit.progress import Progress
 
-from .extraction import extract, pair_actions, read_lists, write_class_names
+from .extraction import read_lists, write_class_names, write_pairs
 
-# What to look at -> its folder.
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# What the images show -> their folder.
 INPUTS = {"color": "images", "hha": "hha"}
 
 # The 40 classes of Gupta, Arbelaez, Malik: Perceptual Organization and Recognition of Indoor
@@ -31,31 +38,33 @@ CLASSES = (
 
 
 def prepare_nyud(
-    archive,
-    out,
-    sets=("trainval", "test"),
-    source="color",
-    force=False,
-    log=lambda line: None,
-    progress=lambda done, total: None,
-):
+    archive: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    sets: Sequence[str] = ("trainval", "test"),
+    source: str = "color",
+    force: bool = False,
+    progress: Progress | None = None,
+) -> dict[str, int]:
     """Write `out/{train,val}/{images,labels}`; returns {split: number of pairs}.
 
-    archive: tar, zip or folder; sets: the lists for train and val; source: one of `INPUTS`. Raises
-    `InputError` as `prepare_voc` does.
+    archive     tar, zip or folder
+    sets        the lists for train and val
+    source      what the images show, one of `INPUTS`
+    force       whether entries of the same names in `out` are replaced
+
+    Raises `InputError` as `prepare_voc` does.
     """
     if source not in INPUTS:
         raise InputError(f"input {source!r}: expected {' or '.join(INPUTS)}")
-    archive = os.fspath(archive)
-    log(f"Expanding {archive}")
+    archive, progress = os.fspath(archive), progress or Progress()
+    progress.note(f"Expanding {archive}")
     root, lists = read_lists(archive, list(sets))
     splits = {"train": lists[sets[0]], "val": lists[sets[1]]}
     with output_folder(out, force) as folder:
-        log(f"Copying data into {os.fspath(out)}")
+        progress.note(f"Copying data into {os.fspath(out)}")
         image = f"{root}data/{INPUTS[source]}/img_<id>.png"
         label = f"{root}segmentation/img_<id>.mat"
-        images, labels = pair_actions(archive, folder, splits, image, label, nyud_label)
-        extract(archive, {**images, **labels}, progress)
+        write_pairs(archive, folder, splits, image, label, nyud_label, progress)
         write_class_names(folder, CLASSES)
-    log("Done!")
+    progress.done("Done!")
     return {split: len(ids) for split, ids in splits.items()}

@@ -1,14 +1,16 @@
-"""Image and label folders from the SIFT Flow dataset as Tighe and Lazebnik published it.
+"""Makes image and label folders from the SIFT Flow dataset as Tighe and Lazebnik published it.
 
     [anything/]Images/<scenes>/<id>.jpg
     [anything/]SemanticLabels/<scenes>/<id>.mat    S: 1 to 33, 0 = void
     [anything/]GeoLabels/<scenes>/<id>.mat         S: 1 to 3, less = void
     [anything/]TestSet1.txt                        the 200 test images
 
-Labels begin at 0, void is 255. Berkeley's lists trainval.txt and test.txt are used where they are
-in the archive or given; they are what the archive's own list and all other images come to, less
-the two images that nobody annotated.
+Labels start at 0, void is 255. Berkeley's lists trainval.txt and test.txt are used if they are
+given or in the archive. Otherwise val consists of the images in the archive's own list and train of
+all others, except two images without annotation; that gives the same sets.
 """
+
+from __future__ import annotations
 
 import functools
 import os
@@ -18,8 +20,9 @@ import re
 from caffeformat import InputError
 from fcnkit.datasets import siftflow_label
 from fcnkit.files import members, output_folder
+from fcnkit.progress import Progress
 
-from .extraction import extract, pair_actions, read_lists, read_member, write_class_names
+from .extraction import read_lists, read_member, write_class_names, write_pairs
 from .voc import MAX_SET_FILE, image_ids
 
 _SCENES = "spatial_envelope_256x256_static_8outdoorcategories"
@@ -41,43 +44,46 @@ LABELS = {
 
 
 def prepare_siftflow(
-    archive,
-    out,
-    lists=None,
-    labels="semantic",
-    force=False,
-    log=lambda line: None,
-    progress=lambda done, total: None,
-):
+    archive: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    lists: str | os.PathLike[str] | None = None,
+    labels: str = "semantic",
+    force: bool = False,
+    progress: Progress | None = None,
+) -> dict[str, int]:
     """Write `out/{train,val}/{images,labels}`; returns {split: number of pairs}.
 
-    archive: zip, tar or folder; lists: a folder with trainval.txt and test.txt; labels: one of
-    `LABELS`. Raises `InputError` as `prepare_voc` does.
+    archive     zip, tar or folder
+    lists       a folder with trainval.txt and test.txt (default: the archive's own lists)
+    labels      one of `LABELS`
+    force       whether entries of the same names in `out` are replaced
+
+    Raises `InputError` as `prepare_voc` does.
     """
     if labels not in LABELS:
         raise InputError(f"labels {labels!r}: expected {' or '.join(LABELS)}")
-    archive = os.fspath(archive)
+    archive, progress = os.fspath(archive), progress or Progress()
     kind, names = LABELS[labels]
-    log(f"Expanding {archive}")
+    progress.note(f"Expanding {archive}")
     splits = _splits(archive, lists)
     read = functools.partial(siftflow_label, classes=len(names))
     with output_folder(out, force) as folder:
-        log(f"Copying data into {os.fspath(out)}")
+        progress.note(f"Copying data into {os.fspath(out)}")
         image, label = f"Images/{_SCENES}/<id>.jpg", f"{kind}/{_SCENES}/<id>.mat"
-        images, labels = pair_actions(archive, folder, splits, image, label, read)
-        extract(archive, {**images, **labels}, progress)
+        write_pairs(archive, folder, splits, image, label, read, progress)
         write_class_names(folder, names)
-    log("Done!")
+    progress.done("Done!")
     return {split: len(ids) for split, ids in splits.items()}
 
 
-def _splits(archive, lists):
+def _splits(archive: str, lists: str | os.PathLike[str] | None) -> dict[str, list[str]]:
     """{"train": ids, "val": ids}."""
     names = ["trainval", "test"]
     _, found = read_lists(lists or archive, names, optional=lists is None)
     if len(found) == 2:
         return {"train": found["trainval"], "val": found["test"]}
-    test, images = None, []
+    test: set[str] | None = None
+    images = []
     for member in members(archive):
         if os.path.basename(member.name) == _TEST_SET:
             text = read_member(member, MAX_SET_FILE).decode("utf-8", "replace")
@@ -89,7 +95,9 @@ def _splits(archive, lists):
     if test is None or not images:
         raise InputError(
             f"{archive}: expected Images/{_SCENES} and {_TEST_SET} or trainval.txt and test.txt, "
-            "found neither: the archive is truncated, or give the lists with --lists"
+            "found neither: fetch the archive again if it is truncated, or pass the lists with "
+            "{option}",
+            option="lists",
         )
     splits = {
         "train": [id_ for id_ in images if id_ not in test],
@@ -101,7 +109,7 @@ def _splits(archive, lists):
     return splits
 
 
-def _ids_of_paths(text):
-    """Lines `folder\\name.jpg` as lines `name`."""
+def _ids_of_paths(text: str) -> str:
+    """Turn lines `folder\\name.jpg` into lines `name`."""
     lines = text.replace("\\", "/").splitlines()
     return "\n".join(posixpath.splitext(posixpath.basename(line.strip()))[0] for line in lines)

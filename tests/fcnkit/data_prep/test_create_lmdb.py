@@ -307,5 +307,5 @@ def test_classes_that_were_only_counted_are_told(voc_folders, tmp_path, capsys):
     assert main.main(command) == 0
     counted = len((tmp_path / "db" / "classes.txt").read_text().splitlines())
     told = capsys.readouterr().err
-    assert f"{counted} were counted, as the highest label is {counted - 1}." in told
+    assert f"{counted} classes were counted, as the highest label is {counted - 1}." in told
     assert "--classes FILE" in told and "--classes voc" in told

@@ -144,7 +144,7 @@ def test_sets_that_overlap_each_get_their_copy(tmp_path, tree):
 def test_several_devkits_want_a_name(tmp_path, tree):
     files = {**voc_files("VOC2007"), **voc_files("VOC2012")}
     archive = write_archive("folder", tmp_path, files)
-    with pytest.raises(InputError, match=r"VOC2007 and .*VOC2012.*--name"):
+    with pytest.raises(InputError, match=r"VOC2007 and .*VOC2012.*name="):
         prepare_voc(archive, tmp_path / "out")
     prepare_voc(archive, tmp_path / "out", name="VOC2012")
     assert tree(tmp_path / "out") == expected_tree(files)

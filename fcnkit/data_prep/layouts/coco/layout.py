@@ -1,52 +1,68 @@
-"""Image and label folders from COCO, with the 20 classes that PASCAL VOC has.
+"""Makes image and label folders from COCO, with the 20 classes of PASCAL VOC.
 
     [anything/]instances_<set>.json      images, categories, and masks as polygons or run lengths
     [anything/]<file name>.jpg           in the archives of images
 
-This is what networks for VOC are trained on first. Labels have VOC's class indices; crowds count
-as their class; pixels that two classes claim are 255, since nothing says which is in front.
+Networks for VOC are usually pre-trained on this. Labels have VOC's class indices; crowds count as
+their class; pixels that two classes claim are 255, since it is unknown which is in front.
 """
+
+from __future__ import annotations
 
 import os
 import re
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from caffeformat import FormatError, InputError
 from fcnkit.files import members, output_folder
 from fcnkit.images import IGNORE_LABEL, voc_class_names, voc_palette
+from fcnkit.progress import Progress
 
 from ..extraction import Pairs, extract, member_chunks, write_class_names
 from .annotations import read_annotations, segmentation_of
 from .masks import mask_of
 
-# The annotations of the 118,000 training images of 2017 have 470 MB.
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from ..extraction import Wanted
+    from .annotations import AnnotatedImage
+
+# Bytes; the annotations of the 118,000 training images of 2017 have 470 MB.
 _MOST_ANNOTATIONS = 1 << 30
 
 
 def prepare_coco(
-    annotations,
-    images,
-    out,
-    sets=("train2017", "val2017"),
-    least=1000,
-    force=False,
-    log=lambda line: None,
-    progress=lambda done, total: None,
-):
+    annotations: str | os.PathLike[str],
+    images: Sequence[str | os.PathLike[str]],
+    out: str | os.PathLike[str],
+    sets: Sequence[str] = ("train2017", "val2017"),
+    least: int = 1000,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> dict[str, int]:
     """Write `out/{train,val}/{images,labels}`; returns {split: number of pairs}.
 
-    annotations: archive or folder with instances_<set>.json; images: archives or folders, in which
-    all sets' images are; sets: for train and val; least: images with fewer labelled pixels are left
-    out, as usual in pre-training. Raises `InputError` as `prepare_voc` does.
+    annotations     archive or folder with instances_<set>.json
+    images          archives or folders that together contain all sets' images
+    sets            for train and val
+    least           images with fewer labelled pixels are left out, as usual in pre-training
+    force           whether entries of the same names in `out` are replaced
+
+    Raises `InputError` as `prepare_voc` does.
     """
-    annotations = os.fspath(annotations)
-    log(f"Expanding {annotations}")
+    annotations, progress = os.fspath(annotations), progress or Progress()
+    progress.note(f"Expanding {annotations}")
     described = _read_sets(annotations, sets)
-    counts, wanted = {}, {}
+    counts: dict[str, int] = {}
+    wanted: Wanted = {}
     with output_folder(out, force) as folder:
         for split, name in zip(("train", "val"), sets):
-            log(f"Processing {split} data")
+            progress.note(f"Processing {split} data")
             pairs = Pairs(folder, split, voc_palette())
             source = f"{annotations}: instances_{name}.json"
             chosen = _write_labels(described.pop(name), pairs, least, source, progress)
@@ -56,16 +72,17 @@ def prepare_coco(
             for file in chosen:
                 stem, suffix = os.path.splitext(file)
                 wanted.setdefault(file, []).append(pairs.image(stem, suffix, file))
-        log(f"Copying data into {os.fspath(out)}")
+        progress.note(f"Copying data into {os.fspath(out)}")
         _extract_from_all(images, wanted, progress)
         write_class_names(folder, voc_class_names())
-    log("Done!")
+    progress.done("Done!")
     return counts
 
 
-def _read_sets(annotations, sets):
+def _read_sets(annotations: str, sets: Sequence[str]) -> dict[str, list[AnnotatedImage]]:
     """{set: the `AnnotatedImage`s of its file}."""
-    wanted, found = {f"instances_{name}.json": name for name in sets}, {}
+    wanted = {f"instances_{name}.json": name for name in sets}
+    found: dict[str, list[AnnotatedImage]] = {}
     for member in members(annotations):
         file = member.name.rpartition("/")[2]
         if file in wanted:
@@ -75,15 +92,18 @@ def _read_sets(annotations, sets):
                 break
     if wanted:
         raise InputError(
-            f"{annotations}: expected {', '.join(wanted)}, found none: give COCO's "
-            "annotations_trainval archive, or other sets with --sets"
+            f"{annotations}: expected {', '.join(wanted)}, found none: pass COCO's "
+            "annotations_trainval archive, or other sets with {option}",
+            option="sets",
         )
     return found
 
 
-def _write_labels(images, pairs, least, source, progress):
+def _write_labels(
+    images: Sequence[AnnotatedImage], pairs: Pairs, least: int, source: str, progress: Progress
+) -> list[str]:
     """Write the labels of one set; returns the image files that have one."""
-    chosen = {}  # name without suffix -> file
+    chosen: dict[str, str] = {}  # name without suffix -> file
     for number, image in enumerate(images, 1):
         label = _label(image, source)
         if np.count_nonzero(label) >= least:
@@ -92,40 +112,45 @@ def _write_labels(images, pairs, least, source, progress):
             if stem in chosen:
                 raise FormatError(
                     source,
-                    f"two of its images have the names {chosen[stem]} and {file}, and would have "
-                    "one label: give images names of their own",
+                    f"two of its images have the names {chosen[stem]} and {file}, and would share "
+                    "one label: give every image a name of its own",
                 )
             chosen[stem] = file
             pairs.write_label(stem, label)
-        progress(number, len(images))
+        progress.step(number, len(images), f"{os.path.basename(pairs.folder)} labels")
     return list(chosen.values())
 
 
-def _label(image, source):
-    """H x W uint8 of one image."""
+def _label(image: AnnotatedImage, source: str) -> NDArray[np.uint8]:
+    """The label of one image, H x W."""
     name = f"{source}: {image.file}"
-    label = None
+    label: NDArray[np.uint8] | None = None
     for index, text in image.objects:
+        # This also refuses absurd sizes before the label is allocated.
         mask = mask_of(segmentation_of(text), image.height, image.width, name)
         label = np.zeros(mask.shape, np.uint8) if label is None else label
         claimed = mask & (label != 0) & (label != index)
         label[mask] = index
         label[claimed] = IGNORE_LABEL
+    assert label is not None, "annotated images have objects"
     return label
 
 
-def _safe_file(name, source):
-    """The last part of an image's name; `FormatError` where it is no plain name."""
+def _safe_file(name: str, source: str) -> str:
+    """The last part of an image's name; `FormatError` if it is not a plain file name."""
     file = name.rpartition("/")[2]
     if not re.fullmatch(r"[\w+=@-][\w.+=@-]*\.(jpg|jpeg|png)", file, re.IGNORECASE):
-        raise FormatError(source, f"refused: {name!r} is no image's name")
+        raise FormatError(source, f"refused: {name!r} is not the name of an image")
     return file
 
 
-def _extract_from_all(archives, wanted, progress):
-    """Each archive has some of the images; the last has to have what is left."""
+def _extract_from_all(
+    archives: Sequence[str | os.PathLike[str]], wanted: Wanted, progress: Progress
+) -> None:
+    """Extract from archives that each have some of the images; the last must have the rest."""
     for archive in archives[:-1]:
         names = {member.name.rpartition("/")[2] for member in members(archive)}
         here = {name: wanted.pop(name) for name in list(wanted) if name in names}
-        extract(archive, here, progress)
-    extract(archives[-1], wanted, progress)
+        extract(archive, here, progress, f"images of {os.path.basename(os.fspath(archive))}")
+    last = archives[-1]
+    extract(last, wanted, progress, f"images of {os.path.basename(os.fspath(last))}")

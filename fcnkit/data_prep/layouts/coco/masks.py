@@ -1,24 +1,33 @@
-"""COCO's two forms of a mask as H x W booleans: polygons, and run lengths.
+"""Draws COCO's two kinds of masks, polygons and run lengths, as H x W booleans.
 
-https://cocodataset.org/#format-data. A pixel belongs to a polygon where its centre lies inside;
-COCO's own tools round edges a little otherwise, so that borders may differ by a pixel.
+https://cocodataset.org/#format-data. A pixel belongs to a polygon if its centre lies inside; COCO's
+own tools round edges slightly differently, so that borders may differ by a pixel.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from caffeformat import FormatError
 from fcnkit.images import MAX_PIXELS
 
-# Corners past this are no place in a picture, and floating point is not exact there.
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+# Corners beyond this cannot be in a picture, and floating point is not exact there.
 _FARTHEST = 1 << 31
 
-# Crossings of edges with rows that are looked at at a time, and in one polygon at all: 8192 edges
+# Crossings of edges with rows that are computed at a time, and the most in one polygon: 8192 edges
 # across all rows of the largest image.
 _CROSSINGS, _MOST_CROSSINGS = 1 << 18, 1 << 26
 
 
-def mask_of(segmentation, height, width, name):
-    """The mask of an annotation's `segmentation`; `FormatError` with `name` where it is damaged."""
+def mask_of(segmentation: Any, height: int, width: int, name: str) -> NDArray[np.bool_]:
+    """The mask of an annotation's `segmentation`; `FormatError` with `name` if it is damaged."""
     if height * width > MAX_PIXELS:
         raise FormatError(name, f"refused: {height} x {width} pixels, more than {MAX_PIXELS}")
     try:
@@ -36,15 +45,15 @@ def mask_of(segmentation, height, width, name):
         ) from error
 
 
-def polygon_mask(points, height, width):
-    """H x W bool: pixels whose centre is inside the polygon, N x 2 (x, y) with edges between.
+def polygon_mask(points: NDArray[np.float64], height: int, width: int) -> NDArray[np.bool_]:
+    """H x W bool: the pixels whose centre is inside the polygon with corners N x 2 (x, y).
 
-    Where it crosses itself, what an odd number of its edges lies left of is inside. Takes memory
-    for the mask twice, however long the polygon's edges are.
+    If it crosses itself, a pixel is inside if an odd number of edges lies left of it. Takes the
+    memory of two masks, however long the polygon's edges are.
     """
     x0, y0 = points.T
     x1, y1 = np.roll(points, -1, axis=0).T
-    # Rows whose centre an edge passes: from the upper end (included) to the lower (not).
+    # Rows whose centre an edge passes, from the upper end (included) to the lower (excluded).
     first = np.clip(np.ceil(np.minimum(y0, y1) - 0.5), 0, height).astype(np.int64)
     last = np.clip(np.ceil(np.maximum(y0, y1) - 0.5), 0, height).astype(np.int64)
     ends = np.cumsum(last - first)
@@ -64,21 +73,22 @@ def polygon_mask(points, height, width):
     return turns[:, :width].astype(bool)
 
 
-def _corners(polygon):
+def _corners(polygon: object) -> NDArray[np.float64]:
     """A polygon's numbers as N x 2 float64."""
     if not isinstance(polygon, list) or any(type(n) not in (int, float) for n in polygon):
-        raise ValueError(f"a polygon that is no list of numbers: {str(polygon)[:60]}")
+        raise ValueError(f"a polygon that is not a list of numbers: {str(polygon)[:60]}")
     if len(polygon) % 2:
-        raise ValueError(f"a polygon of {len(polygon)} numbers, which are no pairs")
-    points = np.array(polygon, np.float64).reshape(-1, 2)
+        raise ValueError(f"a polygon of {len(polygon)} numbers, which are not pairs")
+    points: NDArray[np.float64] = np.array(polygon, np.float64).reshape(-1, 2)
     if not (np.abs(points) <= _FARTHEST).all():
-        raise ValueError(f"a corner farther from the image than {_FARTHEST} pixels, or no number")
+        raise ValueError(f"a corner beyond {_FARTHEST} pixels, or not a number")
     return points
 
 
-def run_lengths(text):
-    """The counts in COCO's compressed text: 5 bits a character, from the third on differences."""
-    counts, position = [], 0
+def run_lengths(text: str) -> list[int]:
+    """Decode COCO's compressed counts: 5 bits per character, differences from the third on."""
+    counts: list[int] = []
+    position = 0
     while position < len(text):
         value = shift = 0
         while True:
@@ -98,15 +108,15 @@ def run_lengths(text):
     return counts
 
 
-def _from_runs(segmentation, height, width):
-    """Runs of pixels outside and inside, by turns, down the columns."""
+def _from_runs(segmentation: Mapping[str, Any], height: int, width: int) -> NDArray[np.bool_]:
+    """Draw runs of pixels, alternately outside and inside, down the columns."""
     counts, size = segmentation["counts"], segmentation.get("size", [height, width])
     if isinstance(counts, str):
         counts = run_lengths(counts)
     if size != [height, width]:
         raise ValueError(f"run lengths for {size}, in an image of {[height, width]}")
     if not all(type(count) is int and count >= 0 for count in counts):
-        raise ValueError("run lengths that are no whole numbers from 0 on")
+        raise ValueError("run lengths that are not whole numbers from 0 on")
     if sum(counts) != height * width:
         raise ValueError(f"run lengths of {sum(counts)} pixels, in an image of {height * width}")
     inside = np.arange(len(counts)) % 2 == 1
