@@ -1,4 +1,4 @@
-"""PASCAL VOC's and SBD's images and labels for a net, one pair a step: Berkeley's data layers.
+"""Berkeley's data layers for PASCAL VOC and SBD: one image with its label per step.
 
     layer {
       name: "data" type: "Python" top: "data" top: "label"
@@ -9,48 +9,58 @@
       }
     }
 
-Tops: data (1 x 3 x H x W, BGR less `mean`) and label (1 x 1 x H x W, 255 = ignore).
+Tops: data (1 x 3 x H x W, BGR minus `mean`) and label (1 x 1 x H x W, 255 = ignore).
 """
 
+from __future__ import annotations
+
 import os
+from typing import TYPE_CHECKING, Any
 
 from fcnkit.datasets import IMAGENET_MEAN, SegDataLayer, image_input, sbd_label
 from fcnkit.images import read_label
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
-class VOCSegDataLayer(SegDataLayer):
-    """`voc_dir`: a folder such as VOCdevkit/VOC2011, with ImageSets/Segmentation/<split>.txt."""
 
-    required = ("voc_dir",)
+class _LabelledImages(SegDataLayer):
+    """What both layers have in common."""
+
     optional = {"mean": IMAGENET_MEAN}
 
-    def open(self, options):
-        self.folder = options["voc_dir"]
-        return os.path.join(self.folder, "ImageSets", "Segmentation", f"{options['split']}.txt")
-
-    def tops(self):
+    def tops(self) -> list[str]:
         return ["data", "label"]
 
-    def load(self, id_):
+
+class VOCSegDataLayer(_LabelledImages):
+    """Reads PASCAL VOC.
+
+    `voc_dir`: a folder such as VOCdevkit/VOC2011, with ImageSets/Segmentation/<split>.txt.
+    """
+
+    required = ("voc_dir",)
+
+    def open(self, options: dict[str, Any]) -> str:
+        self.folder: str = options["voc_dir"]
+        return os.path.join(self.folder, "ImageSets", "Segmentation", f"{options['split']}.txt")
+
+    def load(self, id_: str) -> list[NDArray[Any]]:
         image = os.path.join(self.folder, "JPEGImages", f"{id_}.jpg")
         label = os.path.join(self.folder, "SegmentationClass", f"{id_}.png")
         return [image_input(image, self.options["mean"]), read_label(label)[None]]
 
 
-class SBDDSegDataLayer(SegDataLayer):
-    """`sbdd_dir`: the folder `dataset` of SBD, with <split>.txt, img and cls."""
+class SBDDSegDataLayer(_LabelledImages):
+    """Reads SBD; `sbdd_dir`: its folder `dataset`, with <split>.txt, img and cls."""
 
     required = ("sbdd_dir",)
-    optional = {"mean": IMAGENET_MEAN}
 
-    def open(self, options):
-        self.folder = options["sbdd_dir"]
+    def open(self, options: dict[str, Any]) -> str:
+        self.folder: str = options["sbdd_dir"]
         return os.path.join(self.folder, f"{options['split']}.txt")
 
-    def tops(self):
-        return ["data", "label"]
-
-    def load(self, id_):
+    def load(self, id_: str) -> list[NDArray[Any]]:
         image = os.path.join(self.folder, "img", f"{id_}.jpg")
         label = os.path.join(self.folder, "cls", f"{id_}.mat")
         return [image_input(image, self.options["mean"]), sbd_label(label)[None]]
