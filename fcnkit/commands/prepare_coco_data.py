@@ -1,33 +1,47 @@
-"""Turn COCO into image and label folders of VOC's classes, OUT_DIR/{train,val}/{images,labels}."""
+"""Turn COCO into image and label folders of VOC's classes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from fcnkit.data_prep import prepare_coco
 
-from .arguments.prepare import add_output, add_sets, print_counts, reporting
+from .arguments import prepare
+from .console import Console
+
+if TYPE_CHECKING:
+    import argparse
+
+    from .arguments.basics import CommandParser
 
 
-def add_arguments(parser):
+def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument(
+    parser.input.add_argument(
         "annotations", metavar="ANNOTATIONS", help="annotations_trainval2017.zip, or a folder"
     )
-    parser.add_argument(
+    parser.input.add_argument(
         "images", metavar="IMAGES", nargs="+", help="train2017.zip, val2017.zip, or folders"
     )
-    add_output(parser)
-    add_sets(parser, ["train2017", "val2017"], "sets, as in instances_<set>.json,")
-    parser.add_argument(
+    prepare.add_sets(
+        parser,
+        ["train2017", "val2017"],
+        "sets, as in instances_<set>.json, that become train and val",
+    )
+    parser.data.add_argument(
         "--least",
         type=int,
         default=1000,
         metavar="PIXELS",
-        help="leave out images with fewer labelled pixels (default: %(default)s)",
+        help="skip images with fewer labelled pixels (default: %(default)s)",
     )
+    prepare.add_output(parser)
 
 
-def run(args):
-    """Run the command."""
-    with reporting() as report:
+def run(args: argparse.Namespace) -> None:
+    """Prepare the dataset."""
+    with Console("file", tells_story=True) as console:
         counts = prepare_coco(
-            args.annotations, args.images, args.out, args.sets, args.least, args.force, **report
+            args.annotations, args.images, args.output, args.sets, args.least, args.force, console
         )
-    print_counts(counts)
+    prepare.print_counts(counts)

@@ -1,22 +1,37 @@
-"""Turn NYUDv2 into image and label folders, OUT_DIR/{train,val}/{images,labels}."""
+"""Turn NYUDv2 into image and label folders."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from fcnkit.data_prep import INPUTS, prepare_nyud
 
-from .arguments.prepare import add_output, add_sets, print_counts, reporting
+from .arguments import prepare
+from .console import Console
+
+if TYPE_CHECKING:
+    import argparse
+
+    from .arguments.basics import CommandParser
 
 
-def add_arguments(parser):
+def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("archive", metavar="ARCHIVE", help="nyud.tar.gz, or an expanded folder")
-    add_output(parser)
-    add_sets(parser, ["trainval", "test"], "lists of the archive")
-    parser.add_argument(
-        "--input", choices=INPUTS, default="color", help="what the images show (default: color)"
+    parser.input.add_argument(
+        "archive", metavar="ARCHIVE", help="nyud.tar.gz, or an expanded folder"
     )
+    prepare.add_sets(parser, ["trainval", "test"], "the archive's lists that become train and val")
+    parser.data.add_argument(
+        "--input",
+        choices=INPUTS,
+        default="color",
+        help="what the images show (default: %(default)s)",
+    )
+    prepare.add_output(parser)
 
 
-def run(args):
-    """Run the command."""
-    with reporting() as report:
-        counts = prepare_nyud(args.archive, args.out, args.sets, args.input, args.force, **report)
-    print_counts(counts)
+def run(args: argparse.Namespace) -> None:
+    """Prepare the dataset."""
+    with Console("file", tells_story=True) as console:
+        counts = prepare_nyud(args.archive, args.output, args.sets, args.input, args.force, console)
+    prepare.print_counts(counts)

@@ -1,39 +1,54 @@
-"""Turn PASCAL-Context into image and label folders, OUT_DIR/{train,val}/{images,labels}."""
+"""Turn PASCAL-Context into image and label folders."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from fcnkit.data_prep import prepare_pascal_context
 
-from .arguments.prepare import add_output, add_sets, print_counts, reporting
+from .arguments import prepare
+from .console import Console
+
+if TYPE_CHECKING:
+    import argparse
+
+    from .arguments.basics import CommandParser
 
 
-def add_arguments(parser):
+def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument(
+    parser.input.add_argument(
         "voc", metavar="VOC2010", help="PASCAL VOC 2010's archive or VOCdevkit folder"
     )
-    parser.add_argument(
+    parser.input.add_argument(
         "annotations", metavar="ANNOTATIONS", help="PASCAL-Context's trainval archive or folder"
     )
-    add_output(parser)
-    parser.add_argument(
-        "--labels", metavar="FILE", help="labels.txt, the 459 names, where ANNOTATIONS lacks it"
+    parser.input.add_argument(
+        "--label-names",
+        "--labels",
+        metavar="FILE",
+        help="labels.txt, the 459 names (default: the one in ANNOTATIONS)",
     )
-    parser.add_argument(
-        "--chosen", metavar="FILE", help="59_labels.txt, the 59 names, where ANNOTATIONS lacks it"
+    parser.input.add_argument(
+        "--chosen",
+        metavar="FILE",
+        help="59_labels.txt, the 59 names (default: the one in ANNOTATIONS)",
     )
-    add_sets(parser, ["train", "val"], "lists of ImageSets/Main")
+    prepare.add_sets(parser, ["train", "val"], "lists of ImageSets/Main that become train and val")
+    prepare.add_output(parser)
 
 
-def run(args):
-    """Run the command."""
-    with reporting() as report:
+def run(args: argparse.Namespace) -> None:
+    """Prepare the dataset."""
+    with Console("file", tells_story=True) as console:
         counts = prepare_pascal_context(
             args.voc,
             args.annotations,
-            args.out,
-            args.labels,
+            args.output,
+            args.label_names,
             args.chosen,
             args.sets,
             args.force,
-            **report,
+            console,
         )
-    print_counts(counts)
+    prepare.print_counts(counts)

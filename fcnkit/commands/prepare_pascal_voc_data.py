@@ -1,59 +1,60 @@
-"""Turn a PASCAL VOC archive into image and label folders, OUT_DIR/{train,val}/{images,labels}."""
+"""Turn a PASCAL VOC archive into image and label folders."""
 
-from tqdm import tqdm
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from fcnkit.data_prep import prepare_voc
 
+from .arguments import prepare
+from .console import Console
 
-def add_arguments(parser):
+if TYPE_CHECKING:
+    import argparse
+
+    from .arguments.basics import CommandParser
+
+
+def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument(
+    parser.input.add_argument(
         "archive",
         metavar="ARCHIVE",
-        help="tar, tar.gz, tar.bz2 or zip, or an expanded VOCdevkit folder",
+        help="VOCtrainval archive (.tar, .tar.gz, .tar.bz2 or .zip), or an expanded VOCdevkit "
+        "folder",
     )
-    parser.add_argument("out", metavar="OUT_DIR", help="folder to make")
-    parser.add_argument(
-        "--sets",
-        nargs="+",
-        default=["train", "val"],
-        metavar="SET",
-        help="image sets, each a folder of OUT_DIR (default: train val)",
+    parser.data.add_argument(
+        "--name", help="which VOCdevkit/NAME to take (default: the only one in the archive)"
     )
-    parser.add_argument(
+    prepare.add_sets(
+        parser, ["train", "val"], "image sets, each of which becomes a folder", any_number=True
+    )
+    parser.data.add_argument(
         "--task",
         default="Segmentation",
-        help="folder of ImageSets that holds them (default: %(default)s)",
+        metavar="FOLDER",
+        help="folder of ImageSets that holds the sets (default: %(default)s)",
     )
-    parser.add_argument("--name", help="which VOCdevkit/NAME, where the archive holds several")
-    parser.add_argument(
+    parser.data.add_argument(
+        "--label-folder",
         "--labels",
         default="SegmentationClass",
         metavar="FOLDER",
         help="folder of label images (default: %(default)s)",
     )
-    parser.add_argument(
-        "--force", action="store_true", help="replace what OUT_DIR holds of the same names"
-    )
+    prepare.add_output(parser)
 
 
-def run(args):
-    """Run the command."""
-    # The bar goes to stderr and only where someone watches; stdout has the tutorial's lines.
-    with tqdm(unit="file", disable=None, leave=False) as bar:
-
-        def show(done, total):
-            bar.total = total
-            bar.update(done - bar.n)
-
+def run(args: argparse.Namespace) -> None:
+    """Prepare the dataset."""
+    with Console("file", tells_story=True) as console:
         prepare_voc(
             args.archive,
-            args.out,
-            sets=args.sets,
-            task=args.task,
-            name=args.name,
-            labels=args.labels,
-            force=args.force,
-            log=lambda line: print(line, flush=True),
-            progress=show,
+            args.output,
+            args.sets,
+            args.task,
+            args.name,
+            args.label_folder,
+            args.force,
+            console,
         )

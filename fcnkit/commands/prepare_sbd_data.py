@@ -1,32 +1,48 @@
-"""Turn SBD into image and label folders, OUT_DIR/{train,val}/{images,labels}."""
+"""Turn SBD into image and label folders."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from fcnkit.data_prep import SPLITS, prepare_sbd
 
-from .arguments.prepare import add_output, print_counts, reporting
+from .arguments import prepare
+from .console import Console
+
+if TYPE_CHECKING:
+    import argparse
+
+    from .arguments.basics import CommandParser
 
 
-def add_arguments(parser):
+def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument(
+    parser.input.add_argument(
         "archive", metavar="ARCHIVE", help="benchmark.tgz, or a folder it was expanded into"
     )
-    add_output(parser)
-    parser.add_argument(
-        "--voc", metavar="ARCHIVE", help="PASCAL VOC's trainval archive or folder, for its val"
+    parser.input.add_argument(
+        "--voc",
+        metavar="ARCHIVE",
+        help="PASCAL VOC's trainval archive or folder, for its validation set (default: without)",
     )
-    parser.add_argument("--voc-name", help="which VOCdevkit/NAME, where that holds several")
-    parser.add_argument(
+    parser.data.add_argument(
+        "--voc-name",
+        metavar="NAME",
+        help="which VOCdevkit/NAME to take (default: the only one in the archive)",
+    )
+    parser.data.add_argument(
         "--split",
         choices=SPLITS,
         help="; ".join(f"{name}: {what}" for name, what in SPLITS.items())
         + " (default: seg11valid with --voc, otherwise sbd)",
     )
+    prepare.add_output(parser)
 
 
-def run(args):
-    """Run the command."""
-    with reporting() as report:
+def run(args: argparse.Namespace) -> None:
+    """Prepare the dataset."""
+    with Console("file", tells_story=True) as console:
         counts = prepare_sbd(
-            args.archive, args.out, args.voc, args.voc_name, args.split, args.force, **report
+            args.archive, args.output, args.voc, args.voc_name, args.split, args.force, console
         )
-    print_counts(counts)
+    prepare.print_counts(counts)

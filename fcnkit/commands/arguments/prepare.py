@@ -1,44 +1,36 @@
-"""What the commands that turn archives into folders share: arguments and progress."""
+"""Arguments and last line of the commands that turn archives into image and label folders."""
 
-import contextlib
+from __future__ import annotations
 
-from tqdm import tqdm
+from typing import TYPE_CHECKING
+
+from . import basics
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from .basics import CommandParser
 
 
-def add_output(parser):
-    """Declare `OUT_DIR` and `--force`."""
-    parser.add_argument("out", metavar="OUT_DIR", help="folder to make")
-    parser.add_argument(
-        "--force", action="store_true", help="replace what OUT_DIR holds of the same names"
-    )
+def add_output(parser: CommandParser) -> None:
+    """Declare `OUTPUT` and `--force`."""
+    basics.add_output_position(parser, "folder for train and val, each with images and labels")
+    basics.add_force(parser)
 
 
-def add_sets(parser, default, where):
-    """Declare `--sets TRAIN VAL`."""
-    parser.add_argument(
+def add_sets(
+    parser: CommandParser, default: Sequence[str], where: str, *, any_number: bool = False
+) -> None:
+    """Declare `--sets TRAIN VAL`, or with `any_number` sets of any names."""
+    parser.data.add_argument(
         "--sets",
-        nargs=2,
+        nargs="+" if any_number else 2,
         default=default,
-        metavar=("TRAIN", "VAL"),
-        help=f"{where} that become train and val (default: {' '.join(default)})",
+        metavar="SET" if any_number else ("TRAIN", "VAL"),
+        help=f"{where} (default: {' '.join(default)})",
     )
 
 
-@contextlib.contextmanager
-def reporting():
-    """`log` and `progress` as the functions that prepare take them, a dict.
-
-    The bar goes to stderr and only where someone watches; stdout has the lines.
-    """
-    with tqdm(unit="file", disable=None, leave=False) as bar:
-
-        def show(done, total):
-            bar.total = total
-            bar.update(done - bar.n)
-
-        yield {"log": lambda line: print(line, flush=True), "progress": show}
-
-
-def print_counts(counts):
-    """Say how many pairs each split has."""
+def print_counts(counts: Mapping[str, int]) -> None:
+    """Print how many pairs each split has."""
     print(", ".join(f"{count} {split}" for split, count in counts.items()) + " pairs")
