@@ -1,14 +1,17 @@
 """Pictures of nets: `draw_network(net).save("net.svg")`.
 
-graph.py    which boxes there are: layers in rows, rows in boxes
-labels.py   what they say
-layout.py   where they go
-scene.py    rectangles, lines and text; fonts.py: how wide text is
-svg.py, raster.py, dot.py   files
+graph.py    layers in rows, rows in boxes
+labels.py   the text in them
+layout.py   where boxes and lines go
+scene.py    rectangles, lines and text; fonts.py: the width of text
+svg.py, raster.py, dot.py   file formats
 """
+
+from __future__ import annotations
 
 import io
 import os
+from typing import TYPE_CHECKING
 
 from caffeformat.errors import InputError
 from caffeformat.files import atomic_write
@@ -20,20 +23,34 @@ from .raster import save_figure
 from .scene import DIRECTIONS, draw_scene
 from .svg import to_svg
 
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from caffeformat.messages import pb
+
+    from .scene import Scene
+
+
 __all__ = ["DIRECTIONS", "FORMATS", "Drawing", "draw_network"]
 
 FORMATS = ("svg", "png", "pdf", "dot")
 
 
-def draw_network(net, shapes=None, highlight=(), rankdir="TB", display_lrm=False):
+def draw_network(
+    net: pb.NetParameter,
+    shapes: Mapping[str, Sequence[int]] | None = None,
+    highlight: Collection[str] = (),
+    rankdir: str = "TB",
+    display_lrm: bool = False,
+) -> Drawing:
     """A `Drawing` of a NetParameter (see `filter_net` for one phase and stage of it).
 
-    `shapes` (blob name -> shape) tells shapes that the net's text does not, as in `infer_shapes`;
-    layers named in `highlight` stand out. `rankdir` is the direction from the inputs on: TB (top to
-    bottom), BT, LR or RL. `display_lrm` shows learning-rate multipliers that are not all 1.
+    `shapes` (blob name -> shape) specifies shapes that the net does not, as for `infer_shapes`.
+    Layers named in `highlight` stand out. `rankdir` is the direction away from the inputs: TB (top
+    to bottom), BT, LR or RL. `display_lrm` shows learning-rate multipliers that are not all 1.
 
-    Nets that would not load are drawn as far as their text tells; `Drawing.notes` says what was
-    amiss. Raises `InputError` for a net without layers.
+    A net that would not load is drawn as far as possible, and `Drawing.notes` reports its faults.
+    Raises `InputError` for a net without layers.
     """
     graph = NetGraph(net, shapes, highlight)
     missing = set(highlight) - {layer.name for layer in net.layer}
@@ -43,44 +60,56 @@ def draw_network(net, shapes=None, highlight=(), rankdir="TB", display_lrm=False
 
 
 class Drawing:
-    """A net's picture. `width` and `height` in pixels; `notes`, texts about what is left out."""
+    """A net's picture.
 
-    def __init__(self, graph, scene, name, rankdir, display_lrm, notes):
+    Attributes: `width` and `height` in pixels, and `notes`, texts about what could not be drawn.
+    """
+
+    def __init__(
+        self,
+        graph: NetGraph,
+        scene: Scene,
+        name: str,
+        rankdir: str,
+        display_lrm: bool,
+        notes: list[str],
+    ) -> None:
         self._graph, self._scene, self._name = graph, scene, name
         self._rankdir, self._display_lrm = rankdir, display_lrm
         self.width, self.height = scene.width, scene.height
         self.notes = notes
 
-    def svg(self):
-        """SVG text; full layer names and types appear where the pointer rests."""
+    def svg(self) -> str:
+        """SVG text; hovering over a layer shows its full name and type."""
         return to_svg(self._scene)
 
-    def dot(self):
-        """DOT text for Graphviz, which then makes its own layout."""
+    def dot(self) -> str:
+        """DOT text for Graphviz, which computes its own layout."""
         return to_dot(self._graph, self._name, self._rankdir, self._display_lrm)
 
-    def encode(self, file_format, scale=2.0):
+    def encode(self, file_format: str, scale: float = 2.0) -> bytes:
         """The picture as bytes in one of `FORMATS`.
 
-        `scale` is pixels of a PNG for one of the drawing (fewer where it gets very large).
+        `scale` is the PNG's pixels per pixel of the drawing; it is reduced for very large drawings.
         """
         if file_format in ("svg", "dot"):
-            return getattr(self, file_format)().encode("utf-8")
+            return (self.svg() if file_format == "svg" else self.dot()).encode("utf-8")
         if file_format not in FORMATS:
-            raise InputError(f"pictures are {', '.join(FORMATS)}, not {file_format}")
+            raise InputError(f"expected a format of {', '.join(FORMATS)}, found {file_format}")
         file = io.BytesIO()
         save_figure(self._scene, file, file_format, scale)
         return file.getvalue()
 
-    def save(self, path, scale=2.0):
-        """Write the picture: SVG, PNG, PDF or DOT by the name's ending.
+    def save(self, path: str | os.PathLike[str], scale: float = 2.0) -> None:
+        """Write the picture as SVG, PNG, PDF or DOT, by the ending of `path`.
 
-        The file is written beside and renamed. Raises `InputError` for other endings.
+        A failure leaves whatever was at `path`. Raises `InputError` for other endings.
         """
         ending = os.path.splitext(os.fspath(path))[1].lower().lstrip(".")
         if ending not in FORMATS:
             raise InputError(
-                f"{path}: pictures are written as {', '.join('.' + name for name in FORMATS)}"
+                f"{os.fspath(path)}: unknown picture format; choose a name that ends in "
+                f"{', '.join('.' + name for name in FORMATS)}"
             )
         with atomic_write(path, "wb") as file:
             file.write(self.encode(ending, scale))

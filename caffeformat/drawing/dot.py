@@ -1,13 +1,22 @@
-"""A net's graph as DOT text, for those who lay it out with Graphviz."""
+"""A net's graph as DOT text, for layout by Graphviz."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from . import labels
 from .scene import COLOURS
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-def to_dot(graph, name, direction="TB", display_lrm=False):
+    from .graph import NetGraph, Row
+
+
+def to_dot(graph: NetGraph, name: str, direction: str = "TB", display_lrm: bool = False) -> str:
     """DOT text of a `NetGraph`: the same boxes, rows and blobs as in the other pictures.
 
-    Size-only bottoms of Crop layers are dashed and do not move anything.
+    Size-only bottoms of Crop layers are dashed and do not affect the layout.
     """
     lines = [
         f"digraph {_quoted(name or 'net')} {{",
@@ -29,7 +38,7 @@ def to_dot(graph, name, direction="TB", display_lrm=False):
     return "\n".join([*lines, "}", ""])
 
 
-def _node(rows, display_lrm):
+def _node(rows: Sequence[Row], display_lrm: bool) -> str:
     texts = []
     for row in rows:
         parts = [row.name, row.settings, row.shape]
@@ -38,9 +47,10 @@ def _node(rows, display_lrm):
     last = rows[-1]
     if last.field is not None and last.kind != "input":
         texts.append(
-            f"stride {labels.pair_text(last.stride)}, sees {labels.pair_text(last.field)} px"
+            f"stride {labels.pair_text(last.field.stride)}, "
+            f"sees {labels.pair_text(last.field.size)} px"
         )
-    # \l ends a line that is set to the left.
+    # \l ends a left-aligned line.
     label = "".join(_escaped(text) + "\\l" for text in texts)
     attributes = f'label="{label}", color="{COLOURS[rows[0].kind]}"'
     if any(row.highlighted for row in rows):
@@ -48,10 +58,10 @@ def _node(rows, display_lrm):
     return attributes
 
 
-def _quoted(text):
+def _quoted(text: str) -> str:
     return f'"{_escaped(text)}"'
 
 
-def _escaped(text):
-    """Safe between quotes: no quote or backslash of its own, no line break."""
+def _escaped(text: str) -> str:
+    """`text` made safe between quotes: escaped, and without line breaks."""
     return " ".join(text.replace("\\", "\\\\").replace('"', '\\"').split())

@@ -1,7 +1,9 @@
-"""How wide text is, so that boxes fit it without asking a font.
+"""The width of text, so that boxes fit it without loading a font.
 
-Widths of DejaVu Sans, the widest of the fonts that pictures name: others leave a little room.
+These are the widths of DejaVu Sans, the widest of the fonts that pictures name.
 """
+
+from __future__ import annotations
 
 # Advance widths of U+0020 to U+007E in thousandths of the font size
 _REGULAR = (
@@ -11,13 +13,13 @@ _REGULAR = (
     611, 685, 390, 337, 390, 838, 500, 500, 613, 635, 550, 635, 615, 352, 635, 634, 278, 278, 579,
     278, 974, 634, 612, 635, 635, 411, 521, 392, 634, 592, 818, 592, 592, 525, 636, 337, 636, 838,
 )  # fmt: skip
-_OTHER, _WIDE = 850, 1050  # of characters such as × and of those that fill a square
-_BOLD = 1.12  # DejaVu Sans Bold against the regular face
+_OTHER, _WIDE = 850, 1050  # of characters such as ×, and of full-width ones
+_BOLD = 1.12  # DejaVu Sans Bold relative to the regular face
 
 
-def text_width(text, size, bold=False):
-    """The width of `text` at a font size, both in pixels."""
-    total = 0
+def text_width(text: str, size: float, bold: bool = False) -> float:
+    """The width of `text` at font size `size`, both in pixels."""
+    total: float = 0
     for character in text:
         code = ord(character)
         if 32 <= code < 127:

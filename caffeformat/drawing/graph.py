@@ -1,11 +1,14 @@
-"""Which boxes a picture has: layers in rows, rows in boxes, and the blobs between them.
+"""The boxes of a picture: layers in rows, rows in boxes, and the blobs between them.
 
-A layer and what follows it alone (BatchNorm, Scale, ReLU, Dropout, ...) share a row; rows of one
-stride that follow each other alone share a box. So a box begins where the net branches, joins or
-changes its resolution, which is what a picture is looked at for.
+A layer shares a row with layers such as BatchNorm, Scale, ReLU or Dropout that are the only users
+of its output; rows of one stride share a box if each is the only user of the previous one. So a box
+begins where the net branches, joins or changes its resolution, which is what a picture should show.
 """
 
+from __future__ import annotations
+
 import collections
+from typing import TYPE_CHECKING, NamedTuple
 
 from caffeformat.errors import InputError
 from caffeformat.geometry import infer_shapes, receptive_fields
@@ -13,28 +16,48 @@ from caffeformat.messages import pb
 
 from . import labels
 
-Edge = collections.namedtuple("Edge", "source target blob")
-Edge.__doc__ = """A blob on its way between two boxes (indices)."""
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from fractions import Fraction
+
+    from caffeformat.geometry import ReceptiveField
+
+    # (maker, user, blob)
+    Use = tuple[int, int, str]
+
+
+class Edge(NamedTuple):
+    """A blob that one box (an index) makes and another uses."""
+
+    source: int
+    target: int
+    blob: str
+
 
 MOST_ROWS = 12  # in a box
 
 
 class Row:
-    """A layer with those that only follow it.
+    """A layer and its followers.
 
-    `layers` (messages), `kind`, `name`, `settings` and `shape` (texts), `stride` and `field` (of
-    the blob it ends in: tuples, or None), `highlighted`.
+    `shape` (text) and `field` (None if not known) are those of the blob in which the row ends.
     """
 
-    def __init__(self, layer):
+    def __init__(self, layer: pb.LayerParameter) -> None:
         self.layers = [layer]
         self.name, self.kind = layer.name, labels.kind(layer)
-        self.shape, self.stride, self.field = "", None, None
+        self.shape = ""
+        self.field: ReceptiveField | None = None
         self.highlighted = False
 
     @property
-    def settings(self):
-        """The layer's settings and, behind dots, what follows it."""
+    def stride(self) -> tuple[Fraction, ...] | None:
+        """The stride of the row's last blob, or None if it is not known."""
+        return None if self.field is None else self.field.stride
+
+    @property
+    def settings(self) -> str:
+        """The layer's settings and, after dots, its followers."""
         followers = [labels.FOLLOWERS[layer.type] for layer in self.layers[1:]]
         return " · ".join([labels.settings(self.layers[0]), *followers])
 
@@ -42,18 +65,24 @@ class Row:
 class NetGraph:
     """The boxes (lists of `Row`s) and `Edge`s of a filtered net, in the order of its layers.
 
-    `notes` tell what the picture leaves out and why: shapes that no text tells or that do not fit.
-    Blobs that no layer makes get a row of their own.
+    `notes` explain what the picture leaves out: shapes that are not known or do not fit. Blobs that
+    no layer makes get a row of their own.
     """
 
-    def __init__(self, net, shapes=None, highlight=()):
+    def __init__(
+        self,
+        net: pb.NetParameter,
+        shapes: Mapping[str, Sequence[int]] | None = None,
+        highlight: Collection[str] = (),
+    ) -> None:
         net = _with_sources(net)
-        self.notes = []
+        self.notes: list[str] = []
         blob_shapes = self._known_shapes(net, shapes or {})
         fields = self._fields(net)
         uses, size_uses = _uses(net)
         followed = _sole_uses(uses)
-        rows, row_of = [], {}
+        rows: list[Row] = []
+        row_of: dict[int, int] = {}
         for number, layer in enumerate(net.layer):
             before = followed.get(number)
             if before is not None and layer.type in labels.FOLLOWERS and _may_carry(net, before):
@@ -80,13 +109,16 @@ class NetGraph:
             for source, target, blob in size_uses
         ]
 
-    def _known_shapes(self, net, given):
-        """Blob name -> shape, as far as they are known; a layer that does not fit makes a note."""
-        shapes, single = {name: tuple(shape) for name, shape in given.items()}, pb.NetParameter()
+    def _known_shapes(
+        self, net: pb.NetParameter, given: Mapping[str, Sequence[int]]
+    ) -> dict[str, tuple[int, ...]]:
+        """Blob name -> shape, as far as known; a layer that does not fit adds a note."""
+        shapes = {name: tuple(shape) for name, shape in given.items()}
+        single = pb.NetParameter()
         for layer in net.layer:
             if not all(bottom in shapes for bottom in layer.bottom):
                 continue
-            # One layer at a time, so that one which does not fit spoils nothing else.
+            # One layer at a time, so that one that does not fit does not affect the others.
             del single.layer[:]
             alone = single.layer.add()
             alone.CopyFrom(layer)
@@ -100,7 +132,7 @@ class NetGraph:
                 self.notes.append(str(error))
         return shapes
 
-    def _fields(self, net):
+    def _fields(self, net: pb.NetParameter) -> dict[str, ReceptiveField]:
         try:
             return receptive_fields(net)
         except InputError as error:
@@ -108,19 +140,25 @@ class NetGraph:
             return {}
 
     @staticmethod
-    def _describe(row, shapes, fields, highlight):
+    def _describe(
+        row: Row,
+        shapes: Mapping[str, tuple[int, ...]],
+        fields: Mapping[str, ReceptiveField],
+        highlight: Collection[str],
+    ) -> None:
         last = row.layers[-1]
         if last.top:
             blob = last.top[0]
             row.shape = labels.shape_text(shapes[blob]) if blob in shapes else ""
             if blob in fields and row.kind != "loss":
-                row.stride, row.field = fields[blob].stride, fields[blob].size
+                row.field = fields[blob]
         row.highlighted = any(layer.name in highlight for layer in row.layers)
 
 
-def _with_sources(net):
-    """A copy of `net` whose missing bottoms are made by Input layers without a shape."""
-    made, missing = set(), []
+def _with_sources(net: pb.NetParameter) -> pb.NetParameter:
+    """A copy of `net` with Input layers, which have no shape, for bottoms that no layer makes."""
+    made: set[str] = set()
+    missing: list[str] = []
     for layer in net.layer:
         missing += [name for name in layer.bottom if name not in made and name not in missing]
         made.update(layer.top)
@@ -130,16 +168,20 @@ def _with_sources(net):
     for layer in net.layer:
         complete.layer.add().CopyFrom(layer)
     if not complete.layer:
-        raise InputError("there are no layers to draw: does the phase or stage leave any?")
+        raise InputError(
+            "no layers to draw: the net is empty, or has none for this phase and stage"
+        )
     return complete
 
 
-def _uses(net):
-    """(maker, user, blob) of every bottom, and apart the bottoms that only give a size.
+def _uses(net: pb.NetParameter) -> tuple[list[Use], list[Use]]:
+    """(maker, user, blob) of every bottom, and separately of bottoms that only give a size.
 
-    A net that was not filtered may make a blob in several layers, one for each phase.
+    A net that was not filtered may make a blob in several layers, one per phase.
     """
-    makers, uses, size_uses = collections.defaultdict(list), [], []
+    makers: collections.defaultdict[str, list[int]] = collections.defaultdict(list)
+    uses: list[Use] = []
+    size_uses: list[Use] = []
     for number, layer in enumerate(net.layer):
         for index, blob in enumerate(layer.bottom):
             only_size = layer.type == "Crop" and index == 1
@@ -152,21 +194,24 @@ def _uses(net):
     return uses, size_uses
 
 
-def _sole_uses(uses):
-    """user -> maker, where the one uses nothing else and the other is used by nothing else."""
+def _sole_uses(uses: Sequence[Use]) -> dict[int, int]:
+    """user -> maker, if the user uses nothing else and nothing else uses the maker."""
     makers = collections.Counter(user for _, user, _ in uses)
     users = collections.Counter(maker for maker, _, _ in uses)
     return {user: maker for maker, user, _ in uses if makers[user] == 1 and users[maker] == 1}
 
 
-def _may_carry(net, number):
-    """Whether other layers may share the row of layer `number`: not of inputs, nor of losses."""
+def _may_carry(net: pb.NetParameter, number: int) -> bool:
+    """Whether other layers may share the row of layer `number`; not for inputs and losses."""
     return labels.kind(net.layer[number]) not in ("input", "loss")
 
 
-def _boxes(rows, followed):
+def _boxes(
+    rows: Sequence[Row], followed: Mapping[int, int]
+) -> tuple[list[list[Row]], dict[int, int]]:
     """Lists of rows; row index -> box index."""
-    boxes, box_of = [], {}
+    boxes: list[list[Row]] = []
+    box_of: dict[int, int] = {}
     for number, row in enumerate(rows):
         before = followed.get(number)
         if before is not None and _same_stage(rows[before], row):
@@ -180,6 +225,6 @@ def _boxes(rows, followed):
     return boxes, box_of
 
 
-def _same_stage(before, row):
+def _same_stage(before: Row, row: Row) -> bool:
     apart = {"input", "loss"}
     return before.stride == row.stride and not apart & {before.kind, row.kind}

@@ -1,17 +1,27 @@
-"""A scene as pixels or pages, by matplotlib: PNG, PDF and what else it writes."""
+"""Renders a scene with matplotlib: PNG, PDF and other formats that it writes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from .scene import Line, Rectangle
 
-_DPI = 72  # of a figure whose points are the scene's pixels
-_LONGEST_SIDE, _MOST_PIXELS = 32000, 120e6  # of what Agg draws, and of what viewers open
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+
+    from .scene import Item, Scene
 
 
-def save_figure(scene, file, file_format, scale=2.0):
+_DPI = 72  # one point of the figure is one pixel of the scene
+_LONGEST_SIDE, _MOST_PIXELS = 32000, 120e6  # limits of Agg, and of common viewers
+
+
+def save_figure(scene: Scene, file: BinaryIO, file_format: str, scale: float = 2.0) -> None:
     """Write a `Scene` to the open binary `file`.
 
-    `scale` is pixels of the picture for one of the scene; very large scenes get fewer.
+    `scale` is the picture's pixels per pixel of the scene; it is reduced for very large scenes.
     """
-    # Imported here: only those who draw wait for it.
+    # Imported here because it is slow to load.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -19,7 +29,7 @@ def save_figure(scene, file, file_format, scale=2.0):
     scale = min(scale, (_MOST_PIXELS / (scene.width * scene.height)) ** 0.5)
     figure = Figure(figsize=(scene.width / _DPI, scene.height / _DPI), dpi=_DPI * scale)
     FigureCanvasAgg(figure)
-    axes = figure.add_axes([0, 0, 1, 1])
+    axes = figure.add_axes((0, 0, 1, 1))
     axes.set_xlim(0, scene.width)
     axes.set_ylim(scene.height, 0)
     axes.axis("off")
@@ -28,7 +38,7 @@ def save_figure(scene, file, file_format, scale=2.0):
     figure.savefig(file, format=file_format, dpi=_DPI * scale, facecolor="white")
 
 
-def _artist(item, order):
+def _artist(item: Item, order: int) -> Artist:
     from matplotlib.patches import FancyBboxPatch, PathPatch
     from matplotlib.path import Path
     from matplotlib.text import Text
@@ -47,10 +57,14 @@ def _artist(item, order):
             Path(vertices, steps), facecolor=item.fill, edgecolor=item.stroke,
             linewidth=item.width, zorder=order, capstyle="butt",
         )  # fmt: skip
-    align = {"start": "left", "middle": "center", "end": "right"}[item.anchor]
+    aligns: dict[str, Literal["left", "center", "right"]] = {
+        "start": "left",
+        "middle": "center",
+        "end": "right",
+    }
     text = Text(
         item.x, item.y, item.text.replace("$", r"\$"), fontsize=item.size, color=item.fill,
         fontweight="bold" if item.bold else "normal", fontfamily="DejaVu Sans",
-        horizontalalignment=align, verticalalignment="baseline", zorder=order,
+        horizontalalignment=aligns[item.anchor], verticalalignment="baseline", zorder=order,
     )  # fmt: skip
     return text

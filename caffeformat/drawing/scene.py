@@ -3,7 +3,10 @@
 Coordinates are pixels, x to the right and y downwards.
 """
 
+from __future__ import annotations
+
 import collections
+from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 from caffeformat.errors import InputError
 
@@ -11,13 +14,62 @@ from . import labels
 from .fonts import text_width
 from .layout import RANK_GAP, lay_out
 
-Rectangle = collections.namedtuple(
-    "Rectangle", "x y width height radius fill stroke line title", defaults=("none", 0, "")
-)
-Line = collections.namedtuple("Line", "commands stroke width fill", defaults=("none",))
-Line.__doc__ = """A path: `commands` of ("M" | "L" | "C", points...), closed where it has a fill."""
-Text = collections.namedtuple("Text", "x y text size fill bold anchor", defaults=(False, "start"))
-Scene = collections.namedtuple("Scene", "width height items")
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .graph import Edge, NetGraph, Row
+    from .layout import Place, Point
+
+    Item = Union["Rectangle", "Line", "Text"]
+
+
+class Rectangle(NamedTuple):
+    """A rectangle with round corners; `title` is shown on hovering over it."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    # Of the corners
+    radius: float
+    # Colours, and the width of the outline
+    fill: str
+    stroke: str = "none"
+    line: float = 0
+    title: str = ""
+
+
+class Line(NamedTuple):
+    """A path, closed if it has a fill."""
+
+    # A letter and its points: ("M", point), ("L", point), ("C", two control points, point)
+    commands: list[tuple[Any, ...]]
+    stroke: str
+    width: float
+    fill: str = "none"
+
+
+class Text(NamedTuple):
+    """A line of text; `x` is where its start, middle or end (`anchor`) is, `y` its baseline."""
+
+    x: float
+    y: float
+    text: str
+    # Of the font
+    size: float
+    # Its colour
+    fill: str
+    bold: bool = False
+    anchor: str = "start"
+
+
+class Scene(NamedTuple):
+    """A picture's size and its items, the first painted first."""
+
+    width: float
+    height: float
+    items: list[Item]
+
 
 DIRECTIONS = ("LR", "RL", "TB", "BT")
 COLOURS = {
@@ -39,18 +91,21 @@ _MARGIN, _HEAD = 22, 64
 _LONGEST_NAME = 44
 
 
-def draw_scene(graph, name, state, direction="TB", display_lrm=False):
-    """The `Scene` of a `NetGraph`; `name` and `state` (text) go on top."""
+def draw_scene(
+    graph: NetGraph, name: str, state: str, direction: str = "TB", display_lrm: bool = False
+) -> Scene:
+    """The `Scene` of a `NetGraph`, with `name` and `state` (text) as its title."""
     if direction not in DIRECTIONS:
         raise InputError(f"rankdir is {direction}; expected one of {', '.join(DIRECTIONS)}")
     return _Painter(graph, direction, display_lrm).paint(name, state)
 
 
 class _Card:
-    """A box: its rows' texts, measured."""
+    """A box: the texts of its rows and their size."""
 
-    def __init__(self, rows, display_lrm):
-        self.rows, self.texts = rows, []
+    def __init__(self, rows: Sequence[Row], display_lrm: bool) -> None:
+        self.rows = rows
+        self.texts: list[tuple[str, str, str]] = []
         for row in rows:
             words = row.settings
             rates = labels.multipliers(row.layers[0]) if display_lrm else ""
@@ -59,8 +114,8 @@ class _Card:
         last = rows[-1]
         self.foot = ""
         if last.field is not None and last.kind != "input":
-            self.foot = f"stride {labels.pair_text(last.stride)} · sees "
-            self.foot += f"{labels.pair_text(last.field)} px"
+            self.foot = f"stride {labels.pair_text(last.field.stride)} · sees "
+            self.foot += f"{labels.pair_text(last.field.size)} px"
         sizes = ((_NAME, True), (_NAME, False), (_NAME, False))
         self.columns = [
             max(text_width(texts[n], size, bold) for texts in self.texts)
@@ -73,8 +128,11 @@ class _Card:
 
 
 class _Painter:
-    def __init__(self, graph, direction, display_lrm):
-        self.graph, self.direction, self.items = graph, direction, []
+    """Collects the items of a scene."""
+
+    def __init__(self, graph: NetGraph, direction: str, display_lrm: bool) -> None:
+        self.graph, self.direction = graph, direction
+        self.items: list[Item] = []
         self.cards = [_Card(rows, display_lrm) for rows in graph.boxes]
         self.vertical = direction in ("TB", "BT")
         sizes = [
@@ -83,10 +141,11 @@ class _Painter:
         ]
         self.layout = lay_out(sizes, [(edge.source, edge.target) for edge in graph.edges])
 
-    def paint(self, name, state):
+    def paint(self, name: str, state: str) -> Scene:
+        """The whole picture."""
         cross, flow = self.layout.extent
         bands = self._bands()
-        # Room for the bands' names: beside them, or above.
+        # Room for the bands' names, beside or above them
         self.left = _MARGIN + (92 if bands and self.vertical else 0)
         self.top = _HEAD + (30 if bands and not self.vertical else 12)
         width, height = (cross, flow) if self.vertical else (flow, cross)
@@ -101,7 +160,7 @@ class _Painter:
         self._paint_head(name, state)
         return Scene(self.width, self.height, self.items)
 
-    def _point(self, cross, flow):
+    def _point(self, cross: float, flow: float) -> Point:
         if self.direction in ("BT", "RL"):
             flow = self.layout.extent[1] - flow
         x, y = (cross, flow) if self.vertical else (flow, cross)
@@ -109,15 +168,15 @@ class _Painter:
 
     # stages
 
-    def _bands(self):
+    def _bands(self) -> list[tuple[int, int, str]]:
         """(first rank, last rank, text) of neighbouring ranks that share a stride."""
-        bands = []
+        bands: list[tuple[int, int, str]] = []
         for number, rank in enumerate(self.layout.ranks):
-            votes = collections.Counter()
+            votes: collections.Counter[tuple[Any, ...] | None] = collections.Counter()
             for box in rank:
                 for row in self.cards[box].rows:
                     votes[row.stride] += 1 if row.stride else 0
-            stride = max(votes, key=votes.get) if votes else None
+            stride = max(votes, key=lambda stride: votes[stride]) if votes else None
             if stride is None or not votes[stride]:
                 continue
             text = f"stride {labels.pair_text(stride)}"
@@ -127,7 +186,7 @@ class _Painter:
                 bands.append((number, number, text))
         return bands
 
-    def _paint_band(self, first, last, text, fill):
+    def _paint_band(self, first: int, last: int, text: str, fill: str) -> None:
         spans, half = self.layout.spans, RANK_GAP / 2
         one = self._point(0, spans[first][0] - half)
         two = self._point(0, spans[last][1] + half)
@@ -145,12 +204,12 @@ class _Painter:
 
     # blobs
 
-    def _paint_edge(self, edge, route):
+    def _paint_edge(self, edge: Edge, route: Sequence[Point]) -> None:
         source = self.cards[edge.source].rows[-1]
         skip = len(route) > 4 and source.kind != "input"
         colour, width = (_SKIP, 2.4) if skip else (_EDGE, 1.5)
         points = [self._point(*point) for point in route]
-        commands = [("M", points[0]), ("L", points[1])]
+        commands: list[tuple[Any, ...]] = [("M", points[0]), ("L", points[1])]
         for number in range(1, len(points) - 2, 2):
             begin, end = points[number : number + 2]
             commands.append(("C", *self._bend(begin, end), end))
@@ -167,15 +226,15 @@ class _Painter:
             text = labels.shorten(edge.blob, 24)
             self._add(Text(x + dx, y + dy, text, _SMALL, _GREY, False, anchor))
 
-    def _bend(self, begin, end):
-        """Control points between two ranks: leave and enter along the flow."""
+    def _bend(self, begin: Point, end: Point) -> tuple[Point, Point]:
+        """Control points between two ranks, so that the curve starts and ends along the flow."""
         if self.vertical:
             middle = (begin[1] + end[1]) / 2
             return (begin[0], middle), (end[0], middle)
         middle = (begin[0] + end[0]) / 2
         return (middle, begin[1]), (middle, end[1])
 
-    def _paint_arrow(self, tip, colour, size):
+    def _paint_arrow(self, tip: Point, colour: str, size: float) -> None:
         x, y = tip
         back = {"TB": (0, -1), "BT": (0, 1), "LR": (-1, 0), "RL": (1, 0)}[self.direction]
         along = (back[0] * size * 1.7, back[1] * size * 1.7)
@@ -186,7 +245,7 @@ class _Painter:
 
     # boxes
 
-    def _paint_card(self, card, place):
+    def _paint_card(self, card: _Card, place: Place) -> None:
         x, y = self._point(*place)
         x, y = x - card.width / 2, y - card.height / 2
         marked = any(row.highlighted for row in card.rows)
@@ -210,8 +269,8 @@ class _Painter:
 
     # title and legend
 
-    def _legend(self):
-        """(colour, text) of what the picture shows."""
+    def _legend(self) -> list[tuple[str, str]]:
+        """(colour, text) of the kinds of things in the picture."""
         kinds = {row.kind for card in self.cards for row in card.rows}
         entries = [(COLOURS[kind], kind) for kind in COLOURS if kind in kinds]
         if any(item.stroke == _SKIP for item in self.items if isinstance(item, Line)):
@@ -220,17 +279,17 @@ class _Painter:
             entries.append((_MARK_BORDER, "highlighted"))
         return entries
 
-    def _subtitle(self, state):
+    def _subtitle(self, state: str) -> str:
         count = sum(len(row.layers) for card in self.cards for row in card.rows)
         return " · ".join(filter(None, [state, f"{count} layers"]))
 
-    def _head_width(self, name, state):
+    def _head_width(self, name: str, state: str) -> float:
         title = text_width(labels.shorten(name, 80), _TITLE, True) + 14
         title += text_width(self._subtitle(state), _NAME)
         legend = sum(26 + text_width(kind, _LEGEND) for kind in (*COLOURS, "skip path"))
         return 2 * _MARGIN + max(title, legend)
 
-    def _paint_head(self, name, state):
+    def _paint_head(self, name: str, state: str) -> None:
         name = labels.shorten(name, 80)
         self._add(Text(_MARGIN - 10, 28, name, _TITLE, _INK, True))
         x = _MARGIN + 4 + text_width(name, _TITLE, True)
@@ -241,6 +300,6 @@ class _Painter:
             self._add(Text(x + 14, 51, text, _LEGEND, _GREY))
             x += 26 + text_width(text, _LEGEND)
 
-    def _add(self, item):
+    def _add(self, item: Item) -> None:
         if not isinstance(item, Text) or item.text:
             self.items.append(item)

@@ -1,14 +1,21 @@
 """A scene as SVG text."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
 from .scene import Line, Rectangle
 
+if TYPE_CHECKING:
+    from .scene import Scene, Text
+
+
 _FONT = "DejaVu Sans, Verdana, Helvetica, Arial, sans-serif"
 
 
-def to_svg(scene):
-    """The SVG document of a `Scene`, a str that is to be saved as UTF-8."""
+def to_svg(scene: Scene) -> str:
+    """The SVG document of a `Scene`, to be saved as UTF-8."""
     width, height = round(scene.width), round(scene.height)
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
@@ -26,7 +33,7 @@ def to_svg(scene):
     return "\n".join([*lines, "</svg>", ""])
 
 
-def _rectangle(item):
+def _rectangle(item: Rectangle) -> str:
     attributes = (
         f'x="{item.x:.1f}" y="{item.y:.1f}" width="{item.width:.1f}" height="{item.height:.1f}" '
         f'rx="{item.radius}" fill="{item.fill}" stroke="{item.stroke}" stroke-width="{item.line}"'
@@ -36,7 +43,7 @@ def _rectangle(item):
     return f"<rect {attributes}><title>{_clean(item.title)}</title></rect>"
 
 
-def _line(item):
+def _line(item: Line) -> str:
     data = " ".join(
         letter + " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
         for letter, *points in item.commands
@@ -48,7 +55,7 @@ def _line(item):
     )
 
 
-def _text(item):
+def _text(item: Text) -> str:
     weight = ' font-weight="bold"' if item.bold else ""
     return (
         f'<text x="{item.x:.1f}" y="{item.y:.1f}" font-size="{item.size}" fill="{item.fill}" '
@@ -56,6 +63,6 @@ def _text(item):
     )
 
 
-def _clean(text):
-    """Escaped, without the control characters that XML does not allow."""
+def _clean(text: str) -> str:
+    """`text` escaped, without the control characters that XML does not allow."""
     return escape("".join(c if c >= " " or c in "\n\t" else "�" for c in text))

@@ -1,13 +1,16 @@
 """Parameters under the names that other frameworks give them: `conv1.weight`, `bn1.running_mean`.
 
-A caffemodel numbers a layer's blobs; a state dict, a safetensors file and an ONNX graph name
-tensors. What differs besides the name: BatchNorm's two decayed sums become mean and variance (the
-third blob divides them), a BatchNorm with the Scale behind it is one normalization with weight and
-bias, and a transposed InnerProduct is turned round.
+A caffemodel numbers a layer's blobs; a state dict, a safetensors file and an ONNX graph name their
+tensors. Apart from the names, BatchNorm's two decayed sums become mean and variance (the third blob
+divides them), a BatchNorm and the Scale after it become one normalization with weight and bias, and
+the weight of an InnerProduct with `transpose` is transposed.
 """
+
+from __future__ import annotations
 
 import keyword
 import re
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,8 +19,18 @@ from caffeformat.weights import Weights
 
 from .value_graph import scales_of_norms
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from caffeformat.messages import pb
+
+    from .value_graph import Graph
+
+
 _WEIGHT_AND_BIAS = ("weight", "bias")
-# Layers with learned parameters, and what those are called.
+# Layers with learned parameters -> the names of those
 _BLOBS = {
     "BatchNorm": ("running_mean", "running_var"),
     "Bias": ("bias",),
@@ -28,8 +41,8 @@ _BLOBS = {
     "PReLU": ("weight",),
     "Scale": _WEIGHT_AND_BIAS,
 }
-# Attributes of torch.fx.GraphModule: a submodule of such a name would hide them. `self` is what
-# generated code calls the module.
+# Attributes of torch.fx.GraphModule, which a submodule of the same name would hide; generated code
+# calls the module `self`.
 _TAKEN = {
     "add_module", "add_submodule", "apply", "bfloat16", "buffers", "call_super_init",
     "children", "code", "compile", "cpu", "cuda", "delete_all_unused_submodules",
@@ -48,9 +61,10 @@ _TAKEN = {
 }  # fmt: skip
 
 
-def module_names(graph):
-    """Layer name -> a name for it that is an identifier, each another; same order, same names."""
-    names, used = {}, set(_TAKEN)
+def module_names(graph: Graph) -> dict[str, str]:
+    """Layer name -> a unique Python identifier; the same graph gives the same names."""
+    names: dict[str, str] = {}
+    used = set(_TAKEN)
     for node in graph.nodes:
         name = identifier(node.layer.name)
         while name in used:
@@ -60,10 +74,10 @@ def module_names(graph):
     return names
 
 
-def identifier(text):
-    """A Python identifier like `text`, which is one already or gets `_` for what may not be in it.
+def identifier(text: str) -> str:
+    """A Python identifier like `text`, with `_` in place of characters that are not allowed.
 
-    Modules keep what is theirs under names that begin with `_`: such a text gets a word before it.
+    Modules keep private attributes under names that begin with `_`; such a text gets a prefix.
     """
     name = re.sub(r"\W", "_", text, flags=re.ASCII)
     if name.startswith("_"):
@@ -73,20 +87,22 @@ def identifier(text):
     return name
 
 
-def to_tensors(graph, weights):
-    """The parameters of `graph`'s layers in `weights` (`Weights`): tensor name -> float32 array.
+def to_tensors(
+    graph: Graph, weights: Mapping[str, Sequence[Any]]
+) -> dict[str, NDArray[np.float32]]:
+    """The parameters in `weights` of `graph`'s layers: tensor name -> float32 array.
 
-    Raises `InputError` for layers without their blobs and for layers whose parameters have no name
-    in other frameworks (recurrent ones).
+    Raises `InputError` for layers whose blobs are missing and for layers whose parameters have no
+    name in other frameworks (recurrent ones).
     """
-    tensors = {}
+    tensors: dict[str, NDArray[np.float32]] = {}
     for layer, module, blobs in _layers_with_blobs(graph):
         arrays = weights.get(layer.name, ())
         wanted = _blob_count(layer, blobs)
         if len(arrays) != wanted or any(array is None for array in arrays):
             raise InputError(
                 f'layer "{layer.name}" ({layer.type}) needs {wanted} blob(s), but the weights have '
-                f"{sum(array is not None for array in arrays)} for it; are they of this net?"
+                f"{sum(array is not None for array in arrays)} for it; do they belong to this net?"
             )
         arrays = [np.asarray(array) for array in arrays]
         if layer.type == "BatchNorm":
@@ -97,12 +113,16 @@ def to_tensors(graph, weights):
     return tensors
 
 
-def from_tensors(graph, tensors, sums=None):
-    """`Weights` from tensors named as `to_tensors` names them; other tensors are left aside.
+def from_tensors(
+    graph: Graph,
+    tensors: Mapping[str, ArrayLike],
+    sums: Mapping[str, Sequence[NDArray[np.float32]]] | None = None,
+) -> Weights:
+    """`Weights` from tensors named as by `to_tensors`; other tensors are ignored.
 
     Statistics become a BatchNorm's three blobs with a weight of 1, unless `sums` (layer name ->
-    three arrays) holds blobs that stand for the same statistics. Raises `InputError` for tensors
-    that are missing.
+    three arrays) has blobs that represent the same statistics. Raises `InputError` for missing
+    tensors.
     """
     weights = Weights(types={node.layer.name: node.layer.type for node in graph.nodes})
     for layer, module, blobs in _layers_with_blobs(graph):
@@ -110,8 +130,8 @@ def from_tensors(graph, tensors, sums=None):
         missing = [name for name in names if name not in tensors]
         if missing:
             raise InputError(
-                f'layer "{layer.name}" ({layer.type}): there is no tensor "{missing[0]}"; are they '
-                "the tensors of this net?"
+                f'layer "{layer.name}" ({layer.type}): there is no tensor "{missing[0]}"; do the '
+                "tensors belong to this net?"
             )
         arrays = [np.asarray(tensors[name], np.float32) for name in names]
         if layer.type == "BatchNorm":
@@ -122,21 +142,23 @@ def from_tensors(graph, tensors, sums=None):
     return weights
 
 
-def statistics(blobs):
-    """[mean, variance] from a BatchNorm's three blobs; both 0 where their weight is 0."""
+def statistics(blobs: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+    """[mean, variance] from a BatchNorm's three blobs; both 0 if the third blob is 0."""
     means, variances, weight = blobs
     total = np.float32(weight.reshape(-1)[0])
     factor = total if total == 0 else 1 / total
     return [means * factor, variances * factor]
 
 
-def _with_sums(arrays, blobs):
+def _with_sums(
+    arrays: list[NDArray[np.float32]], blobs: Sequence[NDArray[np.float32]] | None
+) -> list[NDArray[np.float32]]:
     if blobs is not None and all(map(np.array_equal, arrays, statistics(blobs))):
         return list(blobs)
     return [*arrays, np.ones(1, np.float32)]
 
 
-def _layers_with_blobs(graph):
+def _layers_with_blobs(graph: Graph) -> Iterator[tuple[pb.LayerParameter, str, tuple[str, ...]]]:
     """(layer, name of its module, names of its blobs) for each layer of `graph` that has any."""
     names, scales = module_names(graph), scales_of_norms(graph)
     modules = {scale.name: names[norm] for norm, scale in scales.items()}
@@ -144,8 +166,8 @@ def _layers_with_blobs(graph):
         layer = node.layer
         if layer.type in ("LSTM", "RNN", "Parameter", "Python"):
             raise InputError(
-                f'layer "{layer.name}" ({layer.type}) has no counterpart outside Caffe; leave it '
-                "out of what is exported"
+                f'layer "{layer.name}" ({layer.type}) has no counterpart outside Caffe; '
+                "export the net without it"
             )
         if layer.type in _BLOBS and not (layer.type in ("Scale", "Bias") and len(node.inputs) == 2):
             yield layer, modules.get(layer.name, names[layer.name]), _BLOBS[layer.type]
@@ -153,11 +175,11 @@ def _layers_with_blobs(graph):
             yield layer, names[layer.name], ("bias",)
 
 
-def _blob_count(layer, blobs):
-    """How many blobs the caffemodel has for `layer`; names past them are not there."""
+def _blob_count(layer: pb.LayerParameter, blobs: tuple[str, ...]) -> int:
+    """How many blobs the caffemodel has for `layer`, which may be fewer than `blobs` names."""
     if layer.type == "BatchNorm":
         return 3
-    terms = {
+    terms: dict[str, Any] = {
         "Convolution": layer.convolution_param,
         "Deconvolution": layer.convolution_param,
         "Embed": layer.embed_param,
@@ -168,5 +190,5 @@ def _blob_count(layer, blobs):
     return len(blobs) if with_bias else 1
 
 
-def _is_transposed(layer):
+def _is_transposed(layer: pb.LayerParameter) -> bool:
     return layer.type == "InnerProduct" and layer.inner_product_param.transpose

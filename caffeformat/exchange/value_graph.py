@@ -1,35 +1,58 @@
-"""A net as a graph of values, for whoever writes it in another form.
+"""A net as a graph of values, for writing it in another form.
 
-Caffe's blobs are places that layers may write over; most other forms know values that are made
-once. Here every layer's tops are values with names of their own, Split layers are gone, and of all
-values that a blob held, the last one has the blob's name (of an input that is overwritten, the
-first).
+Caffe's blobs are places that layers may overwrite, while most other forms have values that are
+computed once. Here every top of a layer is a value with its own name, and Split layers are gone. Of
+all values that a blob held, the last one has the blob's name (of an overwritten input, the first).
 """
 
+from __future__ import annotations
+
 import collections
+from typing import TYPE_CHECKING, NamedTuple
 
 from caffeformat.errors import InputError
 
-Node = collections.namedtuple("Node", "layer inputs outputs")
-Node.__doc__ = """A layer (LayerParameter) with the names of the values it takes and makes."""
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
-Graph = collections.namedtuple("Graph", "inputs nodes outputs")
-Graph.__doc__ = """What a net computes: names of its inputs, its `Node`s in order, names of its
-outputs."""
+    from caffeformat.messages import pb
 
-# Layers that learn or are judged, and have no place where a net is only used.
-_JUDGES = ("Accuracy", "Silence")
+    # A blob's name and which of the values it held, from 0
+    Value = tuple[str, int]
 
 
-def value_graph(net, outputs=None):
+class Node(NamedTuple):
+    """A layer with the names of the values it uses and computes."""
+
+    layer: pb.LayerParameter
+    inputs: list[str]
+    outputs: list[str]
+
+
+class Graph(NamedTuple):
+    """What a net computes: names of its inputs, its `Node`s in order, names of its outputs."""
+
+    inputs: list[str]
+    nodes: list[Node]
+    outputs: list[str]
+
+
+# Layers whose tops are not outputs of a deployed net; losses are the others.
+_NOT_OUTPUTS = ("Accuracy", "Silence")
+
+
+def value_graph(net: pb.NetParameter, outputs: Iterable[str] | None = None) -> Graph:
     """The `Graph` of `net`, a current NetParameter already filtered for its phase.
 
-    Keeps what the blobs `outputs` need; by default those are the blobs that no layer uses, losses
-    and accuracies aside. Raises `InputError` where there is no such blob and where a value comes
-    from a data layer, which has no place in a deployed net.
+    Keeps what the blobs `outputs` need; by default these are the blobs that no layer uses, except
+    losses and accuracies. Raises `InputError` for a missing blob and if a value comes from a data
+    layer, which has no place in a deployed net.
     """
-    values, nodes, writers = {}, [], collections.defaultdict(list)
-    inputs, unused = [], {}
+    values: dict[str, Value] = {}
+    nodes: list[tuple[pb.LayerParameter, list[Value], list[Value]]] = []
+    writers: collections.defaultdict[str, list[str]] = collections.defaultdict(list)
+    inputs: list[str] = []
+    unused: dict[str, None] = {}
     for layer in net.layer:
         missing = [name for name in layer.bottom if name not in values]
         if missing:
@@ -43,23 +66,23 @@ def value_graph(net, outputs=None):
             values.update((top, bottoms[0]) for top in layer.top)
             unused.update(dict.fromkeys(layer.top))
             continue
-        node = Node(layer, bottoms, [(top, len(writers[top])) for top in layer.top])
-        for top, value in zip(layer.top, node.outputs):
+        made = [(top, len(writers[top])) for top in layer.top]
+        for top, value in zip(layer.top, made):
             writers[top].append(layer.name)
             values[top] = value
-            if layer.type not in _JUDGES and "Loss" not in layer.type:
+            if layer.type not in _NOT_OUTPUTS and "Loss" not in layer.type:
                 unused[top] = None
-        nodes.append(node)
+        nodes.append((layer, bottoms, made))
 
-    names = {}
+    names: dict[Value, str] = {}
 
-    def name_of(value):
+    def name_of(value: Value) -> str:
         blob, turn = value
         if turn == (0 if blob in inputs else len(writers[blob]) - 1):
             return blob
         if value not in names:
             name = f"{blob}.{writers[blob][turn]}"
-            while name in writers or name in names.values():  # another blob may be called so
+            while name in writers or name in names.values():  # another blob may have this name
                 name += "_"
             names[value] = name
         return names[value]
@@ -73,14 +96,14 @@ def value_graph(net, outputs=None):
     if not wanted:
         raise InputError("the net has no output: every blob is used by a layer or is a loss")
     needed = {values[name] for name in wanted}
-    kept = []
-    for node in reversed(nodes):
-        if needed.intersection(node.outputs):
-            needed.update(node.inputs)
-            kept.append(node)
+    used: list[tuple[pb.LayerParameter, list[Value], list[Value]]] = []
+    for layer, bottoms, made in reversed(nodes):
+        if needed.intersection(made):
+            needed.update(bottoms)
+            used.append((layer, bottoms, made))
     kept = [
-        Node(node.layer, [*map(name_of, node.inputs)], [*map(name_of, node.outputs)])
-        for node in reversed(kept)
+        Node(layer, [*map(name_of, bottoms)], [*map(name_of, made)])
+        for layer, bottoms, made in reversed(used)
     ]
     sources = [node for node in kept if node.layer.type == "Input"]
     return Graph(
@@ -90,16 +113,17 @@ def value_graph(net, outputs=None):
     )
 
 
-def scales_of_norms(graph):
-    """Name of a BatchNorm layer -> the Scale layer that alone uses its output, channel by channel.
+def scales_of_norms(graph: Graph) -> dict[str, pb.LayerParameter]:
+    """Name of a BatchNorm layer -> the Scale layer that is the only user of its output.
 
-    Such a pair is one batch normalization with weight and bias in other frameworks.
+    The Scale works per channel. In other frameworks, such a pair is one batch normalization with
+    weight and bias.
     """
-    users = collections.defaultdict(list)
+    users: collections.defaultdict[str, list[Node]] = collections.defaultdict(list)
     for node in graph.nodes:
         for name in node.inputs:
             users[name].append(node)
-    pairs = {}
+    pairs: dict[str, pb.LayerParameter] = {}
     for node in graph.nodes:
         if node.layer.type != "BatchNorm" or node.outputs[0] in graph.outputs:
             continue
@@ -109,7 +133,7 @@ def scales_of_norms(graph):
     return pairs
 
 
-def _scales_channels(node):
+def _scales_channels(node: Node) -> bool:
     p = node.layer.scale_param
     return (
         node.layer.type == "Scale"

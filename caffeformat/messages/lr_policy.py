@@ -1,26 +1,38 @@
-"""Learning-rate policies: the rate at an iteration, by SolverParameter's fields."""
+"""Learning-rate policies: the rate at an iteration from SolverParameter's fields."""
+
+from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from caffeformat.errors import InputError
 
-_POLICIES = {}
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from . import pb
+
+    Policy = Callable[[pb.SolverParameter, int], float]
 
 
-def policy(name, *fields):
-    """Function decorator: `lr_policy: "<name>"`, which needs these fields of the solver."""
+# Name -> (function, fields that it needs)
+_POLICIES: dict[str, tuple[Policy, tuple[str, ...]]] = {}
 
-    def enter(function):
+
+def policy(name: str, *fields: str) -> Callable[[Policy], Policy]:
+    """Decorator of the function for `lr_policy: "<name>"`, which needs these solver fields."""
+
+    def enter(function: Policy) -> Policy:
         _POLICIES[name] = function, fields
         return function
 
     return enter
 
 
-def learning_rate(solver, iteration):
+def learning_rate(solver: pb.SolverParameter, iteration: int) -> float:
     """The rate at `iteration` (from 0), before any lr_mult.
 
-    Raises `InputError` for an unknown policy or a field that it needs and that is not set.
+    Raises `InputError` for an unknown policy and for a missing field that it needs.
     """
     if solver.lr_policy not in _POLICIES:
         raise InputError(
@@ -33,8 +45,8 @@ def learning_rate(solver, iteration):
     return solver.base_lr * function(solver, iteration)
 
 
-def current_step(solver, iteration):
-    """How many steps "step" and "multistep" have taken by `iteration`; 0 for the others."""
+def current_step(solver: pb.SolverParameter, iteration: int) -> int:
+    """How many steps "step" and "multistep" have taken by `iteration`; 0 for other policies."""
     if solver.lr_policy == "step":
         return iteration // solver.stepsize
     if solver.lr_policy == "multistep":
@@ -48,12 +60,12 @@ def current_step(solver, iteration):
 
 
 @policy("fixed")
-def _fixed(solver, iteration):
+def _fixed(solver: pb.SolverParameter, iteration: int) -> float:
     return 1.0
 
 
 @policy("step", "gamma", "stepsize")
-def _step(solver, iteration):
+def _step(solver: pb.SolverParameter, iteration: int) -> float:
     if solver.stepsize < 1:
         raise InputError(
             f'lr_policy "step" needs a stepsize of 1 or more, found {solver.stepsize}.'
@@ -62,26 +74,26 @@ def _step(solver, iteration):
 
 
 @policy("exp", "gamma")
-def _exp(solver, iteration):
+def _exp(solver: pb.SolverParameter, iteration: int) -> float:
     return solver.gamma**iteration
 
 
 @policy("inv", "gamma", "power")
-def _inv(solver, iteration):
+def _inv(solver: pb.SolverParameter, iteration: int) -> float:
     return (1 + solver.gamma * iteration) ** -solver.power
 
 
 @policy("multistep", "gamma")
-def _multistep(solver, iteration):
+def _multistep(solver: pb.SolverParameter, iteration: int) -> float:
     return solver.gamma ** current_step(solver, iteration)
 
 
 @policy("poly", "power", "max_iter")
-def _poly(solver, iteration):
+def _poly(solver: pb.SolverParameter, iteration: int) -> float:
     """Falls to 0 at max_iter."""
     return (1 - iteration / solver.max_iter) ** solver.power
 
 
 @policy("sigmoid", "gamma", "stepsize")
-def _sigmoid(solver, iteration):
+def _sigmoid(solver: pb.SolverParameter, iteration: int) -> float:
     return 1 / (1 + math.exp(-solver.gamma * (iteration - solver.stepsize)))

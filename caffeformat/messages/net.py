@@ -1,12 +1,15 @@
-"""Nets and solvers read from files, and what Caffe makes of a net before it builds it.
+"""Reads nets and solvers, and transforms a net as Caffe does before building it.
 
-`filter_net` leaves the layers of one phase, level and set of stages; `insert_splits` adds the Split
+`filter_net` keeps the layers of one phase, level and set of stages; `insert_splits` adds the Split
 layers through which a blob that several layers use gets its summed gradient.
 """
+
+from __future__ import annotations
 
 import os
 import re
 import warnings
+from typing import TYPE_CHECKING, TypeVar
 
 from caffeformat.errors import FormatError, InputError
 
@@ -15,16 +18,26 @@ from .binary_net import read_binary_net
 from .text import nearest, read_text
 from .upgrade import upgrade_net, upgrade_solver
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from google.protobuf.message import Message
+
+    # (number of a layer, index among its tops or bottoms)
+    Place = tuple[int, int]
+
+
 _HEAD = 256  # bytes; a binary net's first layer begins within them
+_M = TypeVar("_M", bound="Message")
 _NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 
 
-def read_net(path, fork=None):
+def read_net(path: str | os.PathLike[str], fork: str | None = None) -> pb.NetParameter:
     """Read a net, text or binary and of any age, into a current NetParameter (see `upgrade_net`).
 
-    Binary nets (caffemodels) come without their weights. `fork` says whose the file is, one of
-    `forks.FORKS`: binary files of forks cannot be read without it; of texts it settles which BN is
-    meant. Warns (`forks.ForkWarning`) of fields that only forks have and nothing here looks at.
+    Binary nets (caffemodels) come without their weights. `fork`, one of `FORKS`, is the fork that
+    wrote the file. Binary files of forks cannot be read without it; for texts it decides which BN
+    is meant. Warns (`ForkWarning`) about fields of forks that have no effect here.
     """
     fork = forks.assumed_fork() if fork is None else forks.known_fork(fork)
     if _is_binary(path):
@@ -36,11 +49,11 @@ def read_net(path, fork=None):
     return net
 
 
-def read_solver(path):
+def read_solver(path: str | os.PathLike[str]) -> pb.SolverParameter:
     """Read a solver's prototxt into a current SolverParameter (see `upgrade_solver`).
 
-    As in Caffe, `snapshot_prefix` becomes the solver's own path without its extension where it is
-    missing, and gets the solver's name where it is a folder.
+    As in Caffe, a missing `snapshot_prefix` becomes the solver's own path without its extension,
+    and a folder gets the solver's name appended.
     """
     solver = read_text(path, pb.SolverParameter)
     _upgrade(solver, upgrade_solver, path)
@@ -52,16 +65,17 @@ def read_solver(path):
     return solver
 
 
-def is_solver(path):
-    """Whether the file at `path` is a solver, not a net: by which of both messages it parses as.
+def is_solver(path: str | os.PathLike[str]) -> bool:
+    """Whether the file at `path` is a solver rather than a net: the message that it parses as.
 
     Nets may be of any age and fork, text or binary. Raises `FormatError` for a file that is neither
-    (with the mistake that is further down in it) and for one that could be both.
+    (with the mistake that is further down) and for one that could be both.
     """
     if _is_binary(path):
         return False
-    errors = {}
-    for kind, message_class in (("net", pb.NetParameter), ("solver", pb.SolverParameter)):
+    errors: dict[str, FormatError] = {}
+    kinds: dict[str, type[Message]] = {"net": pb.NetParameter, "solver": pb.SolverParameter}
+    for kind, message_class in kinds.items():
         try:
             read_text(path, message_class)
         except FormatError as error:
@@ -70,7 +84,7 @@ def is_solver(path):
         return "net" in errors
     if not errors:
         raise FormatError(
-            path, "could be a net or a solver: it has only fields of both; a net needs a layer"
+            path, "could be a net or a solver, as both have all its fields; a net needs a layer"
         )
     as_net, as_solver = ((error.line or 0, error.column or 0) for error in errors.values())
     if as_net == as_solver:
@@ -83,35 +97,37 @@ def is_solver(path):
     raise errors["net" if as_net > as_solver else "solver"]
 
 
-def _is_binary(path):
-    """Whether the file begins with bytes that no text has: lengths and keys of protobuf's form."""
+def _is_binary(path: str | os.PathLike[str]) -> bool:
+    """Whether the file begins with bytes that no text has: protobuf's lengths and field keys."""
     try:
         with open(path, "rb") as file:
             return _NO_TEXT.search(file.read(_HEAD)) is not None
     except OSError:
-        return False  # whoever reads it says what is wrong
+        return False  # the reader reports what is wrong
 
 
-def _upgrade(message, upgrade, path):
+def _upgrade(message: _M, upgrade: Callable[[_M], object], path: str | os.PathLike[str]) -> None:
     try:
         upgrade(message)
     except InputError as error:
-        raise InputError(f"{os.fspath(path)}: {error}") from None
+        raise error.prefixed(os.fspath(path)) from None
     ignored = forks.ignored_fields(message)
     if ignored:
         warnings.warn(
             f"{os.fspath(path)}: fields of Caffe's forks that have no effect here: "
             + "; ".join(ignored),
             forks.ForkWarning,
-            stacklevel=1,  # one place for all callers: a file read often is told of once
+            stacklevel=1,  # one place for all callers: a file is reported once
         )
 
 
-def filter_net(net, phase, level=0, stages=()):
-    """A copy of NetParameter `net` with only the layers of this phase, level and these stages.
+def filter_net(
+    net: pb.NetParameter, phase: int, level: int = 0, stages: Iterable[str] = ()
+) -> pb.NetParameter:
+    """A copy of `net` with only the layers of this phase, level and these stages.
 
-    `phase` is `pb.TRAIN` or `pb.TEST`. Stages of the net's own `state` count as well. The copy's
-    `state` says what was chosen. A layer with both `include` and `exclude` is an `InputError`.
+    `phase` is `pb.TRAIN` or `pb.TEST`. Stages in the net's own `state` count as well. The copy's
+    `state` records the choice. A layer with both `include` and `exclude` is an `InputError`.
     """
     chosen = type(net)()
     chosen.CopyFrom(net)
@@ -124,7 +140,7 @@ def filter_net(net, phase, level=0, stages=()):
     return chosen
 
 
-def _stays(layer, state):
+def _stays(layer: pb.LayerParameter, state: pb.NetState) -> bool:
     if layer.include and layer.exclude:
         raise InputError(f'layer "{layer.name}": has both include and exclude rules; use one kind')
     if layer.include:
@@ -132,7 +148,7 @@ def _stays(layer, state):
     return not any(_meets(rule, state) for rule in layer.exclude)
 
 
-def _meets(rule, state):
+def _meets(rule: pb.NetStateRule, state: pb.NetState) -> bool:
     """Whether `state` fits a rule: its phase, level bounds, every `stage` and no `not_stage`."""
     return (
         (not rule.HasField("phase") or rule.phase == state.phase)
@@ -143,19 +159,19 @@ def _meets(rule, state):
     )
 
 
-def insert_splits(net):
+def insert_splits(net: pb.NetParameter) -> pb.NetParameter:
     """A copy of a filtered NetParameter in which no top has more than one user.
 
     A blob `b` that is top `i` of layer `l` and used n > 1 times passes through a Split layer
-    `b_l_i_split` with tops `b_l_i_split_0` to `..._<n-1>`. A loss weight counts as a use: it moves
-    onto the split's first top. Raises `InputError`, as Caffe refuses, for bottoms that nothing
-    makes, tops that are made twice, and in-place layers on blobs that others use as they were.
+    `b_l_i_split` with tops `b_l_i_split_0` to `..._<n-1>`. A loss weight counts as a use and moves
+    to the split's first top. Raises `InputError` for what Caffe rejects: bottoms that no layer
+    makes, tops made twice, and in-place layers on blobs that others use unchanged.
     """
     uses, weights, sources = _count_uses(net)
     split = type(net)()
     split.CopyFrom(net)
     del split.layer[:]
-    taken = {}
+    taken: dict[Place, int] = {}
     for number, layer in enumerate(net.layer):
         changed = split.layer.add()
         changed.CopyFrom(layer)
@@ -166,7 +182,7 @@ def insert_splits(net):
                 if blob in layer.top[index : index + 1]:
                     raise InputError(
                         f'layer "{layer.name}": changes "{blob}" of layer "{maker}" in place, '
-                        "which others use as it was; give its top a name of its own"
+                        "but other layers use it unchanged; give its top another name"
                     )
                 changed.bottom[index] = f"{_split_name(blob, maker, source[1])}_{taken[source]}"
                 taken[source] += 1
@@ -185,13 +201,18 @@ def insert_splits(net):
     return split
 
 
-def _split_name(blob, layer_name, index):
+def _split_name(blob: str, layer_name: str, index: int) -> str:
     return f"{blob}_{layer_name}_{index}_split"
 
 
-def _count_uses(net):
+def _count_uses(
+    net: pb.NetParameter,
+) -> tuple[dict[Place, int], dict[Place, float], dict[Place, Place]]:
     """Uses and loss weight of each (layer, top); the (layer, top) behind each (layer, bottom)."""
-    uses, weights, sources, last_top = {}, {}, {}, {}
+    uses: dict[Place, int] = {}
+    weights: dict[Place, float] = {}
+    sources: dict[Place, Place] = {}
+    last_top: dict[str, Place] = {}
     for number, layer in enumerate(net.layer):
         for index, blob in enumerate(layer.bottom):
             if blob not in last_top:

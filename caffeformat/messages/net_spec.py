@@ -1,4 +1,4 @@
-"""Nets written as Python: each layer a call, each blob an attribute.
+"""Nets written in Python: each layer is a call, each blob an attribute.
 
     from caffeformat import NetSpec, layers as L, params as P
     n = NetSpec()
@@ -8,20 +8,29 @@
     n.pool1 = L.Pooling(n.relu1, pool=P.Pooling.MAX, kernel_size=2, stride=2)
     net = n.to_proto()
 
-Used as pycaffe's net_spec is: keywords are fields of the layer's own parameter message where it
-has one, of the LayerParameter otherwise; messages are dicts, repeated fields lists; `ntop` and
-`in_place` say what tops there are. A layer is named after the attribute that its first top is
-assigned to.
+It works like pycaffe's net_spec. Keywords are fields of the layer's own parameter message if that
+has them, otherwise of the LayerParameter. Messages are dicts, repeated fields lists. `ntop` and
+`in_place` specify the tops. A layer is named after the attribute to which its first top is
+assigned.
 """
 
+from __future__ import annotations
+
 import collections
+from typing import TYPE_CHECKING, Any
 
 from caffeformat.errors import InputError
 
 from . import pb
 from .text import nearest
 
-# Types that keep their parameters in another type's message
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from google.protobuf.message import Message
+
+
+# Types whose parameters are in another type's message
 _BORROWED = {
     "Deconvolution": "convolution_param",
     "Im2col": "convolution_param",
@@ -30,7 +39,7 @@ _BORROWED = {
 }
 
 
-def _parameter_fields():
+def _parameter_fields() -> dict[str, str]:
     """Layer type -> its own field of LayerParameter (`Convolution` -> `convolution_param`)."""
     found = {}
     for field in pb.LayerParameter.DESCRIPTOR.fields:
@@ -43,32 +52,32 @@ _PARAMETER_FIELDS = _parameter_fields()
 
 
 class Top:
-    """One output of a layer, to be used as another layer's bottom."""
+    """An output of a layer, for use as another layer's bottom."""
 
-    def __init__(self, layer, index):
+    def __init__(self, layer: LayerCall, index: int) -> None:
         self.layer, self.index = layer, index
 
     # the names that pycaffe's tops have
 
     @property
-    def fn(self):
+    def fn(self) -> LayerCall:
         """The layer that makes this top."""
         return self.layer
 
     @property
-    def n(self):
+    def n(self) -> int:
         """Which of its layer's tops this is, from 0."""
         return self.index
 
-    def to_proto(self):
+    def to_proto(self) -> pb.NetParameter:
         """The net that computes this top, as a NetParameter."""
         return to_proto(self)
 
 
 class LayerCall:
-    """A layer that was called for: its type, bottoms and settings."""
+    """A call that makes a layer: its type, bottoms and settings."""
 
-    def __init__(self, type_name, bottoms, settings):
+    def __init__(self, type_name: str, bottoms: Sequence[Top], settings: Mapping[str, Any]) -> None:
         for index, bottom in enumerate(bottoms):
             if not isinstance(bottom, Top):
                 raise TypeError(
@@ -78,84 +87,96 @@ class LayerCall:
         count = self.settings.pop("ntop", 1)
         self.in_place = self.settings.pop("in_place", False)
         if self.in_place and (count != 1 or not bottoms):
-            raise TypeError(f"{type_name}: in_place needs a bottom and one top")
+            raise TypeError(f"{type_name}: in_place needs a bottom and exactly one top")
         self.tops = tuple(Top(self, index) for index in range(count))
 
     # the names that pycaffe's functions have
 
     @property
-    def inputs(self):
+    def inputs(self) -> Sequence[Top]:
         """The tops that this layer uses."""
         return self.bottoms
 
     @property
-    def params(self):
-        """The layer's settings, as they were given."""
+    def params(self) -> dict[str, Any]:
+        """The layer's settings as passed."""
         return self.settings
 
     @property
-    def ntop(self):
-        """How many tops it has."""
+    def ntop(self) -> int:
+        """How many tops the layer has."""
         return len(self.tops)
 
 
 class NetSpec:
     """A net under construction: assign tops (or layers without tops) to attributes or items.
 
-    `to_proto()` gives the NetParameter, its layers in the order of assignment, after the layers
-    they need. Attributes that are read are the tops assigned before.
+    `to_proto()` returns the NetParameter, with layers in the order of assignment but after the
+    layers they need. Reading an attribute returns the top assigned to it.
     """
 
-    def __init__(self):
+    tops: dict[str, Any]
+
+    def __init__(self) -> None:
         object.__setattr__(self, "tops", {})
 
-    def __setattr__(self, name, top):
+    def __setattr__(self, name: str, top: Top | LayerCall) -> None:
         if not isinstance(top, (Top, LayerCall)):
             raise TypeError(f'"{name}" is a {type(top).__name__}; expected a layer\'s top')
         self.tops[name] = top
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         tops = self.__dict__.get("tops", {})
         if name not in tops:
             raise AttributeError(f'no top "{name}" in this net.{nearest(name, tops)}')
         return tops[name]
 
-    def __setitem__(self, name, top):
+    def __setitem__(self, name: str, top: Top | LayerCall) -> None:
         self.__setattr__(name, top)
 
-    def __getitem__(self, name):
+    def __getitem__(self, name: str) -> Any:
         return self.__getattr__(name)
 
-    def __delattr__(self, name):
+    def __delattr__(self, name: str) -> None:
         self.__getattr__(name)
         del self.tops[name]
 
-    def __delitem__(self, name):
+    def __delitem__(self, name: str) -> None:
         self.__delattr__(name)
 
-    def to_proto(self):
+    def to_proto(self) -> pb.NetParameter:
         """The NetParameter of all layers assigned so far and of what they need."""
         return _build(self.tops)
 
 
-def to_proto(*tops):
+def to_proto(*tops: Top | LayerCall) -> pb.NetParameter:
     """The NetParameter that computes `tops`, with names made from the layers' types."""
     return _build({}, tops)
 
 
-def _build(named, more=()):
-    # One top may have two names; the first stays.
-    names = {}
+def _build(
+    named: Mapping[str, Top | LayerCall], more: Iterable[Top | LayerCall] = ()
+) -> pb.NetParameter:
+    # A top may have two names; the first counts.
+    names: dict[Top | LayerCall, str] = {}
     for name, top in named.items():
         names.setdefault(top, name)
-    net, blobs, numbers = pb.NetParameter(), {}, collections.Counter()
+    net = pb.NetParameter()
+    blobs: dict[Top | LayerCall, str] = {}
+    numbers: collections.Counter[str] = collections.Counter()
     for top in [*named.values(), *more]:
         _add_layer(net, top if isinstance(top, LayerCall) else top.layer, names, blobs, numbers)
     return net
 
 
-def _add_layer(net, call, names, blobs, numbers):
-    """Add `call` and first the layers it needs to `net`; `blobs` maps tops to blob names."""
+def _add_layer(
+    net: pb.NetParameter,
+    call: LayerCall,
+    names: dict[Top | LayerCall, str],
+    blobs: dict[Top | LayerCall, str],
+    numbers: collections.Counter[str],
+) -> None:
+    """Add to `net` the layers that `call` needs, then `call`; `blobs` maps tops to blob names."""
     waiting = [call]
     while waiting:
         call = waiting[-1]
@@ -166,7 +187,7 @@ def _add_layer(net, call, names, blobs, numbers):
         waiting.pop()
         if call in blobs:
             continue
-        blobs[call] = True
+        blobs[call] = ""
         layer = net.layer.add(type=call.type_name)
         layer.bottom.extend(blobs[bottom] for bottom in call.bottoms)
         for top in call.tops:
@@ -177,28 +198,33 @@ def _add_layer(net, call, names, blobs, numbers):
         _set_fields(layer, call.settings)
 
 
-def _name(thing, call, names, numbers):
+def _name(
+    thing: Top | LayerCall,
+    call: LayerCall,
+    names: dict[Top | LayerCall, str],
+    numbers: collections.Counter[str],
+) -> str:
     if thing not in names:
         numbers[call.type_name] += 1
         names[thing] = f"{call.type_name}{numbers[call.type_name]}"
     return names[thing]
 
 
-def _set_fields(layer, settings):
+def _set_fields(layer: pb.LayerParameter, settings: Mapping[str, Any]) -> None:
     own = _PARAMETER_FIELDS.get(layer.type)
     for name, value in settings.items():
-        target = layer
+        target: Any = layer
         if own is not None and not name.endswith("param"):
-            fields = layer.DESCRIPTOR.fields_by_name[own].message_type.fields_by_name
-            target = getattr(layer, own) if name in fields else layer
+            param = getattr(layer, own)
+            target = param if name in param.DESCRIPTOR.fields_by_name else layer
         try:
             assign_proto(target, name, value)
         except (TypeError, ValueError) as error:
             raise InputError(f'layer "{layer.name}" ({layer.type}): {name}: {error}') from None
 
 
-def assign_proto(message, name, value):
-    """Set the field `name`: dicts fill messages, lists (or one item) repeated fields."""
+def assign_proto(message: Message, name: str, value: Any) -> None:
+    """Set the field `name`: a dict fills a message, a list (or one item) a repeated field."""
     field = message.DESCRIPTOR.fields_by_name.get(name)
     if field is None:
         known = message.DESCRIPTOR.fields_by_name
@@ -217,7 +243,7 @@ def assign_proto(message, name, value):
         setattr(message, name, value)
 
 
-def _fill(message, value):
+def _fill(message: Message, value: Any) -> None:
     if not isinstance(value, dict):
         message.CopyFrom(value)
         return
@@ -225,22 +251,22 @@ def _fill(message, value):
         assign_proto(message, name, item)
 
 
-def param_name_dict():
-    """Layer type -> what its parameter message is called, without `_param`."""
+def param_name_dict() -> dict[str, str]:
+    """Layer type -> the field of its parameter message, without `_param`."""
     return {name: field[: -len("_param")] for name, field in _PARAMETER_FIELDS.items()}
 
 
 class Layers:
     """`layers.Convolution(bottom, num_output=8, ...)` makes a layer of that type.
 
-    Returns its top, a tuple of its `ntop` tops, or the layer itself where it has none.
+    Returns its top, a tuple of its `ntop` tops, or the layer itself if it has none.
     """
 
-    def __getattr__(self, type_name):
+    def __getattr__(self, type_name: str) -> Callable[..., Any]:
         if type_name.startswith("__"):
             raise AttributeError(type_name)
 
-        def make(*bottoms, **settings):
+        def make(*bottoms: Top, **settings: Any) -> Top | LayerCall | tuple[Top, ...]:
             call = LayerCall(type_name, bottoms, settings)
             if not call.tops:
                 return call
@@ -252,7 +278,7 @@ class Layers:
 class Parameters:
     """`params.Pooling.MAX` is `pb.PoolingParameter.MAX`."""
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
         return getattr(pb, name + "Parameter")

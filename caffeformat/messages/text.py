@@ -1,13 +1,16 @@
-"""Prototxt: Caffe's messages as text, with errors that say where and what was probably meant.
+"""Prototxt: Caffe's messages as text, with errors that name the place and the likely intention.
 
-Parsing rests on protobuf's own text format (which, as Caffe does, refuses a singular field given
-twice); this module adds the file's name, the nearest known name, the place where a brace was left
-open. Writing is our own, so that the text is the same whatever protobuf is installed, and looks as
+Parsing uses protobuf's own text format, which, like Caffe, rejects a singular field given twice.
+This module adds the file's name, the nearest known name, and the place where a brace was left open.
+Writing does not use protobuf, so that the text is the same for every release of it, and looks like
 Caffe's own (`lr_mult: 1`, fields in the order of their numbers).
 """
 
+from __future__ import annotations
+
 import difflib
 import re
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from google.protobuf import text_encoding, text_format
@@ -16,15 +19,23 @@ from google.protobuf.descriptor import FieldDescriptor
 from caffeformat.errors import FormatError
 from caffeformat.files import atomic_write, read_bytes
 
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable
+
+    from google.protobuf.message import Message
+
+
+_M = TypeVar("_M", bound="Message")
 _PLACE = re.compile(r"^\d+:\d+ : ")
 _NO_FIELD = re.compile(r'Message type "([\w.]+)" has no field named "([^"]*)"')
 _NO_ENUM_VALUE = re.compile(r'Enum type "([\w.]+)" has no value (?:named|with number) (\S+?)\.$')
 _TWICE = re.compile(r'should not have multiple "(\w+)" fields')
-# A comment, a string with its escapes, or a brace: what must be told apart to match braces.
+# A comment, a string with its escapes, or a brace: what must be distinguished to match braces.
 _BRACES = re.compile(r"#[^\n]*|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|[{}<>]")
 
 
-def parse_text(text, message_class, source="<text>"):
+def parse_text(text: str, message_class: type[_M], source: str | os.PathLike[str] = "<text>") -> _M:
     """Parse prototxt `text` (str) into a new `message_class`.
 
     Raises `FormatError` with line and column, naming `source`.
@@ -33,19 +44,19 @@ def parse_text(text, message_class, source="<text>"):
     try:
         text_format.Parse(text, message)
     except text_format.ParseError as error:
-        line, column = error.GetLine(), error.GetColumn()
+        line, column = error.GetLine() or 0, error.GetColumn() or 0
         problem = _explain(str(error), text, message.DESCRIPTOR, line, column)
-        raise FormatError(source, problem, line, column) from None
+        raise FormatError(source, problem, line or None, column or None) from None
     except (ValueError, RecursionError) as error:
         raise FormatError(source, f"cannot be parsed: {error}") from None
-    missing = message.FindInitializationErrors()
+    missing = message.FindInitializationErrors()  # type: ignore[attr-defined]  # not in the stubs
     if missing:
         raise FormatError(source, f"required fields are missing: {', '.join(missing)}")
     return message
 
 
-def read_text(path, message_class):
-    """Read a prototxt file into a new `message_class`; `InputError` where that cannot be done."""
+def read_text(path: str | os.PathLike[str], message_class: type[_M]) -> _M:
+    """Read a prototxt file into a new `message_class`; `InputError` if that fails."""
     data = read_bytes(path)
     name = message_class.DESCRIPTOR.name
     if b"\0" in data:
@@ -65,20 +76,20 @@ def read_text(path, message_class):
     return message
 
 
-def format_text(message):
+def format_text(message: Message) -> str:
     """The prototxt of `message` (str), ending in a newline unless it is empty."""
-    lines = []
+    lines: list[str] = []
     _format_fields(message, "", lines)
     return "".join(line + "\n" for line in lines)
 
 
-def write_text(path, message):
+def write_text(path: str | os.PathLike[str], message: Message) -> None:
     """Write `message` as prototxt; whatever was at `path` stays if that fails."""
     with atomic_write(path, "w") as file:
         file.write(format_text(message))
 
 
-def nearest(name, known):
+def nearest(name: str, known: Iterable[str]) -> str:
     """` Did you mean ...?` for the closest of the names `known`, or an empty string."""
     match = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     if not match:
@@ -89,8 +100,8 @@ def nearest(name, known):
     return f' Did you mean "{match[0]}"?' if match else ""
 
 
-def _explain(problem, text, root, line, column):
-    """protobuf's complaint in words for the person who wrote the file."""
+def _explain(problem: str, text: str, root: Any, line: int, column: int) -> str:
+    """protobuf's error message, reworded for the author of the file."""
     problem = _PLACE.sub("", problem)
     lines = text.split("\n")
     here = lines[line - 1] if 0 < line <= len(lines) else ""
@@ -119,8 +130,10 @@ def _explain(problem, text, root, line, column):
     return problem
 
 
-def _explain_field(message_name, field_name, text, root, line, column):
-    """What a field name that its message does not know may have been meant to be."""
+def _explain_field(
+    message_name: str, field_name: str, text: str, root: Any, line: int, column: int
+) -> str:
+    """What an unknown field name was probably meant to be."""
     short = message_name.partition(".")[2]
     problem = f'{short} has no field "{field_name}".'
     descriptor = root.file.pool.FindMessageTypeByName(message_name)
@@ -140,9 +153,10 @@ def _explain_field(message_name, field_name, text, root, line, column):
     return problem + nearest(field_name, descriptor.fields_by_name)
 
 
-def _open_braces(text):
+def _open_braces(text: str) -> list[int]:
     """Lines (from 1) of the braces of `text` that are not closed, outermost first."""
-    opened, line, at = [], 1, 0
+    opened: list[int] = []
+    line, at = 1, 0
     for match in _BRACES.finditer(text):
         line += text.count("\n", at, match.start())
         at = match.start()
@@ -153,7 +167,7 @@ def _open_braces(text):
     return opened
 
 
-def _format_fields(message, indent, lines):
+def _format_fields(message: Message, indent: str, lines: list[str]) -> None:
     for field, value in message.ListFields():
         for item in value if _is_repeated(field) else [value]:
             if field.message_type is None:
@@ -164,14 +178,14 @@ def _format_fields(message, indent, lines):
                 lines.append(indent + "}")
 
 
-def _is_repeated(field):
-    # protobuf 6 renames the one and deprecates the other
+def _is_repeated(field: Any) -> bool:
+    # protobuf 6 renames one and deprecates the other
     if hasattr(field, "is_repeated"):
-        return field.is_repeated
-    return field.label == field.LABEL_REPEATED
+        return bool(field.is_repeated)
+    return bool(field.label == field.LABEL_REPEATED)
 
 
-def _format_value(field, value):
+def _format_value(field: Any, value: Any) -> str:
     if field.enum_type is not None:
         known = field.enum_type.values_by_number.get(value)
         return str(value) if known is None else known.name
@@ -186,8 +200,10 @@ def _format_value(field, value):
     return str(value)
 
 
-def _shortest(value, number_type, fewest, most):
-    """`value` with as few digits as give it back (9 always do for a float, 17 for a double)."""
+def _shortest(
+    value: float, number_type: type[float] | type[np.float32], fewest: int, most: int
+) -> str:
+    """`value` with the fewest digits that restore it (at most 9 for a float, 17 for a double)."""
     for digits in range(fewest, most):
         text = f"{value:.{digits}g}"
         if number_type(text) == number_type(value):

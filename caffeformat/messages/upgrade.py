@@ -1,10 +1,15 @@
-"""Old forms of nets and solvers brought to the current one, as Caffe does when it loads them."""
+"""Upgrades old forms of nets and solvers to the current one, as Caffe does when loading them."""
+
+from __future__ import annotations
+
+from typing import Any
 
 from caffeformat.errors import InputError
 
+from . import pb
 from .upgrade_v0 import needs_v0_upgrade, upgrade_v0, v1_type_of
 
-# V1 types whose current name is not the words of the old one in capitals and small letters
+# V1 types whose current name is not simply the old one in CapWords
 _TYPES = {
     "NONE": "",
     "ABSVAL": "AbsVal",
@@ -34,19 +39,19 @@ _SOLVER_TYPES = {
 }
 
 
-def upgrade_net(net):
-    """Bring a NetParameter to the current form, in place; returns notes on what was done.
+def upgrade_net(net: pb.NetParameter) -> list[str]:
+    """Upgrade a NetParameter to the current form in place; returns notes on what was done.
 
     V0 and V1 layers become `layer`, transformation fields of V1 data layers move to
     `transform_param`, `input` fields become an Input layer, and BatchNorm layers with three
-    `param`s get multipliers of 0. Raises `InputError` where that cannot be.
+    `param`s get multipliers of 0. Raises `InputError` if that is not possible.
     """
-    notes = []
+    notes: list[str] = []
     if net.layers and net.layer:
         raise InputError(f'net "{net.name}": has both "layer" and the older "layers"; keep one')
     if needs_v0_upgrade(net):
         upgrade_v0(net)
-        notes.append("layers in V0's form upgraded")
+        notes.append("V0 layers upgraded")
     if net.layers:
         for old in net.layers:
             _upgrade_v1_layer(old, net.layer.add())
@@ -64,18 +69,18 @@ def upgrade_net(net):
     return notes
 
 
-def upgrade_solver(solver):
-    """Bring a SolverParameter to the current form, in place; returns notes on what was done.
+def upgrade_solver(solver: pb.SolverParameter) -> list[str]:
+    """Upgrade a SolverParameter to the current form in place; returns notes on what was done.
 
-    `solver_type` becomes `type` (both at once is an `InputError`) and nets inside are upgraded.
+    `solver_type` becomes `type` (having both is an `InputError`) and nets inside are upgraded.
     """
-    notes = []
+    notes: list[str] = []
     if solver.HasField("solver_type"):
         if solver.HasField("type"):
             raise InputError(
                 f'solver: has both type "{solver.type}" and the older solver_type; keep only "type"'
             )
-        old = type(solver).SolverType.Name(solver.solver_type)
+        old = pb.SolverParameter.SolverType.Name(solver.solver_type)
         solver.type = _SOLVER_TYPES[old]
         solver.ClearField("solver_type")
         notes.append(f'solver_type {old} turned into type "{solver.type}"')
@@ -85,27 +90,26 @@ def upgrade_solver(solver):
     return notes
 
 
-def v1_type_name(number, layer_message):
-    """Today's name (`Convolution`) of a type of `layer_message`, the class V1LayerParameter.
+def v1_type_name(number: int) -> str:
+    """Today's name (`Convolution`) of a V1 layer type.
 
     Empty for NONE and for numbers that Caffe does not know.
     """
-    value = layer_message.LayerType.DESCRIPTOR.values_by_number.get(number)
+    value = pb.V1LayerParameter.LayerType.DESCRIPTOR.values_by_number.get(number)
     name = "NONE" if value is None else value.name
     return _current_type(name)
 
 
-def _current_type(v1_name):
+def _current_type(v1_name: str) -> str:
     return _TYPES.get(v1_name, v1_name.title().replace("_", ""))
 
 
-def v0_type_name(v0_type):
-    """Today's name of a type that V0 called `v0_type` (`conv`); empty for unknown ones."""
+def v0_type_name(v0_type: str) -> str:
+    """Today's name of the V0 layer type `v0_type` (`conv`); empty for unknown types."""
     return _current_type(v1_type_of(v0_type))
 
 
-def _upgrade_v1_layer(old, new):
-    message = type(old)
+def _upgrade_v1_layer(old: pb.V1LayerParameter, new: pb.LayerParameter) -> None:
     for field, value in old.ListFields():
         if field.name in _V1_ONLY:
             continue
@@ -116,9 +120,9 @@ def _upgrade_v1_layer(old, new):
             target.CopyFrom(value)
         else:
             setattr(new, field.name, value)
-    new.type = v1_type_name(old.type, message)
+    new.type = v1_type_name(old.type)
     if not new.type:
-        raise InputError(f'layer "{old.name}": a layer in V1\'s form without a type')
+        raise InputError(f'layer "{old.name}": a V1 layer without a type')
     for index, name in enumerate(old.param):
         _param(new, index).name = name
     for index, mode in enumerate(old.blob_share_mode):
@@ -132,28 +136,28 @@ def _upgrade_v1_layer(old, new):
             _move_transformation(getattr(new, name), new.transform_param)
 
 
-def _param(layer, index):
+def _param(layer: pb.LayerParameter, index: int) -> pb.ParamSpec:
     while len(layer.param) <= index:
         layer.param.add()
     return layer.param[index]
 
 
-def _move_transformation(data_param, transform_param):
+def _move_transformation(data_param: Any, transform_param: pb.TransformationParameter) -> None:
     for name in _TRANSFORMED:
         if data_param.HasField(name):
             setattr(transform_param, name, getattr(data_param, name))
             data_param.ClearField(name)
 
 
-def _upgrade_input(net):
-    """`input` with `input_shape` or groups of four `input_dim` -> one Input layer, first of all."""
+def _upgrade_input(net: pb.NetParameter) -> None:
+    """Turn `input` with `input_shape` or groups of four `input_dim` into a first Input layer."""
     count, shapes, dims = len(net.input), len(net.input_shape), len(net.input_dim)
     if shapes and dims:
         raise InputError(f'net "{net.name}": has both input_shape and input_dim; keep one')
     if (shapes and shapes != count) or (dims and dims != 4 * count):
         found = f"{shapes} input_shape" if shapes else f"{dims} input_dim"
         raise InputError(
-            f'net "{net.name}": {found} for {count} input (each has one input_shape '
+            f'net "{net.name}": {found} for {count} input (each needs one input_shape '
             "or four input_dim)"
         )
     if shapes or dims:

@@ -1,13 +1,21 @@
-"""The oldest nets (V0: `layers { layer { type: "conv" ... } }`) brought to V1.
+"""Upgrades the oldest nets (V0: `layers { layer { type: "conv" ... } }`) to V1.
 
-V0 kept the parameters of every layer type in one flat message, and padding was a layer of its own.
+V0 had the parameters of all layer types in one flat message, and padding was a separate layer.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from caffeformat.errors import InputError
 
+if TYPE_CHECKING:
+    from . import pb
+
+
 _DATA_TYPES = ("data", "images", "window_data")
-# V0 type -> (V1 type, the parameter message its fields moved to, or None)
-_TYPES = {
+# V0 type -> (V1 type, the parameter message to which its fields moved, or None)
+_TYPES: dict[str, tuple[str, str | None]] = {
     "accuracy": ("ACCURACY", None),
     "bnll": ("BNLL", None),
     "concat": ("CONCAT", "concat_param"),
@@ -33,7 +41,7 @@ _TYPES = {
     "tanh": ("TANH", None),
     "window_data": ("WINDOW_DATA", "window_data_param"),
 }
-# V0 field -> its name in the type's parameter message, where that is another
+# V0 field -> its name in the type's parameter message, if that differs
 _RENAMED = {
     "biasterm": "bias_term",
     "kernelsize": "kernel_size",
@@ -54,20 +62,20 @@ _TRANSFORM = {
 }
 
 
-def needs_v0_upgrade(net):
-    """Whether any layer of the NetParameter `net` is in V0's form."""
+def needs_v0_upgrade(net: pb.NetParameter) -> bool:
+    """Whether any layer of `net` is in V0's form."""
     return any(layer.HasField("layer") for layer in net.layers)
 
 
-def upgrade_v0(net):
+def upgrade_v0(net: pb.NetParameter) -> None:
     """Turn the V0 layers of `net` into V1 layers, in place.
 
-    Padding layers vanish into the `pad` of the convolution or pooling that follows them.
-    Raises `InputError` for unknown types, fields that mean nothing there, and padding elsewhere.
+    Padding layers become the `pad` of the convolution or pooling that follows them. Raises
+    `InputError` for unknown types, fields that a type does not have, and padding elsewhere.
     """
     old = list(net.layers)
-    new = []
-    made_by = {}
+    new: list[pb.V1LayerParameter] = []
+    made_by: dict[str, pb.V1LayerParameter] = {}
     for connection in old:
         if not connection.HasField("layer"):
             new.append(connection)
@@ -84,12 +92,14 @@ def upgrade_v0(net):
     net.layers.extend(new)
 
 
-def v1_type_of(v0_type):
-    """The name of the V1 type (`CONVOLUTION`) that V0 called `v0_type` (`conv`), or NONE."""
+def v1_type_of(v0_type: str) -> str:
+    """The V1 name (`CONVOLUTION`) of the V0 type `v0_type` (`conv`), or NONE."""
     return _TYPES.get(v0_type, ("NONE", None))[0]
 
 
-def _absorb_padding(connection, made_by):
+def _absorb_padding(
+    connection: pb.V1LayerParameter, made_by: dict[str, pb.V1LayerParameter]
+) -> None:
     layer = connection.layer
     for index, bottom in enumerate(connection.bottom):
         source = made_by.get(bottom)
@@ -104,8 +114,8 @@ def _absorb_padding(connection, made_by):
         connection.bottom[index] = source.bottom[0]
 
 
-def _upgrade_layer(connection):
-    """Move the fields of `connection.layer` to where V1 has them."""
+def _upgrade_layer(connection: pb.V1LayerParameter) -> None:
+    """Move the fields of `connection.layer` to their places in V1."""
     layer = connection.layer
     if layer.type not in _TYPES:
         raise InputError(
@@ -129,13 +139,15 @@ def _upgrade_layer(connection):
     connection.ClearField("layer")
 
 
-def _set_parameter(connection, param_name, v0_name, value):
+def _set_parameter(
+    connection: pb.V1LayerParameter, param_name: str | None, v0_name: str, value: Any
+) -> None:
     layer = connection.layer
     name = _RENAMED.get(v0_name, v0_name)
-    param = None if param_name is None else getattr(connection, param_name)
+    param: Any = None if param_name is None else getattr(connection, param_name)
     field = None if param is None else param.DESCRIPTOR.fields_by_name.get(name)
     if field is None:
-        raise InputError(f'layer "{layer.name}": "{v0_name}" means nothing to type "{layer.type}"')
+        raise InputError(f'layer "{layer.name}": "{v0_name}" is not a field of type "{layer.type}"')
     if field.message_type is not None:
         getattr(param, name).CopyFrom(value)
     elif isinstance(getattr(type(param)(), name), (int, float, str, bool)):

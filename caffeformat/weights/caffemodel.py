@@ -209,7 +209,7 @@ def _decode_layer(span: Span, fields: dict[str, int]) -> tuple[str, str, list[ND
     blobs = []
     for number, kind, value in span.fields():
         if number == fields["type"] and fields is _V1:
-            type_name = v1_type_name(value, pb.V1LayerParameter) if kind == VARINT else ""
+            type_name = v1_type_name(value) if kind == VARINT else ""
         elif kind != BYTES:
             continue
         elif number == fields["name"]:

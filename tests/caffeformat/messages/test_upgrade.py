@@ -70,7 +70,7 @@ def test_a_current_net_is_left_alone():
     [
         ('layers { name: "a" type: RELU } layer { name: "b" }', 'both "layer" and'),
         ('layers { layer { name: "a" type: "convv" } }', 'unknown type "convv"'),
-        ('layers { layer { name: "a" type: "relu" kernelsize: 3 } }', "means nothing"),
+        ('layers { layer { name: "a" type: "relu" kernelsize: 3 } }', "is not a field of"),
         ('input: "a" input_dim: 1 input_dim: 2', "2 input_dim for 1 input"),
         (
             'layers { layer { name: "p" type: "padding" pad: 1 } bottom: "x" top: "y" }'
