@@ -1,9 +1,12 @@
-"""Weights of other frameworks, read without them and converted for Caffe."""
+"""Weights of other frameworks: read without those frameworks, and converted for Caffe."""
 
-from .networks.convert import convert, network_name
+from __future__ import annotations
+
+from .networks.convert import Converted, convert, network_name
 from .reading import read_state_dict
 
 __all__ = [
+    "Converted",
     "convert",
     "network_name",
     "read_state_dict",

@@ -1,10 +1,13 @@
-"""A Caffe net and its weights, built together from the tensors of a state dict.
+"""Builds a Caffe net together with its weights, from the tensors of a state dict.
 
-What a tensor's shape tells (outputs, kernel, groups, whether there is a bias) is taken from it, so
-that a net with other classes or widths needs no other code.
+Outputs, kernels, groups and biases are read from the tensors' shapes, so that a net with other
+classes or widths needs no code of its own.
 """
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,86 +15,106 @@ from caffeformat import InputError, NetSpec, Weights, infer_shapes
 from caffeformat import layers as L
 from caffeformat import params as P
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from caffeformat.messages import Top
+
+    Shape = Sequence[int | str]  # see `NetBuilder.take`
+
 _REMEDY = (
     "the file is damaged, or its network was changed: save the network's own state_dict() again"
 )
-_FOR_EACH_OUTPUT = ", one for each output of its weight"
+_PER_OUTPUT = ", one per output of its weight"
 
 
 class NetBuilder:
-    """A net that grows layer by layer, and the weights that its layers take from `tensors`.
+    """A net that grows layer by layer, with weights taken from `tensors`.
 
-    Attributes: `n` (NetSpec), `weights` (Weights), `left` (names of tensors not yet taken).
+    `size` is the height and width of its input. Attributes: `n` (NetSpec), `weights` (Weights),
+    `left` (names of the tensors not taken yet), `channels` (of each top).
     """
 
-    def __init__(self, tensors, size):
+    def __init__(self, tensors: Mapping[str, NDArray[Any]], size: tuple[int, int]) -> None:
         self.tensors, self.left, self._size = tensors, list(tensors), size
         self.n, self.weights = NetSpec(), Weights()
-        self.channels = {}  # top -> channels
-        self.n.data = L.Input(shape={"dim": [1, 3, *size]})
-        self.channels[self.n.data] = 3
+        self.channels: dict[Top, int] = {}
+        data: Top = L.Input(shape={"dim": [1, 3, *size]})
+        self.n.data = data
+        self.channels[data] = 3
 
-    def shape(self, name):
-        """The shape of the tensor `name`; `InputError` where there is none."""
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of the tensor `name`; raises `InputError` where there is none."""
         if name not in self.tensors:
             raise InputError(
-                f"the state dict has no {name!r}, which its other tensors ask for; it has "
+                f"the state dict has no {name!r}, which its other tensors require; it has "
                 f"{', '.join(list(self.tensors)[:4])}, ...: {_REMEDY}"
             )
         return np.shape(self.tensors[name])
 
-    def take(self, name, wanted, why=""):
-        """The tensor `name` as float32; it has to have the shape `wanted` and finite values.
+    def take(self, name: str, wanted: Shape, why: str = "") -> NDArray[np.float32]:
+        """The tensor `name` as float32; it must have the shape `wanted` and finite values.
 
-        wanted: an axis is a size or a word; words stand for sizes above 0, equal words for equal
-        ones. why: what the error says of the shape that is expected.
+        Each axis of `wanted` is a size or a word; words stand for sizes above 0, equal words for
+        equal sizes. `why` is what the error adds to the expected shape.
         """
         check_shape(name, self.shape(name), wanted, why)
         tensor = np.asarray(self.tensors[name])
         if tensor.dtype.kind != "f":
             raise InputError(
-                f"{name} has values of type {tensor.dtype}: expected floating-point numbers; "
-                "convert quantized weights back where they come from"
+                f"{name} has values of type {tensor.dtype}, expected floating-point numbers; "
+                "convert quantized weights back in the framework that they come from"
             )
-        with np.errstate(over="ignore"):  # is infinite then, and refused as that
+        with np.errstate(over="ignore"):  # becomes infinite, and is refused below
             values = np.asarray(tensor, np.float32)
         if not np.isfinite(values).all():
             raise InputError(
-                f"{name} has values that are no finite float32 numbers: the training diverged, or "
-                "the file is damaged"
+                f"{name} has values that are not finite float32 numbers: the training run "
+                "diverged, or the file is damaged"
             )
         if name in self.left:
             self.left.remove(name)
         return values
 
-    def take_with_bias(self, prefix, wanted, why=""):
-        """[weight] or [weight, bias] of the module `prefix`; `wanted`: the weight's shape."""
+    def take_with_bias(
+        self, prefix: str, wanted: Shape, why: str = ""
+    ) -> list[NDArray[np.float32]]:
+        """[weight] or [weight, bias] of the module `prefix`; `wanted` is the weight's shape."""
         blobs = [self.take(f"{prefix}.weight", wanted, why)]
         if f"{prefix}.bias" in self.tensors:
-            blobs.append(self.take(f"{prefix}.bias", [len(blobs[0])], _FOR_EACH_OUTPUT))
+            blobs.append(self.take(f"{prefix}.bias", [len(blobs[0])], _PER_OUTPUT))
         return blobs
 
     def convolution(
-        self, name, prefix, bottom, stride=1, pad=None, dilation=1, may_be_grouped=False
-    ):
-        """Add a convolution; `pad` keeps the size unless it is given. Returns its top."""
+        self,
+        name: str,
+        prefix: str,
+        bottom: Top,
+        stride: int = 1,
+        pad: int | None = None,
+        dilation: int = 1,
+        may_be_grouped: bool = False,
+    ) -> Top:
+        """Add a convolution and return its top; by default `pad` keeps the size (at stride 1)."""
         channels, weight = self.channels[bottom], f"{prefix}.weight"
-        inputs = "channels of a group" if may_be_grouped else channels
+        inputs: int | str = "channels of a group" if may_be_grouped else channels
         wanted = ["outputs", inputs, "kernel", "kernel"]
-        blobs = self.take_with_bias(prefix, wanted, f", as {channels} channels come in")
+        blobs = self.take_with_bias(prefix, wanted, f", for {channels} input channels")
         outputs, own, kernel, _ = shape = blobs[0].shape
         group = channels // own
         if own * group != channels or outputs % group:
             raise InputError(
-                f"{weight} has the shape {shape}: expected outputs in as many equal groups as "
-                f"its channels make of the {channels} that come in; {_REMEDY}"
+                f"{weight} has the shape {shape}: its channels must divide the {channels} input "
+                f"channels into groups, and its outputs into as many; {_REMEDY}"
             )
         if pad is None and kernel % 2 == 0:
             raise InputError(
-                f"{weight} has the shape {shape}: expected an odd kernel, as nothing says how an "
-                f"even one is padded; {_REMEDY}"
+                f"{weight} has the shape {shape}: expected an odd kernel, since the padding of an "
+                f"even one is unknown; {_REMEDY}"
             )
-        settings = {"group": group} if group > 1 else {}
+        settings: dict[str, Any] = {"group": group} if group > 1 else {}
         if len(blobs) == 1:
             settings["bias_term"] = False
         if dilation > 1:
@@ -108,15 +131,17 @@ class NetBuilder:
         self.channels[top] = outputs
         return top
 
-    def batch_norm(self, name, scale_name, prefix, bottom, eps=1e-5):
-        """Add BatchNorm and Scale in place. `eps` is not in a state dict: PyTorch's default."""
+    def batch_norm(
+        self, name: str, scale_name: str, prefix: str, bottom: Top, eps: float = 1e-5
+    ) -> Top:
+        """Add BatchNorm and Scale in place. State dicts lack `eps`, so it is PyTorch's default."""
         mean, variance, factor, offset = (
-            self.take(f"{prefix}.{part}", [self.channels[bottom]], ", one for each channel")
+            self.take(f"{prefix}.{part}", [self.channels[bottom]], ", one per channel")
             for part in ("running_mean", "running_var", "weight", "bias")
         )
         if variance.min() < 0:
             raise InputError(
-                f"{prefix}.running_var has the value {variance.min():g}: a variance is 0 or more; "
+                f"{prefix}.running_var has the value {variance.min():g}, expected 0 or more; "
                 f"{_REMEDY}"
             )
         if f"{prefix}.num_batches_tracked" in self.left:
@@ -128,18 +153,26 @@ class NetBuilder:
         self.weights.types.update({name: "BatchNorm", scale_name: "Scale"})
         return self._same_channels(top, bottom)
 
-    def relu(self, name, bottom):
+    def relu(self, name: str, bottom: Top) -> Top:
         """Add a ReLU in place."""
         self.n[name] = top = L.ReLU(bottom, in_place=True)
         return self._same_channels(top, bottom)
 
-    def dropout(self, name, bottom, ratio=0.5):
+    def dropout(self, name: str, bottom: Top, ratio: float = 0.5) -> Top:
         """Add a Dropout in place."""
         self.n[name] = top = L.Dropout(bottom, dropout_ratio=ratio, in_place=True)
         return self._same_channels(top, bottom)
 
-    def max_pooling(self, name, bottom, kernel, stride, pad=0, ceil=False):
-        """Add a max pooling; Caffe rounds sizes up unless told, PyTorch down."""
+    def max_pooling(
+        self,
+        name: str,
+        bottom: Top,
+        kernel: int,
+        stride: int,
+        pad: int = 0,
+        ceil: bool = False,
+    ) -> Top:
+        """Add a max pooling that rounds sizes down, as PyTorch does, or up with `ceil`."""
         rounding = {} if ceil else {"round_mode": P.Pooling.FLOOR}
         padding = {"pad": pad} if pad else {}
         self.n[name] = top = L.Pooling(
@@ -147,16 +180,16 @@ class NetBuilder:
         )
         return self._same_channels(top, bottom)
 
-    def global_pooling(self, name, bottom):
-        """Add the average over the whole of `bottom`, what an adaptive pooling to 1 x 1 is."""
+    def global_pooling(self, name: str, bottom: Top) -> Top:
+        """Add the average over all of `bottom`, the same as an adaptive pooling to 1 x 1."""
         self.n[name] = top = L.Pooling(bottom, pool=P.Pooling.AVE, global_pooling=True)
         return self._same_channels(top, bottom)
 
-    def adaptive_pooling(self, name, bottom, grid):
-        """Bring `bottom` to `grid` x `grid` as PyTorch's adaptive average pooling does.
+    def adaptive_pooling(self, name: str, bottom: Top, grid: int) -> Top:
+        """Average `bottom` to `grid` x `grid` as PyTorch's adaptive average pooling does.
 
-        Nothing is added where it has that size. Raises `InputError` where the windows would not be
-        of one size, which no layer of Caffe's computes.
+        Adds nothing where it has that size already. Raises `InputError` where the windows would
+        differ in size, which no layer of Caffe supports.
         """
         height, width = self.size(bottom)
         if (height, width) == (grid, grid):
@@ -164,8 +197,8 @@ class NetBuilder:
         if height % grid or width % grid:
             raise InputError(
                 f"an input of this size gives features of {height} x {width}, which the "
-                f"classifier averages to {grid} x {grid}: choose a size at which they are that, "
-                f"or a multiple of it (the classifier's own size always is)"
+                f"classifier averages to {grid} x {grid}: choose an input size at which they are "
+                f"{grid} x {grid} or a multiple of it (the classifier's own size always works)"
             )
         kernel = {
             "kernel_h": height // grid,
@@ -176,10 +209,11 @@ class NetBuilder:
         self.n[name] = top = L.Pooling(bottom, pool=P.Pooling.AVE, **kernel)
         return self._same_channels(top, bottom)
 
-    def inner_product(self, name, prefix, bottom):
-        """Add a fully connected layer; weights kept as a convolution's are flattened."""
+    def inner_product(self, name: str, prefix: str, bottom: Top) -> Top:
+        """Add a fully connected layer; weights in the shape of a convolution are flattened."""
         channels, *size = self._shape_of(bottom)[1:]
-        wanted, why = ["outputs", math.prod([channels, *size])], ", as many as values come in"
+        wanted: list[int | str] = ["outputs", math.prod([channels, *size])]
+        why = ", one per input value"
         if len(self.shape(f"{prefix}.weight")) == 4:
             wanted = ["outputs", channels, *(size or [1, 1])]
         blobs = self.take_with_bias(prefix, wanted, why)
@@ -191,37 +225,38 @@ class NetBuilder:
         self.channels[top] = len(blobs[0])
         return top
 
-    def size(self, top):
+    def size(self, top: Top) -> tuple[int, int]:
         """(height, width) of a top."""
-        return tuple(self._shape_of(top)[2:])
+        height, width = self._shape_of(top)[2:]
+        return height, width
 
-    def shapes(self):
-        """{blob: shape} so far; `InputError` where the input is too small for the layers."""
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """{blob: shape} so far; raises `InputError` where the input is too small for the layers."""
         try:
             return infer_shapes(self.n.to_proto())
         except InputError as error:
             size = " x ".join(map(str, self._size))
             raise InputError(f"{error}: choose an input larger than {size}") from error
 
-    def _shape_of(self, top):
+    def _shape_of(self, top: Top) -> tuple[int, ...]:
         shapes, net = self.shapes(), self.n.to_proto()
         name = next(name for name, made in self.n.tops.items() if made is top)
         return shapes[next(layer.top[0] for layer in net.layer if layer.name == name)]
 
-    def _same_channels(self, top, bottom):
+    def _same_channels(self, top: Top, bottom: Top) -> Top:
         self.channels[top] = self.channels[bottom]
         return top
 
 
-def check_shape(name, found, wanted, why=""):
-    """`InputError` unless a tensor's shape is what is wanted, which is said as to `take`."""
-    words = {}
+def check_shape(name: str, found: Sequence[int], wanted: Shape, why: str = "") -> None:
+    """Raise `InputError` unless the shape `found` is `wanted`, in the notation of `take`."""
+    words: dict[str, int] = {}
     fits = len(found) == len(wanted) and all(
         have > 0 and have == (words.setdefault(want, have) if isinstance(want, str) else want)
         for have, want in zip(found, wanted)
     )
     if not fits:
         raise InputError(
-            f"{name} has the shape {tuple(found)}: expected {' x '.join(map(str, wanted))}{why}; "
+            f"{name} has the shape {tuple(found)}, expected {' x '.join(map(str, wanted))}{why}; "
             f"{_REMEDY}"
         )

@@ -1,18 +1,21 @@
-"""A network's state dict into the same network as prototxt and caffemodel.
+"""Converts a network's state dict to the same network as prototxt and caffemodel.
 
-PyTorch's networks read RGB from 0 to 1, less a mean, divided by a deviation; Caffe's read BGR from
-0 to 255 less a mean. The difference goes into the first convolution: its input channels change
-places and its weights are divided by 255 and the deviation. The mean stays outside, as in all of
-Caffe's recipes: a bias could hold it inside the image, but where the convolution pads with zeros
-the zero has to mean the mean colour. So
+PyTorch's networks read RGB from 0 to 1, minus a mean and divided by a standard deviation; Caffe's
+read BGR from 0 to 255 minus a mean. The difference goes into the first convolution: its input
+channels are swapped and its weights divided by 255 and the deviation. The mean stays outside, as in
+all of Caffe's recipes: a bias could account for it inside the image, but where the convolution pads
+with zeros, zero has to stand for the mean colour. So
 
     converted(BGR - mean) = original((RGB / 255 - mean / 255) / deviation)
 
-holds at the border too. Everything else is kept as it is, layer by layer.
+holds at the border, too. Everything else is converted unchanged, layer by layer.
 """
 
-import collections
+from __future__ import annotations
+
 import re
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -22,11 +25,28 @@ from fcnkit.surgery import fold_batch_norm
 from .builder import NetBuilder
 from .families import find_family
 
-# net (a deploy NetParameter), weights, mean (blue, green, red, 0..255, to subtract from the input),
-# family (name), left_out (names of tensors that only training needs).
-Converted = collections.namedtuple("Converted", "net weights mean family left_out")
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping, Sequence
 
-# What other frameworks call the parts of a BatchNorm.
+    from numpy.typing import NDArray
+
+    from caffeformat import Weights, pb
+
+    Tensors = Mapping[str, NDArray[Any]]
+
+
+class Converted(NamedTuple):
+    """A converted network."""
+
+    net: pb.NetParameter  # for deployment
+    weights: Weights
+    mean: NDArray[np.float32]  # blue, green, red, 0..255, to subtract from the input
+    family: str
+    left_out: list[str]  # names of tensors that only training needs
+
+
+# Other frameworks' names for the parts of a BatchNorm.
 _SYNONYMS = {
     "gamma": "weight",
     "beta": "bias",
@@ -35,19 +55,26 @@ _SYNONYMS = {
 }
 
 
-def convert(tensors, size=(224, 224), mean=None, std=None, fold=False, name=None):
-    """The `Converted` classifier of a state dict (name -> array).
+def convert(
+    tensors: Tensors,
+    size: tuple[int, int] = (224, 224),
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    fold: bool = False,
+    name: str | None = None,
+) -> Converted:
+    """Convert the state dict (name -> array) of a classifier or FCN.
 
-    size: height and width of the deploy net's input; mean, std: three numbers each, RGB from 0 to
-    1, where they are not those that the family's published weights were trained with; fold:
-    whether BatchNorm and Scale are folded into the convolutions; name: of the net.
+    `size` is the height and width of the deploy net's input; `mean` and `std` are three numbers
+    each, for RGB from 0 to 1 (default: those with which the family's published weights were
+    trained). `fold` folds BatchNorm and Scale into the convolutions; `name` is the net's.
 
-    Raises `InputError` for a network that is not known, for tensors that it lacks or that are left
-    over, and for values that are not finite.
+    Raises `InputError` for an unknown network, for missing tensors or superfluous ones, and for
+    values that are not finite.
     """
     mean, std = _three_numbers("mean", mean), _three_numbers("std", std)
     if std is not None and min(std) <= 0:
-        raise InputError(f"deviations are three numbers above 0, found {std}")
+        raise InputError(f"std: expected three numbers above 0, found {std}")
     tensors = _usual_names(tensors)
     family = find_family(tensors)
     builder = NetBuilder(tensors, size)
@@ -56,52 +83,54 @@ def convert(tensors, size=(224, 224), mean=None, std=None, fold=False, name=None
     unknown = [name for name in builder.left if name not in left_out]
     if unknown:
         raise InputError(
-            f"not {family.name} as it is known: no place for {len(unknown)} of the tensors, such "
-            f"as {', '.join(unknown[:4])}: remove those that only training needs; with others in "
-            "it, it is a network that is not known"
+            f"not the known {family.name}: it has no place for {len(unknown)} of the tensors, such "
+            f"as {', '.join(unknown[:4])}; remove those that only training needs; with any others, "
+            "the network is not supported"
         )
     builder.shapes()  # refuses an input that is too small for the net
     net, weights = builder.n.to_proto(), builder.weights
     net.name = weights.name = name or family.name
-    mean = family.mean if mean is None else mean
-    std = family.std if std is None else std
-    weights[family.first] = _for_bgr(weights[family.first], std)
+    weights[family.first] = _for_bgr(weights[family.first], std or family.std)
     if fold:
         net, weights = fold_batch_norm(net, weights)
-    mean = np.array(mean[::-1], np.float64) * 255
-    return Converted(net, weights, mean.astype(np.float32), family.name, left_out)
+    bgr = np.array((mean or family.mean)[::-1], np.float64) * 255
+    return Converted(net, weights, bgr.astype(np.float32), family.name, left_out)
 
 
-def _usual_names(tensors):
-    """`tensors` by PyTorch's names, without the prefix that data-parallel training leaves."""
+def _usual_names(tensors: Tensors) -> Tensors:
+    """`tensors` by PyTorch's names, without the prefix that data-parallel training adds."""
     if all(name.startswith("module.") for name in tensors):
         tensors = {name[len("module.") :]: tensor for name, tensor in tensors.items()}
-    renamed = collections.OrderedDict()
+    renamed: OrderedDict[str, NDArray[Any]] = OrderedDict()
     for name, tensor in tensors.items():
         module, dot, last = name.rpartition(".")
         usual = module + dot + _SYNONYMS.get(last, last)
         if usual in renamed:
-            raise InputError(f"{name} and {usual} are two names of one tensor: remove one of them")
+            raise InputError(
+                f"{name} and {usual} are two names of the same tensor: remove one of them"
+            )
         renamed[usual] = tensor
     return renamed
 
 
-def _three_numbers(name, values):
+def _three_numbers(name: str, values: Sequence[float] | None) -> list[float] | None:
     if values is None:
         return None
     if len(values) != 3 or not np.isfinite(values).all():
-        raise InputError(f"{name}: expected three numbers, for red, green, blue, found {values}")
+        raise InputError(f"{name}: expected three numbers (red, green, blue), found {values}")
     return list(map(float, values))
 
 
-def _for_bgr(blobs, std):
-    """The first convolution's blobs for BGR from 0 to 255 less a mean."""
+def _for_bgr(
+    blobs: Sequence[NDArray[np.float32]], std: Sequence[float]
+) -> list[NDArray[np.float32]]:
+    """The first convolution's blobs for BGR from 0 to 255 minus a mean."""
     weight = blobs[0] / (255 * np.asarray(std, np.float64))[:, None, None]
     return [np.ascontiguousarray(weight[:, ::-1], np.float32), *blobs[1:]]
 
 
-def network_name(path):
-    """A net's name from its file's: `resnet50-0676ba61.pth` -> `resnet50`."""
+def network_name(path: str | os.PathLike[str]) -> str:
+    """A net's name from that of its file: `resnet50-0676ba61.pth` -> `resnet50`."""
     file = re.split(r"[/\\]", str(path))[-1]
     stem = re.sub(r"(\.(pth|pt|safetensors|ckpt|params|tar|bin))+$", "", file)
     return re.sub(r"-[0-9a-f]{8}$", "", stem)

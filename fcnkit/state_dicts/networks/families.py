@@ -1,12 +1,15 @@
-"""The networks whose state dicts are known, by the names of torchvision's and timm's modules.
+"""Families of networks whose state dicts are known, by torchvision's and timm's module names.
 
-Each family reads how deep a net is from the names, so that ResNet-18 to -152 (wide and grouped
-ones too) and VGG-11 to -19, with BatchNorm or without, are the same few lines. Layers are named as
-in the public caffemodels of these nets.
+Each family reads the depth of a net from the names, so that ResNet-18 to -152 (also wide and
+grouped ones) and VGG-11 to -19, with or without BatchNorm, need no code of their own. Layers are
+named as in the public caffemodels of these nets.
 """
+
+from __future__ import annotations
 
 import math
 import re
+from typing import TYPE_CHECKING, Any
 
 from caffeformat import InputError
 from caffeformat import layers as L
@@ -14,38 +17,57 @@ from caffeformat import layers as L
 from . import resnet
 from .builder import check_shape
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from numpy.typing import NDArray
+
+    from caffeformat.messages import Top
+
+    from .builder import NetBuilder
+
+    Tensors = Mapping[str, NDArray[Any]]
+    Colour = tuple[float, float, float]
+
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 # torchvision's published GoogLeNet reads images from -1 to 1 (its `transform_input`).
 _SYMMETRIC = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 
 class Family:
-    """How one family of classifiers is built.
+    """A family of networks, and how it is built.
 
-    name; mark (pattern of a tensor's name that only this family has); `build(builder)`; `mean` and
-    `std` of its input, RGB from 0 to 1; first (name of the first convolution); training_only
-    (pattern of tensors that inference does not need).
+    Attributes: `name`; `mark`, the pattern of a tensor's name that only this family has;
+    `build(builder)`; `mean` and `std` of its input, RGB from 0 to 1; `first`, the name of the first
+    convolution; `training_only`, the pattern of tensors that inference does not need.
     """
 
-    def __init__(self, name, mark, build, first, normalization=_IMAGENET, training_only="$^"):
+    def __init__(
+        self,
+        name: str,
+        mark: str,
+        build: Callable[[NetBuilder], None],
+        first: str,
+        normalization: tuple[Colour, Colour] = _IMAGENET,
+        training_only: str = "$^",
+    ) -> None:
         self.name, self.build, self.first = name, build, first
         self.mark, self.training_only = re.compile(mark), re.compile(training_only)
         self.mean, self.std = normalization
 
 
-def find_family(tensors):
-    """The `Family` of a state dict; `InputError` where none is known."""
+def find_family(tensors: Iterable[str]) -> Family:
+    """Find the `Family` of a state dict by its names; raises `InputError` where none fits."""
     for family in _FAMILIES:
         if any(family.mark.fullmatch(name) for name in tensors):
             return family
     raise InputError(
-        f"a classifier that is not known: its tensors are {', '.join(list(tensors)[:6])}, ...; "
-        f"known are those of {', '.join(family.name for family in _FAMILIES)} as torchvision and "
-        "timm name them"
+        f"an unknown network: its tensors are {', '.join(list(tensors)[:6])}, ...; known are "
+        f"{', '.join(family.name for family in _FAMILIES)} with the names of torchvision and timm"
     )
 
 
-def _alexnet(b):
+def _alexnet(b: NetBuilder) -> None:
     """torchvision's AlexNet (Krizhevsky: One weird trick, 2014): no groups, no normalization."""
     top = b.n.data
     steps = _convolutions(b.tensors)
@@ -63,8 +85,8 @@ def _alexnet(b):
     b.inner_product("fc8", "classifier.6", top)
 
 
-def _vgg(b):
-    """VGG-11 to -19 (Simonyan, Zisserman 2015), with BatchNorm or without."""
+def _vgg(b: NetBuilder) -> None:
+    """VGG-11 to -19 (Simonyan, Zisserman 2015), with or without BatchNorm."""
     timm = "pre_logits.fc1.weight" in b.tensors
     prefixes = ["pre_logits.fc1", "pre_logits.fc2", "head.fc"]
     if not timm:
@@ -87,13 +109,13 @@ def _vgg(b):
     b.inner_product("fc8", prefixes[2], top)
 
 
-def _convolutions(tensors):
+def _convolutions(tensors: Tensors) -> list[tuple[int, bool, bool]]:
     """[(index, with BatchNorm, pooled)] of the convolutions in a Sequential called `features`.
 
-    What has no tensors leaves a gap between the indices: a ReLU one place, a pooling one more. The
-    last convolution is always pooled.
+    Modules without tensors leave gaps between the indices: one for a ReLU, one more for a pooling.
+    The last convolution is always pooled.
     """
-    shapes = {}
+    shapes: dict[int, tuple[int, ...]] = {}
     for name, tensor in tensors.items():
         match = re.fullmatch(r"features\.([0-9]{1,6})\.weight", name)
         if match:
@@ -101,47 +123,48 @@ def _convolutions(tensors):
     for index, shape in shapes.items():
         if len(shape) == 4 or (len(shape) == 1 and len(shapes.get(index - 1, ())) == 4):
             continue
-        wanted = ["outputs", "channels", "kernel", "kernel"]
+        wanted: list[int | str] = ["outputs", "channels", "kernel", "kernel"]
         check_shape(f"features.{index}.weight", shape, wanted, " or a BatchNorm's")
     places = sorted(index for index, shape in shapes.items() if len(shape) == 4)
     if not places:
         raise InputError("there are no convolutions among its features.<number>.weight")
     found = []
-    for index, following in zip(places, [*places[1:], None]):
+    ends: list[int | None] = [*places[1:], None]
+    for index, following in zip(places, ends):
         normalized = len(shapes.get(index + 1, ())) == 1
         gap = None if following is None else following - index - normalized
         if gap not in (None, 2, 3):
             raise InputError(
-                f"between features.{index} and features.{following} are modules that neither "
-                "AlexNet nor VGG has"
+                f"there are modules between features.{index} and features.{following} that "
+                "neither AlexNet nor VGG has"
             )
         found.append((index, normalized, gap != 2))
     return found
 
 
-def _pool_to_weights(b, top, prefix):
-    """Average to the size that the first fully connected layer was trained on."""
+def _pool_to_weights(b: NetBuilder, top: Top, prefix: str) -> Top:
+    """Average to the size for which the first fully connected layer was trained."""
     shape, channels = b.shape(f"{prefix}.weight"), b.channels[top]
     inputs = math.prod(shape[1:])
     grid = round((inputs / channels) ** 0.5)
     if grid < 1 or grid * grid * channels != inputs:
         raise InputError(
-            f"{prefix}.weight has the shape {shape}, which reads {inputs} values: expected "
-            f"{channels} (the channels that come in) times a square number; the file is damaged, "
-            "or its network was changed"
+            f"{prefix}.weight has the shape {shape}, for {inputs} values: expected {channels} "
+            "(the input channels) times a square number; the file is damaged, or its network was "
+            "changed"
         )
     return b.adaptive_pooling("avgpool", top, grid)
 
 
-def _googlenet(b):
-    """torchvision's GoogLeNet: BatchNorm, and 3x3 where the paper has 5x5 (as it was published)."""
+def _googlenet(b: NetBuilder) -> None:
+    """torchvision's GoogLeNet as published: BatchNorm, and 3x3 where the paper has 5x5."""
 
-    def convolution(name, prefix, bottom, stride=1):
+    def convolution(name: str, prefix: str, bottom: Top, stride: int = 1) -> Top:
         top = b.convolution(name, f"{prefix}.conv", bottom, stride)
         top = b.batch_norm(f"{name}/bn", f"{name}/scale", f"{prefix}.bn", top, eps=0.001)
         return b.relu(f"{name}/relu", top)
 
-    def inception(name, bottom):
+    def inception(name: str, bottom: Top) -> Top:
         group, prefix = f"inception_{name}", f"inception{name}"
         three = convolution(f"{group}/3x3_reduce", f"{prefix}.branch2.0", bottom)
         five = convolution(f"{group}/5x5_reduce", f"{prefix}.branch3.0", bottom)
@@ -173,7 +196,7 @@ def _googlenet(b):
     b.inner_product("loss3/classifier", "fc", top)
 
 
-def _squeezenet(b):
+def _squeezenet(b: NetBuilder) -> None:
     """SqueezeNet 1.0 and 1.1 (Iandola et al. 2016)."""
     fires = sorted(
         int(match.group(1))
@@ -193,7 +216,7 @@ def _squeezenet(b):
     b.global_pooling("pool10", top)
 
 
-def _fire(b, name, prefix, bottom):
+def _fire(b: NetBuilder, name: str, prefix: str, bottom: Top) -> Top:
     squeezed = b.convolution(f"{name}/squeeze1x1", f"{prefix}.squeeze", bottom)
     squeezed = b.relu(f"{name}/relu_squeeze1x1", squeezed)
     expanded = []

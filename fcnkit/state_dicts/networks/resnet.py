@@ -1,8 +1,12 @@
-"""ResNet-18 to -152 as torchvision and timm have them, and torchvision's FCNs on dilated ones.
+"""ResNet-18 to -152 of torchvision and timm, and torchvision's FCNs on dilated ResNets.
 
 A stage's stride is in its first 3x3 convolution. Layers are named as in the authors' caffemodels
-and as in this project's FCN-ResNets.
+and in this project's FCN-ResNets.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,28 +14,36 @@ from caffeformat import InputError
 from caffeformat import layers as L
 from fcnkit.nets import interpolation_weights
 
-# The FCN's stages 3 and 4 are dilated by these instead of halved (their first blocks by half).
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from caffeformat.messages import Top
+
+    from .builder import NetBuilder
+
+# The FCN's stages 3 and 4 are dilated by these factors instead of strided (first blocks by half).
 _DILATIONS = {3: 2, 4: 4}
 _STRIDE = 8
 
 
-def classifier(b):
+def classifier(b: NetBuilder) -> None:
     """Add the layers of a classifier to the `NetBuilder` `b`."""
     b.inner_product("fc1000", "fc", b.global_pooling("pool5", _trunk(b)))
 
 
-def fcn(b):
+def fcn(b: NetBuilder) -> None:
     """Add the layers of torchvision's `fcn_resnet50` or `fcn_resnet101`, up to `score`.
 
-    torchvision resizes its scores bilinearly, pixels taken as areas (`align_corners=False`). A
+    torchvision resizes its scores bilinearly, with pixels as areas (`align_corners=False`). A
     Deconvolution does the same within the image; in the outermost 4 pixels, where scores are
-    missing on one side, all classes' scores shrink by one factor, and the class stays the same.
+    missing on one side, the scores of all classes shrink by the same factor, and the class stays
+    the same.
     """
     height, width = b.size(b.n.data)
     if height % _STRIDE or width % _STRIDE:
         raise InputError(
-            f"an input of {height} x {width}: scores are enlarged by {_STRIDE}, so choose a size "
-            f"in multiples of {_STRIDE}"
+            f"an input of {height} x {width}: scores are enlarged by {_STRIDE}; choose multiples "
+            f"of {_STRIDE} as height and width"
         )
     top = _trunk(b, "backbone.", _DILATIONS)
     top = b.convolution("head_conv", "classifier.0", top)
@@ -41,7 +53,7 @@ def fcn(b):
     _enlarge(b, top)
 
 
-def _enlarge(b, scores):
+def _enlarge(b: NetBuilder, scores: Top) -> None:
     classes, kernel = b.channels[scores], 2 * _STRIDE
     b.n.upscore = L.Deconvolution(
         scores,
@@ -60,11 +72,12 @@ def _enlarge(b, scores):
     b.n.score = L.Crop(b.n.upscore, b.n.data, axis=2, offset=0)
 
 
-def _trunk(b, prefix="", dilations=()):
-    """conv1 to the last block; `dilations` maps stages (from 1) to what their stride becomes."""
+def _trunk(b: NetBuilder, prefix: str = "", dilations: Mapping[int, int] | None = None) -> Top:
+    """Add conv1 to the last block; `dilations` maps stages (from 1) to their dilation."""
+    dilations = dilations or {}
     top = _normalized(b, "conv1", f"{prefix}conv1", f"{prefix}bn1", b.n.data, stride=2)
     top = b.max_pooling("pool1", b.relu("conv1_relu", top), 3, 2, pad=1)
-    depths = []
+    depths: list[int] = []
     while len(depths) < 4 and f"{prefix}layer{len(depths) + 1}.0.conv1.weight" in b.tensors:
         stage, blocks = len(depths) + 1, 0
         while f"{prefix}layer{stage}.{blocks}.conv1.weight" in b.tensors:
@@ -72,7 +85,7 @@ def _trunk(b, prefix="", dilations=()):
         depths.append(blocks)
     for stage, blocks in enumerate(depths, 1):
         for block in range(blocks):
-            # The authors number the blocks of stages 2 and 3 in nets too deep for letters.
+            # In nets too deep for letters, the authors number the blocks of stages 2 and 3.
             numbered = blocks > 8 or (max(depths) > 8 and stage in (2, 3))
             letter = (f"b{block}" if block else "a") if numbered else "abcdefgh"[block]
             stride, dilation = (2 if stage > 1 and block == 0 else 1), 1
@@ -83,7 +96,7 @@ def _trunk(b, prefix="", dilations=()):
     return top
 
 
-def _block(b, name, prefix, bottom, stride, dilation):
+def _block(b: NetBuilder, name: str, prefix: str, bottom: Top, stride: int, dilation: int) -> Top:
     """Two 3x3 convolutions, or 1x1, 3x3 and 1x1, beside a shortcut."""
     shortcut = bottom
     if f"{prefix}.downsample.0.weight" in b.tensors:
@@ -113,7 +126,17 @@ def _block(b, name, prefix, bottom, stride, dilation):
     return b.relu(f"{name}_relu", summed)
 
 
-def _normalized(b, name, prefix, norm_prefix, bottom, stride=1, dilation=1, grouped=False):
+def _normalized(
+    b: NetBuilder,
+    name: str,
+    prefix: str,
+    norm_prefix: str,
+    bottom: Top,
+    stride: int = 1,
+    dilation: int = 1,
+    grouped: bool = False,
+) -> Top:
+    """Add a convolution with BatchNorm and Scale."""
     suffix = name[3:] if name.startswith("res") else f"_{name}"
     top = b.convolution(name, prefix, bottom, stride, dilation=dilation, may_be_grouped=grouped)
     return b.batch_norm(f"bn{suffix}", f"scale{suffix}", norm_prefix, top)

@@ -139,10 +139,10 @@ def test_names_of_mindspore_and_of_parallel_training_are_understood():
 
 def test_what_is_no_known_classifier_is_refused():
     tensors = arrays(nets.ResNet())
-    with pytest.raises(InputError, match=r"not known.*stem\.weight"):
+    with pytest.raises(InputError, match=r"unknown network.*stem\.weight"):
         convert({"stem.weight": tensors["conv1.weight"]})
     with pytest.raises(
-        InputError, match=r"not ResNet as it is known: no place for 1 of.*layer1\.0\.se\.weight"
+        InputError, match=r"not the known ResNet: it has no place for 1 of.*layer1\.0\.se\.weight"
     ):
         convert({**tensors, "layer1.0.se.weight": tensors["conv1.weight"]}, (64, 64))
     del tensors["layer2.0.bn2.running_mean"]
@@ -151,7 +151,9 @@ def test_what_is_no_known_classifier_is_refused():
 
 
 def test_a_size_whose_features_cannot_be_averaged_is_refused():
-    with pytest.raises(InputError, match=r"features of 7 x 6.*averages to 6 x 6.*choose a size"):
+    with pytest.raises(
+        InputError, match=r"features of 7 x 6.*averages to 6 x 6.*choose an input size"
+    ):
         convert(arrays(nets.AlexNet()), (255, 224))
 
 

@@ -99,7 +99,9 @@ def test_mindspores_checkpoint(tmp_path):
 def test_mindspores_sizes_of_another_kind_are_refused(tmp_path):
     tensor = encode_key(1, 5) + bytes(4) + encode_bytes(2, b"Float32") + encode_bytes(3, bytes(16))
     entry = encode_bytes(1, b"fc.bias") + encode_bytes(2, tensor)
-    with pytest.raises(FormatError, match=r"'fc\.bias' has 4 values, which do not fit the shape \(\)"):
+    with pytest.raises(
+        FormatError, match=r"'fc\.bias' has 4 values, which do not fit the shape \(\)"
+    ):
         read_state_dict(written(tmp_path / "a", encode_bytes(1, entry)))
 
 
@@ -238,7 +240,7 @@ def test_compressed_values_are_refused_before_they_are_unpacked(tmp_path):
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as target:
         for name, content in contents.items():
             target.writestr(name, content)
-    with pytest.raises(FormatError, match="is not there with .* as stored"):
+    with pytest.raises(FormatError, match=r"is not there with .* as stored"):
         read_state_dict(path)
 
 
