@@ -40,6 +40,7 @@ from caffeformat.weights import (
 
 from . import geometry
 from .files import atomic_write, read_bytes
+from .memory import available_memory, total_memory
 from .messages import learning_rate, pb
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "Weights",
     "array_to_datum",
     "atomic_write",
+    "available_memory",
     "datum_to_array",
     "draw_network",
     "encoded_datum",
@@ -74,6 +76,7 @@ __all__ = [
     "read_solver_state",
     "read_text",
     "to_proto",
+    "total_memory",
     "upgrade_net",
     "upgrade_solver",
     "write_blob",

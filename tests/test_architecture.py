@@ -21,14 +21,14 @@ REPO = Path(__file__).resolve().parent.parent
 # nothing else of the project. `package.room` is a folder or a single module.
 FLOORS = [
     {"caffeformat.errors"},
-    {"caffeformat.files"},
+    {"caffeformat.files", "caffeformat.memory"},
     {"caffeformat.messages"},
     {"caffeformat.databases", "caffeformat.geometry", "caffeformat.weights"},
     {"caffeformat.drawing", "caffeformat.exchange"},
     {"caffeformat"},
-    {"torchcaffe.alias", "torchcaffe.log"},
+    {"torchcaffe.alias"},
     {"torchcaffe.core", "torchcaffe.net_spec", "torchcaffe.proto"},
-    {"torchcaffe.data"},
+    {"torchcaffe.data", "torchcaffe.log"},
     {"torchcaffe.layers"},
     {"torchcaffe.nets"},
     {"torchcaffe.solvers"},

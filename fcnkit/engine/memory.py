@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from caffeformat import InputError, geometry
+from caffeformat import InputError, available_memory, geometry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,43 +39,6 @@ def blob_bytes(
     return most
 
 
-def available() -> int | None:
-    """Bytes of memory that are free or can be freed, or None where the system does not report it.
-
-    In a container it is what its limit leaves, where that is less than the machine has.
-    """
-    free = _fields("/proc/meminfo").get("MemAvailable:")
-    if free is None:
-        return None
-    free <<= 10
-    limit = _number("/sys/fs/cgroup/memory.max")
-    used = _number("/sys/fs/cgroup/memory.current")
-    if limit is None or used is None:
-        return free
-    # Cached files count as used, but are dropped when memory is wanted.
-    cached = _fields("/sys/fs/cgroup/memory.stat").get("inactive_file", 0)
-    return min(free, max(0, limit - used + cached))
-
-
-def _fields(path: str) -> dict[str, int]:
-    """A file of lines `name number ...` as a dict, empty where it cannot be read."""
-    try:
-        with open(path, encoding="ascii") as file:
-            rows = [line.split() for line in file]
-        return {row[0]: int(row[1]) for row in rows if len(row) > 1}
-    except (OSError, ValueError):
-        return {}
-
-
-def _number(path: str) -> int | None:
-    """The number in a file, or None where there is none (`max` stands for no limit)."""
-    try:
-        with open(path, encoding="ascii") as file:
-            return int(file.read())
-    except (OSError, ValueError):
-        return None
-
-
 def check_memory(
     net: pb.NetParameter,
     input_shapes: Mapping[str, tuple[int, ...]],
@@ -86,7 +49,7 @@ def check_memory(
 
     `input_shapes` holds one input of N x C x H x W; `lean` as in `blob_bytes`.
     """
-    free = available()
+    free = available_memory()
     if free is None:
         return
     needed = blob_bytes(net, input_shapes, lean)
@@ -96,5 +59,7 @@ def check_memory(
     side = int(max(height, width) * math.sqrt(0.8 * free / needed))
     raise InputError(
         f"{name}: {width}x{height} pixels need about {needed / 2**30:.1f} GiB for the net's blobs, "
-        f"but {free / 2**30:.1f} GiB are free: use --scale-to {side}"
+        f"but {free / 2**30:.1f} GiB are free: pass {{option}}",
+        option="scale_to",
+        value=side,
     )

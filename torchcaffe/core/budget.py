@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Protocol
+
+from caffeformat import total_memory
 
 from . import device as devices
 
@@ -27,14 +28,7 @@ def available(device: torch.device) -> int | None:
     """Return how many bytes of memory `device` has in total, or None if that is unknown."""
     if device.type == devices.GPU:
         return int(devices.gpus().get_device_properties(device).total_memory)
-    limits: list[int | None] = []
-    try:
-        limits.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-        with open("/sys/fs/cgroup/memory.max", encoding="ascii") as file:
-            limits.append(int(file.read()))
-    except (AttributeError, OSError, ValueError):
-        pass  # no such system call or file here, or the file says "max"
-    limits.append(_address_space())
+    limits = [total_memory(), _address_space()]
     return min((limit for limit in limits if limit is not None), default=None)
 
 

@@ -195,7 +195,7 @@ def test_scores_of_another_size_than_the_image_are_refused(here, capsys):
 
 def test_images_larger_than_memory_are_refused_with_a_way_out(here, monkeypatch, capsys):
     Image.fromarray(two_colours(400, 500)).save("a.png")
-    monkeypatch.setattr("fcnkit.engine.memory.available", lambda: 4 << 20)
+    monkeypatch.setattr("fcnkit.engine.memory.available_memory", lambda: 4 << 20)
     assert infer("a.png") == 1
     assert "--scale-to" in capsys.readouterr().out
 
