@@ -64,12 +64,13 @@ def fcn_trunk(n: NetSpec, data: Top) -> Top:
     return n.drop7
 
 
-def fcn(n: NetSpec, data: Top, classes: int, learned: bool = False, **filler: Any) -> None:
-    """Add Berkeley's FCN-AlexNet, conv1 to `score` at the size of `data`, to `n`.
+def fcn(n: NetSpec, data: Top, classes: int, learned: bool = False, filled: bool = False) -> None:
+    """Add Berkeley's FCN-AlexNet, conv1 to `score` at the size of the blob `data`, to `n`.
 
-    learned: let the upsampling learn instead of staying bilinear; filler: fields of its
-    convolution_param, where not as published.
+    learned: let the upsampling learn instead of staying bilinear; filled: let it name its filler
+    even if it does not learn.
     """
+    filler = {"group": classes, "weight_filler": {"type": "bilinear"}} if filled else {}
     n.score_fr = score(fcn_trunk(n, data), classes)
     n.upscore = upsampling(n.score_fr, classes, 32, kernel=63, learned=learned, **filler)
     n.score = L.Crop(n.upscore, n.data, axis=2)
@@ -77,9 +78,8 @@ def fcn(n: NetSpec, data: Top, classes: int, learned: bool = False, **filler: An
 
 def digits_fcn(n: NetSpec, data: Top, classes: int, learned: bool = False) -> None:
     """Add DIGITS' FCN-AlexNet to `n`: it shifts the colours itself and fills its upsampling."""
-    n.data_preprocessed = L.Power(data, name="shift", shift=-116.0)
-    bilinear = {"group": classes, "weight_filler": {"type": "bilinear"}}
-    fcn(n, n.data_preprocessed, classes, learned, **bilinear)
+    n.data_preprocessed = shifted = L.Power(data, name="shift", shift=-116.0)
+    fcn(n, shifted, classes, learned, filled=True)
 
 
 def classifier(

@@ -176,9 +176,9 @@ def _one_view(n: NetSpec, classes: int, learned: bool) -> None:
 
 def _early_fusion(n: NetSpec, classes: int, learned: bool) -> None:
     """Colour and depth as the four channels of one stream."""
-    n.data = L.Concat(n.color, n.depth)
-    tops = vgg.fcn_trunk(n, n.data, first="conv1_1_bgrd")
-    vgg.fcn_head(n, tops, n.data, classes, 32, learned=learned)
+    n.data = data = L.Concat(n.color, n.depth)
+    tops = vgg.fcn_trunk(n, data, first="conv1_1_bgrd")
+    vgg.fcn_head(n, tops, data, classes, 32, learned=learned)
 
 
 def _late_fusion(n: NetSpec, classes: int, learned: bool) -> None:
@@ -188,9 +188,9 @@ def _late_fusion(n: NetSpec, classes: int, learned: bool) -> None:
         tops = vgg.fcn_trunk(n, n[name], suffix=name)
         n[f"score_fr{name}"] = scored = score(tops["drop7"], classes)
         scores.append(scored)
-    n.score_fused = L.Eltwise(*scores, operation=P.Eltwise.SUM, coeff=[0.5, 0.5])
-    n.upscore = upsampling(n.score_fused, classes, 32, learned=learned)
-    n.score = L.Crop(n.upscore, n.color, axis=2)
+    n.score_fused = top = L.Eltwise(*scores, operation=P.Eltwise.SUM, coeff=[0.5, 0.5])
+    n.upscore = top = upsampling(top, classes, 32, learned=learned)
+    n.score = L.Crop(top, n.color, axis=2)
 
 
 NETWORKS = (

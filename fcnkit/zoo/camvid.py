@@ -96,8 +96,8 @@ def fcn(n: NetSpec, data: Top, classes: int, widths: tuple[int, int, int] = (24,
     """
     first, second, third = widths
     # (x - 104) / 60: about zero mean and unit variance on street scenes.
-    n.shifted = L.Power(data, name="shift", scale=1 / 60, shift=-104 / 60)
-    stride2 = _normalized(n, "conv1", n.shifted, first, kernel=5, stride=2)
+    n.shifted = top = L.Power(data, name="shift", scale=1 / 60, shift=-104 / 60)
+    stride2 = _normalized(n, "conv1", top, first, kernel=5, stride=2)
     top = _normalized(n, "conv2_1", stride2, second, kernel=3, stride=2)
     stride4 = _normalized(n, "conv2_2", top, second, kernel=3)
     top = _normalized(n, "conv3_1", stride4, third, kernel=3, stride=2)
@@ -106,12 +106,12 @@ def fcn(n: NetSpec, data: Top, classes: int, widths: tuple[int, int, int] = (24,
     coarse = _normalized(n, "reduce8", top, second, kernel=1, relu=False)
     fine = _normalized(n, "reduce4", stride4, second, kernel=1, relu=False)
     fused = _fused(n, "fuse4", _doubled(n, "up8", coarse, second), fine)
-    n.fuse4_relu = L.ReLU(fused, in_place=True)
-    top = _normalized(n, "conv4", n.fuse4_relu, second, kernel=3)
+    n.fuse4_relu = top = L.ReLU(fused, in_place=True)
+    top = _normalized(n, "conv4", top, second, kernel=3)
     top = _doubled(n, "up4", _score(n, "score4", top, classes), classes)
     top = _fused(n, "fuse2", top, _score(n, "score2", stride2, classes))
-    n.score = L.Crop(_doubled(n, "up2", top, classes), data, axis=2)
-    return n.score
+    n.score = top = L.Crop(_doubled(n, "up2", top, classes), data, axis=2)
+    return top
 
 
 # For train's options `--augment crop=240x320 flip=yes`; test_iter is for 101 images.

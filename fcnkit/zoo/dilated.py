@@ -79,11 +79,11 @@ def enlarge(n: NetSpec, scores: Top, data: Top, classes: int, learned: bool = Fa
     """
     if learned:
         # A kernel of 15 has a middle, as all windows before it do: offsets are whole numbers.
-        n.upscore8 = upsampling(scores, classes, 8, kernel=15, learned=True)
-        n.score = L.Crop(n.upscore8, data, axis=2)
+        n.upscore8 = top = upsampling(scores, classes, 8, kernel=15, learned=True)
+        n.score = top = L.Crop(top, data, axis=2)
     else:
-        n.score = L.Interp(scores, data)
-    return n.score
+        n.score = top = L.Interp(scores, data)
+    return top
 
 
 def auxiliary_head(

@@ -131,11 +131,11 @@ def fcn(n: NetSpec, data: Top, classes: int, learned: bool = False) -> Top:
     """
     top = trunk(n, data, pad=100)["5b"]
     n["pool5/drop_7x7_s1"] = top = L.Dropout(top, dropout_ratio=0.4, in_place=True)
-    n.score_fr = score(top, classes)
+    n.score_fr = top = score(top, classes)
     # A kernel of 63 has a middle, as all windows before it do, so crop offsets are whole numbers.
-    n.upscore = upsampling(n.score_fr, classes, 32, kernel=63, learned=learned)
-    n.score = L.Crop(n.upscore, data, axis=2)
-    return n.score
+    n.upscore = top = upsampling(top, classes, 32, kernel=63, learned=learned)
+    n.score = top = L.Crop(top, data, axis=2)
+    return top
 
 
 # BVLC's quick recipe

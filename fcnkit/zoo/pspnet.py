@@ -96,8 +96,10 @@ def pspnet(
     top = fast("conv5_4", _pyramid(n, fast, tops[5]), 512, 3, pad=1, bias_term=False)
     n["conv5_4/dropout"] = top = L.Dropout(top, dropout_ratio=0.1, in_place=True)
     rates = [{"lr_mult": dilated.HEAD_RATE}, {"lr_mult": 2 * dilated.HEAD_RATE}]
-    n.conv6 = L.Convolution(top, num_output=classes, kernel_size=1, param=rates, **fast.filled)
-    dilated.enlarge(n, n.conv6, data, classes, learned)
+    n.conv6 = top = L.Convolution(
+        top, num_output=classes, kernel_size=1, param=rates, **fast.filled
+    )
+    dilated.enlarge(n, top, data, classes, learned)
 
 
 def _segmentation(

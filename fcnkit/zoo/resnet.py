@@ -209,9 +209,9 @@ def classifier(
     """
     units = Units(n, style.normalized, fillers, {} if fillers else {"use_global_stats": True})
     top = trunk(units, data, depth, style)[5]
-    n.pool5 = L.Pooling(top, pool=P.Pooling.AVE, kernel_size=7, stride=1)
-    n.fc1000 = L.InnerProduct(n.pool5, num_output=classes, **units.filled)
-    return n.fc1000
+    n.pool5 = top = L.Pooling(top, pool=P.Pooling.AVE, kernel_size=7, stride=1)
+    n.fc1000 = top = L.InnerProduct(top, num_output=classes, **units.filled)
+    return top
 
 
 # The paper's recipe: 256 images per update (eight of 32), the rate cut as errors level off.

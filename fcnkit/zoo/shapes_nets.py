@@ -55,9 +55,9 @@ def trunk(n: NetSpec, data: Top) -> Top:
 
 def _after_fc6(n: NetSpec, fc6: Top) -> Top:
     n.fc6 = fc6
-    n.relu6 = L.ReLU(fc6, in_place=True)
-    n.drop6 = L.Dropout(n.relu6, dropout_ratio=0.5, in_place=True)
-    return n.drop6
+    n.relu6 = top = L.ReLU(fc6, in_place=True)
+    n.drop6 = top = L.Dropout(top, dropout_ratio=0.5, in_place=True)
+    return top
 
 
 def classifier(n: NetSpec, data: Top, classes: int, fillers: bool = True) -> Top:
@@ -67,13 +67,13 @@ def classifier(n: NetSpec, data: Top, classes: int, fillers: bool = True) -> Top
     """
     pool3 = trunk(n, data)
     fc6 = L.InnerProduct(pool3, num_output=FC6_CHANNELS, param=WEIGHT_AND_BIAS, **_FILLERS)
-    n.fc7 = L.InnerProduct(
+    n.fc7 = top = L.InnerProduct(
         _after_fc6(n, fc6),
         num_output=classes,
         param=WEIGHT_AND_BIAS,
         weight_filler={"type": "gaussian", "std": 0.01},
     )
-    return n.fc7
+    return top
 
 
 def fcn(n: NetSpec, data: Top, classes: int) -> Top:
