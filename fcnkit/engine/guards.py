@@ -47,7 +47,9 @@ def check_python_layers(
             module = layer.python_param.module
             raise InputError(
                 f"{source}: layer {layer.name!r} runs Python code of module {module!r}, which is "
-                f"not allowed: if you trust it, pass --allow-python {module}"
+                "not allowed: if you trust it, pass {option}",
+                option="allow_python",
+                value=[module],
             )
 
 

@@ -95,7 +95,9 @@ def check_outputs(
         more = f" and {len(there) - 1} more" if len(there) > 1 else ""
         raise InputError(
             f"{os.path.join(output, there[0])}{more} would be overwritten: choose another folder, "
-            "or pass --force"
+            "or pass {option}",
+            option="force",
+            value=True,
         )
 
 
@@ -181,7 +183,9 @@ def _write_scores(
     largest = float(np.abs(scores).max())
     if kind == "float16" and largest >= np.finfo(np.float16).max:
         raise InputError(
-            f"{image}: scores of up to {largest:.3g} do not fit float16: pass --save-scores float32"
+            f"{image}: scores of up to {largest:.3g} do not fit float16: pass {{option}}",
+            option="save_scores",
+            value="float32",
         )
     with atomic_write(target) as file:
         np.savez(

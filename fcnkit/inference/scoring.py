@@ -112,7 +112,7 @@ def names_for(classes: int, names: Sequence[str] | None = None) -> Sequence[str]
         return voc_class_names() if classes == VOC_COUNT else None
     if len(names) != classes:
         raise InputError(
-            f"there are {len(names)} class names, but the network scores {classes} classes: give "
+            f"there are {len(names)} class names, but the network scores {classes} classes: pass "
             "the class names of the data that it was trained on"
         )
     return names

@@ -126,7 +126,8 @@ class Segmenter:
         raise InputError(
             f"{self._path}: blob {self.output_blob!r} is {'x'.join(map(str, shape))} for an image "
             f"of {image.shape[1]}x{image.shape[0]}; expected classes x height x width of the "
-            "image: choose another --output-blob"
+            "image: choose another blob with {option}",
+            option="output_blob",
         )
 
     def _prepare(self, image: NDArray[np.uint8], name: str) -> tuple[engine.Net, str]:
@@ -140,7 +141,7 @@ class Segmenter:
                 try:
                     net = self._open(image.shape[:2])
                 except InputError as error:
-                    raise NetworkError(str(error)) from error
+                    raise NetworkError(error.text, options=error.options) from error
             else:
                 net.blobs[self.input_blob].reshape(*wanted)
                 net.reshape()
@@ -171,5 +172,6 @@ class Segmenter:
             return outputs[0]
         raise InputError(
             f"{self._path}: no blob is called score, and the outputs are {', '.join(outputs)}: "
-            "choose one with --output-blob"
+            "choose one with {option}",
+            option="output_blob",
         )

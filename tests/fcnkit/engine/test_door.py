@@ -127,7 +127,7 @@ def test_a_solver_s_nets_are_checked_too(fake, tmp_path, field):
     net.write_text(PYTHON_NET.format("os"))
     value = f"{{ {net.read_text()} }}" if field == "net_param" else f'"{net}"'
     solver.write_text(f"{field}: {value} base_lr: 1")
-    with pytest.raises(InputError, match="--allow-python os"):
+    with pytest.raises(InputError, match=r"allow_python=\['os'\]"):
         engine.open_solver(solver)
     assert engine.open_solver(solver, ["os"]).iter == 0
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from caffeformat import FormatError, InputError
-from caffeformat.messages import encode_bytes, encode_key, encode_varint
+from caffeformat.messages.wire import encode_bytes, encode_key, encode_varint
 from fcnkit.state_dicts import read_state_dict
 from fcnkit.state_dicts.formats import pytorch
 
