@@ -7,32 +7,39 @@ from typing import TYPE_CHECKING
 from .batches import BatchLoader, Order, augmentation_from
 from .class_frequencies import count_pixels, median_frequency_weights
 from .digits_jobs import STATUS, class_names_and_palette, is_job, mean_kind, read_job
+from .folder import DatasetFolder, Location, locate, open_dataset, read_ids, read_if_there
 from .mat_labels import context_label, context_table, nyud_label, sbd_label, siftflow_label
 from .reading import (
     FolderDataset,
     LmdbDataset,
-    Location,
     Pair,
     SegmentationDataset,
     default_palette,
     find_pairs,
     image_files,
-    locate,
-    open_dataset,
-    read_ids,
-    read_if_there,
 )
-from .segmentation_data import LAYER, MODULE, is_segmentation_data, options_of, set_options
+from .segmentation_data import (
+    DEFAULTS,
+    LAYER,
+    MODULE,
+    is_segmentation_data,
+    open_loader,
+    options_of,
+    parse_options,
+    set_options,
+)
 
 if TYPE_CHECKING:
     from .berkeley import IMAGENET_MEAN, SegDataLayer, image_input, minus_mean, read_depth
 
 __all__ = [
+    "DEFAULTS",
     "IMAGENET_MEAN",
     "LAYER",
     "MODULE",
     "STATUS",
     "BatchLoader",
+    "DatasetFolder",
     "FolderDataset",
     "LmdbDataset",
     "Location",
@@ -57,7 +64,9 @@ __all__ = [
     "minus_mean",
     "nyud_label",
     "open_dataset",
+    "open_loader",
     "options_of",
+    "parse_options",
     "read_depth",
     "read_ids",
     "read_if_there",

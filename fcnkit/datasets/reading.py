@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,17 +13,13 @@ from fcnkit.images import (
     distinct_palette,
     open_image,
     palette_from_image,
-    read_class_names,
     read_label,
-    read_palette,
     read_rgb,
     voc_palette,
 )
 
-from .digits_jobs import class_names_and_palette, is_job
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from types import TracebackType
     from typing import TypeVar
 
@@ -230,76 +225,11 @@ class LmdbDataset(SegmentationDataset):
         self._labels.close()
 
 
-class Location(NamedTuple):
-    """Where the data of a split is."""
-
-    kind: str  # "lmdb" or "folders"
-    images: str  # path
-    labels: str  # path
-
-
-def locate(path: str | os.PathLike[str], split: str | None = None) -> Location | None:
-    """Find a split below `path`; None if it is not there.
-
-    Looks for `<split>_db/{features,labels}` and `<split>/{images,labels}`; without `split`, for
-    `{features,labels}` and `{images,labels}` in `path` itself.
-    """
-    path = os.fspath(path)
-    for kind, suffix, name in (("lmdb", "_db", "features"), ("folders", "", "images")):
-        place = os.path.join(path, split + suffix) if split else path
-        location = Location(kind, os.path.join(place, name), os.path.join(place, "labels"))
-        if os.path.isdir(location.images) and os.path.isdir(location.labels):
-            return location
-    return None
-
-
-def open_dataset(
-    path: str | os.PathLike[str], split: str, colours: NDArray[np.uint8] | None = None
-) -> SegmentationDataset:
-    """Open the dataset of `split` ("train" or "val") below `path`, whichever kind is there.
-
-    If `locate` finds no such split, `path` itself may hold images and labels. `classes.txt`,
-    `palette.txt` and `<split>.txt` (the names of the images in a database) are read from `path` if
-    they exist, class names and palette of a DIGITS job from the job. `colours` as in
-    `FolderDataset`.
-    """
-    path = os.fspath(path)
-    location = locate(path, split) or locate(path)
-    if location is None:
-        raise InputError(
-            f"{path}: expected {split}_db/features and {split}_db/labels (databases), or "
-            f"{split}/images and {split}/labels (folders), found neither"
-        )
-    classes = read_if_there(read_class_names, path, "classes.txt")
-    palette = read_if_there(read_palette, path, "palette.txt")
-    if classes is None and palette is None and is_job(path):
-        # The images can be used whether the job can be read or not.
-        with contextlib.suppress(InputError):
-            classes, palette = class_names_and_palette(path)
-    if location.kind == "folders":
-        return FolderDataset(location.images, location.labels, classes, palette, colours)
-    ids = read_if_there(read_ids, path, f"{split}.txt")
-    return LmdbDataset(location.images, location.labels, ids, classes, palette)
-
-
 def default_palette(classes: Sequence[str] | None = None) -> NDArray[np.uint8]:
     """VOC's palette, or distinct colours if there are more than its 21 classes."""
     if classes is not None and len(classes) > 21:
         return distinct_palette(len(classes))
     return voc_palette()
-
-
-def read_if_there(read: Callable[[str], T], folder: str | os.PathLike[str], name: str) -> T | None:
-    """`read(folder/name)`, or None if there is no such file."""
-    path = os.path.join(folder, name)
-    return read(path) if os.path.exists(path) else None
-
-
-def read_ids(path: str | os.PathLike[str]) -> list[str]:
-    """Read `<split>.txt`: the names of the images in a database, one per line, in its order."""
-    # File names need not be UTF-8, and may contain what splitlines() takes for a line break.
-    with open(path, encoding="utf-8", errors="surrogateescape", newline="\n") as file:
-        return file.read().rstrip("\n").split("\n")
 
 
 def _text(key: bytes | str) -> str:

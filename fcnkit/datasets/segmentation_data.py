@@ -1,4 +1,7 @@
-"""SegmentationData layers in nets: what identifies one, and its options. Loads no engine."""
+"""The options of SegmentationData layers, and the batches that such a layer reads.
+
+The layer itself is in `fcnkit.data_layers`, which prototxts name; nothing here loads an engine.
+"""
 
 from __future__ import annotations
 
@@ -6,28 +9,86 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from caffeformat import InputError
+from fcnkit.images import Preprocessor
+
+from .batches import BatchLoader, Order, augmentation_from
+from .folder import open_dataset
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from caffeformat import pb
 
 MODULE, LAYER = "fcnkit.data_layers", "SegmentationData"
 
+# Everything that `param_str` may hold, and its defaults.
+DEFAULTS: dict[str, Any] = {
+    "source": None,  # a dataset folder: image and label folders, or LMDBs (required)
+    "split": "train",  # which part of it: train or val
+    "batch_size": 1,
+    "crop": None,  # pixels, a number or [height, width]; smaller images are padded
+    "scale": None,  # a factor or [lowest, highest] to draw from
+    "flip": False,  # mirror half of the images
+    "mean": None,  # [blue, green, red], subtracted
+    "input_scale": 1.0,  # factor applied after the mean was subtracted
+    "shuffle": False,  # a new order in every epoch
+    "seed": 0,  # decides the order and the draws
+    "start": 0,  # number of samples that an earlier run has used
+    "ignore": 255,  # label of padding
+    "classes": None,  # labels from this number on are an error
+    "threads": 2,  # number of threads that read and augment in the background
+    "cache_mb": 512,  # MiB of decoded images that may be kept
+}
+
 
 def is_segmentation_data(layer: pb.LayerParameter) -> bool:
-    """Return whether a layer is our Python layer that reads images and labels together."""
+    """Whether a layer is our Python layer that reads images and labels together."""
     param = layer.python_param
     return layer.type == "Python" and (param.module, param.layer) == (MODULE, LAYER)
 
 
 def options_of(layer: pb.LayerParameter) -> dict[str, Any]:
-    """Return the `param_str` of a SegmentationData layer as a dict."""
-    try:
-        options: dict[str, Any] = json.loads(layer.python_param.param_str or "{}")
-    except ValueError as error:
-        raise InputError(f"layer {layer.name!r}: param_str is not JSON: {error}") from error
-    return options
+    """The options in the `param_str` of a SegmentationData layer, without defaults."""
+    return _read_json(layer.python_param.param_str, repr(layer.name))
 
 
 def set_options(layer: pb.LayerParameter, **options: Any) -> None:
     """Change options in the `param_str` of a SegmentationData layer."""
     layer.python_param.param_str = json.dumps({**options_of(layer), **options})
+
+
+def parse_options(text: str, name: str = LAYER) -> dict[str, Any]:
+    """Parse `param_str` to a dict with every key of `DEFAULTS`; `InputError` if it is wrong."""
+    given = _read_json(text, name)
+    unknown = sorted(set(given) - set(DEFAULTS))
+    if unknown:
+        raise InputError(
+            f"layer {name}: param_str has unknown {', '.join(unknown)}; expected some of "
+            f"{', '.join(DEFAULTS)}"
+        )
+    options = dict(DEFAULTS, **given)
+    if options["source"] is None:
+        raise InputError(f'layer {name}: param_str needs "source", a dataset folder')
+    return options
+
+
+def open_loader(options: Mapping[str, Any], turn: tuple[int, int] = (0, 1)) -> BatchLoader:
+    """Open the `BatchLoader` of a dict from `parse_options`, for solver `turn[0]` of `turn[1]`."""
+    return BatchLoader(
+        open_dataset(options["source"], options["split"]),
+        options["batch_size"],
+        Preprocessor(options["mean"], options["input_scale"]),
+        augmentation_from(options),
+        Order(options["seed"], options["shuffle"], options["start"], turn),
+        **{key: options[key] for key in ("ignore", "classes", "threads", "cache_mb")},
+    )
+
+
+def _read_json(text: str, name: str) -> dict[str, Any]:
+    try:
+        given = json.loads(text or "{}")
+    except ValueError as error:
+        raise InputError(f"layer {name}: param_str is not JSON: {error}") from error
+    if not isinstance(given, dict):
+        raise InputError(f"layer {name}: expected a JSON object as param_str, found {text!r}")
+    return given

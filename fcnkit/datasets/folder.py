@@ -1,0 +1,181 @@
+"""Dataset folders: class names, palette, manifest and splits of one dataset, opened once."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import os
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from caffeformat import InputError
+from fcnkit.images import IGNORE_LABEL, read_class_names, read_palette
+
+from .digits_jobs import class_names_and_palette, is_job
+from .reading import FolderDataset, LmdbDataset
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    from numpy.typing import NDArray
+    from typing_extensions import Self
+
+    from .reading import SegmentationDataset
+
+    T = TypeVar("T")
+
+
+class DatasetFolder:
+    """A dataset folder: class names, palette, manifest, and splits that are opened at most once.
+
+    `path` holds `<split>/{images,labels}` or `<split>_db/{features,labels}`, or images and labels
+    themselves. `classes.txt`, `palette.txt` and `manifest.json` are read from it if they exist, the
+    names and palette of a DIGITS job from the job. `colours` (N x 3 uint8) maps the colours of RGB
+    labels to classes.
+
+    Attributes: `path`, and `names`, the class names or None if unknown.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], colours: NDArray[np.uint8] | None = None
+    ) -> None:
+        self.path = os.fspath(path)
+        self._colours = colours
+        self._open: dict[str, SegmentationDataset] = {}
+        self.names: list[str] | None = read_if_there(read_class_names, self.path, "classes.txt")
+        self._palette = read_if_there(read_palette, self.path, "palette.txt")
+        if self.names is None and self._palette is None and is_job(self.path):
+            # The images can be used whether the job can be read or not.
+            with contextlib.suppress(InputError):
+                self.names, self._palette = class_names_and_palette(self.path)
+
+    @property
+    def palette(self) -> NDArray[np.uint8]:
+        """The palette, 256 x 3 RGB; if the folder has none, that of its first split."""
+        if self._palette is not None:
+            return self._palette
+        return self.split("train" if self.has("train") else "val").palette
+
+    @functools.cached_property
+    def manifest(self) -> dict[str, Any]:
+        """What `create_lmdb` wrote about the dataset; empty for datasets made otherwise."""
+        try:
+            with open(os.path.join(self.path, "manifest.json"), encoding="utf-8") as file:
+                manifest = json.load(file)
+        except (OSError, ValueError):
+            return {}
+        return manifest if isinstance(manifest, dict) else {}
+
+    @property
+    def ignore(self) -> int:
+        """The label of pixels that belong to no class."""
+        label = self.manifest.get("ignore_label")
+        return label if isinstance(label, int) else IGNORE_LABEL
+
+    def has(self, split: str) -> bool:
+        """Whether the folder has a split of that name."""
+        return locate(self.path, split) is not None
+
+    def split(self, name: str) -> SegmentationDataset:
+        """The images and labels of a split, opened at the first call; `close` closes them.
+
+        A folder that has no such split but holds images and labels itself is one dataset under any
+        name. Raises `InputError` if there is neither.
+        """
+        if name not in self._open:
+            self._open[name] = self._dataset(name)
+        return self._open[name]
+
+    def count(self, split: str) -> int:
+        """The number of images of a split."""
+        return len(self.split(split))
+
+    def class_pixels(self, split: str) -> NDArray[np.int64] | None:
+        """The pixels of each class as `create_lmdb` counted them; None if it did not."""
+        counts = self._counted(split, "class_pixels")
+        if not isinstance(counts, dict):
+            return None
+        names = list(counts) if self.names is None else self.names
+        found = [counts.get(name, 0) for name in names]
+        return np.array(found, np.int64) if all(type(n) is int for n in found) else None
+
+    def ignored_pixels(self, split: str) -> int | None:
+        """The pixels labelled `ignore` as `create_lmdb` counted them; None if it did not."""
+        count = self._counted(split, "ignored_pixels")
+        return count if isinstance(count, int) else None
+
+    def close(self) -> None:
+        """Close the splits; `split` opens them anew."""
+        while self._open:
+            self._open.popitem()[1].close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _dataset(self, split: str) -> SegmentationDataset:
+        location = locate(self.path, split) or locate(self.path)
+        if location is None:
+            raise InputError(
+                f"{self.path}: expected {split}_db/features and {split}_db/labels (databases), or "
+                f"{split}/images and {split}/labels (folders), found neither"
+            )
+        places, known = (location.images, location.labels), (self.names, self._palette)
+        if location.kind == "folders":
+            return FolderDataset(*places, *known, self._colours)
+        return LmdbDataset(*places, read_if_there(read_ids, self.path, f"{split}.txt"), *known)
+
+    def _counted(self, split: str, what: str) -> object:
+        """An entry of a split in the manifest, which may be damaged; None if it is not there."""
+        found: Any = self.manifest
+        for key in ("splits", split, what):
+            found = found.get(key) if isinstance(found, dict) else None
+        return found
+
+
+def open_dataset(
+    path: str | os.PathLike[str], split: str, colours: NDArray[np.uint8] | None = None
+) -> SegmentationDataset:
+    """Open one split of a dataset folder; see `DatasetFolder`."""
+    return DatasetFolder(path, colours).split(split)
+
+
+class Location(NamedTuple):
+    """Where the data of a split is."""
+
+    kind: str  # "lmdb" or "folders"
+    images: str  # path
+    labels: str  # path
+
+
+def locate(path: str | os.PathLike[str], split: str | None = None) -> Location | None:
+    """Find a split below `path`; None if it is not there.
+
+    Looks for `<split>_db/{features,labels}` and `<split>/{images,labels}`; without `split`, for
+    `{features,labels}` and `{images,labels}` in `path` itself.
+    """
+    path = os.fspath(path)
+    for kind, suffix, name in (("lmdb", "_db", "features"), ("folders", "", "images")):
+        place = os.path.join(path, split + suffix) if split else path
+        location = Location(kind, os.path.join(place, name), os.path.join(place, "labels"))
+        if os.path.isdir(location.images) and os.path.isdir(location.labels):
+            return location
+    return None
+
+
+def read_if_there(read: Callable[[str], T], folder: str | os.PathLike[str], name: str) -> T | None:
+    """`read(folder/name)`, or None if there is no such file."""
+    path = os.path.join(folder, name)
+    return read(path) if os.path.exists(path) else None
+
+
+def read_ids(path: str | os.PathLike[str]) -> list[str]:
+    """Read `<split>.txt`: the names of the images in a database, one per line, in its order."""
+    # File names need not be UTF-8, and may contain what splitlines() takes for a line break.
+    with open(path, encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+        return file.read().rstrip("\n").split("\n")
