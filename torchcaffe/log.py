@@ -13,14 +13,11 @@ import sys
 import threading
 import time
 import types
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, TextIO
+from collections.abc import Iterable, Mapping
+from typing import TextIO
 
 from caffeformat import InputError
 from torchcaffe.core import solver_rank
-
-if TYPE_CHECKING:
-    from torchcaffe.nets import Net
 
 logger = logging.getLogger("torchcaffe")
 logger.addHandler(logging.NullHandler())
@@ -93,13 +90,16 @@ def output(name: str, value: float, weight: float) -> str:
 
 
 def outputs(
-    place: str, phase: str, net: Net, values: Iterable[tuple[str, Iterable[float]]]
+    place: str,
+    phase: str,
+    weights: Mapping[str, float],
+    values: Iterable[tuple[str, Iterable[float]]],
 ) -> None:
     """Log lines `Train net output #0: loss = 2.5 (* 1 = 2.5 loss)`, one per number.
 
-    `phase` is "Train" or "Test"; `values` are pairs of an output's name and its flat array.
+    `phase` is "Train" or "Test"; `weights` are the net's `blob_loss_weights`; `values` are pairs of
+    an output's name and its flat array.
     """
-    weights = net.blob_loss_weights
     pairs = [(name, value) for name, array in values for value in array]
     for index, (name, value) in enumerate(pairs):
         info(place, f"    {phase} net output #{index}: {output(name, value, weights[name])}")

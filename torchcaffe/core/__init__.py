@@ -1,11 +1,16 @@
-"""Blobs, devices, fillers and memory: what every layer and net stands on."""
+"""The foundation of the engine: blobs, devices, fillers, memory and the state of the process.
+
+Importing it sets how PyTorch's threads wait, so it comes before anything that imports PyTorch.
+"""
+
+from __future__ import annotations
 
 from . import threads  # noqa: F401  isort: skip - before anything that imports PyTorch
 
 from .blob import Blob
 from .budget import MemoryBudget
 from .device import (
-    current,
+    current_device,
     gpu_count,
     gpus,
     require_gpu,
@@ -30,7 +35,7 @@ __all__ = [
     "Blob",
     "MemoryBudget",
     "Timer",
-    "current",
+    "current_device",
     "fill",
     "gpu_count",
     "gpus",

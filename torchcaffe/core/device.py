@@ -1,7 +1,7 @@
 """Where the numbers live: Caffe's modes, the chosen device, and the random seed.
 
-Everything else asks `current()` and never names a device itself. A net stays on the device it was
-built on.
+Everything else asks `current_device()` and never names a device itself. A net stays on the device
+it was built on.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def set_device(device_id: int) -> None:
     _device_id = int(device_id)
 
 
-def current() -> torch.device:
+def current_device() -> torch.device:
     """The torch.device of nets that are built now."""
     return torch.device(GPU, _device_id) if _mode_gpu else torch.device("cpu")
 

@@ -33,7 +33,7 @@ class Timer:
 
 
 def _finish() -> None:
-    device.synchronize(device.current())
+    device.synchronize(device.current_device())
 
 
 _count, _rank = 1, 0

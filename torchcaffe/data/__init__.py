@@ -1,4 +1,9 @@
-"""Reading and transforming input data: transforms, prefetching, resizing."""
+"""Input data: Caffe's transform of a datum, batches made ahead, and resizing as its tools do.
+
+Works on NumPy arrays; nothing here knows PyTorch.
+"""
+
+from __future__ import annotations
 
 from .prefetch import Prefetcher
 from .resampling import ORDERS, resize_smooth, zoom

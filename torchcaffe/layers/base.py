@@ -110,7 +110,7 @@ class Layer:
     def __init__(self, proto: pb.LayerParameter, phase: int) -> None:
         self.proto, self.phase, self.name = proto, phase, proto.name
         self.blobs: list[Blob] = []
-        self.device = core.current()
+        self.device = core.current_device()
 
     @property
     def public(self) -> object:

@@ -1,4 +1,11 @@
-"""Nets: wiring, passes, weights and fused execution."""
+"""Nets: `Net` under pycaffe's names, and what it is made of.
+
+`wiring` turns a prototxt's layers into Steps connected by Blobs; `passes` runs Steps forward and
+backward, some of them fused; `lean` runs them keeping only what was asked for; `weights` loads and
+shares parameters.
+"""
+
+from __future__ import annotations
 
 from .net import Net
 from .sharing import LearnableParam

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from torchcaffe import layers
+from torchcaffe.layers import BatchNormLayer, ScaleLayer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ class FusedNormalization:
     """Runs in a pass instead of the two Steps of a BatchNorm and the Scale behind it."""
 
     def __init__(
-        self, norm: Step, batch_norm: layers.BatchNormLayer, scale: Step, factor: layers.ScaleLayer
+        self, norm: Step, batch_norm: BatchNormLayer, scale: Step, factor: ScaleLayer
     ) -> None:
         """Join Step `norm`, of layer `batch_norm`, with Step `scale`, of layer `factor`."""
         self.norm, self.scale = norm, scale
@@ -107,8 +107,8 @@ def fuse(steps: list[Step]) -> dict[int, FusedNormalization]:
     for index, (norm, scale) in enumerate(zip(steps, steps[1:])):
         batch_norm, factor = norm.layer, scale.layer
         if (
-            isinstance(batch_norm, layers.BatchNormLayer)
-            and isinstance(factor, layers.ScaleLayer)
+            isinstance(batch_norm, BatchNormLayer)
+            and isinstance(factor, ScaleLayer)
             and scale.in_place == [True]
             and scale.bottom_names == norm.top_names
             and factor.axis == 1

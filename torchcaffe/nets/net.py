@@ -19,7 +19,8 @@ from caffeformat import (
     upgrade_net,
     write_caffemodel,
 )
-from torchcaffe import core, layers
+from torchcaffe.core import current_device
+from torchcaffe.layers import MemoryDataLayer
 
 from .debug_info import DebugInfo
 from .lean import forward_lean
@@ -94,7 +95,7 @@ class Net:
         message = filter_net(message, phase, level or 0, list(stages or ()))
         self.message = insert_splits(message)
         self.name, self.phase = message.name, phase
-        self.device = core.current()
+        self.device = current_device()
         wiring = Wiring(self.message, phase, self.device)
         self.steps, self.blobs, self.params = wiring.steps, wiring.blobs, wiring.params
         self.inputs, self.outputs = wiring.inputs, wiring.outputs
@@ -275,7 +276,7 @@ class Net:
     def set_input_arrays(self, data: NDArray[Any], labels: NDArray[Any]) -> None:
         """Give the net's first MemoryData layer `data` (N x C x H x W) and `labels` (N)."""
         for step in self.steps:
-            if isinstance(step.layer, layers.MemoryDataLayer):
+            if isinstance(step.layer, MemoryDataLayer):
                 step.layer.give(data, labels)
                 return
         raise InputError(f'the net "{self.name}" has no MemoryData layer to give arrays to.')

@@ -1,4 +1,6 @@
-"""Solvers: update rules, snapshots, signals and several devices."""
+"""Solvers: the training loop under pycaffe's names, snapshots, signals and several devices."""
+
+from __future__ import annotations
 
 from .parallel import NCCL, has_nccl
 from .ranks import run_ranks

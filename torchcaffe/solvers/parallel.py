@@ -19,8 +19,7 @@ import torch
 import torch.distributed as dist
 
 from caffeformat import InputError
-from torchcaffe import core
-from torchcaffe.core import solver_count, solver_rank
+from torchcaffe.core import current_device, solver_count, solver_rank
 
 if TYPE_CHECKING:
     from torchcaffe.core import Blob
@@ -55,7 +54,7 @@ class NCCL:
             raise InputError("this PyTorch was built without torch.distributed; use one device.")
         self._solver = solver
         self._learning = _blobs_with_gradients(solver.net)
-        place = core.current()
+        place = current_device()
         if place.type == "cuda":
             torch.cuda.set_device(place)
         if sys.platform in _LOOPBACK:

@@ -234,7 +234,7 @@ class Solver:
         if not (self.param.debug_info or math.isfinite(self.smoothed_loss)):
             log.logger.warning("The loss is not a number; debug_info: true shows where it began.")
         values = [(name, self.net.blobs[name].data.ravel()) for name in self.net.outputs]
-        log.outputs("solver.cpp:258", "Train", self.net, values)
+        log.outputs("solver.cpp:258", "Train", self.net.blob_loss_weights, values)
 
     # testing
 
@@ -271,7 +271,7 @@ class Solver:
         if self.param.test_compute_loss:
             log.info("solver.cpp:404", f"Test loss: {log.number(loss / passes)}")
         means = {name: total / passes for name, total in sums.items()}
-        log.outputs("solver.cpp:414", "Test", net, means.items())
+        log.outputs("solver.cpp:414", "Test", net.blob_loss_weights, means.items())
         return means
 
     def share_weights(self, net: Net) -> None:

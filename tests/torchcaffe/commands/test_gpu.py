@@ -42,7 +42,7 @@ def test_training_on_a_gpu_gives_the_weights_of_the_cpu(capfd):
     assert "] Use CPU.\n" in text
     assert "] Using GPUs 0\n" in text
     assert f"] GPU 0: {device.gpus().get_device_name(0)}\n" in text
-    assert device.current().type == device.GPU
+    assert device.current_device().type == device.GPU
     for mine, theirs in zip(weights(), expected):
         np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-7)
 
@@ -51,7 +51,7 @@ def test_training_on_a_gpu_gives_the_weights_of_the_cpu(capfd):
 def test_the_solver_chooses_where_the_flag_does_not(folder, fields):
     (folder / "solver.prototxt").write_text(SOLVER + fields)
     assert main(["train", "-solver=solver.prototxt"]) == 0
-    assert device.current().type == device.GPU
+    assert device.current_device().type == device.GPU
 
 
 @pytest.mark.parametrize("gpu", ["0", "all"])
@@ -61,7 +61,7 @@ def test_scoring_and_timing_take_the_first_gpu(capfd, gpu):
         device.set_mode_cpu()
         assert main([*argv, "-model=net.prototxt", "-iterations=2", f"-gpu={gpu}"]) == 0
         assert "] Use GPU with device ID 0\n" in capfd.readouterr().err
-        assert device.current() == device.torch.device(device.GPU, 0)
+        assert device.current_device() == device.torch.device(device.GPU, 0)
 
 
 def test_of_several_gpus_the_first_that_is_named_is_taken(monkeypatch):
@@ -71,7 +71,7 @@ def test_of_several_gpus_the_first_that_is_named_is_taken(monkeypatch):
     names = type("Names", (), {"get_device_name": staticmethod(str)})
     monkeypatch.setattr(device, "gpus", lambda: names)
     choose_device("3,1", "caffe.cpp:275")
-    assert device.current() == device.torch.device(device.GPU, 3)
+    assert device.current_device() == device.torch.device(device.GPU, 3)
 
 
 def test_features_are_extracted_on_a_gpu(capfd):

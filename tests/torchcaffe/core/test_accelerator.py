@@ -59,13 +59,13 @@ def test_everything_of_a_net_is_on_the_device(gpu_mode):
     solver = make_solver()
     solver.step(2)
     everything = tensors(solver.net) + solver.optimizer.history
-    assert {tensor.device for tensor in everything} == {device.current()}
-    assert device.current().type == device.GPU
+    assert {tensor.device for tensor in everything} == {device.current_device()}
+    assert device.current_device().type == device.GPU
 
 
 def test_a_device_tensor_and_one_of_the_host_do_not_mix(gpu_mode):
     """What makes the other tests worth something where there is no GPU."""
-    there, here = torch.ones(3, device=device.current()), torch.ones(3)
+    there, here = torch.ones(3, device=device.current_device()), torch.ones(3)
     with pytest.raises(RuntimeError):
         there + here
     with pytest.raises(RuntimeError):
@@ -150,7 +150,7 @@ def test_a_nan_is_traced_to_its_layer(gpu_mode):
 def test_dropout_keeps_its_share(gpu_mode):
     layer = Dropout(pb.LayerParameter(name="drop"), torchcaffe.TRAIN)
     layer.setup([(100000,)])
-    (top,) = layer.forward([torch.ones(100000, device=device.current())], [])
+    (top,) = layer.forward([torch.ones(100000, device=device.current_device())], [])
     assert set(top.cpu().unique().numpy()) == {0.0, 2.0}
     assert float(top.mean()) == pytest.approx(1, abs=0.02)
 
@@ -199,7 +199,7 @@ def test_gpu_mode_without_a_gpu_says_what_to_do(monkeypatch):
     monkeypatch.setattr(device.gpus(), "is_available", lambda: False)
     with pytest.raises(InputError, match="PyTorch finds no CUDA device here; use CPU mode"):
         torchcaffe.set_mode_gpu()
-    assert device.current().type == "cpu"
+    assert device.current_device().type == "cpu"
 
 
 def test_a_timer_waits_for_the_device(gpu_mode, monkeypatch):
@@ -208,4 +208,4 @@ def test_a_timer_waits_for_the_device(gpu_mode, monkeypatch):
     timer = torchcaffe.Timer()
     timer.start()
     timer.stop()
-    assert waited == [device.current()] * 2
+    assert waited == [device.current_device()] * 2

@@ -41,7 +41,7 @@ def test_convolutions_and_products_keep_every_bit_of_float32():
     weight = torch.from_numpy(net.params["conv"][0].data.astype(float))
     exact = torch.conv2d(torch.from_numpy(x.astype(float)), weight, padding=1).numpy()
     assert np.abs(top - exact).max() < 2e-5 * np.abs(exact).max()
-    a = torch.randn(512, 512, device=device.current())
+    a = torch.randn(512, 512, device=device.current_device())
     error = (a @ a).double() - a.double() @ a.double()
     assert float(error.abs().max()) < 1e-3
 
@@ -59,7 +59,7 @@ def test_an_array_waits_for_the_layers_that_fill_it():
 
 
 def test_the_memory_that_nets_must_fit_in_is_the_gpus():
-    assert budget.available(device.current()) == torch.cuda.mem_get_info(0)[1]
+    assert budget.available(device.current_device()) == torch.cuda.mem_get_info(0)[1]
 
 
 def test_timing_is_that_of_the_gpus_work(tmp_path, capfd):

@@ -102,7 +102,7 @@ def test_a_diff_written_before_a_forward_pass_is_not_lost():
 
 
 def test_arrays_stay_live_when_a_blob_is_reshaped_to_as_many_values():
-    blob = torchcaffe.Blob((2, 3), torchcaffe.core.device.current())
+    blob = torchcaffe.Blob((2, 3), torchcaffe.core.device.current_device())
     array = blob.data
     blob.reshape(3, 2)
     array[...] = np.arange(6).reshape(2, 3)

@@ -38,7 +38,7 @@ import sys
 from torchcaffe.commands import run_command, train
 
 train.gpu_numbers = lambda text: [None, None]
-train.device.gpus = lambda: type("None", (), {"get_device_name": str})
+train.core.gpus = lambda: type("None", (), {"get_device_name": str})
 
 if __name__ == "__main__":
     sys.exit(run_command("train", ["-solver=solver.prototxt", *sys.argv[1:]]))
