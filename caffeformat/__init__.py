@@ -1,24 +1,46 @@
-"""Caffe's files and geometry without an engine."""
+"""Caffe's files and the geometry of its nets, without an engine.
 
-from caffeformat.databases import (
+    from caffeformat import draw_network, infer_shapes, read_caffemodel, read_net
+    net = read_net("deploy.prototxt")              # text or binary, of any age and fork
+    infer_shapes(net)["score"]                     # (1, 21, 500, 500)
+    read_caffemodel("fcn8s.caffemodel")["conv1"]   # [weight, bias], float32
+    draw_network(net).save("net.svg")
+
+Most users need only this module. `messages`, `weights`, `databases`, `geometry`, `drawing` and
+`exchange` have more on their subjects.
+"""
+
+from __future__ import annotations
+
+from . import geometry
+from .databases import (
+    DatabaseReader,
+    LevelDbWriter,
     LmdbWriter,
     array_to_datum,
     datum_to_array,
     encoded_datum,
     open_database,
 )
-from caffeformat.drawing import draw_network
-from caffeformat.errors import FormatError, InputError
-from caffeformat.geometry import infer_shapes
-from caffeformat.messages import (
+from .drawing import Drawing, draw_network
+from .errors import FormatError, InputError
+from .files import atomic_write, read_bytes
+from .geometry import infer_shapes
+from .memory import available_memory, total_memory
+from .messages import (
+    FORKS,
+    ForkWarning,
     NetSpec,
+    assuming_fork,
     filter_net,
     format_text,
     insert_splits,
     is_solver,
     layers,
+    learning_rate,
     params,
     parse_text,
+    pb,
     read_net,
     read_solver,
     read_text,
@@ -27,7 +49,7 @@ from caffeformat.messages import (
     upgrade_solver,
     write_text,
 )
-from caffeformat.weights import (
+from .weights import (
     SolverState,
     Weights,
     read_blob,
@@ -38,19 +60,20 @@ from caffeformat.weights import (
     write_solver_state,
 )
 
-from . import geometry
-from .files import atomic_write, read_bytes
-from .memory import available_memory, total_memory
-from .messages import learning_rate, pb
-
 __all__ = [
+    "FORKS",
+    "DatabaseReader",
+    "Drawing",
+    "ForkWarning",
     "FormatError",
     "InputError",
+    "LevelDbWriter",
     "LmdbWriter",
     "NetSpec",
     "SolverState",
     "Weights",
     "array_to_datum",
+    "assuming_fork",
     "atomic_write",
     "available_memory",
     "datum_to_array",

@@ -1,4 +1,9 @@
-"""LMDB and LevelDB databases of Datums, read and written without Caffe."""
+"""Databases of Caffe's Data layers: LMDB and LevelDB, read and written without Caffe.
+
+A database maps keys to serialized `Datum`s; `array_to_datum` and `datum_to_array` convert those.
+"""
+
+from __future__ import annotations
 
 from .datum import array_to_datum, datum_to_array, encoded_datum
 from .folder import DatabaseWriter

@@ -12,7 +12,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from caffeformat.errors import InputError
-from caffeformat.messages import encode_varint
+from caffeformat.messages import wire
 
 from .crc32c import masked_crc32c
 from .folder import DatabaseWriter
@@ -41,7 +41,7 @@ class LevelDbWriter(DatabaseWriter):
 
     def put(self, key: bytes, value: bytes) -> None:
         """Add a pair of bytes, in any order; the last value of a key counts."""
-        entry = encode_varint(len(key)) + key + encode_varint(len(value)) + value
+        entry = wire.encode_varint(len(key)) + key + wire.encode_varint(len(value)) + value
         self._pending.append(bytes([_PUT]) + entry)
         self._count += 1
         if len(self._pending) == _BATCH:
@@ -78,8 +78,10 @@ class LevelDbWriter(DatabaseWriter):
         comparator = b"leveldb.BytewiseComparator"
         numbers = ((2, _LOG), (9, 0), (3, _LOG + 1), (4, 0))  # logs, next file, sequence number
         records = _RecordFile(os.path.join(self._partial, manifest))
-        records.append(b"\x01" + encode_varint(len(comparator)) + comparator)
-        records.append(b"".join(bytes([tag]) + encode_varint(number) for tag, number in numbers))
+        records.append(b"\x01" + wire.encode_varint(len(comparator)) + comparator)
+        records.append(
+            b"".join(bytes([tag]) + wire.encode_varint(number) for tag, number in numbers)
+        )
         records.close()
         with open(os.path.join(self._partial, "CURRENT"), "w", encoding="ascii") as file:
             file.write(manifest + "\n")

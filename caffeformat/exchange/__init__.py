@@ -1,4 +1,10 @@
-"""Nets as value graphs, and parameters under other frameworks' names."""
+"""Nets and parameters in the form that other frameworks use.
+
+`value_graph` turns a net into values that are computed once; `to_tensors` and `from_tensors` name
+the parameters of its layers as PyTorch does.
+"""
+
+from __future__ import annotations
 
 from .padding import trailing_pad
 from .registry import Registry

@@ -1,4 +1,10 @@
-"""Shapes, windows and coordinate maps of nets, in exact fractions."""
+"""Shapes, windows and coordinates of blobs, from the net's definition alone.
+
+`infer_shapes` gives the shape of every blob; `coord_map`, `crop_offset` and `receptive_fields`
+relate the pixels of one blob to those of another, in exact fractions.
+"""
+
+from __future__ import annotations
 
 from .coordinates import (
     CoordMap,

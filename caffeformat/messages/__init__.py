@@ -1,6 +1,12 @@
-"""Caffe's messages: schema, text and binary forms, upgrades, forks, NetSpec and learning rates."""
+"""Caffe's messages: nets and solvers, of BVLC Caffe and its forks, as texts and binary files.
 
-from . import pb
+`pb` has the message classes. `read_net` and `read_solver` read files of any age; `filter_net`
+selects the layers of a phase; `NetSpec` writes nets in Python; `wire` reads large binary files.
+"""
+
+from __future__ import annotations
+
+from . import pb, wire
 from .forks import (
     FORKS,
     ForkWarning,
@@ -26,16 +32,7 @@ from .net_spec import (
 )
 from .text import format_text, nearest, parse_text, read_text, write_text
 from .upgrade import upgrade_net, upgrade_solver, v0_type_name, v1_type_name
-from .wire import (
-    BYTES,
-    VARINT,
-    Span,
-    encode_bytes,
-    encode_key,
-    encode_varint,
-    field_numbers,
-    map_file,
-)
+from .wire import BYTES, VARINT, Span, map_file
 
 __all__ = [
     "BYTES",
@@ -52,10 +49,6 @@ __all__ = [
     "assuming_fork",
     "bn_kind",
     "current_step",
-    "encode_bytes",
-    "encode_key",
-    "encode_varint",
-    "field_numbers",
     "filter_net",
     "fork_additions",
     "fork_titles",
@@ -79,5 +72,6 @@ __all__ = [
     "upgrade_solver",
     "v0_type_name",
     "v1_type_name",
+    "wire",
     "write_text",
 ]

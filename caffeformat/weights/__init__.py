@@ -1,4 +1,6 @@
-"""Trained parameters and solver states: caffemodel, HDF5, solverstate and binaryproto files."""
+"""Trained parameters and solver states: caffemodel, solverstate, HDF5 and binaryproto files."""
+
+from __future__ import annotations
 
 from .blob import read_blob, write_blob
 from .caffemodel import Weights, read_caffemodel, write_caffemodel

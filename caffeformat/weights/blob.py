@@ -8,27 +8,16 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from caffeformat.files import atomic_write
-from caffeformat.messages import (
-    BYTES,
-    VARINT,
-    encode_bytes,
-    encode_key,
-    encode_varint,
-    field_numbers,
-    map_file,
-    pb,
-)
+from caffeformat.messages import pb, wire
 
 if TYPE_CHECKING:
     import os
 
     from numpy.typing import ArrayLike, NDArray
 
-    from caffeformat.messages import Span
 
-
-_BLOB = field_numbers(pb.BlobProto)
-_DIM = field_numbers(pb.BlobShape)["dim"]
+_BLOB = wire.field_numbers(pb.BlobProto)
+_DIM = wire.field_numbers(pb.BlobShape)["dim"]
 _LEGACY = [_BLOB[name] for name in ("num", "channels", "height", "width")]
 _UNPACKED = {_BLOB["data"]: "<f4", _BLOB["double_data"]: "<f8"}
 # NVIDIA's fork stores values as bytes, in its fields raw_data_type and raw_data; BVLC Caffe does
@@ -43,7 +32,7 @@ def read_blob(path: str | os.PathLike[str]) -> NDArray[np.float32]:
 
     Raises `FormatError` naming the byte where the file stops making sense.
     """
-    array, _ = decode_blob(map_file(path, "a blob"))
+    array, _ = decode_blob(wire.map_file(path, "a blob"))
     return array
 
 
@@ -55,14 +44,17 @@ def write_blob(path: str | os.PathLike[str], array: ArrayLike) -> None:
     values = np.asarray(array)
     head = blob_head(values)
     if values.ndim == 4:
-        dims = (encode_key(n, VARINT) + encode_varint(d) for n, d in zip(_LEGACY, values.shape))
+        dims = (
+            wire.encode_key(n, wire.VARINT) + wire.encode_varint(d)
+            for n, d in zip(_LEGACY, values.shape)
+        )
         head = b"".join(dims) + head
     with atomic_write(path) as file:
         file.write(head)
         write_values(file, values)
 
 
-def decode_blob(span: Span) -> tuple[NDArray[np.float32], bool]:
+def decode_blob(span: wire.Span) -> tuple[NDArray[np.float32], bool]:
     """(array, legacy) of the BlobProto in `span`: float32, a view into the file where it can be.
 
     `legacy` is True if the shape came from num, channels, height and width, and so has four axes
@@ -73,15 +65,15 @@ def decode_blob(span: Span) -> tuple[NDArray[np.float32], bool]:
     legacy: dict[int, int] = {}
     raw = raw_type = None
     for number, kind, value in span.fields(_UNPACKED):
-        if number in parts and kind != VARINT:
-            parts[number].append(value.numbers(_UNPACKED[number]) if kind == BYTES else value)
-        elif number == _BLOB["shape"] and kind == BYTES:
+        if number in parts and kind != wire.VARINT:
+            parts[number].append(value.numbers(_UNPACKED[number]) if kind == wire.BYTES else value)
+        elif number == _BLOB["shape"] and kind == wire.BYTES:
             shape = (shape or []) + _decode_shape(value)
-        elif number in _LEGACY and kind == VARINT:
+        elif number in _LEGACY and kind == wire.VARINT:
             legacy[number] = value
-        elif number == _RAW and kind == BYTES:
+        elif number == _RAW and kind == wire.BYTES:
             raw = value
-        elif number == _RAW_TYPE and kind == VARINT:
+        elif number == _RAW_TYPE and kind == wire.VARINT:
             raw_type = value
     if raw is not None:
         if raw_type not in _RAW_TYPES:
@@ -99,11 +91,11 @@ def decode_blob(span: Span) -> tuple[NDArray[np.float32], bool]:
         return values.astype(np.float32, copy=False).reshape(shape), bool(legacy)
 
 
-def _decode_shape(span: Span) -> list[int]:
+def _decode_shape(span: wire.Span) -> list[int]:
     dims: list[int] = []
     for number, kind, value in span.fields():
-        if number == _DIM and kind in (BYTES, VARINT):
-            dims += value.integers() if kind == BYTES else [value]
+        if number == _DIM and kind in (wire.BYTES, wire.VARINT):
+            dims += value.integers() if kind == wire.BYTES else [value]
     if len(dims) > 32:
         raise span.error(span.start, f"a shape of {len(dims)} axes; Caffe allows 32")
     return dims
@@ -111,12 +103,12 @@ def _decode_shape(span: Span) -> list[int]:
 
 def blob_head(array: NDArray[Any]) -> bytes:
     """The bytes of a BlobProto up to its values, which follow as packed float32."""
-    dims = b"".join(encode_varint(dim) for dim in array.shape)
-    shape = encode_bytes(_DIM, dims) if dims else b""
+    dims = b"".join(wire.encode_varint(dim) for dim in array.shape)
+    shape = wire.encode_bytes(_DIM, dims) if dims else b""
     return (
-        encode_bytes(_BLOB["shape"], shape)
-        + encode_key(_BLOB["data"], BYTES)
-        + encode_varint(4 * array.size)
+        wire.encode_bytes(_BLOB["shape"], shape)
+        + wire.encode_key(_BLOB["data"], wire.BYTES)
+        + wire.encode_varint(4 * array.size)
     )
 
 

@@ -13,18 +13,7 @@ import numpy as np
 
 from caffeformat.errors import FormatError, InputError
 from caffeformat.files import atomic_write
-from caffeformat.messages import (
-    BYTES,
-    VARINT,
-    encode_bytes,
-    encode_key,
-    encode_varint,
-    field_numbers,
-    map_file,
-    pb,
-    v0_type_name,
-    v1_type_name,
-)
+from caffeformat.messages import pb, v0_type_name, v1_type_name, wire
 
 from .blob import blob_head, decode_blob, write_values
 
@@ -33,13 +22,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from caffeformat.messages import Span
 
-
-_NET = field_numbers(pb.NetParameter)
-_LAYER = field_numbers(pb.LayerParameter)
-_V1 = field_numbers(pb.V1LayerParameter)
-_V0 = field_numbers(pb.V0LayerParameter)
+_NET = wire.field_numbers(pb.NetParameter)
+_LAYER = wire.field_numbers(pb.LayerParameter)
+_V1 = wire.field_numbers(pb.V1LayerParameter)
+_V0 = wire.field_numbers(pb.V0LayerParameter)
 # Far more than any net has, but few enough that empty ones in a hostile file cannot fill memory.
 _MOST_BLOBS = 50_000
 # protobuf, and therefore Caffe, cannot read messages of 2 GiB or more.
@@ -77,7 +64,7 @@ def read_caffemodel(path: str | os.PathLike[str]) -> Weights:
     result as a current one. Raises `InputError`; for damaged files, a `FormatError` naming the byte
     and the layer.
     """
-    span = map_file(path, "a caffemodel")
+    span = wire.map_file(path, "a caffemodel")
     if span.part(0, min(len(span), len(_HDF5_SIGNATURE)), "").raw() == _HDF5_SIGNATURE:
         from .hdf5 import read_weights
 
@@ -109,7 +96,7 @@ def write_caffemodel(
         return
     layers = _encode_layers(checked, net)
     name = net.name if net is not None else checked.name
-    head = encode_bytes(_NET["name"], name.encode()) if name else b""
+    head = wire.encode_bytes(_NET["name"], name.encode()) if name else b""
     total = len(head) + sum(len(start) + size for start, size, _ in layers)
     if total > _MOST_BYTES:
         raise InputError(
@@ -168,20 +155,28 @@ def _encode_layers(
         blobs = [(_blob_start(array), array) for array in arrays]
         size = sum(len(start) + 4 * array.size for start, array in blobs)
         fields = message.SerializePartialToString()
-        start = encode_key(_NET["layer"], BYTES) + encode_varint(len(fields) + size) + fields
+        start = (
+            wire.encode_key(_NET["layer"], wire.BYTES)
+            + wire.encode_varint(len(fields) + size)
+            + fields
+        )
         layers.append((start, size, blobs))
     return layers
 
 
 def _blob_start(array: NDArray[Any]) -> bytes:
     head = blob_head(array)
-    return encode_key(_LAYER["blobs"], BYTES) + encode_varint(len(head) + 4 * array.size) + head
+    return (
+        wire.encode_key(_LAYER["blobs"], wire.BYTES)
+        + wire.encode_varint(len(head) + 4 * array.size)
+        + head
+    )
 
 
-def _decode_net(span: Span) -> Weights:
+def _decode_net(span: wire.Span) -> Weights:
     weights, count = Weights(), 0
     for number, kind, value in span.fields():
-        if kind != BYTES:
+        if kind != wire.BYTES:
             continue
         if number == _NET["name"]:
             weights.name = value.text()
@@ -203,14 +198,16 @@ def _decode_net(span: Span) -> Weights:
     return weights
 
 
-def _decode_layer(span: Span, fields: dict[str, int]) -> tuple[str, str, list[NDArray[np.float32]]]:
+def _decode_layer(
+    span: wire.Span, fields: dict[str, int]
+) -> tuple[str, str, list[NDArray[np.float32]]]:
     """(name, type, arrays) of a layer message; `fields` are the numbers of its form's fields."""
     name = type_name = ""
     blobs = []
     for number, kind, value in span.fields():
         if number == fields["type"] and fields is _V1:
-            type_name = v1_type_name(value) if kind == VARINT else ""
-        elif kind != BYTES:
+            type_name = v1_type_name(value) if kind == wire.VARINT else ""
+        elif kind != wire.BYTES:
             continue
         elif number == fields["name"]:
             name = value.text()
@@ -228,7 +225,7 @@ def _decode_layer(span: Span, fields: dict[str, int]) -> tuple[str, str, list[ND
 
 
 def _decode_layer_blob(
-    span: Span, index: int, layer_name: str, type_name: str
+    span: wire.Span, index: int, layer_name: str, type_name: str
 ) -> NDArray[np.float32]:
     span.what = f'layer "{layer_name}", blob {index}'
     array, legacy = decode_blob(span)
@@ -240,7 +237,7 @@ def _decode_layer_blob(
     return array.reshape(array.shape[min(first, 4 - axes) :])
 
 
-def _explained(error: FormatError, span: Span) -> FormatError:
+def _explained(error: FormatError, span: wire.Span) -> FormatError:
     """`error`, or a clearer one if the file is a text."""
     head = span.part(0, min(len(span), 60), "").raw()
     if head.isascii() and head.decode().replace("\n", " ").isprintable():

@@ -10,16 +10,7 @@ import numpy as np
 
 from caffeformat.errors import FormatError
 from caffeformat.files import atomic_write
-from caffeformat.messages import (
-    BYTES,
-    VARINT,
-    encode_bytes,
-    encode_key,
-    encode_varint,
-    field_numbers,
-    map_file,
-    pb,
-)
+from caffeformat.messages import pb, wire
 
 from .blob import blob_head, decode_blob, write_values
 from .hdf5 import create_hdf5, numbered, open_hdf5
@@ -29,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-_STATE = field_numbers(pb.SolverState)
+_STATE = wire.field_numbers(pb.SolverState)
 _MOST_HISTORY = 100_000
 
 
@@ -55,16 +46,16 @@ def read_solver_state(path: str | os.PathLike[str]) -> SolverState:
     """
     if os.fspath(path).endswith(".h5"):
         return _read_hdf5(path)
-    span = map_file(path, "a solver state")
+    span = wire.map_file(path, "a solver state")
     state, seen = SolverState(), False
     for number, kind, value in span.fields():
-        if number == _STATE["iter"] and kind == VARINT:
+        if number == _STATE["iter"] and kind == wire.VARINT:
             state.iter, seen = value, True
-        elif number == _STATE["current_step"] and kind == VARINT:
+        elif number == _STATE["current_step"] and kind == wire.VARINT:
             state.current_step = value
-        elif number == _STATE["learned_net"] and kind == BYTES:
+        elif number == _STATE["learned_net"] and kind == wire.BYTES:
             state.learned_net = value.text()
-        elif number == _STATE["history"] and kind == BYTES:
+        elif number == _STATE["history"] and kind == wire.BYTES:
             value.what = f"history {len(state.history)}"
             state.history.append(decode_blob(value)[0])
             if len(state.history) > _MOST_HISTORY:
@@ -80,14 +71,17 @@ def write_solver_state(path: str | os.PathLike[str], state: SolverState) -> None
         _write_hdf5(path, state)
         return
     with atomic_write(path) as file:
-        file.write(encode_key(_STATE["iter"], VARINT) + encode_varint(state.iter))
-        file.write(encode_bytes(_STATE["learned_net"], state.learned_net.encode()))
+        file.write(wire.encode_key(_STATE["iter"], wire.VARINT) + wire.encode_varint(state.iter))
+        file.write(wire.encode_bytes(_STATE["learned_net"], state.learned_net.encode()))
         for array in map(np.asarray, state.history):
             head = blob_head(array)
-            file.write(encode_key(_STATE["history"], BYTES))
-            file.write(encode_varint(len(head) + 4 * array.size) + head)
+            file.write(wire.encode_key(_STATE["history"], wire.BYTES))
+            file.write(wire.encode_varint(len(head) + 4 * array.size) + head)
             write_values(file, array)
-        file.write(encode_key(_STATE["current_step"], VARINT) + encode_varint(state.current_step))
+        file.write(
+            wire.encode_key(_STATE["current_step"], wire.VARINT)
+            + wire.encode_varint(state.current_step)
+        )
 
 
 def _read_hdf5(path: str | os.PathLike[str]) -> SolverState:

@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 
 from caffeformat import FormatError, InputError, pb, read_caffemodel, read_net, write_caffemodel
-from caffeformat.messages import ForkWarning, assuming_fork, bn_kind, field_numbers
+from caffeformat.messages import ForkWarning, assuming_fork, bn_kind
 from caffeformat.messages.fork_tables import FORKS
 from caffeformat.messages.forks import ignored_fields
 from caffeformat.messages.schema import caffe_messages, fork_messages
+from caffeformat.messages.wire import field_numbers
 
 
 def _write(path, net):
