@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import argparse
 import time
+from typing import TYPE_CHECKING
 
 from fcnkit import demo
 from fcnkit.inference import format_scores
 
-from .train import Console
+from .arguments import basics
+from .training_console import TrainingConsole
+
+if TYPE_CHECKING:
+    import argparse
+
+    from .arguments.basics import CommandParser
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("--output", "-o", default="demo", help="folder to make (default: demo)")
-    parser.add_argument(
-        "--seed", type=int, default=1, help="seed of data and training runs (default: 1)"
+    basics.add_output(
+        parser, "folder to make (default: %(default)s)", default="demo", required=False
     )
-    parser.add_argument("--force", action="store_true", help="replace an earlier demo's folder")
-
-
-class _PlainConsole(Console):
-    """Prints notes as they are: they are the demo's own story."""
-
-    def note(self, text: str) -> None:
-        self.close()
-        print(text, flush=True)
+    basics.add_force(parser)
+    basics.add_seed(parser, 1)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -33,7 +31,8 @@ def run(args: argparse.Namespace) -> None:
     if args.force:
         demo.clear(args.output)
     start = time.monotonic()
-    with _PlainConsole() as console:
+    console = TrainingConsole(tells_story=True)
+    with console:
         outcome = demo.run(args.output, args.seed, observer=console)
     report = demo.write(outcome)
     print()

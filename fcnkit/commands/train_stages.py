@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING
 from caffeformat import InputError
 from fcnkit.files import write_json
 from fcnkit.training import Recipe, Stage, Start, declines, format_stages, train_stages
+from fcnkit.zoo import network_file
 
-from .arguments import network
-from .train import Console, Interruption, augmentation
+from .arguments import basics, network, training
+from .console import Interruption, explaining_full_disk
+from .training_console import TrainingConsole
 
 if TYPE_CHECKING:
     from fcnkit.training import StageResult
+
+    from .arguments.basics import CommandParser
 
 STAGES = ["voc_fcn32s", "voc_fcn16s", "voc_fcn8s"]
 
@@ -23,78 +27,45 @@ STAGES = ["voc_fcn32s", "voc_fcn16s", "voc_fcn8s"]
 _FIELDS = {"iterations": ("max_iter", int), "base_lr": ("base_lr", float)}
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument(
+    parser.input.add_argument(
         "stages",
         nargs="*",
         default=STAGES,
         metavar="STAGE",
-        help="networks under prototxt/, folders or solver files, coarse to fine (default: "
-        f"{' '.join(STAGES)})",
+        help="solver.prototxt files, folders with one, or names of networks of the zoo, coarse to "
+        f"fine (default: {' '.join(STAGES)})",
     )
-    parser.add_argument("--data", required=True, help="dataset folder, an output of create_lmdb")
-    parser.add_argument(
-        "--output", "-o", required=True, help="folder that holds one folder per stage"
+    parser.input.add_argument(
+        "--weights",
+        metavar="FILE",
+        help=f"{network.WEIGHTS} that the first stage starts from, for instance a classifier's",
     )
-    parser.add_argument(
-        "--weights", help=".caffemodel that the first stage starts from, for instance a classifier"
-    )
-    parser.add_argument(
-        "--fill",
-        choices=("xavier", "msra"),
-        help="fill layers of the first stage that would start at zero, as train does",
-    )
-    earlier = parser.add_mutually_exclusive_group()
-    earlier.add_argument(
-        "--resume", action="store_true", help="continue where an earlier run ended"
-    )
-    earlier.add_argument(
-        "--force",
-        action="store_true",
-        help="remove an earlier run in --output, once this one has taken its first step",
-    )
-    parser.add_argument(
-        "--augment",
-        nargs="+",
-        metavar="KEY=VALUE",
-        help="scale, crop and mirror images together with their labels, as train does",
-    )
-    change = parser.add_argument_group("changes to the solvers")
-    change.add_argument(
-        "--iterations",
-        metavar="N[,N...]",
-        help="number of iterations (max_iter), one for all stages or one per stage",
-    )
-    change.add_argument(
-        "--base-lr",
-        metavar="RATE[,RATE...]",
-        help="learning rate (base_lr), one for all stages or one per stage",
-    )
-    change.add_argument(
-        "--batch-size",
-        type=network.positive(int),
-        metavar="N",
-        help="images per iteration (batch_size)",
-    )
-    change.add_argument("--no-validation", action="store_true", help="train without test nets")
-    change.add_argument("--seed", metavar="N", help="seed of all random numbers (random_seed)")
-    parser.add_argument(
-        "--gpu", type=int, metavar="N", help="compute on this GPU (default: the CPU)"
-    )
+    training.add_resume(parser)
+    basics.add_output(parser, "folder that gets one folder per stage")
+    basics.add_force(parser)
+    basics.add_data(parser, required=True)
+    training.add_changes(parser, "; one value for all stages, or one per stage")
+    basics.add_fork(parser)
+    basics.add_engine(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Train the stages and print their table; returns 130 where Ctrl-C ended the run early."""
-    stages = chosen_stages(args)
+    if args.resume and args.force:
+        raise InputError("--resume continues an earlier run, --force removes it: pass one of them")
+    stages = _stages(args)
     results: list[StageResult] = []
-    with Console() as console, Interruption() as interruption:
+    console, interruption = TrainingConsole(), Interruption()
+    with console, interruption, explaining_full_disk(args.output):
         for result in train_stages(
             stages,
             args.output,
             args.data,
             Start(weights=args.weights, resume=args.resume),
             gpu=args.gpu,
+            allow_python=args.allow_python,
             force=args.force,
             observer=console,
             stop=lambda: interruption.asked,
@@ -112,18 +83,18 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def chosen_stages(args: argparse.Namespace) -> list[Stage]:
+def _stages(args: argparse.Namespace) -> list[Stage]:
     """Return the `Stage`s that the arguments name."""
     fields = {field: _each(args, option, kind) for option, (field, kind) in _FIELDS.items()}
     stages: list[Stage] = []
     for number, text in enumerate(args.stages):
         overrides = [(name, values[number]) for name, values in fields.items() if values]
         if args.seed is not None:
-            overrides.append(("random_seed", args.seed))
-        solver, name = network.network_file(text, "solver.prototxt")
+            overrides.append(("random_seed", str(args.seed)))
+        solver, name = network_file(text, "solver.prototxt")
         recipe = Recipe(
             solver,
-            augment=None if args.augment is None else augmentation(args.augment),
+            augment=training.augmentation(args.augment),
             fill=None if stages else args.fill,
             overrides=overrides,
             batch_size=args.batch_size,
@@ -141,7 +112,7 @@ def _each(args: argparse.Namespace, option: str, kind: type[int | float]) -> lis
     values = text.split(",")
     for value in values:
         try:
-            network.positive(kind)(value)
+            basics.positive(kind)(value)
         except (ValueError, argparse.ArgumentTypeError):
             raise InputError(
                 f"--{option.replace('_', '-')} {text}: expected numbers above 0, found {value}"

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class TrainingConsole(Console, Observer):
     """Shows what `train` reports: steps as a bar, notes and test results above it."""
 
-    def __init__(self) -> None:
-        super().__init__(unit="step")
+    def __init__(self, *, tells_story: bool = False) -> None:
+        super().__init__(unit="step", tells_story=tells_story)
 
     def test(self, iteration: int, outputs: Outputs, matrix: ConfusionMatrix | None) -> None:
         parts = [f"{name} {values[0]:.4g}" for name, values, _ in outputs if len(values) == 1]

@@ -1,4 +1,9 @@
-"""The demo: the whole chain on generated shapes, with a report."""
+"""The demo: the whole chain on generated shapes, from an archive to scores, with a report.
+
+`run` takes all steps, `write` makes the report of what it returns.
+"""
+
+from __future__ import annotations
 
 from .report import write
 from .steps import Outcome, clear, foreground_iou, run

@@ -26,7 +26,7 @@ from caffeformat import (
 )
 from fcnkit import datasets, nets
 from fcnkit.images import parse_mean, read_class_names
-from fcnkit.training import Run
+from fcnkit.inference import TrainedNet
 
 if TYPE_CHECKING:
     import tempfile
@@ -109,7 +109,7 @@ class DigitsModel:
         self.solver = self._file("solver file", "solver.prototxt")
         self.train_val = self._file("train_val file", "train_val.prototxt")
         self.weights = self._snapshot()
-        self.run = Run(self.deploy, self.weights, *self._input(), *self._classes())
+        self.run = TrainedNet(self.deploy, self.weights, *self._input(), *self._classes())
 
     def write_training(self, folder: str | os.PathLike[str]) -> str:
         """Write a solver that continues the training of this model, with its net, into `folder`.

@@ -1,12 +1,17 @@
-"""Training runs: a solver, its networks and data, logs, curves and snapshots."""
+"""Training runs: a solver, its networks and data, logs, curves and snapshots.
+
+`train` carries out a `Recipe`, `train_stages` several that build on each other; `read_run` reads
+what they leave, for inference. Importing this room loads no engine; training does.
+"""
+
+from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from .recipe import Observer, Outcome, train
-from .run_folder import Run, read_run
+from .run_folder import read_run
 from .settings import Recipe, Start
-from .stages.report import declines, format_stages
-from .stages.run import Stage, StageResult, train_stages
+from .stages import Stage, StageResult, declines, format_stages, train_stages
 
 if TYPE_CHECKING:
     from .log import Outputs
@@ -16,7 +21,6 @@ __all__ = [
     "Outcome",
     "Outputs",
     "Recipe",
-    "Run",
     "Stage",
     "StageResult",
     "Start",

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from caffeformat import FormatError, InputError, read_solver
 from fcnkit.files import write_json
 from fcnkit.images import full_palette
+from fcnkit.inference import TrainedNet
 
 from . import snapshots
 
@@ -26,25 +27,6 @@ if TYPE_CHECKING:
     from .run_files import RunFiles
 
 FILE_NAME = "inference.json"
-
-
-class Run(NamedTuple):
-    """A trained network with all that inference needs to know about it.
-
-    net         path of its deploy net
-    weights     path of the newest whole snapshot's weights
-    mean        subtracted from the input: blue, green, red (or an image's mean); None for nothing
-    scale       multiplied after the mean
-    names       class names, or None
-    palette     256 x 3 RGB, or None
-    """
-
-    net: str
-    weights: str
-    mean: Any
-    scale: float
-    names: Sequence[str] | None
-    palette: NDArray[np.uint8] | None
 
 
 def write_settings(
@@ -61,8 +43,8 @@ def write_settings(
     write_json(os.path.join(folder, FILE_NAME), settings)
 
 
-def read_run(folder: str | os.PathLike[str]) -> Run:
-    """Read the `Run` in `folder`, an output of `train`.
+def read_run(folder: str | os.PathLike[str]) -> TrainedNet:
+    """Read the trained network in `folder`, an output of `train`, from its newest whole snapshot.
 
     Raises `InputError` where it is not such a folder or holds no whole snapshot yet, `FormatError`
     for damaged settings.
@@ -92,4 +74,4 @@ def read_run(folder: str | os.PathLike[str]) -> Run:
     if state is None:
         raise InputError(f"{folder}: holds no whole snapshot {os.path.basename(prefix)}_iter_*")
     weights = snapshots.weights_of(state)
-    return Run(os.path.join(folder, "deploy.prototxt"), weights, mean, scale, names, palette)
+    return TrainedNet(os.path.join(folder, "deploy.prototxt"), weights, mean, scale, names, palette)

@@ -22,8 +22,8 @@ import numpy as np
 from caffeformat import FormatError, InputError, pb, read_caffemodel, write_caffemodel, write_text
 from fcnkit.datasets import open_dataset
 from fcnkit.files import write_json
-from fcnkit.images import Preprocessor, read_label, write_label
-from fcnkit.inference import SUMMARY, Scoreboard, Segmenter
+from fcnkit.images import read_label, write_label
+from fcnkit.inference import SUMMARY, Scoreboard, TrainedNet
 from fcnkit.nets import count_classes
 from fcnkit.surgery import transplant
 
@@ -82,6 +82,7 @@ def train_stages(
     start: Start | None = None,
     *,
     gpu: int | None = None,
+    allow_python: Sequence[str] = (),
     force: bool = False,
     observer: Observer | None = None,
     stop: Callable[[], bool] = lambda: False,
@@ -92,6 +93,8 @@ def train_stages(
     start       weights for the first stage, for instance a classifier's; with `resume`, stages that
                 are done are skipped and the first that is not continues
     gpu         number of the GPU to compute on; None for the CPU
+    allow_python
+                modules whose Python layers the nets may run
     force       remove an earlier run in `output`, once the new one has taken its first step
     observer    receives the notes, steps and tests of all stages
     stop        called after each iteration; where it returns true, the run ends with a snapshot and
@@ -126,7 +129,9 @@ def train_stages(
         previous = None
         for stage, folder in zip(stages, folders):
             recipe = dataclasses.replace(stage.recipe, data=data)
-            run = _StageRun(Stage(stage.name, recipe), folder, data, previous, start.weights, gpu)
+            run = _StageRun(
+                Stage(stage.name, recipe), folder, data, previous, start.weights, gpu, allow_python
+            )
             if not run.record.get("end"):
                 run.prepare()
                 for note in run.notes:
@@ -150,9 +155,11 @@ class _StageRun:
         previous: str | None,
         weights: Path | None,
         gpu: int | None,
+        allow_python: Sequence[str],
     ) -> None:
         self.stage, self.folder, self.data = stage, folder, data
-        self.previous, self.weights, self.gpu = previous, weights, gpu
+        self.previous, self.weights = previous, weights
+        self.gpu, self.allow_python = gpu, allow_python
         self.record = self._read_record()
         self.notes: list[str] = []
 
@@ -180,13 +187,9 @@ class _StageRun:
         if source is not None:
             mean, scale = self._operate(source)
             if self.previous is not None:
-                preprocessor = Preprocessor(mean, scale)
-                net, weights = self.path(START_NET), self.path(START_WEIGHTS)
-                board, same = self._score(
-                    Segmenter(net, weights, preprocessor, gpu=self.gpu),
-                    _FIRST_MASKS,
-                    compare=os.path.join(self.previous, _MASKS),
-                )
+                first = TrainedNet(self.path(START_NET), self.path(START_WEIGHTS), mean, scale)
+                before = os.path.join(self.previous, _MASKS)
+                board, same = self._score(first, _FIRST_MASKS, compare=before)
                 record.update(start=_summary(board), agreement=same)
         self._write_record(record)
 
@@ -212,18 +215,24 @@ class _StageRun:
             resume=resume and os.path.exists(self.path("train.log")),
         )
         recipe = self.stage.recipe
-        outcome = train(recipe, self.folder, start, gpu=self.gpu, observer=observer, stop=stop)
+        outcome = train(
+            recipe,
+            self.folder,
+            start,
+            gpu=self.gpu,
+            allow_python=self.allow_python,
+            observer=observer,
+            stop=stop,
+        )
         return outcome.finished
 
     def finish(self) -> None:
         """Score the trained net and keep its masks of the validation images."""
-        run = read_run(self.folder)
-        segmenter = Segmenter(run.net, run.weights, Preprocessor(run.mean, run.scale), gpu=self.gpu)
-        board, _ = self._score(segmenter, _MASKS)
+        board, _ = self._score(read_run(self.folder), _MASKS)
         self._write_record({**self.record, "end": _summary(board)})
 
     def _score(
-        self, segmenter: Segmenter, masks: str, compare: str | None = None
+        self, trained: TrainedNet, masks: str, compare: str | None = None
     ) -> tuple[Scoreboard, float | None]:
         """Return the scores, and the share of pixels equal to the masks in the folder `compare`.
 
@@ -234,6 +243,7 @@ class _StageRun:
         for path in (partial, final):
             shutil.rmtree(path, ignore_errors=True)
         os.makedirs(partial)
+        segmenter = trained.segmenter(gpu=self.gpu, allow_python=self.allow_python)
         same, pixels = 0, 0
         with open_dataset(self.data, "val") as dataset:
             board = Scoreboard(segmenter.classes(dataset.image(0), dataset.ids[0]))
