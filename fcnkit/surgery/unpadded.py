@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from caffeformat import InputError, geometry, infer_shapes, pb
 from caffeformat.geometry import SAME_SHAPE, convolution_windows, pooling_windows
 
-from .automatic.crops import unused
+from .blobs import add_crop, add_layer, ancestors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from fractions import Fraction
 
     # A value for height and one for width
@@ -184,9 +184,9 @@ def _frame(net: pb.NetParameter, fields: Fields, misaligned: _Misaligned) -> tup
     others: set[int] = set()
     for bottom in join.bottom:
         if bottom != misaligned.branch:
-            others |= _ancestors(net, bottom, misaligned.join)
+            others.update(ancestors(net, bottom, misaligned.join))
     # The branch's own layers first, as what it shares with others moves these too.
-    own = _ancestors(net, misaligned.branch, misaligned.join)
+    own = set(ancestors(net, misaligned.branch, misaligned.join))
     for number in sorted(own - others, reverse=True) + sorted(own & others, reverse=True):
         layer = net.layer[number]
         if layer.type not in ("Convolution", "Pooling"):
@@ -199,16 +199,6 @@ def _frame(net: pb.NetParameter, fields: Fields, misaligned: _Misaligned) -> tup
         f"{' x '.join(str(lack) for lack in lacks)} pixels before the others, and no layer "
         "before it can be cropped by that much"
     )
-
-
-def _ancestors(net: pb.NetParameter, blob: str, end: int) -> set[int]:
-    """Indices of the layers before `end` that the blob depends on."""
-    wanted, found = {blob}, set()
-    for number in reversed(range(end)):
-        if wanted.intersection(net.layer[number].top):
-            wanted.update(net.layer[number].bottom)
-            found.add(number)
-    return found
 
 
 def _padding(layer: pb.LayerParameter) -> Sequence[int]:
@@ -235,7 +225,7 @@ def _drop_padding(layer: pb.LayerParameter) -> None:
 
 def _take_frame(made: pb.NetParameter, blob: str, frame: Pair) -> str:
     """Add layers that cut `frame` pixels off every side of the blob; returns the new blob."""
-    inner = _add(made, f"{blob}_inner", "Pooling", [blob])
+    inner = add_layer(made, f"{blob}_inner", "Pooling", blob)
     # Its values are not used. A kernel of 2 n + 1 removes n pixels on every side.
     inner.pooling_param.kernel_h, inner.pooling_param.kernel_w = (2 * n + 1 for n in frame)
     return _crop(made, blob, inner.top[0], frame)
@@ -263,7 +253,7 @@ def _crop_together(
     if centers[tall] != last:
         # As of kernels 3x1 and 1x3 side by side: one has the height that all have, one the width.
         wide = max(centers, key=lambda bottom: centers[bottom][1])
-        replaced[tall] = _crop(made, tall, wide, offsets[tall], axis=3)
+        replaced[tall] = _crop(made, tall, wide, offsets[tall][1:], axis=3)
     for bottom, center in centers.items():
         if bottom != tall and center != last:
             replaced[bottom] = _crop(made, bottom, replaced[tall], offsets[bottom])
@@ -275,16 +265,7 @@ def _crop_together(
 def _crop(
     made: pb.NetParameter, blob: str, reference: str, offset: Sequence[int], axis: int = 2
 ) -> str:
-    layer = _add(made, f"{blob}_crop", "Crop", [blob, reference])
-    layer.crop_param.axis = axis
-    offset = offset[axis - 2 :]
-    layer.crop_param.offset.extend(offset[:1] if len(set(offset)) == 1 else offset)
-    return layer.top[0]
-
-
-def _add(made: pb.NetParameter, name: str, kind: str, bottoms: Iterable[str]) -> pb.LayerParameter:
-    name = unused(name, {taken for layer in made.layer for taken in (layer.name, *layer.top)})
-    return made.layer.add(name=name, type=kind, bottom=bottoms, top=[name])
+    return add_crop(made, f"{blob}_crop", blob, reference, offset, axis).top[0]
 
 
 def _set_size(

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from caffeformat import InputError, geometry, infer_shapes, pb
 from caffeformat.geometry import SAME_SHAPE, convolution_windows
 
-from .trunk import rename_blob
+from .. import blobs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container
+    from collections.abc import Callable
     from fractions import Fraction
 
 # More pixels than the receptive field of any image classifier has.
@@ -78,7 +78,7 @@ class InputPadding:
             gone = self.net.layer[self._number].top[0]
             del self.net.layer[self._number]
             for layer in self.net.layer:
-                rename_blob(layer, gone, self._image)
+                blobs.rename_blob(layer, gone, self._image)
 
 
 def shapes_at(
@@ -120,12 +120,7 @@ def whole_shift(net: pb.NetParameter, big: str, small: str) -> list[int]:
 
 def add_crop(net: pb.NetParameter, name: str, big: str, small: str) -> pb.LayerParameter:
     """Add a Crop of blob `big` to the place and size of `small`; returns the layer."""
-    name = unused(name, {blob for layer in net.layer for blob in (layer.name, *layer.top)})
-    layer = net.layer.add(name=name, type="Crop", bottom=[big, small], top=[name])
-    layer.crop_param.axis = 2
-    offset = whole_shift(net, big, small)
-    layer.crop_param.offset.extend(offset[:1] if offset[0] == offset[1] else offset)
-    return layer
+    return blobs.add_crop(net, name, big, small, whole_shift(net, big, small))
 
 
 def excess(net: pb.NetParameter, image: str, big: str, small: str, stride: int) -> int | Fraction:
@@ -145,12 +140,12 @@ def excess(net: pb.NetParameter, image: str, big: str, small: str, stride: int) 
 
 def _first_convolution(net: pb.NetParameter, image: str) -> int | None:
     """The index of the one convolution that reads the image (shifted, scaled, ...), or None."""
-    blobs, readers = {image}, []
+    images, readers = {image}, []
     for number, layer in enumerate(net.layer):
-        if blobs.isdisjoint(layer.bottom):
+        if images.isdisjoint(layer.bottom):
             continue
         if layer.type in SAME_SHAPE and len(layer.bottom) == 1:
-            blobs.update(layer.top)
+            images.update(layer.top)
         else:
             readers.append(number)
     if len(readers) == 1 and net.layer[readers[0]].type == "Convolution":
@@ -162,8 +157,7 @@ def _insert_padding_layer(net: pb.NetParameter, image: str) -> int:
     """Insert a convolution that copies the image before its readers; returns its index."""
     number = next(i for i, layer in enumerate(net.layer) if image in layer.top) + 1
     channels = net.layer[number - 1].input_param.shape[0].dim[1]
-    names = {blob for layer in net.layer for blob in (layer.name, *layer.top)}
-    name = unused(f"{image}_padded", names)
+    name = blobs.unused(f"{image}_padded", net)
     made = pb.LayerParameter(name=name, type="Convolution", bottom=[image], top=[name])
     made.param.add(lr_mult=0, decay_mult=0)
     param = made.convolution_param
@@ -172,17 +166,7 @@ def _insert_padding_layer(net: pb.NetParameter, image: str) -> int:
     param.weight_filler.type, param.weight_filler.value = "constant", 1
     layers = list(net.layer)
     for layer in layers[number:]:
-        rename_blob(layer, image, name)
+        blobs.rename_blob(layer, image, name)
     del net.layer[:]
     net.layer.extend([*layers[:number], made, *layers[number:]])
     return number
-
-
-def unused(name: str, names: Container[str]) -> str:
-    """`name`, or if that is among `names`, the first of name_2, name_3, ... that is not."""
-    if name not in names:
-        return name
-    number = 2
-    while f"{name}_{number}" in names:
-        number += 1
-    return f"{name}_{number}"

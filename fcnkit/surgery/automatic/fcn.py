@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from caffeformat import InputError, pb
 
+from ..blobs import unused
 from . import crops
 from .heads import Head
 from .joins import crop_joins, joins_apart
@@ -204,8 +205,7 @@ def _score_new_classes(trunk: Trunk, classes: int, keep: bool, changes: dict[str
         _add(changes, {layer.name: "kept as scores"})
         return
     old = layer.name
-    names = {blob for other in trunk.net.layer for blob in (other.name, *other.top)}
-    layer.name = crops.unused("score_fr", names)
+    layer.name = unused("score_fr", trunk.net)
     layer.top[0] = layer.name
     del layer.param[:]
     layer.param.add(lr_mult=1, decay_mult=1)

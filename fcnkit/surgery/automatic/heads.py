@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from caffeformat import InputError, geometry, pb
 
+from ..blobs import add_layer
 from . import crops
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Head:
 
     def fuse(self, blob: str, factor: int) -> None:
         """Upsample the scores by `factor` and add those of the features `blob`."""
-        fine = self._add(f"score_{blob}", "Convolution", [blob], f"scores {blob}, starts at zero")
+        fine = self._add(f"score_{blob}", "Convolution", blob, f"scores {blob}, starts at zero")
         fine.param.add(lr_mult=1, decay_mult=1)
         fine.param.add(lr_mult=2, decay_mult=0)
         fine.convolution_param.num_output = self.classes
@@ -43,7 +44,8 @@ class Head:
         fine_name = fine.top[0]
         up = self._upsample(f"upscore_{self._suffix()}", factor, fine_name)
         meeting = self._meet(fine_name, up)
-        total = self._add(f"fuse_{blob}", "Eltwise", meeting, "adds both scores")
+        total = add_layer(self.net, f"fuse_{blob}", "Eltwise", *meeting)
+        self.made[total.name] = "adds both scores"
         total.eltwise_param.operation = pb.EltwiseParameter.SUM
         self.scores = total.top[0]
 
@@ -81,7 +83,7 @@ class Head:
 
     def _upsample(self, name: str, factor: int, reference: str) -> str:
         """Enlarge the scores so that their pixels lie on those of the blob `reference`."""
-        layer = self._add(name, "Deconvolution", [self.scores], "")
+        layer = self._add(name, "Deconvolution", self.scores, "")
         layer.param.add(lr_mult=0, decay_mult=0)
         param = layer.convolution_param
         param.num_output = param.group = self.classes
@@ -123,11 +125,10 @@ class Head:
         self.made[layer.name] = f"crops {big} to the size of {small}"
         return layer.top[0]
 
-    def _add(self, name: str, kind: str, bottoms: Iterable[str], text: str) -> pb.LayerParameter:
-        names = {blob for layer in self.net.layer for blob in (layer.name, *layer.top)}
-        name = crops.unused(name, names)
-        self.made[name] = text
-        return self.net.layer.add(name=name, type=kind, bottom=bottoms, top=[name])
+    def _add(self, name: str, kind: str, bottom: str, text: str) -> pb.LayerParameter:
+        layer = add_layer(self.net, name, kind, bottom)
+        self.made[layer.name] = text
+        return layer
 
 
 def _whole(offset: Iterable[Fraction]) -> bool:

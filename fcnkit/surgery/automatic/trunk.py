@@ -14,6 +14,7 @@ from caffeformat.geometry import LOSSES, RULES, SOURCES
 from fcnkit import nets
 from fcnkit.nets import image_shapes
 
+from ..blobs import ancestors, rename_blob
 from ..convolutionalize import convolutionalize
 
 if TYPE_CHECKING:
@@ -42,12 +43,12 @@ def take_trunk(net: pb.NetParameter) -> Trunk:
     or no single layer that scores.
     """
     net = filter_net(net, pb.TEST, stages=["deploy"])
-    chain = _ancestors(net, _scores(net), len(net.layer))
+    chain = ancestors(net, _scores(net), len(net.layer))
     _check_upsampling(net, chain)
     source, image = _image(net)
     end = _scoring_layer(net, chain)
     scoring = net.layer[end]
-    kept = [net.layer[i] for i in _ancestors(net, scoring.top[0], end + 1)]
+    kept = [net.layer[i] for i in ancestors(net, scoring.top[0], end + 1)]
     classifier = pb.NetParameter(name=net.name)
     classifier.layer.append(source)
     classifier.layer.extend(layer for layer in kept if image not in layer.top)
@@ -145,16 +146,6 @@ def _scores(net: pb.NetParameter) -> str:
     return ends[-1].top[0]
 
 
-def _ancestors(net: pb.NetParameter, blob: str, end: int) -> list[int]:
-    """Indices of the layers that `blob` depends on, among those before the index `end`."""
-    wanted, found = {blob}, []
-    for number in reversed(range(end)):
-        if wanted.intersection(net.layer[number].top):
-            wanted.update(net.layer[number].bottom)
-            found.append(number)
-    return found[::-1]
-
-
 def _scoring_layer(net: pb.NetParameter, chain: Sequence[int]) -> int:
     """The index of the last layer with weights in `chain`, through which all scores must pass."""
     weighted = [i for i in chain if net.layer[i].type in ("Convolution", "InnerProduct")]
@@ -234,14 +225,6 @@ def _drop_global_pooling(net: pb.NetParameter) -> list[str]:
         for later in net.layer[number:]:
             rename_blob(later, top, bottom)
     return names
-
-
-def rename_blob(layer: pb.LayerParameter, old: str, new: str) -> None:
-    """Let `layer` read `new` instead of `old`; in-place layers stay in place."""
-    for blobs in (layer.bottom, layer.top):
-        for index, blob in enumerate(blobs):
-            if blob == old:
-                blobs[index] = new
 
 
 def _name(net: pb.NetParameter) -> str:
