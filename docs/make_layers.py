@@ -3,20 +3,29 @@
 
     docs/make_layers.py [--check]
 
-A field has an effect unless `REFUSED` or `WITHOUT_EFFECT` gives the reason why not. That this is so
-is not taken from the code: `tests/torchcaffe/test_field_effects.py` has for each of the other
-fields a net or a training in which it shows. `--check` ends with 1 where docs/layers.md is not what
+A field has an effect unless `REFUSED` or `WITHOUT_EFFECT` gives the reason why not. This is not
+taken from the code: for each of the other fields, `tests/torchcaffe/test_field_effects.py` has a
+net or a training run in which it shows. `--check` exits with status 1 if docs/layers.md is not what
 this program would write.
 """
 
+from __future__ import annotations
+
 import csv
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import caffeformat
 from caffeformat import pb
 from caffeformat.messages import layer_forks, param_name_dict
 from torchcaffe.layers import layer_type_list
+
+if TYPE_CHECKING:
+    from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
+    State = tuple[str, str, str]  # field, default, effect
 
 PAGE = Path(__file__).with_name("layers.md")
 _SCHEMA = Path(caffeformat.__file__).parent / "messages" / "schema_fields.csv"
@@ -33,28 +42,28 @@ SHARED = (
     "LossParameter",
     "SolverParameter",
 )
-_CHOICE = "none: chooses among Caffe's implementations, which compute the same"
+_CHOICE = "none: selects one of Caffe's implementations, which all compute the same"
 _IM2COL = "none, as in Caffe: Im2col has no parameters"
-_TRANSFORMED = "none here, as in Caffe, but in V1's form: transform_param has it"
+_TRANSFORMED = "none here, as in Caffe, except in V1 layers: set it in transform_param"
 
 # (message, field) -> why a file that sets it is refused
 REFUSED = {
-    ("RecurrentParameter", "debug_info"): "the net inside a recurrent layer does not exist here",
-    ("SolverParameter", "snapshot_diff"): "snapshots hold no gradients",
+    ("RecurrentParameter", "debug_info"): "recurrent layers contain no net here",
+    ("SolverParameter", "snapshot_diff"): "snapshots do not contain gradients",
     ("LayerParameter", "blobs"): "weights are read from caffemodels",
 }
-# (message, field) -> its state, where it cannot show in any number
+# (message, field) -> its state, for fields that cannot change any number
 WITHOUT_EFFECT = {
     ("BNParameter", "engine"): _CHOICE,
     ("ConvolutionParameter", "force_nd_im2col"): _CHOICE,
     ("DataParameter", "force_encoded_color"): "none, as in Caffe: transform_param has force_color",
-    ("DataParameter", "prefetch"): "how many batches are made ahead; they are the same",
+    ("DataParameter", "prefetch"): "number of batches to prefetch; they are the same",
     ("EltwiseParameter", "stable_prod_grad"): "none: the gradient is exact either way",
     ("PythonParameter", "share_in_parallel"): "none, as in Caffe of 2018",
-    ("SolverParameter", "device_id"): "of `torchcaffe train` alone, as in Caffe",
-    ("SolverParameter", "layer_wise_reduce"): "none: when gradients meet does not change them",
-    ("SolverParameter", "solver_mode"): "of `torchcaffe train` alone, as in Caffe",
-    ("WindowDataParameter", "cache_images"): "images are kept in memory; they are the same",
+    ("SolverParameter", "device_id"): "in `torchcaffe train` only, as in Caffe",
+    ("SolverParameter", "layer_wise_reduce"): "none: it does not matter when gradients are added",
+    ("SolverParameter", "solver_mode"): "in `torchcaffe train` only, as in Caffe",
+    ("WindowDataParameter", "cache_images"): "keeps images in memory; they are the same",
     **{
         (message, field): _TRANSFORMED
         for message in ("DataParameter", "ImageDataParameter", "WindowDataParameter")
@@ -65,8 +74,8 @@ WITHOUT_EFFECT = {
 _IM2COL_UNUSED = ("num_output", "bias_term", "group", "weight_filler", "bias_filler")
 
 
-def state(layer_type, message, field):
-    """A field's state in words; "yes" where it has an effect."""
+def state(layer_type: str, message: str, field: str) -> str:
+    """Describe a field's state; "yes" if it has an effect."""
     if layer_type == "Im2col" and field in _IM2COL_UNUSED:
         return _IM2COL
     if (message, field) in REFUSED:
@@ -76,9 +85,9 @@ def state(layer_type, message, field):
     return WITHOUT_EFFECT.get((message, field), "yes")
 
 
-def _fields():
-    """Message -> [(field, default)] of BVLC Caffe's schema; those of forks' layers besides."""
-    found = {}
+def _fields() -> dict[str, list[tuple[str, str]]]:
+    """Collect message -> [(field, default)] of BVLC Caffe's schema and of the forks' layers."""
+    found: dict[str, list[tuple[str, str]]] = {}
     with open(_SCHEMA, newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             message = row["message"].partition(".")[2]
@@ -91,12 +100,15 @@ def _fields():
     return found
 
 
-def _own_message(name):
-    return pb.LayerParameter.DESCRIPTOR.fields_by_name[f"{name}_param"].message_type
+def _own_message(name: str) -> Descriptor:
+    """Find the message of a layer type's own parameters."""
+    field = pb.LayerParameter.DESCRIPTOR.fields_by_name[f"{name}_param"]
+    assert field.message_type is not None, f"{name}_param is not a message"
+    return field.message_type
 
 
-def _default(field):
-    """A field's default as the schema's table has it; empty where it states none."""
+def _default(field: FieldDescriptor) -> str:
+    """Format a field's default as in the schema's table; empty if it has none."""
     if not field.has_default_value:
         return ""
     if field.enum_type is not None:
@@ -108,8 +120,8 @@ def _default(field):
     )
 
 
-def table():
-    """[(layer type, message or "", [(field, default, state)])] of all layer types."""
+def table() -> list[tuple[str, str, list[State]]]:
+    """Collect (layer type, message or "", states of its fields) of all layer types."""
     fields, own, found = _fields(), param_name_dict(), []
     for layer_type in layer_type_list():
         message = _own_message(own[layer_type]).name if layer_type in own else ""
@@ -117,10 +129,11 @@ def table():
     return found
 
 
-def shared_table():
-    """[(message, [(field, default, state)])] of the messages that are not a layer type's own.
+def shared_table() -> list[tuple[str, list[State]]]:
+    """Collect (message, states of its fields) of the messages that are not a layer type's own.
 
-    What a layer's parameters are called in LayerParameter is left out: `table` has what is in them.
+    The fields of LayerParameter that hold a layer type's parameters are left out: they are in
+    `table`.
     """
     fields = _fields()
     return [
@@ -140,24 +153,25 @@ def shared_table():
     ]
 
 
-def _states(layer_type, message, fields):
+def _states(layer_type: str, message: str, fields: Sequence[tuple[str, str]]) -> list[State]:
     return [(field, default, state(layer_type, message, field)) for field, default in fields]
 
 
-def page():
-    """The text of docs/layers.md."""
+def page() -> str:
+    """Write the text of docs/layers.md."""
     found = table()
     forks = [name for name, _, _ in found if layer_forks(name)]
     lines = [
         "# Layers and their fields",
         "",
-        "Written by `docs/make_layers.py`; a test fails when it is not current.",
+        "This page is generated by `docs/make_layers.py`; a test fails when it is out of date.",
         "",
-        f"{len(found) - len(forks)} of Caffe's layer types, and of its forks: {', '.join(forks)}.",
-        "Where it says *yes*, a test sets the field to another value and sees another result "
+        f"There are {len(found) - len(forks)} of Caffe's layer types, and these of its forks: "
+        f"{', '.join(forks)}.",
+        "Where the effect is *yes*, a test sets the field to another value and gets another result "
         "(`tests/torchcaffe/test_field_effects.py`).",
-        "What forks add to BVLC Caffe's messages is not listed; a warning names it where a file "
-        "sets it.",
+        "Fields that forks add to BVLC Caffe's messages are not listed; if a file sets one, a "
+        "warning names it.",
         "",
         "Layers without settings of their own: "
         + ", ".join(name for name, _, fields in found if not fields)
@@ -165,29 +179,29 @@ def page():
         "",
         *_rows("layer", [(name, fields) for name, _, fields in found]),
         "",
-        "## Nets, solvers and what all layers have",
+        "## Nets, solvers and settings of all layers",
         "",
         *_rows("message", shared_table()),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _rows(heading, groups):
+def _rows(heading: str, groups: Sequence[tuple[str, list[State]]]) -> Iterator[str]:
     yield f"| {heading} | field | default | effect |"
     yield "| --- | --- | --- | --- |"
     for name, fields in groups:
-        for field, default, told in fields:
-            yield f"| {name} | `{field}` | {default} | {told} |"
+        for field, default, effect in fields:
+            yield f"| {name} | `{field}` | {default} | {effect} |"
 
 
-def main(arguments):
+def main(arguments: Sequence[str]) -> int:
     """Write the page, or check it; returns the exit status."""
     if "--check" not in arguments:
         PAGE.write_text(page(), encoding="utf-8")
         return 0
     if PAGE.exists() and PAGE.read_text(encoding="utf-8") == page():
         return 0
-    print("docs/layers.md is not current: run docs/make_layers.py", file=sys.stderr)
+    print("docs/layers.md is out of date: run docs/make_layers.py", file=sys.stderr)
     return 1
 
 

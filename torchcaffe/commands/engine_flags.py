@@ -1,6 +1,6 @@
 """Flags that several of Caffe's commands share, and functions that apply them.
 
-Commands list them in this order, after their own: the net's, then the device's.
+A command lists its own flags first, then `NET_FLAGS`, then the device's.
 """
 
 from __future__ import annotations
@@ -8,8 +8,10 @@ from __future__ import annotations
 from caffeformat import InputError, pb
 from torchcaffe import core, log
 from torchcaffe.layers import allow_python_modules
+from torchcaffe.nets import Net
 
-from .flags import Flag
+from .flags import Flag, Flags
+from .net_log import log_net
 
 _NET, _DEVICE = "net", "device"
 
@@ -24,6 +26,7 @@ ALLOW_PYTHON = Flag(
     "modules whose Python layers may run, separated by commas (not in Caffe)",
     _NET,
 )
+NET_FLAGS = [LEVEL, STAGE, ALLOW_PYTHON]
 GPU = Flag("gpu", "", "run on the GPU of this number", _DEVICE)
 GPUS = Flag("gpu", "", "train on the GPUs of these numbers, separated by commas (or: all)", _DEVICE)
 
@@ -37,12 +40,6 @@ def require(value: str, flag: str, what: str) -> None:
     """Raise `InputError` if a flag that the command cannot do without is missing."""
     if not value:
         raise InputError(f"{what}: pass -{flag}.")
-
-
-def require_iterations(iterations: int) -> None:
-    """Raise `InputError` unless there is at least one iteration to run."""
-    if iterations < 1:
-        raise InputError(f"-iterations is {iterations}; expected 1 or more.")
 
 
 def allow_python(modules: str) -> None:
@@ -93,3 +90,17 @@ def phase_named(name: str) -> int:
     if name not in phases:
         raise InputError(f'-phase is "{name}"; expected TRAIN or TEST.')
     return phases[name]
+
+
+def open_net(flags: Flags, phase: int, place: str) -> Net:
+    """Build the net that -model names on the device that -gpu names, and log both as Caffe does.
+
+    Raises `InputError` unless there is at least one iteration to run.
+    """
+    if flags.iterations < 1:
+        raise InputError(f"-iterations is {flags.iterations}; expected 1 or more.")
+    allow_python(flags.allow_python)
+    choose_device(flags.gpu, place)
+    net = Net(flags.model, phase=phase, level=flags.level, stages=words(flags.stage))
+    log_net(net)
+    return net

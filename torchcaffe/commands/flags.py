@@ -88,7 +88,8 @@ def describe_flags(flags: Sequence[Flag]) -> str:
     width = max((len(flag.name) for flag in flags), default=0) + 2
     groups: dict[str, list[str]] = {}
     for flag in flags:
-        default = "" if flag.default in ("", False) else f" (default: {flag.default})"
+        hidden = flag.default == "" or flag.default is False
+        default = "" if hidden else f" (default: {flag.default})"
         line = f"  -{flag.name:{width}}{flag.text}{default}"
         groups.setdefault(flag.group, []).append(line)
     return "\n\n".join("\n".join([f"{group}:", *lines]) for group, lines in groups.items())

@@ -4,28 +4,13 @@ from __future__ import annotations
 
 from caffeformat import pb
 from torchcaffe import log
-from torchcaffe.nets import Net
 
 from . import expect_arguments
-from .engine_flags import (
-    ALLOW_PYTHON,
-    GPU,
-    ITERATIONS,
-    LEVEL,
-    MODEL,
-    STAGE,
-    WEIGHTS,
-    allow_python,
-    choose_device,
-    require,
-    require_iterations,
-    words,
-)
+from .engine_flags import GPU, ITERATIONS, MODEL, NET_FLAGS, WEIGHTS, open_net, require, words
 from .flags import Flags
-from .net_log import log_net
 
 USAGE = "-model NET -weights WEIGHTS"
-FLAGS = [MODEL, WEIGHTS, ITERATIONS, LEVEL, STAGE, ALLOW_PYTHON, GPU]
+FLAGS = [MODEL, WEIGHTS, ITERATIONS, *NET_FLAGS, GPU]
 
 
 def run(flags: Flags, arguments: list[str]) -> None:
@@ -33,11 +18,7 @@ def run(flags: Flags, arguments: list[str]) -> None:
     expect_arguments(arguments, f"torchcaffe test {USAGE}", 0)
     require(flags.model, "model", "scoring needs a net")
     require(flags.weights, "weights", "scoring needs weights")
-    require_iterations(flags.iterations)
-    allow_python(flags.allow_python)
-    choose_device(flags.gpu, "caffe.cpp:275")
-    net = Net(flags.model, phase=pb.TEST, level=flags.level, stages=words(flags.stage))
-    log_net(net)
+    net = open_net(flags, pb.TEST, "caffe.cpp:275")
     for path in words(flags.weights):
         net.copy_from(path)
     log.info("caffe.cpp:281", f"Running for {flags.iterations} iterations.")

@@ -7,39 +7,24 @@ from typing import TYPE_CHECKING
 
 from torchcaffe import log
 from torchcaffe.core import synchronize
-from torchcaffe.nets import Net
 
 from . import expect_arguments
-from .engine_flags import (
-    ALLOW_PYTHON,
-    GPU,
-    ITERATIONS,
-    LEVEL,
-    MODEL,
-    STAGE,
-    allow_python,
-    choose_device,
-    phase_named,
-    require,
-    require_iterations,
-    words,
-)
+from .engine_flags import GPU, ITERATIONS, MODEL, NET_FLAGS, open_net, phase_named, require
 from .flags import Flag, Flags
-from .net_log import log_net
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import torch
 
+    from torchcaffe.nets import Net
+
 USAGE = "-model NET"
 FLAGS = [
     MODEL,
     Flag("phase", "TRAIN", "the net's phase, TRAIN or TEST"),
     ITERATIONS,
-    LEVEL,
-    STAGE,
-    ALLOW_PYTHON,
+    *NET_FLAGS,
     GPU,
 ]
 
@@ -48,12 +33,7 @@ def run(flags: Flags, arguments: list[str]) -> None:
     """Time whole passes, then each layer separately (with nothing fused), and log the means."""
     expect_arguments(arguments, f"torchcaffe time {USAGE}", 0)
     require(flags.model, "model", "timing needs a net")
-    require_iterations(flags.iterations)
-    allow_python(flags.allow_python)
-    phase = phase_named(flags.phase)
-    choose_device(flags.gpu, "caffe.cpp:343")
-    net = Net(flags.model, phase=phase, level=flags.level, stages=words(flags.stage))
-    log_net(net)
+    net = open_net(flags, phase_named(flags.phase), "caffe.cpp:343")
     log.info("caffe.cpp:351", "Performing Forward")
     net.run_forward()
     log.info("caffe.cpp:356", f"Initial loss: {log.number(float(net.loss()))}")

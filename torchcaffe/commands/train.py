@@ -12,17 +12,7 @@ from torchcaffe.core import set_solver_count, set_solver_rank
 from torchcaffe.solvers import NCCL, SNAPSHOT, STOP, SignalActions, Solver, run_ranks
 
 from . import expect_arguments, follow_log_flags
-from .engine_flags import (
-    ALLOW_PYTHON,
-    GPUS,
-    LEVEL,
-    STAGE,
-    WEIGHTS,
-    allow_python,
-    gpu_numbers,
-    require,
-    words,
-)
+from .engine_flags import GPUS, NET_FLAGS, WEIGHTS, allow_python, gpu_numbers, require, words
 from .flags import Flag, Flags
 from .net_log import log_net
 
@@ -36,9 +26,7 @@ FLAGS = [
     WEIGHTS,
     Flag("sigint_effect", STOP, "what SIGINT (Ctrl-C) does: snapshot, stop or none"),
     Flag("sighup_effect", SNAPSHOT, "what SIGHUP does: snapshot, stop or none"),
-    LEVEL,
-    STAGE,
-    ALLOW_PYTHON,
+    *NET_FLAGS,
     GPUS,
 ]
 

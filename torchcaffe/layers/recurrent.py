@@ -21,6 +21,7 @@ class _Recurrent(Layer):
     bottoms = (2, None)
     tops = (1, None)
     states: int = 1
+    gates: int = 1
     label_bottoms = (1,)
 
     def setup(self, shapes: Shapes) -> list[Param]:
@@ -40,21 +41,25 @@ class _Recurrent(Layer):
             raise self.error(f"needs {1 + given} tops; found {len(self.proto.top)}.")
         self.static = len(shapes) == 3 + given
         self.state: list[torch.Tensor] | None = None
-        return self.declare(shapes)
+        rows = self.gates * self.outputs
+        params = self.inner_product(math.prod(shapes[0][2:]), rows)
+        if self.static:
+            params += self.inner_product(math.prod(shapes[2][1:]), rows, bias=False)
+        params += self.inner_product(self.outputs, rows, bias=False)
+        return params + self.output_params()
 
-    def declare(self, shapes: Shapes) -> list[Param]:
-        """Declare the parameters."""
-        raise NotImplementedError
+    def output_params(self) -> list[Param]:
+        """Declare the parameters between the state and the output, if any."""
+        return []
 
     def unroll(
-        self,
-        x: torch.Tensor,
-        marks: torch.Tensor,
-        static: torch.Tensor | None,
-        state: list[torch.Tensor],
-        params: Tensors,
+        self, inputs: Tensors, marks: Tensors, state: list[torch.Tensor], weights: Tensors
     ) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-        """Compute the T outputs, each N x num_output, and the final state from x, T x N x K."""
+        """Compute the T outputs, each N x num_output, and the final state.
+
+        `inputs` are what x and the static input contribute to the gates in each of T steps, N x
+        rows; `marks` are N each, and `weights` the parameters for states and outputs.
+        """
         raise NotImplementedError
 
     def inner_product(self, inputs: int, outputs: int, bias: bool = True) -> list[Param]:
@@ -81,14 +86,17 @@ class _Recurrent(Layer):
 
     def forward(self, bottoms: Tensors, params: Tensors) -> Tensors:
         x, marks = bottoms[:2]
-        static = bottoms[2] if self.static else None
         if self.exposed:
             state = [bottom[0].detach() for bottom in bottoms[2 + self.static :]]
         elif self.state is not None and self.state[0].shape[0] == x.shape[1]:
             state = self.state
         else:
             state = [x.new_zeros(x.shape[1], self.outputs)] * self.states
-        outputs, state = self.unroll(x.flatten(2), marks, static, state, params)
+        w_x, bias, *weights = params
+        inputs = x.flatten(2) @ w_x.t() + bias
+        if self.static:
+            inputs = inputs + bottoms[2].flatten(1) @ weights.pop(0).t()
+        outputs, state = self.unroll(list(inputs), list(marks), state, weights)
         self.state = [value.detach() for value in state]
         top = torch.stack(outputs)
         # As in Caffe, exposed states carry no gradient, whether initial or final.
@@ -102,25 +110,13 @@ class RNN(_Recurrent):
     Parameters: W_xh, b_h, [W_sh,] W_hh, W_ho, b_o.
     """
 
-    def declare(self, shapes: Shapes) -> list[Param]:
-        params = self.inner_product(math.prod(shapes[0][2:]), self.outputs)
-        if self.static:
-            params += self.inner_product(math.prod(shapes[2][1:]), self.outputs, bias=False)
-        params += self.inner_product(self.outputs, self.outputs, bias=False)
-        return params + self.inner_product(self.outputs, self.outputs)
+    def output_params(self) -> list[Param]:
+        return self.inner_product(self.outputs, self.outputs)
 
     def unroll(
-        self,
-        x: torch.Tensor,
-        marks: torch.Tensor,
-        static: torch.Tensor | None,
-        state: list[torch.Tensor],
-        params: Tensors,
+        self, inputs: Tensors, marks: Tensors, state: list[torch.Tensor], weights: Tensors
     ) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-        w_xh, b_h, *w_static, w_hh, w_ho, b_o = params
-        inputs = x @ w_xh.t() + b_h
-        if static is not None:
-            inputs = inputs + static.flatten(1) @ w_static[0].t()
+        w_hh, w_ho, b_o = weights
         (h,) = state
         outputs = []
         for step, mark in zip(inputs, marks):
@@ -137,26 +133,12 @@ class LSTM(_Recurrent):
     """
 
     states = 2
-
-    def declare(self, shapes: Shapes) -> list[Param]:
-        rows = 4 * self.outputs
-        params = self.inner_product(math.prod(shapes[0][2:]), rows)
-        if self.static:
-            params += self.inner_product(math.prod(shapes[2][1:]), rows, bias=False)
-        return params + self.inner_product(self.outputs, rows, bias=False)
+    gates = 4
 
     def unroll(
-        self,
-        x: torch.Tensor,
-        marks: torch.Tensor,
-        static: torch.Tensor | None,
-        state: list[torch.Tensor],
-        params: Tensors,
+        self, inputs: Tensors, marks: Tensors, state: list[torch.Tensor], weights: Tensors
     ) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-        w_xc, b_c, *w_static, w_hc = params
-        inputs = x @ w_xc.t() + b_c
-        if static is not None:
-            inputs = inputs + static.flatten(1) @ w_static[0].t()
+        (w_hc,) = weights
         h, c = state
         outputs = []
         for step, mark in zip(inputs, marks):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from caffeformat import InputError
+from caffeformat.exchange import Registry
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,17 +20,8 @@ if TYPE_CHECKING:
 # To a type checker all of them are tensors, whose operators and methods proxies record.
 Builder = Callable[..., "torch.Tensor | list[torch.Tensor]"]
 
-BUILDERS: dict[str, Builder] = {}
-
-
-def builds(*types: str) -> Callable[[Builder], Builder]:
-    """Decorator: this function builds layers of `types`."""
-
-    def enter(function: Builder) -> Builder:
-        BUILDERS.update(dict.fromkeys(types, function))
-        return function
-
-    return enter
+BUILDERS: Registry[Builder] = Registry()
+builds = BUILDERS.converts
 
 
 def append_axes(values: torch.Tensor, count: int) -> torch.Tensor:
