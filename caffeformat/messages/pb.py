@@ -1,6 +1,6 @@
 """Caffe's messages and enum values, as a module that protobuf's compiler generates has them.
 
-`schema.py` says which there are; `pb.pyi` has their types and is written by `docs/make_pb_stub.py`.
+`schema.py` builds them; `pb.pyi` has their types and is written by `docs/make_pb_stub.py`.
 
     from caffeformat import pb
     net = pb.NetParameter(name="demo")
