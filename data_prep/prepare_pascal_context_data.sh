@@ -1,5 +1,5 @@
 #!/bin/sh
-# Turns PASCAL-Context into OUT_DIR/{train,val}/{images,labels}; --help tells the options.
+# Turns PASCAL-Context into OUT_DIR/{train,val}/{images,labels}; --help lists the options.
 
 here=$(dirname "$(readlink -f "$0" 2>/dev/null || echo "$0")")
 exec "$here/run_python.sh" prepare_pascal_context_data.py "$@"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Turns a PASCAL VOC archive into OUT_DIR/{train,val}/{images,labels}; --help tells the options.
+# Turns a PASCAL VOC archive into OUT_DIR/{train,val}/{images,labels}; --help lists the options.
 
 here=$(dirname "$(readlink -f "$0" 2>/dev/null || echo "$0")")
 exec "$here/run_python.sh" prepare_pascal_voc_data.py "$@"

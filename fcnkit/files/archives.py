@@ -27,7 +27,7 @@ from .tar_stream import is_tar_header, tar_entries
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
-    from types import ModuleType, TracebackType
+    from types import ModuleType
     from typing import BinaryIO, Protocol
 
     from .tar_stream import ForwardStream
@@ -128,12 +128,7 @@ class _Reading:
     def __enter__(self) -> None:
         pass
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, *_: object) -> None:
         if isinstance(error, _READ_ERRORS):
             problem = str(error) or type(error).__name__
             raise FormatError(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from caffeformat import FormatError, InputError
@@ -135,45 +136,43 @@ def _why_missing(archive: str | os.PathLike[str], left: Iterable[str]) -> str:
     )
 
 
+@dataclass(frozen=True)
+class PairPaths:
+    """Where an archive has its images and labels."""
+
+    archive: str  # of the labels, as errors call it
+    image: str  # path in the archive, with `<id>` for the id
+    label: str  # likewise
+    read: ReadLabel  # of the labels
+
+
 def pair_actions(
-    archive: str,
-    folder: str,
-    splits: Mapping[str, Iterable[str]],
-    image: str,
-    label: str,
-    read: ReadLabel,
+    paths: PairPaths, folder: str, splits: Mapping[str, Iterable[str]]
 ) -> tuple[Wanted, Wanted]:
     """(images, labels), `wanted` by `extract`, that write the pairs of `<folder>/<split>`.
 
-    `splits` is {split: ids}; `image` and `label` are paths in the archive, with `<id>` for the id;
-    `archive` names the archive of the labels in errors.
+    `splits` is {split: ids}.
     """
     images: Wanted = {}
     labels: Wanted = {}
     for split, ids in splits.items():
         pairs = Pairs(folder, split, voc_palette())
         for id_ in ids:
-            file = label.replace("<id>", id_)
-            reader = functools.partial(read, name=f"{archive}: {file}")
+            file = paths.label.replace("<id>", id_)
+            reader = functools.partial(paths.read, name=f"{paths.archive}: {file}")
             labels.setdefault(file, []).append(pairs.label(id_, reader))
-            file = image.replace("<id>", id_)
-            suffix = os.path.splitext(file)[1]
-            images.setdefault(file, []).append(pairs.image(id_, suffix, f"{archive}: {file}"))
+            file = paths.image.replace("<id>", id_)
+            suffix, name = os.path.splitext(file)[1], f"{paths.archive}: {file}"
+            images.setdefault(file, []).append(pairs.image(id_, suffix, name))
     return images, labels
 
 
 def write_pairs(
-    archive: str,
-    folder: str,
-    splits: Mapping[str, Iterable[str]],
-    image: str,
-    label: str,
-    read: ReadLabel,
-    progress: Progress,
+    paths: PairPaths, folder: str, splits: Mapping[str, Iterable[str]], progress: Progress
 ) -> None:
-    """Write the pairs of `<folder>/<split>` from one archive; arguments as in `pair_actions`."""
-    images, labels = pair_actions(archive, folder, splits, image, label, read)
-    extract(archive, {**images, **labels}, progress)
+    """Write the pairs of `<folder>/<split>` from one archive; `splits` is {split: ids}."""
+    images, labels = pair_actions(paths, folder, splits)
+    extract(paths.archive, {**images, **labels}, progress)
 
 
 class Pairs:

@@ -18,7 +18,7 @@ from fcnkit.datasets import nyud_label
 from fcnkit.files import output_folder
 from fcnkit.progress import Progress
 
-from .extraction import read_lists, write_class_names, write_pairs
+from .extraction import PairPaths, read_lists, write_class_names, write_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,7 +64,7 @@ def prepare_nyud(
         progress.note(f"Copying data into {os.fspath(out)}")
         image = f"{root}data/{INPUTS[source]}/img_<id>.png"
         label = f"{root}segmentation/img_<id>.mat"
-        write_pairs(archive, folder, splits, image, label, nyud_label, progress)
+        write_pairs(PairPaths(archive, image, label, nyud_label), folder, splits, progress)
         write_class_names(folder, CLASSES)
     progress.done("Done!")
     return {split: len(ids) for split, ids in splits.items()}

@@ -18,7 +18,7 @@ from fcnkit.datasets import context_label, context_table
 from fcnkit.files import members, output_folder
 from fcnkit.progress import Progress
 
-from .extraction import extract, pair_actions, read_lists, read_member, write_class_names
+from .extraction import PairPaths, extract, pair_actions, read_lists, read_member, write_class_names
 from .voc import MAX_SET_FILE
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def prepare_pascal_context(
     with output_folder(out, force) as folder:
         progress.note(f"Copying data into {os.fspath(out)}")
         image, label = f"{root}JPEGImages/<id>.jpg", "trainval/<id>.mat"
-        images, mats = pair_actions(annotations, folder, splits, image, label, read)
+        images, mats = pair_actions(PairPaths(annotations, image, label, read), folder, splits)
         extract(annotations, mats, progress, "labels")
         extract(voc, images, progress, "images")
         write_class_names(folder, names)

@@ -21,7 +21,7 @@ from fcnkit.files import output_folder
 from fcnkit.images import voc_class_names
 from fcnkit.progress import Progress
 
-from .extraction import read_lists, write_class_names, write_lines, write_pairs
+from .extraction import PairPaths, read_lists, write_class_names, write_lines, write_pairs
 from .voc import prepare_voc
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def prepare_sbd(
             del ids["val"]
         progress.note(f"Copying data into {os.fspath(out)}")
         image, label = f"{root}img/<id>.jpg", f"{root}cls/<id>.mat"
-        write_pairs(archive, folder, ids, image, label, sbd_label, progress)
+        write_pairs(PairPaths(archive, image, label, sbd_label), folder, ids, progress)
         write_class_names(folder, voc_class_names())
         counts = {
             name: len(os.listdir(os.path.join(folder, name, "images"))) for name in ("train", "val")

@@ -22,7 +22,7 @@ from fcnkit.datasets import siftflow_label
 from fcnkit.files import members, output_folder
 from fcnkit.progress import Progress
 
-from .extraction import read_lists, read_member, write_class_names, write_pairs
+from .extraction import PairPaths, read_lists, read_member, write_class_names, write_pairs
 from .voc import MAX_SET_FILE, image_ids
 
 _SCENES = "spatial_envelope_256x256_static_8outdoorcategories"
@@ -70,7 +70,7 @@ def prepare_siftflow(
     with output_folder(out, force) as folder:
         progress.note(f"Copying data into {os.fspath(out)}")
         image, label = f"Images/{_SCENES}/<id>.jpg", f"{kind}/{_SCENES}/<id>.mat"
-        write_pairs(archive, folder, splits, image, label, read, progress)
+        write_pairs(PairPaths(archive, image, label, read), folder, splits, progress)
         write_class_names(folder, names)
     progress.done("Done!")
     return {split: len(ids) for split, ids in splits.items()}

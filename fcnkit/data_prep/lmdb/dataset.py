@@ -11,7 +11,6 @@ The same input gives the same bytes, whatever the number of processes.
 from __future__ import annotations
 
 import functools
-import json
 import os
 import random
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,7 @@ import numpy as np
 
 from caffeformat import InputError, LmdbWriter, write_blob
 from fcnkit.datasets import default_palette, find_pairs
-from fcnkit.files import output_folder
+from fcnkit.files import output_folder, write_json
 from fcnkit.images import IGNORE_LABEL, format_palette, full_palette, open_image, palette_from_image
 from fcnkit.progress import Progress
 
@@ -136,7 +135,7 @@ def create_lmdb(
         _write_text(folder, "palette.txt", format_palette(expected.palette))
         _write_mean(folder, totals["train"])
         manifest = _manifest(form, classes, totals)
-        _write_text(folder, "manifest.json", json.dumps(manifest, indent=1) + "\n")
+        write_json(os.path.join(folder, "manifest.json"), manifest)
     return manifest
 
 
