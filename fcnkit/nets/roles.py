@@ -28,11 +28,11 @@ class Head(NamedTuple):
 
 def data_layers(net: pb.NetParameter) -> list[pb.LayerParameter]:
     """The layers of `net` that bring data in: Caffe's data layers, and Python layers like them."""
-    return [
-        layer
-        for layer in net.layer
-        if layer.type in DATA_TYPES or (layer.type == "Python" and not layer.bottom)
-    ]
+    return [layer for layer in net.layer if _brings_data(layer)]
+
+
+def _brings_data(layer: pb.LayerParameter) -> bool:
+    return layer.type in DATA_TYPES or (layer.type == "Python" and not layer.bottom)
 
 
 def is_label(blob: str) -> bool:
@@ -118,7 +118,7 @@ def deploy_net(net: pb.NetParameter, image_shape: Sequence[int]) -> tuple[pb.Net
     if image not in given:
         kept.append(pb.LayerParameter(name=image, type="Input", top=[image]))
     for layer in deploy.layer:
-        if layer.type in DATA_TYPES or (layer.type == "Python" and not layer.bottom):
+        if _brings_data(layer):
             continue
         if layer.type.endswith("Loss") or layer.type == "Accuracy" or missing & {*layer.bottom}:
             missing.update(top for top in layer.top if top not in layer.bottom)

@@ -103,7 +103,7 @@ def auxiliary_head(
 class DilatedSegmentation(Segmentation):
     """A segmentation network whose training net may have an auxiliary head with a loss of its own.
 
-    auxiliary: whether it has one unless told otherwise; auxiliary_weight: the weight of its loss.
+    auxiliary: whether it has one by default; auxiliary_weight: the weight of its loss.
     """
 
     auxiliary: bool = False

@@ -56,10 +56,10 @@ def take_trunk(net: pb.NetParameter) -> Trunk:
         del layer.include[:], layer.exclude[:]
     _check_layers(classifier)
     names = {layer.name for layer in classifier.layer}
-    behind = {net.layer[i].name for i in chain} - names
+    after = {net.layer[i].name for i in chain} - names
     # A deploy net's own input is still there, perhaps under its blob's name.
     dropped = [
-        (layer.name, _why_dropped(layer, behind))
+        (layer.name, _why_dropped(layer, after))
         for layer in net.layer
         if layer.name not in names and not (layer.type == "Input" and image in layer.top)
     ]
@@ -188,11 +188,11 @@ def _check_layers(net: pb.NetParameter) -> None:
         )
 
 
-def _why_dropped(layer: pb.LayerParameter, behind: Container[str]) -> str:
+def _why_dropped(layer: pb.LayerParameter, after: Container[str]) -> str:
     if layer.type in nets.DATA_TYPES or layer.type in SOURCES:
         return "input"
-    if layer.name in behind or layer.type == "Softmax":
-        return "behind the scores"
+    if layer.name in after or layer.type == "Softmax":
+        return "after the scores"
     if layer.type in LOSSES:
         return "loss or measure"
     return "beside the main scores"

@@ -51,7 +51,7 @@ def test_a_filler_is_the_one_in_force():
     assert bias.filler is None
 
 
-def test_a_shape_that_nothing_tells_is_an_error_that_names_the_blob():
+def test_an_unknown_shape_is_an_error_that_names_the_blob():
     net = parse_text(
         'layer { name: "data" type: "Data" top: "data" }'
         'layer { name: "fc" type: "InnerProduct" bottom: "data" top: "fc"'

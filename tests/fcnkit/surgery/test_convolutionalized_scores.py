@@ -37,7 +37,7 @@ def classifier(name, share):
 
 
 def random_weights(net):
-    """Weights that keep signals about as large as they are, and statistics that do something."""
+    """Weights that keep the size of signals about the same, and statistics that matter."""
     random, weights = np.random.RandomState(1), Weights()
     for layer, blobs in net_parameters(net):
         if layer.type == "BatchNorm":
@@ -76,7 +76,7 @@ def scores_of(net):
 
 
 def tail(net, features, shape):
-    """The classifier's layers behind the blob `features`, as a net that reads it."""
+    """The classifier's layers after the blob `features`, as a net that reads it."""
     first = max(i for i, layer in enumerate(net.layer) if features in layer.top) + 1
     made = pb.NetParameter()
     source = made.layer.add(name="data", type="Input", top=["data"])

@@ -76,13 +76,13 @@ def test_an_inner_product_becomes_the_convolution_that_computes_the_same():
 
 
 @pytest.mark.parametrize("shape", [(5, 23), (5, 6, 1, 1), (30,)])
-def test_weights_of_no_inner_product_over_the_map_are_named(shape):
+def test_weights_that_are_not_an_inner_products_over_the_map_are_refused(shape):
     with pytest.raises(InputError, match=r"over a map of 2 x 3: .* a multiple of 6"):
         to_convolution([np.zeros(shape, np.float32)], (2, 3))
 
 
 @pytest.mark.parametrize("shape", [(5, 24), (5, 4, 6), (5,)])
-def test_weights_of_no_convolution_are_named(shape):
+def test_weights_that_are_not_a_convolutions_are_refused(shape):
     with pytest.raises(InputError, match="not a convolution's: expected outputs x C x H x W"):
         to_inner_product([np.zeros(shape, np.float32)])
 
@@ -104,6 +104,6 @@ def test_layers_are_renamed_in_place():
         ({"conv1": "conv2"}, "two layers"),
     ],
 )
-def test_renaming_what_is_not_there_or_twice_is_an_error(names, message):
+def test_renaming_a_missing_layer_or_to_one_name_twice_is_an_error(names, message):
     with pytest.raises(InputError, match=message):
         rename(Weights({"conv1": SCORE, "conv2": SCORE}), names)

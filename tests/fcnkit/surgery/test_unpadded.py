@@ -1,4 +1,4 @@
-"""Classifiers without padding: their values are the classifier's own, of whole windows alone."""
+"""Classifiers without padding: their values are the original ones, of whole windows alone."""
 
 import numpy as np
 import pytest
@@ -141,7 +141,7 @@ def assert_close(found, expected):
 
 
 def check_values(net):
-    """Without padding, values have to be those of the classifier itself in the same places."""
+    """Without padding, values must be those of the classifier itself in the same places."""
     weights = weights_of(net)
     dense, bare = convolutionalize(net), convolutionalize(without_padding(net))
     field = geometry.receptive_fields(bare)["fc"]

@@ -1,4 +1,4 @@
-"""Classifiers whose scores depend on more than a window, padding or not, are errors that say so."""
+"""Classifiers whose scores depend on more than a window are refused with the reason."""
 
 import pytest
 

@@ -14,14 +14,14 @@ def deploy(network, **arguments):
 
 
 def without_widths(net):
-    """The layers of `net` as text, but for their numbers of outputs."""
+    """The layers of `net` as text, without their numbers of outputs."""
     for layer in net.layer:
         layer.convolution_param.ClearField("num_output")
     return [str(layer) for layer in net.layer]
 
 
 @pytest.mark.parametrize("stride", [32, 16, 8])
-def test_a_narrow_stage_differs_from_the_published_net_in_widths_alone(stride):
+def test_a_narrow_stage_differs_from_the_published_net_only_in_widths(stride):
     narrow, published = deploy(f"shapes_fcn{stride}s"), deploy(f"voc_fcn{stride}s")
     widths = {
         layer.name: layer.convolution_param.num_output
@@ -60,6 +60,6 @@ def test_folding_batch_norm_leaves_weights_of_the_first_stage():
 
 
 @pytest.mark.parametrize("size", [(64, 96), (375, 500), (101, 33)])
-def test_without_the_padding_of_100_every_size_is_scored_all_the_same(size):
+def test_without_the_padding_of_100_every_size_is_still_scored(size):
     shapes = infer_shapes(deploy("shapes_fcn32s_bn"), {"data": (1, 3, *size)})
     assert tuple(shapes["score"]) == (1, 6, *size)

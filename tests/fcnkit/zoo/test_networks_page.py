@@ -1,4 +1,4 @@
-"""The page about the networks names each of them, and none that is not there."""
+"""The page about the networks names all of them and no others."""
 
 import re
 

@@ -36,7 +36,7 @@ PUBLISHED = {
 
 
 def settings(layer):
-    """The layer without what other columns say: its parameters as prototxt message."""
+    """The parameters of the layer as a message, without what other columns hold."""
     bare = type(layer)()
     bare.CopyFrom(layer)
     for field in ("name", "type", "bottom", "top", "param", "include", "exclude", "phase"):

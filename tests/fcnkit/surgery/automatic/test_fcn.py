@@ -125,17 +125,17 @@ def test_auxiliary_heads_and_what_follows_the_scores_are_dropped():
     net.layer.extend([*aux, last])
     fcn = fcn_from_classifier(net, 21, 16)
     assert dict(fcn.dropped) == {
-        "relu_conv10": "behind the scores",
-        "pool10": "behind the scores",
+        "relu_conv10": "after the scores",
+        "pool10": "after the scores",
         "aux": "beside the main scores",
         "aux_loss": "loss or measure",
-        "prob": "behind the scores",
+        "prob": "after the scores",
     }
     assert [row[:2] for row in rows(fcn)[-4:]] == [
-        ("relu_conv10 .. pool10", "dropped: behind the scores (2)"),
+        ("relu_conv10 .. pool10", "dropped: after the scores (2)"),
         ("aux", "dropped: beside the main scores"),
         ("aux_loss", "dropped: loss or measure"),
-        ("prob", "dropped: behind the scores"),
+        ("prob", "dropped: after the scores"),
     ]
 
 
@@ -193,14 +193,14 @@ def test_without_weights_old_layers_name_fillers_and_scores_start_at_zero():
     assert not layer_of(fcn, "score_fr").convolution_param.HasField("weight_filler")
 
 
-def test_the_table_tells_what_happened_where():
+def test_the_table_reports_what_happened_where():
     fcn = fcn_from_classifier(classifier("vgg16"), 21, 16)
     table = {row.layer: row for row in rows(fcn)}
     assert table["fc6"].action == "inner product -> convolution 7x7"
     assert (table["fc6"].stride, table["fc6"].field) == ("32", "404")
     assert table["conv5_3"].action == "features of stride 16"
     assert table["score_conv5_3c"].offset == "5"
-    assert table["prob"].action == "dropped: behind the scores"
+    assert table["prob"].action == "dropped: after the scores"
     assert table["relu1_1 .. relu5_2"].action.startswith("kept")
     assert "padded by 96 pixels" in format_table(fcn)
 
@@ -267,7 +267,7 @@ def test_what_cannot_be_slid_over_images_is_an_error(layers, message):
         fcn_from_classifier(net, 3)
 
 
-def test_strides_that_are_not_there_are_answered_with_those_that_are():
+def test_an_error_about_a_missing_stride_lists_the_strides_there_are():
     net = classifier("vgg16")
     with pytest.raises(InputError, match=r"strides 1 \(conv1_2\), 2 \(conv2_2\).*32 \(fc8\)"):
         fcn_from_classifier(net, 21, 64)
