@@ -20,7 +20,7 @@ from fcnkit.data_prep import (
 from fcnkit.datasets import Location, locate, read_ids, read_if_there
 from fcnkit.images import read_palette
 
-from .arguments import basics, classes
+from .arguments import basics, classes, image_folders
 from .console import Console
 
 if TYPE_CHECKING:
@@ -34,18 +34,10 @@ if TYPE_CHECKING:
 def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
     parser.epilog = "The exit status is 1 where problems were found."
-    parser.input.add_argument(
-        "data",
-        nargs="?",
-        metavar="DATA",
-        help="folder with {train,val}/{images,labels} or {train,val}_db/{features,labels}, or with "
-        "images and labels, or features and labels",
-    )
-    parser.input.add_argument(
-        "--images", metavar="FOLDER", help="folder of images, instead of DATA"
-    )
-    parser.input.add_argument(
-        "--labels", metavar="FOLDER", help="folder of labels with the same names, for --images"
+    image_folders.add_image_folders(
+        parser,
+        "{train,val}/{images,labels} or {train,val}_db/{features,labels}, or with images and "
+        "labels, or features and labels",
     )
     basics.add_json(parser)
     parser.output.add_argument(
@@ -99,8 +91,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _parts(args: argparse.Namespace) -> dict[str, Location]:
     """Return name -> `Location` of each part that the dataset has."""
-    if bool(args.images) != bool(args.labels) or bool(args.data) == bool(args.images):
-        raise InputError("pass either DATA or both --images and --labels")
+    image_folders.check_image_folders(args)
     if args.images:
         return {"images": Location("folders", args.images, args.labels)}
     found = {split: locate(args.data, split) for split in ("train", "val", "test")}

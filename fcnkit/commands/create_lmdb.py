@@ -9,7 +9,7 @@ from caffeformat import InputError
 from fcnkit.data_prep import VAL_PERCENT, Form, create_lmdb, find_splits, processors, split_pairs
 from fcnkit.images import voc_class_names
 
-from .arguments import basics, classes
+from .arguments import basics, classes, image_folders
 from .console import Console
 
 if TYPE_CHECKING:
@@ -20,25 +20,13 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
-    parser.input.add_argument(
-        "data",
-        nargs="?",
-        metavar="DATA",
-        help="folder with {train,val}/{images,labels}, such as an output of "
-        "prepare_pascal_voc_data, or with {images,labels}",
+    image_folders.add_image_folders(
+        parser,
+        "{train,val}/{images,labels}, such as an output of prepare_pascal_voc_data, or with "
+        "{images,labels}",
+        "training images",
     )
-    parser.input.add_argument(
-        "--images", metavar="FOLDER", help="folder of training images, instead of DATA"
-    )
-    parser.input.add_argument(
-        "--labels", metavar="FOLDER", help="folder of labels with the same names, for --images"
-    )
-    parser.input.add_argument(
-        "--val-images", metavar="FOLDER", help="folder of validation images, for --images"
-    )
-    parser.input.add_argument(
-        "--val-labels", metavar="FOLDER", help="folder of labels with the same names"
-    )
+    image_folders.add_val_folders(parser)
     basics.add_output_position(parser, "folder for the LMDBs")
     basics.add_force(parser)
     parser.output.add_argument(
@@ -90,7 +78,9 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write the LMDBs."""
-    _check(args)
+    image_folders.check_image_folders(args)
+    if args.val_percent is not None and not 0 <= args.val_percent < 100:
+        raise InputError(f"--val-percent {args.val_percent}: expected 0 to 99")
     train, val = find_splits(args.data, args.images, args.labels, args.val_images, args.val_labels)
     if val is None:
         percent = VAL_PERCENT if args.val_percent is None else args.val_percent
@@ -117,17 +107,6 @@ def run(args: argparse.Namespace) -> None:
     _report(args.output, manifest)
     if names is None:
         _warn_of_count(len(manifest["classes"]))
-
-
-def _check(args: argparse.Namespace) -> None:
-    for one, other in (("images", "labels"), ("val_images", "val_labels")):
-        if bool(getattr(args, one)) != bool(getattr(args, other)):
-            names = [name.replace("_", "-") for name in (one, other)]
-            raise InputError("--{} and --{} go together: pass both".format(*names))
-    if bool(args.data) == bool(args.images):
-        raise InputError("pass either DATA or --images and --labels: create_lmdb DATA OUTPUT")
-    if args.val_percent is not None and not 0 <= args.val_percent < 100:
-        raise InputError(f"--val-percent {args.val_percent}: expected 0 to 99")
 
 
 def _report(out: str, manifest: dict[str, Any]) -> None:

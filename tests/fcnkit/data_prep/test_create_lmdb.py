@@ -175,7 +175,7 @@ def test_rgb_labels_become_indices_by_a_colour_map(tmp_path, capsys):
     folder = make_folders(tmp_path / "in", [photo()], [voc_palette()[classes]])
     arguments = ["create_lmdb", str(folder), str(tmp_path / "db"), "--val-percent", "0"]
     assert main.main(arguments) == 1
-    assert "colour map" in capsys.readouterr().err and not (tmp_path / "db").exists()
+    assert "--colour-map" in capsys.readouterr().err and not (tmp_path / "db").exists()
     colours = tmp_path / "colours.txt"
     colours.write_text(format_palette(voc_palette()[:21]))
     assert main.main([*arguments, "--colour-map", str(colours), "--classes", "voc"]) == 0
