@@ -15,7 +15,7 @@ from torchcaffe import (
     layers,
     log,
     net_spec,
-    proto,  # noqa: F401 - scripts say caffe.proto.caffe_pb2
+    proto,
 )
 from torchcaffe.classifier import Classifier
 from torchcaffe.core import (
@@ -84,6 +84,7 @@ __all__ = [
     "log",
     "net_spec",
     "params",
+    "proto",
     "set_device",
     "set_mode_cpu",
     "set_mode_gpu",

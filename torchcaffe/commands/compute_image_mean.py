@@ -9,9 +9,9 @@ import numpy as np
 from caffeformat import InputError, datum_to_array, pb, write_blob
 from torchcaffe import log
 
-from . import expect_arguments
 from .databases import BACKEND, read_database
 from .flags import Flags
+from .main import expect_arguments
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -14,9 +14,9 @@ from caffeformat import InputError, array_to_datum, datum_to_array, encoded_datu
 from torchcaffe import log
 from torchcaffe.data import resize_pixels
 
-from . import expect_arguments
 from .databases import BACKEND, create_database
 from .flags import Flag, Flags
+from .main import expect_arguments
 
 if TYPE_CHECKING:
     import numpy as np

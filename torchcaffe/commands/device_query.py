@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torchcaffe import core, log
 
-from . import expect_arguments
 from .engine_flags import gpu_numbers
 from .flags import Flag, Flags
+from .main import expect_arguments
 
 USAGE = "[-gpu NUMBER[,NUMBER...] | -gpu all]"
 FLAGS = [Flag("gpu", "", "numbers of GPUs, separated by commas (or: all)")]

@@ -6,9 +6,9 @@ from caffeformat import InputError, draw_network, filter_net, read_net
 from caffeformat.drawing import DIRECTIONS
 from torchcaffe import log
 
-from . import expect_arguments
 from .engine_flags import LEVEL, STAGE, phase_named, words
 from .flags import Flag, Flags
+from .main import expect_arguments
 
 USAGE = "[FLAGS] NET PICTURE"
 FLAGS = [

@@ -10,10 +10,10 @@ from caffeformat import InputError, array_to_datum, pb
 from torchcaffe import log
 from torchcaffe.nets import Net
 
-from . import expect_arguments
 from .databases import create_database
 from .engine_flags import ALLOW_PYTHON, allow_python, choose_device, words
 from .flags import Flags
+from .main import expect_arguments
 
 if TYPE_CHECKING:
     import numpy as np

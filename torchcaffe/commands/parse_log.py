@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from caffeformat import InputError, atomic_write
 
-from . import expect_arguments
 from .flags import Flag, Flags
+from .main import expect_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -5,9 +5,9 @@ from __future__ import annotations
 from caffeformat import pb
 from torchcaffe import log
 
-from . import expect_arguments
 from .engine_flags import GPU, ITERATIONS, MODEL, NET_FLAGS, WEIGHTS, open_net, require, words
 from .flags import Flags
+from .main import expect_arguments
 
 USAGE = "-model NET -weights WEIGHTS"
 FLAGS = [MODEL, WEIGHTS, ITERATIONS, *NET_FLAGS, GPU]

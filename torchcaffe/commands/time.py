@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from torchcaffe import log
 from torchcaffe.core import synchronize
 
-from . import expect_arguments
 from .engine_flags import GPU, ITERATIONS, MODEL, NET_FLAGS, open_net, phase_named, require
 from .flags import Flag, Flags
+from .main import expect_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Callable

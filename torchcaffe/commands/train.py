@@ -11,9 +11,9 @@ from torchcaffe import core, log
 from torchcaffe.core import set_solver_count, set_solver_rank
 from torchcaffe.solvers import NCCL, SNAPSHOT, STOP, SignalActions, Solver, run_ranks
 
-from . import expect_arguments, follow_log_flags
 from .engine_flags import GPUS, NET_FLAGS, WEIGHTS, allow_python, gpu_numbers, require, words
 from .flags import Flag, Flags
+from .main import expect_arguments, follow_log_flags
 from .net_log import log_net
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from caffeformat import FormatError, atomic_write, pb, read_bytes, upgrade_net
 
-from . import expect_arguments
 from .flags import Flag, Flags
+from .main import expect_arguments
 from .upgrading import log_notes, log_written
 
 USAGE = "OLD_CAFFEMODEL NEW_CAFFEMODEL"

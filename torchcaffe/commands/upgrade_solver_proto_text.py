@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from caffeformat import pb, upgrade_solver
 
-from . import expect_arguments
 from .flags import Flag, Flags
+from .main import expect_arguments
 from .upgrading import upgrade_text
 
 USAGE = "OLD_SOLVER NEW_SOLVER"

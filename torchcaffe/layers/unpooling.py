@@ -7,7 +7,7 @@ from .base import Layer, Tensors, register
 
 @register("Upsample")
 class Upsample(Layer):
-    """Puts N x C x H x W values where the mask tells, among N x C x H' x W' zeros.
+    """Puts N x C x H x W values at the positions in its mask, among N x C x H' x W' zeros.
 
     The mask is the second bottom, which is the second top of the MAX Pooling to invert: the index
     in H' x W' that each value came from. Where windows overlapped, one of the values remains.
