@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from caffeformat import InputError, filter_net, pb, read_net
 from fcnkit.nets import check_crops, is_right
 
-from .arguments import network
+from .arguments import basics, network
 
 if TYPE_CHECKING:
     import argparse
@@ -15,21 +15,20 @@ if TYPE_CHECKING:
 
     from fcnkit.nets import CropCheck
 
+    from .arguments.basics import CommandParser
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+
+def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("net", help="prototxt file, or the name of a network under prototxt/")
-    parser.add_argument(
-        "--phase", choices=("TRAIN", "TEST"), default="TEST", help="phase (default: TEST)"
-    )
-    parser.add_argument(
-        "--stage", action="append", help="stage of the net (default: deploy); may be repeated"
-    )
+    parser.input.add_argument("net", metavar="NET", help=f"network: {network.NET}")
+    network.add_phase(parser, ("TRAIN", "TEST"), "TEST")
+    network.add_stage(parser, "deploy")
+    basics.add_fork(parser)
 
 
 def run(args: argparse.Namespace) -> None:
     """Print a line per Crop layer; raises `InputError` if any offset is wrong or unknown."""
-    path, _ = network.network_file(args.net, "deploy.prototxt")
+    path = network.net_path(args.net)
     phase = pb.TRAIN if args.phase == "TRAIN" else pb.TEST
     net = filter_net(read_net(path), phase, stages=args.stage or ["deploy"])
     checks = check_crops(net)

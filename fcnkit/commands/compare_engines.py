@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
-from caffeformat import InputError, filter_net, is_solver, pb, read_caffemodel, read_net
+from caffeformat import filter_net, is_solver, pb, read_caffemodel, read_net
 from fcnkit import engine, nets
 from fcnkit.engine import training_net
-from fcnkit.files import write_json
 
-from .arguments import network
+from .arguments import basics, network
 
 if TYPE_CHECKING:
     import argparse
@@ -19,69 +17,83 @@ if TYPE_CHECKING:
 
     from fcnkit.engine import Row
 
+    from .arguments.basics import CommandParser
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+
+def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("file", help="NET.prototxt, or SOLVER.prototxt to compare a training run")
-    parser.add_argument(
+    parser.input.add_argument(
+        "file",
+        metavar="NET|SOLVER",
+        help=f"network: {network.NET}; or a solver.prototxt to compare a training run",
+    )
+    parser.input.add_argument(
         "weights",
         nargs="?",
-        help="caffemodel (default: random weights; for solvers, those of the fillers)",
+        metavar="WEIGHTS",
+        help=f"{network.WEIGHTS} (default: random weights; for solvers, those of the fillers)",
     )
-    parser.add_argument("--root", help="folder of a Debian 11 with BVLC Caffe (default: .bullseye)")
-    parser.add_argument(
+    parser.input.add_argument(
+        "--state", metavar="FILE", help=".solverstate to continue from, for solvers"
+    )
+    basics.add_json(parser)
+    basics.add_force(parser)
+    network.add_phase(parser, ("TRAIN", "TEST"), "TEST")
+    parser.options.add_argument(
+        "--forward-only", action="store_true", help="do not compare gradients, for nets"
+    )
+    parser.options.add_argument(
+        "--steps",
+        type=basics.positive(int),
+        default=20,
+        metavar="N",
+        help="number of steps, for solvers (default: %(default)s)",
+    )
+    parser.options.add_argument(
         "--tolerance",
-        type=network.positive(float),
-        help="largest relative difference (default: 1e-4; for solvers 1e-2)",
+        type=basics.positive(float),
+        metavar="SHARE",
+        help="largest relative difference (default: 1e-4; 1e-2 for solvers)",
     )
-    group = parser.add_argument_group("nets")
-    group.add_argument(
-        "--phase", choices=("TRAIN", "TEST"), default="TEST", help="phase (default: TEST)"
+    parser.engine.add_argument(
+        "--root",
+        metavar="FOLDER",
+        help="folder of a Debian 11 with BVLC Caffe (default: .bullseye)",
     )
-    group.add_argument("--forward-only", action="store_true", help="compare no gradients")
-    group = parser.add_argument_group("solvers")
-    group.add_argument(
-        "--steps", type=network.positive(int), default=20, help="number of steps (default: 20)"
-    )
-    group.add_argument("--state", help="solver state to go on from")
-    parser.add_argument("--json", metavar="FILE", help="also write the differences as JSON")
-    parser.add_argument("--force", action="store_true", help="overwrite an existing file")
-    network.add_allow_python(parser)
+    basics.add_allow_python(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Compare; return 1 where something differs by more than the tolerance."""
-    if args.json and os.path.exists(args.json) and not args.force:
-        raise InputError(f"{args.json} exists already: choose another name, or pass --force")
+    basics.refuse_existing(args, args.json)
+    path = network.net_path(args.file)
     options_of_both = {"root": args.root, "allow_python": args.allow_python}
-    trains = is_solver(args.file)
-    net = training_net(args.file) if trains else read_net(args.file)
+    trains = is_solver(path)
+    net = training_net(path) if trains else read_net(path)
     if trains:
-        engine.refuse_forks_of_solver(args.file)
+        engine.refuse_forks_of_solver(path)
     else:
-        engine.refuse_forks(net, args.file, filter_net(net, getattr(pb, args.phase)))
+        engine.refuse_forks(net, path, filter_net(net, getattr(pb, args.phase)))
     if trains or args.phase == "TRAIN":
         _warn_of_random_layers(filter_net(net, pb.TRAIN))
     if trains:
-        rows = engine.compare_solvers(
-            args.file, args.steps, args.weights, args.state, **options_of_both
-        )
+        rows = engine.compare_solvers(path, args.steps, args.weights, args.state, **options_of_both)
     else:
         backward = not args.forward_only and _has_gradients(net, args.phase)
-        rows = engine.compare_nets(
-            [args.file], args.phase, args.weights, backward, **options_of_both
-        )[args.file]
+        rows = engine.compare_nets([path], args.phase, args.weights, backward, **options_of_both)[
+            path
+        ]
     if args.weights:
         _warn_of_missing(args.weights, rows)
     tolerance = args.tolerance or (1e-2 if trains else 1e-4)
-    print("\n".join(table(rows, tolerance)))
-    for row in rows:
-        if row.problem:
-            print(f"{_label(row)}: {row.problem}")
-    if args.json:
-        write_json(args.json, engine.rows_as_data(rows))
     worst = max(rows, key=lambda row: row.difference)
-    print(f"largest relative difference: {worst.difference:.1e} at {_label(worst)}")
+    if args.json != "-":
+        print("\n".join(table(rows, tolerance)))
+        for row in rows:
+            if row.problem:
+                print(f"{_label(row)}: {row.problem}")
+        print(f"largest relative difference: {worst.difference:.1e} at {_label(worst)}")
+    basics.write_json_output(args, engine.rows_as_data(rows))
     return int(not worst.difference <= tolerance)
 
 

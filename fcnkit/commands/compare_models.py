@@ -2,104 +2,89 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from PIL import Image
-from tqdm import tqdm
 
 from caffeformat import InputError, atomic_write
 from fcnkit import inference
+from fcnkit.datasets import default_palette
 from fcnkit.export import OnnxSegmenter
-from fcnkit.files import write_json
-from fcnkit.images import Preprocessor, parse_mean
 from fcnkit.inference import Segmenter, find_images, names_for
-from fcnkit.progress import Progress
 
-from .arguments import network
+from .arguments import basics, classes, network
+from .console import Console
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+
+    from .arguments.basics import CommandParser
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("images", nargs="+", help="images, or folders of them")
+    parser.input.add_argument("images", nargs="+", help="images, or folders of them")
     for which in ("first", "second"):
-        parser.add_argument(
+        parser.network.add_argument(
             f"--{which}",
             nargs="+",
             required=True,
             metavar="FILE",
-            help="NET.prototxt WEIGHTS.caffemodel, or MODEL.onnx",
+            help=f"{which} model: NET WEIGHTS, or MODEL.onnx; NET is {network.NET}",
         )
-    group = parser.add_argument_group("networks (not for ONNX models that take images)")
-    group.add_argument(
-        "--mean", help="mean to subtract: B,G,R, mean.binaryproto or mean.txt (default: none)"
+    network.add_preprocessing(parser)
+    network.add_output_blob(parser)
+    basics.add_fork(parser)
+    basics.add_json(parser)
+    parser.output.add_argument(
+        "--sheet", metavar="FILE.png", help="write a contact sheet of the images that differ most"
     )
-    group.add_argument(
-        "--input-scale",
-        type=float,
-        default=1.0,
-        help="factor after the mean is subtracted (default: 1)",
-    )
-    group.add_argument(
-        "--channels",
-        choices=("BGR", "RGB"),
-        default="BGR",
-        help="channel order of the nets' inputs (default: BGR)",
-    )
-    group.add_argument(
-        "--output-blob", help="blob with the class scores (default: score, or the only output)"
-    )
-    network.add_engine(group)
-    group = parser.add_argument_group("results")
-    network.add_classes(group)
-    group.add_argument(
+    basics.add_force(parser)
+    classes.add_classes(parser, "VOC's for 21 classes")
+    classes.add_palette(parser, "VOC's, or distinct colours past 21 classes")
+    parser.options.add_argument(
         "--worst",
-        type=network.positive(int),
+        type=basics.positive(int),
         default=5,
         metavar="N",
-        help="number of images to list (default: 5)",
+        help="number of images to list (default: %(default)s)",
     )
-    group.add_argument("--sheet", metavar="FILE", help="write the images that differ most as a PNG")
-    group.add_argument("--json", metavar="FILE", help="write everything as JSON")
-    group.add_argument("--force", action="store_true", help="overwrite existing files")
-    group.add_argument(
+    parser.options.add_argument(
         "--at-least",
         type=float,
         metavar="SHARE",
-        help="exit with 1 where a smaller share of the pixels (0 to 1) has the same class",
+        help="exit with 1 where a smaller share of the pixels, 0 to 1, has the same class",
     )
+    basics.add_engine(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Compare, print the table, and write the requested files."""
-    for path in filter(None, (args.sheet, args.json)):
-        if os.path.exists(path) and not args.force:
-            raise InputError(f"{path} exists already: choose another name, or pass --force")
+    basics.refuse_existing(args, args.json, args.sheet)
     if args.at_least is not None and not 0 <= args.at_least <= 1:
         raise InputError(f"--at-least {args.at_least:g}: expected a share from 0 to 1")
-    args.run_folder = args.digits_model = None  # for names_and_palette
-    names, palette = network.names_and_palette(args)
+    names: Sequence[str] | None
+    names, palette = classes.names_and_palette(args)
+    if palette is None:
+        palette = default_palette(names)
     images = find_images(args.images)
     first, second = (_model(args, files) for files in (args.first, args.second))
-    with tqdm(total=len(images), unit="image", leave=False) as bar:
-        found = inference.compare(first, second, images, args.worst, _Bar(bar))
+    with Console() as console:
+        found = inference.compare_models(first, second, images, args.worst, console)
     for model, files in ((first, args.first), (second, args.second)):
         warning = network.unmatched_warning(model, files[-1])
         if warning:
-            print(warning, file=sys.stderr)
+            console.warn(warning)
     if found.largest("largest") is not None:
         names = names_for(found.board.matrix.n, names)
-    print("\n".join(inference.table(found, names)))
-    if args.json:
-        write_json(args.json, inference.as_dict(found, names))
+    if args.json != "-":
+        print("\n".join(inference.comparison_table(found, names)))
+    basics.write_json_output(args, inference.comparison_as_dict(found, names))
     if args.sheet:
         with atomic_write(args.sheet) as file:
-            Image.fromarray(inference.sheet(found, palette)).save(file, format="PNG")
+            Image.fromarray(inference.comparison_sheet(found, palette)).save(file, format="PNG")
     if args.at_least is None:
         return 0
     if found.equal < args.at_least:
@@ -116,29 +101,17 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _model(args: argparse.Namespace, files: Sequence[str]) -> Segmenter | OnnxSegmenter:
-    mean = parse_mean(args.mean) if args.mean else None
-    preprocessor = Preprocessor(mean, args.input_scale, args.channels)
+    preprocessor = network.preprocessor(args)
     if len(files) == 1 and files[0].endswith(".onnx"):
         return OnnxSegmenter(files[0], preprocessor, args.output_blob)
     if len(files) != 2:
-        raise InputError(
-            f"{' '.join(files)}: expected a model: NET.prototxt WEIGHTS.caffemodel, or MODEL.onnx"
-        )
+        raise InputError(f"{' '.join(files)}: expected a model: NET WEIGHTS, or MODEL.onnx")
     net, weights = files
     return Segmenter(
-        net, weights, preprocessor, args.output_blob, gpu=args.gpu, allow_python=args.allow_python
+        network.net_path(net),
+        weights,
+        preprocessor,
+        args.output_blob,
+        gpu=args.gpu,
+        allow_python=args.allow_python,
     )
-
-
-class _Bar(Progress):
-    def __init__(self, bar: tqdm[Any]) -> None:
-        self._bar = bar
-
-    def step(
-        self,
-        done: int,
-        total: int | None = None,
-        what: str = "",
-        figures: Mapping[str, float] | None = None,
-    ) -> None:
-        self._bar.update(done - self._bar.n)

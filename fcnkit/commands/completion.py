@@ -24,7 +24,7 @@ def add_arguments(parser: CommandParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Print the script."""
     try:
-        import argcomplete
+        from argcomplete.shell_integration import shellcode
     except ModuleNotFoundError as error:
         raise InputError("shell completion needs argcomplete: pip install argcomplete") from error
-    print(argcomplete.shellcode(["fcnkit"], shell=args.shell))
+    print(shellcode(["fcnkit"], shell=args.shell))

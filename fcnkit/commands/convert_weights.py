@@ -5,52 +5,60 @@ from __future__ import annotations
 import argparse
 import os
 import re
+from typing import TYPE_CHECKING
 
 from caffeformat import InputError, write_caffemodel, write_text
 from fcnkit.files import output_folder
 from fcnkit.state_dicts import convert, network_name, read_state_dict
 
+from .arguments import basics
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+if TYPE_CHECKING:
+    from .arguments.basics import CommandParser
+
+
+def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
     parser.epilog = (
-        "Writes deploy.prototxt, NAME.caffemodel and mean.txt into OUT_DIR. The network reads BGR "
+        "Writes deploy.prototxt, NAME.caffemodel and mean.txt into OUTPUT. The network reads BGR "
         "from 0 to 255 minus that mean; the rest of the original preprocessing is folded into the "
         "weights."
     )
-    parser.add_argument(
+    parser.input.add_argument(
         "weights",
         metavar="WEIGHTS",
         help="a state dict: .pth or .pt (PyTorch), .safetensors, .ckpt (MindSpore), .params "
         "(MXNet); no code in it is run",
     )
-    parser.add_argument("out", metavar="OUT_DIR", help="folder to create")
-    parser.add_argument("--name", help="name of the network (default: from the file's name)")
-    parser.add_argument(
+    for name, what in (
+        ("mean", "mean that the original network subtracts from its input"),
+        ("std", "standard deviation that the original network divides its input by"),
+    ):
+        parser.input.add_argument(
+            f"--source-{name}",
+            f"--{name}",
+            type=float,
+            nargs=3,
+            metavar=("R", "G", "B"),
+            help=f"{what}, RGB from 0 to 1 (default: ImageNet's; 0.5 for GoogLeNet)",
+        )
+    basics.add_output_position(parser, "folder for the network")
+    basics.add_force(parser)
+    parser.network.add_argument(
+        "--name", help="name of the network (default: from the file's name)"
+    )
+    parser.network.add_argument(
+        "--input-size",
         "--size",
         type=_size,
         default=(224, 224),
         metavar="HxW",
         help="input of deploy.prototxt (default: 224x224)",
     )
-    for option, what in (
-        ("mean", "mean to subtract from the input"),
-        ("std", "standard deviation to divide the input by"),
-    ):
-        parser.add_argument(
-            f"--{option}",
-            type=float,
-            nargs=3,
-            metavar=("R", "G", "B"),
-            help=f"{what}, for RGB from 0 to 1 (default: ImageNet's; for GoogLeNet 0.5)",
-        )
-    parser.add_argument(
+    parser.options.add_argument(
         "--fold-batch-norm",
         action="store_true",
         help="fold BatchNorm and Scale into the convolutions, for inference only",
-    )
-    parser.add_argument(
-        "--force", action="store_true", help="replace files of the same names in OUT_DIR"
     )
 
 
@@ -61,10 +69,12 @@ def run(args: argparse.Namespace) -> None:
         raise InputError(f"--name {name!r}: expected a file name without folders")
     tensors = read_state_dict(args.weights)
     try:
-        made = convert(tensors, args.size, args.mean, args.std, args.fold_batch_norm, name)
+        made = convert(
+            tensors, args.input_size, args.source_mean, args.source_std, args.fold_batch_norm, name
+        )
     except InputError as error:
         raise error.prefixed(args.weights) from error
-    with output_folder(args.out, args.force) as folder:
+    with output_folder(args.output, args.force) as folder:
         write_text(os.path.join(folder, "deploy.prototxt"), made.net)
         write_caffemodel(os.path.join(folder, f"{name}.caffemodel"), made.weights, made.net)
         with open(os.path.join(folder, "mean.txt"), "w", encoding="utf-8") as file:
@@ -72,7 +82,9 @@ def run(args: argparse.Namespace) -> None:
             file.write(" ".join(f"{value:.6g}" for value in made.mean) + "\n")
     blobs = [blob for blobs in made.weights.values() for blob in blobs]
     print(f"{args.weights}: {made.family}, {len(tensors)} tensors")
-    print(f"{args.out}: {name}, {len(made.net.layer)} layers, {sum(b.size for b in blobs)} values")
+    print(
+        f"{args.output}: {name}, {len(made.net.layer)} layers, {sum(b.size for b in blobs)} values"
+    )
     print("input: BGR, mean " + ",".join(f"{value:.6g}" for value in made.mean))
     if made.left_out:
         print(

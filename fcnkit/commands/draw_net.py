@@ -2,69 +2,77 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
+from typing import TYPE_CHECKING
 
 from caffeformat import InputError, draw_network, filter_net, pb, read_net
 from caffeformat.drawing import DIRECTIONS
 from fcnkit.nets import image_shapes
 
-from .arguments import network
+from .arguments import basics, network
+
+if TYPE_CHECKING:
+    import argparse
+
+    from .arguments.basics import CommandParser
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command's arguments: those of Caffe's draw_net.py, and more."""
-    parser.add_argument("net", help="prototxt of any age, or the name of a network under prototxt/")
-    parser.add_argument("output", help="picture to write: .svg, .png, .pdf or .dot")
-    parser.add_argument(
+def add_arguments(parser: CommandParser) -> None:
+    """Declare the command's arguments."""
+    parser.input.add_argument("net", metavar="NET", help=f"network: {network.NET}")
+    parser.input.add_argument(
+        "--shape",
+        action="append",
+        default=[],
+        metavar="BLOB=N,C,H,W",
+        help="shape of an input that the prototxt does not state; may be repeated (default: "
+        "a usual image)",
+    )
+    basics.add_output_position(parser, "picture to write: .svg, .png, .pdf or .dot")
+    parser.output.add_argument(
+        "--scale",
+        type=basics.positive(float),
+        default=2.0,
+        metavar="FACTOR",
+        help="pixels per point in a PNG (default: %(default)s)",
+    )
+    network.add_phase(parser, ("TRAIN", "TEST", "ALL"), "ALL")
+    network.add_stage(parser, "none")
+    parser.network.add_argument(
+        "--level",
+        type=int,
+        default=0,
+        metavar="N",
+        help="level of an all-in-one net (default: %(default)s)",
+    )
+    basics.add_fork(parser)
+    parser.options.add_argument(
         "--rankdir",
         default="TB",
         choices=DIRECTIONS,
         help="direction: top to bottom, left to right, ... (default: %(default)s)",
     )
-    parser.add_argument(
-        "--phase",
-        default="ALL",
-        choices=("TRAIN", "TEST", "ALL"),
-        help="draw the layers of one phase, or all (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--stage", action="append", default=[], help="stage of an all-in-one net; may be repeated"
-    )
-    parser.add_argument("--level", type=int, default=0, help="level of the net (default: 0)")
-    parser.add_argument(
-        "--display_lrm",
+    parser.options.add_argument(
         "--display-lrm",
+        "--display_lrm",
         action="store_true",
         help="show learning rate multipliers that are not 1",
     )
-    parser.add_argument(
-        "--shape",
-        action="append",
-        default=[],
-        metavar="BLOB=N,C,H,W",
-        help="shape of an input that the prototxt does not state; may be repeated",
-    )
-    parser.add_argument(
+    parser.options.add_argument(
         "--highlight",
         action="append",
         default=[],
         metavar="LAYER",
         help="layer to highlight; may be repeated",
     )
-    parser.add_argument(
-        "--scale", type=float, default=2.0, help="pixels per point in a PNG (default: %(default)s)"
-    )
 
 
 def run(args: argparse.Namespace) -> None:
     """Read, draw, write; notes about what the picture cannot show go to the error stream."""
-    net = read_net(network.network_file(args.net, "deploy.prototxt")[0])
+    net = read_net(network.net_path(args.net))
     if args.phase != "ALL" or args.stage:
         phase = pb.TRAIN if args.phase == "TRAIN" else pb.TEST
-        net = filter_net(net, phase, args.level, args.stage)
-    if args.scale <= 0:
-        raise InputError(f"--scale {args.scale}: expected a number above 0")
+        net = filter_net(net, phase, args.level, args.stage or [])
     given = dict(map(parse_shape, args.shape))
     assumed = {blob: shape for blob, shape in image_shapes(net).items() if blob not in given}
     shapes = {**assumed, **given}

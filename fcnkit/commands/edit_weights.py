@@ -32,6 +32,8 @@ from fcnkit.surgery import (
     without_padding,
 )
 
+from .arguments import basics, network
+
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
@@ -39,49 +41,58 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from .arguments.basics import CommandParser
+
     Arrays = Sequence[NDArray[Any]]
     # What an edit makes: the weights, their net if it changes, and lines to print
     Edited = tuple[Weights, Optional[pb.NetParameter], list[str]]
     Edit = Callable[[Weights, argparse.Namespace], Edited]
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
     edits = parser.add_subparsers(title="edits", metavar="EDIT", required=True)
     edit = _edit(edits, "grow", _grow, "give a score layer more classes, which start at zero")
-    edit.add_argument("layer", help="a Convolution or InnerProduct")
-    edit.add_argument("classes", type=int, help="number of outputs after the edit")
-    edit.add_argument(
+    edit.input.add_argument("layer", metavar="LAYER", help="a Convolution or InnerProduct")
+    edit.input.add_argument(
+        "classes", type=int, metavar="CLASSES", help="number of outputs after the edit"
+    )
+    edit.input.add_argument(
         "--places",
         metavar="I,J,...",
         help="new indices of the old classes, from 0 (default: they come first)",
     )
     _add_net(edit)
     edit = _edit(edits, "channels", _channels, "give a convolution more or fewer input channels")
-    edit.add_argument("layer", help="a Convolution, such as conv1")
-    edit.add_argument(
+    edit.input.add_argument("layer", metavar="LAYER", help="a Convolution, such as conv1")
+    edit.input.add_argument(
         "channels",
         type=int,
+        metavar="CHANNELS",
         help="number of channels; added ones get the average of the old ones, and if there are "
         "fewer than before, all of them do",
     )
     _add_net(edit)
     edit = _edit(edits, "rename", _rename, "rename layers")
-    edit.add_argument("names", nargs="+", metavar="OLD=NEW", help="pair such as conv1=conv1_rgb")
+    edit.input.add_argument(
+        "names", nargs="+", metavar="OLD=NEW", help="pair such as conv1=conv1_rgb"
+    )
     edit = _edit(edits, "convolution", _convolution, "turn an inner product into a convolution")
-    edit.add_argument("layer", help="an InnerProduct, such as fc6")
-    edit.add_argument("kernel", metavar="HxW", help="size of the feature map that it reads")
+    edit.input.add_argument("layer", metavar="LAYER", help="an InnerProduct, such as fc6")
+    edit.input.add_argument("kernel", metavar="HxW", help="size of the feature map that it reads")
     edit = _edit(edits, "inner_product", _inner_product, "turn a convolution into an inner product")
-    edit.add_argument("layer", help="a Convolution whose kernel covers all that it reads")
+    edit.input.add_argument(
+        "layer", metavar="LAYER", help="a Convolution whose kernel covers all that it reads"
+    )
     _add_net(edit)
     for name, run_edit, text in (
         ("fold", _fold, "fold BatchNorm and Scale layers into the convolutions before them"),
         ("convolutionalize", _convolutionalize, "let a classifier score every window of an image"),
     ):
         edit = _edit(edits, name, run_edit, text)
-        edit.add_argument("net", help="deploy prototxt of the weights")
-        edit.add_argument("output_net", help="prototxt to write")
-    edit.add_argument(
+        edit.input.add_argument("net", metavar="NET", help=f"network of the weights: {network.NET}")
+        edit.output.add_argument("output_net", metavar="OUTPUT_NET", help="prototxt to write")
+    edit.options.add_argument(
         "--no-padding",
         action="store_true",
         help="compute each score from its window alone: no layer pads, branches are cropped",
@@ -93,9 +104,7 @@ def run(args: argparse.Namespace) -> None:
     targets = [args.output, *([args.output_net] if "output_net" in args else [])]
     if len({os.path.abspath(path) for path in targets}) < len(targets):
         raise InputError(f"{args.output}: weights and prototxt need names of their own")
-    for path in targets:
-        if os.path.exists(path) and not args.force:
-            raise InputError(f"{path} exists already; pass --force to replace it, or another name")
+    basics.refuse_existing(args, *targets)
     weights, net, done = args.edit(read_caffemodel(args.weights), args)
     if net is None:
         write_caffemodel(args.output, weights)
@@ -112,21 +121,25 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _edit(
-    edits: argparse._SubParsersAction[argparse.ArgumentParser], name: str, run_edit: Edit, text: str
-) -> argparse.ArgumentParser:
+    edits: argparse._SubParsersAction[CommandParser], name: str, run_edit: Edit, text: str
+) -> CommandParser:
     """Add the parser of one edit."""
     edit = edits.add_parser(name, help=text, description=text)
-    edit.add_argument("weights", help="caffemodel to start from")
-    edit.add_argument("output", help="caffemodel to write")
-    edit.add_argument("--force", action="store_true", help="replace existing files")
+    edit.input.add_argument(
+        "weights", metavar="WEIGHTS", help=f"weights to edit: {network.WEIGHTS}"
+    )
+    basics.add_output_position(edit, "caffemodel to write")
+    basics.add_force(edit)
     edit.set_defaults(edit=run_edit)
     return edit
 
 
-def _add_net(edit: argparse.ArgumentParser) -> None:
-    edit.add_argument(
+def _add_net(edit: CommandParser) -> None:
+    edit.network.add_argument(
         "--net",
-        help="prototxt of the weights, for a layer's groups if the weights do not give them",
+        metavar="NET",
+        help=f"network of the weights: {network.NET} (default: without; the weights then tell a "
+        "layer's groups)",
     )
 
 
@@ -184,8 +197,9 @@ def _convolutionalize(weights: Weights, args: argparse.Namespace) -> Edited:
 
 
 def _checked(weights: Weights, args: argparse.Namespace) -> pb.NetParameter:
-    net = filter_net(read_net(args.net), pb.TEST, stages=["deploy"])
-    check_fit(weights, net, args.weights, args.net)
+    path = network.net_path(args.net)
+    net = filter_net(read_net(path), pb.TEST, stages=["deploy"])
+    check_fit(weights, net, args.weights, path)
     return net
 
 
@@ -221,7 +235,8 @@ def _change(
 def _check_groups(args: argparse.Namespace) -> list[str]:
     """Refuse a convolution of several groups; returns lines to print if their number is unknown."""
     group = None
-    for path in filter(None, (args.net, args.weights)):
+    net = network.net_path(args.net) if args.net else None
+    for path in filter(None, (net, args.weights)):
         group = _groups_in(path, args.layer) if group is None else group
     if group is None:
         return [f"{args.layer}: assumed to have one group, as neither the weights nor --net say"]

@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING
 from caffeformat import InputError, read_net
 from caffeformat.exchange import value_graph
 from fcnkit import export
-from fcnkit.images import Preprocessor, parse_mean
 
-from .arguments import network
+from .arguments import basics, network
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from caffeformat import Weights, pb
+    from fcnkit.images import Preprocessor
+
+    from .arguments.basics import CommandParser
 
 # For scores: sums are rounded in another order; anything wrong differs by far more.
 TOLERANCE = 1e-4
@@ -26,70 +28,54 @@ TOLERANCE = 1e-4
 WEIGHT_TOLERANCE = 1e-6
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
     kinds = ", ".join(export.KINDS)
-    parser.add_argument("net", help="deploy file, or an all-in-one file with its stages")
-    parser.add_argument("weights", help=f"its weights: {kinds}")
-    parser.add_argument("output", help=f"file to write: {kinds}")
-    parser.add_argument(
+    parser.input.add_argument("net", metavar="NET", help=f"network: {network.NET}")
+    parser.input.add_argument("weights", metavar="WEIGHTS", help=f"its weights: {kinds}")
+    basics.add_output_position(parser, f"file to write: {kinds}")
+    parser.output.add_argument(
         "--blob",
         action="append",
         metavar="NAME",
-        help="output to export, repeatable (default: all blobs that no layer uses)",
+        help="output to export; may be repeated (default: all blobs that no layer uses)",
     )
-    group = parser.add_argument_group("ONNX only")
-    group.add_argument(
+    parser.output.add_argument(
         "--preprocess",
         action="store_true",
-        help="make the input an image, H x W x 3 uint8 RGB, with mean and scale inside the model",
+        help="make the input of the ONNX model an image, H x W x 3 uint8 RGB, with mean and scale "
+        "inside the model",
     )
-    group.add_argument(
-        "--mean", help="mean to subtract: B,G,R, mean.binaryproto or mean.txt (default: none)"
-    )
-    group.add_argument(
-        "--input-scale",
-        type=float,
-        default=1.0,
-        help="factor after the mean is subtracted (default: 1)",
-    )
-    group.add_argument(
-        "--channels",
-        choices=("BGR", "RGB"),
-        default="BGR",
-        help="channel order of the net's input (default: BGR)",
-    )
-    group.add_argument(
+    parser.output.add_argument(
         "--argmax",
         action="store_true",
-        help="make the output the class map, uint8, instead of the scores",
+        help="make the output of the ONNX model the class map, uint8, instead of the scores",
     )
-    group = parser.add_argument_group("check")
-    group.add_argument(
+    basics.add_force(parser)
+    network.add_preprocessing(parser)
+    basics.add_fork(parser)
+    parser.options.add_argument(
+        "--check-size",
         "--size",
         action="append",
         type=_size,
         metavar="HxW",
-        help="image size at which to compare with the engine, repeatable (default: "
+        help="image size at which to compare with the engine; may be repeated (default: "
         + ", ".join(f"{height}x{width}" for height, width in export.SIZES)
         + ")",
     )
-    group.add_argument("--no-check", action="store_true", help="skip the comparison")
-    parser.add_argument("--force", action="store_true", help="overwrite an existing file")
-    network.add_engine(parser)
+    parser.options.add_argument("--no-check", action="store_true", help="skip the comparison")
+    basics.add_engine(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Export and compare; return 1 where the exported model computes something else."""
-    if os.path.exists(args.output) and not args.force:
-        raise InputError(
-            f"{args.output} would be overwritten: choose another name, or pass --force"
-        )
+    basics.refuse_existing(args, args.output)
     preprocessor = _preprocessor(args)
     kind = export.kind_of(args.output)
     if kind != ".onnx" and (preprocessor or args.argmax):
         raise InputError("--preprocess and --argmax are for .onnx: other files hold only weights")
-    net = export.deployed(read_net(args.net))
+    net = export.deployed(read_net(network.net_path(args.net)))
     weights = export.read_parameters(args.weights, net, args.blob)
     onnx_options = {"preprocessor": preprocessor, "argmax": args.argmax}
     export.write_parameters(
@@ -135,7 +121,13 @@ def _compare(
     print("compared with the engine:")
     worst = 0.0
     for found in export.differences(
-        net, weights, args.output, args.blob, preprocessor, args.argmax, args.size or export.SIZES
+        net,
+        weights,
+        args.output,
+        args.blob,
+        preprocessor,
+        args.argmax,
+        args.check_size or export.SIZES,
     ):
         head = f'  blob "{found.output}" for {"x".join(map(str, found.shape)):>14}  '
         if found.unequal is not None:
@@ -156,11 +148,10 @@ def _compare(
 
 def _preprocessor(args: argparse.Namespace) -> Preprocessor | None:
     if not args.preprocess:
-        if args.mean or args.input_scale != 1:
+        if args.mean or args.input_scale:
             raise InputError("--mean and --input-scale need --preprocess")
         return None
-    mean = parse_mean(args.mean) if args.mean else None
-    return Preprocessor(mean, args.input_scale, args.channels)
+    return network.preprocessor(args)
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -2,42 +2,42 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
-
-from tqdm import tqdm
 
 from caffeformat import InputError
 from fcnkit.inference import SCORE_TYPES, check_outputs, find_images, segment_files
 
-from .arguments import network
+from .arguments import basics, network
+from .console import Console
 
 if TYPE_CHECKING:
     import argparse
 
     from fcnkit.inference import Result
 
+    from .arguments.basics import CommandParser
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+
+def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("images", nargs="+", help="images, or folders of them")
-    parser.add_argument("--output", "-o", required=True, help="folder for the results")
-    network.add_network(parser)
-    network.add_classes(parser)
-    parser.add_argument(
+    parser.input.add_argument("images", nargs="+", help="images, or folders of them")
+    basics.add_output(parser)
+    parser.output.add_argument(
         "--opacity",
-        type=network.positive(float),
+        type=basics.positive(float),
         default=0.6,
-        help="opacity of the classes in the overlay, up to 1 (default: 0.6)",
+        help="opacity of the classes in the overlay, up to 1 (default: %(default)s)",
     )
-    parser.add_argument(
+    parser.output.add_argument(
         "--save-scores",
         nargs="?",
         const="float16",
         choices=sorted(SCORE_TYPES),
-        help="also save the scores of all classes as NumPy's .npz (default type: float16)",
+        help="also save the scores of all classes as NumPy's .npz, without a value as float16 "
+        "(default: save none)",
     )
-    parser.add_argument("--force", action="store_true", help="overwrite existing results")
+    basics.add_force(parser)
+    network.add_network(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -46,19 +46,26 @@ def run(args: argparse.Namespace) -> int:
     if args.opacity > 1:
         raise InputError(f"--opacity {args.opacity:g}: expected at most 1")
     check_outputs(images, args.output, args.save_scores, args.force)
-    names, palette = network.names_and_palette(args)
-    segmenter = network.segmenter(args)
+    trained = network.trained_net(args)
+    segmenter = network.segmenter(args, trained)
+    assert trained.palette is not None
     failed = 0
     results = segment_files(
-        segmenter, images, args.output, palette, names, args.opacity, args.save_scores
+        segmenter,
+        images,
+        args.output,
+        trained.palette,
+        trained.names,
+        args.opacity,
+        args.save_scores,
     )
-    with tqdm(total=len(images), unit="image", disable=len(images) < 2) as bar:
-        for number, result in enumerate(results):
-            warning = network.unmatched_warning(segmenter, args.weights)
-            if number == 0 and warning:
-                bar.write(warning, file=sys.stderr)
-            bar.update()
-            bar.write(describe(result))
+    with Console() as console:
+        for number, result in enumerate(results, 1):
+            warning = network.unmatched_warning(segmenter, trained.weights)
+            if number == 1 and warning:
+                console.warn(warning)
+            console.step(number, len(images))
+            console.line(describe(result))
             failed += result.error is not None
     return 1 if failed else 0
 

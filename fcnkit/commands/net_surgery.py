@@ -1,7 +1,7 @@
 """Turn a classifier into a fully convolutional network, on files, with no engine.
 
 Without arguments: download BVLC's AlexNet, transplant it into FCN-AlexNet and save
-fcn_alexnet.caffemodel. With --classes: make the FCN of any classifier, --model, in a folder.
+fcn_alexnet.caffemodel. With --classes: make the FCN of any classifier, --net, in a folder.
 """
 
 from __future__ import annotations
@@ -33,13 +33,16 @@ from fcnkit.surgery import (
     transplant,
     write_files,
 )
+from fcnkit.zoo import network_file
 
-from .arguments import network
+from .arguments import basics, classes, network
 
 if TYPE_CHECKING:
     import argparse
 
     from fcnkit.surgery import Transplant
+
+    from .arguments.basics import CommandParser
 
 SOURCE = "bvlc_alexnet"
 TARGET = "fcn_alexnet"
@@ -48,76 +51,74 @@ TARGET = "fcn_alexnet"
 _AUTO_ONLY = ("stride", "dilate", "skip", "keep_scores", "input_pad", "mean", "input_scale")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("--weights", help=f"weights to start from (default: download {SOURCE})")
-    parser.add_argument(
+    parser.input.add_argument(
+        "--net",
         "--model",
-        help="network of these weights, to check them against: a prototxt file, a folder with a "
-        "deploy.prototxt, or a name under prototxt/",
+        dest="model",
+        metavar="NET",
+        help=f"classifier that the weights belong to: {network.NET} (default: {SOURCE})",
     )
-    parser.add_argument(
-        "--target",
-        help=f"network to fill: a name under prototxt/ or a prototxt file (default: {TARGET})",
+    parser.input.add_argument(
+        "--weights",
+        metavar="FILE",
+        help=f"its weights: {network.WEIGHTS} (default: without --net, download {SOURCE})",
     )
-    parser.add_argument(
-        "--output",
-        help="file to write (default: <target>.caffemodel, here); with --classes, the folder "
-        "(default: fcn_<model>, here)",
+    basics.add_output(
+        parser,
+        "file to write, or with --classes a folder (default: <target>.caffemodel, or fcn_<net>, "
+        "in the current folder)",
+        required=False,
     )
-    parser.add_argument(
+    basics.add_force(parser)
+    parser.network.add_argument(
+        "--target", metavar="NET", help=f"network to fill: {network.NET} (default: {TARGET})"
+    )
+    parser.network.add_argument(
         "--name-map",
         action="append",
         default=[],
         metavar="SOURCE=TARGET",
         help="pair of layers whose names differ, or a file with one pair per line; may be repeated",
     )
-    parser.add_argument("--seed", type=int, default=0, help="seed of random fillers (default: 0)")
-    parser.add_argument("--force", action="store_true", help="replace the output")
-    network.add_fork(parser)
-    auto = parser.add_argument_group(
-        "an FCN of any classifier (--model, with or without --weights)"
+    basics.add_fork(parser)
+    network.add_mean(
+        parser, "that of the classifier's data layer, or none", "that of the same layer, or 1"
     )
-    auto.add_argument(
-        "--classes", type=int, metavar="N", help="number of classes, background included"
-    )
-    auto.add_argument(
+    classes.add_classes(parser, "fill an existing network, --target, instead of making one")
+    parser.options.add_argument(
         "--stride",
         type=int,
         metavar="PIXELS",
-        help="stride of the finest features that are scored: 32, 16, 8, ... (default: the "
-        "coarsest, without skips)",
+        help="with --classes: stride of the finest features that are scored: 32, 16, 8, ... "
+        "(default: the coarsest, without skips)",
     )
-    auto.add_argument(
-        "--dilate", action="store_true", help="reach --stride by dilated kernels, without skips"
+    parser.options.add_argument(
+        "--dilate",
+        action="store_true",
+        help="with --classes: reach --stride by dilated kernels, without skips",
     )
-    auto.add_argument(
+    parser.options.add_argument(
         "--skip",
         action="append",
         metavar="BLOB",
-        help="features to score instead of the last of each stride; may be repeated",
+        help="with --classes: features to score instead of the last of each stride; may be "
+        "repeated",
     )
-    auto.add_argument(
+    parser.options.add_argument(
         "--keep-scores",
         action="store_true",
-        help="keep the classifier's scoring layer, if its classes are those of the FCN",
+        help="with --classes: keep the classifier's scoring layer, if its classes are those of the "
+        "FCN",
     )
-    auto.add_argument(
+    parser.options.add_argument(
         "--input-pad",
         type=int,
         metavar="PIXELS",
-        help="pad images by more pixels than all image sizes need",
+        help="with --classes: pad images by this many pixels (default: as all image sizes need)",
     )
-    auto.add_argument(
-        "--mean",
-        help="mean to subtract from images in training: B,G,R or mean.txt (default: that of the "
-        "classifier's data layer, in --model or in the train_val.prototxt beside it)",
-    )
-    auto.add_argument(
-        "--input-scale",
-        type=network.positive(float),
-        help="factor for images after the mean (default: that of the same data layer, or 1)",
-    )
+    basics.add_seed(parser, 0)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -135,16 +136,17 @@ def _run_auto(args: argparse.Namespace) -> None:
     """Make the FCN of a classifier, with its files in a folder of their own."""
     if not args.model:
         raise InputError(
-            "--classes makes an FCN of a classifier; pass that, too: --model deploy.prototxt"
+            "--classes makes an FCN of a classifier; pass that, too: --net deploy.prototxt"
         )
     if args.target or args.name_map:
         raise InputError("--target and --name-map are for networks that exist; --classes makes one")
-    model, model_name = network.network_file(args.model, "deploy.prototxt")
+    model, model_name = network_file(args.model)
     folder = args.output or f"fcn_{model_name}"
     classifier = read_net(model)
+    _, count = classes.parse_classes(args.classes)
     fcn = fcn_from_classifier(
         classifier,
-        args.classes,
+        count,
         args.stride,
         args.dilate,
         args.keep_scores,
@@ -175,10 +177,9 @@ def _run_auto(args: argparse.Namespace) -> None:
 
 def _run_transplant(args: argparse.Namespace) -> None:
     """Move weights into a network that exists."""
-    target_path, target_name = network.network_file(args.target or TARGET, "deploy.prototxt")
+    target_path, target_name = network_file(args.target or TARGET)
     output = args.output or f"{target_name}.caffemodel"
-    if os.path.exists(output) and not args.force:
-        raise InputError(f"{output} exists already; pass --force to replace it or another --output")
+    basics.refuse_existing(args, output)
     names = name_map(args.name_map)
     target = _deploy(target_path)
     weights_path, model_path = _source(args)
@@ -200,10 +201,10 @@ def _run_transplant(args: argparse.Namespace) -> None:
 def _source(args: argparse.Namespace) -> tuple[str, str | None]:
     """The paths of the weights and of their network (None if none is named)."""
     if args.weights:
-        model = args.model and network.network_file(args.model, "deploy.prototxt")[0]
+        model = args.model and network_file(args.model)[0]
         return args.weights, model
     if args.model:
-        raise InputError("--model needs --weights: pass the weights of that network")
+        raise InputError("--net needs --weights: pass the weights of that network")
     print("Downloading files (this might take a few minutes)...")
     return downloads.fetch(SOURCE, ".", quiet=False), zoo.path(SOURCE, "deploy.prototxt")
 

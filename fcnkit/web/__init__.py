@@ -3,17 +3,14 @@
 The host does what DIGITS does with an extension, step by step and with the same template context:
 `extensions` loads them by their entry points, `visualize` takes one through a page of samples,
 `datasets` makes datasets with data extensions. `digits_stand_in` replaces the parts of DIGITS that
-an extension imports. Flask and Flask-WTF come with `pip install fcnkit[web]`.
+an extension imports. Flask and Flask-WTF come with `pip install fcnkit[web]`; without them this
+room cannot be imported.
 """
 
-from typing import TYPE_CHECKING
-
+from .opening import open_server
 from .samples import SharedSegmenter
 
-if TYPE_CHECKING:
-    from .preview import Loadable
-
 __all__ = [
-    "Loadable",
     "SharedSegmenter",
+    "open_server",
 ]

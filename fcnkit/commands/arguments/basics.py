@@ -75,6 +75,16 @@ def add_output_position(parser: CommandParser, what: str) -> None:
     parser.output.add_argument("output", metavar="OUTPUT", help=what)
 
 
+def add_data(parser: CommandParser, *, required: bool = False) -> None:
+    """Declare `--data`."""
+    parser.data.add_argument(
+        "--data",
+        metavar="FOLDER",
+        required=required,
+        help="dataset folder, such as an output of create_lmdb",
+    )
+
+
 def add_force(parser: CommandParser) -> None:
     """Declare `--force`."""
     parser.output.add_argument("--force", action="store_true", help="replace existing output")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from caffeformat import InputError
 from fcnkit.images import read_class_names, read_palette
@@ -15,13 +15,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .basics import CommandParser
-
-
-class Classes(NamedTuple):
-    """What `--classes` says."""
-
-    names: list[str] | None  # None: only their number is known
-    count: int
 
 
 def add_classes(parser: CommandParser, default: str) -> None:
@@ -49,20 +42,21 @@ def add_colour_map(parser: CommandParser) -> None:
     parser.data.add_argument(
         "--colour-map",
         "--color-map",
+        dest="colours",
         metavar="FILE",
         help="class colours of RGB labels: text with `R G B` per line, a paletted image, or `voc` "
         "(default: labels hold class indices)",
     )
 
 
-def parse_classes(text: str) -> Classes:
-    """Return the classes that a value of `--classes` names."""
+def parse_classes(text: str) -> tuple[list[str] | None, int]:
+    """Return (names or None, number of classes) from a value of `--classes`."""
     if text.isdecimal() and not os.path.exists(text):
         if not 1 <= int(text) <= 255:
             raise InputError(f"--classes {text}: expected a number from 1 to 255")
-        return Classes(None, int(text))
+        return None, int(text)
     names = read_class_names(text)
-    return Classes(names, len(names))
+    return names, len(names)
 
 
 def class_names(args: argparse.Namespace) -> list[str] | None:
@@ -70,10 +64,24 @@ def class_names(args: argparse.Namespace) -> list[str] | None:
     if args.classes is None:
         own = os.path.join(args.data, "classes.txt") if args.data else ""
         return read_class_names(own) if os.path.exists(own) else None
+    return numbered_names(args)
+
+
+def numbered_names(args: argparse.Namespace) -> list[str] | None:
+    """Return the class names of `--classes`: `class 0`, ... for a number, None without it."""
+    if args.classes is None:
+        return None
     names, count = parse_classes(args.classes)
     return names or [f"class {i}" for i in range(count)]
 
 
+def names_and_palette(
+    args: argparse.Namespace,
+) -> tuple[list[str] | None, NDArray[np.uint8] | None]:
+    """Return what `--classes` and `--palette` say; None for what is not given."""
+    return numbered_names(args), read_palette(args.palette) if args.palette else None
+
+
 def colour_map(args: argparse.Namespace) -> NDArray[np.uint8] | None:
     """Return the colours of RGB labels, 256 x 3 uint8, or None."""
-    return None if args.colour_map is None else read_palette(args.colour_map)
+    return None if args.colours is None else read_palette(args.colours)

@@ -14,16 +14,6 @@ if TYPE_CHECKING:
     from .basics import CommandParser
 
 
-def add_data(parser: CommandParser, *, required: bool) -> None:
-    """Declare `--data`."""
-    parser.data.add_argument(
-        "--data",
-        metavar="FOLDER",
-        required=required,
-        help="dataset folder, such as an output of create_lmdb",
-    )
-
-
 def add_changes(parser: CommandParser, each: str = "") -> None:
     """Declare what changes the recipe: data, fillers and fields of the solver.
 

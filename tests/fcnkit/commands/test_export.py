@@ -8,6 +8,8 @@ import pytest
 
 from caffeformat import parse_text, pb, read_caffemodel, write_caffemodel, write_text
 from fcnkit.commands import export, main
+from fcnkit.export import check as export_check
+from fcnkit.export import files as export_files
 
 pytest.importorskip("torch")
 pytest.importorskip("onnxruntime")
@@ -102,7 +104,7 @@ def test_the_difference_of_weights_read_back_is_measured(files, tmp_path, capsys
 def test_other_weights_than_were_written_are_an_error(
     files, tmp_path, capsys, monkeypatch, factor, status
 ):
-    to_tensors = export.files.to_tensors
+    to_tensors = export_files.to_tensors
 
     def wrong(graph, weights):
         tensors = to_tensors(graph, weights)
@@ -110,7 +112,7 @@ def test_other_weights_than_were_written_are_an_error(
         changed[np.unravel_index(changed.argmax(), changed.shape)] *= np.float32(factor)
         return {**tensors, "conv.weight": changed}
 
-    monkeypatch.setattr(export.files, "to_tensors", wrong)
+    monkeypatch.setattr(export_files, "to_tensors", wrong)
     assert run(*files, tmp_path / "out.pt") == status
     said = capsys.readouterr()
     assert "at conv:0" in said.out
@@ -160,7 +162,7 @@ def test_statistics_that_were_changed_outside_are_taken(files, tmp_path):
 
 def test_a_model_that_computes_something_else_is_an_error(files, tmp_path, capsys, monkeypatch):
     net, weights = files
-    to_onnx = export.files.to_onnx
+    to_onnx = export_files.to_onnx
 
     def wrong(message, values, *rest, **options):
         changed = pb.NetParameter()
@@ -168,7 +170,7 @@ def test_a_model_that_computes_something_else_is_an_error(files, tmp_path, capsy
         changed.layer[-1].crop_param.offset[:] = [0]
         return to_onnx(changed, values, *rest, **options)
 
-    monkeypatch.setattr(export.files, "to_onnx", wrong)
+    monkeypatch.setattr(export_files, "to_onnx", wrong)
     assert run(net, weights, tmp_path / "out.onnx") == 1
     assert "computes something else" in capsys.readouterr().err
 
@@ -191,10 +193,10 @@ def test_all_outputs_are_compared(tmp_path, capsys, monkeypatch, ending, wrong):
     }
     write_text(tmp_path / "net.prototxt", net)
     write_caffemodel(tmp_path / "w.caffemodel", weights, net)
-    compare = export.check.compare
+    compare = export_check.compare
     if wrong:
         monkeypatch.setattr(
-            export.check,
+            export_check,
             "compare",
             lambda blob, made, *rest: compare(blob, made + (blob == "two"), *rest),
         )
@@ -209,9 +211,9 @@ def test_all_outputs_are_compared(tmp_path, capsys, monkeypatch, ending, wrong):
 def test_scores_that_are_no_numbers_in_the_model_alone_are_an_error(
     files, tmp_path, capsys, monkeypatch, wrong
 ):
-    compare = export.check.compare
+    compare = export_check.compare
     monkeypatch.setattr(
-        export.check,
+        export_check,
         "compare",
         lambda blob, made, *rest: compare(blob, np.where(made > 0, made, wrong), *rest),
     )

@@ -7,12 +7,12 @@ from PIL import Image
 from caffeformat import pb, read_net
 from caffeformat.messages.schema import fork_messages
 from fcnkit.commands import infer, main, net_surgery, score, train
-from fcnkit.commands.arguments import network
+from fcnkit.commands.arguments import basics
 
 
 def _command(run):
     """A command that reads nets of forks and does `run`."""
-    return types.SimpleNamespace(__doc__="Reads.", add_arguments=network.add_fork, run=run)
+    return types.SimpleNamespace(__doc__="Reads.", add_arguments=basics.add_fork, run=run)
 
 
 def test_a_command_reads_binary_nets_of_the_fork_it_is_told(tmp_path):

@@ -235,8 +235,6 @@ def test_a_damaged_score_file_is_told(tmp_path, extensions, scores):
 
 def test_the_command_says_what_is_missing(tmp_path, capsys):
     assert main.run_module("fcnkit.commands.preview", []) == 1
-    assert (
-        "name scores that infer --save-scores wrote, or pass a network" in capsys.readouterr().err
-    )
+    assert "pass scores that `infer` saved, or a network" in capsys.readouterr().err
     assert main.run_module("fcnkit.commands.preview", [str(tmp_path)]) == 1
     assert "found none" in capsys.readouterr().err

@@ -1,4 +1,3 @@
-import argparse
 import os
 import socket
 
@@ -18,8 +17,7 @@ from fcnkit.web.truths import Truths
 
 def served(*arguments):
     """The application that `fcnkit preview` with these arguments serves, and its preview."""
-    parser = argparse.ArgumentParser()
-    preview.add_arguments(parser)
+    parser = main.command_parser(preview)
     server = preview.make_server(parser.parse_args([*map(str, arguments), "--port", "0"]))
     server.server_close()
     return server.app, server.app.extensions["fcnkit_preview"]
@@ -33,7 +31,7 @@ def client_of(app, preview):
 
 @pytest.fixture(autouse=True)
 def our_extensions(extensions, monkeypatch):
-    monkeypatch.setattr("fcnkit.web.extensions.Extensions", lambda: extensions)
+    monkeypatch.setattr("fcnkit.web.opening.Extensions", lambda: extensions)
 
 
 def test_a_dataset_brings_names_palette_and_ground_truth(tmp_path):

@@ -1,0 +1,57 @@
+"""A trained network: its files, and what inference needs to know beside them."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from fcnkit.images import Preprocessor
+
+from .segmenter import Segmenter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainedNet:
+    """A network, its weights, how images become its input, and what its classes are called.
+
+    net         path of its deploy net
+    weights     path of its weights
+    mean        subtracted from the input: blue, green, red (or an image's mean); None for nothing
+    scale       multiplied after the mean
+    names       class names, or None
+    palette     256 x 3 RGB uint8, or None
+    owner       keeps the files alive, for instance a temporary folder; None where they stay anyway
+    """
+
+    net: str
+    weights: str
+    mean: ArrayLike | None = None
+    scale: float = 1.0
+    names: Sequence[str] | None = None
+    palette: NDArray[np.uint8] | None = None
+    owner: object = dataclasses.field(default=None, repr=False, compare=False)
+
+    def segmenter(
+        self,
+        channels: str = "BGR",
+        output_blob: str | None = None,
+        scale_to: int | None = None,
+        gpu: int | None = None,
+        allow_python: Iterable[str] = (),
+    ) -> Segmenter:
+        """Open the network; `channels` is the order of its input, the rest as for `Segmenter`."""
+        return Segmenter(
+            self.net,
+            self.weights,
+            Preprocessor(self.mean, self.scale, channels),
+            output_blob,
+            scale_to,
+            gpu,
+            allow_python,
+        )
