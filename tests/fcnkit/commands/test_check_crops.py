@@ -50,7 +50,7 @@ def test_a_wrong_offset_is_named_and_ends_with_status_1(tmp_path, monkeypatch, c
         ),
     ],
 )
-def test_why_the_geometry_does_not_tell_is_said(tmp_path, capsys, layer, message):
+def test_the_reason_for_an_unknown_offset_is_printed(tmp_path, capsys, layer, message):
     (tmp_path / "net.prototxt").write_text(
         'input: "data" input_shape { dim: 1 dim: 1 dim: 8 dim: 8 }'
         f'layer {{ name: "c" bottom: "data" {layer} }}'
