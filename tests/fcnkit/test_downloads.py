@@ -88,7 +88,7 @@ def test_the_list_is_complete_and_well_formed():
         assert re.fullmatch(r"[\w.-]+", download.file)
 
 
-def test_the_beginning_of_a_name_will_do_where_it_is_the_only_one():
+def test_the_beginning_of_a_name_is_enough_if_it_is_unique():
     assert downloads.find_download("voc2012").file == "VOCtrainval_11-May-2012.tar"
     assert downloads.find_download("FCN8s-heavy-pascal").name == "fcn8s-heavy-pascal"
     for name in ("fcn8s", "", "nothing"):
@@ -105,7 +105,7 @@ def test_a_file_is_fetched_once(listed, server, tmp_path):
     assert server.starts == [0]
 
 
-def test_an_attempt_that_was_cut_short_is_gone_on_with(listed, server, tmp_path):
+def test_an_interrupted_attempt_is_resumed(listed, server, tmp_path):
     server.cut = 600_000
     with pytest.raises(InputError, match="run again to resume"):
         downloads.fetch("Thing", tmp_path)
@@ -132,7 +132,7 @@ def test_a_wrong_file_is_kept_unless_forced(listed, tmp_path):
     assert (tmp_path / "thing.bin").read_bytes() == CONTENT
 
 
-def test_the_first_digits_of_a_checksum_decide_where_no_more_are_published(tmp_path):
+def test_the_first_digits_of_a_checksum_decide_if_no_more_are_published(tmp_path):
     (tmp_path / "a").write_bytes(CONTENT)
     digits = hashlib.sha256(CONTENT).hexdigest()
     thing = downloads.Download("a", "a", "", f"sha256:{digits[:8]}", "", "")
@@ -151,7 +151,7 @@ def test_a_local_file_is_taken_by_its_checksum(listed, server, tmp_path):
     assert server.starts == []
 
 
-def test_unknown_names_dead_links_and_missing_folders_are_told(listed, server, tmp_path):
+def test_unknown_names_dead_links_and_missing_folders_are_reported(listed, server, tmp_path):
     with pytest.raises(InputError, match="Thing, Other, unchecked"):
         downloads.fetch("nothing", tmp_path)
     with pytest.raises(InputError, match=r"404.*thing.bin elsewhere and put it into"):
@@ -162,7 +162,7 @@ def test_unknown_names_dead_links_and_missing_folders_are_told(listed, server, t
         downloads.fetch("Thing", tmp_path, from_file=tmp_path / "absent")
 
 
-def test_command_says_what_could_not_be_checked(listed, server, tmp_path, capsys):
+def test_command_reports_what_could_not_be_checked(listed, server, tmp_path, capsys):
     assert main.main(["download", "Thing", "unchecked", "--to", str(tmp_path)]) == 0
     out = capsys.readouterr().out
     assert "thing.bin: sha1 is right" in out
@@ -170,7 +170,7 @@ def test_command_says_what_could_not_be_checked(listed, server, tmp_path, capsys
     assert main.main(["download", "Thing", "unchecked", "--url", server.url]) == 1
 
 
-def test_command_lists_what_there_is(capsys):
+def test_command_lists_the_downloads(capsys):
     assert main.main(["download"]) == 0
     out = capsys.readouterr().out
     assert "VOCtrainval_11-May-2012.tar" in out and "checksum: none" in out

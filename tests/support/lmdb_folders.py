@@ -1,4 +1,4 @@
-"""Folders to make databases of, and what is in the databases, for the tests."""
+"""Makes folders and databases for tests, and reads databases back."""
 
 import numpy as np
 from voc_archive import encoded
@@ -8,7 +8,7 @@ from fcnkit.data_prep import Form, create_lmdb, find_splits
 
 
 def datums(path):
-    """The Datums of a database as a list, after its keys were seen to be right."""
+    """The Datums of a database as a list, after a check of its keys."""
     with open_database(path) as database:
         pairs = list(database.items())
     assert [key for key, _ in pairs] == [b"%09d" % i for i in range(len(pairs))]

@@ -27,7 +27,7 @@ def mat(**variables):
 
 
 def sbd_mat(label):
-    """GTcls as SBD has it: a struct of Boundaries, Segmentation and CategoriesPresent."""
+    """GTcls as in SBD: a struct of Boundaries, Segmentation and CategoriesPresent."""
     return mat(
         GTcls={
             "Boundaries": np.zeros((20, 1)),

@@ -1,4 +1,4 @@
-"""A small archive in VOC's layout, in every form that archives come in."""
+"""A small archive in VOC's layout, in every format."""
 
 import io
 import tarfile
@@ -45,7 +45,7 @@ def voc_files(name="VOC2012"):
 
 
 def write_tar(path, files, mode="w"):
-    """Write `files` (name -> bytes, or a TarInfo for what is no file) as a tar."""
+    """Write `files` (name -> bytes, or a TarInfo for what is not a file) as a tar."""
     with tarfile.open(path, mode) as tar:
         for name, content in files.items():
             if isinstance(content, tarfile.TarInfo):

@@ -1,4 +1,4 @@
-"""Places that the tests of data preparation share."""
+"""Fixtures of the tests of data preparation."""
 
 import shutil
 import subprocess
@@ -34,7 +34,7 @@ def tree():
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system with 1 MB of room, where one can be mounted."""
+    """A file system of 1 MB; skips if none can be mounted."""
     place = tmp_path / "small"
     place.mkdir()
     if shutil.which("mount") is None:

@@ -155,7 +155,7 @@ def test_command_prints_tables_and_writes_json_and_sheet(voc_folders, tmp_path, 
     assert tuple(voc_palette()[15].tolist()) in present
 
 
-def test_command_tells_problems_by_its_status(train, tmp_path, capsys):
+def test_command_reports_problems_by_its_status(train, tmp_path, capsys):
     spoil(train)
     options = ["--images", str(train / "images"), "--labels", str(train / "labels")]
     sheet = tmp_path / "sheet.png"

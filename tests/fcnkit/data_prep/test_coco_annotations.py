@@ -40,7 +40,7 @@ def read(content, size=10**6):
 
 @pytest.mark.parametrize("size", [1, 7, 10**6])
 @pytest.mark.parametrize("reverse", [False, True])
-def test_images_have_vocs_objects_wherever_the_file_is_cut_and_in_any_order(size, reverse):
+def test_images_have_vocs_objects_wherever_the_file_is_split_and_in_any_order(size, reverse):
     content = dict(reversed(CONTENT.items())) if reverse else CONTENT
     bus, sofa = read(content, size)
     assert (bus.file, bus.height, bus.width) == ("b.jpg", 4, 5)
@@ -50,7 +50,7 @@ def test_images_have_vocs_objects_wherever_the_file_is_cut_and_in_any_order(size
     assert segmentation_of(sofa.objects[1][1]) == {"counts": [42]}
 
 
-def test_a_byte_order_mark_and_spaces_are_no_harm():
+def test_a_byte_order_mark_and_spaces_do_no_harm():
     text = json.dumps(CONTENT, indent=3).replace(":", " : ")
     assert len(read(b"\xef\xbb\xbf" + text.encode() + b"\n\n")) == 2
 
@@ -89,10 +89,10 @@ DAMAGE = {
 
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_what_is_missing_or_wrong_is_named(damage):
-    change, told = DAMAGE[damage]
+    change, words = DAMAGE[damage]
     content = copy.deepcopy(CONTENT)
     change(content)
-    with pytest.raises(FormatError, match=rf"a\.json: not in COCO's format: .*{told}"):
+    with pytest.raises(FormatError, match=rf"a\.json: not in COCO's format: .*{words}"):
         read(content)
 
 
@@ -111,12 +111,12 @@ def test_a_file_that_ends_anywhere_is_refused(place):
         b'{"a": nul}', b'{"images": []} [', b"{} x",
     ],
 )  # fmt: skip
-def test_what_is_no_json_is_refused(text):
+def test_what_is_not_json_is_refused(text):
     with pytest.raises(FormatError, match="not JSON"):
         list(list_elements([text[:9], text[9:]], "a.json"))
 
 
-def test_numbers_go_on_where_the_file_was_cut():
+def test_numbers_continue_across_chunks():
     chunks = [b'{"n": 12', b'34, "images": [5', b"6, 7", b"8]}"]
     assert list(list_elements(chunks, "a.json")) == [("images", 56, "56"), ("images", 78, "78")]
 

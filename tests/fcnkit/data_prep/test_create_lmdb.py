@@ -73,7 +73,7 @@ def test_jpeg_bytes_pass_through(voc_folders, tmp_path):
         assert datum.data == (voc_folders / "train" / "images" / f"{id_}.jpg").read_bytes()
 
 
-def test_png_bytes_pass_through_where_decoders_agree_on_them(tmp_path):
+def test_png_bytes_pass_through_if_decoders_agree_on_them(tmp_path):
     plain = encoded(photo(), "PNG")
     grey = encoded(photo()[..., 0], "PNG")
     file = io.BytesIO()
@@ -87,7 +87,7 @@ def test_png_bytes_pass_through_where_decoders_agree_on_them(tmp_path):
     assert np.array_equal(datum_to_array(third)[::-1].transpose(1, 2, 0), photo())
 
 
-def test_turned_photographs_are_stored_as_they_lie(tmp_path):
+def test_rotated_photographs_are_stored_unrotated(tmp_path):
     image = Image.fromarray(photo(32, 16))
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -184,7 +184,7 @@ def test_rgb_labels_become_indices_by_a_colour_map(tmp_path, capsys):
     assert np.array_equal(read_palette(tmp_path / "db" / "palette.txt")[:21], voc_palette()[:21])
 
 
-def test_mean_is_exact_and_an_image_where_shapes_agree(tmp_path):
+def test_mean_is_exact_and_an_image_if_shapes_agree(tmp_path):
     photos = [photo(seed=i) for i in range(5)]
     folder = make_folders(tmp_path / "in", photos, [np.zeros((10, 20))] * 5)
     manifest = build(folder, tmp_path / "db", workers=2)
@@ -195,7 +195,7 @@ def test_mean_is_exact_and_an_image_where_shapes_agree(tmp_path):
     assert np.allclose([float(n) for n in numbers], manifest["mean_bgr"], atol=1e-5)
 
 
-def test_no_mean_image_where_shapes_differ(voc_folders, tmp_path):
+def test_no_mean_image_if_shapes_differ(voc_folders, tmp_path):
     manifest = build(voc_folders, tmp_path / "db")
     assert not (tmp_path / "db" / "mean.binaryproto").exists()
     train = manifest["splits"]["train"]
@@ -300,12 +300,12 @@ def test_real_photographs(shared_data, tmp_path):
             assert np.array_equal(painted, read_rgb(pair.label))
 
 
-def test_classes_that_were_only_counted_are_told(voc_folders, tmp_path, capsys):
+def test_classes_that_were_only_counted_are_reported(voc_folders, tmp_path, capsys):
     command = ["create_lmdb", str(voc_folders), str(tmp_path / "db"), "--workers", "1", "--force"]
     assert main.main([*command, "--classes", "voc"]) == 0
     assert "warning" not in capsys.readouterr().err
     assert main.main(command) == 0
     counted = len((tmp_path / "db" / "classes.txt").read_text().splitlines())
-    told = capsys.readouterr().err
-    assert f"{counted} classes were counted, as the highest label is {counted - 1}." in told
-    assert "--classes FILE" in told and "--classes voc" in told
+    words = capsys.readouterr().err
+    assert f"{counted} classes were counted, as the highest label is {counted - 1}." in words
+    assert "--classes FILE" in words and "--classes voc" in words

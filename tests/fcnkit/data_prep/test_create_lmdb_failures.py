@@ -1,4 +1,4 @@
-"""What cannot become databases is told, and nothing is lost or left behind."""
+"""Input that cannot become databases is reported, and nothing is lost or left behind."""
 
 import os
 import signal
@@ -27,7 +27,7 @@ from fcnkit.images import voc_class_names, voc_palette
         (["DATA", "--val-percent", "100"], "0 to 99"),
     ],
 )
-def test_arguments_that_do_not_fit_are_told(voc_folders, tmp_path, capsys, arguments, words):
+def test_arguments_that_do_not_fit_are_reported(voc_folders, tmp_path, capsys, arguments, words):
     arguments = [str(voc_folders) if a == "DATA" else a for a in arguments]
     at = 1 if arguments and not arguments[0].startswith("-") else 0
     arguments.insert(at, str(tmp_path / "db"))
@@ -35,13 +35,13 @@ def test_arguments_that_do_not_fit_are_told(voc_folders, tmp_path, capsys, argum
     assert words in capsys.readouterr().err
 
 
-def test_there_is_a_process_at_least(voc_folders, tmp_path, capsys):
+def test_there_is_at_least_one_process(voc_folders, tmp_path, capsys):
     with pytest.raises(SystemExit):
         main.main(["create_lmdb", str(voc_folders), str(tmp_path / "db"), "--workers", "0"])
     assert "--workers: expected a number above 0" in capsys.readouterr().err
 
 
-def test_labels_past_the_classes_are_named_with_their_place(tmp_path):
+def test_labels_past_the_classes_are_named_with_their_position(tmp_path):
     classes = np.zeros((10, 20))
     classes[4, 7] = 21
     folder = make_folders(tmp_path / "in", [photo()] * 2, [np.zeros((10, 20)), classes])
@@ -72,14 +72,14 @@ def test_images_without_label_and_labels_without_image_are_named(voc_folders, tm
         find_pairs(images, labels)
 
 
-def test_sizes_that_differ_are_named(tmp_path):
+def test_differing_sizes_are_named(tmp_path):
     folder = make_folders(tmp_path / "in", [photo()], [np.zeros((10, 21))])
     with pytest.raises(InputError, match=r"000\.png.*21 x 10.*000\.png 20 x 10"):
         build(folder, tmp_path / "db")
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_damaged_files_are_named_the_first_one_first(voc_folders, tmp_path, workers):
+def test_the_first_damaged_file_is_named(voc_folders, tmp_path, workers):
     for id_ in IDS["train"][1:]:
         path = voc_folders / "train" / "images" / f"{id_}.jpg"
         path.write_bytes(path.read_bytes()[:-200])
@@ -118,7 +118,7 @@ def test_a_full_folder_is_kept_unless_forced(voc_folders, tmp_path, capsys, tree
     assert {"notes.txt", "train_db/features/data.mdb", "manifest.json"} <= set(tree(out))
 
 
-def test_no_space_left_is_told_and_cleaned_up(tmp_path, small_disk, capsys):
+def test_no_space_left_is_reported_and_cleaned_up(tmp_path, small_disk, capsys):
     photos = [photo(300, 300, seed=i) for i in range(6)]
     folder = make_folders(tmp_path / "in", photos, [np.zeros((300, 300))] * 6)
     assert main.main(["create_lmdb", str(folder), str(small_disk / "db")]) == 1
@@ -169,14 +169,14 @@ def test_workers_end_when_the_first_process_is_killed(tmp_path):
     assert done.stderr == ""
 
 
-def test_a_worker_that_is_killed_is_told(voc_folders, tmp_path, monkeypatch):
+def test_a_worker_that_is_killed_is_reported(voc_folders, tmp_path, monkeypatch):
     monkeypatch.setattr(encoding, "read_bytes", lambda path: os.kill(os.getpid(), signal.SIGKILL))
     with pytest.raises(InputError, match=r"status -9.*smaller workers"):
         build(voc_folders, tmp_path / "db", workers=2)
     assert not (tmp_path / "db").exists()
 
 
-def test_a_fault_of_ours_keeps_its_traceback(voc_folders, tmp_path, monkeypatch):
+def test_a_bug_keeps_its_traceback(voc_folders, tmp_path, monkeypatch):
     monkeypatch.setattr(encoding, "read_bytes", lambda path: [][1])
     with pytest.raises(RuntimeError, match=r"(?s)Traceback.*IndexError"):
         build(voc_folders, tmp_path / "db", workers=2)

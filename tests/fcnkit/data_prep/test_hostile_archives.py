@@ -1,4 +1,4 @@
-"""Archives of data sets that are cut, forged or of another layout: errors that name the member."""
+"""Truncated, forged and foreign archives of datasets: errors that name the member."""
 
 import struct
 import tarfile
@@ -26,11 +26,11 @@ def write_zip(path, files):
 
 @pytest.fixture
 def refuse(tmp_path):
-    """A function that expects an archive of NYUDv2 to be refused, and nothing to be left of it."""
+    """A function that checks that an archive of NYUDv2 is refused and leaves nothing behind."""
 
-    def check(files, told, error=FormatError):
+    def check(files, words, error=FormatError):
         archive = write_zip(tmp_path / "nyud.zip", files)
-        with pytest.raises(error, match=told):
+        with pytest.raises(error, match=words):
             prepare_nyud(archive, tmp_path / "out")
         assert [path.name for path in tmp_path.iterdir()] == ["nyud.zip"]
 
@@ -38,7 +38,7 @@ def refuse(tmp_path):
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])
-def test_a_zip_that_is_cut_is_told(tmp_path, share):
+def test_a_truncated_zip_is_reported(tmp_path, share):
     archive = write_zip(tmp_path / "a.zip", made.siftflow_files())
     data = archive.read_bytes()
     archive.write_bytes(data[: int(len(data) * share)])
@@ -74,7 +74,7 @@ def test_a_link_or_device_for_a_label_is_refused(tmp_path, kind, target):
 def test_a_zip_whose_directory_lies_about_a_size_is_refused(tmp_path, claimed):
     archive = write_zip(tmp_path / "a.zip", made.nyud_files())
     data = bytearray(archive.read_bytes())
-    # The directory's entry: its size is 22 bytes before the name's place in it.
+    # In the directory's entry the size is 22 bytes before the name.
     struct.pack_into("<I", data, data.rfind(IMAGE.encode()) - 46 + 24, claimed)
     archive.write_bytes(data)
     with pytest.raises(FormatError, match=r"damaged|claims 4294967280 bytes"):
@@ -82,7 +82,7 @@ def test_a_zip_whose_directory_lies_about_a_size_is_refused(tmp_path, claimed):
 
 
 @pytest.mark.parametrize(
-    "name, content, told",
+    "name, content, words",
     [
         (IMAGE, bytes(1000), r"img_5001\.png: cannot be read as an image"),
         (IMAGE, b"", r"img_5001\.png: cannot be read as an image"),
@@ -91,8 +91,8 @@ def test_a_zip_whose_directory_lies_about_a_size_is_refused(tmp_path, claimed):
         ("nyud/trainval.txt", b"5001\n5001\n9999\n", r"lacks 2 of the \d+ files .*img_9999"),
     ],
 )
-def test_what_is_no_such_file_is_named(refuse, name, content, told):
-    refuse({**made.nyud_files(), name: content}, told, InputError)
+def test_files_of_another_kind_are_named(refuse, name, content, words):
+    refuse({**made.nyud_files(), name: content}, words, InputError)
 
 
 def test_an_image_that_claims_an_absurd_size_is_refused(refuse):
@@ -115,7 +115,7 @@ def test_folders_around_the_layout_do_not_matter(tmp_path, around):
     assert prepare_nyud(archive, tmp_path / "out") == {"train": 2, "val": 1}
 
 
-def test_lists_of_two_data_sets_in_one_archive_are_told(refuse):
+def test_lists_of_two_datasets_in_one_archive_are_reported(refuse):
     files = made.nyud_files()
     files["copy/nyud/test.txt"] = files.pop("nyud/test.txt")
     refuse(files, r"is in copy/nyud/ and in nyud/", InputError)

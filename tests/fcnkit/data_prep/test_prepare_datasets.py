@@ -49,7 +49,7 @@ def coco_files():
                         "segmentation": [[x0, y0, x1, y0, x1, y1, x0, y1]],
                     }
                 )
-        # An image whose objects are small, and one with none of VOC's.
+        # An image with small objects, and one without any of VOC's classes.
         images.append({"id": 90, "file_name": "small.jpg", "height": 40, "width": 50})
         small = {"counts": [0, 5, 1995], "size": [40, 50]}
         annotations.append({"image_id": 90, "category_id": 1, "segmentation": small})
@@ -60,7 +60,7 @@ def coco_files():
 
 
 class Case:
-    """One dataset: its archives (name -> files), and how its command is called on them."""
+    """A dataset: its archives (name -> files) and the arguments of its command."""
 
     def __init__(self, archives, prepare, command, pairs):
         self.archives, self.prepare, self.command, self.pairs = archives, prepare, command, pairs
@@ -131,8 +131,8 @@ def test_commands_print_what_they_wrote(tmp_path, case, capsys):
         paths *= 2
     out = str(tmp_path / "out")
     assert main.main([case.command, *paths, out]) == 0
-    told = capsys.readouterr().out.splitlines()
-    assert told[0].startswith("Expanding ") and told[-2:] == ["Done!", "2 train, 1 val pairs"]
+    words = capsys.readouterr().out.splitlines()
+    assert words[0].startswith("Expanding ") and words[-2:] == ["Done!", "2 train, 1 val pairs"]
     assert main.main([case.command, *paths, out]) == 1
     assert "already holds" in capsys.readouterr().err
     assert main.main([case.command, *paths, out, "--force"]) == 0
@@ -197,7 +197,7 @@ def test_a_missing_file_is_named(tmp_path, case, gone):
     ],
     indirect=["case"],
 )
-def test_a_name_of_other_case_is_told(tmp_path, case, old, new):
+def test_a_name_in_another_case_is_reported(tmp_path, case, old, new):
     (files,) = case.archives.values()
     for name in [name for name in files if old in name]:
         files[name.replace(old, new)] = files.pop(name)
@@ -215,7 +215,7 @@ def test_ids_that_lead_out_are_refused(tmp_path, case):
         case.prepare(*case.write(tmp_path), tmp_path / "out")
 
 
-def test_damaged_labels_are_told_with_their_name(tmp_path):
+def test_damaged_labels_are_reported_by_name(tmp_path):
     files = made.sbd_files()
     files["benchmark_RELEASE/dataset/cls/2008_000002.mat"] = b"no label" * 50
     archive = write_tar(tmp_path / "sbd.tar", files)
@@ -226,7 +226,7 @@ def test_damaged_labels_are_told_with_their_name(tmp_path):
 
 @pytest.fixture
 def sbd_with_voc(tmp_path):
-    """SBD whose train has VOC's one validation image, a VOC with that and one more."""
+    """SBD whose train contains a validation image of VOC, and a VOC with that image and another."""
     files = voc_files("VOC2011")
     root = "VOCdevkit/VOC2011"
     for kind, suffix in (("JPEGImages", "jpg"), ("SegmentationClass", "png")):
@@ -270,7 +270,7 @@ def test_sbds_labels_keep_their_indices(tmp_path):
     np.testing.assert_array_equal(read_label(tmp_path / "out/val/labels/2008_000003.png"), wanted)
 
 
-def test_contexts_lists_of_classes_may_come_as_files(tmp_path):
+def test_contexts_lists_of_classes_may_be_files(tmp_path):
     case = all_cases()["pascal_context"]
     files = case.archives["context"]
     for name in ("labels.txt", "59_labels.txt"):
@@ -300,7 +300,7 @@ def test_nyuds_hha_and_lists(tmp_path):
     assert len((out / "classes.txt").read_text().splitlines()) == 40
 
 
-def test_siftflows_own_test_set_leaves_out_what_nobody_annotated(tmp_path):
+def test_siftflows_own_test_set_omits_images_without_annotation(tmp_path):
     ids = ("coast_a1", "highway_bost181", "street_b2", "tall_c3")
     files = made.siftflow_files(ids, lists=False)
     files["SiftFlow/TestSet1.txt"] = f"{made.SCENES}\\street_b2.jpg\r\n".encode()
@@ -354,7 +354,7 @@ def test_objects_of_one_class_may_overlap(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "change, told",
+    "change, words",
     [
         (lambda c: c["images"][0].update(file_name="../evil.jpg/x"), r"refused.*evil"),
         (lambda c: c["images"][0].update(height=10**9), "refused"),
@@ -365,14 +365,14 @@ def test_objects_of_one_class_may_overlap(tmp_path):
         (lambda c: c["annotations"][0].update(segmentation={"counts": [5]}), "run lengths"),
     ],
 )
-def test_damaged_annotations_are_told(tmp_path, change, told):
+def test_damaged_annotations_are_reported(tmp_path, change, words):
     files = coco_files()
     name = "annotations/instances_train2017.json"
     content = json.loads(files[name])
     change(content)
     files[name] = json.dumps(content).encode()
     archive = write_tar(tmp_path / "coco.tar", files)
-    with pytest.raises(FormatError, match=told):
+    with pytest.raises(FormatError, match=words):
         prepare_coco(archive, [archive], tmp_path / "out")
     assert os.listdir(tmp_path) == ["coco.tar"]
 

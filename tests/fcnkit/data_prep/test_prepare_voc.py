@@ -63,7 +63,7 @@ def test_a_gzip_of_several_members_with_padding_is_read(tmp_path, tree):
     assert tree(tmp_path / "out") == expected_tree(files)
 
 
-def test_every_field_of_a_gzip_header_is_passed_over(tmp_path, tree):
+def test_every_field_of_a_gzip_header_is_skipped(tmp_path, tree):
     files = voc_files()
     data = gzip.compress(write_archive("tar", tmp_path, files).read_bytes())
     fields = b"\x03\x00abc" + b"voc.tar\0" + b"a comment\0" + b"\x12\x34"
@@ -84,7 +84,7 @@ def test_a_large_gzip_is_read_whole_or_found_truncated(tmp_path, tree, cut):
     assert tree(tmp_path / "out") == expected_tree(files)
     archive.write_bytes(archive.read_bytes()[:-cut])
     with contextlib.suppress(InputError):
-        # The last bytes hold nothing that is wanted.
+        # The last bytes contain nothing that is needed.
         prepare_voc(archive, tmp_path / "out", force=True)
         assert cut == 100
     assert tree(tmp_path / "out") == expected_tree(files)
@@ -141,7 +141,7 @@ def test_sets_that_overlap_each_get_their_copy(tmp_path, tree):
     assert tree(tmp_path / "out") == expected_tree(files, ids=ids)
 
 
-def test_several_devkits_want_a_name(tmp_path, tree):
+def test_several_devkits_need_a_name(tmp_path, tree):
     files = {**voc_files("VOC2007"), **voc_files("VOC2012")}
     archive = write_archive("folder", tmp_path, files)
     with pytest.raises(InputError, match=r"VOC2007 and .*VOC2012.*name="):
@@ -307,14 +307,14 @@ def big_archive(folder, size=300_000):
     return write_archive("tar", folder, files)
 
 
-def test_no_space_left_is_told_and_cleaned_up(tmp_path, small_disk):
+def test_no_space_left_is_reported_and_cleaned_up(tmp_path, small_disk):
     archive = big_archive(tmp_path)
     with pytest.raises(InputError, match="No space left"):
         prepare_voc(archive, small_disk / "out")
     assert os.listdir(small_disk) == []
 
 
-def test_a_file_size_limit_is_told_and_cleaned_up(tmp_path):
+def test_a_file_size_limit_is_reported_and_cleaned_up(tmp_path):
     archive = big_archive(tmp_path)
     program = (
         "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000));"

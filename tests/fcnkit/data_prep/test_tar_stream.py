@@ -80,7 +80,7 @@ def test_global_pax_headers_and_sizes_in_pax_records_are_understood():
 @pytest.mark.parametrize(
     "kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.BLKTYPE]
 )
-def test_what_is_no_file_is_told_and_has_no_content(kind):
+def test_what_is_no_file_is_reported_and_has_no_content(kind):
     info = tarfile.TarInfo("thing")
     info.type, info.linkname, info.size = kind, "elsewhere", 0
     data = info.tobuf(tarfile.GNU_FORMAT) + tar_bytes([("next", b"content")], tarfile.GNU_FORMAT)

@@ -48,7 +48,7 @@ def test_image_and_label_stay_together_under_scale_crop_and_flip():
         assert data.dtype == labels.dtype == np.float32
         red, covered = data[:, 2], labels[:, 0] != 255
         assert np.array_equal(covered, data[:, 1] > 0)
-        # Red follows the label but for the pixels that interpolation mixes at the blocks' borders.
+        # Red follows the label except where interpolation mixes pixels at the blocks' borders.
         agree = np.abs(red - labels[:, 0] * 10) < 5
         assert agree[covered].mean() > 0.85
 
@@ -66,7 +66,7 @@ def test_the_seed_alone_decides():
     assert all(np.array_equal(a, b) for x, y in zip(first[3:], resumed) for a, b in zip(x, y))
 
 
-def test_every_image_comes_once_an_epoch():
+def test_every_image_comes_once_per_epoch():
     for shuffle in (False, True):
         dataset = Blocks(9)
         augmentation = Augmentation((10, 10))

@@ -57,7 +57,7 @@ def test_sbd_train_is_drawn_in_the_order_of_its_seed(tmp_path):
         np.testing.assert_array_equal(blobs["label"], label[None, None])
 
 
-def test_voc_val_comes_in_order_and_begins_again(tmp_path):
+def test_voc_val_comes_in_order_and_starts_again(tmp_path):
     labels = {}
     noise = np.random.RandomState(0)
     for folder in ("JPEGImages", "SegmentationClass", "ImageSets/Segmentation"):
@@ -96,7 +96,7 @@ def test_pascal_context_keeps_the_chosen_classes(tmp_path):
     np.testing.assert_array_equal(blobs["label"], wanted[None, None])
 
 
-def test_nyud_gives_the_tops_it_is_asked_for(tmp_path):
+def test_nyud_gives_the_requested_tops(tmp_path):
     files = made.nyud_files()
     folder = made.write_files(tmp_path, files) / "nyud"
     tops = ["depth", "label", "hha", "color"]
@@ -154,7 +154,7 @@ def test_the_published_networks_read_their_data(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "settings, told",
+    "settings, words",
     [
         ({"sbdd_dir": None}, "lacks sbdd_dir"),
         ({"split": None}, "lacks split"),
@@ -177,12 +177,12 @@ def test_the_published_networks_read_their_data(tmp_path, monkeypatch):
         ({"mean": list(range(10**4))}, r"mean .* is \[0, 1, 2, .*\.\.\.\]: expected three"),
     ],
 )
-def test_wrong_settings_are_named(tmp_path, settings, told):
+def test_wrong_settings_are_named(tmp_path, settings, words):
     folder = made.write_files(tmp_path, made.sbd_files()) / "benchmark_RELEASE/dataset"
     settings = {"sbdd_dir": str(folder), "split": "train", **settings}
     if None in (settings["sbdd_dir"], settings["split"]):
         settings = {name: value for name, value in settings.items() if value is not None}
-    with pytest.raises(InputError, match=rf"layer 'data' \(SBDDSegDataLayer\): .*{told}"):
+    with pytest.raises(InputError, match=rf"layer 'data' \(SBDDSegDataLayer\): .*{words}"):
         data_net("voc_layers", "SBDDSegDataLayer", ["data", "label"], **settings)
 
 
@@ -198,17 +198,17 @@ def test_wrong_tops_are_named(tmp_path, tops):
     "text",
     ["[1]", "7", "'voc_dir'", "{[]: 1}", "{'a'", "{1, 2}", "dict(a=1)", "(" * 10**4, "{**x}"],
 )
-def test_a_text_that_is_no_dict_is_refused(text):
+def test_a_text_that_is_not_a_dict_is_refused(text):
     with pytest.raises(InputError, match=r"a layer: param_str .* dict"):
         parse_options(text, ("split",), {}, "a layer")
 
 
-def test_a_mean_without_end_is_refused():
+def test_an_infinite_mean_is_refused():
     with pytest.raises(InputError, match=r"mean in param_str is .*inf.*three numbers"):
         parse_options("{'split': 'val', 'mean': (1, 2, 1e999)}", ("split",), {"mean": 0}, "a")
 
 
-def test_a_settings_text_is_never_run(tmp_path):
+def test_param_str_is_never_executed(tmp_path):
     harm = f"__import__('os').mkdir({str(tmp_path / 'harm')!r})"
     net = pb.NetParameter()
     layer = net.layer.add(name="data", type="Python", top=["data", "label"])

@@ -65,7 +65,7 @@ def test_a_damaged_manifest_counts_as_none(databases, damage):
     assert folder.class_pixels("train") is None and folder.ignored_pixels("train") is None
 
 
-def test_counts_that_are_not_numbers_are_left_aside(databases):
+def test_counts_that_are_not_numbers_are_ignored(databases):
     manifest = json.loads((databases / "manifest.json").read_text())
     manifest["splits"]["train"].update(class_pixels={"sky": "many"}, ignored_pixels=None)
     (databases / "manifest.json").write_text(json.dumps(manifest))

@@ -28,14 +28,14 @@ def test_files_and_bytes_are_read_alike(tmp_path):
         np.testing.assert_array_equal(found, LABEL)
 
 
-def test_void_is_255_and_classes_begin_at_0():
+def test_void_is_255_and_classes_start_at_0():
     np.testing.assert_array_equal(nyud_label(made.mat(segmentation=LABEL)), [[255, 2], [19, 0]])
     geometric = np.array([[-1, 0], [1, 3]], np.int16)
     np.testing.assert_array_equal(siftflow_label(made.mat(S=geometric)), [[255, 255], [0, 2]])
 
 
 @pytest.mark.parametrize(
-    "content, told",
+    "content, words",
     [
         (made.mat(other=LABEL), "expected the variable segmentation, found other"),
         (made.mat(segmentation=np.full((2, 2), 41)), "0 to 40, found 41 at x=0, y=0"),
@@ -45,8 +45,8 @@ def test_void_is_255_and_classes_begin_at_0():
         (made.mat(segmentation=LABEL)[:150], "cannot be read as a MATLAB file"),
     ],
 )
-def test_other_content_is_told_with_the_file(content, told):
-    with pytest.raises(FormatError, match=f"img_1.*{told}"):
+def test_other_content_is_reported_with_the_file(content, words):
+    with pytest.raises(FormatError, match=f"img_1.*{words}"):
         nyud_label(content, "img_1.mat")
 
 
@@ -64,13 +64,13 @@ NAN, HUGE = float("nan"), 10.0**300
         (lambda *source: context_label(source[0], np.zeros(60, np.uint8), source[1]), "LabelMap"),
     ],
 )
-def test_what_is_no_whole_index_is_refused_and_named(read, variable, value):
+def test_values_that_are_not_indices_are_refused_and_named(read, variable, value):
     label = np.ones((3, 4))
     label[2, 1] = label[2, 3] = value
-    told = (
+    words = (
         rf"a\.mat: expected whole .*found {re.escape(str(value))}\S* at x=1, y=2 .* 2 of 12 pixels"
     )
-    with pytest.raises(FormatError, match=told):
+    with pytest.raises(FormatError, match=words):
         read(made.mat(**{variable: label}), "a.mat")
 
 
@@ -95,12 +95,12 @@ def test_sift_flows_labels_have_to_be_numbers():
         siftflow_label(made.mat(S="text"), "a.mat")
 
 
-def test_a_struct_without_segmentation_is_told():
+def test_a_struct_without_segmentation_is_reported():
     with pytest.raises(FormatError, match=r"GTcls\.Segmentation"):
         sbd_label(made.mat(GTcls={"Boundaries": LABEL}))
 
 
-def test_a_missing_file_is_told(tmp_path):
+def test_a_missing_file_is_reported(tmp_path):
     with pytest.raises(InputError, match="absent"):
         sbd_label(tmp_path / "absent.mat")
 
@@ -115,7 +115,7 @@ def test_contexts_classes_are_found_by_name():
         context_table(b"1: a\nb\n", b"1: a\n")
 
 
-def test_more_classes_than_labels_can_say_are_refused():
+def test_more_classes_than_labels_can_hold_are_refused():
     names = b"".join(b"%d: class%d\n" % (number, number) for number in range(1, 260))
     with pytest.raises(FormatError, match=r"59_labels\.txt.*more than the 254 classes"):
         context_table(names, names)

@@ -10,11 +10,11 @@ def test_voc_has_21_classes_from_background_to_tvmonitor():
     assert (names[0], names[15], names[20]) == ("background", "person", "tvmonitor")
 
 
-def test_voc_names_its_list_without_a_file():
+def test_the_name_voc_needs_no_file():
     assert read_class_names("voc") == voc_class_names()
 
 
-def test_names_are_stripped_and_trailing_lines_left_aside(tmp_path):
+def test_names_are_stripped_and_trailing_lines_ignored(tmp_path):
     path = tmp_path / "classes.txt"
     path.write_bytes("\ufeffsky \r\n traffic light\r\n\r\n".encode())
     assert read_class_names(path) == ["sky", "traffic light"]

@@ -28,13 +28,13 @@ def test_rgb_labels_go_through_the_colour_map(tmp_path, alpha):
     rgb = Image.fromarray(voc_palette()[INDICES])
     (rgb.convert("RGBA") if alpha else rgb).save(tmp_path / "rgb.png")
     assert np.array_equal(read_label(tmp_path / "rgb.png", voc_palette()), INDICES)
-    # A map of 21 colours does not name VOC's ignore colour, which is ignored all the same.
+    # A map of 21 colours does not contain VOC's ignore colour, which is ignored nevertheless.
     assert np.array_equal(read_label(tmp_path / "rgb.png", voc_palette()[:21]), INDICES)
     with pytest.raises(InputError, match="colour map"):
         read_label(tmp_path / "rgb.png")
 
 
-def test_paletted_label_with_other_colours_goes_by_colour(tmp_path):
+def test_paletted_label_with_other_colours_is_looked_up_by_colour(tmp_path):
     shuffled = voc_palette().copy()
     shuffled[[1, 2]] = shuffled[[2, 1]]
     write_label(tmp_path / "label.png", np.array([[0, 1, 2]], np.uint8), shuffled)
@@ -42,7 +42,7 @@ def test_paletted_label_with_other_colours_goes_by_colour(tmp_path):
     assert read_label(tmp_path / "label.png", voc_palette()).tolist() == [[0, 2, 1]]
 
 
-def test_unknown_colour_is_named_with_its_place():
+def test_unknown_colour_is_named_with_its_position():
     rgb = voc_palette()[INDICES].copy()
     rgb[1, 2] = (9, 8, 7)
     with pytest.raises(InputError, match=r"\(9, 8, 7\) at x=2, y=1"):
@@ -54,7 +54,7 @@ def test_first_of_equal_colours_counts():
     assert colours_to_indices(np.full((1, 2, 3), 5, np.uint8), colours).tolist() == [[1, 1]]
 
 
-def test_values_past_255_are_refused(tmp_path):
+def test_values_above_255_are_refused(tmp_path):
     Image.fromarray(np.array([[0, 300]], np.uint16)).save(tmp_path / "deep.png")
     with pytest.raises(InputError, match=r"0\.\.300"):
         read_label(tmp_path / "deep.png")

@@ -21,7 +21,7 @@ def test_overlay_mixes_by_opacity_and_keeps_the_background():
     assert np.array_equal(overlay(image, CLASSES, PALETTE, 0.0), image)
 
 
-def test_overlay_sees_through_the_classes_asked_for():
+def test_overlay_sees_through_the_requested_classes():
     image = np.full((2, 2, 3), 100, np.uint8)
     mixed = overlay(image, CLASSES, PALETTE, 1.0, see_through=[255])
     assert mixed[1, 1].tolist() == [100, 100, 100]

@@ -35,17 +35,17 @@ def test_voc_palette_equals_the_shared_vectors():
         assert voc_palette()[case["index"]].tolist() == case["rgb"]
 
 
-def test_voc_names_its_palette_without_a_file():
+def test_the_name_voc_needs_no_file():
     np.testing.assert_array_equal(read_palette("voc"), voc_palette())
 
 
-def test_text_palette_comes_back_after_writing(tmp_path):
+def test_text_palette_survives_writing_and_reading(tmp_path):
     path = tmp_path / "palette.txt"
     path.write_text(format_palette(voc_palette()))
     assert np.array_equal(read_palette(path), voc_palette())
 
 
-def test_short_text_palette_is_filled_up_with_the_ignore_colour_last(tmp_path):
+def test_short_text_palette_is_padded_with_the_ignore_colour_last(tmp_path):
     path = tmp_path / "colours.txt"
     path.write_text("# sky first\n\n1 2 3 sky\n4,5,6\n")
     palette = read_palette(path)
@@ -54,7 +54,7 @@ def test_short_text_palette_is_filled_up_with_the_ignore_colour_last(tmp_path):
 
 
 @pytest.mark.parametrize("line", ["1 2", "1 2 256", "1 2 x", "-1 2 3"])
-def test_text_palette_names_the_line_that_is_no_colour(tmp_path, line):
+def test_text_palette_names_the_line_that_is_not_a_colour(tmp_path, line):
     path = tmp_path / "colours.txt"
     path.write_text(f"0 0 0\n{line}\n")
     with pytest.raises(FormatError) as error:
@@ -74,7 +74,7 @@ def test_palette_is_read_from_a_paletted_image_only(tmp_path):
 
 
 @pytest.mark.parametrize("n", [2, 21, 256])
-def test_distinct_palette_has_no_two_colours_alike(n):
+def test_distinct_palette_has_no_similar_colours(n):
     colours = distinct_palette(n)[:n].astype(int)
     assert colours[0].tolist() == [0, 0, 0]
     apart = np.abs(colours[:, None] - colours[None]).sum(-1) + 1000 * np.eye(n, dtype=int)

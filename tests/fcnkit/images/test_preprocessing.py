@@ -19,7 +19,7 @@ def test_rgb_order_keeps_red_first():
     assert np.array_equal(data[0, 0], IMAGE[:, :, 0] - 1.0)
 
 
-def test_a_mean_image_is_subtracted_by_pixel_where_sizes_agree_else_as_colour():
+def test_a_mean_image_is_subtracted_by_pixel_if_sizes_agree_else_as_colour():
     mean = np.random.RandomState(0).rand(3, 2, 4).astype(np.float32)
     same = Preprocessor(mean)(IMAGE)
     assert np.allclose(same[0], IMAGE[:, :, ::-1].transpose(2, 0, 1) - mean)

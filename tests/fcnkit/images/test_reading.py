@@ -50,7 +50,7 @@ def test_an_image_with_a_sane_header_opens(tmp_path):
 @pytest.mark.parametrize(
     "content", [b"", b"not an image", b"\x89PNG\r\n\x1a\n", b"%!PS-Adobe-3.0 EPSF"]
 )
-def test_files_that_are_no_image_are_named(tmp_path, content):
+def test_files_that_are_not_images_are_named(tmp_path, content):
     path = tmp_path / "thing.png"
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"thing\.png"):
