@@ -38,7 +38,7 @@ def write(outcome: Outcome) -> str:
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(_HERE), autoescape=True)
     board = outcome.boards["fcn"]
     with open_dataset(os.path.join(outcome.folder, "lmdb"), "val") as dataset:
-        page = environment.get_template("demo_report.html").render(
+        page = environment.get_template("report.html").render(
             rows=[_row(outcome, dataset, i) for i in _chosen(board)],
             classes=[
                 {**row, "colour": tuple(int(v) for v in dataset.palette[row["index"]])}

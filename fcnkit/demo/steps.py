@@ -26,7 +26,7 @@ from caffeformat import (
 )
 from fcnkit import zoo
 from fcnkit.data_prep import create_lmdb, find_splits, prepare_voc
-from fcnkit.datasets import open_dataset
+from fcnkit.datasets import DatasetFolder
 from fcnkit.images import read_class_names
 from fcnkit.inference import Scoreboard, Segmenter, predictions_and_labels, score, segment_files
 from fcnkit.surgery import name_map, transplant
@@ -205,11 +205,11 @@ class _Job:
         boxes = object_crops.read_boxes(self.path("shapes.tar"), self.names)
         os.makedirs(self.path("crops"))
         sources = {}
-        for split, turns in (("train", 4), ("val", 1)):
-            sources[split] = self.path("crops", split)
-            with open_dataset(self.path("lmdb"), split) as dataset:
-                side = CROP + _CROP_MARGIN
-                object_crops.write_crops(sources[split], dataset, boxes, side, turns, random)
+        with DatasetFolder(self.path("lmdb")) as dataset:
+            for split, turns in (("train", 4), ("val", 1)):
+                sources[split] = self.path("crops", split)
+                images, side = dataset.split(split), CROP + _CROP_MARGIN
+                object_crops.write_crops(sources[split], images, boxes, side, turns, random)
         settings = _settings(self.sizes.classifier_iterations, self.seed)
         recipe = Recipe(self._classifier_solver(sources), overrides=settings)
         self.classifier = _train(recipe, self.path("classifier"), Start(), self.observer)
@@ -258,8 +258,8 @@ class _Job:
     def segment(self) -> None:
         """Painting masks of the validation images"""
         images = {}
-        with open_dataset(self.path("lmdb"), "val") as dataset:
-            for name in dataset.ids:
+        with DatasetFolder(self.path("lmdb")) as dataset:
+            for name in dataset.split("val").ids:
                 images[name] = self.path("voc", "val", "images", f"{name}.jpg")
             segmenter = Segmenter(self.path("deploy.prototxt"), self.fcn)
             results = segment_files(
@@ -271,21 +271,21 @@ class _Job:
 
     def score(self) -> None:
         """Scoring"""
-        with open_dataset(self.path("lmdb"), "val") as dataset:
+        with DatasetFolder(self.path("lmdb")) as dataset:
+            val = dataset.split("val")
             for title, weights in (("fcn", self.fcn), ("from scratch", self.scratch)):
                 segmenter = Segmenter(self.path("deploy.prototxt"), weights)
-                samples = predictions_and_labels(segmenter, dataset)
+                samples = predictions_and_labels(segmenter, val)
                 self.boards[title] = score(samples, len(self.names))
-            self.boards["colour"] = self._colour_board(dataset)
+            self.boards["colour"] = self._colour_board(dataset.split("train"), val)
 
-    def _colour_board(self, dataset: SegmentationDataset) -> Scoreboard:
+    def _colour_board(self, train: SegmentationDataset, val: SegmentationDataset) -> Scoreboard:
         classifier = ColourClassifier(len(self.names))
-        with open_dataset(self.path("lmdb"), "train") as train:
-            for i in range(len(train)):
-                classifier.learn(train.image(i), train.label(i))
+        for i in range(len(train)):
+            classifier.learn(train.image(i), train.label(i))
         board = Scoreboard(len(self.names))
-        for i, name in enumerate(dataset.ids):
-            board.add(name, classifier.class_map(dataset.image(i)), dataset.label(i))
+        for i, name in enumerate(val.ids):
+            board.add(name, classifier.class_map(val.image(i)), val.label(i))
         return board
 
 

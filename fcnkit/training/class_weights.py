@@ -12,25 +12,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from caffeformat import InputError, pb, write_blob
-from fcnkit.datasets import count_pixels, median_frequency_weights, open_dataset
+from fcnkit.datasets import count_pixels, median_frequency_weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from fcnkit.datasets import SegmentationDataset
 
 FILE_NAME = "class_weights.binaryproto"
 
 
 def weigh_loss(
     net: pb.NetParameter,
-    data: str | os.PathLike[str],
+    dataset: SegmentationDataset,
     classes: int,
     power: float,
     folder: str | os.PathLike[str],
 ) -> NDArray[np.float64]:
     """Turn the last SoftmaxWithLoss of `net` into a weighted InfogainLoss; returns the weights.
 
-    data        dataset folder whose training labels are counted
+    dataset     whose labels are counted
     classes     number of classes that the net scores; a class that never occurs gets weight 1
     power       the median-frequency weights are raised to this power: 1 balances the classes fully,
                 0.5 half way
@@ -44,8 +45,7 @@ def weigh_loss(
             f"net {net.name!r}: class weights need a SoftmaxWithLoss layer, it has none"
         )
     layer = losses[-1]
-    with open_dataset(data, "train") as dataset:
-        found = median_frequency_weights(*count_pixels(dataset, classes))
+    found = median_frequency_weights(*count_pixels(dataset, classes))
     weights = np.array([1.0 if weight is None else weight**power for weight in found])
     path = os.path.join(folder, FILE_NAME)
     write_blob(path, np.diag(weights).astype(np.float32)[None, None])

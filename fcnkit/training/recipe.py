@@ -9,15 +9,17 @@ that the solver specifies, so that every engine leaves the same files.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
-import json
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from caffeformat import InputError, pb
 from fcnkit import engine, nets
-from fcnkit.datasets import open_dataset
+from fcnkit.datasets import DatasetFolder
 from fcnkit.engine import copy_weights, fill_weights
 from fcnkit.progress import Progress
 
@@ -30,7 +32,6 @@ from .settings import Recipe, Start
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from fcnkit.engine import Solver
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
 # The input of deploy.prototxt, height and width; inference reshapes it to each image.
 _IMAGE_SHAPE = (500, 500)
+
+_SPLITS = ("train", "val")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,18 +104,21 @@ def train(
             raise InputError(f"{path}: there is no such file")
     if recipe.data is not None and not os.path.isdir(recipe.data):
         raise InputError(f"{recipe.data}: expected a dataset folder, there is none")
-    files = _prepare(recipe)
-    names, palette = _classes(recipe.data, files)
-    prefix = os.path.join(output, os.path.basename(files.solver.snapshot_prefix) or "snapshot")
-    files.solver.snapshot_prefix = prefix
-    _claim(output, prefix, start, force)
+    with contextlib.ExitStack() as stack:
+        dataset = None if recipe.data is None else stack.enter_context(DatasetFolder(recipe.data))
+        files = _prepare(recipe, dataset)
+        names, palette = _classes(dataset, files)
+        prefix = os.path.join(output, os.path.basename(files.solver.snapshot_prefix) or "snapshot")
+        files.solver.snapshot_prefix = prefix
+        _claim(output, prefix, start, force)
+        if recipe.class_weights is not None:
+            files.weigh_classes(recipe.class_weights, output)
+    # From here on the dataset is the engine's: one process must not open an LMDB twice.
     snapshot = start.snapshot
     if start.resume:
         snapshot = _newest(prefix, observer) or snapshot
     if snapshot is not None:
         files.start_at(snapshots.read_iteration(snapshot))
-    if recipe.class_weights is not None:
-        files.weigh_classes(recipe.data, recipe.class_weights, output)
     for note in files.notes:
         observer.note(note)
     if gpu is None and files.solver.HasField("solver_mode") and files.solver.solver_mode:
@@ -139,17 +145,17 @@ def train(
     )
 
 
-def _prepare(recipe: Recipe) -> RunFiles:
+def _prepare(recipe: Recipe, dataset: DatasetFolder | None) -> RunFiles:
     """Return the `RunFiles` that `recipe` describes; only the output's paths are still missing."""
-    files = RunFiles(recipe.solver)
+    files = RunFiles(recipe.solver, dataset)
     files.override(recipe.overrides)
     if not recipe.validate:
         files.drop_validation()
     if recipe.batch_size is not None:
         files.set_batch_size(recipe.batch_size)
     if recipe.augment is not None:
-        files.augment(recipe.data, recipe.augment)
-    files.set_sources(recipe.data)
+        files.augment(recipe.augment)
+    files.set_sources()
     files.set_seed()
     if "test_iter" not in dict(recipe.overrides):
         files.set_test_iterations()
@@ -158,44 +164,33 @@ def _prepare(recipe: Recipe) -> RunFiles:
 
 
 def _classes(
-    data: str | os.PathLike[str] | None, files: RunFiles
+    dataset: DatasetFolder | None, files: RunFiles
 ) -> tuple[Sequence[str], NDArray[np.uint8] | None]:
     """Return names and palette of the dataset's classes, () and None where it names none.
 
     Raises `InputError` where the labels, as far as they were counted, do not suit the net: Caffe
     would read past the scores of a pixel whose label is not a class of the net.
     """
-    if data is None:
+    if dataset is None:
         return (), None
-    with open_dataset(data, "train") as dataset:
-        names, palette = dataset.classes or (), dataset.palette
-    splits = _manifest_splits(data)
+    names, palette = dataset.names or (), dataset.palette
     head = nets.head(files.train)
-    if head is not None and head.ignore is None and any(s["ignored_pixels"] for s in splits):
+    if head is not None and head.ignore is None and any(map(dataset.ignored_pixels, _SPLITS)):
         raise InputError(
-            f"{data}: its labels hold pixels to ignore (255), but the loss of net "
+            f"{dataset.path}: its labels hold pixels to ignore (255), but the loss of net "
             f"{files.train.name!r} ignores none: add loss_param {{ ignore_label: 255 }}"
         )
-    used = {name for split in splits for name, count in split["class_pixels"].items() if count}
-    needed = max((i + 1 for i, name in enumerate(names) if name in used), default=0)
+    counted = [pixels for pixels in map(dataset.class_pixels, _SPLITS) if pixels is not None]
+    used = [int(index) for pixels in counted for index in np.flatnonzero(pixels)]
+    needed = max(used, default=-1) + 1 if names else 0
     classes = nets.count_classes(files.train)
     if classes is not None and needed > classes:
         raise InputError(
-            f"{data}: its labels go up to class {needed - 1} ({names[needed - 1]}), but the net "
-            f"scores {classes} classes: set num_output of its scoring layer to {len(names)}"
+            f"{dataset.path}: its labels go up to class {needed - 1} ({names[needed - 1]}), but "
+            f"the net scores {classes} classes: set num_output of its scoring layer to {len(names)}"
         )
     # A dataset with fewer classes than the network cannot name them all.
     return (names if classes in (None, len(names)) else ()), palette
-
-
-def _manifest_splits(data: str | os.PathLike[str]) -> list[dict[str, Any]]:
-    """Return what create_lmdb counted in each split; empty for datasets made otherwise."""
-    try:
-        with open(os.path.join(data, "manifest.json"), encoding="utf-8") as file:
-            splits = json.load(file)["splits"].values()
-        return [{key: s[key] for key in ("class_pixels", "ignored_pixels")} for s in splits]
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
-        return []
 
 
 def _claim(output: str, prefix: str, start: Start, force: bool) -> None:

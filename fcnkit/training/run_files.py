@@ -23,7 +23,7 @@ from caffeformat import (
     write_text,
 )
 from fcnkit import nets
-from fcnkit.datasets import is_segmentation_data, open_dataset, options_of, set_options
+from fcnkit.datasets import DatasetFolder, is_segmentation_data, options_of, set_options
 
 from . import augmented
 from .augmented import batch_size
@@ -36,14 +36,19 @@ if TYPE_CHECKING:
 class RunFiles:
     """The messages of one run, changed step by step before `write`.
 
+    `dataset` is for data layers that name no source of their own.
+
     Attributes: `path` (of the solver's file), `solver`, `train` (the training net), `tests` (the
     test nets), `deploy` (the all-in-one net, or the nearest there is to a deploy net), `notes`
     (remarks for the user). A solver without `test_iter` gets the test nets that read validation
     data.
     """
 
-    def __init__(self, solver_path: str | os.PathLike[str]) -> None:
+    def __init__(
+        self, solver_path: str | os.PathLike[str], dataset: DatasetFolder | None = None
+    ) -> None:
         self.path = os.fspath(solver_path)
+        self._dataset = dataset
         self.solver = read_solver(solver_path)
         self.notes: list[str] = []
         solver = self.solver
@@ -109,23 +114,24 @@ class RunFiles:
             elif is_segmentation_data(layer):
                 set_options(layer, batch_size=size)
 
-    def augment(self, data: str | os.PathLike[str] | None, options: Mapping[str, Any]) -> None:
-        """Replace the Data layers of all nets by SegmentationData layers on the dataset `data`.
+    def augment(self, options: Mapping[str, Any]) -> None:
+        """Replace the Data layers of all nets by SegmentationData layers on the dataset.
 
         `options` (crop, scale, flip, ...) apply to the training net; test nets read whole images.
-        Raises `InputError` where a net does not read one image and one label, or without `data`.
+        Raises `InputError` where a net does not read one image and one label, or without a dataset.
         """
-        if data is None:
+        if self._dataset is None:
             raise InputError("augmentation needs a dataset folder: pass {data}", option="data")
         for net, split in self.splits():
-            augmented.augment_net(net, split, data, options, self.find)
+            augmented.augment_net(net, split, self._dataset.path, options, self.find)
 
-    def set_sources(self, data: str | os.PathLike[str] | None) -> None:
-        """Point data layers without a source at the dataset folder `data`.
+    def set_sources(self) -> None:
+        """Point data layers without a source at the dataset.
 
-        Data layers read `<data>/train_db` or `val_db`: `labels` there if the top has that name,
+        Data layers read its `train_db` or `val_db`: `labels` there if the top has that name,
         `features` otherwise. Raises `InputError` where a source is missing.
         """
+        data = None if self._dataset is None else os.path.abspath(self._dataset.path)
         for net, split in self.splits():
             for layer in nets.data_layers(net):
                 if layer.type == "Data":
@@ -136,11 +142,9 @@ class RunFiles:
                             f"layer {layer.name!r} has no source: pass {{data}}, a dataset folder",
                             option="data",
                         )
-                    set_options(layer, source=os.path.abspath(data), split=split)
+                    set_options(layer, source=data, split=split)
 
-    def _set_source(
-        self, layer: pb.LayerParameter, split: str, data: str | os.PathLike[str] | None
-    ) -> None:
+    def _set_source(self, layer: pb.LayerParameter, split: str, data: str | None) -> None:
         param = layer.data_param
         if param.source:
             param.source = self.find(param.source)
@@ -153,7 +157,7 @@ class RunFiles:
             )
         else:
             kind = "labels" if nets.is_label(layer.top[0]) else "features"
-            param.source = os.path.join(os.path.abspath(data), f"{split}_db", kind)
+            param.source = os.path.join(data, f"{split}_db", kind)
             param.backend = pb.DataParameter.LMDB
         if not param.batch_size:
             param.batch_size = 1
@@ -164,17 +168,15 @@ class RunFiles:
         """Return (net, "train" or "val") for every net of the run."""
         return [(self.train, "train")] + [(net, "val") for net in self.tests]
 
-    def weigh_classes(
-        self, data: str | os.PathLike[str] | None, power: float, folder: str | os.PathLike[str]
-    ) -> None:
-        """Weigh the training loss by the classes' frequency in `data`; see `weigh_loss`."""
+    def weigh_classes(self, power: float, folder: str | os.PathLike[str]) -> None:
+        """Weigh the training loss by the classes' frequency in the dataset; see `weigh_loss`."""
         classes = nets.count_classes(self.train)
-        if data is None or classes is None:
+        if self._dataset is None or classes is None:
             raise InputError(
                 "class weights need a dataset folder ({data}) and a net that scores classes",
                 option="data",
             )
-        weights = weigh_loss(self.train, data, classes, power, folder)
+        weights = weigh_loss(self.train, self._dataset.split("train"), classes, power, folder)
         self.notes.append("class weights: " + ", ".join(f"{weight:.3g}" for weight in weights))
 
     def drop_validation(self) -> None:
@@ -212,8 +214,11 @@ class RunFiles:
                     return len(database)
             if is_segmentation_data(layer):
                 options = options_of(layer)
-                with open_dataset(options["source"], options.get("split", "train")) as dataset:
-                    return len(dataset)
+                split = options.get("split", "train")
+                if self._dataset and os.path.abspath(self._dataset.path) == options["source"]:
+                    return self._dataset.count(split)
+                with DatasetFolder(options["source"]) as dataset:
+                    return dataset.count(split)
         return None
 
     def set_test_iterations(self) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from caffeformat import InputError, Weights, pb, read_caffemodel
-from fcnkit.datasets import open_dataset
 from fcnkit.nets import count_classes, deploy_net, net_parameters
 from fcnkit.surgery import transplant
 
@@ -16,6 +15,8 @@ from ..run_files import RunFiles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from fcnkit.datasets import DatasetFolder
 
     from .run import Stage
 
@@ -30,7 +31,7 @@ def start_net(files: RunFiles) -> pb.NetParameter:
 
 def check_stages(
     stages: Sequence[Stage],
-    data: str | os.PathLike[str],
+    dataset: DatasetFolder,
     weights: str | os.PathLike[str] | None = None,
 ) -> None:
     """Raise `InputError` where `train_stages` could not get through `stages` to the end.
@@ -42,9 +43,8 @@ def check_stages(
     names = [stage.name for stage in stages]
     if len(set(names)) < len(names):
         raise InputError(f"each stage needs a name of its own for its folder; found {names}")
-    with open_dataset(data, "val") as dataset:
-        if not len(dataset):
-            raise InputError(f"{data}: has no validation images to score the stages on")
+    if not dataset.count("val"):
+        raise InputError(f"{dataset.path}: has no validation images to score the stages on")
     runs = [RunFiles(stage.recipe.solver) for stage in stages]
     nets = [start_net(files) for files in runs]
     if weights is not None:

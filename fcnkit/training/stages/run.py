@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from caffeformat import FormatError, InputError, pb, read_caffemodel, write_caffemodel, write_text
-from fcnkit.datasets import open_dataset
+from fcnkit.datasets import DatasetFolder
 from fcnkit.files import write_json
 from fcnkit.images import read_label, write_label
 from fcnkit.inference import SUMMARY, Scoreboard, TrainedNet
@@ -119,7 +119,10 @@ def train_stages(
             "resume without {weights}, or start over with {force}",
             options={"weights": None, "force": True},
         )
-    check_stages(stages, data, None if has_begun else start.weights)
+    # Each use of the dataset closes it: one process must not open an LMDB twice.
+    dataset = DatasetFolder(data)
+    with dataset:
+        check_stages(stages, dataset, None if has_begun else start.weights)
     with set_aside(earlier) as remove_earlier:
 
         def stop_after_step() -> bool:
@@ -128,10 +131,8 @@ def train_stages(
 
         previous = None
         for stage, folder in zip(stages, folders):
-            recipe = dataclasses.replace(stage.recipe, data=data)
-            run = _StageRun(
-                Stage(stage.name, recipe), folder, data, previous, start.weights, gpu, allow_python
-            )
+            whole = Stage(stage.name, dataclasses.replace(stage.recipe, data=data))
+            run = _StageRun(whole, folder, dataset, previous, start.weights, gpu, allow_python)
             if not run.record.get("end"):
                 run.prepare()
                 for note in run.notes:
@@ -151,13 +152,13 @@ class _StageRun:
         self,
         stage: Stage,
         folder: str,
-        data: Path,
+        dataset: DatasetFolder,
         previous: str | None,
         weights: Path | None,
         gpu: int | None,
         allow_python: Sequence[str],
     ) -> None:
-        self.stage, self.folder, self.data = stage, folder, data
+        self.stage, self.folder, self.dataset = stage, folder, dataset
         self.previous, self.weights = previous, weights
         self.gpu, self.allow_python = gpu, allow_python
         self.record = self._read_record()
@@ -245,12 +246,13 @@ class _StageRun:
         os.makedirs(partial)
         segmenter = trained.segmenter(gpu=self.gpu, allow_python=self.allow_python)
         same, pixels = 0, 0
-        with open_dataset(self.data, "val") as dataset:
-            board = Scoreboard(segmenter.classes(dataset.image(0), dataset.ids[0]))
-            for i, name in enumerate(dataset.ids):
-                mask = segmenter.class_map(dataset.image(i), name)
-                board.add(name, mask, dataset.label(i))
-                write_label(os.path.join(partial, _mask_name(i)), mask, dataset.palette)
+        with self.dataset:
+            images = self.dataset.split("val")
+            board = Scoreboard(segmenter.classes(images.image(0), images.ids[0]))
+            for i, name in enumerate(images.ids):
+                mask = segmenter.class_map(images.image(i), name)
+                board.add(name, mask, images.label(i))
+                write_label(os.path.join(partial, _mask_name(i)), mask, self.dataset.palette)
                 if compare is not None:
                     before = read_label(os.path.join(compare, _mask_name(i)))
                     same += np.count_nonzero(before == mask)

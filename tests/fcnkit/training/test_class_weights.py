@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from caffeformat import InputError, parse_text, pb, read_blob
-from fcnkit.datasets import median_frequency_weights
+from fcnkit.datasets import median_frequency_weights, open_dataset
 from fcnkit.images import voc_palette, write_label
 from fcnkit.training.class_weights import weigh_loss
 
@@ -16,7 +16,7 @@ layer { name: "loss" type: "SoftmaxWithLoss" bottom: "score" bottom: "label" top
 
 
 @pytest.fixture
-def dataset(tmp_path):
+def train_split(tmp_path):
     """Two 4 x 4 labels: class 0 in both, class 1 in the second only, class 2 nowhere."""
     from PIL import Image
 
@@ -28,7 +28,7 @@ def dataset(tmp_path):
     for name, label in (("a", np.zeros((4, 4), np.uint8)), ("b", second)):
         write_label(tmp_path / "train" / "labels" / f"{name}.png", label, voc_palette())
         Image.new("RGB", (4, 4)).save(tmp_path / "train" / "images" / f"{name}.png")
-    return tmp_path
+    return open_dataset(tmp_path, "train")
 
 
 def test_a_class_half_as_frequent_weighs_twice_as_much():
@@ -37,9 +37,9 @@ def test_a_class_half_as_frequent_weighs_twice_as_much():
     assert weights[2] is None
 
 
-def test_the_loss_becomes_an_infogain_loss_with_the_weights_on_its_diagonal(dataset):
+def test_the_loss_becomes_an_infogain_loss_with_the_weights_on_its_diagonal(train_split, tmp_path):
     net = parse_text(LOSS, pb.NetParameter)
-    weights = weigh_loss(net, dataset, 3, 1.0, dataset)
+    weights = weigh_loss(net, train_split, 3, 1.0, tmp_path)
     # Class 0 has 24 of 28 labelled pixels, class 1 has 4 of the 12 in its image.
     frequencies = np.array([24 / 28, 4 / 12])
     np.testing.assert_allclose(weights[:2], np.median(frequencies) / frequencies)
@@ -54,12 +54,18 @@ def test_the_loss_becomes_an_infogain_loss_with_the_weights_on_its_diagonal(data
     np.testing.assert_allclose(matrix[0, 0], np.diag(weights), rtol=1e-6)
 
 
-def test_power_makes_weights_milder(dataset):
-    full = weigh_loss(parse_text(LOSS, pb.NetParameter), dataset, 2, 1.0, dataset)
-    mild = weigh_loss(parse_text(LOSS, pb.NetParameter), dataset, 2, 0.5, dataset)
+def test_power_makes_weights_milder(train_split, tmp_path):
+    full = weigh_loss(parse_text(LOSS, pb.NetParameter), train_split, 2, 1.0, tmp_path)
+    mild = weigh_loss(parse_text(LOSS, pb.NetParameter), train_split, 2, 0.5, tmp_path)
     np.testing.assert_allclose(mild, np.sqrt(full))
 
 
-def test_a_net_without_softmax_loss_is_named(dataset):
+def test_a_net_without_softmax_loss_is_named(train_split, tmp_path):
     with pytest.raises(InputError, match=r"'tiny'.*SoftmaxWithLoss"):
-        weigh_loss(parse_text('name: "tiny"', pb.NetParameter), dataset, 2, 1.0, dataset)
+        weigh_loss(
+            parse_text('name: "tiny"', pb.NetParameter),
+            train_split,
+            2,
+            1.0,
+            tmp_path,
+        )

@@ -5,6 +5,7 @@ import pytest
 from tiny_segmentation import net_text, write_dataset, write_solver
 
 from caffeformat import InputError, pb, read_net, read_solver
+from fcnkit.datasets import DatasetFolder
 from fcnkit.training.run_files import RunFiles
 
 
@@ -14,8 +15,8 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-def run_files(folder, text=None, **fields):
-    return RunFiles(write_solver(folder, text, **fields))
+def run_files(folder, text=None, data="data", **fields):
+    return RunFiles(write_solver(folder, text, **fields), DatasetFolder(data))
 
 
 def layers(net):
@@ -41,7 +42,7 @@ def test_stages_that_the_solver_names_stay(here):
 
 def test_sources_go_by_top_and_phase(here):
     files = run_files(here)
-    files.set_sources("data")
+    files.set_sources()
     params = [layer.data_param for net, _ in files.splits() for layer in net.layer[:2]]
     ends = ["train_db/features", "train_db/labels", "val_db/features", "val_db/labels"]
     assert [param.source for param in params] == [str(here / "data" / end) for end in ends]
@@ -52,7 +53,7 @@ def test_a_source_of_its_own_is_kept_and_told(here):
     (here / "own").mkdir()
     text = net_text().replace("backend: LMDB", 'backend: LMDB source: "own"')
     files = run_files(here, text)
-    files.set_sources("data")
+    files.set_sources()
     assert files.train.layer[0].data_param.source == str(here / "own")
     assert "keeps its own source" in files.notes[0]
 
@@ -83,7 +84,7 @@ def test_augmentation_takes_over_what_the_data_layers_do(here):
         "mean_value: 104 mean_value: 117 mean_value: 123 }",
     )
     files = run_files(here, text)
-    files.augment("data", {"scale": [0.5, 2]})
+    files.augment({"scale": [0.5, 2]})
     assert options(files.train) == {
         "source": str(here / "data"),
         "split": "train",
@@ -105,12 +106,12 @@ def test_augmentation_takes_over_what_the_data_layers_do(here):
 def test_augmentation_needs_an_image_and_a_label(here):
     files = run_files(here, net_text().replace('top: "label"', 'top: "other"', 1))
     with pytest.raises(InputError, match="one image and one label"):
-        files.augment("data", {})
+        files.augment({})
 
 
 def test_a_resumed_run_goes_on_in_the_data(here):
     files = run_files(here, iter_size=3)
-    files.augment("data", {})
+    files.augment({})
     files.start_at(10)
     assert options(files.train)["start"] == 10 * 3 * 2
 
@@ -127,9 +128,9 @@ def test_overrides_are_the_solver_s_own_text(here):
 
 def test_tests_cover_their_data_once(here):
     data = write_dataset(here / "data", train=5, val=4)
-    files = run_files(here, test_iter=99)
+    files = run_files(here, data=data, test_iter=99)
     files.tests[0].layer[0].data_param.batch_size = 3
-    files.augment(data, {})
+    files.augment({})
     files.set_test_iterations()
     assert list(files.solver.test_iter) == [2]
     assert files.images(files.train) == 5
@@ -155,7 +156,7 @@ def test_what_cannot_be_filled_in_is_asked_for(here, fields, epochs, word):
 
 def test_what_is_written_reads_back_without_stages(here):
     files = run_files(here)
-    files.set_sources("data")
+    files.set_sources()
     files.solver.test_iter.append(3)
     (here / "run").mkdir()
     path = files.write(str(here / "run"), (32, 48))

@@ -8,6 +8,7 @@ from tiny_segmentation import write_dataset
 from tiny_stages import FAMILY, changed, stages, write_family
 
 from caffeformat import InputError, Weights, read_net, write_caffemodel, write_text
+from fcnkit.datasets import DatasetFolder
 from fcnkit.training import Start, train_stages
 from fcnkit.training.stages.checks import check_stages
 from fcnkit.training.stages.folders import earlier_stages
@@ -51,7 +52,7 @@ def assert_kept():
 
 def test_stages_that_go_together_pass(family, data):
     for names in (FAMILY, FAMILY[:2], FAMILY[:1]):
-        check_stages(stages(family, names), data)
+        check_stages(stages(family, names), DatasetFolder(data))
 
 
 def test_one_name_for_two_stages(family, data):
@@ -96,9 +97,9 @@ def test_upsampling_of_one_name_may_differ_where_it_does_not_learn(
     both = [first, changed(second, solver="own/solver.prototxt")]
     if multiplier:
         with pytest.raises(InputError, match=r"upscore 0: .* values .* do not fit"):
-            check_stages(both, data)
+            check_stages(both, DatasetFolder(data))
     else:
-        check_stages(both, data)
+        check_stages(both, DatasetFolder(data))
 
 
 def test_weights_that_do_not_fit(family, data):
