@@ -1,4 +1,10 @@
-"""Archives into image and label folders, folders into LMDBs, and checks of both."""
+"""Prepares datasets: archives become image and label folders, folders become LMDBs.
+
+`prepare_<dataset>` extracts a public dataset's archives, `create_lmdb` writes the databases that
+Caffe's Data layers read, and `check_entries` finds faults in either. All report to a `Progress`.
+"""
+
+from __future__ import annotations
 
 from .check.entries import check_entries, database_entries, folder_entries
 from .check.sheet import dataset_sheet

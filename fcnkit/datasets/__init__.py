@@ -1,4 +1,8 @@
-"""Datasets as training and scoring read them: folders, LMDBs, DIGITS jobs, batches."""
+"""Datasets as training and scoring read them: folders, LMDBs, DIGITS jobs, batches.
+
+`DatasetFolder` opens a dataset; `BatchLoader` makes batches of one. Importing this room loads no
+engine; the base of Berkeley's data layers does, when it is first used.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +80,7 @@ __all__ = [
     "siftflow_label",
 ]
 
-# These load an engine, so they are imported when somebody asks for them.
+# These load an engine, so they are imported when they are first used.
 _ENGINE_NAMES = ("IMAGENET_MEAN", "SegDataLayer", "image_input", "minus_mean", "read_depth")
 
 

@@ -1,4 +1,6 @@
-"""Images, labels, palettes, class names and their painting."""
+"""Images and labels: reading them safely, class names, palettes, painting, preprocessing."""
+
+from __future__ import annotations
 
 from .classes import MAX_CLASSES, read_class_names, voc_class_names
 from .labels import label_array, paletted_image, read_label, write_label

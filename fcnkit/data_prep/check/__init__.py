@@ -1,1 +1,1 @@
-"""What is in a dataset: findings, summary and contact sheet."""
+"""Checks of a dataset: its entries, their summary and a contact sheet."""

@@ -1,1 +1,1 @@
-"""One module per public dataset: its archive's layout into image and label folders."""
+"""One module per public dataset: turns its archives into image and label folders."""

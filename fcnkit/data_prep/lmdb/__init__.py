@@ -1,1 +1,1 @@
-"""Image and label folders into LMDBs, encoded and counted in parallel."""
+"""Turns image and label folders into LMDBs, encoding and counting in several processes."""
