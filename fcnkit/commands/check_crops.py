@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
-    parser.input.add_argument("net", metavar="NET", help=f"network: {network.NET}")
+    network.add_net(parser.input, "net")
     network.add_phase(parser, ("TRAIN", "TEST"), "TEST")
     network.add_stage(parser, "deploy")
     basics.add_fork(parser)

@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
-    parser.input.add_argument(
+    network.add_net(
+        parser.input,
         "file",
         metavar="NET|SOLVER",
-        help=f"network: {network.NET}; or a solver.prototxt to compare a training run",
+        more="; or a solver.prototxt, to compare a training run",
     )
     parser.input.add_argument(
         "weights",

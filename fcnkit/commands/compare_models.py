@@ -27,12 +27,13 @@ def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
     parser.input.add_argument("images", nargs="+", help="images, or folders of them")
     for which in ("first", "second"):
-        parser.network.add_argument(
+        network.add_net(
+            parser.network,
             f"--{which}",
+            what=f"{which} model: NET WEIGHTS, or MODEL.onnx; NET is",
             nargs="+",
             required=True,
             metavar="FILE",
-            help=f"{which} model: NET WEIGHTS, or MODEL.onnx; NET is {network.NET}",
         )
     network.add_preprocessing(parser)
     network.add_output_blob(parser)

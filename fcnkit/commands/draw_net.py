@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
-    parser.input.add_argument("net", metavar="NET", help=f"network: {network.NET}")
+    network.add_net(parser.input, "net")
     parser.input.add_argument(
         "--shape",
         action="append",

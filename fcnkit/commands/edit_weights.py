@@ -90,7 +90,7 @@ def add_arguments(parser: CommandParser) -> None:
         ("convolutionalize", _convolutionalize, "let a classifier score every window of an image"),
     ):
         edit = _edit(edits, name, run_edit, text)
-        edit.input.add_argument("net", metavar="NET", help=f"network of the weights: {network.NET}")
+        network.add_net(edit.input, "net", what="network of the weights:")
         edit.output.add_argument("output_net", metavar="OUTPUT_NET", help="prototxt to write")
     edit.options.add_argument(
         "--no-padding",
@@ -135,11 +135,11 @@ def _edit(
 
 
 def _add_net(edit: CommandParser) -> None:
-    edit.network.add_argument(
+    network.add_net(
+        edit.network,
         "--net",
-        metavar="NET",
-        help=f"network of the weights: {network.NET} (default: without; the weights then tell a "
-        "layer's groups)",
+        what="network of the weights:",
+        more=" (default: none; the weights then tell a layer's groups)",
     )
 
 

@@ -31,7 +31,7 @@ WEIGHT_TOLERANCE = 1e-6
 def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
     kinds = ", ".join(export.KINDS)
-    parser.input.add_argument("net", metavar="NET", help=f"network: {network.NET}")
+    network.add_net(parser.input, "net")
     parser.input.add_argument("weights", metavar="WEIGHTS", help=f"its weights: {kinds}")
     basics.add_output_position(parser, f"file to write: {kinds}")
     parser.output.add_argument(

@@ -53,12 +53,13 @@ _AUTO_ONLY = ("stride", "dilate", "skip", "keep_scores", "input_pad", "mean", "i
 
 def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
-    parser.input.add_argument(
+    network.add_net(
+        parser.input,
         "--net",
         "--model",
+        what="classifier that the weights belong to:",
+        more=f" (default: {SOURCE})",
         dest="model",
-        metavar="NET",
-        help=f"classifier that the weights belong to: {network.NET} (default: {SOURCE})",
     )
     parser.input.add_argument(
         "--weights",
@@ -72,8 +73,8 @@ def add_arguments(parser: CommandParser) -> None:
         required=False,
     )
     basics.add_force(parser)
-    parser.network.add_argument(
-        "--target", metavar="NET", help=f"network to fill: {network.NET} (default: {TARGET})"
+    network.add_net(
+        parser.network, "--target", what="network to fill:", more=f" (default: {TARGET})"
     )
     parser.network.add_argument(
         "--name-map",

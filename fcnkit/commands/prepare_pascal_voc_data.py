@@ -24,7 +24,10 @@ def add_arguments(parser: CommandParser) -> None:
         "folder",
     )
     parser.data.add_argument(
-        "--name", help="which VOCdevkit/NAME to take (default: the only one in the archive)"
+        "--voc-name",
+        "--name",
+        metavar="NAME",
+        help="which VOCdevkit/NAME to take (default: the only one in the archive)",
     )
     prepare.add_sets(
         parser, ["train", "val"], "image sets, each of which becomes a folder", any_number=True
@@ -53,7 +56,7 @@ def run(args: argparse.Namespace) -> None:
             args.output,
             args.sets,
             args.task,
-            args.name,
+            args.voc_name,
             args.label_folder,
             args.force,
             console,

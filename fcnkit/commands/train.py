@@ -31,12 +31,7 @@ _FIELDS = {
 
 def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
-    parser.input.add_argument(
-        "solver",
-        nargs="?",
-        metavar="SOLVER",
-        help="a solver.prototxt, a folder with one, or the name of a network of the zoo",
-    )
+    network.add_net(parser.input, "solver", what="solver:", nargs="?", metavar="SOLVER")
     start = parser.input.add_mutually_exclusive_group()
     start.add_argument(
         "--weights",

@@ -29,13 +29,14 @@ _FIELDS = {"iterations": ("max_iter", int), "base_lr": ("base_lr", float)}
 
 def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
-    parser.input.add_argument(
+    network.add_net(
+        parser.input,
         "stages",
+        what="solvers, coarse to fine, each",
+        more=f" (default: {' '.join(STAGES)})",
         nargs="*",
         default=STAGES,
-        metavar="STAGE",
-        help="solver.prototxt files, folders with one, or names of networks of the zoo, coarse to "
-        f"fine (default: {' '.join(STAGES)})",
+        metavar="SOLVER",
     )
     parser.input.add_argument(
         "--weights",

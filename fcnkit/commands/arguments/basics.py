@@ -35,13 +35,16 @@ class CommandParser(argparse.ArgumentParser):
         self.options.add_argument("-h", "--help", action="help", help="show this help and exit")
 
     def flags(self) -> dict[str, str]:
-        """Return argument -> how it is written on the command line, for messages of errors."""
-        return {
-            action.dest: max(action.option_strings, key=len)
-            if action.option_strings
-            else (str(action.metavar or action.dest.upper()))
-            for action in self._actions
-        }
+        """Return name -> how the command line spells it, of arguments and older spellings.
+
+        Messages of errors use it for the library's names of what a command passes on.
+        """
+        found: dict[str, str] = {}
+        for action in self._actions:
+            long = [text for text in action.option_strings if text.startswith("--")]
+            for name in (action.dest, *(text[2:].replace("-", "_") for text in long)):
+                found[name] = long[0] if long else str(action.metavar or name.upper())
+        return found
 
 
 def positive(kind: Callable[[str], Number]) -> Callable[[str], Number]:

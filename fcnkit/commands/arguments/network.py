@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from caffeformat import InputError
 from fcnkit.datasets import default_palette
@@ -10,7 +10,7 @@ from fcnkit.digits import open_model
 from fcnkit.images import Preprocessor, parse_mean
 from fcnkit.inference import TrainedNet
 from fcnkit.training import read_run
-from fcnkit.zoo import network_file
+from fcnkit.zoo import network_file, networks
 
 from . import basics, classes
 
@@ -22,9 +22,27 @@ if TYPE_CHECKING:
 
     from .basics import CommandParser
 
-# Begins the help of whatever names a network.
-NET = "a prototxt, a folder with one, or the name of a network of the zoo"
 WEIGHTS = ".caffemodel or .caffemodel.h5"
+
+
+def add_net(
+    group: argparse._ActionsContainer,
+    *names: str,
+    what: str = "network:",
+    more: str = "",
+    **settings: Any,
+) -> None:
+    """Declare an argument that names a network, for `net_path`, between `what` and `more`."""
+    text = f"{what} a prototxt, a folder with one, or the name of a network of the zoo{more}"
+    action = group.add_argument(*names, help=text, **{"metavar": "NET", **settings})
+    action.completer = _complete_net  # type: ignore[attr-defined]  # where argcomplete looks
+
+
+def _complete_net(prefix: str, **_: Any) -> list[str]:
+    """Return the networks that a shell offers after `prefix`: names and files."""
+    from argcomplete.completers import FilesCompleter
+
+    return [*networks(), *FilesCompleter()(prefix)]
 
 
 def net_path(text: str) -> str:
@@ -35,7 +53,7 @@ def net_path(text: str) -> str:
 def add_network(parser: CommandParser) -> None:
     """Declare what names a trained network, for `trained_net` and `segmenter`."""
     group = parser.network
-    group.add_argument("--net", metavar="NET", help=f"network: {NET}")
+    add_net(group, "--net")
     group.add_argument("--weights", metavar="FILE", help=f"its weights: {WEIGHTS}")
     group.add_argument(
         "--run",
