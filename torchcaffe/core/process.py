@@ -1,6 +1,6 @@
 """Process-wide state of pycaffe: a timer, and how many solvers share the work.
 
-Solvers that share it run in one process each; `data_parallel` joins them.
+Solvers that share it run in one process each; `solvers.NCCL` joins them.
 """
 
 from __future__ import annotations

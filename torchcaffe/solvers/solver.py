@@ -24,7 +24,7 @@ from .nets import open_test_nets, open_train_net
 from .optimizer import Optimizer
 from .signals import NONE, SNAPSHOT, STOP
 from .snapshot import require_writable, restore_snapshot, write_snapshot
-from .update_rules import find_rule, rule_names
+from .update_rules import RULES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +53,7 @@ class Solver:
     returns what the run should do (`signals.STOP`, `SNAPSHOT` or `NONE`); `agree_to_stop`, which is
     called before every step with whether this solver would stop, and returns whether it does.
 
-    Of several solvers that share the work (`data_parallel`) only the root tests, displays and
+    Of several solvers that share the work (`parallel`) only the root tests, displays and
     snapshots.
     """
 
@@ -77,11 +77,10 @@ class Solver:
             self.param = read_solver(solver_file)
         else:
             raise InputError("a Solver needs a prototxt: the path of one, or param.")
-        rule = find_rule(self.type or self.param.type)
+        rule = RULES.get(self.type or self.param.type)
         if rule is None:
             raise InputError(
-                f'there is no solver of type "{self.param.type}"; known types: '
-                f"{', '.join(rule_names())}."
+                f'there is no solver of type "{self.param.type}"; known types: {", ".join(RULES)}.'
             )
         if self.param.snapshot_diff:
             raise InputError(

@@ -8,50 +8,23 @@ solver states move between engines.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import torch
 
     from caffeformat import pb
 
-    Rule = TypeVar("Rule", bound="type[UpdateRule]")
-
-_RULES: dict[str, type[UpdateRule]] = {}
-
-
-def rule(name: str) -> Callable[[Rule], Rule]:
-    """Register the decorated class as the rule of solvers with `type: "<name>"`."""
-
-    def enter(cls: Rule) -> Rule:
-        cls.type = name
-        _RULES[name] = cls
-        return cls
-
-    return enter
-
-
-def rule_names() -> list[str]:
-    """Return the names of all solver types, sorted."""
-    return sorted(_RULES)
-
-
-def find_rule(name: str) -> type[UpdateRule] | None:
-    """Return the rule class for solver type `name`, or None if there is none."""
-    return _RULES.get(name)
-
 
 class UpdateRule:
-    """Base class of the rules. `solver` is the SolverParameter."""
+    """Base class of the rules, each named as its solver type. `solver` is the SolverParameter."""
 
-    type = ""
     slots = 1
 
     def __init__(self, solver: pb.SolverParameter) -> None:
         self.momentum, self.delta = solver.momentum, solver.delta
         self.solver = solver
+        self.type = type(self).__name__
 
     def update(
         self, diff: torch.Tensor, history: list[torch.Tensor], rate: float, iteration: int
@@ -64,7 +37,6 @@ class UpdateRule:
         raise NotImplementedError
 
 
-@rule("SGD")
 class SGD(UpdateRule):
     """V <- momentum V + rate g; subtracts V. The rate is inside the history."""
 
@@ -76,7 +48,6 @@ class SGD(UpdateRule):
         diff.copy_(velocity)
 
 
-@rule("Nesterov")
 class Nesterov(UpdateRule):
     """V <- momentum V + rate g; subtracts (1 + momentum) V - momentum V_before."""
 
@@ -89,7 +60,6 @@ class Nesterov(UpdateRule):
         diff.copy_(velocity).mul_(1 + self.momentum).sub_(before, alpha=self.momentum)
 
 
-@rule("AdaGrad")
 class AdaGrad(UpdateRule):
     """S <- S + g^2; subtracts rate g / (sqrt(S) + delta)."""
 
@@ -101,7 +71,6 @@ class AdaGrad(UpdateRule):
         diff.div_(squares.sqrt().add_(self.delta)).mul_(rate)
 
 
-@rule("RMSProp")
 class RMSProp(UpdateRule):
     """S <- d S + (1 - d) g^2 with d = rms_decay; subtracts rate g / (sqrt(S) + delta)."""
 
@@ -114,7 +83,6 @@ class RMSProp(UpdateRule):
         diff.div_(squares.sqrt().add_(self.delta)).mul_(rate)
 
 
-@rule("AdaDelta")
 class AdaDelta(UpdateRule):
     """Zeiler 2012: the ratio of decayed sums of squared updates and gradients scales g.
 
@@ -135,7 +103,6 @@ class AdaDelta(UpdateRule):
         diff.mul_(rate)
 
 
-@rule("Adam")
 class Adam(UpdateRule):
     """Kingma and Ba 2015, with the bias correction in the rate. History: all means, all squares.
 
@@ -154,3 +121,9 @@ class Adam(UpdateRule):
         squares.mul_(beta2).addcmul_(diff, diff, value=1 - beta2)
         correction = math.sqrt(1 - beta2**t) / (1 - beta1**t)
         diff.copy_(means).mul_(rate * correction).div_(squares.sqrt().add_(self.delta))
+
+
+# Solver type -> rule
+RULES: dict[str, type[UpdateRule]] = {
+    rule.__name__: rule for rule in (AdaDelta, AdaGrad, Adam, Nesterov, RMSProp, SGD)
+}

@@ -9,7 +9,7 @@ from training_process import Training
 
 from caffeformat import LmdbWriter, Weights, read_caffemodel, read_solver_state, write_caffemodel
 from torchcaffe.__main__ import main
-from torchcaffe.solvers.update_rules import rule_names
+from torchcaffe.solvers.update_rules import RULES
 
 NET = """
 name: "tiny"
@@ -50,7 +50,7 @@ def assert_same_weights(first, second):
 
 
 @pytest.mark.parametrize(("form", "ending"), [("BINARYPROTO", ""), ("HDF5", ".h5")])
-@pytest.mark.parametrize("rule", rule_names())
+@pytest.mark.parametrize("rule", list(RULES))
 def test_every_solver_goes_on_from_a_snapshot_exactly(folder, rule, form, ending):
     momentum = "momentum2: 0.99" if rule == "Adam" else ""
     momentum += "" if rule in ("AdaGrad", "RMSProp") else " momentum: 0.9"
