@@ -30,7 +30,7 @@ _MARK = (255, 0, 0)  # colour of pixels that differ, on a contact sheet
 
 
 class Model(Protocol):
-    """What `compare` needs of a model, such as a `Segmenter` or an `OnnxSegmenter`."""
+    """What `compare_models` needs of a model, such as a `Segmenter` or an `OnnxSegmenter`."""
 
     def segment(self, image: Image, name: str = "image") -> Segmented:
         """(scores or None, class map) of `image`; `name` is what errors call it."""
@@ -106,7 +106,7 @@ class Comparison:
         return max(values) if values else None
 
 
-def compare(
+def compare_models(
     first: Model,
     second: Model,
     images: Mapping[str, Path],
@@ -128,7 +128,9 @@ def compare(
     return comparison
 
 
-def sheet(comparison: Comparison, palette: NDArray[np.uint8], opacity: float = 0.6) -> Image:
+def comparison_sheet(
+    comparison: Comparison, palette: NDArray[np.uint8], opacity: float = 0.6
+) -> Image:
     """A picture of the worst images: image, both masks over it, and where they differ, in red."""
     rows, captions = [], []
     for found, image, first, second in comparison.worst:
@@ -142,7 +144,9 @@ def sheet(comparison: Comparison, palette: NDArray[np.uint8], opacity: float = 0
     return contact_sheet(rows, ["image", "first", "second", "different"], captions)
 
 
-def as_dict(comparison: Comparison, names: Sequence[str] | None = None) -> dict[str, Any]:
+def comparison_as_dict(
+    comparison: Comparison, names: Sequence[str] | None = None
+) -> dict[str, Any]:
     """A `Comparison` as plain data for JSON: infinite differences are None, `problem` says why."""
     iou = comparison.board.matrix.iou.tolist()
     return {
@@ -166,9 +170,9 @@ def as_dict(comparison: Comparison, names: Sequence[str] | None = None) -> dict[
     }
 
 
-def table(comparison: Comparison, names: Sequence[str] | None = None) -> list[str]:
+def comparison_table(comparison: Comparison, names: Sequence[str] | None = None) -> list[str]:
     """A `Comparison` as lines to print: classes, worst images, totals."""
-    data = as_dict(comparison, names)
+    data = comparison_as_dict(comparison, names)
     width = max(len(entry["name"]) for entry in data["classes"])
     lines = [f"{'class':{width}}  IoU between the masks"]
     lines += [f"{entry['name']:{width}}  {entry['iou']:.6f}" for entry in data["classes"]]
