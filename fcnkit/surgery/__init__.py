@@ -19,7 +19,7 @@ from .automatic import (
 from .convolutionalize import convolutionalize
 from .edits import grow_outputs, rename, to_convolution, to_inner_product, widen_inputs
 from .fold import fold_batch_norm
-from .transplant import Step, Transplant, check_fit, name_map, transplant
+from .transplanting import Step, Transplant, check_fit, name_map, transplant
 from .unpadded import without_padding
 
 __all__ = [

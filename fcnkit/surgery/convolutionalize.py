@@ -2,7 +2,7 @@
 
 An InnerProduct over a C x H x W bottom computes what a Convolution with an H x W kernel computes
 where it fits once; on larger images the convolution computes it for every window (Long, Shelhamer,
-Darrell, 2015, section 3.1). `fcnkit.surgery.transplant.transplant` moves the weights along.
+Darrell, 2015, section 3.1). `fcnkit.surgery.transplant` moves the weights along.
 """
 
 from __future__ import annotations
