@@ -20,15 +20,16 @@ PAGE = Path(__file__).with_name("commands.md")
 HEAD = """# Commands
 
 `fcnkit COMMAND ...` runs a command, `fcnkit COMMAND --help` explains it, and `fcnkit --help` lists
-all. `python -m fcnkit COMMAND` and the scripts of the same names in `tools/` and `data_prep/` do the
-same. The exit status is 0 if all went well, 1 after an error or where a check failed, 2 for
+all. `python -m fcnkit COMMAND` and the scripts of the same name in `tools/` and `data_prep/` do
+the same. The exit status is 0 if all went well, 1 after an error or where a check failed, 2 for
 arguments that are not understood, and 130 after Ctrl-C.
 
 What all commands have in common:
 
 - A network is a prototxt, a folder with one, or the name of a network of the zoo
   ([networks.md](networks.md)), wherever one is asked for.
-- `-o`, `--force`, `--json`, `--gpu`, `--classes`, `--palette` and `--mean` mean the same everywhere.
+- `-o`, `--force`, `--json`, `--gpu`, `--classes`, `--palette` and `--mean` mean the same
+  everywhere.
 - Options can be shortened (`--out` for `--output`), as long as it is clear which one is meant.
 - An error names the file or layer, what was found, what was expected, and what to do.
 
