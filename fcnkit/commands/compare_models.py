@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,9 @@ from caffeformat import InputError, atomic_write
 from fcnkit import inference
 from fcnkit.datasets import default_palette
 from fcnkit.export import OnnxSegmenter
+from fcnkit.images import Preprocessor
 from fcnkit.inference import Segmenter, find_images, names_for
+from fcnkit.training import read_run
 
 from .arguments import basics, classes, network
 from .console import Console
@@ -25,17 +28,19 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
-    parser.input.add_argument("images", nargs="+", help="images, or folders of them")
+    parser.input.add_argument(
+        "images", nargs="+", metavar="IMAGE", help="images, or folders of them"
+    )
     for which in ("first", "second"):
         network.add_net(
             parser.network,
             f"--{which}",
-            what=f"{which} model: NET WEIGHTS, or MODEL.onnx; NET is",
+            what=f"{which} model: NET WEIGHTS, MODEL.onnx or RUN, an output of train; NET is",
             nargs="+",
             required=True,
             metavar="FILE",
         )
-    network.add_preprocessing(parser)
+    network.add_preprocessing(parser, "the run's, otherwise none", "the run's, otherwise 1")
     network.add_output_blob(parser)
     basics.add_fork(parser)
     basics.add_json(parser)
@@ -105,11 +110,17 @@ def _model(args: argparse.Namespace, files: Sequence[str]) -> Segmenter | OnnxSe
     preprocessor = network.preprocessor(args)
     if len(files) == 1 and files[0].endswith(".onnx"):
         return OnnxSegmenter(files[0], preprocessor, args.output_blob)
-    if len(files) != 2:
-        raise InputError(f"{' '.join(files)}: expected a model: NET WEIGHTS, or MODEL.onnx")
-    net, weights = files
+    if len(files) == 1 and os.path.isdir(files[0]):
+        run = read_run(files[0])
+        mean = run.mean if args.mean is None else preprocessor.mean
+        net, weights = run.net, run.weights
+        preprocessor = Preprocessor(mean, args.input_scale or run.scale, args.channels)
+    elif len(files) == 2:
+        net, weights = network.net_path(files[0]), files[1]
+    else:
+        raise InputError(f"{' '.join(files)}: expected a model: NET WEIGHTS, MODEL.onnx or RUN")
     return Segmenter(
-        network.net_path(net),
+        net,
         weights,
         preprocessor,
         args.output_blob,

@@ -20,12 +20,15 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
-    parser.input.add_argument("images", nargs="+", help="images, or folders of them")
+    parser.input.add_argument(
+        "images", nargs="+", metavar="IMAGE", help="images, or folders of them"
+    )
     basics.add_output(parser)
     parser.output.add_argument(
         "--opacity",
         type=basics.positive(float),
         default=0.6,
+        metavar="SHARE",
         help="opacity of the classes in the overlay, up to 1 (default: %(default)s)",
     )
     parser.output.add_argument(

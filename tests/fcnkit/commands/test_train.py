@@ -291,6 +291,9 @@ def test_a_run_is_used_with_the_mean_classes_and_colours_of_its_data(here, data,
     images = os.path.join(data, "val", "images")
     assert main.run_module("fcnkit.commands.infer", [images, "-o", "out", "--run", "run"]) == 0
     assert "background" in capsys.readouterr().out
+    again = ["run/deploy.prototxt", "run/snap_iter_40.caffemodel", "--mean", "60,60,60"]
+    models = ["--first", "run", "--second", *again, "--input-scale", "0.5", "--at-least", "1"]
+    assert main.run_module("fcnkit.commands.compare_models", [images, *models]) == 0
 
 
 def test_a_folder_that_is_no_run_is_named(here, data, capsys):
