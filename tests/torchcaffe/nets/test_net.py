@@ -254,7 +254,7 @@ def test_loss_weights_and_automatic_tops():
     [
         (('type: "ReLU"', 'type: "RelU"'), 'no layer type "RelU".* Did you mean "ReLU"'),
         (('bottom: "conv" top: "left"', 'bottom: "cnv" top: "left"'), 'layer "left".*"cnv"'),
-        (("kernel_size: 3", "kernel_size: 9"), 'layer "conv".*5 pixels by kernel 9'),
+        (("kernel_size: 3", "kernel_size: 9"), 'layer "conv".*5 pixels with kernel 9'),
         (('top: "right"', 'top: "left"'), 'layer "right".*"left"'),
         (('bottom: "conv" top: "left"', 'top: "left"'), 'layer "left".*0 bottom blob'),
     ],
