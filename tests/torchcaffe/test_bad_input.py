@@ -1,4 +1,4 @@
-"""Files and values that cannot be used are refused with what, where and what to do."""
+"""Files and values that cannot be used are refused with what is wrong, where, and what to do."""
 
 import subprocess
 import sys
@@ -107,7 +107,7 @@ def test_a_truncated_caffemodel_is_refused_with_the_byte(open_net, tmp_path):
             open_net(NET, str(path))
 
 
-def test_weights_that_have_no_layer_of_the_net_are_told(open_net, tmp_path):
+def test_weights_that_have_no_layer_of_the_net_are_reported(open_net, tmp_path):
     path = tmp_path / "other.caffemodel"
     write_caffemodel(path, Weights({"fc6": [np.ones(3)], "fc7": [np.ones(3)]}))
     with pytest.warns(UserWarning, match=r'other.caffemodel: .*"fc6".*"small"'):

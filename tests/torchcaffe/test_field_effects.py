@@ -1,4 +1,4 @@
-"""Every field of a prototxt shows in what a net or solver does, is refused, or has a reason."""
+"""Every field of a prototxt affects what a net or solver does, is refused, or has a reason."""
 
 import importlib.util
 
@@ -33,7 +33,7 @@ LAYER_FIELDS = [(name, bench, field) for name, bench in BENCHES for field in ben
 
 @pytest.fixture(scope="module")
 def page(repo):
-    """docs/make_layers.py, which says of every field whether it has an effect."""
+    """docs/make_layers.py, which states for every field whether it has an effect."""
     spec = importlib.util.spec_from_file_location("make_layers", repo / "docs/make_layers.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -144,7 +144,7 @@ def test_every_field_has_a_case_or_a_reason(page):
         *solver_field_cases.SOLVER_CASES.items(),
     ]:
         cases[message, field] = changed
-    told = {
+    stated = {
         (name, field): (state, (message, field) in page.REFUSED)
         for name, message, fields in [
             *page.table(),
@@ -152,8 +152,8 @@ def test_every_field_has_a_case_or_a_reason(page):
         ]
         for field, _, state in fields
     }
-    assert set(cases) - set(told) == set()
-    for key, (state, refused) in told.items():
+    assert set(cases) - set(stated) == set()
+    for key, (state, refused) in stated.items():
         assert (key in cases) is (state == "yes" or refused), key
         if refused:
             assert isinstance(cases[key], tuple), f"{key} is refused: its case must say how"

@@ -1,4 +1,4 @@
-"""caffe.io, Classifier and Detector give what tests/bvlc/pycaffe_golden.py measured."""
+"""caffe.io, Classifier and Detector return what tests/bvlc/pycaffe_golden.py measured."""
 
 import io as streams
 

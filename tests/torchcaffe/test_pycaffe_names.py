@@ -1,4 +1,4 @@
-"""Everything that BVLC's pycaffe offers is here, by name, and does its work or says why not."""
+"""Every name of BVLC's pycaffe is available, and works or explains why it does not."""
 
 import importlib
 import io as streams
@@ -65,7 +65,7 @@ def test_every_name_of_pycaffe_is_here(repo, net_file, solver, tmp_path):
             here = importlib.import_module("torchcaffe" + key[len("caffe") :])
         else:
             here = getattr(caffe, key)
-        # Names that begin with two underscores are nobody's business but their class's.
+        # Names that begin with two underscores are private to their class.
         public = [name for name in expected if not name.startswith(f"_{key}__")]
         missing += [f"{key}.{name}" for name in public if not hasattr(here, name)]
     assert not missing
@@ -117,7 +117,7 @@ def test_timer_measures_milliseconds():
         timer.stop()
 
 
-def test_a_solver_is_alone_unless_told_otherwise():
+def test_a_solver_is_alone_unless_set_otherwise():
     assert (caffe.solver_count(), caffe.solver_rank(), caffe.has_nccl()) == (1, 0, True)
     with pytest.raises(InputError, match="solvers is 0; expected 1 or more"):
         caffe.set_solver_count(0)

@@ -1,4 +1,4 @@
-"""Settings that are seldom used have their effect, or are refused with words."""
+"""Rarely used settings have their effect, or are refused with an explanation."""
 
 import numpy as np
 import pytest

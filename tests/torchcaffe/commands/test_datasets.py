@@ -1,4 +1,4 @@
-"""convert_imageset, compute_image_mean and extract_features make what Caffe's own tools made."""
+"""convert_imageset, compute_image_mean and extract_features write what Caffe's own tools wrote."""
 
 import os
 
@@ -109,7 +109,7 @@ def test_names_that_are_no_utf_8_are_keys_as_they_are(tmp_path):
         ("0.png 0\n", ["-encode_type=tif"], "expected jpg, jpeg, png"),
     ],
 )
-def test_list_that_cannot_be_converted_is_told(files, tmp_path, capfd, text, flags, problem):
+def test_list_that_cannot_be_converted_is_reported(files, tmp_path, capfd, text, flags, problem):
     (tmp_path / "list.txt").write_text(text)
     argv = [f"{files}/images/", str(tmp_path / "list.txt"), str(tmp_path / "db")]
     assert main(["convert_imageset", *flags, *argv]) == 1
@@ -177,7 +177,7 @@ def test_features_are_the_rows_of_blobs(files, tmp_path, backend):
     assert labels == [0, 1, 2, 0, 1, 2, 0, 1]
 
 
-def test_feature_blob_that_is_not_there_is_told_with_those_that_are(files, tmp_path, capfd):
+def test_feature_blob_that_is_not_there_is_reported_with_those_that_are(files, tmp_path, capfd):
     (tmp_path / "net.prototxt").write_text(NET.replace("SOURCE", f"{files}/lmdb_raw_resized"))
     write_caffemodel(tmp_path / "w.caffemodel", Weights({"x": [np.zeros(1, np.float32)]}))
     argv = [f"{tmp_path}/w.caffemodel", f"{tmp_path}/net.prototxt", "fc7", "out", "1", "lmdb"]

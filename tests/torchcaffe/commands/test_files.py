@@ -1,4 +1,4 @@
-"""The upgrade commands write what Caffe's own tools wrote; parse_log makes tables of logs."""
+"""The upgrade commands write what Caffe's own tools wrote; parse_log converts logs to tables."""
 
 import math
 
@@ -85,7 +85,7 @@ def test_log_becomes_two_tables(tmp_path, capsys):
     assert math.isnan(train[1]["loss"])
 
 
-def test_file_that_is_no_log_is_told(tmp_path, capfd):
+def test_file_that_is_not_a_log_is_reported(tmp_path, capfd):
     (tmp_path / "run.log").write_text("nothing\n")
     assert main(["parse_log", str(tmp_path / "run.log"), str(tmp_path)]) == 1
     assert "no glog line" in capfd.readouterr().err

@@ -1,4 +1,4 @@
-"""Flags are taken as Caffe's tools take them, and wrong ones are told."""
+"""Flags are parsed as Caffe's tools parse them, and wrong ones are reported."""
 
 import pytest
 
@@ -42,7 +42,7 @@ def test_negative_numbers_and_what_follows_two_dashes():
         (["-gray=perhaps"], "expected true or false"),
     ],
 )
-def test_wrong_flag_is_told(argv, problem):
+def test_wrong_flag_is_reported(argv, problem):
     with pytest.raises(InputError, match=problem):
         parse_flags(argv, FLAGS)
 
@@ -55,13 +55,13 @@ def test_wrong_flag_ends_a_command_without_traceback(capfd):
     assert "Traceback" not in error
 
 
-def test_unknown_command_is_told_with_the_nearest(capsys):
+def test_unknown_command_is_reported_with_the_nearest(capsys):
     assert main(["trian"]) == 2
     assert 'no command "trian". Did you mean train?' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", list(commands.COMMANDS))
-def test_every_command_tells_its_flags(name, capsys):
+def test_every_command_lists_its_flags(name, capsys):
     assert main([name, "--help"]) == 0
     output = capsys.readouterr().out
     assert output.startswith(f"usage: torchcaffe {name} ")

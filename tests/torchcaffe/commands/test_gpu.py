@@ -1,4 +1,4 @@
-"""Caffe's commands with `-gpu`: which device is taken, what is said, and what is refused."""
+"""Caffe's commands with `-gpu`: which device is used, what is logged, and what is refused."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ SOLVER = 'net: "net.prototxt" base_lr: 0.1 lr_policy: "fixed" max_iter: 3 snapsh
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch, gpu_mode):
-    """A folder with a solver; CPU mode until a command says otherwise."""
+    """A folder with a solver; CPU mode until a command changes it."""
     device.set_mode_cpu()
     monkeypatch.chdir(tmp_path)
     (tmp_path / "net.prototxt").write_text(NET)
@@ -85,7 +85,7 @@ def test_features_are_extracted_on_a_gpu(capfd):
 
 
 @pytest.mark.parametrize("gpu", ["0", "all"])
-def test_devices_are_told(capfd, gpu):
+def test_devices_are_reported(capfd, gpu):
     assert main(["device_query", f"-gpu={gpu}"]) == 0
     text = capfd.readouterr().err
     properties = device.gpus().get_device_properties(0)

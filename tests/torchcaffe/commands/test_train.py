@@ -72,7 +72,7 @@ def test_every_solver_goes_on_from_a_snapshot_exactly(folder, rule, form, ending
         np.testing.assert_array_equal(one, other)
 
 
-def test_log_tells_mode_net_and_progress_in_caffes_lines(folder, capfd):
+def test_log_shows_mode_net_and_progress_in_caffes_lines(folder, capfd):
     solver(folder, "test_iter: 2 test_interval: 4 momentum: 0.9")
     assert main(["train", "-solver", "solver.prototxt"]) == 0
     text = capfd.readouterr().err
@@ -164,7 +164,7 @@ def test_nan_is_traced_to_its_layer_with_debug_info(nan_folder, capfd):
     assert 'iteration 0: layer "log" is the first' in capfd.readouterr().err
 
 
-def test_debug_info_tells_every_layer_at_displays(folder, capfd):
+def test_debug_info_shows_every_layer_at_displays(folder, capfd):
     solver(folder, "debug_info: true")
     assert main(["train", "-solver=solver.prototxt"]) == 0
     text = capfd.readouterr().err
@@ -198,7 +198,7 @@ DATA = (
         (lambda path: path.write_text("x"), "a database is a folder"),
     ],
 )
-def test_database_that_cannot_be_read_is_told_with_its_layer(folder, capfd, make, problem):
+def test_database_that_cannot_be_read_is_reported_with_its_layer(folder, capfd, make, problem):
     make(folder / "db")
     head, tail = NET[: NET.index("type:")], NET[NET.index('layer { name: "ip"') :]
     (folder / "net.prototxt").write_text(f"{head} {DATA} }}\n{tail}")

@@ -1,4 +1,4 @@
-"""A net as a plain torch module computes what the net does, and gives its weights back."""
+"""A net as a plain torch module computes what the net does, and its weights convert back."""
 
 import golden_cases
 import numpy as np

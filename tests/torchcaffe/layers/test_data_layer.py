@@ -1,4 +1,4 @@
-"""Data layers: order, wrapping round, transformations, and sources that cannot be read."""
+"""Data layers: order, wrapping around, transformations, and sources that cannot be read."""
 
 import gc
 import threading

@@ -161,7 +161,7 @@ def test_window_past_the_image_is_padded_with_zeros(image_list):
     assert not crop[:, 0].any() and not crop[:, :, 0].any() and crop[:, 1:, 1:].all()
 
 
-def test_list_that_is_none_of_windows_is_refused(image_list):
+def test_list_that_is_not_one_of_windows_is_refused(image_list):
     folder, _ = image_list
     with pytest.raises(InputError, match="no background windows"):
         _window_net(folder, "bg_threshold: 0.05")

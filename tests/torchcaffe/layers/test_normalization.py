@@ -16,7 +16,7 @@ layer { name: "bn" type: "BatchNorm" bottom: "data" top: "bn" }
 
 
 def test_statistics_do_not_depend_on_what_memory_held(monkeypatch):
-    # Fresh buffers come from used memory, where anything may lie.
+    # New buffers come from used memory, which may hold anything.
     empty = torch.Tensor.new_empty
     monkeypatch.setattr(
         torch.Tensor, "new_empty", lambda self, *shape: empty(self, *shape).fill_(float("nan"))
