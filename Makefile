@@ -22,6 +22,11 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy -p caffeformat -p torchcaffe -p fcnkit
+	$(BIN)/python docs/make_pb_stub.py --check
+	$(BIN)/python docs/make_layers.py --check
+	$(BIN)/python docs/make_commands.py --check
+	$(BIN)/python docs/make_api.py --check
+	$(BIN)/python -m fcnkit.zoo --check
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
