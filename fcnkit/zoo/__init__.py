@@ -6,8 +6,9 @@ default to the published network's values; those are what the files in the netwo
 
 from __future__ import annotations
 
-from .blocks import database_inputs, pixel_accuracy, segmentation_loss, solver, train_val
+from .blocks import database_inputs, pixel_accuracy, segmentation_loss, train_val
 from .lookup import network_file
+from .recipes import poly, segmentation_recipe, solver
 from .registry import Spec, networks, path, spec
 from .shapes_nets import CROP
 
@@ -19,7 +20,9 @@ __all__ = [
     "networks",
     "path",
     "pixel_accuracy",
+    "poly",
     "segmentation_loss",
+    "segmentation_recipe",
     "solver",
     "spec",
     "train_val",

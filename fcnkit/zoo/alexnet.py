@@ -11,8 +11,9 @@ from caffeformat import NetSpec, pb
 from caffeformat import layers as L
 from caffeformat import params as P
 
-from .blocks import WEIGHT_AND_BIAS, all_in_one, score, solver, upsampling
+from .blocks import WEIGHT_AND_BIAS, all_in_one, score, upsampling
 from .classification import Classifier
+from .recipes import classifier_recipe, minibatch_recipe, solver, steps
 from .segmentation import Segmentation
 
 if TYPE_CHECKING:
@@ -135,31 +136,8 @@ def classifier(
 
 
 # BVLC's recipe for its AlexNet and CaffeNet
-_CLASSIFIER_RECIPE = partial(
-    solver,
-    base_lr=0.01,
-    max_iter=450000,
-    lr_policy="step",
-    gamma=0.1,
-    stepsize=100000,
-    weight_decay=0.0005,
-    test_iter=[1000],
-    test_interval=1000,
-    snapshot=10000,
-)
-
-# Berkeley's recipe; the validation images are VOC 2011's seg valid.
-_FCN_RECIPE = partial(
-    solver,
-    base_lr=1e-4,
-    max_iter=100000,
-    iter_size=20,
-    weight_decay=0.0005,
-    average_loss=20,
-    test_iter=[736],
-    test_interval=4000,
-    test_initialization=False,
-    snapshot=4000,
+_CLASSIFIER_RECIPE = classifier_recipe(
+    0.01, 450000, tests=1000, every=1000, weight_decay=0.0005, **steps(100000)
 )
 
 
@@ -181,12 +159,10 @@ def digits_solver(
         test_state=[pb.NetState(stage=["val"])],
         test_iter=[val_images],
         test_interval=train_images,
-        lr_policy="step",
-        gamma=0.1,
-        stepsize=math.ceil(0.33 * iterations),
         weight_decay=base_lr / 100,
         display=max(1, min(iterations // (8 * epochs), 5000)),
         snapshot=train_images,
+        **steps(math.ceil(0.33 * iterations)),
     )
 
 
@@ -203,21 +179,14 @@ class _DigitsSegmentation(Segmentation):
         }
 
 
+def _published(name: str, title: str, normalize_first: bool, bias: float) -> Classifier:
+    build = partial(classifier, normalize_first=normalize_first, bias=bias)
+    return Classifier(name, title, build, _CLASSIFIER_RECIPE, crop=227)
+
+
 NETWORKS = (
-    Classifier(
-        "bvlc_alexnet",
-        "AlexNet",
-        partial(classifier, normalize_first=True, bias=0.1),
-        _CLASSIFIER_RECIPE,
-        crop=227,
-    ),
-    Classifier(
-        "bvlc_reference_caffenet",
-        "CaffeNet",
-        partial(classifier, normalize_first=False, bias=1),
-        _CLASSIFIER_RECIPE,
-        crop=227,
-    ),
-    Segmentation("voc_fcn_alexnet", "VOC-FCN-AlexNet", fcn, 21, _FCN_RECIPE),
+    _published("bvlc_alexnet", "AlexNet", normalize_first=True, bias=0.1),
+    _published("bvlc_reference_caffenet", "CaffeNet", normalize_first=False, bias=1),
+    Segmentation("voc_fcn_alexnet", "VOC-FCN-AlexNet", fcn, 21, minibatch_recipe(1e-4)),
     _DigitsSegmentation("fcn_alexnet", "FCN-AlexNet", digits_fcn, 21, digits_solver, mean=()),
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from caffeformat import pb
 
 from . import vgg
-from .blocks import segmentation_loss, solver, train_val
+from .blocks import segmentation_loss, train_val
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from caffeformat.messages import Top
 
     from .blocks import Files
+    from .recipes import Recipe
 
 
 def fcn(
@@ -37,34 +38,12 @@ def fcn(
         vgg.fcn_head(n, tops, data, classes, stride, suffix, at_once, learned)
 
 
-def heavy_solver(
-    network: str, base_lr: float, test_images: int, max_iter: int, snapshot: int = 4000
-) -> pb.SolverParameter:
-    """Make Berkeley's solver: single images, high momentum, losses summed over an image's pixels.
-
-    snapshot: steps from one snapshot to the next, and from one test to the next.
-    """
-    return solver(
-        network,
-        base_lr,
-        max_iter,
-        momentum=0.99,
-        weight_decay=0.0005,
-        average_loss=20,
-        test_iter=[test_images],
-        test_interval=snapshot,
-        test_initialization=False,
-        snapshot=snapshot,
-    )
-
-
 def python_files(
     network: str,
     deploy: pb.NetParameter,
     inputs: Iterable[pb.LayerParameter],
     heads: Iterable[tuple[str, str]],
-    base_lr: float,
-    test_images: int,
+    recipe: Recipe,
 ) -> Files:
     """The files of a network that reads its images through Python layers.
 
@@ -77,7 +56,7 @@ def python_files(
     return {
         "train_val.prototxt": train_val(deploy, inputs, losses),
         "deploy.prototxt": deploy,
-        "solver.prototxt": heavy_solver(network, base_lr, test_images, max_iter=300000),
+        "solver.prototxt": recipe(network),
     }
 
 

@@ -11,7 +11,8 @@ from caffeformat import layers as L
 from caffeformat import params as P
 
 from . import berkeley, vgg
-from .blocks import finish, image_input, score, solver, upsampling
+from .blocks import finish, image_input, score, upsampling
+from .recipes import heavy_recipe, poly, segmentation_recipe
 from .segmentation import Segmentation
 
 if TYPE_CHECKING:
@@ -21,77 +22,49 @@ if TYPE_CHECKING:
     from caffeformat.messages import Top
 
     from .blocks import Files
+    from .recipes import Recipe
 
 _SIZE = (500, 500)
 
 
-def _voc(name: str, title: str, stride: int, base_lr: float, **changes: Any) -> Segmentation:
-    return _published(name, title, 21, stride, base_lr, 736, **{"max_iter": 100000, **changes})
-
-
-def _pascalcontext(name: str, title: str, stride: int, base_lr: float) -> Segmentation:
-    return _published(name, title, 60, stride, base_lr, 5105, max_iter=300000)
-
-
 def _published(
-    name: str,
-    title: str,
-    classes: int,
-    stride: int,
-    base_lr: float,
-    test_images: int,
-    max_iter: int,
-    **form: Any,
+    name: str, title: str, stride: int, classes: int, recipe: Recipe, **form: Any
 ) -> Segmentation:
-    recipe = partial(
-        berkeley.heavy_solver, base_lr=base_lr, test_images=test_images, max_iter=max_iter
-    )
     build = partial(berkeley.fcn, stride=stride, **form)
     return Segmentation(name, title, build, classes, recipe, normalize=False)
 
 
-def _narrow(name: str, title: str, stride: int, base_lr: float) -> Segmentation:
-    """One of three stages that learn generated shapes from scratch within some hundred steps."""
+def _voc(
+    name: str, title: str, stride: int, base_lr: float, max_iter: int = 100000, **form: Any
+) -> Segmentation:
+    return _published(name, title, stride, 21, heavy_recipe(base_lr, max_iter, tests=736), **form)
+
+
+def _pascalcontext(name: str, title: str, stride: int, base_lr: float) -> Segmentation:
+    return _published(name, title, stride, 60, heavy_recipe(base_lr, 300000, tests=5105))
+
+
+def _narrow(
+    name: str,
+    title: str,
+    recipe: Recipe,
+    *,
+    batch_size: int = 1,
+    normalize: bool = False,
+    **form: Any,
+) -> Segmentation:
+    """One of the networks that learn generated shapes from scratch within some hundred steps."""
+    build = partial(berkeley.fcn, width=1 / 8, **form)
+    # The scale brings images to about unit size, as fillers expect.
     return Segmentation(
-        name,
-        title,
-        partial(berkeley.fcn, stride=stride, width=1 / 8),
-        6,
-        partial(berkeley.heavy_solver, base_lr=base_lr, test_images=24, max_iter=250, snapshot=100),
-        # Brings images to about unit size, as fillers expect.
-        scale=1 / 64,
-        normalize=False,
+        name, title, build, 6, recipe, batch_size=batch_size, scale=1 / 64, normalize=normalize
     )
 
 
-# Learns from scratch; with its BatchNorm folded, shapes_fcn32s starts from it.
-_NARROW_WITH_BATCH_NORM = Segmentation(
-    "shapes_fcn32s_bn",
-    "Shapes-FCN32s-BN",
-    partial(
-        berkeley.fcn,
-        stride=32,
-        width=1 / 8,
-        batch_norm={"moving_average_fraction": 0.95},
-        pad=1,
-    ),
-    6,
-    partial(
-        solver,
-        base_lr=0.05,
-        max_iter=1500,
-        lr_policy="poly",
-        power=0.9,
-        weight_decay=0.0005,
-        average_loss=20,
-        test_iter=[24],
-        test_interval=500,
-        test_initialization=False,
-        snapshot=500,
-    ),
-    batch_size=8,
-    scale=1 / 64,
-)
+def _stage(name: str, title: str, stride: int, base_lr: float) -> Segmentation:
+    """One of three stages, each of which starts from the one before."""
+    recipe = heavy_recipe(base_lr, 250, tests=24, every=100)
+    return _narrow(name, title, recipe, stride=stride)
 
 
 @dataclass(frozen=True)
@@ -125,8 +98,7 @@ class _SiftFlow:
             self.deploy(semantic, geometric, channels, learned),
             berkeley.siftflow_inputs(),
             heads=[("_sem", "sem"), ("_geo", "geo")],
-            base_lr=self.base_lr,
-            test_images=200,
+            recipe=heavy_recipe(self.base_lr, 300000, tests=200),
         )
 
 
@@ -165,8 +137,7 @@ class _Nyud:
             self.deploy(classes, channels, learned),
             berkeley.nyud_inputs(self.views),
             heads=[("", "label")],
-            base_lr=self.base_lr,
-            test_images=654,
+            recipe=heavy_recipe(self.base_lr, 300000, tests=654),
         )
 
 
@@ -220,8 +191,18 @@ NETWORKS = (
         _late_fusion,
         base_lr=1e-12,
     ),
-    _narrow("shapes_fcn32s", "Shapes-FCN32s", 32, 1e-9),
-    _narrow("shapes_fcn16s", "Shapes-FCN16s", 16, 1e-9),
-    _narrow("shapes_fcn8s", "Shapes-FCN8s", 8, 1e-10),
-    _NARROW_WITH_BATCH_NORM,
+    _stage("shapes_fcn32s", "Shapes-FCN32s", 32, 1e-9),
+    _stage("shapes_fcn16s", "Shapes-FCN16s", 16, 1e-9),
+    _stage("shapes_fcn8s", "Shapes-FCN8s", 8, 1e-10),
+    # Learns from scratch; with its BatchNorm folded, shapes_fcn32s starts from it.
+    _narrow(
+        "shapes_fcn32s_bn",
+        "Shapes-FCN32s-BN",
+        segmentation_recipe(0.05, 1500, tests=24, every=500, **poly()),
+        batch_size=8,
+        normalize=True,
+        stride=32,
+        batch_norm={"moving_average_fraction": 0.95},
+        pad=1,
+    ),
 )

@@ -1,4 +1,4 @@
-"""Parts that the networks share: multipliers, inputs, crop offsets, losses and solvers."""
+"""Parts that the networks share: multipliers, inputs, crop offsets and losses."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ from caffeformat import layers as L
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from typing import Callable, Union
+    from typing import Union
 
     from caffeformat import NetSpec
     from caffeformat.messages import Top
 
     # File name -> the message that is written to it.
     Files = dict[str, Union[pb.NetParameter, pb.SolverParameter]]
-    # A network's folder -> its solver.
-    Recipe = Callable[[str], pb.SolverParameter]
 
 # The usual pair: biases learn twice as fast as weights and do not decay.
 WEIGHT_AND_BIAS = [{"lr_mult": 1, "decay_mult": 1}, {"lr_mult": 2, "decay_mult": 0}]
@@ -166,19 +164,3 @@ def all_in_one(
             for rule in layer.include or [layer.include.add()]:
                 rule.not_stage.append("deploy")
     return net
-
-
-def solver(network: str, base_lr: float, max_iter: int, **settings: Any) -> pb.SolverParameter:
-    """Make the solver of a network's train_val.prototxt; `settings` are further fields of it.
-
-    Unless `settings` say otherwise, momentum is 0.9, the learning rate is fixed, and snapshots are
-    named after the network.
-    """
-    usual: dict[str, Any] = {
-        "net": "train_val.prototxt",
-        "lr_policy": "fixed",
-        "momentum": 0.9,
-        "display": 20,
-        "snapshot_prefix": network,
-    }
-    return pb.SolverParameter(base_lr=base_lr, max_iter=max_iter, **{**usual, **settings})

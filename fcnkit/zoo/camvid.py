@@ -6,13 +6,13 @@ Two skips recover what the strides lost.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from caffeformat import layers as L
 from caffeformat import params as P
 
-from .blocks import FIXED, WEIGHT_AND_BIAS, solver
+from .blocks import FIXED, WEIGHT_AND_BIAS
+from .recipes import poly, segmentation_recipe
 from .segmentation import Segmentation
 
 if TYPE_CHECKING:
@@ -115,19 +115,8 @@ def fcn(n: NetSpec, data: Top, classes: int, widths: tuple[int, int, int] = (24,
 
 
 # For train's options `--augment crop=240x320 flip=yes`; test_iter is for 101 images.
-_RECIPE = partial(
-    solver,
-    base_lr=0.05,
-    max_iter=2000,
-    lr_policy="poly",
-    power=0.9,
-    weight_decay=0.0005,
-    display=50,
-    average_loss=20,
-    test_iter=[101],
-    test_interval=2000,
-    test_initialization=False,
-    snapshot=1000,
+_RECIPE = segmentation_recipe(
+    0.05, 2000, tests=101, every=2000, **poly(), display=50, snapshot=1000
 )
 
 NETWORKS = (

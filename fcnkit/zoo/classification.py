@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from caffeformat.messages import Top
 
-    from .blocks import Files, Recipe
+    from .blocks import Files
+    from .recipes import Recipe
 
 
 @dataclass(frozen=True)

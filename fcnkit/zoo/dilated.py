@@ -7,6 +7,7 @@ nothing is padded by 100.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from caffeformat import layers as L
@@ -18,11 +19,13 @@ from .segmentation import Segmentation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Callable
 
     from caffeformat import NetSpec
     from caffeformat.messages import Top
 
     from .blocks import Files
+    from .recipes import Recipe
 
 # Heads learn this much faster than what comes from a classifier.
 HEAD_RATE = 10
@@ -136,3 +139,27 @@ class DilatedSegmentation(Segmentation):
             "deploy.prototxt": self.deploy(classes, channels, **form),
             "solver.prototxt": self.recipe(self.name),
         }
+
+
+def published(
+    name: str,
+    title: str,
+    build: Callable[..., None],
+    depth: int,
+    classes: int,
+    recipe: Recipe,
+    **form: Any,
+) -> DilatedSegmentation:
+    """The network of `depth` layers, which name and title end in, trained on four images at a time.
+
+    form: further fields of `DilatedSegmentation`.
+    """
+    return DilatedSegmentation(
+        f"{name}_{depth}",
+        f"{title}-{depth}",
+        partial(build, depth=depth),
+        classes,
+        recipe,
+        batch_size=4,
+        **form,
+    )

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from . import dilated, resnet
-from .blocks import solver
+from .recipes import poly, segmentation_recipe
 
 if TYPE_CHECKING:
     from caffeformat import NetSpec
@@ -46,30 +45,11 @@ def fcn(
 
 
 # GluonCV's first stage, on SBD's images too; four times four images per update.
-_RECIPE = partial(
-    solver,
-    base_lr=0.001,
-    max_iter=_ITERATIONS,
-    lr_policy="poly",
-    power=0.9,
-    iter_size=4,
-    weight_decay=0.0001,
-    average_loss=20,
-    test_iter=[1449],
-    test_interval=_PASS,
-    test_initialization=False,
-    snapshot=_PASS,
+_RECIPE = segmentation_recipe(
+    0.001, _ITERATIONS, tests=1449, every=_PASS, **poly(), iter_size=4, weight_decay=0.0001
 )
 
 NETWORKS = tuple(
-    dilated.DilatedSegmentation(
-        f"fcn_resnet_{depth}",
-        f"FCN-ResNet-{depth}",
-        partial(fcn, depth=depth),
-        21,
-        _RECIPE,
-        size=(480, 480),
-        batch_size=4,
-    )
+    dilated.published("fcn_resnet", "FCN-ResNet", fcn, depth, 21, _RECIPE, size=(480, 480))
     for depth in (50, 101)
 )

@@ -6,14 +6,14 @@ Convolutional Networks for Semantic Segmentation (CVPR 2015).
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from caffeformat import layers as L
 from caffeformat import params as P
 
-from .blocks import WEIGHT_AND_BIAS, score, solver, upsampling
+from .blocks import WEIGHT_AND_BIAS, score, upsampling
 from .classification import Classifier
+from .recipes import classifier_recipe, minibatch_recipe, poly
 from .segmentation import Segmentation
 
 if TYPE_CHECKING:
@@ -139,37 +139,21 @@ def fcn(n: NetSpec, data: Top, classes: int, learned: bool = False) -> Top:
 
 
 # BVLC's quick recipe
-_CLASSIFIER_RECIPE = partial(
-    solver,
-    base_lr=0.01,
-    max_iter=2400000,
-    lr_policy="poly",
-    power=0.5,
+_CLASSIFIER_RECIPE = classifier_recipe(
+    0.01,
+    2400000,
+    tests=1000,
+    every=4000,
+    **poly(0.5),
     weight_decay=0.0002,
     display=40,
     average_loss=40,
-    test_iter=[1000],
-    test_interval=4000,
     test_initialization=False,
     snapshot=40000,
-)
-
-# The paper's minibatch of 20; its images differ in size, so they come one by one.
-_FCN_RECIPE = partial(
-    solver,
-    base_lr=5e-5,
-    max_iter=100000,
-    iter_size=20,
-    weight_decay=0.0005,
-    average_loss=20,
-    test_iter=[736],
-    test_interval=4000,
-    test_initialization=False,
-    snapshot=4000,
 )
 
 NETWORKS = (
     Classifier("bvlc_googlenet", "GoogleNet", classifier, _CLASSIFIER_RECIPE, batch_sizes=(32, 50)),
     # Described in the FCN paper, but never released
-    Segmentation("voc_fcn_googlenet", "VOC-FCN-GoogLeNet", fcn, 21, _FCN_RECIPE),
+    Segmentation("voc_fcn_googlenet", "VOC-FCN-GoogLeNet", fcn, 21, minibatch_recipe(5e-5)),
 )

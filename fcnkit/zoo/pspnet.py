@@ -7,7 +7,6 @@ Scale, `<convolution>/bn` and `<convolution>/scale`.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from caffeformat import InputError, infer_shapes
@@ -15,7 +14,7 @@ from caffeformat import layers as L
 from caffeformat import params as P
 
 from . import dilated, resnet
-from .blocks import solver
+from .recipes import poly, segmentation_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -103,35 +102,14 @@ def pspnet(
 
 
 def _segmentation(
-    depth: int, classes: int, max_iter: int, test_images: int
+    depth: int, classes: int, max_iter: int, tests: int
 ) -> dilated.DilatedSegmentation:
     # The paper's recipe; four times four images per update.
-    recipe = partial(
-        solver,
-        base_lr=0.01,
-        max_iter=max_iter,
-        lr_policy="poly",
-        power=0.9,
-        iter_size=4,
-        weight_decay=0.0001,
-        average_loss=20,
-        test_iter=[test_images],
-        test_interval=5000,
-        test_initialization=False,
-        snapshot=5000,
+    recipe = segmentation_recipe(
+        0.01, max_iter, tests, every=5000, **poly(), iter_size=4, weight_decay=0.0001
     )
-    return dilated.DilatedSegmentation(
-        f"pspnet_{depth}",
-        f"PSPNet-{depth}",
-        partial(pspnet, depth=depth),
-        classes,
-        recipe,
-        size=(473, 473),
-        batch_size=4,
-        mean=MEAN,
-        auxiliary=True,
-        auxiliary_weight=0.4,
-    )
+    form = {"size": (473, 473), "mean": MEAN, "auxiliary": True, "auxiliary_weight": 0.4}
+    return dilated.published("pspnet", "PSPNet", pspnet, depth, classes, recipe, **form)
 
 
 NETWORKS: tuple[Classifier | dilated.DilatedSegmentation, ...] = (
@@ -140,7 +118,7 @@ NETWORKS: tuple[Classifier | dilated.DilatedSegmentation, ...] = (
         for depth in (50, 101)
     ),
     # As published for ADE20K
-    _segmentation(50, classes=150, max_iter=150000, test_images=2000),
+    _segmentation(50, classes=150, max_iter=150000, tests=2000),
     # As published for PASCAL VOC
-    _segmentation(101, classes=21, max_iter=30000, test_images=1449),
+    _segmentation(101, classes=21, max_iter=30000, tests=1449),
 )

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from caffeformat import layers as L
 from caffeformat import params as P
 
-from .blocks import solver
 from .classification import Classifier
+from .recipes import classifier_recipe, steps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -215,18 +215,14 @@ def classifier(
 
 
 # The paper's recipe: 256 images per update (eight of 32), the rate cut as errors level off.
-_RECIPE = partial(
-    solver,
-    base_lr=0.1,
-    max_iter=600000,
-    lr_policy="multistep",
-    gamma=0.1,
-    stepvalue=[150000, 300000],
+_RECIPE = classifier_recipe(
+    0.1,
+    600000,
+    tests=2000,
+    every=5000,
+    **steps(150000, 300000),
     iter_size=8,
     weight_decay=0.0001,
-    test_iter=[2000],
-    test_interval=5000,
-    snapshot=10000,
 )
 
 

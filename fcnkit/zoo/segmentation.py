@@ -20,7 +20,8 @@ from .blocks import (
 if TYPE_CHECKING:
     from typing import Callable
 
-    from .blocks import Files, Recipe
+    from .blocks import Files
+    from .recipes import Recipe
 
 
 @dataclass(frozen=True)

@@ -7,23 +7,19 @@ fixed bilinear upsampling.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from caffeformat import layers as L
 from caffeformat import params as P
-from caffeformat import pb
 
-from .blocks import FIXED, WEIGHT_AND_BIAS, solver
+from .blocks import FIXED, WEIGHT_AND_BIAS
 from .classification import Classifier
+from .recipes import classifier_recipe, poly, segmentation_recipe
 from .segmentation import Segmentation
 
 if TYPE_CHECKING:
     from caffeformat import NetSpec
     from caffeformat.messages import Top
-
-    from .blocks import Files
 
 # (kernel, channels) of the three convolutions; each is followed by a pooling by 2.
 _STAGES = ((5, 16), (3, 32), (3, 64))
@@ -121,38 +117,25 @@ def fcn(n: NetSpec, data: Top, classes: int) -> Top:
     return top
 
 
-@dataclass(frozen=True)
-class _ShapesClassifier(Classifier):
-    """The demo's classifier, whose written net has an empty transform_param in every layer."""
-
-    def files(self, classes: int | None = None, channels: int = 3) -> Files:
-        made = super().files(classes, channels)
-        net = made["train_val.prototxt"]
-        assert isinstance(net, pb.NetParameter)
-        for layer in net.layer:
-            layer.transform_param.SetInParent()
-        return made
-
-
-_RECIPE = partial(
-    solver,
-    base_lr=0.02,
-    lr_policy="poly",
-    power=0.9,
-    weight_decay=0.0005,
-    average_loss=20,
-    test_interval=400,
-    test_initialization=False,
-)
-
 NETWORKS = (
     # Which shape is in the middle of a crop. A minute's recipe; test_iter is for 400 crops. The
     # trunk shifts the colours itself.
-    _ShapesClassifier(
+    Classifier(
         "shapes_classifier",
         "ShapesClassifier",
         classifier,
-        partial(_RECIPE, max_iter=1600, display=100, test_iter=[8], snapshot=1600),
+        classifier_recipe(
+            0.02,
+            1600,
+            tests=8,
+            every=400,
+            **poly(),
+            weight_decay=0.0005,
+            display=100,
+            average_loss=20,
+            test_initialization=False,
+            snapshot=1600,
+        ),
         crop=CROP,
         batch_sizes=(32, 50),
         crops=1,
@@ -166,7 +149,7 @@ NETWORKS = (
         "FCN-Shapes",
         fcn,
         6,
-        partial(_RECIPE, max_iter=800, display=50, test_iter=[25], snapshot=400),
+        segmentation_recipe(0.02, 800, tests=25, every=400, **poly(), display=50),
         size=(128, 128),
         batch_size=4,
         mean=(),

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from caffeformat import layers as L
 from caffeformat import params as P
 
-from .blocks import FIXED, WEIGHT_AND_BIAS, score, solver, upsampling
+from .blocks import FIXED, WEIGHT_AND_BIAS, score, upsampling
 from .classification import Classifier
+from .recipes import classifier_recipe, segmentation_recipe, steps
 from .segmentation import Segmentation
 
 if TYPE_CHECKING:
@@ -231,46 +232,16 @@ def fcn8s_same_padding(
 
 
 # The paper's recipe, whose rate fell three times, whenever the validation error stopped falling.
-_RECIPE = partial(
-    solver,
-    base_lr=0.01,
-    max_iter=370000,
-    lr_policy="step",
-    gamma=0.1,
-    stepsize=100000,
-    iter_size=4,
-    weight_decay=0.0005,
-    test_iter=[1000],
-    test_interval=1000,
-    snapshot=10000,
+_RECIPE = classifier_recipe(
+    0.01, 370000, tests=1000, every=1000, **steps(100000), iter_size=4, weight_decay=0.0005
 )
 
 # torchvision's recipe: 90 passes over ImageNet's 1,281,167 images, 256 at a time.
-_NORMALIZED_RECIPE = partial(
-    solver,
-    base_lr=0.01,
-    max_iter=450000,
-    lr_policy="step",
-    gamma=0.1,
-    stepsize=150000,
-    iter_size=4,
-    weight_decay=0.0001,
-    test_iter=[1000],
-    test_interval=5000,
-    snapshot=10000,
+_NORMALIZED_RECIPE = classifier_recipe(
+    0.01, 450000, tests=1000, every=5000, **steps(150000), iter_size=4, weight_decay=0.0001
 )
 
-_TUTORIAL_RECIPE = partial(
-    solver,
-    base_lr=0.05,
-    max_iter=132250,
-    weight_decay=0.0001,
-    average_loss=20,
-    test_iter=[1449],
-    test_interval=2645,
-    test_initialization=False,
-    snapshot=2645,
-)
+_TUTORIAL_RECIPE = segmentation_recipe(0.05, 132250, tests=1449, every=2645, weight_decay=0.0001)
 
 NETWORKS = (
     Classifier("vgg16", "VGG_ILSVRC_16_layers", classifier, _RECIPE, batch_sizes=(64, 50)),

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from .inputs import Images
 
 
+# For fine-tuning: single images, losses are means over pixels; tests see 100 images.
+_RECIPE = zoo.segmentation_recipe(0.001, 20000, tests=100, every=2000, **zoo.poly(), iter_size=4)
+
+
 def write_files(
     folder: str, name: str, fcn: FCN, images: Images, weights: Weights | None = None
 ) -> list[str]:
@@ -33,7 +37,7 @@ def write_files(
     messages: dict[str, pb.NetParameter | pb.SolverParameter] = {
         "deploy.prototxt": fcn.net,
         "train_val.prototxt": zoo.train_val(fcn.net, _inputs(fcn, images), measures),
-        "solver.prototxt": _solver(name),
+        "solver.prototxt": _RECIPE(name),
     }
     for file_name, message in messages.items():
         write_text(os.path.join(folder, file_name), message)
@@ -63,21 +67,3 @@ def _inputs(fcn: FCN, images: Images) -> list[pb.LayerParameter]:
             if images.scale != 1:
                 layer.transform_param.scale = images.scale
     return inputs
-
-
-def _solver(name: str) -> pb.SolverParameter:
-    """A recipe for fine-tuning: single images, losses are means over pixels; tests see 100."""
-    return zoo.solver(
-        name,
-        base_lr=0.001,
-        max_iter=20000,
-        lr_policy="poly",
-        power=0.9,
-        weight_decay=0.0005,
-        iter_size=4,
-        average_loss=20,
-        snapshot=2000,
-        test_iter=[100],
-        test_interval=2000,
-        test_initialization=False,
-    )
