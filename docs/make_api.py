@@ -30,9 +30,10 @@ _PACKAGES = ("fcnkit", "caffeformat", "torchcaffe")
 _INTRODUCTION = """\
 # API
 
-What each room shows. Import from the rooms themselves (`from fcnkit.images import paint`), not from the modules inside them, which may move.
-`docs/make_api.py` writes this page from signatures and docstrings, and `make lint` fails when it is out of date. Everything else that a
-function takes, returns and raises is in its docstring: `help(fcnkit.train)`.
+What each room shows. Import from the rooms themselves (`from fcnkit.images import paint`), not from
+the modules inside them, which may move. What a function takes, returns and raises in detail is in
+its docstring: `help(fcnkit.train)`. `docs/make_api.py` writes this page from signatures and
+docstrings, and `make lint` fails when it is out of date.
 """
 
 
@@ -75,7 +76,7 @@ def _room(name: str, rooms: Sequence[str]) -> str:
         else:
             lines += _entry(shown, value)
     for home, names in sorted(elsewhere.items()):
-        lines.append(f"From [{home}](#{_anchor(home)}): {', '.join(names)}.")
+        lines.append(f"- from [{home}](#{_anchor(home)}): {', '.join(names)}")
     return "\n".join(lines).rstrip() + "\n"
 
 

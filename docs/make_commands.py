@@ -25,8 +25,9 @@ _COLUMN = 30
 _INTRODUCTION = """\
 # Commands
 
-What `fcnkit COMMAND --help` says, command by command. `docs/make_commands.py` writes this page, and `make lint` fails when it is out of date.
-Caffe's own commands, `torchcaffe train` and others, are described in [caffe_commands.md](caffe_commands.md).
+What `fcnkit COMMAND --help` says, command by command. `docs/make_commands.py` writes this page, and
+`make lint` fails when it is out of date. Caffe's own commands, such as `torchcaffe train`, are
+described in [caffe_commands.md](caffe_commands.md).
 """
 
 
