@@ -20,7 +20,6 @@ from caffeformat import (
     pb,
     read_caffemodel,
     read_net,
-    read_solver,
     write_caffemodel,
     write_text,
 )
@@ -31,19 +30,16 @@ from fcnkit.images import read_class_names
 from fcnkit.inference import Scoreboard, Segmenter, predictions_and_labels, score, segment_files
 from fcnkit.surgery import name_map, transplant
 from fcnkit.training import Observer, Recipe, Start, train
-from fcnkit.zoo import CROP
 
-from . import generated_shapes, object_crops
+from . import generated_shapes
+from .classifier_files import write_classifier_files
 from .colour_baseline import ColourClassifier
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from multiprocessing.pool import AsyncResult, Pool
 
     from fcnkit.datasets import SegmentationDataset
-
-# Crops are stored larger than the classifier's input, which sees a random part of them.
-_CROP_MARGIN = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -201,30 +197,12 @@ class _Job:
         """Training a classifier on crops"""
         scratch = self._fcn_recipe(), self.path("scratch"), Start(), Observer()
         self.scratch_training = self.worker.apply_async(_train, scratch)
-        random = np.random.RandomState(self.seed)
-        boxes = object_crops.read_boxes(self.path("shapes.tar"), self.names)
-        os.makedirs(self.path("crops"))
-        sources = {}
-        with DatasetFolder(self.path("lmdb")) as dataset:
-            for split, turns in (("train", 4), ("val", 1)):
-                sources[split] = self.path("crops", split)
-                images, side = dataset.split(split), CROP + _CROP_MARGIN
-                object_crops.write_crops(sources[split], images, boxes, side, turns, random)
+        solver = write_classifier_files(
+            self.path("shapes.tar"), self.path("lmdb"), self.path("crops"), self.seed
+        )
         settings = _settings(self.sizes.classifier_iterations, self.seed)
-        recipe = Recipe(self._classifier_solver(sources), overrides=settings)
+        recipe = Recipe(solver, overrides=settings)
         self.classifier = _train(recipe, self.path("classifier"), Start(), self.observer)
-
-    def _classifier_solver(self, sources: Mapping[str, str]) -> str:
-        """Write the classifier's solver and net, with the crops as its data; returns the path."""
-        net = read_net(zoo.path("shapes_classifier", "train_val.prototxt"))
-        for layer in net.layer:
-            if layer.type == "Data":
-                is_train = layer.include[0].phase == pb.TRAIN
-                layer.data_param.source = sources["train" if is_train else "val"]
-        write_text(self.path("crops", "train_val.prototxt"), net)
-        solver = read_solver(zoo.path("shapes_classifier", "solver.prototxt"))
-        write_text(self.path("crops", "solver.prototxt"), solver)
-        return self.path("crops", "solver.prototxt")
 
     def operate(self) -> None:
         """Net surgery: the classifier becomes an FCN"""
