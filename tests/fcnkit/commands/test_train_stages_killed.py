@@ -26,9 +26,8 @@ def here(tmp_path_factory):
 def start(here, output, *arguments):
     solvers = [os.path.join("family", name, "solver.prototxt") for name in FAMILY[:2]]
     return subprocess.Popen(
-        [sys.executable, "-c", "import sys; from fcnkit import cli; sys.exit(cli.main())",
-         "train_stages", *solvers, "--data", "data", "-o", output, "--fill", "msra", "--seed", "1",
-         "--augment", "flip=yes", "--iterations", "30", "--batch-size", "2", "--no-validation",
+        [sys.executable, "-m", "fcnkit", "train_stages", *solvers, "--data", "data", "-o", output,
+         "--fill", "msra", "--seed", "1", "--augment", "flip=yes", "--iterations", "30", "--batch-size", "2", "--no-validation",
          *arguments],
         cwd=here,
         stdout=subprocess.DEVNULL,
