@@ -27,7 +27,8 @@ def start(here, output, *arguments):
     solvers = [os.path.join("family", name, "solver.prototxt") for name in FAMILY[:2]]
     return subprocess.Popen(
         [sys.executable, "-m", "fcnkit", "train_stages", *solvers, "--data", "data", "-o", output,
-         "--fill", "msra", "--seed", "1", "--augment", "flip=yes", "--iterations", "30", "--batch-size", "2", "--no-validation",
+         "--fill", "msra", "--seed", "1", "--augment", "flip=yes", "--iterations", "30",
+         "--batch-size", "2", "--no-validation",
          *arguments],
         cwd=here,
         stdout=subprocess.DEVNULL,
