@@ -16,6 +16,7 @@ from caffeformat import (
     read_net,
     read_solver_state,
 )
+from caffeformat.weights import hdf5
 
 MOST_MEMORY = 64 << 20
 
@@ -86,11 +87,12 @@ def test_encoded_datums(golden_files):
     assert refused > 0
 
 
-def test_hdf5_groups_that_contain_themselves(tmp_path):
+def test_hdf5_groups_that_contain_themselves(tmp_path, monkeypatch):
+    monkeypatch.setattr(hdf5, "_MOST_GROUPS", 500)  # walking 50,000 takes seconds
     with h5py.File(tmp_path / "w.h5", "w") as file:
         group = file.create_group("data/a")
         group["one"] = group["two"] = file["data"]
-    with pytest.raises(InputError, match="more than 50000 groups"):
+    with pytest.raises(InputError, match="more than 500 groups"):
         read_caffemodel(tmp_path / "w.h5")
 
 
@@ -105,7 +107,7 @@ def _bytes_field(number, content):
 
 
 def test_too_many_empty_blobs_are_refused(tmp_path):
-    layer = _bytes_field(1, b"a") + _bytes_field(7, b"") * 200_000
+    layer = _bytes_field(1, b"a") + _bytes_field(7, b"") * 60_000
     (tmp_path / "w.caffemodel").write_bytes(_bytes_field(100, layer))
     tracemalloc.start()
     with pytest.raises(InputError, match="more than 50000 blobs"):
