@@ -1,11 +1,12 @@
 """Prepare, transplant, train, score and paint Caffe's fully convolutional networks.
 
     import fcnkit
+    from fcnkit.images import read_rgb
 
     recipe = fcnkit.Recipe("solver.prototxt", data="dataset")
     fcnkit.train(recipe, "run", fcnkit.Start(weights="fcn.caffemodel"))
     net = fcnkit.read_run("run").segmenter()
-    mask = net.class_map("photo.jpg")
+    mask = net.class_map(read_rgb("photo.jpg"))
 
 What each name does is told by its room (`fcnkit.training`, `fcnkit.inference`, ...). Names are
 imported when they are used, so that `import fcnkit` loads neither an engine nor a library.
