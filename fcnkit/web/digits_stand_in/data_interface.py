@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from .interface import Extension
 
-class DataIngestionInterface:
+
+class DataIngestionInterface(Extension):
     """Base of data extensions: keeps the form's values in `userdata` and as attributes."""
 
     def __init__(self, is_inference_db: bool = False, **kwargs: Any) -> None:
@@ -17,21 +19,6 @@ class DataIngestionInterface:
     def get_category() -> str:
         """Return the menu that the extension appears in."""
         raise NotImplementedError
-
-    @staticmethod
-    def get_id() -> str:
-        """Return the id used in addresses and forms, unique among data extensions."""
-        raise NotImplementedError
-
-    @staticmethod
-    def get_title() -> str:
-        """Return the name in the menu."""
-        raise NotImplementedError
-
-    @staticmethod
-    def get_default_visibility() -> bool:
-        """Return whether the menu shows it by default."""
-        return True
 
     @staticmethod
     def get_dataset_form() -> Any:

@@ -4,29 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from .interface import Extension
 
-class VisualizationInterface:
+
+class VisualizationInterface(Extension):
     """Base of visualizations: the methods that DIGITS calls, in the order of its calls."""
-
-    @staticmethod
-    def get_id() -> str:
-        """Return the id used in addresses and forms, unique among visualizations."""
-        raise NotImplementedError
-
-    @staticmethod
-    def get_title() -> str:
-        """Return the name in the menu."""
-        raise NotImplementedError
 
     @staticmethod
     def get_dirname() -> str:
         """Return the folder that holds `static`."""
         raise NotImplementedError
-
-    @staticmethod
-    def get_default_visibility() -> bool:
-        """Return whether the menu shows it by default."""
-        return True
 
     @staticmethod
     def get_config_form() -> Any:
