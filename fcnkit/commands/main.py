@@ -78,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser = argparse.ArgumentParser(
         prog="fcnkit",
-        description=fcnkit.__doc__,
+        description=(fcnkit.__doc__ or "").partition("\n")[0],
         epilog=f"{listing}\n\nfcnkit COMMAND --help lists a command's options.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         usage="fcnkit [-h] [--version] COMMAND ...",
