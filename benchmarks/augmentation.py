@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""CPU time of an augmented sample: resampling only the crop, against the whole image first.
+"""CPU time of an augmented sample: resampling only the crop, or the whole image first.
 
 Both make the same float32 blobs of a random scale, crop and flip from one image and label. Prints
-milliseconds of CPU an image for each, and their ratio.
+milliseconds of CPU per image for each, and their ratio.
 """
 
 import argparse
@@ -49,8 +49,8 @@ def paste(blob, classes, placement, flip):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--size", default="375x500", help="of the images (375x500)")
-    parser.add_argument("--crop", default="321x321", help="of the crops (321x321)")
+    parser.add_argument("--size", default="375x500", help="size of the images (default: 375x500)")
+    parser.add_argument("--crop", default="321x321", help="size of the crops (default: 321x321)")
     parser.add_argument("--repeats", type=int, default=200)
     args = parser.parse_args()
     height, width = map(int, args.size.split("x"))

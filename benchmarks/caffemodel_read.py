@@ -3,8 +3,8 @@
 
     python benchmarks/caffemodel_read.py --megabytes 500
 
-Each measurement runs in a process of its own, the two ways alternating. Every weight is looked at
-(summed), so that a mapped file is really read. "anonymous" is the peak of memory that is not the
+Each measurement runs in a process of its own, and the two ways alternate. Every weight is summed,
+so that a mapped file is really read. "anonymous" is the peak of memory that is not the
 file itself: what a second copy costs.
 """
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Making LMDBs with two workers against a plain Pillow loop, images a second and memory.
+"""Images per second and memory of making LMDBs with two workers, compared to a Pillow loop.
 
     benchmarks/create_lmdb.py [--images 300] [--rounds 3] [--more 2000]
 
@@ -11,7 +11,7 @@ the bytes of the files are kept, while the loop has to decode and encode them. T
 measured against a second loop too, which asks Pillow for its fastest compression.
 
 Memory is the anonymous memory (RssAnon) of all processes together at its highest, sampled, for
-`--images` and for `--more` images. Exit status 1 where a target is missed.
+`--images` and for `--more` images. Exits with 1 if a target is missed.
 """
 
 import argparse

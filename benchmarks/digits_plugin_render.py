@@ -1,4 +1,4 @@
-"""How long the DIGITS visualization takes to render one class map, and what it is compared with.
+"""Time that the DIGITS visualization takes to render one class map, compared to outlining.
 
     OMP_NUM_THREADS=1 python benchmarks/digits_plugin_render.py
 
@@ -6,8 +6,8 @@ One 500 x 375 map, 21 classes, 6 of them present, outlines on. "render" is argma
 (RGBA pixels, image encoding apart). The comparison outlines each class by a signed distance
 transform, as DIGITS' own segmentation view does it; it needs scikit-fmm (`pip install scikit-fmm`)
 and starts from the finished class map, so that it has less to do. Times are medians of processor
-time in one run: other work on the machine counts little, and on an idle core they are what a clock
-on the wall shows. The exit status is 1 where a target is missed.
+time in one run: other work on the machine hardly matters, and on an idle core they equal
+wall-clock time. Exits with 1 if a target is missed.
 """
 
 import argparse
@@ -45,7 +45,7 @@ def render(scores):
 
 
 def by_distance(indices):
-    """Fill and outlines by a signed distance transform a class. H x W x 4 uint8."""
+    """Fill and outlines by a signed distance transform per class. H x W x 4 uint8."""
     import skfmm
 
     rgba = np.empty(indices.shape + (4,), np.uint8)
@@ -72,7 +72,7 @@ def median_ms(work, repeats):
 
 
 def main():
-    """Prints the table; 1 where a target is missed."""
+    """Print the table; returns 1 if a target is missed."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--repeats", type=int, default=31)
     repeats = parser.parse_args().repeats

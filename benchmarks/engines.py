@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""CPU time of a net with its loss on torchcaffe against BVLC Caffe, alternating, medians.
+"""CPU time of a net with its loss on torchcaffe and on BVLC Caffe: medians, alternating.
 
     benchmarks/engines.py [--net prototxt/fcn_alexnet/deploy.prototxt] [--size 500x356]
 

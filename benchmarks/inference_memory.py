@@ -3,7 +3,7 @@
 
     benchmarks/inference_memory.py [--net prototxt/voc_fcn8s/deploy.prototxt] [--size 500x500]
 
-Weights are random. BVLC Caffe is measured where it is set up beside the project
+Weights are random. BVLC Caffe is measured if it is set up beside the project
 (scripts/setup_bvlc_caffe.sh).
 """
 
@@ -51,7 +51,7 @@ def main(argv=None):
 
 
 def peak(command, arguments, engine):
-    """The peak resident MiB that the worker says of itself."""
+    """Return the peak resident MiB that the worker reports."""
     environment = {**os.environ, "FCNKIT_ENGINE": engine}
     done = subprocess.run(
         [*command, *arguments], env=environment, capture_output=True, text=True, check=False

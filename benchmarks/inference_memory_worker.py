@@ -13,7 +13,7 @@ from surgery_worker import peak
 
 
 def infer(deploy, weights, image):
-    """`infer.py` on one image."""
+    """Run the command `infer` on one image."""
     from fcnkit.commands import infer as command
     from fcnkit.commands import main
 
@@ -24,7 +24,7 @@ def infer(deploy, weights, image):
 
 
 def net(deploy, weights, image):
-    """A script of pycaffe's that looks at every blob."""
+    """Run a pycaffe script that reads every blob."""
     from fcnkit import engine
     from fcnkit.images import reading
 

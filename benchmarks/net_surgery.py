@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Net surgery on files against a transplant of whole messages, and against BVLC Caffe's.
+"""Net surgery on files, compared to a transplant of whole messages and to BVLC Caffe's.
 
     benchmarks/net_surgery.py [--network vgg16] [--runs 3] [--skip-protobuf]
 
-Weights are random, of the network's full size. BVLC Caffe is measured where it is set up beside the
-project (scripts/setup_bvlc_caffe.sh); its result is compared with ours too. Medians, in turns.
+Weights are random, of the network's full size. BVLC Caffe is measured if it is set up beside the
+project (scripts/setup_bvlc_caffe.sh); its result is compared with ours. Prints medians of
+alternating runs.
 """
 
 import argparse
@@ -72,7 +73,7 @@ def random_weights(model, path):
 
 
 def run(command, folder):
-    """(seconds, peak MiB) that the worker says of itself."""
+    """Return the (seconds, peak MiB) that the worker reports."""
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     line = done.stdout.rstrip().rpartition("\n")[2].split()
     if done.returncode or line[:1] != ["measured"]:

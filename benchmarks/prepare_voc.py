@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""Preparing a VOC archive against unpacking it all and copying, time and disk.
+"""Time and disk of preparing a VOC archive, compared to unpacking all of it and copying.
 
     benchmarks/prepare_voc.py [--rounds 3] [--work DIR] [--scale 1]
 
 Makes an archive with the official one's counts and sizes (17,125 photographs, 2,913 of them with
 labels, annotations, about 1.9 GB; the photographs are a few distinct ones of the usual size), as
 .tar and as .tar.gz. Each round runs both ways, one after the other; the shortest time of each
-counts. The other way is `tar xf` and one `cp` a folder. Disk is what the work
-folder holds at its fullest beyond archive and output, sampled during a run. Nothing is removed
-before the end (some 20 GB by then), because ext4 makes files slowly for a while after many were
-removed. Exit status 1 where a target is missed.
+counts. The other way is `tar xf` and one `cp` per folder. Disk is the largest size of
+the work folder beyond archive and output, sampled during a run. Nothing is removed
+before the end (some 20 GB by then), because ext4 creates files slowly for a while after many were
+removed. Exits with 1 if a target is missed.
 """
 
 import argparse
@@ -99,7 +99,7 @@ def make_archive(path, scale):
 
 
 def unpack_and_copy(archive, out, scratch):
-    """The usual way: everything out of the archive, then what the image sets name copied."""
+    """The usual way: unpack everything, then copy what the image sets name."""
     os.makedirs(scratch)
     subprocess.run(["tar", "xf", archive, "-C", scratch], check=True)
     devkit = os.path.join(scratch, ROOT)
@@ -118,7 +118,7 @@ def unpack_and_copy(archive, out, scratch):
 
 
 def disk_use(folder):
-    """Bytes on disk below `folder`, whatever else is going on in it."""
+    """Return the bytes on disk below `folder`, which may change meanwhile."""
     total = 0
     for place, _, names in os.walk(folder):
         for name in names:
@@ -155,7 +155,7 @@ def timed(work):
 
 
 def compare(archive, work, rounds):
-    """Prints the comparison for one archive; whether it meets the targets."""
+    """Print the comparison for one archive; returns whether it meets the targets."""
     work = tempfile.mkdtemp(dir=work)
     ours, theirs = [], []
     for number in range(rounds):
@@ -163,10 +163,10 @@ def compare(archive, work, rounds):
         theirs.append(timed(lambda out=out, tmp=scratch: unpack_and_copy(archive, out, tmp)))
         out = os.path.join(work, f"ours{number}")
         ours.append(timed(lambda out=out: prepare_voc(archive, out)))
-    # Sampling takes time of its own, so that the disk is watched in another run.
+    # Sampling takes time, so the disk is watched in a separate run.
     out = os.path.join(work, "watched", "out")
     os.makedirs(os.path.dirname(out))
-    tempfile.tempdir = os.path.dirname(out)  # what anyone puts into a temporary folder is seen
+    tempfile.tempdir = os.path.dirname(out)  # temporary files count, too
     watch = PeakDisk(os.path.dirname(out))
     watch.start()
     counts = prepare_voc(archive, out)

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Where the first masks of a stage differ from the former stage's last ones, and why.
+"""Where the first masks of a stage differ from the previous stage's last ones, and why.
 
     benchmarks/stage_agreement.py RUN --data DATASET
 
-RUN is an output of train_stages. Prints, for each two stages, the disagreement by distance from the
-former's nearest border. Then the first stage's scores of the validation images, upsampled at once
-(by 32) and in two steps (by 2 and 16) with other kernels of the first step: taps [b a a b] with
-a + b = 1 on each axis, where 0.75 is bilinear interpolation, Berkeley's.
+RUN is an output of train_stages. Prints, for each pair of stages, the disagreement by distance from
+the previous one's nearest border. Then it compares the first stage's scores of the validation
+images upsampled at once (by 32) and in two steps (by 2 and 16), with different kernels of the first
+step: taps [b a a b] with a + b = 1 on each axis; a = 0.75 is bilinear interpolation, Berkeley's.
 """
 
 import argparse
@@ -51,14 +51,14 @@ def by_distance(pairs):
     return pixels, differing
 
 
-def print_distances(run, former, stage):
+def print_distances(run, previous, stage):
     """The table of two stages, from the masks that train_stages keeps."""
-    folders = os.path.join(run, former, "masks"), os.path.join(run, stage, "first_masks")
+    folders = os.path.join(run, previous, "masks"), os.path.join(run, stage, "first_masks")
     names = sorted(os.listdir(folders[0]))
     pixels, differing = by_distance(
         [read_label(os.path.join(folder, name)) for folder in folders] for name in names
     )
-    print(f"{former} -> {stage}: {1 - differing.sum() / pixels.sum():.4f} of the pixels agree")
+    print(f"{previous} -> {stage}: {1 - differing.sum() / pixels.sum():.4f} of the pixels agree")
     print("  pixels from a border  of all pixels  of these differ")
     for end, count, wrong in zip([*DISTANCES, np.inf], pixels, differing):
         share = wrong / count if count else 0
@@ -107,14 +107,14 @@ def print_kernels(run, data):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("run", help="an output of train_stages on Berkeley's stages")
-    parser.add_argument("--data", required=True, help="the dataset folder it was trained on")
+    parser.add_argument("run", help="output of train_stages on Berkeley's stages")
+    parser.add_argument("--data", required=True, help="dataset folder that it was trained on")
     args = parser.parse_args()
     torch.set_num_threads(1)
     with open(os.path.join(args.run, "stages.json"), encoding="utf-8") as file:
         names = [result["name"] for result in json.load(file)]
-    for former, stage in zip(names, names[1:]):
-        print_distances(args.run, former, stage)
+    for previous, stage in zip(names, names[1:]):
+        print_distances(args.run, previous, stage)
     print_kernels(os.path.join(args.run, names[0]), args.data)
 
 

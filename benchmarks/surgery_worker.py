@@ -13,7 +13,7 @@ import sys  # noqa: E402
 
 
 def files(model, weights, target, output):
-    """This project's command."""
+    """Run this project's command."""
     from fcnkit.commands import main, net_surgery
 
     arguments = ["--model", model, "--weights", weights, "--target", target, "--output", output]
@@ -22,7 +22,7 @@ def files(model, weights, target, output):
 
 
 def protobuf(model, weights, target, output):
-    """Whole messages and arrays in memory, as scripts do that have protobuf but no Caffe."""
+    """Keep whole messages and arrays in memory, as scripts with protobuf but no Caffe do."""
     import numpy as np
 
     from caffeformat import pb, read_net
@@ -63,7 +63,7 @@ def pycaffe(model, weights, target, output):
 
 
 def peak():
-    """Peak resident MiB of this process alone (`getrusage` counts what forked it too)."""
+    """Return the peak resident MiB of this process (`getrusage` would include its parent)."""
     with open("/proc/self/status") as file:
         return next(int(line.split()[1]) for line in file if line.startswith("VmHWM")) / 1024
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What torchcaffe costs over the same network written by hand in PyTorch.
+"""Overhead of torchcaffe over the same network written by hand in PyTorch.
 
     benchmarks/torchcaffe_overhead.py [--network chain|fcn8s] [--rounds 20] [--threads 2]
 

@@ -130,7 +130,7 @@ def test_a_resumed_run_ends_like_one_that_was_not_stopped(here, data):
     assert found == pytest.approx(expected, rel=1e-3)
 
 
-def test_resuming_leaves_half_written_snapshots_aside(here, data, capsys):
+def test_resuming_skips_half_written_snapshots(here, data, capsys):
     train("--data", data, "--augment", "--iterations", "20")
     os.truncate("run/snap_iter_20.caffemodel", 300)
     train("--data", data, "--augment", "--iterations", "25", "--resume")
@@ -140,7 +140,7 @@ def test_resuming_leaves_half_written_snapshots_aside(here, data, capsys):
     assert [row["iteration"] for row in curves.parse_log("run/train.log")][-2:] == [20, 25]
 
 
-def test_a_moved_run_goes_on_from_where_it_is_now(here, data):
+def test_a_moved_run_continues_from_its_new_place(here, data):
     train("--data", data, "--augment", "--iterations", "10")
     os.rename("run", "moved")
     state = "moved/snap_iter_10.solverstate"
@@ -163,7 +163,7 @@ def test_ctrl_c_stops_with_a_snapshot(here, data, capsys):
     assert os.path.exists(f"run/snap_iter_{steps}.solverstate")
 
 
-def test_a_diverging_run_says_so(here, data, capsys):
+def test_a_diverging_run_is_reported(here, data, capsys):
     assert train("--data", data, "--augment", "--base-lr", "1e12") == 1
     said = capsys.readouterr().err
     assert re.search(r"iteration \d+: the loss is (nan|inf)", said) and "lower base_lr" in said
@@ -183,7 +183,7 @@ def test_layers_that_start_at_zero_are_named_and_can_be_filled(here, data, capsy
     assert curves.parse_log("run/train.log")[-1]["test_mean_iou"] > 0.9
 
 
-def test_layers_that_weights_do_not_name_are_told(here, data, capsys):
+def test_layers_without_weights_are_reported(here, data, capsys):
     train("--data", data, "--augment", "--iterations", "10")
     os.rename("run/snap_iter_10.caffemodel", "start.caffemodel")
     text = net_text().replace('name: "score"', 'name: "score_new"')
@@ -211,7 +211,9 @@ def test_force_does_not_remove_what_the_run_starts_from(here, data, capsys):
         assert os.path.exists(start)
 
 
-def test_a_full_disk_is_told_with_the_folder_and_the_way_on(here, data, capsys, monkeypatch):
+def test_a_full_disk_is_reported_with_folder_and_way_on(
+    here, data, capsys, monkeypatch
+):
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -296,7 +298,7 @@ def test_a_run_is_used_with_the_mean_classes_and_colours_of_its_data(here, data,
     assert main.run_module("fcnkit.commands.compare_models", [images, *models]) == 0
 
 
-def test_a_folder_that_is_no_run_is_named(here, data, capsys):
+def test_a_folder_that_is_not_a_run_is_named(here, data, capsys):
     arguments = ["--run", str(here), "--data", data]
     assert main.run_module("fcnkit.commands.score", arguments) == 1
     assert "is not an output of train" in capsys.readouterr().err
@@ -309,7 +311,7 @@ def test_counts_are_above_zero(here, capsys, option):
     assert "above 0" in capsys.readouterr().err
 
 
-def test_a_solver_that_asks_for_a_gpu_is_answered(here, data, capsys):
+def test_a_solver_that_asks_for_a_gpu_gets_a_note(here, data, capsys):
     write_solver(here, solver_mode="GPU", max_iter=1)
     train("--data", data, "--augment", "--no-validation")
     assert "computing on the CPU" in capsys.readouterr().err

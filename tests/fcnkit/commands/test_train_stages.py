@@ -1,4 +1,4 @@
-"""Stage after stage: where each starts, what is measured, and what the command says of it."""
+"""Stage after stage: where each starts, what is measured, and what the command reports."""
 
 import json
 import os
@@ -56,7 +56,7 @@ def last_weights(folder, iteration):
     return arrays(os.path.join(folder, found))
 
 
-def test_each_stage_starts_from_the_former_with_its_new_scores_at_zero(family, data, capsys):
+def test_each_stage_starts_from_the_previous_one_with_its_new_scores_at_zero(family, data, capsys):
     assert command(family, data) == 0
     for coarse, fine, iteration, new in (
         ("shapes_fcn32s", "shapes_fcn16s", 6, "score_pool4"),
@@ -74,8 +74,8 @@ def test_each_stage_starts_from_the_former_with_its_new_scores_at_zero(family, d
         results = json.load(file)
     assert [result["name"] for result in results] == FAMILY
     assert results[0]["agreement"] is None and results[0]["start"] is None
-    for former, result in zip(results, results[1:]):
-        same = np.equal(masks(former["name"], "masks"), masks(result["name"], "first_masks"))
+    for previous, result in zip(results, results[1:]):
+        same = np.equal(masks(previous["name"], "masks"), masks(result["name"], "first_masks"))
         assert result["agreement"] == pytest.approx(same.mean())
         assert 0 <= result["start"]["mean_iou"] < 1
     assert all(0 < result["end"]["pixel_accuracy"] <= 1 for result in results)
@@ -85,19 +85,19 @@ def test_each_stage_starts_from_the_former_with_its_new_scores_at_zero(family, d
     assert len(masks("shapes_fcn8s", "masks")) == 3
 
 
-def test_first_masks_of_a_stage_are_the_formers_where_nothing_was_added(family, data):
-    """A stage on the same net: every pixel agrees, which any slip in mean or weights would end."""
+def test_first_masks_of_a_stage_are_the_previous_ones_if_nothing_was_added(family, data):
+    """A stage on the same net: every pixel agrees, unless mean or weights are mistaken."""
     (first,) = stages(family, FAMILY[:1])
     again = Stage("again", changed(first, fill=None).recipe)
     *_, result = train_stages([first, again], "run", data)
     assert result.agreement == 1
 
 
-def test_a_new_score_with_a_filler_starts_at_zero_all_the_same(family, data):
+def test_a_new_score_with_a_filler_starts_at_zero_nevertheless(family, data):
     net = read_net(os.path.join(family, "shapes_fcn16s", "train_val.prototxt"))
     (layer,) = [layer for layer in net.layer if layer.name == "score_pool4"]
     layer.convolution_param.weight_filler.type = "xavier"
-    # What is new and no score keeps its filler, or neither of both would ever learn.
+    # A new layer that is not a score keeps its filler, or neither of the two would ever learn.
     hidden = pb.LayerParameter(name="hidden", type="Convolution", bottom=layer.bottom)
     hidden.top.append("hidden")
     layer.bottom[0] = "hidden"
@@ -116,7 +116,7 @@ def test_a_new_score_with_a_filler_starts_at_zero_all_the_same(family, data):
     assert start["hidden"][0].any()
 
 
-def test_arguments_that_do_not_go_together_are_refused(family, data, capsys):
+def test_arguments_that_contradict_each_other_are_refused(family, data, capsys):
     for wrong, message in (
         (["--iterations", "4,4"], "expected one value, or 3"),
         (["--base-lr", "1,2,3,4"], "expected one value, or 3"),

@@ -1,4 +1,4 @@
-"""train_stages as a process of its own, killed at any stage: --resume ends as if it was not."""
+"""train_stages in a separate process, killed at any stage: --resume gives the same results."""
 
 import glob
 import json
@@ -57,7 +57,7 @@ def whole(here):
         "shapes_fcn16s/*_iter_20.solverstate",
     ],
 )
-def test_a_killed_run_ends_as_one_that_was_not(here, whole, sign):
+def test_a_killed_run_ends_like_an_uninterrupted_one(here, whole, sign):
     output = "run_" + sign.replace("/", "_").replace("*", "")
     process = start(here, output)
     deadline = time.monotonic() + 120

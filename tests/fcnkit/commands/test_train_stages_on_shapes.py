@@ -19,7 +19,7 @@ def commands(repo):
 
 
 @pytest.mark.slow
-def test_first_masks_are_the_formers_and_each_stage_ends_no_worse(repo, tmp_path):
+def test_first_masks_are_the_previous_ones_and_each_stage_ends_no_worse(repo, tmp_path):
     os.symlink(repo / "prototxt", tmp_path / "prototxt")
     path = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
     variables = {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"}

@@ -1,4 +1,4 @@
-"""Generated shapes: VOC's layout, and colours that tell nothing."""
+"""Generated shapes: VOC's layout, and colours that reveal nothing."""
 
 import tarfile
 from pathlib import Path
@@ -49,7 +49,7 @@ def test_every_outline_has_an_ignored_border():
             assert not touching.any()
 
 
-def test_colour_tells_nothing_of_the_class():
+def test_colour_reveals_nothing_about_the_class():
     random = np.random.RandomState(1)
     classifier, hits, pixels = ColourClassifier(len(CLASSES)), 0, 0
     for _ in range(60):
@@ -63,7 +63,7 @@ def test_colour_tells_nothing_of_the_class():
     assert hits / pixels < 0.2
 
 
-def test_the_colour_classifier_learns_where_colour_does_tell():
+def test_the_colour_classifier_learns_where_colour_does_reveal_the_class():
     image = np.zeros((2, 4, 3), np.uint8)
     image[:, 2:] = (250, 10, 10)
     label = np.array([[0, 0, 1, 1], [0, 255, 1, 255]], np.uint8)
@@ -85,7 +85,7 @@ class _OneImage:
         return self._label
 
 
-def test_crops_show_the_middle_of_their_box_with_its_class(tmp_path):
+def test_crops_show_the_centre_of_their_box_with_its_class(tmp_path):
     path = write_archive(tmp_path / "shapes.tar", 1, 0, seed=3)
     boxes = read_boxes(path, list(CLASSES))
     dataset = _OneImage(3)

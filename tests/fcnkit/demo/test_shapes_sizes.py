@@ -7,7 +7,7 @@ from caffeformat import InputError
 from fcnkit.demo.generated_shapes import IGNORE, VOC_RADIUS, VOC_SIZE, draw_image
 
 
-def test_images_and_labels_have_the_size_that_was_asked_for():
+def test_images_and_labels_have_the_requested_size():
     image, label, boxes = draw_image(np.random.RandomState(0), size=(60, 90), radius=(10, 20))
     assert image.shape == (60, 90, 3) and label.shape == (60, 90)
     assert boxes
@@ -23,6 +23,6 @@ def test_shapes_of_vocs_size_have_the_area_of_their_radius():
         assert 0.6 * np.pi * VOC_RADIUS[0] ** 2 < area < 1.1 * np.pi * VOC_RADIUS[1] ** 2
 
 
-def test_shapes_that_fit_no_image_are_refused():
+def test_shapes_larger_than_the_image_are_refused():
     with pytest.raises(InputError, match=r"radius 14 to 24 in an image of 40x40: .* 20"):
         draw_image(np.random.RandomState(0), size=(40, 40))

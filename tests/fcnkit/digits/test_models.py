@@ -47,12 +47,12 @@ def infer(path, model, *more):
 
 def agree(mask, label):
     known = label != 255
-    # Where the squares lie over each other a pixel is red and green.
+    # Where the squares overlap, a pixel is red and green.
     return (mask == label)[known].mean()
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_download_segments_images_as_it_is(tmp_path, kind):
+def test_a_download_segments_images_unchanged(tmp_path, kind):
     archive = pack(write_model(tmp_path / "model"), tmp_path / f"model.{kind}")
     path, label = image_and_label(tmp_path)
     status, mask = infer(path, archive)
@@ -91,7 +91,7 @@ def test_a_job_folder_brings_names_and_palette_of_its_dataset(tmp_path):
     assert {entry["name"] for entry in shares} == set(CLASSES)
 
 
-def test_the_newest_snapshot_counts_where_nobody_says(tmp_path):
+def test_the_newest_snapshot_is_the_default(tmp_path):
     folder = write_model(tmp_path / "model", **{"snapshot file": None})
     for iteration in (4, 200, 31):
         write_weights(os.path.join(folder, f"snapshot_iter_{iteration}.caffemodel"))
@@ -99,12 +99,12 @@ def test_the_newest_snapshot_counts_where_nobody_says(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "told, shape, first",
+    "setting, shape, first",
     [("pixel", (3,), 60), ("image", (3, 24, 32), 60), (True, (3, 24, 32), 60), ("none", None, None)]
     + [(False, None, None), (None, (3, 24, 32), 60)],
 )
-def test_the_mean_is_used_as_digits_was_told(tmp_path, told, shape, first):
-    mean = DigitsModel(write_model(tmp_path, **{"mean subtraction": told})).run.mean
+def test_the_mean_is_used_as_set_in_digits(tmp_path, setting, shape, first):
+    mean = DigitsModel(write_model(tmp_path, **{"mean subtraction": setting})).run.mean
     if shape is None:
         assert mean is None
     else:
@@ -158,7 +158,7 @@ def test_a_download_is_trained_on_and_resumed(tmp_path, capsys):
     assert main.run_module("fcnkit.commands.train", [*command, "--iterations", "2"]) == 0
     assert (tmp_path / "run" / "snapshot_iter_2.caffemodel").exists()
     first = (tmp_path / "run" / "train.log").read_text()
-    # The weights that came along tell red from green already.
+    # The weights in the download already distinguish red from green.
     assert "accuracy = 1" in first or "accuracy = 0.9" in first
     os.remove(archive)
     assert main.run_module("fcnkit.commands.train", [*command, "--resume"]) == 0
@@ -178,7 +178,7 @@ def test_a_download_is_scored_on_the_databases_of_digits(tmp_path, capsys):
     assert "two networks" in capsys.readouterr().err
 
 
-def test_training_files_name_nothing_of_the_other_machine(tmp_path):
+def test_training_files_name_no_path_of_the_other_machine(tmp_path):
     model = DigitsModel(write_model(tmp_path / "model"))
     net = read_net(read_solver(model.write_training(str(tmp_path / "texts"))).net)
     data = [layer for layer in net.layer if layer.type == "Data"]
@@ -187,7 +187,7 @@ def test_training_files_name_nothing_of_the_other_machine(tmp_path):
     assert means == {str(tmp_path / "model" / "mean.binaryproto")}
 
 
-# --- archives that nobody vouches for -----------------------------------------------------
+# --- untrusted archives -------------------------------------------------------------------
 
 
 def tar(path, *entries):
@@ -259,7 +259,7 @@ def test_headers_that_fill_the_memory_are_refused(tmp_path):
         unpack(members(path), tmp_path)
 
 
-def test_files_that_are_no_model_s_stay_in_the_archive(tmp_path):
+def test_files_that_do_not_belong_to_a_model_stay_in_the_archive(tmp_path):
     path = tar(tmp_path / "model.tar", ("run.sh", b"x"), ("a/info.json", b"{}"))
     (tmp_path / "out").mkdir()
     unpack(members(path), tmp_path / "out")

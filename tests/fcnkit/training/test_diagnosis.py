@@ -20,7 +20,7 @@ def test_collapse_is_one_predicted_class_for_several_labelled():
     assert not diagnosis.is_collapsed(matrix)
 
 
-def test_the_prior_s_entropy_is_the_loss_of_guessing_by_frequency():
+def test_the_entropy_of_the_prior_is_the_loss_of_guessing_by_frequency():
     assert diagnosis.prior_entropy(collapsed((50, 50, 0))) == pytest.approx(np.log(2))
     assert diagnosis.prior_entropy(collapsed((100, 0, 0))) == 0
 

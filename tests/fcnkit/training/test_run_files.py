@@ -35,12 +35,12 @@ def test_nets_have_the_layers_of_their_stage(here):
     assert not any(layer.include or layer.exclude for layer in [*files.train.layer, *val.layer])
 
 
-def test_stages_that_the_solver_names_stay(here):
+def test_stages_named_by_the_solver_are_kept(here):
     files = run_files(here, train_state='{ stage: "deploy" }')
     assert ("loss", "SoftmaxWithLoss") not in layers(files.train)
 
 
-def test_sources_go_by_top_and_phase(here):
+def test_sources_depend_on_top_and_phase(here):
     files = run_files(here)
     files.set_sources()
     params = [layer.data_param for net, _ in files.splits() for layer in net.layer[:2]]
@@ -49,7 +49,7 @@ def test_sources_go_by_top_and_phase(here):
     assert all(param.backend == pb.DataParameter.LMDB for param in params)
 
 
-def test_a_source_of_its_own_is_kept_and_told(here):
+def test_a_layer_with_a_source_keeps_it_and_a_note_says_so(here):
     (here / "own").mkdir()
     text = net_text().replace("backend: LMDB", 'backend: LMDB source: "own"')
     files = run_files(here, text)
@@ -77,7 +77,7 @@ def test_separate_train_and_test_nets(here):
     assert len(files.tests) == 1 and list(files.solver.test_iter) == [7]
 
 
-def test_augmentation_takes_over_what_the_data_layers_do(here):
+def test_augmentation_keeps_the_transforms_of_the_data_layers(here):
     text = net_text().replace(
         'type: "Data" top: "data"',
         'type: "Data" top: "data" transform_param { mirror: true crop_size: 16 scale: 0.5 '
@@ -109,14 +109,14 @@ def test_augmentation_needs_an_image_and_a_label(here):
         files.augment({})
 
 
-def test_a_resumed_run_goes_on_in_the_data(here):
+def test_a_resumed_run_continues_in_the_data(here):
     files = run_files(here, iter_size=3)
     files.augment({})
     files.start_at(10)
     assert options(files.train)["start"] == 10 * 3 * 2
 
 
-def test_overrides_are_the_solver_s_own_text(here):
+def test_overrides_are_spelled_as_in_a_solver_file(here):
     files = run_files(here)
     files.override([("base_lr", "0.5"), ("lr_policy", "poly"), ("stepvalue", "7")])
     assert files.solver.base_lr == 0.5 and files.solver.lr_policy == "poly"
@@ -136,7 +136,7 @@ def test_tests_cover_their_data_once(here):
     assert files.images(files.train) == 5
 
 
-def test_what_a_solver_leaves_open_is_filled_in(here):
+def test_missing_solver_fields_are_filled_in(here):
     files = run_files(here, lr_policy=None, max_iter=None, display=None, test_interval=None)
     files.set_intervals(images=9, epochs=4)
     solver = files.solver
@@ -148,7 +148,7 @@ def test_what_a_solver_leaves_open_is_filled_in(here):
     ("fields", "epochs", "word"),
     [({"max_iter": None}, None, "max_iter"), ({"base_lr": 0}, None, "base_lr"), ({}, 2, "epochs")],
 )
-def test_what_cannot_be_filled_in_is_asked_for(here, fields, epochs, word):
+def test_an_error_asks_for_what_cannot_be_filled_in(here, fields, epochs, word):
     files = run_files(here, **fields)
     with pytest.raises(InputError, match=word):
         files.set_intervals(images=None, epochs=epochs)

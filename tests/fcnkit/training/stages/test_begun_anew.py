@@ -17,7 +17,7 @@ def earlier(tmp_path):
     return folder
 
 
-def test_what_was_set_aside_comes_back_where_nothing_new_began(tmp_path):
+def test_what_was_set_aside_comes_back_if_nothing_new_began(tmp_path):
     folder = earlier(tmp_path)
     with pytest.raises(KeyboardInterrupt), set_aside([str(folder)]):
         assert not folder.exists()
@@ -27,7 +27,7 @@ def test_what_was_set_aside_comes_back_where_nothing_new_began(tmp_path):
     assert os.listdir(folder) == ["weights"] and os.listdir(tmp_path) == ["stage"]
 
 
-def test_what_was_set_aside_goes_where_something_new_began(tmp_path):
+def test_what_was_set_aside_is_removed_once_something_new_began(tmp_path):
     folder = earlier(tmp_path)
     with pytest.raises(KeyboardInterrupt), set_aside([str(folder)]) as remove:
         folder.mkdir()

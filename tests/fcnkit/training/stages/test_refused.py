@@ -1,4 +1,4 @@
-"""What cannot be trained in stages is refused before anything is written or removed."""
+"""Stages that cannot be trained are refused before anything is written or removed."""
 
 import os
 
@@ -35,7 +35,7 @@ def refused(text, *args, **kwargs):
 
 
 def earlier_run():
-    """Two folders as a run leaves them: all that tells them is their files' names."""
+    """Two folders as a run leaves them; each can be recognized by the content of its files."""
     for name in FAMILY[:2]:
         os.makedirs(f"run/{name}")
         for file_name in ("stage.json", "train.log"):
@@ -50,12 +50,12 @@ def assert_kept():
             assert file.read() == name
 
 
-def test_stages_that_go_together_pass(family, data):
+def test_stages_that_fit_each_other_are_accepted(family, data):
     for names in (FAMILY, FAMILY[:2], FAMILY[:1]):
         check_stages(stages(family, names), DatasetFolder(data))
 
 
-def test_one_name_for_two_stages(family, data):
+def test_two_stages_of_one_name(family, data):
     refused("name of its own", stages(family, ["shapes_fcn8s"] * 2), "run", data)
 
 
@@ -82,10 +82,8 @@ def test_layers_that_differ_between_stages(family, data, tmp_path):
 
 
 @pytest.mark.parametrize("multiplier", [0, 1])
-def test_upsampling_of_one_name_may_differ_where_it_does_not_learn(
-    family, data, tmp_path, multiplier
-):
-    """As in FCNs that net_surgery makes of one classifier: their last layers have one name."""
+def test_fixed_upsampling_of_one_name_may_differ(family, data, tmp_path, multiplier):
+    """As in FCNs that net_surgery makes of one classifier: their last layers share a name."""
     os.makedirs("own")
     net = read_net(os.path.join(family, "shapes_fcn16s", "train_val.prototxt"))
     (last,) = [layer for layer in net.layer if layer.name == "upscore16"]
@@ -111,27 +109,27 @@ def test_weights_that_do_not_fit(family, data):
     assert not os.path.exists("run")
 
 
-def test_an_earlier_run_is_kept_unless_force_says_otherwise(family, data):
+def test_an_earlier_run_is_kept_without_force(family, data):
     earlier_run()
     refused("earlier run: pass resume=True.*force=True", stages(family, FAMILY[:1]), "run", data)
     assert_kept()
 
 
 @pytest.mark.parametrize("weights", ["no.caffemodel", "empty.caffemodel"])
-def test_force_removes_nothing_where_weights_cannot_be_used(family, data, weights):
+def test_force_removes_nothing_if_weights_cannot_be_used(family, data, weights):
     earlier_run()
     open("empty.caffemodel", "w").close()
     refused(weights, stages(family, FAMILY[:2]), "run", data, Start(weights), force=True)
     assert_kept()
 
 
-def test_force_removes_nothing_where_there_is_no_data(family, data):
+def test_force_removes_nothing_if_there_is_no_data(family, data):
     earlier_run()
     refused("nowhere", stages(family, FAMILY[:2]), "run", "nowhere", force=True)
     assert_kept()
 
 
-def test_force_removes_nothing_where_training_cannot_start(family, data):
+def test_force_removes_nothing_if_training_cannot_start(family, data):
     earlier_run()
     first, second = stages(family, FAMILY[:2])
     broken = changed(first, overrides=[("base_lr", "0")])
@@ -139,7 +137,7 @@ def test_force_removes_nothing_where_training_cannot_start(family, data):
     assert_kept()
 
 
-def test_force_keeps_a_folder_that_is_no_stage_and_weights_that_are_needed(family, data):
+def test_force_keeps_other_folders_and_weights_that_are_needed(family, data):
     earlier_run()
     os.remove("run/shapes_fcn16s/stage.json")
     with open("run/shapes_fcn16s/thesis.tex", "w", encoding="utf-8") as file:
@@ -151,8 +149,8 @@ def test_force_keeps_a_folder_that_is_no_stage_and_weights_that_are_needed(famil
     assert os.path.exists(weights) and os.path.exists("run/shapes_fcn16s/thesis.tex")
 
 
-def test_a_run_that_never_began_stands_in_nobodys_way(family, data):
-    """As after a wrong --data: the same command with the right one needs no --force."""
+def test_a_run_that_never_began_needs_no_force(family, data):
+    """For example after a wrong --data: the same command with the right one works."""
     first = stages(family, FAMILY[:1])[0]
     no_augment = changed(first, augment=None)
     refused("no such database", [no_augment], "run", data)

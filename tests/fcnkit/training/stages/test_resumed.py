@@ -1,4 +1,4 @@
-"""A run of stages that ended too soon goes on where it was, wherever that was."""
+"""A run of stages that ended early continues where it was, wherever that was."""
 
 import os
 from unittest import mock
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("needs_engine")
 
 
 class Killed(BaseException):
-    """Stands for the end of the process; no handler of errors catches it."""
+    """Simulates the end of the process; no error handler catches it."""
 
 
 @pytest.fixture(autouse=True)
@@ -71,7 +71,7 @@ class Until:
         return self.left <= 0
 
 
-def test_a_run_that_ended_early_goes_on_where_it_was(two, data, whole):
+def test_a_run_that_ended_early_continues_where_it_was(two, data, whole):
     *_, broken = train_stages(two, "run", data, stop=Until(6))
     assert broken.name == "shapes_fcn16s" and broken.end is None
     first = "run/shapes_fcn32s/shapes_fcn32s_iter_4.caffemodel"
@@ -92,7 +92,9 @@ def test_a_run_that_ended_early_goes_on_where_it_was(two, data, whole):
         ),  # when only the last scores are to be written down
     ],
 )
-def test_a_kill_anywhere_costs_nothing_but_time(two, data, whole, monkeypatch, place, call):
+def test_a_run_killed_anywhere_gives_the_same_results(
+    two, data, whole, monkeypatch, place, call
+):
     calls = []
     module, _, name = place.rpartition(".")
     real = getattr(__import__(module, fromlist=[name]), name)
@@ -110,7 +112,7 @@ def test_a_kill_anywhere_costs_nothing_but_time(two, data, whole, monkeypatch, p
     assert_as_whole(list(train_stages(two, "run", data, Start(resume=True))), whole)
 
 
-def test_what_is_trained_is_not_trained_again(two, data, monkeypatch):
+def test_a_trained_stage_is_not_trained_again(two, data, monkeypatch):
     def killed(*_, **__):
         raise Killed
 
