@@ -1,5 +1,7 @@
 """`torchcaffe train`: runs, snapshots, signals and errors, through the command itself."""
 
+import logging
+import os
 import re
 import signal
 
@@ -8,6 +10,7 @@ import pytest
 from training_process import Training
 
 from caffeformat import LmdbWriter, Weights, read_caffemodel, read_solver_state, write_caffemodel
+from torchcaffe import log
 from torchcaffe.__main__ import main
 from torchcaffe.solvers.update_rules import RULES
 
@@ -239,7 +242,37 @@ def test_weights_of_another_net_are_refused_with_both_shapes(folder, capfd):
         assert "(7, 3)" in error
 
 
+class _Interrupt(logging.Handler):
+    """Sends this process the next of `signals` whenever a line of the log says that it is time."""
+
+    def __init__(self, *signals):
+        super().__init__()
+        self.signals, self.lines = list(signals), []
+
+    def emit(self, record):
+        self.lines.append(record.getMessage())
+        if self.signals and re.search(r"^Iteration (?!0 )\d+ \(", self.lines[-1]):
+            os.kill(os.getpid(), self.signals.pop(0))
+
+
 def test_sighup_snapshots_and_sigint_stops_with_a_snapshot(folder):
+    solver(folder, "", base=SOLVER.replace("max_iter: 8", "max_iter: 100000"))
+    interrupt = _Interrupt(signal.SIGHUP, signal.SIGINT)
+    log.logger.addHandler(interrupt)
+    before = [signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGINT)]
+    try:
+        assert main(["train", "-solver=solver.prototxt"]) == 0
+    finally:
+        log.logger.removeHandler(interrupt)
+    assert [signal.getsignal(number) for number in (signal.SIGHUP, signal.SIGINT)] == before
+    assert "Optimization stopped early." in interrupt.lines
+    prefix = "Snapshotting solver state to"
+    first, last = (line.split()[-1] for line in interrupt.lines if line.startswith(prefix))
+    assert 0 < read_solver_state(folder / first).iter < read_solver_state(folder / last).iter
+
+
+@pytest.mark.slow
+def test_signals_reach_a_process_of_its_own(folder):
     solver(folder, "", base=SOLVER.replace("max_iter: 8", "max_iter: 100000000"))
     training = Training(folder)
     training.wait_for("Iteration 2 (")

@@ -12,11 +12,16 @@ pytestmark = pytest.mark.both_modes(slow_on_gpu=True)
 @pytest.mark.parametrize(
     "name",
     [
-        "digits-fcn-alexnet",
         "voc-fcn-alexnet",
         *(
             pytest.param(name, marks=pytest.mark.slow)
-            for name in ("voc-fcn32s", "voc-fcn16s", "voc-fcn8s", "voc-fcn8s-atonce")
+            for name in (
+                "digits-fcn-alexnet",
+                "voc-fcn32s",
+                "voc-fcn16s",
+                "voc-fcn8s",
+                "voc-fcn8s-atonce",
+            )
         ),
     ],
 )
