@@ -1,5 +1,7 @@
 """Lets pytest find the modules that these tests share, as unittest does under Python 2.7."""
 
+from __future__ import absolute_import, division, unicode_literals
+
 import os
 import sys
 

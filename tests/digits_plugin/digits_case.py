@@ -1,4 +1,4 @@
-"""What the tests of digits_plugin share: paths, vectors, small datasets.
+"""Helpers of digits_plugin's tests: paths, vectors, small datasets.
 
 Plain `unittest`, so that the same files run under Python 2.7 without pytest
 (`python2.7 -m unittest discover -s tests/digits_plugin -p "test_digits_*.py"`) and under pytest.
@@ -28,7 +28,7 @@ for path in (os.path.join(HERE, "stub"), PLUGIN):
 from digits_fcn import palette  # noqa: E402  (the path comes first)
 from digits_fcn.errors import FcnError  # noqa: E402
 
-# What a careless page would run, cut a tag or break a script with.
+# Names that a careless page would run, or that would break its tags and scripts.
 NASTY = [
     "<script>window.pwned=1</script>",
     "\"><img src=x onerror='window.pwned=1'>",
@@ -41,28 +41,28 @@ NASTY = [
 
 
 class Case(unittest.TestCase):
-    """A test case with a folder of its own."""
+    """A test case with its own folder."""
 
     def setUp(self):
         self.folder = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, self.folder, True)
 
     def path(self, *parts):
-        """A path in the test's folder, its parents made."""
+        """Return a path in the test's folder; its parent folders are created."""
         full = os.path.join(self.folder, *parts)
         if not os.path.isdir(os.path.dirname(full)):
             os.makedirs(os.path.dirname(full))
         return full
 
     def write(self, text, *parts):
-        """A text file in the test's folder; gives its path."""
+        """Write a text file in the test's folder; returns its path."""
         path = self.path(*parts)
         with io.open(path, "w", encoding="utf-8") as f:
             f.write(text if isinstance(text, type("")) else text.decode("utf-8"))
         return path
 
     def assert_words(self, *words):
-        """Context: an FcnError is raised whose message holds all of `words`."""
+        """Return a context that expects an FcnError whose message contains all of `words`."""
         return _Words(self, words)
 
 
@@ -84,13 +84,13 @@ class _Words(object):
 
 
 def vectors(name):
-    """The cases of one file of shared test vectors."""
+    """Return the cases of one file of shared test vectors."""
     with io.open(os.path.join(ROOT, "tests", "vectors", name), encoding="utf-8") as f:
         return json.load(f)["cases"]
 
 
 def rings(height, width, classes, seed=0):
-    """A class map with smooth regions: H x W uint8."""
+    """Return a class map with smooth regions: H x W uint8."""
     rng = np.random.RandomState(seed)
     y, x = np.mgrid[:height, :width]
     out = np.zeros((height, width), np.uint8)
@@ -102,7 +102,7 @@ def rings(height, width, classes, seed=0):
 
 
 def scores_of(indices, classes, seed=0):
-    """Scores whose argmax is `indices`: classes x H x W float32."""
+    """Return scores whose argmax is `indices`: classes x H x W float32."""
     rng = np.random.RandomState(seed)
     scores = rng.standard_normal((classes,) + indices.shape).astype(np.float32)
     top = scores.max(axis=0) + 1
@@ -111,7 +111,7 @@ def scores_of(indices, classes, seed=0):
 
 
 def paletted(indices, table=None):
-    """A Pillow image of mode P."""
+    """Return a Pillow image of mode P."""
     image = Image.fromarray(indices)
     table = palette.voc() if table is None else table
     image.putpalette(np.asarray(table, np.uint8).tobytes())
@@ -119,7 +119,7 @@ def paletted(indices, table=None):
 
 
 def make_voc(folder, names=("a", "b", "c"), train=("a", "b"), val=("c",), size=(24, 32)):
-    """A small dataset in the VOC layout at `folder`; gives its path.
+    """Write a small dataset in the VOC layout to `folder`; returns its path.
 
     Images are PNG, so that tests know every pixel; classes 0 to 3 and 255 occur.
     """
@@ -141,17 +141,17 @@ def make_voc(folder, names=("a", "b", "c"), train=("a", "b"), val=("c",), size=(
 
 
 def label_of(folder, name):
-    """The label array of one name in a dataset of `make_voc`."""
+    """Return the label array of one name in a dataset of `make_voc`."""
     return np.array(Image.open(os.path.join(folder, "SegmentationClass", name + ".png")))
 
 
 def image_of(folder, name):
-    """The image array of one name in a dataset of `make_voc`."""
+    """Return the image array of one name in a dataset of `make_voc`."""
     return np.array(Image.open(os.path.join(folder, "JPEGImages", name + ".png")))
 
 
 def pack(folder, path, mode):
-    """A tar archive (`mode` as for tarfile) of `folder` below VOCdevkit/VOC2012."""
+    """Write a tar archive (`mode` as for tarfile) of `folder` below VOCdevkit/VOC2012."""
     with tarfile.open(path, mode) as tar:
         tar.add(folder, "VOCdevkit/VOC2012")
     return path

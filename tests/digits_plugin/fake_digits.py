@@ -1,4 +1,4 @@
-"""Calls the extensions as DIGITS does, step by step and in its order.
+"""Calls the extensions as DIGITS does, step by step and in the same order.
 
 The steps follow DIGITS 6: the dataset form (`create`), the database process of each stage, the
 inference form, and the pages `Test One` and `Test Many`, rendered by Flask with the blocks in the
@@ -36,7 +36,7 @@ PAGE = """<!DOCTYPE html>
 
 
 class Dataset(object):
-    """What DIGITS' dataset job is to an extension."""
+    """A dataset job of DIGITS as extensions see it."""
 
     def __init__(self, userdata=None):
         if userdata is not None:
@@ -44,14 +44,14 @@ class Dataset(object):
 
 
 def app():
-    """A Flask application as DIGITS configures its own for forms."""
+    """Return a Flask application configured for forms as in DIGITS."""
     application = flask.Flask(__name__)
     application.config.update(SECRET_KEY="tests", WTF_CSRF_ENABLED=False, TESTING=True)
     return application
 
 
 def create_dataset(form_data):
-    """The page `New Dataset` is posted: (Dataset or None, form errors, HTML of the form)."""
+    """Post the page `New Dataset`: (Dataset or None, form errors, HTML of the form)."""
     with app().test_request_context("/", method="POST", data=form_data):
         form = DataIngestion.get_dataset_form()
         valid = form.validate_on_submit()
@@ -64,12 +64,12 @@ def create_dataset(form_data):
 
 
 def persisted(userdata):
-    """User data after the job was saved and loaded again (DIGITS pickles its own jobs)."""
+    """Return user data after the job was saved and loaded (DIGITS pickles its own jobs)."""
     return pickle.loads(pickle.dumps(userdata, 2))
 
 
 def create_db(dataset, stage, threads=3):
-    """The process that writes one stage: list of (feature, label), in an order of its own."""
+    """Act as the process that writes one stage: list of (feature, label), in its own order."""
     extension = DataIngestion(**dataset.extension_userdata)
     entries = list(extension.itemize_entries(stage))
     out, errors, lock = [], [], threading.Lock()
@@ -94,7 +94,7 @@ def create_db(dataset, stage, threads=3):
 
 
 def inference_form(dataset):
-    """HTML of the inference form on the model's page."""
+    """Return the HTML of the inference form on the model's page."""
     with app().test_request_context("/"):
         dataset.extension_userdata.update({"is_inference_db": True})
         extension = DataIngestion(**dataset.extension_userdata)
@@ -104,7 +104,7 @@ def inference_form(dataset):
 
 
 def create_inference_db(dataset, form_data):
-    """The inference form is posted: (database of TEST_DB, form errors)."""
+    """Post the inference form: (database of TEST_DB, form errors)."""
     with app().test_request_context("/", method="POST", data=form_data):
         dataset.extension_userdata.update({"is_inference_db": True})
         extension = DataIngestion(**dataset.extension_userdata)
@@ -147,5 +147,5 @@ def test_page(dataset, inputs, outputs, form_data=None, styles=(), scripts=(), t
         )
 
 
-# pytest would collect it by its name.
+# Without this, pytest would collect it because of its name.
 test_page.__test__ = False

@@ -1,4 +1,4 @@
-"""What the tests of the page share: one sample through DIGITS' steps, and its JSON."""
+"""Helpers of the page's tests: one sample through DIGITS' steps, and its JSON."""
 
 from __future__ import absolute_import, division, unicode_literals
 
@@ -17,13 +17,13 @@ VOC = {"class_labels": list(names.VOC), "color_palette": palette.to_list(palette
 
 
 def samples(html):
-    """The JSON of each sample on a page."""
+    """Return the JSON of each sample on a page."""
     found = re.findall(r'class="fcn-data">(.*?)</script>', html, re.S)
     return [json.loads(text) for text in found]
 
 
 def picture(uri):
-    """The array behind a data URI."""
+    """Return the array behind a data URI."""
     return np.array(Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1]))))
 
 

@@ -1,4 +1,4 @@
-"""A drawn street scene with its label and the scores of a network that is nearly right.
+"""A drawn street scene with its label and the scores of a nearly correct network.
 
 The tests and the screenshots of the docs use it, so that no photograph has to be kept here.
 """
@@ -12,7 +12,7 @@ BACKGROUND, BUS, CAR, DOG, PERSON, PLANT = 0, 6, 7, 12, 15, 16
 
 
 def drawn(width=500, height=375):
-    """(image: H x W x 3 uint8, label: H x W uint8 in VOC's classes with a 255 border)."""
+    """Return (image: H x W x 3 uint8, label: H x W uint8, VOC's classes with a 255 border)."""
     picture = Image.new("RGB", (width, height), (168, 205, 235))
     label = Image.new("L", (width, height), BACKGROUND)
     paint, mark = ImageDraw.Draw(picture), ImageDraw.Draw(label)
@@ -54,7 +54,7 @@ def drawn(width=500, height=375):
 
 
 def scores(label, classes=21, seed=0):
-    """classes x H x W float32: smooth scores whose argmax is close to the label but not it."""
+    """Return smooth scores, classes x H x W float32, whose argmax is close to the label."""
     height, width = label.shape
     truth = np.where(label == 255, 0, label)
     noise = np.random.RandomState(seed)

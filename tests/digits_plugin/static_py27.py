@@ -1,4 +1,4 @@
-"""What can be said of Python 2.7 without a Python 2.7: nothing in the plugin that it cannot parse.
+"""Checks without a Python 2.7 that the plug-in has nothing that it cannot parse.
 
 It stands in where run_py27.sh finds no interpreter. Found: syntax newer than 2.7 (f-strings,
 annotations, keyword-only arguments, `nonlocal`, `raise ... from`, `yield from`, `async`, `:=`,
@@ -27,7 +27,7 @@ NEW_NODES = (
 
 
 def sources():
-    """Paths of the Python files that must run under both."""
+    """Return the paths of the Python files that must run under both."""
     for folder in FOLDERS:
         for top, children, files in os.walk(os.path.join(ROOT, folder)):
             skipped = ("node_modules", "wheels27", "build")
@@ -38,7 +38,7 @@ def sources():
 
 
 def problems(text):
-    """What Python 2.7 would not take in this source: list of (line, words)."""
+    """Return what Python 2.7 would not accept in this source: list of (line, words)."""
     found = []
     tree = ast.parse(text)
     imported = set()
@@ -46,7 +46,7 @@ def problems(text):
         kind = type(node).__name__
         line = getattr(node, "lineno", 1)
         if kind == "Starred" and isinstance(getattr(node, "ctx", None), ast.Load):
-            continue  # f(*arguments) is fine; displays and later arguments are looked at below
+            continue  # f(*arguments) is fine; displays and later arguments are checked below
         if kind in NEW_NODES:
             found.append((line, "%s is newer than 2.7" % kind))
         if isinstance(node, ast.ImportFrom) and node.module == "__future__":
@@ -92,7 +92,7 @@ def _of_node(node):
 
 
 def main():
-    """Prints each problem; the exit status is 1 where there is one."""
+    """Print each problem; the exit status is 1 if there is one."""
     status = count = 0
     for path in sources():
         count += 1

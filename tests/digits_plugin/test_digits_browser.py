@@ -29,7 +29,7 @@ VOC = {"class_labels": list(names.VOC), "color_palette": palette.to_list(palette
 
 
 def program(*candidates):
-    """Path of the first program that is installed, or None."""
+    """Return the path of the first program that is installed, or None."""
     if sys.version_info[0] == 2:
         return None
     return next((path for path in map(shutil.which, candidates) if path), None)
@@ -46,7 +46,7 @@ CHROMIUM = program(os.environ.get("CHROMIUM", "chromium"), "chromium-browser", "
 class Browser(Case):
     def module(self, *parts):
         with io.open(os.path.join(MODULES, *parts), encoding="utf-8") as f:
-            # Bootstrap's icons lie beside its style sheet, which is inlined here.
+            # Bootstrap's icons are beside its style sheet, which is inlined here.
             return f.read().replace("../fonts/", "file://%s/bootstrap/dist/fonts/" % MODULES)
 
     def page(self, name, *arguments, **options):
@@ -88,7 +88,7 @@ class Browser(Case):
         found = classmap.class_map("score", scores)
         self.indices = found.indices
         counts = metrics.confusion(label, found.indices, 21)
-        # The page shows the image as JPEG, so the expected overlay begins from that.
+        # The page shows the image as JPEG, so the expected overlay starts from that.
         uri = page.picture_uri(image, label.shape)
         sent = Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1])))
         height, width = label.shape

@@ -1,4 +1,4 @@
-"""Class maps out of network outputs."""
+"""Class maps computed from network outputs."""
 
 from __future__ import absolute_import, division, unicode_literals
 

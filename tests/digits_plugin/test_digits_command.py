@@ -17,7 +17,7 @@ from PIL import Image
 
 class Command(Case):
     def run_it(self, *arguments, **expected):
-        """Runs the command in a process of its own, without DIGITS; gives its output as text."""
+        """Run the command in its own process, without DIGITS; returns its output as text."""
         environment = dict(os.environ, PYTHONIOENCODING=str("utf-8"))
         environment["PYTHONPATH"] = os.pathsep.join([PLUGIN, environment.get("PYTHONPATH", "")])
         command = [sys.executable, "-m", "digits_fcn"] + list(arguments)

@@ -1,4 +1,4 @@
-"""The data extension, driven as DIGITS drives it, and the files that it reads."""
+"""The data extension, called as DIGITS calls it, and the files that it reads."""
 
 from __future__ import absolute_import, division, unicode_literals
 
@@ -208,7 +208,7 @@ class Labels(Case):
 
     def test_palettes_that_differ(self):
         table = palette.voc()
-        table[200] = (1, 2, 3)  # a difference that no pixel uses is none
+        table[200] = (1, 2, 3)  # a difference in a colour that no pixel uses does not count
         indices = np.ones((24, 32), np.uint8)
         self.assertEqual(
             len(fake_digits.create_db(self.replaced(paletted(indices, table)), "train_db")), 2

@@ -1,4 +1,4 @@
-"""What the docs show runs, and what they name exists."""
+"""The code in the docs runs, and the pictures that they show exist."""
 
 from __future__ import absolute_import, division, unicode_literals
 

@@ -1,4 +1,4 @@
-"""What pip is told, and that the sources stay within Python 2.7."""
+"""The metadata for pip, and sources that stay within Python 2.7."""
 
 from __future__ import absolute_import, division, unicode_literals
 

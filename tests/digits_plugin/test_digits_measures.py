@@ -1,4 +1,4 @@
-"""Palette, IoU and run lengths against the vectors that fcnkit is held to as well."""
+"""Palette, IoU and run lengths against the vectors that fcnkit is tested with, too."""
 
 from __future__ import absolute_import, division, unicode_literals
 

@@ -1,4 +1,4 @@
-"""Where the visualization finds ground truth, and what it says where it cannot."""
+"""Where the visualization finds ground truth, and what it reports when it cannot."""
 
 from __future__ import absolute_import, division, unicode_literals
 

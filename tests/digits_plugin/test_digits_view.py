@@ -1,4 +1,4 @@
-"""The visualization, driven as DIGITS drives it."""
+"""The visualization, called as DIGITS calls it."""
 
 from __future__ import absolute_import, division, unicode_literals
 

@@ -1,4 +1,4 @@
-"""A visualization and a data extension as DIGITS' users wrote them: old Flask, DIGITS' helpers.
+"""A visualization and a data extension as DIGITS users wrote them: old Flask, DIGITS' helpers.
 
 Every call is noted in `CALLS` as (method, what came), so that tests see what a host asks for.
 """

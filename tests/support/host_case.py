@@ -1,4 +1,4 @@
-"""What the preview's tests share: a net, scores that `infer` wrote, a client that fills forms."""
+"""Helpers of the preview's tests: a net, scores that `infer` wrote, a client that fills forms."""
 
 import base64
 import io
@@ -21,21 +21,21 @@ from fcnkit.web.preview import Preview, first_dataset
 
 PLUGIN = str(REPO / "digits_plugin")
 
-# What a careless page would run, cut a tag or break a script with.
+# Names that a careless page would run, or that would break its tags and scripts.
 NASTY = [
     "<script>window.pwned=1</script>",
     "\"><img src=x onerror='window.pwned=1'>",
     "{{ 7*7 }}{% raw %}{[ constructor.constructor('window.pwned=1')() ]}",
     "{{constructor.constructor('window.pwned=1')()}}",
     "</script><script>window.pwned=1</script>",
-    "a" * 220,  # the longest that file systems take with what infer adds
+    "a" * 220,  # the longest that file systems accept with the suffixes of infer
     "水牌 été אב \U0001f408 \u2028",
     'it\'s \\ "quoted" & <b>bold</b>',
 ]
 
 
 def ours():
-    """`Extensions` with this repository's two, installed or not."""
+    """Return `Extensions` with this repository's two, whether they are installed or not."""
     if PLUGIN not in sys.path:
         sys.path.append(PLUGIN)
     return Extensions(
@@ -47,12 +47,12 @@ def ours():
 
 
 def entry_point(kind, value):
-    """An entry point as an installed package has it."""
+    """Return an entry point like that of an installed package."""
     return EntryPoint("class", value, GROUPS[kind])
 
 
 def write_net(folder):
-    """Write `net.prototxt` and `w.caffemodel`, which tell red from green; the commands' options."""
+    """Write a net that separates red from green; returns the options that name it."""
     net, weights = (os.path.join(folder, name) for name in ("net.prototxt", "w.caffemodel"))
     with open(net, "w") as file:
         file.write(net_text())
@@ -63,7 +63,7 @@ def write_net(folder):
 
 
 def picture(height=60, width=80, seed=0):
-    """H x W x 3 uint8 RGB: dark with a red and a green block, and some noise."""
+    """Return H x W x 3 uint8 RGB: dark with a red and a green block, and some noise."""
     image = np.random.RandomState(seed).randint(0, 60, (height, width, 3)).astype(np.uint8)
     image[height // 6 : height // 2, width // 8 : width // 2, 0] += 150
     image[height // 2 : -height // 6, width // 2 : -width // 8, 1] += 150
@@ -71,14 +71,14 @@ def picture(height=60, width=80, seed=0):
 
 
 def png(array):
-    """The PNG file of an image."""
+    """Return an image as the bytes of a PNG file."""
     buffer = io.BytesIO()
     Image.fromarray(array).save(buffer, "PNG")
     return buffer.getvalue()
 
 
 def infer(folder, names, *options):
-    """Masks and scores of pictures called `names`, by `infer --save-scores`, in `folder`/out."""
+    """Run `infer --save-scores` on pictures called `names`; returns the output folder."""
     images = os.path.join(folder, "images")
     os.makedirs(images, exist_ok=True)
     for seed, name in enumerate(names):
@@ -92,7 +92,7 @@ def infer(folder, names, *options):
 
 
 class Client:
-    """A browser without scripts: fetches pages, fills the token into forms."""
+    """A browser without scripts: fetches pages and fills in the token of forms."""
 
     def __init__(self, samples, extensions, names=None, palette=None, segmenter=None):
         dataset = first_dataset("given", samples, names, palette)
@@ -131,13 +131,13 @@ OPTIONS = {"palette": "dataset", "background": "auto"}
 
 
 def shown(html):
-    """What our visualization handed to its script for each sample on a page."""
+    """Return what our visualization passed to its script for each sample on a page."""
     found = re.findall(r'class="fcn-data">(.*?)</script>', html, re.DOTALL)
     return [json.loads(text) for text in found]
 
 
 def mask_of(sample):
-    """(indices, palette 256 x 3) of the paletted PNG that the page offers for a sample."""
+    """Return (indices, palette 256 x 3) of the paletted PNG that the page offers for a sample."""
     found = sample["maps"][0]["mask"].split(",", 1)[1]
     image = Image.open(io.BytesIO(base64.b64decode(found)))
     assert image.mode == "P"

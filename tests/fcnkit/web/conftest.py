@@ -1,4 +1,4 @@
-"""The preview's tests need Flask; the net of theirs needs an engine."""
+"""Fixtures of the preview's tests, which need Flask, and an engine for their net."""
 
 import pytest
 

@@ -38,7 +38,7 @@ import scene  # noqa: E402  (the street that the extension's own screenshots sho
 
 
 class Street:
-    """Takes a Segmenter's place in infer's work: scores of the drawn street, nearly right."""
+    """Stands in for a Segmenter: returns nearly correct scores of the drawn street."""
 
     output_blob = "score"
     map_of = Segmenter.map_of
@@ -49,7 +49,7 @@ class Street:
 
 
 def segment(folder, names):
-    """Scores and masks of the street, by infer's own function, in `folder`/out; the samples."""
+    """Write scores and masks of the street to `folder`/out as infer does; returns the samples."""
     images, out = str(folder / "images"), str(folder / "out")
     os.makedirs(images)
     os.makedirs(out)
@@ -63,7 +63,7 @@ def segment(folder, names):
 
 
 def write_voc(folder):
-    """The street with its true labels as a dataset in VOC's layout."""
+    """Write the street with its true labels as a dataset in the VOC layout."""
     street, label = scene.drawn()
     for part in ("JPEGImages", "SegmentationClass", "ImageSets/Segmentation"):
         os.makedirs(folder / part)
@@ -86,7 +86,7 @@ def same(downloaded, mask):
 
 @contextlib.contextmanager
 def serving(preview):
-    """Serve `preview` from a thread; gives its address."""
+    """Serve `preview` from a thread; yields its address."""
     server = make_server(preview, "127.0.0.1", 0)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:

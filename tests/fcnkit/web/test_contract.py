@@ -1,4 +1,4 @@
-"""The host asks an extension for what DIGITS asks, in its order, with its kinds of values."""
+"""The host calls an extension as DIGITS does: same calls, same order, same kinds of values."""
 
 import importlib
 import sys
@@ -19,7 +19,7 @@ def of(package):
 
 @pytest.fixture
 def stand_in(monkeypatch):
-    """`digits` is our stand-in for the time of a test, whatever others put there."""
+    """Make `digits` our stand-in during a test, whatever was imported before."""
     for name in of("digits") + of("flask.ext") + ["foreign_extension"]:
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setattr(sys, "path", [p for p in sys.path if not p.endswith("stub")])
@@ -31,7 +31,7 @@ def stand_in(monkeypatch):
 
 @pytest.fixture
 def foreign(stand_in):
-    """The module of the extension."""
+    """The extension's module."""
     module = importlib.import_module("foreign_extension")
     module.CALLS.clear()
     return module
@@ -57,7 +57,7 @@ FORM = {"palette": None, "background": None, "channel": "1", "gain": "2"}
 
 
 def names_of(foreign):
-    # The menu of each page asks for the category.
+    # Each page's menu requests the category.
     return [call[0] for call in foreign.CALLS if call[0] != "get_category"]
 
 
@@ -136,7 +136,7 @@ def test_a_dataset_is_made_shown_and_tested(client, foreign):
     assert page.count('<img src="data:image/png') == 5  # labels: four of train, one of val
     stages = [call[1] for call in foreign.CALLS if call[0] == "itemize_entries"]
     assert stages == ["train_db", "val_db"]
-    # Made anew for each stage, from what was kept.
+    # A new instance for each stage, made from the kept user data.
     assert [call[2]["count"] for call in foreign.CALLS if call[0] == "data.__init__"] == [6, 6]
 
     foreign.CALLS.clear()

@@ -16,7 +16,7 @@ from fcnkit.web.truths import Truths
 
 
 def served(*arguments):
-    """The application that `fcnkit preview` with these arguments serves, and its preview."""
+    """Return the application that `fcnkit preview` serves with these arguments, and its preview."""
     parser = main.command_parser(preview)
     server = preview.make_server(parser.parse_args([*map(str, arguments), "--port", "0"]))
     server.server_close()
