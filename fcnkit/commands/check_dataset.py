@@ -21,6 +21,7 @@ from fcnkit.datasets import Location, locate, read_ids, read_if_there
 from fcnkit.images import read_palette
 
 from .arguments import basics, classes, image_folders
+from .arguments.basics import positive
 from .console import Console
 
 if TYPE_CHECKING:
@@ -40,15 +41,9 @@ def add_arguments(parser: CommandParser) -> None:
         "labels, or features and labels",
     )
     basics.add_json(parser)
-    parser.output.add_argument(
-        "--sheet", metavar="FILE.png", help="write a contact sheet of images and their labels"
-    )
-    parser.output.add_argument(
-        "--sheet-rows",
-        type=basics.positive(int),
-        default=12,
-        metavar="N",
-        help="images of each part on the sheet (default: %(default)s)",
+    parser.output.option("--sheet", "write a contact sheet of images and their labels", "FILE.png")
+    parser.output.option(
+        "--sheet-rows", "images of each part on the sheet", "N", positive(int), default=12
     )
     basics.add_force(parser)
     classes.add_classes(parser, "DATA/classes.txt, otherwise any label is accepted")

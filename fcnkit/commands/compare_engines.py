@@ -10,6 +10,7 @@ from fcnkit import engine, nets
 from fcnkit.engine import training_net
 
 from .arguments import basics, network
+from .arguments.basics import positive
 
 if TYPE_CHECKING:
     import argparse
@@ -28,38 +29,28 @@ def add_arguments(parser: CommandParser) -> None:
         metavar="NET|SOLVER",
         more="; or a solver.prototxt, to compare a training run",
     )
-    parser.input.add_argument(
+    parser.input.option(
         "weights",
+        network.WEIGHTS,
+        "WEIGHTS",
+        otherwise="random weights; for solvers, those of the fillers",
         nargs="?",
-        metavar="WEIGHTS",
-        help=f"{network.WEIGHTS} (default: random weights; for solvers, those of the fillers)",
     )
-    parser.input.add_argument(
-        "--state", metavar="FILE", help=".solverstate to continue from, for solvers"
-    )
+    parser.input.option("--state", ".solverstate to continue from, for solvers", "FILE")
     basics.add_json(parser)
     basics.add_force(parser)
     network.add_phase(parser, ("TRAIN", "TEST"), "TEST")
-    parser.options.add_argument(
-        "--forward-only", action="store_true", help="do not compare gradients, for nets"
-    )
-    parser.options.add_argument(
-        "--steps",
-        type=basics.positive(int),
-        default=20,
-        metavar="N",
-        help="number of steps, for solvers (default: %(default)s)",
-    )
-    parser.options.add_argument(
+    parser.options.flag("--forward-only", "do not compare gradients, for nets")
+    parser.options.option("--steps", "number of steps, for solvers", "N", positive(int), default=20)
+    parser.options.option(
         "--tolerance",
-        type=basics.positive(float),
-        metavar="SHARE",
-        help="largest relative difference (default: 1e-4; 1e-2 for solvers)",
+        "largest relative difference",
+        "SHARE",
+        positive(float),
+        otherwise="1e-4; 1e-2 for solvers",
     )
-    parser.engine.add_argument(
-        "--root",
-        metavar="FOLDER",
-        help="folder of a Debian 11 with BVLC Caffe (default: .bullseye)",
+    parser.engine.option(
+        "--root", "folder of a Debian 11 with BVLC Caffe", "FOLDER", otherwise=".bullseye"
     )
     basics.add_allow_python(parser)
 

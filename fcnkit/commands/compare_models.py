@@ -17,6 +17,7 @@ from fcnkit.inference import Segmenter, find_images, names_for
 from fcnkit.training import read_run
 
 from .arguments import basics, classes, network
+from .arguments.basics import positive
 from .console import Console
 
 if TYPE_CHECKING:
@@ -28,9 +29,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
-    parser.input.add_argument(
-        "images", nargs="+", metavar="IMAGE", help="images, or folders of them"
-    )
+    parser.input.option("images", "images, or folders of them", "IMAGE", nargs="+")
     for which in ("first", "second"):
         network.add_net(
             parser.network,
@@ -44,24 +43,18 @@ def add_arguments(parser: CommandParser) -> None:
     network.add_output_blob(parser)
     basics.add_fork(parser)
     basics.add_json(parser)
-    parser.output.add_argument(
-        "--sheet", metavar="FILE.png", help="write a contact sheet of the images that differ most"
+    parser.output.option(
+        "--sheet", "write a contact sheet of the images that differ most", "FILE.png"
     )
     basics.add_force(parser)
     classes.add_classes(parser, "VOC's for 21 classes")
     classes.add_palette(parser, "VOC's, or distinct colours past 21 classes")
-    parser.options.add_argument(
-        "--worst",
-        type=basics.positive(int),
-        default=5,
-        metavar="N",
-        help="number of images to list (default: %(default)s)",
-    )
-    parser.options.add_argument(
+    parser.options.option("--worst", "number of images to list", "N", positive(int), default=5)
+    parser.options.option(
         "--at-least",
-        type=float,
-        metavar="SHARE",
-        help="exit with 1 where a smaller share of the pixels, 0 to 1, has the same class",
+        "exit with 1 where a smaller share of the pixels, 0 to 1, has the same class",
+        "SHARE",
+        float,
     )
     basics.add_engine(parser)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
-    parser.input.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell")
+    parser.input.option("shell", "the shell", choices=("bash", "zsh", "fish"))
 
 
 def run(args: argparse.Namespace) -> None:

@@ -24,41 +24,37 @@ def add_arguments(parser: CommandParser) -> None:
         "from 0 to 255 minus that mean; the rest of the original preprocessing is folded into the "
         "weights."
     )
-    parser.input.add_argument(
+    parser.input.option(
         "weights",
-        metavar="WEIGHTS",
-        help="a state dict: .pth or .pt (PyTorch), .safetensors, .ckpt (MindSpore), .params "
-        "(MXNet); no code in it is run",
+        "a state dict: .pth or .pt (PyTorch), .safetensors, .ckpt (MindSpore), .params (MXNet); "
+        "no code in it is run",
+        "WEIGHTS",
     )
     for name, what in (
         ("mean", "mean that the original network subtracts from its input"),
         ("std", "standard deviation that the original network divides its input by"),
     ):
-        parser.input.add_argument(
-            f"--source-{name}",
-            f"--{name}",
-            type=float,
+        parser.input.option(
+            f"--source-{name} --{name}",
+            f"{what}, RGB from 0 to 1",
+            ("R", "G", "B"),
+            float,
+            otherwise="ImageNet's; 0.5 for GoogLeNet",
             nargs=3,
-            metavar=("R", "G", "B"),
-            help=f"{what}, RGB from 0 to 1 (default: ImageNet's; 0.5 for GoogLeNet)",
         )
     basics.add_output_position(parser, "folder for the network")
     basics.add_force(parser)
-    parser.network.add_argument(
-        "--name", help="name of the network (default: from the file's name)"
-    )
-    parser.network.add_argument(
-        "--input-size",
-        "--size",
-        type=_size,
+    parser.network.option("--name", "name of the network", otherwise="from the file's name")
+    parser.network.option(
+        "--input-size --size",
+        "input of deploy.prototxt",
+        "HxW",
+        _size,
         default=(224, 224),
-        metavar="HxW",
-        help="input of deploy.prototxt (default: 224x224)",
+        otherwise="224x224",
     )
-    parser.options.add_argument(
-        "--fold-batch-norm",
-        action="store_true",
-        help="fold BatchNorm and Scale into the convolutions, for inference only",
+    parser.options.flag(
+        "--fold-batch-norm", "fold BatchNorm and Scale into the convolutions, for inference only"
     )
 
 

@@ -29,49 +29,36 @@ def add_arguments(parser: CommandParser) -> None:
     image_folders.add_val_folders(parser)
     basics.add_output_position(parser, "folder for the LMDBs")
     basics.add_force(parser)
-    parser.output.add_argument(
+    parser.output.option(
         "--encoding",
+        "how images are stored; those that have this form already are not encoded again",
+        default="png",
         choices=["png", "jpeg", "raw"],
-        default="png",
-        help="how images are stored; those that have this form already are not encoded again "
-        "(default: %(default)s)",
     )
-    parser.output.add_argument(
+    parser.output.option(
         "--label-encoding",
-        choices=["png", "raw"],
+        "how labels are stored, as one channel of class indices",
         default="png",
-        help="how labels are stored, as one channel of class indices (default: %(default)s)",
+        choices=["png", "raw"],
     )
-    parser.output.add_argument(
-        "--image-channels",
-        "--channels",
-        choices=["color", "grey", "none"],
+    parser.output.option(
+        "--image-channels --channels",
+        "convert images to three channels or one; none keeps each image's own",
         default="none",
-        help="convert images to three channels or one; none keeps each image's own (default: "
-        "%(default)s)",
+        choices=["color", "grey", "none"],
     )
-    parser.output.add_argument(
-        "--small",
-        action="store_true",
-        help="compress PNGs about 10%% more, which takes ten times as long",
-    )
+    parser.output.flag("--small", "compress PNGs about 10%% more, which takes ten times as long")
     classes.add_classes(parser, "DATA/classes.txt, otherwise numbered as the labels need")
     classes.add_colour_map(parser)
-    parser.data.add_argument(
+    parser.data.option(
         "--val-percent",
-        type=int,
-        metavar="N",
-        help="share of the training images to draw for validation, if validation has no folder "
-        f"(default: {VAL_PERCENT})",
+        "share of the training images to draw for validation, if validation has no folder",
+        "N",
+        int,
+        otherwise=str(VAL_PERCENT),
     )
-    parser.data.add_argument(
-        "--same-shape",
-        action="store_true",
-        help="refuse images whose shape differs from the first one's",
-    )
-    parser.data.add_argument(
-        "--shuffle", action="store_true", help="write the training images in random order"
-    )
+    parser.data.flag("--same-shape", "refuse images whose shape differs from the first one's")
+    parser.data.flag("--shuffle", "write the training images in random order")
     basics.add_seed(parser, 1)
     basics.add_workers(parser, processors())
 

@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
-    basics.add_output(
-        parser, "folder to make (default: %(default)s)", default="demo", required=False
-    )
+    basics.add_output(parser, "folder to make", default="demo", required=False)
     basics.add_force(parser)
     basics.add_seed(parser, 1)
 

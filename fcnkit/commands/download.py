@@ -17,17 +17,16 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
-    parser.input.add_argument(
-        "name", nargs="*", metavar="NAME", help="what to fetch (default: list what there is)"
-    )
-    parser.input.add_argument(
-        "--from-file", metavar="FILE", help="take this file if its checksum is right"
-    )
-    parser.input.add_argument(
-        "--url", help="fetch the file from this address (default: its publisher's)"
-    )
+    parser.input.option("name", "what to fetch", "NAME", otherwise="list what there is", nargs="*")
+    parser.input.option("--from-file", "take this file if its checksum is right", "FILE")
+    parser.input.option("--url", "fetch the file from this address", otherwise="its publisher's")
     basics.add_output(
-        parser, "folder to put files into (default: this one)", "--to", default=".", required=False
+        parser,
+        "folder to put files into",
+        "--to",
+        default=".",
+        otherwise="this one",
+        required=False,
     )
     basics.add_force(parser)
 

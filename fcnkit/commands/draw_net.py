@@ -10,6 +10,7 @@ from caffeformat.drawing import DIRECTIONS
 from fcnkit.nets import image_shapes
 
 from .arguments import basics, network
+from .arguments.basics import positive
 
 if TYPE_CHECKING:
     import argparse
@@ -20,50 +21,33 @@ if TYPE_CHECKING:
 def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
     network.add_net(parser.input, "net")
-    parser.input.add_argument(
+    parser.input.option(
         "--shape",
-        action="append",
+        "shape of an input that the prototxt does not state; may be repeated",
+        "BLOB=N,C,H,W",
         default=[],
-        metavar="BLOB=N,C,H,W",
-        help="shape of an input that the prototxt does not state; may be repeated (default: "
-        "a usual image)",
+        otherwise="a usual image",
+        action="append",
     )
     basics.add_output_position(parser, "picture to write: .svg, .png, .pdf or .dot")
-    parser.output.add_argument(
-        "--scale",
-        type=basics.positive(float),
-        default=2.0,
-        metavar="FACTOR",
-        help="pixels per point in a PNG (default: %(default)s)",
+    parser.output.option(
+        "--scale", "pixels per point in a PNG", "FACTOR", positive(float), default=2.0
     )
     network.add_phase(parser, ("TRAIN", "TEST", "ALL"), "ALL")
     network.add_stage(parser, "none")
-    parser.network.add_argument(
-        "--level",
-        type=int,
-        default=0,
-        metavar="N",
-        help="level of an all-in-one net (default: %(default)s)",
-    )
+    parser.network.option("--level", "level of an all-in-one net", "N", int, default=0)
     basics.add_fork(parser)
-    parser.options.add_argument(
+    parser.options.option(
         "--rankdir",
+        "direction: top to bottom, left to right, ...",
         default="TB",
         choices=DIRECTIONS,
-        help="direction: top to bottom, left to right, ... (default: %(default)s)",
     )
-    parser.options.add_argument(
-        "--display-lrm",
-        "--display_lrm",
-        action="store_true",
-        help="show learning rate multipliers that are not 1",
+    parser.options.flag(
+        "--display-lrm --display_lrm", "show learning rate multipliers that are not 1"
     )
-    parser.options.add_argument(
-        "--highlight",
-        action="append",
-        default=[],
-        metavar="LAYER",
-        help="layer to highlight; may be repeated",
+    parser.options.option(
+        "--highlight", "layer to highlight; may be repeated", "LAYER", default=[], action="append"
     )
 
 

@@ -53,37 +53,29 @@ def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
     edits = parser.add_subparsers(title="edits", metavar="EDIT", required=True)
     edit = _edit(edits, "grow", _grow, "give a score layer more classes, which start at zero")
-    edit.input.add_argument("layer", metavar="LAYER", help="a Convolution or InnerProduct")
-    edit.input.add_argument(
-        "classes", type=int, metavar="CLASSES", help="number of outputs after the edit"
-    )
-    edit.input.add_argument(
-        "--places",
-        metavar="I,J,...",
-        help="new indices of the old classes, from 0 (default: they come first)",
+    edit.input.option("layer", "a Convolution or InnerProduct", "LAYER")
+    edit.input.option("classes", "number of outputs after the edit", "CLASSES", int)
+    edit.input.option(
+        "--places", "new indices of the old classes, from 0", "I,J,...", otherwise="they come first"
     )
     _add_net(edit)
     edit = _edit(edits, "channels", _channels, "give a convolution more or fewer input channels")
-    edit.input.add_argument("layer", metavar="LAYER", help="a Convolution, such as conv1")
-    edit.input.add_argument(
+    edit.input.option("layer", "a Convolution, such as conv1", "LAYER")
+    edit.input.option(
         "channels",
-        type=int,
-        metavar="CHANNELS",
-        help="number of channels; added ones get the average of the old ones, and if there are "
-        "fewer than before, all of them do",
+        "number of channels; added ones get the average of the old ones, and if there are fewer "
+        "than before, all of them do",
+        "CHANNELS",
+        int,
     )
     _add_net(edit)
     edit = _edit(edits, "rename", _rename, "rename layers")
-    edit.input.add_argument(
-        "names", nargs="+", metavar="OLD=NEW", help="pair such as conv1=conv1_rgb"
-    )
+    edit.input.option("names", "pair such as conv1=conv1_rgb", "OLD=NEW", nargs="+")
     edit = _edit(edits, "convolution", _convolution, "turn an inner product into a convolution")
-    edit.input.add_argument("layer", metavar="LAYER", help="an InnerProduct, such as fc6")
-    edit.input.add_argument("kernel", metavar="HxW", help="size of the feature map that it reads")
+    edit.input.option("layer", "an InnerProduct, such as fc6", "LAYER")
+    edit.input.option("kernel", "size of the feature map that it reads", "HxW")
     edit = _edit(edits, "inner_product", _inner_product, "turn a convolution into an inner product")
-    edit.input.add_argument(
-        "layer", metavar="LAYER", help="a Convolution whose kernel covers all that it reads"
-    )
+    edit.input.option("layer", "a Convolution whose kernel covers all that it reads", "LAYER")
     _add_net(edit)
     for name, run_edit, text in (
         ("fold", _fold, "fold BatchNorm and Scale layers into the convolutions before them"),
@@ -91,11 +83,10 @@ def add_arguments(parser: CommandParser) -> None:
     ):
         edit = _edit(edits, name, run_edit, text)
         network.add_net(edit.input, "net", what="network of the weights:")
-        edit.output.add_argument("output_net", metavar="OUTPUT_NET", help="prototxt to write")
-    edit.options.add_argument(
+        edit.output.option("output_net", "prototxt to write", "OUTPUT_NET")
+    edit.options.flag(
         "--no-padding",
-        action="store_true",
-        help="compute each score from its window alone: no layer pads, branches are cropped",
+        "compute each score from its window alone: no layer pads, branches are cropped",
     )
 
 
@@ -125,9 +116,7 @@ def _edit(
 ) -> CommandParser:
     """Add the parser of one edit."""
     edit = edits.add_parser(name, help=text, description=text)
-    edit.input.add_argument(
-        "weights", metavar="WEIGHTS", help=f"weights to edit: {network.WEIGHTS}"
-    )
+    edit.input.option("weights", f"weights to edit: {network.WEIGHTS}", "WEIGHTS")
     basics.add_output_position(edit, "caffemodel to write")
     basics.add_force(edit)
     edit.set_defaults(edit=run_edit)
@@ -139,7 +128,7 @@ def _add_net(edit: CommandParser) -> None:
         edit.network,
         "--net",
         what="network of the weights:",
-        more=" (default: none; the weights then tell a layer's groups)",
+        otherwise="none; the weights then tell a layer's groups",
     )
 
 

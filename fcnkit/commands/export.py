@@ -32,39 +32,35 @@ def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
     kinds = ", ".join(export.KINDS)
     network.add_net(parser.input, "net")
-    parser.input.add_argument("weights", metavar="WEIGHTS", help=f"its weights: {kinds}")
+    parser.input.option("weights", f"its weights: {kinds}", "WEIGHTS")
     basics.add_output_position(parser, f"file to write: {kinds}")
-    parser.output.add_argument(
+    parser.output.option(
         "--blob",
+        "output to export; may be repeated",
+        "NAME",
+        otherwise="all blobs that no layer uses",
         action="append",
-        metavar="NAME",
-        help="output to export; may be repeated (default: all blobs that no layer uses)",
     )
-    parser.output.add_argument(
+    parser.output.flag(
         "--preprocess",
-        action="store_true",
-        help="make the input of the ONNX model an image, H x W x 3 uint8 RGB, with mean and scale "
+        "make the input of the ONNX model an image, H x W x 3 uint8 RGB, with mean and scale "
         "inside the model",
     )
-    parser.output.add_argument(
-        "--argmax",
-        action="store_true",
-        help="make the output of the ONNX model the class map, uint8, instead of the scores",
+    parser.output.flag(
+        "--argmax", "make the output of the ONNX model the class map, uint8, instead of the scores"
     )
     basics.add_force(parser)
     network.add_preprocessing(parser)
     basics.add_fork(parser)
-    parser.options.add_argument(
-        "--check-size",
-        "--size",
+    parser.options.option(
+        "--check-size --size",
+        "image size at which to compare with the engine; may be repeated",
+        "HxW",
+        _size,
+        otherwise=", ".join(f"{height}x{width}" for height, width in export.SIZES),
         action="append",
-        type=_size,
-        metavar="HxW",
-        help="image size at which to compare with the engine; may be repeated (default: "
-        + ", ".join(f"{height}x{width}" for height, width in export.SIZES)
-        + ")",
     )
-    parser.options.add_argument("--no-check", action="store_true", help="skip the comparison")
+    parser.options.flag("--no-check", "skip the comparison")
     basics.add_engine(parser)
 
 

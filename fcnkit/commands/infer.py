@@ -8,6 +8,7 @@ from caffeformat import InputError
 from fcnkit.inference import SCORE_TYPES, check_outputs, find_images, segment_files
 
 from .arguments import basics, network
+from .arguments.basics import positive
 from .console import Console
 
 if TYPE_CHECKING:
@@ -20,24 +21,22 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
-    parser.input.add_argument(
-        "images", nargs="+", metavar="IMAGE", help="images, or folders of them"
-    )
+    parser.input.option("images", "images, or folders of them", "IMAGE", nargs="+")
     basics.add_output(parser)
-    parser.output.add_argument(
+    parser.output.option(
         "--opacity",
-        type=basics.positive(float),
+        "opacity of the classes in the overlay, up to 1",
+        "SHARE",
+        positive(float),
         default=0.6,
-        metavar="SHARE",
-        help="opacity of the classes in the overlay, up to 1 (default: %(default)s)",
     )
-    parser.output.add_argument(
+    parser.output.option(
         "--save-scores",
+        "also save the scores of all classes as NumPy's .npz, without a value as float16",
+        otherwise="save none",
         nargs="?",
         const="float16",
         choices=sorted(SCORE_TYPES),
-        help="also save the scores of all classes as NumPy's .npz, without a value as float16 "
-        "(default: save none)",
     )
     basics.add_force(parser)
     network.add_network(parser)

@@ -55,16 +55,16 @@ def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
     network.add_net(
         parser.input,
-        "--net",
-        "--model",
+        "--net --model",
         what="classifier that the weights belong to:",
-        more=f" (default: {SOURCE})",
+        otherwise=SOURCE,
         dest="model",
     )
-    parser.input.add_argument(
+    parser.input.option(
         "--weights",
-        metavar="FILE",
-        help=f"its weights: {network.WEIGHTS} (default: without --net, download {SOURCE})",
+        f"its weights: {network.WEIGHTS}",
+        "FILE",
+        otherwise=f"without --net, download {SOURCE}",
     )
     basics.add_output(
         parser,
@@ -73,51 +73,45 @@ def add_arguments(parser: CommandParser) -> None:
         required=False,
     )
     basics.add_force(parser)
-    network.add_net(
-        parser.network, "--target", what="network to fill:", more=f" (default: {TARGET})"
-    )
-    parser.network.add_argument(
+    network.add_net(parser.network, "--target", what="network to fill:", otherwise=TARGET)
+    parser.network.option(
         "--name-map",
-        action="append",
+        "pair of layers whose names differ, or a file with one pair per line; may be repeated",
+        "SOURCE=TARGET",
         default=[],
-        metavar="SOURCE=TARGET",
-        help="pair of layers whose names differ, or a file with one pair per line; may be repeated",
+        action="append",
     )
     basics.add_fork(parser)
     network.add_mean(
         parser, "that of the classifier's data layer, or none", "that of the same layer, or 1"
     )
     classes.add_classes(parser, "fill an existing network, --target, instead of making one")
-    parser.options.add_argument(
+    parser.options.option(
         "--stride",
-        type=int,
-        metavar="PIXELS",
-        help="with --classes: stride of the finest features that are scored: 32, 16, 8, ... "
-        "(default: the coarsest, without skips)",
+        "with --classes: stride of the finest features that are scored: 32, 16, 8, ...",
+        "PIXELS",
+        int,
+        otherwise="the coarsest, without skips",
     )
-    parser.options.add_argument(
-        "--dilate",
-        action="store_true",
-        help="with --classes: reach --stride by dilated kernels, without skips",
+    parser.options.flag(
+        "--dilate", "with --classes: reach --stride by dilated kernels, without skips"
     )
-    parser.options.add_argument(
+    parser.options.option(
         "--skip",
+        "with --classes: features to score instead of the last of each stride; may be repeated",
+        "BLOB",
         action="append",
-        metavar="BLOB",
-        help="with --classes: features to score instead of the last of each stride; may be "
-        "repeated",
     )
-    parser.options.add_argument(
+    parser.options.flag(
         "--keep-scores",
-        action="store_true",
-        help="with --classes: keep the classifier's scoring layer, if its classes are those of the "
-        "FCN",
+        "with --classes: keep the classifier's scoring layer, if its classes are those of the FCN",
     )
-    parser.options.add_argument(
+    parser.options.option(
         "--input-pad",
-        type=int,
-        metavar="PIXELS",
-        help="with --classes: pad images by this many pixels (default: as all image sizes need)",
+        "with --classes: pad images by this many pixels",
+        "PIXELS",
+        int,
+        otherwise="as all image sizes need",
     )
     basics.add_seed(parser, 0)
 

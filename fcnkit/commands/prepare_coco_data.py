@@ -17,23 +17,15 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
-    parser.input.add_argument(
-        "annotations", metavar="ANNOTATIONS", help="annotations_trainval2017.zip, or a folder"
-    )
-    parser.input.add_argument(
-        "images", metavar="IMAGES", nargs="+", help="train2017.zip, val2017.zip, or folders"
-    )
+    parser.input.option("annotations", "annotations_trainval2017.zip, or a folder", "ANNOTATIONS")
+    parser.input.option("images", "train2017.zip, val2017.zip, or folders", "IMAGES", nargs="+")
     prepare.add_sets(
         parser,
         ["train2017", "val2017"],
         "sets, as in instances_<set>.json, that become train and val",
     )
-    parser.data.add_argument(
-        "--least",
-        type=int,
-        default=1000,
-        metavar="PIXELS",
-        help="skip images with fewer labelled pixels (default: %(default)s)",
+    parser.data.option(
+        "--least", "skip images with fewer labelled pixels", "PIXELS", int, default=1000
     )
     prepare.add_output(parser)
 

@@ -17,16 +17,9 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
-    parser.input.add_argument(
-        "archive", metavar="ARCHIVE", help="nyud.tar.gz, or an expanded folder"
-    )
+    parser.input.option("archive", "nyud.tar.gz, or an expanded folder", "ARCHIVE")
     prepare.add_sets(parser, ["trainval", "test"], "the archive's lists that become train and val")
-    parser.data.add_argument(
-        "--input",
-        choices=INPUTS,
-        default="color",
-        help="what the images show (default: %(default)s)",
-    )
+    parser.data.option("--input", "what the images show", default="color", choices=INPUTS)
     prepare.add_output(parser)
 
 

@@ -17,22 +17,16 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
-    parser.input.add_argument(
-        "voc", metavar="VOC2010", help="PASCAL VOC 2010's archive or VOCdevkit folder"
+    parser.input.option("voc", "PASCAL VOC 2010's archive or VOCdevkit folder", "VOC2010")
+    parser.input.option("annotations", "PASCAL-Context's trainval archive or folder", "ANNOTATIONS")
+    parser.input.option(
+        "--label-names --labels",
+        "labels.txt, the 459 names",
+        "FILE",
+        otherwise="the one in ANNOTATIONS",
     )
-    parser.input.add_argument(
-        "annotations", metavar="ANNOTATIONS", help="PASCAL-Context's trainval archive or folder"
-    )
-    parser.input.add_argument(
-        "--label-names",
-        "--labels",
-        metavar="FILE",
-        help="labels.txt, the 459 names (default: the one in ANNOTATIONS)",
-    )
-    parser.input.add_argument(
-        "--chosen",
-        metavar="FILE",
-        help="59_labels.txt, the 59 names (default: the one in ANNOTATIONS)",
+    parser.input.option(
+        "--chosen", "59_labels.txt, the 59 names", "FILE", otherwise="the one in ANNOTATIONS"
     )
     prepare.add_sets(parser, ["train", "val"], "lists of ImageSets/Main that become train and val")
     prepare.add_output(parser)

@@ -17,33 +17,25 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
-    parser.input.add_argument(
+    parser.input.option(
         "archive",
-        metavar="ARCHIVE",
-        help="VOCtrainval archive (.tar, .tar.gz, .tar.bz2 or .zip), or an expanded VOCdevkit "
-        "folder",
+        "VOCtrainval archive (.tar, .tar.gz, .tar.bz2 or .zip), or an expanded VOCdevkit folder",
+        "ARCHIVE",
     )
-    parser.data.add_argument(
-        "--voc-name",
-        "--name",
-        metavar="NAME",
-        help="which VOCdevkit/NAME to take (default: the only one in the archive)",
+    parser.data.option(
+        "--voc-name --name",
+        "which VOCdevkit/NAME to take",
+        "NAME",
+        otherwise="the only one in the archive",
     )
     prepare.add_sets(
         parser, ["train", "val"], "image sets, each of which becomes a folder", any_number=True
     )
-    parser.data.add_argument(
-        "--task",
-        default="Segmentation",
-        metavar="FOLDER",
-        help="folder of ImageSets that holds the sets (default: %(default)s)",
+    parser.data.option(
+        "--task", "folder of ImageSets that holds the sets", "FOLDER", default="Segmentation"
     )
-    parser.data.add_argument(
-        "--label-folder",
-        "--labels",
-        default="SegmentationClass",
-        metavar="FOLDER",
-        help="folder of label images (default: %(default)s)",
+    parser.data.option(
+        "--label-folder --labels", "folder of label images", "FOLDER", default="SegmentationClass"
     )
     prepare.add_output(parser)
 

@@ -17,24 +17,24 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
-    parser.input.add_argument(
-        "archive", metavar="ARCHIVE", help="benchmark.tgz, or a folder it was expanded into"
-    )
-    parser.input.add_argument(
+    parser.input.option("archive", "benchmark.tgz, or a folder it was expanded into", "ARCHIVE")
+    parser.input.option(
         "--voc",
-        metavar="ARCHIVE",
-        help="PASCAL VOC's trainval archive or folder, for its validation set (default: without)",
+        "PASCAL VOC's trainval archive or folder, for its validation set",
+        "ARCHIVE",
+        otherwise="without",
     )
-    parser.data.add_argument(
+    parser.data.option(
         "--voc-name",
-        metavar="NAME",
-        help="which VOCdevkit/NAME to take (default: the only one in the archive)",
+        "which VOCdevkit/NAME to take",
+        "NAME",
+        otherwise="the only one in the archive",
     )
-    parser.data.add_argument(
+    parser.data.option(
         "--split",
+        "; ".join(f"{name}: {what}" for name, what in SPLITS.items()),
+        otherwise="seg11valid with --voc, otherwise sbd",
         choices=SPLITS,
-        help="; ".join(f"{name}: {what}" for name, what in SPLITS.items())
-        + " (default: seg11valid with --voc, otherwise sbd)",
     )
     prepare.add_output(parser)
 

@@ -17,20 +17,12 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
-    parser.input.add_argument(
-        "archive", metavar="ARCHIVE", help="SiftFlowDataset.zip, or an expanded folder"
+    parser.input.option("archive", "SiftFlowDataset.zip, or an expanded folder", "ARCHIVE")
+    parser.input.option(
+        "--lists", "folder with trainval.txt and test.txt", "FOLDER", otherwise="the archive's own"
     )
-    parser.input.add_argument(
-        "--lists",
-        metavar="FOLDER",
-        help="folder with trainval.txt and test.txt (default: the archive's own)",
-    )
-    parser.data.add_argument(
-        "--label-kind",
-        "--labels",
-        choices=LABELS,
-        default="semantic",
-        help="which labels to take (default: %(default)s)",
+    parser.data.option(
+        "--label-kind --labels", "which labels to take", default="semantic", choices=LABELS
     )
     prepare.add_output(parser)
 

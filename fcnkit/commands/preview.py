@@ -23,26 +23,18 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
-    parser.input.add_argument(
+    parser.input.option(
         "inputs",
-        nargs="*",
-        metavar="FILE",
-        help="scores that infer --save-scores wrote, or folders of them; with a network, images or "
+        "scores that infer --save-scores wrote, or folders of them; with a network, images or "
         "folders of them (more can be uploaded on the page)",
+        "FILE",
+        nargs="*",
     )
     network.add_network(parser)
     basics.add_data(parser)
-    parser.options.add_argument(
-        "--host", default="127.0.0.1", help="address to serve at (default: %(default)s)"
-    )
-    parser.options.add_argument(
-        "--port",
-        type=int,
-        default=5080,
-        metavar="N",
-        help="port to serve at; 0 picks a free one (default: %(default)s)",
-    )
-    parser.options.add_argument("--open", action="store_true", help="open the page in the browser")
+    parser.options.option("--host", "address to serve at", default="127.0.0.1")
+    parser.options.option("--port", "port to serve at; 0 picks a free one", "N", int, default=5080)
+    parser.options.flag("--open", "open the page in the browser")
 
 
 def run(args: argparse.Namespace) -> None:

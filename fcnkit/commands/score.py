@@ -29,36 +29,22 @@ if TYPE_CHECKING:
 def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
     basics.add_data(parser)
-    parser.input.add_argument(
-        "--images", metavar="FOLDER", help="folder of images, instead of --data"
+    parser.input.option("--images", "folder of images, instead of --data", "FOLDER")
+    parser.input.option(
+        "--labels", "folder of labels with the same names, for --images or --predictions", "FOLDER"
     )
-    parser.input.add_argument(
-        "--labels",
-        metavar="FOLDER",
-        help="folder of labels with the same names, for --images or --predictions",
-    )
-    parser.input.add_argument(
-        "--predictions", metavar="FOLDER", help="folder of masks, instead of a network"
-    )
+    parser.input.option("--predictions", "folder of masks, instead of a network", "FOLDER")
     basics.add_json(parser)
-    parser.output.add_argument(
+    parser.output.option(
         "--csv",
-        metavar="PREFIX",
-        help="also write PREFIX_classes.csv, PREFIX_images.csv and PREFIX_confusion.csv",
+        "also write PREFIX_classes.csv, PREFIX_images.csv and PREFIX_confusion.csv",
+        "PREFIX",
     )
     basics.add_force(parser)
     network.add_network(parser)
     classes.add_colour_map(parser)
-    parser.data.add_argument(
-        "--split", default="val", help="part of --data: train or val (default: %(default)s)"
-    )
-    parser.data.add_argument(
-        "--ignore",
-        type=int,
-        default=255,
-        metavar="LABEL",
-        help="label that is not counted (default: %(default)s)",
-    )
+    parser.data.option("--split", "part of --data: train or val", default="val")
+    parser.data.option("--ignore", "label that is not counted", "LABEL", int, default=255)
 
 
 def run(args: argparse.Namespace) -> None:

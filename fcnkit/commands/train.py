@@ -10,6 +10,7 @@ from fcnkit.training import Recipe, Start, train
 from fcnkit.zoo import network_file
 
 from .arguments import basics, network, training
+from .arguments.basics import positive
 from .console import Interruption, explaining_full_disk
 from .training_console import TrainingConsole
 
@@ -32,13 +33,9 @@ _FIELDS = {
 def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
     network.add_net(parser.input, "solver", what="solver:", nargs="?", metavar="SOLVER")
-    start = parser.input.add_mutually_exclusive_group()
-    start.add_argument(
-        "--weights",
-        metavar="FILE",
-        help=f"{network.WEIGHTS}: layers of the same names start from it",
-    )
-    start.add_argument("--snapshot", metavar="FILE", help=".solverstate to continue from")
+    start = parser.input.exclusive()
+    start.option("--weights", f"{network.WEIGHTS}: layers of the same names start from it", "FILE")
+    start.option("--snapshot", ".solverstate to continue from", "FILE")
     training.add_resume(parser)
     basics.add_output(parser, "folder for everything that the run makes")
     basics.add_force(parser)
@@ -46,33 +43,31 @@ def add_arguments(parser: CommandParser) -> None:
     basics.add_fork(parser)
     basics.add_data(parser)
     training.add_changes(parser)
-    parser.options.add_argument(
-        "--epochs",
-        type=basics.positive(float),
-        metavar="N",
-        help="passes over the training data, instead of --iterations",
+    parser.options.option(
+        "--epochs", "passes over the training data, instead of --iterations", "N", positive(float)
     )
-    parser.options.add_argument(
+    parser.options.option(
         "--class-weights",
+        "weigh the loss by median-frequency class weights raised to this power, 1 where none is "
+        "given; 0.5 is milder",
+        "POWER",
+        float,
+        otherwise="no class weights",
         nargs="?",
-        type=float,
         const=1.0,
-        metavar="POWER",
-        help="weigh the loss by median-frequency class weights raised to this power, 1 where none "
-        "is given; 0.5 is milder (default: no class weights)",
     )
-    for option, what in (
+    for name, what in (
         ("--display", "iterations between log entries"),
         ("--test-interval", "iterations between tests"),
         ("--snapshot-interval", "iterations between snapshots"),
     ):
-        parser.options.add_argument(option, metavar="N", help=f"{what} (default: the solver's)")
-    parser.options.add_argument(
+        parser.options.option(name, what, "N", otherwise="the solver's")
+    parser.options.option(
         "--set",
-        action="append",
+        "set any other field of the solver, such as weight_decay=0.0005; may be repeated",
+        "FIELD=VALUE",
         default=[],
-        metavar="FIELD=VALUE",
-        help="set any other field of the solver, such as weight_decay=0.0005; may be repeated",
+        action="append",
     )
     basics.add_engine(parser)
 
@@ -135,8 +130,8 @@ def _overrides(args: argparse.Namespace) -> list[tuple[str, str]]:
         if not equals:
             raise InputError(f"--set {text}: expected FIELD=VALUE")
         pairs.append((field.strip(), value.strip()))
-    for option, field in _FIELDS.items():
-        value = getattr(args, option)
+    for name, field in _FIELDS.items():
+        value = getattr(args, name)
         if value is not None:
             pairs.append((field, str(value)))
     return pairs

@@ -13,6 +13,7 @@ from fcnkit.training import Recipe, Stage, Start, declines, format_stages, train
 from fcnkit.zoo import network_file
 
 from .arguments import basics, network, training
+from .arguments.basics import positive
 from .console import Interruption, explaining_full_disk
 from .training_console import TrainingConsole
 
@@ -33,15 +34,15 @@ def add_arguments(parser: CommandParser) -> None:
         parser.input,
         "stages",
         what="solvers, coarse to fine, each",
-        more=f" (default: {' '.join(STAGES)})",
+        otherwise=" ".join(STAGES),
         nargs="*",
         default=STAGES,
         metavar="SOLVER",
     )
-    parser.input.add_argument(
+    parser.input.option(
         "--weights",
-        metavar="FILE",
-        help=f"{network.WEIGHTS} that the first stage starts from, for instance a classifier's",
+        f"{network.WEIGHTS} that the first stage starts from, for instance a classifier's",
+        "FILE",
     )
     training.add_resume(parser)
     basics.add_output(parser, "folder that gets one folder per stage")
@@ -113,7 +114,7 @@ def _each(args: argparse.Namespace, option: str, kind: type[int | float]) -> lis
     values = text.split(",")
     for value in values:
         try:
-            basics.positive(kind)(value)
+            positive(kind)(value)
         except (ValueError, argparse.ArgumentTypeError):
             raise InputError(
                 f"--{option.replace('_', '-')} {text}: expected numbers above 0, found {value}"

@@ -17,6 +17,46 @@ if TYPE_CHECKING:
 Number = TypeVar("Number", int, float)
 
 
+class Group:
+    """One group of a command's arguments, shown under a heading of its own in the help."""
+
+    def __init__(self, arguments: argparse._ActionsContainer) -> None:
+        self._arguments = arguments
+
+    def option(
+        self,
+        names: str,
+        text: str,
+        metavar: str | tuple[str, ...] | None = None,
+        kind: Callable[[str], Any] | None = None,
+        *,
+        otherwise: str | None = None,
+        **settings: Any,
+    ) -> argparse.Action:
+        """Declare an argument that takes a value; returns it.
+
+        names: its spellings, separated by spaces, or the name of a positional argument; text: its
+        help, to which the default is added; kind: makes the value from its text; otherwise: what
+        holds without the argument, where its default does not say so itself; settings: further
+        arguments of `add_argument`.
+        """
+        if otherwise is not None:
+            text = f"{text} (default: {otherwise})"
+        elif settings.get("default") not in (None, []):
+            text = f"{text} (default: %(default)s)"
+        if kind is not None:
+            settings["type"] = kind
+        return self._arguments.add_argument(*names.split(), help=text, metavar=metavar, **settings)
+
+    def flag(self, names: str, text: str) -> None:
+        """Declare an option that takes no value, off unless given."""
+        self._arguments.add_argument(*names.split(), action="store_true", help=text)
+
+    def exclusive(self) -> Group:
+        """Return a group within this one, of whose options at most one may be given."""
+        return Group(self._arguments.add_mutually_exclusive_group())
+
+
 class CommandParser(argparse.ArgumentParser):
     """The parser of one command: its help lists the same groups in the same order for all.
 
@@ -26,13 +66,18 @@ class CommandParser(argparse.ArgumentParser):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(add_help=False, **kwargs)
-        self.input = self.add_argument_group("input")
-        self.output = self.add_argument_group("output")
-        self.network = self.add_argument_group("network")
-        self.data = self.add_argument_group("data")
-        self.options = self.add_argument_group("options")
-        self.engine = self.add_argument_group("engine")
-        self.options.add_argument("-h", "--help", action="help", help="show this help and exit")
+        self.input = self.group("input")
+        self.output = self.group("output")
+        self.network = self.group("network")
+        self.data = self.group("data")
+        options = self.add_argument_group("options")
+        options.add_argument("-h", "--help", action="help", help="show this help and exit")
+        self.options = Group(options)
+        self.engine = self.group("engine")
+
+    def group(self, title: str) -> Group:
+        """Add a group of arguments under the heading `title`."""
+        return Group(self.add_argument_group(title))
 
     def flags(self) -> dict[str, str]:
         """Return name -> how the command line spells it, of arguments and older spellings.
@@ -61,44 +106,34 @@ def positive(kind: Callable[[str], Number]) -> Callable[[str], Number]:
 
 
 def add_output(
-    parser: CommandParser,
-    what: str = "folder for the results",
-    *aliases: str,
-    default: str | None = None,
-    required: bool = True,
+    parser: CommandParser, what: str = "folder for the results", *aliases: str, **settings: Any
 ) -> None:
-    """Declare `-o/--output`; `aliases` are older spellings of it."""
-    parser.output.add_argument(
-        "-o", "--output", *aliases, metavar="PATH", default=default, required=required, help=what
-    )
+    """Declare `-o/--output`; `aliases` are older spellings of it, `settings` those of `option`."""
+    names = " ".join(["-o", "--output", *aliases])
+    parser.output.option(names, what, "PATH", **{"required": True, **settings})
 
 
 def add_output_position(parser: CommandParser, what: str) -> None:
     """Declare the output of a command that converts INPUT into OUTPUT: a positional argument."""
-    parser.output.add_argument("output", metavar="OUTPUT", help=what)
+    parser.output.option("output", what, "OUTPUT")
 
 
 def add_data(parser: CommandParser, *, required: bool = False) -> None:
     """Declare `--data`."""
-    parser.data.add_argument(
-        "--data",
-        metavar="FOLDER",
-        required=required,
-        help="dataset folder, such as an output of create_lmdb",
+    parser.data.option(
+        "--data", "dataset folder, such as an output of create_lmdb", "FOLDER", required=required
     )
 
 
 def add_force(parser: CommandParser) -> None:
     """Declare `--force`."""
-    parser.output.add_argument("--force", action="store_true", help="replace existing output")
+    parser.output.flag("--force", "replace existing output")
 
 
 def add_json(parser: CommandParser) -> None:
     """Declare `--json`, for `write_json_output`."""
-    parser.output.add_argument(
-        "--json",
-        metavar="FILE",
-        help="also write the results as JSON; - prints them, and nothing else",
+    parser.output.option(
+        "--json", "also write the results as JSON; - prints them, and nothing else", "FILE"
     )
 
 
@@ -119,50 +154,44 @@ def refuse_existing(args: argparse.Namespace, *paths: str | None) -> None:
 
 def add_fork(parser: CommandParser) -> None:
     """Declare `--fork`, which `commands.main` applies to whatever nets the command reads."""
-    parser.network.add_argument(
+    parser.network.option(
         "--fork",
+        "the Caffe fork that wrote the nets; needed for binary ones, and for texts whose BN "
+        "could be SegNet's or PSPNet's",
+        otherwise="BVLC Caffe",
         choices=list(FORKS),
-        help="the Caffe fork that wrote the nets; needed for binary ones, and for texts whose BN "
-        "could be SegNet's or PSPNet's (default: BVLC Caffe)",
     )
 
 
 def add_engine(parser: CommandParser) -> None:
     """Declare `--gpu` and `--allow-python`."""
-    parser.engine.add_argument(
-        "--gpu", type=int, metavar="N", help="number of the GPU to compute on (default: the CPU)"
-    )
+    parser.engine.option("--gpu", "number of the GPU to compute on", "N", int, otherwise="the CPU")
     add_allow_python(parser)
 
 
 def add_allow_python(parser: CommandParser) -> None:
     """Declare `--allow-python`."""
-    parser.engine.add_argument(
+    parser.engine.option(
         "--allow-python",
-        action="append",
+        "let nets run Python layers of this module; may be repeated",
+        "MODULE",
         default=[],
-        metavar="MODULE",
-        help="let nets run Python layers of this module; may be repeated",
+        action="append",
     )
 
 
 def add_seed(parser: CommandParser, default: int) -> None:
     """Declare `--seed`."""
-    parser.options.add_argument(
-        "--seed",
-        type=int,
-        default=default,
-        metavar="N",
-        help="seed of all random numbers (default: %(default)s)",
-    )
+    parser.options.option("--seed", "seed of all random numbers", "N", int, default=default)
 
 
 def add_workers(parser: CommandParser, default: int) -> None:
     """Declare `--workers`."""
-    parser.options.add_argument(
+    parser.options.option(
         "--workers",
-        type=positive(int),
+        "number of processes",
+        "N",
+        positive(int),
         default=default,
-        metavar="N",
-        help="number of processes (default: one per processor)",
+        otherwise="one per processor",
     )

@@ -19,33 +19,32 @@ if TYPE_CHECKING:
 
 def add_classes(parser: CommandParser, default: str) -> None:
     """Declare `--classes`; `default` says what holds without it."""
-    parser.data.add_argument(
+    parser.data.option(
         "--classes",
-        metavar="FILE|N",
-        help="class names, one per line, `voc` for PASCAL VOC's, or just the number of classes "
-        f"(default: {default})",
+        "class names, one per line, `voc` for PASCAL VOC's, or just the number of classes",
+        "FILE|N",
+        otherwise=default,
     )
 
 
 def add_palette(parser: CommandParser, default: str) -> None:
     """Declare `--palette`; `default` says what holds without it."""
-    parser.data.add_argument(
+    parser.data.option(
         "--palette",
-        metavar="FILE",
-        help="class colours to paint with: text with `R G B` per line, a paletted image, or `voc` "
-        f"(default: {default})",
+        "class colours to paint with: text with `R G B` per line, a paletted image, or `voc`",
+        "FILE",
+        otherwise=default,
     )
 
 
 def add_colour_map(parser: CommandParser) -> None:
     """Declare `--colour-map`."""
-    parser.data.add_argument(
-        "--colour-map",
-        "--color-map",
+    parser.data.option(
+        "--colour-map --color-map",
+        "class colours of RGB labels: text with `R G B` per line, a paletted image, or `voc`",
+        "FILE",
+        otherwise="labels hold class indices",
         dest="colours",
-        metavar="FILE",
-        help="class colours of RGB labels: text with `R G B` per line, a paletted image, or `voc` "
-        "(default: labels hold class indices)",
     )
 
 

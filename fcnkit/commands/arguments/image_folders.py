@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def add_image_folders(parser: CommandParser, layout: str, images: str = "images") -> None:
     """Declare `DATA` (`layout` describes it), and `--images` and `--labels` in place of it."""
-    parser.input.add_argument("data", nargs="?", metavar="DATA", help=f"folder with {layout}")
+    parser.input.option("data", f"folder with {layout}", "DATA", nargs="?")
     _add_pair(parser, "", f"{images}, instead of DATA")
 
 
@@ -37,9 +37,7 @@ def check_image_folders(args: argparse.Namespace) -> None:
 
 
 def _add_pair(parser: CommandParser, prefix: str, images: str) -> None:
-    parser.input.add_argument(f"--{prefix}images", metavar="FOLDER", help=f"folder of {images}")
-    parser.input.add_argument(
-        f"--{prefix}labels",
-        metavar="FOLDER",
-        help=f"folder of labels with the same names, for --{prefix}images",
+    parser.input.option(f"--{prefix}images", f"folder of {images}", "FOLDER")
+    parser.input.option(
+        f"--{prefix}labels", f"folder of labels with the same names, for --{prefix}images", "FOLDER"
     )

@@ -13,6 +13,7 @@ from fcnkit.training import read_run
 from fcnkit.zoo import network_file, networks
 
 from . import basics, classes
+from .basics import positive
 
 if TYPE_CHECKING:
     import argparse
@@ -20,21 +21,17 @@ if TYPE_CHECKING:
     from fcnkit.export import OnnxSegmenter
     from fcnkit.inference import Segmenter
 
-    from .basics import CommandParser
+    from .basics import CommandParser, Group
 
 WEIGHTS = ".caffemodel or .caffemodel.h5"
 
 
 def add_net(
-    group: argparse._ActionsContainer,
-    *names: str,
-    what: str = "network:",
-    more: str = "",
-    **settings: Any,
+    group: Group, names: str, what: str = "network:", more: str = "", **settings: Any
 ) -> None:
     """Declare an argument that names a network, for `net_path`, between `what` and `more`."""
     text = f"{what} a prototxt, a folder with one, or the name of a network of the zoo{more}"
-    action = group.add_argument(*names, help=text, **{"metavar": "NET", **settings})
+    action = group.option(names, text, **{"metavar": "NET", **settings})
     action.completer = _complete_net  # type: ignore[attr-defined]  # where argcomplete looks
 
 
@@ -54,23 +51,23 @@ def add_network(parser: CommandParser) -> None:
     """Declare what names a trained network, for `trained_net` and `segmenter`."""
     group = parser.network
     add_net(group, "--net")
-    group.add_argument("--weights", metavar="FILE", help=f"its weights: {WEIGHTS}")
-    group.add_argument(
+    group.option("--weights", f"its weights: {WEIGHTS}", "FILE")
+    group.option(
         "--run",
-        metavar="FOLDER",
-        dest="run_folder",
-        help="an output of train instead: its net, newest snapshot, mean, scale, class names and "
+        "an output of train instead: its net, newest snapshot, mean, scale, class names and "
         "palette, unless other options set them",
+        "FOLDER",
+        dest="run_folder",
     )
     add_digits_model(parser)
     add_preprocessing(parser, "the run's, otherwise none", "the run's, otherwise 1")
     add_output_blob(parser)
-    group.add_argument(
+    group.option(
         "--scale-to",
-        type=basics.positive(int),
-        metavar="PIXELS",
-        help="scale larger images down to this longer side for the net; results keep the image's "
-        "size (default: no limit)",
+        "scale larger images down to this longer side for the net; results keep the image's size",
+        "PIXELS",
+        positive(int),
+        otherwise="no limit",
     )
     basics.add_fork(parser)
     basics.add_engine(parser)
@@ -80,63 +77,58 @@ def add_network(parser: CommandParser) -> None:
 
 def add_digits_model(parser: CommandParser) -> None:
     """Declare `--digits-model`."""
-    parser.network.add_argument(
+    parser.network.option(
         "--digits-model",
-        metavar="PATH",
-        help="a DIGITS model instead: a download (.tar.gz, .tar.bz2, .tar, .zip) or a job folder",
+        "a DIGITS model instead: a download (.tar.gz, .tar.bz2, .tar, .zip) or a job folder",
+        "PATH",
     )
 
 
 def add_preprocessing(parser: CommandParser, mean: str = "none", scale: str = "1") -> None:
     """Declare `--mean`, `--input-scale` and `--channels`, for `preprocessor`."""
     add_mean(parser, mean, scale)
-    parser.network.add_argument(
-        "--channels",
-        choices=("BGR", "RGB"),
-        default="BGR",
-        help="channel order of the net's input (default: %(default)s)",
+    parser.network.option(
+        "--channels", "channel order of the net's input", default="BGR", choices=("BGR", "RGB")
     )
 
 
 def add_mean(parser: CommandParser, mean: str, scale: str) -> None:
     """Declare `--mean` and `--input-scale`, whose defaults `mean` and `scale` describe."""
-    parser.network.add_argument(
+    parser.network.option(
         "--mean",
-        metavar="MEAN",
-        help="mean to subtract from the input: B,G,R, mean.binaryproto or mean.txt (default: "
-        f"{mean})",
+        "mean to subtract from the input: B,G,R, mean.binaryproto or mean.txt",
+        "MEAN",
+        otherwise=mean,
     )
-    parser.network.add_argument(
+    parser.network.option(
         "--input-scale",
-        type=basics.positive(float),
-        metavar="FACTOR",
-        help=f"factor to multiply the input by after the mean is subtracted (default: {scale})",
+        "factor to multiply the input by after the mean is subtracted",
+        "FACTOR",
+        positive(float),
+        otherwise=scale,
     )
 
 
 def add_output_blob(parser: CommandParser) -> None:
     """Declare `--output-blob`."""
-    parser.network.add_argument(
-        "--output-blob",
-        metavar="BLOB",
-        help="blob with the class scores (default: score, or the only output)",
+    parser.network.option(
+        "--output-blob", "blob with the class scores", "BLOB", otherwise="score, or the only output"
     )
 
 
 def add_phase(parser: CommandParser, choices: tuple[str, ...], default: str) -> None:
     """Declare `--phase`."""
-    parser.network.add_argument(
-        "--phase", choices=choices, default=default, help="phase of the net (default: %(default)s)"
-    )
+    parser.network.option("--phase", "phase of the net", default=default, choices=choices)
 
 
 def add_stage(parser: CommandParser, default: str) -> None:
     """Declare `--stage`."""
-    parser.network.add_argument(
+    parser.network.option(
         "--stage",
+        "stage of an all-in-one net; may be repeated",
+        "NAME",
+        otherwise=default,
         action="append",
-        metavar="NAME",
-        help=f"stage of an all-in-one net; may be repeated (default: {default})",
     )
 
 

@@ -22,12 +22,13 @@ def add_sets(
     parser: CommandParser, default: Sequence[str], where: str, *, any_number: bool = False
 ) -> None:
     """Declare `--sets TRAIN VAL`, or with `any_number` sets of any names."""
-    parser.data.add_argument(
+    parser.data.option(
         "--sets",
-        nargs="+" if any_number else 2,
+        where,
+        "SET" if any_number else ("TRAIN", "VAL"),
         default=default,
-        metavar="SET" if any_number else ("TRAIN", "VAL"),
-        help=f"{where} (default: {' '.join(default)})",
+        otherwise=" ".join(default),
+        nargs="+" if any_number else 2,
     )
 
 

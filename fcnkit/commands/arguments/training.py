@@ -20,53 +20,43 @@ def add_changes(parser: CommandParser, each: str = "") -> None:
     `each` ends the help of the fields that may have several values.
     """
     more = "[,N...]" if each else ""
-    parser.data.add_argument(
+    parser.data.option(
         "--augment",
+        "scale, crop and mirror images together with their labels: scale=LOW:HIGH, crop=SIDE or "
+        "crop=HEIGHTxWIDTH, flip=yes|no, threads=N, cache_mb=N; no values stand for "
+        "scale=0.75:1.5 flip=yes",
+        "KEY=VALUE",
+        otherwise="no augmentation",
         nargs="*",
-        metavar="KEY=VALUE",
-        help="scale, crop and mirror images together with their labels: scale=LOW:HIGH, crop=SIDE "
-        "or crop=HEIGHTxWIDTH, flip=yes|no, threads=N, cache_mb=N; no values stand for "
-        "scale=0.75:1.5 flip=yes (default: no augmentation)",
     )
-    parser.data.add_argument(
-        "--batch-size",
-        type=positive(int),
-        metavar="N",
-        help="images per iteration (default: the solver's)",
+    parser.data.option(
+        "--batch-size", "images per iteration", "N", positive(int), otherwise="the solver's"
     )
-    parser.options.add_argument(
+    parser.options.option(
         "--iterations",
-        metavar=f"N{more}",
-        help=f"number of iterations, max_iter{each} (default: the solver's)",
+        f"number of iterations, max_iter{each}",
+        f"N{more}",
+        otherwise="the solver's",
     )
-    parser.options.add_argument(
-        "--base-lr",
-        metavar=f"N{more}",
-        help=f"learning rate, base_lr{each} (default: the solver's)",
+    parser.options.option(
+        "--base-lr", f"learning rate, base_lr{each}", f"N{more}", otherwise="the solver's"
     )
-    parser.options.add_argument(
+    parser.options.option(
         "--fill",
+        "fill layers that would start at zero; upsampling layers get the bilinear kernel",
+        otherwise="leave them",
         choices=("xavier", "msra"),
-        help="fill layers that would start at zero; upsampling layers get the bilinear kernel "
-        "(default: leave them)",
     )
-    parser.options.add_argument(
-        "--no-validation", action="store_true", help="train without test nets"
-    )
-    parser.options.add_argument(
-        "--seed",
-        type=int,
-        metavar="N",
-        help="seed of all random numbers, random_seed (default: the solver's)",
+    parser.options.flag("--no-validation", "train without test nets")
+    parser.options.option(
+        "--seed", "seed of all random numbers, random_seed", "N", int, otherwise="the solver's"
     )
 
 
 def add_resume(parser: CommandParser) -> None:
     """Declare `--resume`."""
-    parser.input.add_argument(
-        "--resume",
-        action="store_true",
-        help="continue from the newest snapshot in the output folder, if there is one",
+    parser.input.flag(
+        "--resume", "continue from the newest snapshot in the output folder, if there is one"
     )
 
 

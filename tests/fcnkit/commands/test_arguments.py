@@ -202,8 +202,8 @@ def test_errors_name_the_option_of_the_command(capsys):
 
         @staticmethod
         def add_arguments(parser):
-            parser.input.add_argument("--run", dest="run_folder")
-            parser.output.add_argument("output", metavar="OUTPUT", nargs="?")
+            parser.input.option("--run", "run", dest="run_folder")
+            parser.output.option("output", "output", "OUTPUT", nargs="?")
 
         @staticmethod
         def run(args):
