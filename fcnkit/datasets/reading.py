@@ -11,6 +11,7 @@ from caffeformat import InputError, datum_to_array, open_database, pb
 from fcnkit.images import (
     IMAGE_SUFFIXES,
     distinct_palette,
+    full_palette,
     open_image,
     palette_from_image,
     read_label,
@@ -124,7 +125,7 @@ class SegmentationDataset:
 class FolderDataset(SegmentationDataset):
     """A folder of images and one of labels. `pairs` holds the paths.
 
-    `colours` (N x 3 uint8) maps the colours of RGB labels to classes. `palette` defaults to
+    `colours` (N x 3 uint8) maps the colours of labels to classes. `palette` defaults to
     `colours`, then to the first label's own palette, then to VOC's.
     """
 
@@ -141,7 +142,7 @@ class FolderDataset(SegmentationDataset):
         self.classes = classes
         self.colours = colours
         if palette is None:
-            palette = colours if colours is not None else self._first_palette()
+            palette = self._first_palette() if colours is None else full_palette(colours)
         self.palette = palette
 
     def _first_palette(self) -> NDArray[np.uint8]:

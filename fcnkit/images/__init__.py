@@ -7,11 +7,13 @@ from .labels import label_array, paletted_image, read_label, write_label
 from .painting import LegendEntry, contact_sheet, legend, overlay, paint
 from .palette import (
     IGNORE_LABEL,
+    count_colours,
     distinct_palette,
     format_palette,
     full_palette,
     palette_agrees,
     palette_from_image,
+    read_colour_map,
     read_palette,
     voc_palette,
 )
@@ -22,9 +24,12 @@ from .reading import (
     Resampling,
     load_pixels,
     open_image,
+    orientation,
     read_rgb,
     rgb_array,
+    shown_size,
     source_name,
+    upright,
 )
 
 __all__ = [
@@ -36,6 +41,7 @@ __all__ = [
     "Preprocessor",
     "Resampling",
     "contact_sheet",
+    "count_colours",
     "distinct_palette",
     "format_palette",
     "full_palette",
@@ -43,6 +49,7 @@ __all__ = [
     "legend",
     "load_pixels",
     "open_image",
+    "orientation",
     "overlay",
     "paint",
     "palette_agrees",
@@ -50,11 +57,14 @@ __all__ = [
     "paletted_image",
     "parse_mean",
     "read_class_names",
+    "read_colour_map",
     "read_label",
     "read_palette",
     "read_rgb",
     "rgb_array",
+    "shown_size",
     "source_name",
+    "upright",
     "voc_class_names",
     "voc_palette",
     "write_label",

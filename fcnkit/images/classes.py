@@ -1,10 +1,13 @@
-"""Class names: a text file with one name per line, the first line is class 0."""
+"""Class names: a text file with one name per line, the first line is class 0, or a tool's table."""
 
 from __future__ import annotations
 
 import os
+import re
 
-from caffeformat import FormatError, InputError
+from caffeformat import FormatError
+
+from .class_tables import IGNORE_NAMES, class_table, read_text
 
 # PASCAL VOC's 21 classes, as the DIGITS tutorial's file has them.
 VOC_CLASSES = os.path.join(
@@ -14,25 +17,33 @@ VOC_CLASSES = os.path.join(
 # Index 255 marks ignored pixels.
 MAX_CLASSES = 255
 
+_HEADERS = ("name", "names", "class", "classes", "class_name", "class_names", "label", "labels")
+
 
 def read_class_names(path: str | os.PathLike[str]) -> list[str]:
-    """Read the class names in the file `path`; `voc` means VOC's. Blank lines at the end are fine.
+    """Read the class names in the file `path`; `voc` means VOC's.
 
-    Raises `InputError` if there is no such file, `FormatError` for an empty line, a name that
-    occurs twice, no name at all or more than 255.
+    The file holds one name per line, up to its first blank line, or is a table that an annotation
+    tool wrote (see `class_tables`). labelme's first line, `__ignore__`, is not a class.
+
+    Raises `InputError` if there is no such file, `FormatError` for what cannot be a list of names
+    (a header, columns, colours), a name that occurs twice, no name at all or more than 255.
     """
     path = VOC_CLASSES if path == "voc" else os.fspath(path)
-    try:
-        with open(path, encoding="utf-8-sig") as file:
-            text = file.read(1 << 20)
-    except OSError as error:
-        raise InputError(f"{path}: cannot read the class names: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise FormatError(path, "expected class names as UTF-8 text, one per line") from error
-    names = [line.strip() for line in text.rstrip().splitlines()]
+    text = read_text(path, "the class names")
+    table = class_table(text, path)
+    if table is None:
+        names = _plain_names(text, path)
+    elif table.values not in (None, list(range(len(table.names)))):
+        values = ", ".join(map(str, (table.values or ())[:5]))
+        raise FormatError(
+            path,
+            f"its classes have the pixel values {values}, expected 0 to {len(table.names) - 1}: "
+            "write the names to another file, one per line, and use this one as the colour map",
+        )
+    else:
+        names = table.names
     for number, name in enumerate(names, 1):
-        if not name:
-            raise FormatError(path, "expected a class name, found an empty line", number)
         if name in names[: number - 1]:
             first = names.index(name) + 1
             raise FormatError(path, f"class {name!r} is already on line {first}", number)
@@ -44,3 +55,40 @@ def read_class_names(path: str | os.PathLike[str]) -> list[str]:
 def voc_class_names() -> list[str]:
     """PASCAL VOC's 21 class names, `background` first."""
     return read_class_names(VOC_CLASSES)
+
+
+def _plain_names(text: str, path: str) -> list[str]:
+    """The lines up to the first blank one; what comes after it is prose."""
+    names: list[str] = []
+    for line in text.splitlines():
+        if not line.strip():
+            break
+        names.append(line.strip())
+    if names and names[0].lower() == IGNORE_NAMES[0]:
+        # labelme gives its first line the index -1 and stores it as 255.
+        del names[0]
+    _refuse_tables(names, path)
+    return names
+
+
+def _refuse_tables(names: list[str], path: str) -> None:
+    """Raise `FormatError` if the lines cannot be names: a header, columns, colours or markup."""
+    if not names:
+        return
+    first = names[0]
+    if IGNORE_NAMES[0] in names:
+        number = names.index(IGNORE_NAMES[0]) + 1
+        raise FormatError(path, f"expected {IGNORE_NAMES[0]} on the first line only", number)
+    if first[0] in "{[<":
+        raise FormatError(path, f"expected one class name per line, found {first[:40]!r}", 1)
+    if all(re.fullmatch(r"\d+[\s,;]+\d+[\s,;]+\d+", name) for name in names):
+        raise FormatError(path, f"expected class names, found the colours of a colour map: {first}")
+    cells = [cell.strip().strip('"').lower() for cell in re.split("[,;\t]", first)]
+    if cells[0] in _HEADERS or (len(cells) > 1 and set(cells) & set(_HEADERS)):
+        raise FormatError(path, f"expected a class name, found the header {first[:60]!r}", 1)
+    for separator, what in ((",", "commas"), (";", "semicolons"), ("\t", "tabs")):
+        counts = {name.count(separator) for name in names}
+        if counts != {0} and len(counts) == 1:
+            raise FormatError(
+                path, f"expected one class name per line, found {what}: {first[:60]!r}", 1
+            )

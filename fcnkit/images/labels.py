@@ -10,7 +10,7 @@ from PIL import Image
 from caffeformat import InputError, atomic_write
 
 from .palette import IGNORE_COLOUR, IGNORE_LABEL
-from .reading import load_pixels, open_image, source_name
+from .reading import load_pixels, open_image, sample_values, source_name
 
 if TYPE_CHECKING:
     import os
@@ -25,13 +25,13 @@ def read_label(
 ) -> NDArray[np.uint8]:
     """Read a label file (path or bytes) as H x W uint8 class indices.
 
-    Paletted files give their indices, grey files their values, colour files the index of each
-    pixel's colour in `colours` (N x 3 uint8, N <= 256, for instance a palette). If `colours` is
-    given and a paletted file has other colours at the indices it uses, its pixels are looked up by
-    colour too.
+    Without `colours`, paletted files give their indices and grey files their samples, whatever the
+    number of bits. With `colours` (N x 3 uint8, N <= 256, for instance a palette), a pixel's class
+    is the index of its colour, in colour, grey and paletted files alike. Pixels are read as stored:
+    an EXIF orientation is ignored.
 
     Raises `InputError` for a colour file without `colours`, for a colour that is not among them,
-    and for values above 255.
+    for values above 255, for several pages, and for transparency.
     """
     name = name or source_name(source, "label")
     with open_image(source, name) as image:
@@ -40,26 +40,84 @@ def read_label(
 
 def label_array(image: Image.Image, colours: ArrayLike | None, name: str) -> NDArray[np.uint8]:
     """Convert a decoded `PIL.Image` to H x W uint8 class indices; `colours` as in `read_label`."""
+    if getattr(image, "is_animated", False):
+        raise InputError(
+            f"{name}: holds {getattr(image, 'n_frames', 2)} pages, expected one label: save the "
+            "page that holds the label as a file of its own"
+        )
     if image.mode == "P":
         return _paletted_to_indices(image, colours, name)
-    if image.mode in ("L", "1"):
-        return np.array(image, np.uint8)
-    if image.mode.startswith("I"):
-        values = np.asarray(image)
-        if values.size and (values.min() < 0 or values.max() > 255):
+    if image.mode in ("LA", "RGBA"):
+        lowest = image.getchannel("A").getextrema()[0]
+        if lowest != 255:
             raise InputError(
-                f"{name}: expected class indices 0..255, found {values.min()}..{values.max()}"
+                f"{name}: some pixels are transparent (opacity {lowest} of 255), expected a label "
+                "without transparency: save it without an alpha channel"
             )
-        return values.astype(np.uint8)
-    if image.mode in ("RGB", "RGBA"):
+        image = _without_alpha(image)
+    if image.mode in ("L", "1", "F") or image.mode.startswith("I"):
+        if colours is not None:
+            return _greys_to_indices(_shown_greys(image, name), colours, name)
+        return _samples_to_indices(sample_values(image), name)
+    if image.mode == "RGB":
         if colours is None:
             raise InputError(
                 f"{name}: expected class indices (a paletted or grey image), found {image.mode} "
                 "colours: pass {option}, the colour map that specifies each class's colour",
                 option="colours",
             )
-        return colours_to_indices(np.asarray(image)[..., :3], colours, name)
+        return colours_to_indices(np.asarray(image), colours, name)
     raise InputError(f"{name}: expected a paletted, grey or RGB label, found mode {image.mode}")
+
+
+def _without_alpha(image: Image.Image) -> Image.Image:
+    opaque = image.convert(image.mode[:-1])
+    opaque.info = image.info
+    return opaque
+
+
+def _samples_to_indices(values: NDArray[Any], name: str) -> NDArray[np.uint8]:
+    if values.dtype in (np.bool_, np.uint8):
+        return np.array(values, np.uint8)
+    indices: NDArray[np.uint8] = values.astype(np.uint8)
+    if not np.array_equal(indices, values):
+        raise InputError(
+            f"{name}: expected class indices 0..255, found {values.min()}..{values.max()}: save "
+            "the class's index at each pixel, in 8 bits"
+        )
+    return indices
+
+
+def _shown_greys(image: Image.Image, name: str) -> NDArray[np.uint8]:
+    """A decoded grey image as H x W uint8, 0 black and 255 white whatever the number of bits."""
+    if image.mode in ("L", "1"):
+        return np.asarray(image.convert("L"))
+    values = np.asarray(image)
+    greys: NDArray[np.uint8] = (values // 257).astype(np.uint8)
+    if not np.array_equal(greys.astype(np.int64) * 257, values):
+        raise InputError(
+            f"{name}: expected grey of 8 bits to look up in the colour map, found values "
+            f"{values.min()}..{values.max()}: save the labels with 8 bits"
+        )
+    return greys
+
+
+def _greys_to_indices(greys: NDArray[np.uint8], colours: ArrayLike, name: str) -> NDArray[np.uint8]:
+    used = np.unique(greys)
+    colours = np.asarray(colours, np.uint8).reshape(-1, 3)
+    unknown = used[~np.isin(used, colours[(colours == colours[:, :1]).all(1), 0])]
+    if len(unknown):
+        value = unknown[0]
+        row, column = np.argwhere(greys == value)[0].tolist()
+        more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
+        raise InputError(
+            f"{name}: grey value {value} at x={column}, y={row}{more} is not in the colour map, "
+            f"which holds for grey labels, too: add `{value} {value} {value}` in the line of its "
+            "class, or pass no colour map if the labels hold class indices"
+        )
+    table = np.zeros(256, np.uint8)
+    table[used] = colours_to_indices(np.repeat(used[None, :, None], 3, 2), colours, name)[0]
+    return table[greys]
 
 
 def colours_to_indices(

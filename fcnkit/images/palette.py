@@ -15,6 +15,7 @@ from PIL import Image
 
 from caffeformat import FormatError, InputError
 
+from .class_tables import IGNORE_NAMES, class_table
 from .reading import open_image
 
 if TYPE_CHECKING:
@@ -55,12 +56,51 @@ def read_palette(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
 
     A text file has one `R G B` per line, the first line is class 0. Values may be separated by
     blanks or commas; words after the three numbers, empty lines and lines that begin with `#` are
-    ignored.
+    ignored. The class tables of annotation tools (see `class_tables`) are read as well.
     Raises `InputError` if there is no such file, `FormatError` with the line otherwise.
     """
     if path == "voc":
         return voc_palette()
-    path = os.fspath(path)
+    colours, ignore = _read_colours(os.fspath(path))
+    palette = full_palette(colours)
+    if ignore is not None:
+        palette[IGNORE_LABEL] = ignore
+    return palette
+
+
+def read_colour_map(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
+    """Read which class each colour of labels is: N x 3 uint8, row i the colour of class i.
+
+    As `read_palette`, with two differences. The path `binary` means black for class 0 and white for
+    class 1. A colour whose line ends in `ignore` marks pixels to ignore; it is row 255 of 256, and
+    the rows without a class repeat class 0.
+    """
+    if path == "voc":
+        return voc_palette()
+    if path == "binary":
+        return np.array([[0, 0, 0], [255, 255, 255]], np.uint8)
+    colours, ignore = _read_colours(os.fspath(path))
+    found = np.array(colours, np.uint8).reshape(-1, 3)
+    if ignore is None:
+        return found
+    if len(found) > IGNORE_LABEL:
+        raise FormatError(path, "expected at most 255 colours and one to ignore")
+    whole: NDArray[np.uint8] = np.repeat(found[:1], 256, 0)
+    whole[: len(found)], whole[IGNORE_LABEL] = found, ignore
+    return whole
+
+
+def count_colours(colours: NDArray[np.uint8]) -> int:
+    """The number of classes of a colour map as `read_colour_map` returns it."""
+    if len(colours) < 256:
+        return len(colours)
+    return int(np.flatnonzero((colours[:IGNORE_LABEL] != colours[0]).any(1)).max(initial=0)) + 1
+
+
+def _read_colours(path: str) -> tuple[list[tuple[int, ...]], tuple[int, ...] | None]:
+    """(colours of the classes, colour of pixels to ignore or None) in a file."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise InputError(f"{path}: cannot read the palette: it is not a regular file")
     try:
         with open(path, "rb") as file:
             data = file.read(1 << 20)
@@ -68,9 +108,14 @@ def read_palette(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
         raise InputError(f"{path}: cannot read the palette: {error.strerror}") from error
     # Paletted images are PNG or GIF, whose first bytes cannot be text.
     if data[:4] in (b"\x89PNG", b"GIF8"):
-        return palette_from_image(open_image(path), path)
-    colours = []
-    for number, line in enumerate(data.decode("utf-8", "replace").splitlines(), 1):
+        return list(map(tuple, palette_from_image(open_image(path), path).tolist())), None
+    text = data.decode("utf-8-sig", "replace")
+    table = class_table(text, path)
+    if table is not None:
+        return list(table.colours), table.ignore
+    colours: list[tuple[int, ...]] = []
+    ignore = None
+    for number, line in enumerate(text.splitlines(), 1):
         words = line.replace(",", " ").split()
         if not words or words[0].startswith("#"):
             continue
@@ -78,10 +123,16 @@ def read_palette(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
             raise FormatError(
                 path, f"expected a colour as three numbers 0..255, found {line[:60]!r}", number
             )
-        colours.append([int(word) for word in words[:3]])
+        colour = tuple(int(word) for word in words[:3])
+        if len(words) == 4 and words[3].lower() in IGNORE_NAMES:
+            if ignore is not None:
+                raise FormatError(path, "expected one colour to ignore, found two", number)
+            ignore = colour
+        else:
+            colours.append(colour)
     if not 1 <= len(colours) <= 256:
         raise FormatError(path, f"expected 1 to 256 colours, one per line, found {len(colours)}")
-    return full_palette(colours)
+    return colours, ignore
 
 
 def format_palette(palette: ArrayLike) -> str:

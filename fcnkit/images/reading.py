@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import re
+import struct
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,6 +31,22 @@ MAX_PIXELS = 1 << 26
 # Formats that photographs and labels come in. Others are left out because Pillow would run whatever
 # decoder a file asks for (PostScript through an outside program, for example).
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
+
+# The EXIF orientations (EXIF 2.32, tag 274) and what turns the stored pixels into what is shown.
+_ORIENTATION_TAG = 0x0112
+_Transpose: Any = getattr(Image, "Transpose", Image)
+_TURNS = {
+    2: _Transpose.FLIP_LEFT_RIGHT,
+    3: _Transpose.ROTATE_180,
+    4: _Transpose.FLIP_TOP_BOTTOM,
+    5: _Transpose.TRANSPOSE,
+    6: _Transpose.ROTATE_270,
+    7: _Transpose.TRANSVERSE,
+    8: _Transpose.ROTATE_90,
+}
+
+# Key in `Image.info`: the largest sample that a grey file can hold, where Pillow scales samples up.
+_SAMPLE_MAX = "fcnkit_sample_max"
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp")
 
@@ -57,7 +75,58 @@ def open_image(source: ImageSource, name: str | None = None) -> Image.Image:
     if width * height > MAX_PIXELS:
         image.close()
         raise InputError(f"{name}: {_too_large(f'{width} x {height}')}")
+    maximum = _scaled_sample_max(image)
+    if maximum is not None:
+        image.info[_SAMPLE_MAX] = maximum
     return image
+
+
+def sample_values(image: Image.Image) -> NDArray[Any]:
+    """The samples of a decoded grey `PIL.Image` (from `open_image`) as the file holds them, H x W.
+
+    Pillow scales samples of two and four bits, and those of a PGM, to the whole range of its mode.
+    """
+    shown: NDArray[Any] = np.asarray(image)
+    maximum = image.info.get(_SAMPLE_MAX)
+    if maximum is None:
+        return shown
+    whole = 255 if image.mode == "L" else 0xFFFF
+    return (shown.astype(np.int64) * maximum * 2 + whole) // (2 * whole)
+
+
+def _scaled_sample_max(image: Image.Image) -> int | None:
+    """The largest sample of a grey file whose samples Pillow scales up; None for all others."""
+    tile = getattr(image, "tile", None)
+    if not tile or image.mode not in ("L", "I"):
+        return None
+    decoder, arguments = tile[0][0], tile[0][3]
+    if decoder.startswith("ppm"):
+        return int(arguments[1]) if isinstance(arguments, tuple) else int(arguments)
+    raw_mode = arguments[0] if isinstance(arguments, tuple) else arguments
+    match = re.match("L;([24])", raw_mode) if isinstance(raw_mode, str) else None
+    return (1 << int(match.group(1))) - 1 if match else None
+
+
+def orientation(image: Image.Image) -> int:
+    """The EXIF orientation of an image, 1 to 8; 1 (as stored) if it has none or a damaged one."""
+    try:
+        value = image.getexif().get(_ORIENTATION_TAG, 1)
+    except _PILLOW_ERRORS + (struct.error, TypeError, KeyError, AttributeError):
+        return 1
+    # Pillow turns TIFFs itself: for them the orientation is part of the format.
+    return value if value in _TURNS and image.format != "TIFF" else 1
+
+
+def shown_size(image: Image.Image) -> tuple[int, int]:
+    """(width, height) of `image` as it is shown: turned as its EXIF orientation says."""
+    width, height = image.size
+    return (height, width) if orientation(image) >= 5 else (width, height)
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """`image` turned as its EXIF orientation says, which is how every viewer shows it."""
+    turn = _TURNS.get(orientation(image))
+    return image if turn is None else image.transpose(turn)
 
 
 def source_name(source: ImageSource, default: str) -> str:
@@ -80,13 +149,14 @@ def load_pixels(image: Image.Image, name: str) -> Image.Image:
 
 
 def read_rgb(source: ImageSource, name: str | None = None) -> NDArray[np.uint8]:
-    """Read an image file as H x W x 3 uint8 RGB, as stored (EXIF rotation and alpha are ignored).
+    """Read an image file as H x W x 3 uint8 RGB, turned by its EXIF orientation as viewers do.
 
-    `source` and `name` as in `open_image`. 16-bit grey is reduced to its upper 8 bits.
+    `source` and `name` as in `open_image`. Alpha is ignored. 16-bit grey is reduced to its upper
+    8 bits.
     """
     name = name or source_name(source, "image")
     with open_image(source, name) as image:
-        return rgb_array(load_pixels(image, name), name)
+        return rgb_array(upright(load_pixels(image, name)), name)
 
 
 def rgb_array(image: Image.Image, name: str) -> NDArray[np.uint8]:

@@ -10,6 +10,7 @@ from caffeformat import InputError
 from fcnkit.datasets import default_palette
 from fcnkit.images import (
     contact_sheet,
+    full_palette,
     label_array,
     legend,
     overlay,
@@ -43,7 +44,7 @@ def dataset_sheet(
     `check_entries`; `palette` paints labels that have none of their own.
     """
     if palette is None:
-        palette = default_palette(names) if colours is None else colours
+        palette = default_palette(names) if colours is None else full_palette(colours)
     chosen = set(np.linspace(0, count - 1, min(rows, count)).round().astype(int).tolist())
     pictures, captions = [], []
     for i, entry in enumerate(entries):

@@ -1,9 +1,12 @@
+import struct
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from caffeformat import InputError
-from fcnkit.images import read_label, voc_palette, write_label
+from fcnkit.images import read_colour_map, read_label, voc_palette, write_label
 from fcnkit.images.labels import colours_to_indices
 
 INDICES = np.array([[0, 1, 20, 255], [255, 20, 2, 0]], np.uint8)
@@ -20,7 +23,7 @@ def test_written_label_keeps_indices_and_palette(tmp_path):
 
 def test_grey_values_are_indices(tmp_path):
     Image.fromarray(INDICES).save(tmp_path / "grey.png")
-    assert np.array_equal(read_label(tmp_path / "grey.png", voc_palette()), INDICES)
+    assert np.array_equal(read_label(tmp_path / "grey.png"), INDICES)
 
 
 @pytest.mark.parametrize("alpha", [False, True])
@@ -60,3 +63,107 @@ def test_values_above_255_are_refused(tmp_path):
         read_label(tmp_path / "deep.png")
     Image.fromarray(np.array([[0, 7]], np.uint16)).save(tmp_path / "deep.png")
     assert read_label(tmp_path / "deep.png").tolist() == [[0, 7]]
+
+
+def low_bit_png(indices, bits):
+    """A grey PNG of 1, 2 or 4 bits per sample, which Pillow cannot write itself."""
+    pixels = np.unpackbits(np.asarray(indices, np.uint8)[..., None], axis=2)[..., 8 - bits :]
+    packed = np.packbits(pixels.reshape(len(indices), -1), axis=1)
+    rows = b"".join(b"\0" + row.tobytes() for row in packed)
+    header = struct.pack(">IIBBBBB", len(indices[0]), len(indices), bits, 0, 0, 0, 0)
+    parts = [b"\x89PNG\r\n\x1a\n"]
+    for kind, data in ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")):
+        crc = zlib.crc32(kind + data)
+        parts.append(struct.pack(">I", len(data)) + kind + data + struct.pack(">I", crc))
+    return b"".join(parts)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_grey_samples_of_few_bits_are_indices(bits):
+    indices = [[0, 1, 1, 0, 1], [1, 2**bits - 1, 0, 0, 2**bits - 2]]
+    assert read_label(low_bit_png(indices, bits)).tolist() == indices
+
+
+@pytest.mark.parametrize("maximum", [1, 2, 20, 255, 300])
+def test_samples_of_a_pgm_are_indices(maximum):
+    values = [0, 1, min(maximum, 255)]
+    data = np.array(values, ">u2" if maximum > 255 else "u1").tobytes()
+    assert read_label(b"P5 3 1 %d\n" % maximum + data).tolist() == [values]
+
+
+@pytest.mark.parametrize("kind", ["grey", "paletted", "one bit", "two bits", "rgb", "16 bits"])
+def test_a_colour_map_holds_for_labels_of_every_kind(tmp_path, kind):
+    classes = np.array([[0, 1, 1], [1, 0, 0]], np.uint8)
+    white = Image.fromarray(classes * 255)
+    path = tmp_path / "mask.png"
+    if kind == "two bits":
+        path.write_bytes(low_bit_png((classes * 3).tolist(), 2))
+    elif kind == "16 bits":
+        Image.fromarray(classes * np.uint16(65535)).save(path)
+    elif kind == "paletted":
+        write_label(path, classes * 7, np.repeat(np.arange(256) * 255 // 7 % 256, 3).reshape(-1, 3))
+    else:
+        white.convert({"grey": "L", "one bit": "1", "rgb": "RGB"}[kind]).save(path)
+    (tmp_path / "map.txt").write_text("0 0 0\n255 255 255\n")
+    for name in ("binary", tmp_path / "map.txt"):
+        assert np.array_equal(read_label(path, read_colour_map(name)), classes)
+    assert np.array_equal(read_label(path, read_colour_map("binary")[::-1]), 1 - classes)
+
+
+def test_a_grey_value_that_the_colour_map_lacks_is_named(tmp_path):
+    Image.fromarray(np.array([[0, 255], [7, 9]], np.uint8)).save(tmp_path / "mask.png")
+    with pytest.raises(InputError, match=r"value 7 at x=0, y=1 and 1 more .*pass no colour map"):
+        read_label(tmp_path / "mask.png", read_colour_map("binary"))
+
+
+def test_a_colour_map_names_the_colour_to_ignore(tmp_path):
+    (tmp_path / "map.txt").write_text("0 0 0\n255 255 255 ignore\n128 0 0 cat\n")
+    colours = read_colour_map(tmp_path / "map.txt")
+    rgb = np.array([[[0, 0, 0], [255, 255, 255], [128, 0, 0], [224, 224, 192]]], np.uint8)
+    Image.fromarray(rgb[:, :3]).save(tmp_path / "mask.png")
+    assert read_label(tmp_path / "mask.png", colours).tolist() == [[0, 255, 1]]
+
+
+def test_a_short_colour_map_makes_no_class_of_black(tmp_path):
+    (tmp_path / "map.txt").write_text("255 0 0\n0 255 0\n")
+    Image.new("RGB", (2, 2)).save(tmp_path / "mask.png")
+    with pytest.raises(InputError, match=r"\(0, 0, 0\) at x=0, y=0"):
+        read_label(tmp_path / "mask.png", read_colour_map(tmp_path / "map.txt"))
+
+
+@pytest.mark.parametrize("kind", ["tif", "gif"])
+def test_labels_of_several_pages_are_refused_by_name(tmp_path, kind):
+    pages = [Image.fromarray(np.full((3, 4), i, np.uint8)) for i in range(3)]
+    path = tmp_path / f"stack.{kind}"
+    pages[0].save(path, save_all=True, append_images=pages[1:])
+    with pytest.raises(InputError, match=rf"stack\.{kind}: holds 3 pages, expected one label"):
+        read_label(path)
+
+
+def test_transparent_labels_are_refused_and_opaque_ones_read(tmp_path):
+    grey = Image.fromarray(np.array([[0, 1]], np.uint8))
+    opaque = Image.new("L", grey.size, 255)
+    Image.merge("LA", [grey, opaque]).save(tmp_path / "grey.png")
+    assert read_label(tmp_path / "grey.png").tolist() == [[0, 1]]
+    for mode, bands in (("LA", [grey]), ("RGBA", [grey] * 3)):
+        Image.merge(mode, [*bands, grey]).save(tmp_path / "clear.png")
+        with pytest.raises(InputError, match=r"clear\.png: some pixels are transparent"):
+            read_label(tmp_path / "clear.png", read_colour_map("binary"))
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.float32])
+def test_wide_samples_are_indices_where_they_are_whole_numbers(tmp_path, kind):
+    Image.fromarray(np.array([[0, 2, 255]], kind)).save(tmp_path / "wide.tif")
+    assert read_label(tmp_path / "wide.tif").tolist() == [[0, 2, 255]]
+    Image.fromarray(np.array([[0, 2.5 if kind == np.float32 else -1]], kind)).save(
+        tmp_path / "wide.tif"
+    )
+    with pytest.raises(InputError, match=r"wide\.tif: expected class indices"):
+        read_label(tmp_path / "wide.tif")
+
+
+def test_labels_are_read_as_stored_whatever_their_orientation(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(INDICES).save(tmp_path / "label.png", exif=exif)
+    assert np.array_equal(read_label(tmp_path / "label.png"), INDICES)

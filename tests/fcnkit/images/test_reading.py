@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from caffeformat import InputError
-from fcnkit.images import open_image, read_rgb
+from fcnkit.images import load_pixels, open_image, read_rgb, shown_size
 
 
 def png_with_header_size(width, height):
@@ -81,3 +81,39 @@ def test_16_bit_grey_keeps_its_upper_bits(tmp_path):
     path = tmp_path / "deep.png"
     Image.fromarray(np.array([[0, 0x1234, 0xFFFF]], np.uint16)).save(path)
     assert read_rgb(path)[0].tolist() == [[0] * 3, [0x12] * 3, [0xFF] * 3]
+
+
+@pytest.mark.parametrize("kind", ["jpg", "png", "webp"])
+@pytest.mark.parametrize("orientation", [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+def test_images_are_read_as_viewers_show_them(tmp_path, kind, orientation):
+    shown = Image.fromarray(np.kron([[255, 0, 0], [0, 0, 0]], np.ones((8, 8))).astype(np.uint8))
+    # What has to be done to what is shown, so that the orientation undoes it.
+    undo = {
+        2: [Image.FLIP_LEFT_RIGHT],
+        3: [Image.ROTATE_180],
+        4: [Image.FLIP_TOP_BOTTOM],
+        5: [Image.ROTATE_270, Image.FLIP_LEFT_RIGHT],
+        6: [Image.ROTATE_90],
+        7: [Image.ROTATE_90, Image.FLIP_LEFT_RIGHT],
+        8: [Image.ROTATE_270],
+    }
+    stored = shown.convert("RGB")
+    for turn in undo.get(orientation, ()):
+        stored = stored.transpose(turn)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / f"photo.{kind}"
+    stored.save(path, exif=exif, quality=95)
+    pixels = read_rgb(path)
+    assert pixels.shape == (16, 24, 3)
+    assert np.abs(pixels[..., 0].astype(int) - np.asarray(shown)).max() < 60
+    with open_image(path) as image:
+        assert shown_size(image) == (24, 16)
+        assert load_pixels(image, "photo").size == stored.size
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
+def test_damaged_exif_leaves_an_image_as_stored(tmp_path):
+    path = tmp_path / "photo.jpg"
+    Image.new("RGB", (16, 8)).save(path, exif=b"Exif\0\0II*\0\xff\xff\xff\xff")
+    assert read_rgb(path).shape == (8, 16, 3)
