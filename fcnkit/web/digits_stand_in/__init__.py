@@ -4,8 +4,8 @@ It has the names, arguments and defaults that extensions rely on and nothing of 
 server. `install()` puts it in place of the package `digits`; only the preview's process calls it,
 and it does nothing where the real DIGITS can be imported.
 
-There are two stand-ins: the plug-in's tests have their own, `tests/digits_plugin/stub`, because they
-also run under Python 2.7, as the plug-in does within DIGITS, and nothing of this package can.
+There are two stand-ins: the plug-in's tests have their own, `tests/digits_plugin/stub`, because
+they also run under Python 2.7, as the plug-in does within DIGITS, and nothing of this package can.
 """
 
 from __future__ import annotations
