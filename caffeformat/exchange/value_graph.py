@@ -11,6 +11,7 @@ import collections
 from typing import TYPE_CHECKING, NamedTuple
 
 from caffeformat.errors import InputError
+from caffeformat.messages import distinct_layers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,7 +46,8 @@ def value_graph(net: pb.NetParameter, outputs: Iterable[str] | None = None) -> G
     """The `Graph` of `net`, a current NetParameter already filtered for its phase.
 
     Keeps what the blobs `outputs` need; by default these are the blobs that no layer uses, except
-    losses and accuracies. Raises `InputError` for a missing blob and if a value comes from a data
+    losses and accuracies. Layers that share a name have their keys for names (`conv#2`, see
+    `keys_of_layers`). Raises `InputError` for a missing blob and if a value comes from a data
     layer, which has no place in a deployed net.
     """
     values: dict[str, Value] = {}
@@ -53,7 +55,7 @@ def value_graph(net: pb.NetParameter, outputs: Iterable[str] | None = None) -> G
     writers: collections.defaultdict[str, list[str]] = collections.defaultdict(list)
     inputs: list[str] = []
     unused: dict[str, None] = {}
-    for layer in net.layer:
+    for layer in distinct_layers(net).layer:
         missing = [name for name in layer.bottom if name not in values]
         if missing:
             raise InputError(f'layer "{layer.name}": no layer before it makes "{missing[0]}"')
@@ -94,6 +96,14 @@ def value_graph(net: pb.NetParameter, outputs: Iterable[str] | None = None) -> G
         if name not in values:
             raise InputError(f'there is no blob "{name}"; there are {", ".join(values)}')
     if not wanted:
+        silent = [name for layer in net.layer if layer.type == "Silence" for name in layer.bottom]
+        if silent:
+            raise InputError(
+                "the net has no output: every blob is used by a layer or is a loss; "
+                f"{', '.join(silent)} goes into a Silence layer: pass {{option}} to have it",
+                option="blob",
+                value=silent[0],
+            )
         raise InputError("the net has no output: every blob is used by a layer or is a loss")
     needed = {values[name] for name in wanted}
     used: list[tuple[pb.LayerParameter, list[Value], list[Value]]] = []

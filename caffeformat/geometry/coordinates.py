@@ -14,7 +14,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from caffeformat.errors import InputError
-from caffeformat.messages import nearest
+from caffeformat.messages import computes_crop_offsets, nearest
 
 from .shape_rules import SAME_SHAPE, concat_axis
 from .shapes import infer_shapes
@@ -137,24 +137,21 @@ def coord_map(net: pb.NetParameter, from_blob: str, to_blob: str) -> CoordMap:
     )
 
 
-def crop_offset(net: pb.NetParameter, crop_layer_name: str) -> int | tuple[int, ...]:
+@computes_crop_offsets
+def crop_offset(net: pb.NetParameter, crop_layer: str | int) -> int | tuple[int, ...]:
     """The offset that aligns the two bottoms of a Crop layer: an int, or a tuple if axes differ.
 
+    `crop_layer` is the layer's name or, where several have one name, its index in `net.layer`.
     Raises `InputError` if the blobs' pixels differ in size, or if aligning them would need an
     offset between pixels or before the start of the larger blob.
     """
-    crops = {layer.name: number for number, layer in enumerate(net.layer) if layer.type == "Crop"}
-    if crop_layer_name not in crops:
-        raise InputError(
-            f'no Crop layer "{crop_layer_name}".{nearest(crop_layer_name, crops)} '
-            f"Crop layers are: {', '.join(crops) or 'none'}"
-        )
-    layer = net.layer[crops[crop_layer_name]]
+    place = _crop_place(net, crop_layer) if isinstance(crop_layer, str) else crop_layer
+    layer = net.layer[place]
     if len(layer.bottom) != 2:
         raise InputError(f'layer "{layer.name}": has {len(layer.bottom)} bottoms; expected two')
     # Only what comes before, because blobs may be changed in place later.
     before = type(net)()
-    before.layer.extend(net.layer[: crops[crop_layer_name]])
+    before.layer.extend(net.layer[:place])
     found = coord_map(before, layer.bottom[1], layer.bottom[0])
     where = f'layer "{layer.name}": "{layer.bottom[1]}" in "{layer.bottom[0]}"'
     if any(scale != 1 for scale in found.scale):
@@ -174,6 +171,25 @@ def crop_offset(net: pb.NetParameter, crop_layer_name: str) -> int | tuple[int, 
     if first < 2:
         offsets = [0] * (2 - first) + _each(offsets, 2)
     return offsets[0] if len(set(offsets)) == 1 else tuple(offsets)
+
+
+def _crop_place(net: pb.NetParameter, name: str) -> int:
+    """The index in `net.layer` of the one Crop layer called `name`."""
+    crops = [(number, layer) for number, layer in enumerate(net.layer) if layer.type == "Crop"]
+    named = [(number, layer) for number, layer in crops if layer.name == name]
+    if not named:
+        names = [layer.name for _, layer in crops]
+        raise InputError(
+            f'no Crop layer "{name}".{nearest(name, names)} '
+            f"Crop layers are: {', '.join(dict.fromkeys(names)) or 'none'}"
+        )
+    if len(named) > 1:
+        tops = ", ".join(f'{number} (top "{layer.top[0]}")' for number, layer in named)
+        raise InputError(
+            f'{len(named)} Crop layers are called "{name}"; give the index of one in the net: '
+            f"{tops}"
+        )
+    return named[0][0]
 
 
 def _crop_axis(layer: pb.LayerParameter) -> int:

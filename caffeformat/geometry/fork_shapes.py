@@ -24,6 +24,15 @@ def _interp(layer: pb.LayerParameter, bottoms: Sequence[Shape]) -> list[Shape]:
 
 
 def _upsample(layer: pb.LayerParameter, bottoms: Sequence[Shape]) -> list[Shape]:
+    if len(bottoms) == 1:
+        scale = layer.upsample_param.scale
+        raise InputError(
+            f'layer "{layer.name}": an Upsample with one bottom is not SegNet\'s, which takes a '
+            f"mask as well, but that of converters from darknet, which repeats each pixel {scale} "
+            f'x {scale} times; for C channels, write type: "Deconvolution" with param {{ lr_mult: '
+            f"0 }} and convolution_param {{ num_output: C group: C kernel_size: {scale} stride: "
+            f'{scale} bias_term: false weight_filler {{ type: "constant" value: 1 }} }}'
+        )
     shape, mask = two_bottoms(layer, bottoms)
     image_shape(layer, shape)
     if mask != shape:

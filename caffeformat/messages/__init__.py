@@ -7,6 +7,7 @@ selects the layers of a phase; `NetSpec` writes nets in Python; `wire` reads lar
 from __future__ import annotations
 
 from . import pb, wire
+from .dialects import computes_crop_offsets
 from .forks import (
     FORKS,
     ForkWarning,
@@ -16,7 +17,8 @@ from .forks import (
     fork_titles,
     layer_forks,
 )
-from .lr_policy import current_step, learning_rate
+from .layer_names import LayerKey, distinct_layers, keys_of_layers, layer_keys
+from .lr_policy import current_step, learning_rate, next_step
 from .net import filter_net, insert_splits, is_solver, read_net, read_solver
 from .net_spec import (
     LayerCall,
@@ -40,6 +42,7 @@ __all__ = [
     "VARINT",
     "ForkWarning",
     "LayerCall",
+    "LayerKey",
     "Layers",
     "NetSpec",
     "Parameters",
@@ -48,18 +51,23 @@ __all__ = [
     "assign_proto",
     "assuming_fork",
     "bn_kind",
+    "computes_crop_offsets",
     "current_step",
+    "distinct_layers",
     "filter_net",
     "fork_additions",
     "fork_titles",
     "format_text",
     "insert_splits",
     "is_solver",
+    "keys_of_layers",
     "layer_forks",
+    "layer_keys",
     "layers",
     "learning_rate",
     "map_file",
     "nearest",
+    "next_step",
     "param_name_dict",
     "params",
     "parse_text",

@@ -36,6 +36,14 @@ FORKS = {
 }
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
+# Fields that some Caffe or converter writes into texts. They are read into BVLC Caffe's own fields
+# (see `dialects.py`), so that no binary file has them.
+_DIALECT_FIELDS = (
+    ("caffe.ConvolutionParameter", "hole", "optional", "uint32", ""),
+    ("caffe.ConvolutionParameter", "hole_h", "optional", "uint32", ""),
+    ("caffe.ConvolutionParameter", "hole_w", "optional", "uint32", ""),
+    ("caffe.PoolingParameter", "ceil_mode", "optional", "bool", "true"),
+)
 _LAYER, _V1_LAYER = "caffe.LayerParameter", "caffe.V1LayerParameter"
 _V1_TYPES = "caffe.V1LayerParameter.LayerType"
 # Far from all numbers in use, below protobuf's limit of 2^29, outside its reserved 19000 to 19999.
@@ -85,6 +93,10 @@ def common_tables(v1_types: Sequence[str]) -> tuple[list[Row], list[Row]]:
         {**row, "message": _V1_LAYER}
         for row in added
         if row["message"] == _LAYER and row["type"] == "message"
+    ]
+    added += [
+        {"message": message, "field": field, "label": label, "type": kind, "of": "", "default": at}
+        for message, field, label, kind, at in _DIALECT_FIELDS
     ]
     values = read_table("fork_enums.csv")
     values += [{"enum": _V1_TYPES, "value": name, "number": ""} for name in v1_types]

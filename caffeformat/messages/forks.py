@@ -55,7 +55,7 @@ _PSPNET_BN = ("slope_filler", "bias_filler", "momentum", "eps", "frozen", "engin
 
 
 class ForkWarning(UserWarning):
-    """A file sets fields of a fork that have no effect here."""
+    """A file sets fields of a fork that have no effect here, or that are read as BVLC Caffe's."""
 
 
 _assumed: contextvars.ContextVar[str | None] = contextvars.ContextVar("fork", default=None)

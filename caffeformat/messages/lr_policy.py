@@ -29,8 +29,11 @@ def policy(name: str, *fields: str) -> Callable[[Policy], Policy]:
     return enter
 
 
-def learning_rate(solver: pb.SolverParameter, iteration: int) -> float:
+def learning_rate(solver: pb.SolverParameter, iteration: int, steps: int | None = None) -> float:
     """The rate at `iteration` (from 0), before any lr_mult.
+
+    `steps` is how many steps a run with "multistep" has taken, where that is not what `stepvalue`
+    says (see `next_step`).
 
     Raises `InputError` for an unknown policy and for a missing field that it needs.
     """
@@ -42,7 +45,19 @@ def learning_rate(solver: pb.SolverParameter, iteration: int) -> float:
     for field in ("base_lr", *fields):
         if not solver.HasField(field):
             raise InputError(f'the solver\'s lr_policy "{solver.lr_policy}" needs {field}.')
+    if steps is not None and solver.lr_policy == "multistep":
+        return float(solver.base_lr * solver.gamma**steps)
     return solver.base_lr * function(solver, iteration)
+
+
+def next_step(solver: pb.SolverParameter, iteration: int, steps: int) -> int:
+    """How many steps "multistep" has taken at `iteration`, after `steps` in the iteration before.
+
+    As Caffe counts them: at most one more per iteration, and never fewer, so that a run that
+    resumes with other `stepvalue`s goes on from the number in its state.
+    """
+    values = solver.stepvalue
+    return steps + (steps < len(values) and iteration >= values[steps])
 
 
 def current_step(solver: pb.SolverParameter, iteration: int) -> int:

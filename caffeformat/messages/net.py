@@ -15,6 +15,7 @@ from caffeformat.errors import FormatError, InputError
 
 from . import forks, pb
 from .binary_net import read_binary_net
+from .dialects import Reading
 from .text import nearest, read_text
 from .upgrade import upgrade_net, upgrade_solver
 
@@ -43,7 +44,7 @@ def read_net(path: str | os.PathLike[str], fork: str | None = None) -> pb.NetPar
     if _is_binary(path):
         net = read_binary_net(path, fork)
     else:
-        net = read_text(path, pb.NetParameter)
+        net = _read_kind(path, pb.NetParameter, pb.SolverParameter)
     _upgrade(net, upgrade_net, path)
     forks.settle(net, fork)
     return net
@@ -55,7 +56,7 @@ def read_solver(path: str | os.PathLike[str]) -> pb.SolverParameter:
     As in Caffe, a missing `snapshot_prefix` becomes the solver's own path without its extension,
     and a folder gets the solver's name appended.
     """
-    solver = read_text(path, pb.SolverParameter)
+    solver = _read_kind(path, pb.SolverParameter, pb.NetParameter)
     _upgrade(solver, upgrade_solver, path)
     stem = os.path.splitext(os.fspath(path))[0]
     if not solver.snapshot_prefix:
@@ -97,6 +98,23 @@ def is_solver(path: str | os.PathLike[str]) -> bool:
     raise errors["net" if as_net > as_solver else "solver"]
 
 
+def _read_kind(path: str | os.PathLike[str], wanted: type[_M], other: type[Message]) -> _M:
+    """Read a text as `wanted`; a text that is one of the class `other` is refused as such."""
+    try:
+        return read_text(path, wanted)
+    except FormatError as error:
+        try:
+            found = read_text(path, other)
+        except FormatError:
+            raise error from None
+    if isinstance(found, pb.SolverParameter):
+        nets = [found.net, found.train_net, *found.test_net]
+        named = next(filter(None, nets), "")
+        advice = f'; its net is "{named}"' if named else ""
+        raise FormatError(path, f"a solver, where a net was expected{advice}")
+    raise FormatError(path, "a net, where a solver was expected; a solver names its net: net: ...")
+
+
 def _is_binary(path: str | os.PathLike[str]) -> bool:
     """Whether the file begins with bytes that no text has: protobuf's lengths and field keys."""
     try:
@@ -106,11 +124,15 @@ def _is_binary(path: str | os.PathLike[str]) -> bool:
         return False  # the reader reports what is wrong
 
 
-def _upgrade(message: _M, upgrade: Callable[[_M], object], path: str | os.PathLike[str]) -> None:
+def _upgrade(message: _M, upgrade: Callable[[_M], list[str]], path: str | os.PathLike[str]) -> None:
     try:
-        upgrade(message)
+        notes = upgrade(message)
     except InputError as error:
         raise error.prefixed(os.fspath(path)) from None
+    readings = [note for note in notes if isinstance(note, Reading)]
+    if readings:
+        # One place for all callers: a file is reported once.
+        warnings.warn(f"{os.fspath(path)}: {'; '.join(readings)}", forks.ForkWarning, stacklevel=1)
     ignored = forks.ignored_fields(message)
     if ignored:
         warnings.warn(

@@ -929,6 +929,9 @@ class ConvolutionParameter(Message):
     force_nd_im2col: bool
     cudnn_convolution_algo_seeker: int
     conv_algos_override: str
+    hole: int
+    hole_h: int
+    hole_w: int
     def __init__(
         self,
         *,
@@ -952,6 +955,9 @@ class ConvolutionParameter(Message):
         force_nd_im2col: bool | None = None,
         cudnn_convolution_algo_seeker: int | str | None = None,
         conv_algos_override: str | None = None,
+        hole: int | None = None,
+        hole_h: int | None = None,
+        hole_w: int | None = None,
     ) -> None: ...
 
 class CropParameter(Message):
@@ -1349,6 +1355,7 @@ class PoolingParameter(Message):
     global_pooling: bool
     round_mode: int
     torch_pooling: bool
+    ceil_mode: bool
     def __init__(
         self,
         *,
@@ -1366,6 +1373,7 @@ class PoolingParameter(Message):
         global_pooling: bool | None = None,
         round_mode: int | str | None = None,
         torch_pooling: bool | None = None,
+        ceil_mode: bool | None = None,
     ) -> None: ...
 
 class PowerParameter(Message):
@@ -1663,6 +1671,7 @@ class V1LayerParameter(Message):
     WINDOW_DATA: ClassVar[int]
     THRESHOLD: ClassVar[int]
     BN: ClassVar[int]
+    CROP: ClassVar[int]
     DENSE_CRF: ClassVar[int]
     DENSE_IMAGE_DATA: ClassVar[int]
     INTERP: ClassVar[int]

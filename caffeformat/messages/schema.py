@@ -31,6 +31,7 @@ _Field = descriptor_pb2.FieldDescriptorProto
 # Layers of forks as V1 texts name their types
 _V1_FORK_TYPES = (
     "BN",
+    "CROP",
     "DENSE_CRF",
     "DENSE_IMAGE_DATA",
     "INTERP",

@@ -31,6 +31,11 @@ _PLACE = re.compile(r"^\d+:\d+ : ")
 _NO_FIELD = re.compile(r'Message type "([\w.]+)" has no field named "([^"]*)"')
 _NO_ENUM_VALUE = re.compile(r'Enum type "([\w.]+)" has no value (?:named|with number) (\S+?)\.$')
 _TWICE = re.compile(r'should not have multiple "(\w+)" fields')
+_LOOSE_MINUS = re.compile(r"-\s+[\d.in]")
+# A comment or a string, or a minus and the blanks after it
+_MINUS = re.compile(
+    r"#[^\n]*|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|(?<![^\s:,\[])-(?P<blank>\s+)(?=[\d.in])"
+)
 # A comment, a string with its escapes, or a brace: what must be distinguished to match braces.
 _BRACES = re.compile(r"#[^\n]*|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|[{}<>]")
 
@@ -42,7 +47,7 @@ def parse_text(text: str, message_class: type[_M], source: str | os.PathLike[str
     """
     message = message_class()
     try:
-        text_format.Parse(text, message)
+        text_format.Parse(_with_joined_minus(text), message)
     except text_format.ParseError as error:
         line, column = error.GetLine() or 0, error.GetColumn() or 0
         problem = _explain(str(error), text, message.DESCRIPTOR, line, column)
@@ -98,6 +103,20 @@ def nearest(name: str, known: Iterable[str]) -> str:
             lowered[key] for key in difflib.get_close_matches(name.lower(), lowered, 1, cutoff=0.6)
         ]
     return f' Did you mean "{match[0]}"?' if match else ""
+
+
+def _with_joined_minus(text: str) -> str:
+    """`text` with each minus right before its number: Caffe's parser allows blanks between them.
+
+    Blanks move before the minus, so that lines and columns stay.
+    """
+    if not _LOOSE_MINUS.search(text):
+        return text
+
+    def join(match: re.Match[str]) -> str:
+        return match["blank"] + "-" if match["blank"] else match.group()
+
+    return _MINUS.sub(join, text)
 
 
 def _explain(problem: str, text: str, root: Any, line: int, column: int) -> str:

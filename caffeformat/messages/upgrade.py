@@ -7,6 +7,7 @@ from typing import Any
 from caffeformat.errors import InputError
 
 from . import pb
+from .dialects import place_crops, read_dialects
 from .upgrade_v0 import needs_v0_upgrade, upgrade_v0, v1_type_of
 
 # V1 types whose current name is not simply the old one in CapWords
@@ -43,8 +44,9 @@ def upgrade_net(net: pb.NetParameter) -> list[str]:
     """Upgrade a NetParameter to the current form in place; returns notes on what was done.
 
     V0 and V1 layers become `layer`, transformation fields of V1 data layers move to
-    `transform_param`, `input` fields become an Input layer, and BatchNorm layers with three
-    `param`s get multipliers of 0. Raises `InputError` if that is not possible.
+    `transform_param`, `input` fields become an Input layer, BatchNorm layers with three `param`s
+    get multipliers of 0, and other spellings BVLC Caffe's (see `dialects.py`). Raises `InputError`
+    if that is not possible.
     """
     notes: list[str] = []
     if net.layers and net.layer:
@@ -55,8 +57,12 @@ def upgrade_net(net: pb.NetParameter) -> list[str]:
     if net.layers:
         for old in net.layers:
             _upgrade_v1_layer(old, net.layer.add())
+        crop = pb.V1LayerParameter.LayerType.Value("CROP")
+        crops = [i for i, old in enumerate(net.layers) if old.type == crop]
+        notes += place_crops(net, crops)
         notes.append(f"{len(net.layers)} V1 layers upgraded")
         net.ClearField("layers")
+    notes += read_dialects(net)
     if net.input:
         _upgrade_input(net)
         notes.append("input fields turned into an Input layer")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from .blob import read_blob, write_blob
 from .caffemodel import Weights, read_caffemodel, write_caffemodel
-from .hdf5 import open_hdf5, read_dataset
+from .hdf5 import is_hdf5, open_hdf5, read_dataset
 from .solverstate import SolverState, read_solver_state, write_solver_state
 
 __all__ = [
     "SolverState",
     "Weights",
+    "is_hdf5",
     "open_hdf5",
     "read_blob",
     "read_caffemodel",

@@ -13,9 +13,18 @@ import numpy as np
 
 from caffeformat.errors import FormatError, InputError
 from caffeformat.files import atomic_write
-from caffeformat.messages import pb, v0_type_name, v1_type_name, wire
+from caffeformat.messages import (
+    LayerKey,
+    keys_of_layers,
+    layer_keys,
+    pb,
+    v0_type_name,
+    v1_type_name,
+    wire,
+)
 
 from .blob import blob_head, decode_blob, write_values
+from .hdf5 import is_hdf5, read_weights, write_weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -32,7 +41,6 @@ _MOST_BLOBS = 50_000
 # protobuf, and therefore Caffe, cannot read messages of 2 GiB or more.
 _MOST_BYTES = (1 << 31) - 1
 _FOUR_AXES = ("Convolution", "Deconvolution")
-_HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
 class Weights(dict[str, "list[NDArray[np.float32] | Any]"]):
@@ -41,6 +49,9 @@ class Weights(dict[str, "list[NDArray[np.float32] | Any]"]):
     Arrays read from a file are read-only and may be unaligned views; copy one to change it. An item
     of a list is None where an HDF5 file leaves out a blob shared with another layer. (Its type has
     `Any`, so that the many readers of other files need not check for that.)
+
+    Where several layers of a file have one name, the first has it as its key and the others a
+    `LayerKey` (`conv#2`): all of them are kept, and written under their name.
 
     `name` is the net's name. `types` maps the names of all layers, including those without blobs,
     to their type; it is empty for HDF5 files, which do not record types.
@@ -65,9 +76,7 @@ def read_caffemodel(path: str | os.PathLike[str]) -> Weights:
     and the layer.
     """
     span = wire.map_file(path, "a caffemodel")
-    if span.part(0, min(len(span), len(_HDF5_SIGNATURE)), "").raw() == _HDF5_SIGNATURE:
-        from .hdf5 import read_weights
-
+    if is_hdf5(path):
         return Weights(read_weights(path))
     try:
         return _decode_net(span)
@@ -84,13 +93,18 @@ def write_caffemodel(
 
     With `net`, a current NetParameter, each of its layers is written with all its fields, as Caffe
     does; otherwise a layer has its name and, from `weights.types`, its type. Blobs inside `net` are
-    ignored. Layers that `net` lacks follow at the end. Values are written as float32.
+    ignored. Layers that `net` lacks follow at the end. Values are written as float32. Raises
+    `InputError` for layers of one name in HDF5, which has a place for one alone.
     """
     hdf5 = os.fspath(path).endswith(".h5")
     checked = _checked(weights, may_lack=hdf5)
     if hdf5:
-        from .hdf5 import write_weights
-
+        again = next((key for key in checked if isinstance(key, LayerKey)), None)
+        if again is not None:
+            raise InputError(
+                f'{os.fspath(path)}: two layers with parameters are called "{again.name}", and an '
+                "HDF5 file has a place for one; rename one, or use a name that ends in .caffemodel"
+            )
         names = [layer.name for layer in net.layer] if net is not None else []
         write_weights(path, {name: checked.get(name, []) for name in [*names, *checked]})
         return
@@ -134,24 +148,24 @@ def _encode_layers(
     weights: Weights, net: pb.NetParameter | None
 ) -> list[tuple[bytes, int, list[tuple[bytes, NDArray[Any]]]]]:
     """[(bytes up to the first blob, size of the blobs, [(bytes, array)])] for each layer."""
-    messages = {name: pb.LayerParameter(name=name) for name in weights}
-    for name, message in messages.items():
-        if weights.types.get(name):
-            message.type = weights.types[name]
-    ordered: list[pb.LayerParameter] = []
+    ordered: list[tuple[pb.LayerParameter, str | None]] = []
+    left = dict.fromkeys(weights)
     if net is not None:
-        for layer in net.layer:
+        # A train-and-test net may have more layers of one name than there are arrays.
+        for layer, key in zip(net.layer, keys_of_layers(net.layer)):
             message = type(layer)()
             message.CopyFrom(layer)
             message.ClearField("blobs")
-            ordered.append(message)
-            messages.pop(layer.name, None)
+            ordered.append((message, key if key in weights else None))
+            left.pop(key, None)
+    for key in left:
+        message = pb.LayerParameter(name=key.name if isinstance(key, LayerKey) else key)
+        if weights.types.get(key):
+            message.type = weights.types[key]
+        ordered.append((message, key))
     layers: list[tuple[bytes, int, list[tuple[bytes, NDArray[Any]]]]] = []
-    written: set[str] = set()
-    for message in [*ordered, *messages.values()]:
-        # A train-and-test net may have two layers of one name; their blobs are written once.
-        arrays = [] if message.name in written else weights.get(message.name, [])
-        written.add(message.name)
+    for message, key in ordered:
+        arrays = [] if key is None else weights[key]
         blobs = [(_blob_start(array), array) for array in arrays]
         size = sum(len(start) + 4 * array.size for start, array in blobs)
         fields = message.SerializePartialToString()
@@ -174,8 +188,15 @@ def _blob_start(array: NDArray[Any]) -> bytes:
 
 
 def _decode_net(span: wire.Span) -> Weights:
+    layers: list[tuple[str, str, list[NDArray[np.float32]]]] = []
     weights, count = Weights(), 0
     for number, kind, value in span.fields():
+        if kind == wire.VARINT and number == _NET["name"]:  # the "iter" of a solver state
+            raise span.error(
+                0,
+                "a solver state, not a caffemodel: to resume from it, pass it as the snapshot; the "
+                "weights are in the .caffemodel beside it",
+            )
         if kind != wire.BYTES:
             continue
         if number == _NET["name"]:
@@ -188,13 +209,19 @@ def _decode_net(span: wire.Span) -> Weights:
             count += 1 + len(blobs)
             if count > _MOST_BLOBS:
                 raise span.error(value.start, f"more than {_MOST_BLOBS} layers and blobs")
-            if type_name or name not in weights.types:
-                weights.types[name] = type_name
-            if blobs:
-                weights[name] = blobs
+            layers.append((name, type_name, blobs))
             span.what = f'what follows layer "{name}"'
-    if not weights.types:
+    if not layers:
         raise span.error(0, "it has no layers")
+    with_blobs = [layer for layer in layers if layer[2]]
+    for name, type_name, _ in layers:
+        if type_name or name not in weights.types:
+            weights.types[name] = type_name
+    keys = layer_keys((name for name, _, _ in with_blobs), weights.types)
+    for key, (_, type_name, blobs) in zip(keys, with_blobs):
+        weights[key] = blobs
+        if type_name:
+            weights.types[key] = type_name
     return weights
 
 

@@ -25,6 +25,16 @@ if TYPE_CHECKING:
 # Deflate's best ratio: a dataset that claims to expand further lies about its size.
 _MOST_EXPANSION = 1100
 _MOST_GROUPS = 50_000
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
+
+def is_hdf5(path: str | os.PathLike[str]) -> bool:
+    """Whether the file at `path` begins as HDF5 files do; False where it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(SIGNATURE)) == SIGNATURE
+    except OSError:
+        return False
 
 
 def read_weights(path: str | os.PathLike[str]) -> dict[str, list[NDArray[np.float32] | None]]:

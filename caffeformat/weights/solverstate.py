@@ -60,6 +60,12 @@ def read_solver_state(path: str | os.PathLike[str]) -> SolverState:
             state.history.append(decode_blob(value)[0])
             if len(state.history) > _MOST_HISTORY:
                 raise value.error(value.start, f"more than {_MOST_HISTORY} arrays")
+        elif number == 1 and kind == wire.BYTES:  # the name of a net
+            raise span.error(
+                0,
+                "a caffemodel, not a solver state: to start from its weights, pass it as the "
+                "weights; to resume, pass the .solverstate beside it",
+            )
     if not seen:
         raise span.error(0, 'it has no "iter"; expected a solver state')
     return state

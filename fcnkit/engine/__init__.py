@@ -19,7 +19,7 @@ from .door import forward, open_net, open_solver
 from .guards import PYTHON_MODULES, check_python_layers, refuse_forks, refuse_forks_of_solver
 from .loading import compare_weights, copy_weights, fill_weights
 from .memory import check_memory
-from .pycaffe import Blob, Net, Solver
+from .pycaffe import Blob, Net, Solver, layer_params
 from .runs import training_net
 from .stepping import Hooks, train
 
@@ -44,6 +44,7 @@ __all__ = [
     "has_bvlc",
     "largest_absolute",
     "largest_difference",
+    "layer_params",
     "load",
     "load_export",
     "name",

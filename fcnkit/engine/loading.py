@@ -9,7 +9,10 @@ import numpy as np
 
 import caffeformat
 from caffeformat import InputError, pb
+from caffeformat.messages import distinct_layers
 from fcnkit.nets import fill, interpolation_weights
+
+from .pycaffe import layer_params
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -39,15 +42,16 @@ def compare_weights(net: Net, path: str | os.PathLike[str]) -> list[str]:
     path = os.fspath(path)
     weights = caffeformat.read_caffemodel(path)
     unmatched = []
-    for name, blobs in net.params.items():
+    params = layer_params(net)
+    for name, blobs in params.items():
         if not weights.get(name):
             unmatched.append(name)
             continue
         _compare(path, name, [tuple(blob.shape) for blob in blobs], weights[name])
-    if net.params and len(unmatched) == len(net.params):
+    if params and len(unmatched) == len(params):
         raise InputError(
             f"{path}: none of its layers is in the net: it has {_listing(weights)}; the net has "
-            f"{_listing(net.params)}. Are these the weights of another network?"
+            f"{_listing(params)}. Are these the weights of another network?"
         )
     return unmatched
 
@@ -61,10 +65,11 @@ def fill_weights(
     separately get the bilinear kernel, which is what they are for in an FCN.
     """
     random = np.random.RandomState(seed & 0xFFFFFFFF)
-    for layer in message.layer:
+    params = layer_params(net)
+    for layer in distinct_layers(message).layer:
         if layer.name not in names:
             continue
-        blob = net.params[layer.name][0]
+        blob = params[layer.name][0]
         shape = tuple(blob.shape)
         if layer.type == "Deconvolution" and shape[1] in (1, shape[0]) and shape[2] == shape[3]:
             blob.data[...] = interpolation_weights(shape)

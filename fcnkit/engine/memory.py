@@ -29,13 +29,13 @@ def blob_bytes(
     sizes = {name: _FLOAT * int(np.prod(shape)) for name, shape in shapes.items()}
     if not lean:
         return sum(sizes.values())
-    last_use = {name: layer.name for layer in net.layer for name in layer.bottom}
+    last_use = {name: turn for turn, layer in enumerate(net.layer) for name in layer.bottom}
     in_use: set[str] = set()
     most = 0
-    for layer in net.layer:
+    for turn, layer in enumerate(net.layer):
         in_use.update(layer.top)
         most = max(most, sum(sizes[name] for name in in_use))
-        in_use.difference_update(b for b in layer.bottom if last_use[b] == layer.name)
+        in_use.difference_update(b for b in layer.bottom if last_use[b] == turn)
     return most
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from caffeformat.messages import layer_keys
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -30,6 +32,14 @@ class Blob(Protocol):
         """Change the shape."""
 
 
+class Layer(Protocol):
+    """A layer of either engine."""
+
+    @property
+    def blobs(self) -> Sequence[Blob]:
+        """Its parameters."""
+
+
 class Net(Protocol):
     """A net of either engine, as pycaffe has it."""
 
@@ -40,6 +50,14 @@ class Net(Protocol):
     @property
     def params(self) -> Mapping[str, Sequence[Blob]]:
         """The parameters of each layer that has any."""
+
+    @property
+    def layers(self) -> Sequence[Layer]:
+        """The layers, in order."""
+
+    @property
+    def _layer_names(self) -> Sequence[str]:
+        """The names of `layers`."""
 
     @property
     def inputs(self) -> Sequence[str]:
@@ -91,3 +109,17 @@ class Solver(Protocol):
 
     def snapshot(self) -> None:
         """Write weights and solver state."""
+
+
+def layer_params(net: Net) -> dict[str, Sequence[Blob]]:
+    """The parameters of each layer of `net` that has any, by name.
+
+    Unlike `net.params`, which has the last of several layers of one name, this has all of them: the
+    others under `caffeformat.messages.LayerKey`s (`conv#2`).
+    """
+    found = [
+        (name, layer.blobs)
+        for name, layer in zip(net._layer_names, net.layers)  # pycaffe has no other way
+        if len(layer.blobs)
+    ]
+    return dict(zip(layer_keys(name for name, _ in found), (blobs for _, blobs in found)))

@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from caffeformat import InputError, read_net, read_solver, write_text
+from caffeformat.messages import distinct_layers
 
 from .choice import use_device
 from .door import open_net, open_solver
 from .loading import copy_weights
+from .pycaffe import layer_params
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -52,8 +54,8 @@ def random_values(name: str, shape: Sequence[int]) -> NDArray[np.float32]:
 
 def fill_parameters(net: Net, message: pb.NetParameter) -> None:
     """Fill the weights with scaled random values; BatchNorm gets plausible statistics."""
-    types = {layer.name: layer.type for layer in message.layer}
-    for layer, blobs in net.params.items():
+    types = {layer.name: layer.type for layer in distinct_layers(message).layer}
+    for layer, blobs in layer_params(net).items():
         for index, blob in enumerate(blobs):
             shape = tuple(blob.shape)
             values: NDArray[Any] = random_values(f"{layer}:{index}", shape)
@@ -112,7 +114,7 @@ def run_net(
             net.blobs[name].diff[...] = random_values("diff of " + name, net.blobs[name].diff.shape)
         net.backward()
         found.update((f"diff:{name}", blob.diff.copy()) for name, blob in net.blobs.items())
-    for layer, blobs in net.params.items():
+    for layer, blobs in layer_params(net).items():
         for index, blob in enumerate(blobs):
             found[f"param:{layer}:{index}"] = blob.data.copy()
             if backward:
@@ -147,7 +149,7 @@ def run_solver(
         for name, values in rows.items():
             values.append(solver.net.blobs[name].data.copy().ravel())
     found = {f"step:{name}": np.array(values) for name, values in rows.items()}
-    for layer, blobs in solver.net.params.items():
+    for layer, blobs in layer_params(solver.net).items():
         for index, blob in enumerate(blobs):
             found[f"param:{layer}:{index}"] = blob.data.copy()
     return found

@@ -60,7 +60,7 @@ def differences(
     module that it belongs to.
     """
     engine_net = engine.open_net(net)
-    for name, blobs in engine_net.params.items():
+    for name, blobs in engine.layer_params(engine_net).items():
         for blob, values in zip(blobs, weights.get(name, ())):
             blob.data[...] = values.reshape(blob.data.shape)
     graph = value_graph(net, outputs)

@@ -10,6 +10,7 @@ import numpy as np
 
 from caffeformat import InputError, filter_net, pb, read_caffemodel, write_caffemodel
 from caffeformat.exchange import from_tensors, statistics, to_tensors, value_graph
+from caffeformat.messages import keys_of_layers
 from fcnkit import engine, nets
 from fcnkit.engine import largest_absolute
 from fcnkit.state_dicts import read_state_dict
@@ -97,7 +98,7 @@ def write_parameters(
     """
     kind, graph = kind_of(path), value_graph(net, outputs)
     if kind in (".caffemodel", ".h5"):
-        kept = {layer.name: weights[layer.name] for layer in net.layer if layer.name in weights}
+        kept = {key: weights[key] for key in keys_of_layers(net.layer) if key in weights}
         write_caffemodel(path, kept, net)
     elif kind == ".onnx":
         write_onnx(path, to_onnx(net, weights, outputs, **onnx_options))

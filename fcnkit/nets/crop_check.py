@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from caffeformat import InputError, geometry, pb
+from caffeformat.messages import keys_of_layers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 class CropCheck(NamedTuple):
     """One Crop layer's offsets, each a tuple: one number if it is the same for all axes."""
 
+    # The layer's name, with a number if others have it, too (`crop#2`)
     layer: str
     # What the layer has
     has: tuple[int, ...]
@@ -29,19 +31,20 @@ def check_crops(net: pb.NetParameter) -> list[CropCheck]:
     """
     right, found = pb.NetParameter(), []
     right.CopyFrom(net)
-    for layer in right.layer:
+    keys = keys_of_layers(right.layer)
+    for number, (key, layer) in enumerate(zip(keys, right.layer)):
         if layer.type != "Crop":
             continue
         has = _compact(layer.crop_param.offset or [0])
         try:
-            expected = geometry.crop_offset(right, layer.name)
+            expected = geometry.crop_offset(right, number)
         except InputError as error:
-            found.append(CropCheck(layer.name, has, None, str(error)))
+            found.append(CropCheck(key, has, None, str(error)))
             continue
         expected = _compact([expected] if isinstance(expected, int) else expected)
         del layer.crop_param.offset[:]
         layer.crop_param.offset.extend(expected)
-        found.append(CropCheck(layer.name, has, expected, None))
+        found.append(CropCheck(key, has, expected, None))
     return found
 
 

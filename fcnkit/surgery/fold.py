@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from caffeformat import InputError, Weights, pb
+from caffeformat.messages import distinct_layers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,10 +35,12 @@ def fold_batch_norm(net: pb.NetParameter, weights: Weights) -> tuple[pb.NetParam
     net: a deploy net, filtered. A layer is folded into the Convolution, Deconvolution or
     InnerProduct whose output only it reads. These stay: a BatchNorm that normalizes by its own
     batch, a Scale with two bottoms or another axis, and whatever follows a layer that shares its
-    weights. Raises `InputError` for a variance below 0.
+    weights. Layers that share a name get names of their own (`conv#2`). Raises `InputError` for a
+    variance below 0.
     """
-    layers = list(net.layer)
-    folded = Weights(weights, weights.name, weights.types)
+    layers = list(distinct_layers(net).layer)
+    types = {str(key): kind for key, kind in weights.types.items()}
+    folded = Weights(((str(key), blobs) for key, blobs in weights.items()), weights.name, types)
     for linear in [layer for layer in layers if layer.type in _ABSORB]:
         if any(param.name for param in linear.param) or linear.name not in folded:
             continue

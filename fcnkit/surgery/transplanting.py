@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from caffeformat import InputError, Weights
+from caffeformat.messages import layer_keys
 from fcnkit.nets import (
     bilinear_kernel,
     can_interpolate,
@@ -138,7 +139,8 @@ def transplant(
 
     net: the target, filtered to the layers it has; names: {target layer: source layer} where they
     differ (see `name_map`), otherwise layers of the same name match, or of the name with the suffix
-    `_<n>classes` that public weights carry; input_shapes: shapes of blobs that the net's text does
+    `_<n>classes` that public weights carry (of layers of one name the first matches the first, and
+    so on, under keys such as `conv#2`); input_shapes: shapes of blobs that the net's text does
     not give, as for `caffeformat.infer_shapes`; seed: of the random fillers.
 
     Blobs without a source get their filler, or zeros if none is named, as in Caffe; a Deconvolution
@@ -146,22 +148,23 @@ def transplant(
     zero forever. Raises `InputError` if names of the map do not exist or nothing at all was moved.
     """
     layers = net_parameters(net, input_shapes)
-    origin = _match(source, [layer.name for layer, _ in layers], names or {})
+    keys = layer_keys(layer.name for layer, _ in layers)
+    origin = _match(source, keys, names or {})
     random = np.random.RandomState(seed)
     steps, weights = [], Weights(name=net.name)
-    for layer, wanted in layers:
-        name = origin.get(layer.name)
+    for key, (layer, wanted) in zip(keys, layers):
+        name = origin.get(key)
         have: Arrays = source[name] if name else []
-        arrays, moves = _fit_layer(name, have, layer.name, wanted)
+        arrays, moves = _fit_layer(name, have, key, wanted)
         steps += moves
         full = []
         for index, (array, blob) in enumerate(zip(arrays, wanted)):
             if array is None:
                 array, how = _start(layer, index, blob, random)
-                steps.append(Step("filling", None, layer.name, index, None, blob.shape, how))
+                steps.append(Step("filling", None, key, index, None, blob.shape, how))
             full.append(array)
-        weights[layer.name] = full
-        weights.types[layer.name] = layer.type
+        weights[key] = full
+        weights.types[key] = layer.type
     for name in source:
         if name not in origin.values():
             reason = f"no layer takes it in {net.name or 'the target'}"
@@ -178,13 +181,15 @@ def check_fit(weights: Weights, net: pb.NetParameter, weights_name: str, net_nam
     weights_name, net_name: what the message calls the two, usually their paths.
     """
     problems = []
-    for layer, blobs in net_parameters(net):
-        shapes = [array.shape for array in weights.get(layer.name, []) if array is not None]
+    layers = net_parameters(net)
+    keys = layer_keys(layer.name for layer, _ in layers)
+    for key, (_, blobs) in zip(keys, layers):
+        shapes = [array.shape for array in weights.get(key, []) if array is not None]
         sizes = [int(np.prod(shape)) for shape in shapes]
         if sizes != [int(np.prod(blob.shape)) for blob in blobs]:
             wanted = " ".join(str(blob.shape) for blob in blobs)
             found = " ".join(map(str, shapes)) or "nothing"
-            problems.append(f"layer {layer.name}: expected {wanted}, found {found}")
+            problems.append(f"layer {key}: expected {wanted}, found {found}")
     if problems:
         raise InputError(
             f"{weights_name} does not hold the weights of {net_name}:\n  " + "\n  ".join(problems)

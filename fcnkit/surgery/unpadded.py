@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from caffeformat import InputError, geometry, infer_shapes, pb
 from caffeformat.geometry import SAME_SHAPE, convolution_windows, pooling_windows
+from caffeformat.messages import distinct_layers
 
 from .blobs import add_crop, add_layer, ancestors
 
@@ -54,6 +55,7 @@ def without_padding(net: pb.NetParameter) -> pb.NetParameter:
     before that (`<blob>_inner` is a pooling that only provides its size). Raises `InputError` for
     layers that depend on a whole map, and for nets without an Input layer of known size.
     """
+    net = distinct_layers(net)
     source, shape = _image(net)
     fields = geometry.receptive_fields(net)
     _check_layers(net, fields)

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from caffeformat.messages import distinct_layers
+from fcnkit import engine
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -32,12 +35,13 @@ def zero_layers(net: Net, message: pb.NetParameter) -> list[str]:
 
     `message` describes the net, filtered. In Caffe, layers without a filler start at zero.
     """
+    params = engine.layer_params(net)
     return [
         layer.name
-        for layer in message.layer
+        for layer in distinct_layers(message).layer
         if layer.type in _WEIGHTED
-        and layer.name in net.params
-        and not np.any(net.params[layer.name][0].data)
+        and layer.name in params
+        and not np.any(params[layer.name][0].data)
     ]
 
 
@@ -49,7 +53,7 @@ def stuck_layers(message: pb.NetParameter, zero: Iterable[str]) -> list[str]:
     layer below a loss learns, as FCN's scoring layer does after surgery; two in a row do not, nor
     does a zero layer with `lr_mult: 0`.
     """
-    zero = set(zero)
+    zero, message = set(zero), distinct_layers(message)
     while True:
         learning = _learning(message, zero)
         if not learning:
@@ -95,17 +99,18 @@ def silent_layers(net: Net, message: pb.NetParameter) -> list[str]:
 
     Overwrites the diffs of the parameters; a solver clears them before its next step.
     """
+    params = engine.layer_params(net)
     learned = [
         layer.name
-        for layer in message.layer
-        if layer.type in _WEIGHTED and layer.name in net.params and not _is_fixed(layer)
+        for layer in distinct_layers(message).layer
+        if layer.type in _WEIGHTED and layer.name in params and not _is_fixed(layer)
     ]
     for name in learned:
         # After a step it holds the update, with momentum and weight decay.
-        net.params[name][0].diff[...] = 0
+        params[name][0].diff[...] = 0
     net.forward()
     net.backward()
-    return [name for name in learned if not np.any(net.params[name][0].diff)]
+    return [name for name in learned if not np.any(params[name][0].diff)]
 
 
 def describe_zero_layers(zero: Sequence[str], stuck: Sequence[str]) -> list[str]:
@@ -132,7 +137,7 @@ def broken_layers(net: Net) -> list[str]:
     """Return the names of the layers of `net` whose parameters hold NaN or infinity."""
     return [
         name
-        for name, blobs in net.params.items()
+        for name, blobs in engine.layer_params(net).items()
         if not all(np.isfinite(blob.data).all() for blob in blobs)
     ]
 

@@ -68,7 +68,7 @@ def _time_passes(net: Net, iterations: int, watch: _Watch) -> tuple[float, float
 
 def _time_layers(net: Net, iterations: int, watch: _Watch) -> None:
     """Time each layer and log the means."""
-    names = list(net.layer_dict)
+    names = [step.layer.name for step in net.steps]
     forward, backward = [0.0] * len(names), [0.0] * len(names)
     for _ in range(iterations):
         for index in range(len(names)):

@@ -25,7 +25,7 @@ from torchcaffe.layers import MemoryDataLayer
 from .debug_info import DebugInfo
 from .lean import forward_lean
 from .passes import Collected, Passes, batches, set_diffs, set_inputs
-from .weights import fill_blobs, load_weights, share_params
+from .weights import fill_blobs, load_weights, params_by_key, share_params
 from .wiring import Wiring
 
 if TYPE_CHECKING:
@@ -314,12 +314,15 @@ class Net:
                 f"nets on {self.device} and {other.device} cannot share parameters; build both in "
                 "the same mode, or use copy_from."
             )
-        share_params(self.params, other.params)
+        share_params(params_by_key(self.steps), params_by_key(other.steps))
 
     def weights(self) -> Weights:
-        """The parameters as a `Weights`, live arrays."""
-        arrays = {name: [blob.data for blob in blobs] for name, blobs in self.params.items()}
+        """The parameters as a `Weights`, live arrays; of layers of one name, all (`LayerKey`)."""
+        params = params_by_key(self.steps)
+        arrays = {key: [blob.data for blob in blobs] for key, blobs in params.items()}
         types = {step.layer.name: step.layer.type for step in self.steps}
+        typed = [step.layer.type for step in self.steps if step.layer.blobs]
+        types.update(zip(params, typed))
         return Weights(arrays, name=self.name, types=types)
 
     def save(self, path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from caffeformat import InputError, Weights, read_caffemodel
+from caffeformat.messages import LayerKey, layer_keys
 from torchcaffe.core import fill, move_out
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ def load_weights(
 ) -> set[Blob]:
     """Copy `weights`, a caffemodel or a mapping, into the layers of the same names.
 
+    Where several layers have one name, the first in the weights goes into the first in the net,
+    and so on; a warning reports those that the net has no place for.
+
     Returns the Blobs that were loaded. Warns, in the name of the caller's caller, if there is no
     layer of such a name. Raises `InputError` for another number of blobs or another shape.
     """
@@ -39,19 +43,28 @@ def load_weights(
     if not isinstance(weights, Weights):
         source = os.fspath(weights)
         weights = read_caffemodel(source)
-    layers = {step.layer.name: step.layer for step in steps}
-    if any(layer.blobs for layer in layers.values()) and not any(
-        name in layers for name in weights
-    ):
+    layers = [step.layer for step in steps]
+    owners = [layer for layer in layers if layer.blobs]
+    places = dict(zip(layer_keys(layer.name for layer in owners), owners))
+    named = {layer.name: layer for layer in [*layers, *owners]}
+    if owners and not any(name in named for name in weights):
         warnings.warn(
             f'{source}: none of its layers ("{next(iter(weights), "")}", ...) is in the net '
             f'"{net_name}": nothing was loaded; are these the weights of another net?',
             stacklevel=3,
         )
     loaded: set[Blob] = set()
-    for name, arrays in weights.items():
-        if name in layers:
-            loaded.update(_load_layer(layers[name], arrays, source))
+    for key, arrays in weights.items():
+        layer = places.get(key) or named.get(key)
+        if layer is None and isinstance(key, LayerKey) and key.name in named:
+            layer = named[key.name]
+            warnings.warn(
+                f'{source}: more layers are called "{key.name}" than in the net "{net_name}"; as '
+                "in Caffe, the last of them counts",
+                stacklevel=3,
+            )
+        if layer is not None:
+            loaded.update(_load_layer(layer, arrays, source))
     return loaded
 
 
@@ -95,6 +108,12 @@ def fill_blobs(fills: Fills, loaded: set[Blob]) -> None:
                 blob.fill(values)
             else:
                 blob.set_data(values)
+
+
+def params_by_key(steps: Iterable[Step]) -> dict[str, list[Blob]]:
+    """The parameters of each layer that has any, by name; layers of one name by `LayerKey`s."""
+    layers = [step.layer for step in steps if step.layer.blobs]
+    return dict(zip(layer_keys(layer.name for layer in layers), (layer.blobs for layer in layers)))
 
 
 def share_params(params: Params, owners: Params) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from caffeformat import InputError, filter_net, infer_shapes, pb
 from caffeformat.geometry import LOSSES, RULES, SOURCES
+from caffeformat.messages import distinct_layers
 from fcnkit import nets
 from fcnkit.nets import image_shapes
 
@@ -42,7 +43,7 @@ def take_trunk(net: pb.NetParameter) -> Trunk:
     Raises `InputError` if there is no image of known size, no spatial layer, an unknown layer type,
     or no single layer that scores.
     """
-    net = filter_net(net, pb.TEST, stages=["deploy"])
+    net = distinct_layers(filter_net(net, pb.TEST, stages=["deploy"]))
     chain = ancestors(net, _scores(net), len(net.layer))
     _check_upsampling(net, chain)
     source, image = _image(net)

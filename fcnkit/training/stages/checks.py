@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from caffeformat import InputError, Weights, pb, read_caffemodel
+from caffeformat.messages import distinct_layers, layer_keys
 from fcnkit.nets import count_classes, deploy_net, net_parameters
 from fcnkit.surgery import transplant
 
@@ -69,9 +70,10 @@ def _check_classes(names: Sequence[str], counts: Sequence[int | None]) -> None:
 def _shapes(net: pb.NetParameter) -> Weights:
     """Return weights in the shapes of `net` that take no memory (all values are one zero)."""
     weights = Weights(name=net.name)
-    for layer, blobs in net_parameters(net):
-        weights[layer.name] = [np.broadcast_to(np.float32(0), blob.shape) for blob in blobs]
-        weights.types[layer.name] = layer.type
+    layers = net_parameters(net)
+    for key, (layer, blobs) in zip(layer_keys(layer.name for layer, _ in layers), layers):
+        weights[key] = [np.broadcast_to(np.float32(0), blob.shape) for blob in blobs]
+        weights.types[key] = layer.type
     return weights
 
 
@@ -82,7 +84,7 @@ def _check_fit(source: Weights, net: pb.NetParameter, what: str) -> None:
     except InputError as error:
         raise InputError(f"{what}: {error}") from error
     # Bilinear upsampling from stride 32 and from stride 8 may well have the same layer name.
-    fixed = {layer.name for layer in net.layer if _is_fixed_upsampling(layer)}
+    fixed = {layer.name for layer in distinct_layers(net).layer if _is_fixed_upsampling(layer)}
     misfits = [
         str(step)
         for step in steps

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from caffeformat import FormatError, InputError, pb, read_caffemodel, write_caffemodel, write_text
+from caffeformat.messages import distinct_layers
 from fcnkit.datasets import DatasetFolder
 from fcnkit.files import write_json
 from fcnkit.images import read_label, write_label
@@ -288,7 +289,7 @@ def _silence_new_scores(result: Transplant, net: pb.NetParameter, classes: int |
     Their fillers do not matter: at first, nothing may be added to the previous stage's scores.
     With `classes` None, every new convolution counts.
     """
-    layers = {layer.name: layer for layer in net.layer}
+    layers = {layer.name: layer for layer in distinct_layers(net).layer}
     for name in {step.target for step in result.filled if step.target}:
         layer = layers[name]
         outputs = layer.convolution_param.num_output

@@ -1,0 +1,141 @@
+"""Spellings of forks and converters are read as BVLC Caffe's, with a note, or explained."""
+
+import pytest
+
+from caffeformat import (
+    ForkWarning,
+    FormatError,
+    InputError,
+    SolverState,
+    Weights,
+    infer_shapes,
+    parse_text,
+    pb,
+    read_caffemodel,
+    read_net,
+    read_solver,
+    read_solver_state,
+    upgrade_net,
+    write_caffemodel,
+    write_solver_state,
+)
+from caffeformat.exchange import value_graph
+
+INPUT = 'input: "x" input_shape { dim: 1 dim: 3 dim: 33 dim: 33 } '
+
+
+def _layer(kind, fields, bottom="x"):
+    return f'layer {{ name: "l" type: "{kind}" bottom: "{bottom}" top: "y" {fields} }}'
+
+
+def _read(tmp_path, text):
+    path = tmp_path / "net.prototxt"
+    path.write_text(text)
+    with pytest.warns(ForkWarning) as found:
+        net = read_net(path)
+    return net, " ".join(str(warning.message) for warning in found)
+
+
+@pytest.mark.parametrize(
+    ("fields", "dilation"),
+    [("hole: 2", [2]), ("hole_h: 2 hole_w: 3", [2, 3]), ("hole_w: 4", [1, 4])],
+)
+def test_hole_is_dilation(tmp_path, fields, dilation):
+    conv = f"convolution_param {{ num_output: 1 kernel_size: 3 {fields} }}"
+    net, note = _read(tmp_path, INPUT + _layer("Convolution", conv))
+    assert list(net.layer[1].convolution_param.dilation) == dilation
+    assert 'layer "l"' in note
+    assert "read as dilation" in note
+    assert "hole" not in str(net)
+
+
+@pytest.mark.parametrize(("mode", "size"), [("false", 16), ("true", 17)])
+def test_ceil_mode_is_round_mode(tmp_path, mode, size):
+    pool = f"pooling_param {{ pool: MAX kernel_size: 2 stride: 2 ceil_mode: {mode} }}"
+    net, note = _read(tmp_path, INPUT + _layer("Pooling", pool))
+    assert infer_shapes(net)["y"] == (1, 3, size, size)
+    assert f"ceil_mode: {mode} read as round_mode" in note
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (_layer("Convolution", "convolution_param { hole: 2 dilation: 2 }"), "both dilation and"),
+        (_layer("Convolution", "convolution_param { hole: 2 hole_h: 2 }"), "both hole and hole_h"),
+        (_layer("Pooling", "pooling_param { ceil_mode: true round_mode: FLOOR }"), "contradict"),
+    ],
+)
+def test_two_spellings_that_disagree_are_refused(text, words):
+    with pytest.raises(InputError, match=words):
+        upgrade_net(parse_text(text, pb.NetParameter))
+
+
+V1 = """
+input: "x" input_dim: 1 input_dim: 1 input_dim: 20 input_dim: 20
+layers {
+  name: "c" type: CONVOLUTION bottom: "x" top: "c"
+  convolution_param { num_output: 1 kernel_size: 3 pad: PAD }
+}
+layers { name: "crop" type: CROP bottom: "c" bottom: "x" top: "y" }
+"""
+
+
+def test_crop_of_the_first_fcn_release_gets_its_offset(tmp_path):
+    net, note = _read(tmp_path, V1.replace("PAD", "40"))
+    crop = net.layer[-1]
+    assert (crop.type, crop.crop_param.axis, list(crop.crop_param.offset)) == ("Crop", 2, [39])
+    assert "computed offset 39" in note
+    assert infer_shapes(net)["y"] == (1, 1, 20, 20)
+
+
+def test_such_a_crop_without_an_offset_is_explained():
+    with pytest.raises(InputError, match=r'CROP of the first FCN release.*write type: "Crop"'):
+        upgrade_net(parse_text(V1.replace("PAD", "0"), pb.NetParameter))
+
+
+def test_upsample_with_one_bottom_is_another_forks():
+    net = parse_text(INPUT + _layer("Upsample", "upsample_param { scale: 3 }"), pb.NetParameter)
+    upgrade_net(net)
+    with pytest.raises(InputError, match=r"darknet, .* kernel_size: 3 stride: 3"):
+        infer_shapes(net)
+
+
+def test_result_that_goes_into_silence_is_named():
+    text = INPUT + _layer("ReLU", "") + 'layer { name: "s" type: "Silence" bottom: "y" }'
+    net = parse_text(text, pb.NetParameter)
+    upgrade_net(net)
+    with pytest.raises(InputError, match="y goes into a Silence layer: pass blob='y'"):
+        value_graph(net)
+    assert value_graph(net, ["y"]).outputs == ["y"]
+
+
+def test_solver_and_net_are_told_apart(tmp_path):
+    solver, net = tmp_path / "solver.prototxt", tmp_path / "net.prototxt"
+    solver.write_text('train_net: "some.prototxt" base_lr: 1')
+    net.write_text(INPUT + _layer("ReLU", ""))
+    with pytest.raises(FormatError, match=r'a solver, where a net .* net is "some.prototxt"'):
+        read_net(solver)
+    with pytest.raises(FormatError, match="a net, where a solver was expected"):
+        read_solver(net)
+
+
+def test_state_and_weights_are_told_apart(tmp_path):
+    state, weights = tmp_path / "a.solverstate", tmp_path / "a.caffemodel"
+    write_solver_state(state, SolverState(iter=3, learned_net="a.caffemodel"))
+    write_caffemodel(weights, Weights({"c": [[1.0]]}, name="net"))
+    with pytest.raises(FormatError, match="a solver state, not a caffemodel"):
+        read_caffemodel(state)
+    with pytest.raises(FormatError, match="a caffemodel, not a solver state"):
+        read_solver_state(weights)
+
+
+@pytest.mark.parametrize("written", ["- 1", "-\t1", "-\n1", "-1", "- .1e1"])
+def test_blanks_between_minus_and_number_as_caffe_reads_them(written):
+    text = f'layer {{ name: "a - 1" # - 1 \'\n power_param {{ shift: {written} }} }}'
+    layer = parse_text(text, pb.NetParameter).layer[0]
+    assert (layer.name, layer.power_param.shift) == ("a - 1", -1)
+
+
+def test_errors_keep_their_place_where_blanks_were_moved():
+    with pytest.raises(FormatError, match=":2:29:"):
+        parse_text("layer {\n power_param { shift: -   1 shft: 1 } }", pb.NetParameter)
