@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from caffeformat import InputError
-from caffeformat.weights import open_hdf5, read_dataset
+from caffeformat.weights import is_hdf5, open_hdf5, read_dataset
 
 from .base import Layer, Param, Shape, Shapes, Tensors, register
 from .data import BatchLayer, read_lines
@@ -27,7 +27,17 @@ class HDF5Data(BatchLayer):
 
     def setup(self, shapes: Shapes) -> list[Param]:
         p = self.proto.hdf5_data_param
+        if self.proto.HasField("transform_param"):
+            raise self.error(
+                "does not transform data, so that its transform_param would have no effect; write "
+                "transformed values into the HDF5 files and remove transform_param."
+            )
         self.batch_size, self.shuffle = self.require_batch_size(p.batch_size), p.shuffle
+        if is_hdf5(p.source):
+            raise self.error(
+                f'its source "{p.source}" is an HDF5 file; expected a text file that lists HDF5 '
+                "files, one per line: write the path into such a file and name that one."
+            )
         self.files = read_lines(self, p.source)
         self.random = self.make_random()
         self.waiting: list[int] = []

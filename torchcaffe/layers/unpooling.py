@@ -13,7 +13,7 @@ class Upsample(Layer):
     in H' x W' that each value came from. Where windows overlapped, one of the values remains.
     """
 
-    bottoms = (2, 2)
+    bottoms = (1, 2)  # one is another fork's layer, which the rule for shapes explains
     label_bottoms = (1,)
 
     def forward(self, bottoms: Tensors, params: Tensors) -> Tensors:

@@ -172,3 +172,26 @@ def test_list_that_is_not_one_of_windows_is_refused(image_list):
     )
     with pytest.raises(InputError, match="is not a list of windows"):
         _net(text)
+
+
+def _net_of_source(source, fields=""):
+    return _net(
+        'layer { name: "in" type: "HDF5Data" top: "data" hdf5_data_param '
+        f'{{ source: "{source}" batch_size: 1 }} {fields} }}'
+    )
+
+
+def test_hdf5_data_does_not_transform_and_says_so(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["data"] = np.full((1, 1), 100, np.float32)
+    (tmp_path / "list.txt").write_text(f"{tmp_path / 'a.h5'}\n")
+    assert _net_of_source(tmp_path / "list.txt").forward()["data"] == 100
+    with pytest.raises(InputError, match="does not transform data"):
+        _net_of_source(tmp_path / "list.txt", "transform_param { scale: 0.01 }")
+
+
+def test_hdf5_file_as_source_is_explained(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["data"] = np.zeros((1, 1), np.float32)
+    with pytest.raises(InputError, match="is an HDF5 file; expected a text file that lists"):
+        _net_of_source(tmp_path / "a.h5")
