@@ -63,8 +63,8 @@ def write_snapshot(
     return model, state
 
 
-def restore_snapshot(path: str | os.PathLike[str], net: Net, optimizer: Optimizer) -> int:
-    """Restore weights and history from the solver state at `path`; returns its iteration.
+def restore_snapshot(path: str | os.PathLike[str], net: Net, optimizer: Optimizer) -> SolverState:
+    """Restore weights and history from the solver state at `path`; returns the state.
 
     The weights are looked for where the state says, then beside the state. Raises `InputError` if
     they are in neither place, or the state was written for another net or solver type.
@@ -88,7 +88,7 @@ def restore_snapshot(path: str | os.PathLike[str], net: Net, optimizer: Optimize
         values = np.array(array, dtype=np.float32)
         tensor.copy_(tensor.new_tensor(values) if values.ndim else tensor.new_tensor(float(values)))
     log.info("sgd_solver.cpp:320", f"SGDSolver: restoring history from {path}")
-    return state.iter
+    return state
 
 
 def _find_weights(path: str | os.PathLike[str], learned_net: str) -> str:

@@ -16,7 +16,7 @@ import os
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from caffeformat import InputError, learning_rate, pb, read_solver, upgrade_solver
-from caffeformat.messages import current_step
+from caffeformat.messages import current_step, next_step
 from torchcaffe import log
 from torchcaffe.core import set_random_seed, solver_rank
 
@@ -95,6 +95,7 @@ class Solver:
         if self.param.snapshot:
             require_writable(self.param.snapshot_prefix)
         self.iter = 0
+        self._steps = 0  # that "multistep" has taken
         self.net = open_train_net(self.param, folder)
         self.test_nets = open_test_nets(self.param, folder, self.net) if self._is_root else []
         self.optimizer = Optimizer(self.param, rule(self.param), self.net.learnable_params)
@@ -115,11 +116,16 @@ class Solver:
     @property
     def lr(self) -> float:
         """The learning rate of the next step, before any lr_mult."""
-        return learning_rate(self.param, self.iter)
+        return learning_rate(self.param, self.iter, self._next_step())
+
+    def _next_step(self) -> int:
+        return next_step(self.param, self.iter, self._steps)
 
     @property
     def current_step(self) -> int:
         """How many times "step" or "multistep" had lowered the rate at the last step."""
+        if self.param.lr_policy == "multistep":
+            return self._steps
         return current_step(self.param, max(0, self.iter - 1))
 
     @property
@@ -224,6 +230,7 @@ class Solver:
         rate = self.lr
         if self.param.display and self.iter % self.param.display == 0:
             log.info("sgd_solver.cpp:138", f"Iteration {self.iter}, lr = {log.number(rate)}")
+        self._steps = self._next_step()
         self.optimizer.apply(rate, self.iter)
 
     def _log_progress(self, speed: log.Speed) -> None:
@@ -284,8 +291,12 @@ class Solver:
         return write_snapshot(self.param, self.net, self.optimizer, self.iter, self.current_step)
 
     def restore(self, path: str | os.PathLike[str]) -> None:
-        """Continue from a `.solverstate` (or `.solverstate.h5`), weights included."""
-        self.iter = restore_snapshot(path, self.net, self.optimizer)
+        """Continue from a `.solverstate` (or `.solverstate.h5`), weights included.
+
+        As in Caffe, "multistep" goes on from the number of steps in the state.
+        """
+        state = restore_snapshot(path, self.net, self.optimizer)
+        self.iter, self._steps = state.iter, state.current_step
 
 
 def _solver_class(rule_name: str) -> type[Solver]:
