@@ -88,3 +88,27 @@ def test_crop_aligns_what_deconvolution_made_larger():
 def test_layers_module_offers_only_layer_types():
     with pytest.raises(AttributeError):
         _ = layers.no_such_family
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ("import caffe\nprint 'loading', 1\n", 2),
+        ("try:\n    pass\nexcept ValueError, error:\n    pass\n", 3),
+        ("mode = 0755\n", 1),
+        ("if 1:\n        a = 1\n\tb = 2\n", 3),
+    ],
+)
+def test_python_2_scripts_are_named_as_such(tmp_path, capsys, source, line):
+    script = tmp_path / "old.py"
+    script.write_text(source)
+    assert main([str(script)]) == 1
+    found = capsys.readouterr().err
+    assert f"{script}:{line}: a Python 2 script" in found
+    assert "2to3 -w" in found
+
+
+def test_other_mistakes_in_scripts_are_pythons_to_report(tmp_path):
+    (tmp_path / "wrong.py").write_text("x = (1\n")
+    with pytest.raises(SyntaxError):
+        main([str(tmp_path / "wrong.py")])
