@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from caffeformat import InputError
 from fcnkit import engine
-from fcnkit.datasets import open_loader, parse_options
+from fcnkit.datasets import NoGradient, open_loader, parse_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +32,7 @@ else:
     Layer = engine.load().Layer
 
 
-class SegmentationData(Layer):
+class SegmentationData(NoGradient, Layer):
     """Tops: data (N x 3 x H x W) and label (N x 1 x H x W); no bottoms, no gradient."""
 
     takes_turns = True  # solvers that train together get one batch each of the same round
@@ -64,11 +64,3 @@ class SegmentationData(Layer):
         for i, array in enumerate(self._batch):
             top[i].data[...] = array
         self._batch = ()
-
-    def backward(
-        self,
-        top: Sequence[engine.Blob],
-        propagate_down: Sequence[bool],
-        bottom: Sequence[engine.Blob],
-    ) -> None:
-        """Do nothing: there is no bottom to pass a gradient to."""

@@ -13,6 +13,7 @@ from .class_frequencies import count_pixels, median_frequency_weights
 from .digits_jobs import STATUS, class_names_and_palette, is_job, mean_kind, read_job
 from .folder import DatasetFolder, Location, locate, open_dataset, read_ids, read_if_there
 from .mat_labels import context_label, context_table, nyud_label, sbd_label, siftflow_label
+from .no_gradient import NoGradient
 from .reading import (
     FolderDataset,
     LmdbDataset,
@@ -47,6 +48,7 @@ __all__ = [
     "FolderDataset",
     "LmdbDataset",
     "Location",
+    "NoGradient",
     "Order",
     "Pair",
     "SegDataLayer",

@@ -18,6 +18,7 @@ from fcnkit import engine
 from fcnkit.images import load_pixels, open_image, read_rgb
 
 from .berkeley_options import parse_options
+from .no_gradient import NoGradient
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,7 +33,7 @@ else:
 IMAGENET_MEAN = (104.00699, 116.66877, 122.67892)
 
 
-class SegDataLayer(Layer):
+class SegDataLayer(NoGradient, Layer):
     """Base of the data layers; a subclass defines the three methods and two attributes below.
 
     `param_str` is a Python dict as text. All layers accept `split` (the image set; sets without
@@ -99,14 +100,6 @@ class SegDataLayer(Layer):
         for index, array in enumerate(self._loaded):
             top[index].data[...] = array
         self._next(1)
-
-    def backward(
-        self,
-        top: Sequence[engine.Blob],
-        propagate_down: Sequence[bool],
-        bottom: Sequence[engine.Blob],
-    ) -> None:
-        """Do nothing: there is no bottom to pass a gradient to."""
 
     def _next(self, step: int) -> None:
         last = len(self.ids) - 1

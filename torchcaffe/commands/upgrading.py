@@ -8,24 +8,31 @@ from typing import TYPE_CHECKING, TypeVar
 from caffeformat import read_text, write_text
 from torchcaffe import log
 
+from .main import expect_arguments
+
 if TYPE_CHECKING:
     from google.protobuf.message import Message
+
+    from .flags import Flags
 
 _M = TypeVar("_M", bound="Message")
 
 
-def upgrade_text(
-    source: str,
-    target: str,
-    message_class: type[_M],
-    upgrade: Callable[[_M], Sequence[str]],
-    place: str,
-) -> None:
-    """Read a prototxt, `upgrade` it, write it, and log what Caffe's tool logs at `place`."""
-    message = read_text(source, message_class)
-    log_notes(source, upgrade(message))
-    write_text(target, message)
-    log_written(place, f"{message_class.__name__} text", target)
+def text_upgrade(
+    command: str, usage: str, message_class: type[_M], upgrade: Callable[[_M], Sequence[str]]
+) -> Callable[[Flags, list[str]], None]:
+    """Make the `run` of a command that upgrades a prototxt by `upgrade`."""
+
+    def run(flags: Flags, arguments: list[str]) -> None:
+        """Upgrade the file; one that is current is written as it is."""
+        expect_arguments(arguments, f"torchcaffe {command} {usage}", 2)
+        source, target = arguments
+        message = read_text(source, message_class)
+        log_notes(source, upgrade(message))
+        write_text(target, message)
+        log_written(f"{command}.cpp:49", f"{message_class.__name__} text", target)
+
+    return run
 
 
 def log_notes(source: str, notes: Sequence[str]) -> None:

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING
 import torch
 
 from caffeformat import pb
-from caffeformat.messages import bn_kind
+from caffeformat.messages import SEGNET_EPS, bn_kind
 
 from .base import Layer, Param, Shape, Shapes, Tensors, register
+from .normalization import batch_norm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-_SEGNET_EPS = 1e-9
 
 
 @register("BN")
@@ -43,7 +42,7 @@ class BN(Layer):
         shape = (1, self.channels, 1, 1)
         if self.segnet:
             self.plain = p.bn_mode == pb.BNParameter.INFERENCE
-            self.stored, self.eps = False, _SEGNET_EPS
+            self.stored, self.eps = False, SEGNET_EPS
             fillers = p.scale_filler, p.shift_filler
             return [Param(shape, filler) for filler in fillers]
         self.plain, self.eps, self.momentum = False, p.eps, p.momentum
@@ -78,12 +77,8 @@ class BN(Layer):
             # Under force_backward they would require a gradient, which torch does not provide.
             mean, variance = (values.detach() for values in statistics)
         else:
-            # With momentum 1, torch leaves the batch's mean and unbiased variance in these buffers.
             mean, variance = x.new_zeros(self.channels), x.new_zeros(self.channels)
-        top = torch.batch_norm(
-            x, factor, offset, mean, variance, not self.stored, 1.0, self.eps,
-            torch.backends.cudnn.enabled,
-        )  # fmt: skip
+        top = batch_norm(x, factor, offset, mean, variance, self.eps, stored=self.stored)
         if statistics and not self.stored:
             count = x.numel() // self.channels
             # The unbiased variance of a single value is 0 / 0.

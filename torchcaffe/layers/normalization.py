@@ -9,6 +9,25 @@ from caffeformat import pb
 from .base import Layer, Param, Shape, Shapes, Tensors, register
 
 
+def batch_norm(
+    x: torch.Tensor,
+    scale: torch.Tensor | None,
+    bias: torch.Tensor | None,
+    mean: torch.Tensor,
+    variance: torch.Tensor,
+    eps: float,
+    *,
+    stored: bool,
+) -> torch.Tensor:
+    """Normalize `x` (N x C x ...) by mean and variance per channel, times `scale` plus `bias`.
+
+    Unless these are `stored` statistics, the batch's own are used, and its mean and unbiased
+    variance are left in `mean` and `variance`: that is torch's momentum of 1.
+    """
+    cudnn = torch.backends.cudnn.enabled
+    return torch.batch_norm(x, scale, bias, mean, variance, not stored, 1.0, eps, cudnn)
+
+
 @register("BatchNorm")
 class BatchNorm(Layer):
     """(x - mean) / sqrt(variance + eps) for each channel (Ioffe and Szegedy 2015).
@@ -70,11 +89,7 @@ class BatchNorm(Layer):
         else:
             # Zeros, not uninitialized memory: torch multiplies it by 0, and 0 times NaN is NaN.
             mean, variance = x.new_zeros(self.channels), x.new_zeros(self.channels)
-        # With momentum 1, torch leaves the batch's mean and unbiased variance in these buffers.
-        top = torch.batch_norm(
-            x, scale, bias, mean, variance, not self.stored, 1.0, self.eps,
-            torch.backends.cudnn.enabled,
-        )  # fmt: skip
+        top = batch_norm(x, scale, bias, mean, variance, self.eps, stored=self.stored)
         if remember and not self.stored:
             self._accumulate(params, mean, variance, x.numel() // self.channels)
         return top.view(shape)
