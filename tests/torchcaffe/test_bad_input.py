@@ -1,7 +1,9 @@
 """Files and values that cannot be used are refused with what is wrong, where, and what to do."""
 
+import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -183,24 +185,24 @@ def test_a_python_layer_from_elsewhere_does_not_run(open_net, tmp_path, monkeypa
             python_param { module: "from_elsewhere" layer: "It" } }""")
 
 
-LIMITED = """
-import resource, sys
-import torchcaffe
-resource.setrlimit(resource.RLIMIT_AS, (6 << 30, 6 << 30))
-torchcaffe.Net(sys.argv[1], torchcaffe.TEST)
-"""
+@pytest.fixture
+def four_gigabytes():
+    """Limits this process to the memory that it has and 4 GiB more, as `ulimit -v` does."""
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    in_use = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (in_use + (4 << 30), before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 @pytest.mark.both_modes(slow_on_gpu=True)
-def test_a_net_that_memory_cannot_hold_is_refused_before_it_is_made(tmp_path):
-    path = tmp_path / "net.prototxt"
-    path.write_text(NET.replace("dim: 2 dim: 3 dim: 6", "dim: 80 dim: 3 dim: 600006"))
-    ended = subprocess.run(
-        [sys.executable, "-c", LIMITED, str(path)], stderr=subprocess.PIPE, text=True, check=False
-    )
+@pytest.mark.usefixtures("four_gigabytes")
+def test_a_net_that_memory_cannot_hold_is_refused_before_it_is_made(open_net):
+    caffe.set_mode_cpu()  # whose memory is limited
     # The input alone would fit.
-    assert 'InputError: layer "conv" (Convolution): its top "conv"' in ended.stderr
-    assert "(80, 4, 600004, 4)" in ended.stderr and "GB of memory" in ended.stderr
+    problem = r'layer "conv" \(Convolution\): its top "conv" .*\(80, 4, 600004, 4\).* GB of memory'
+    with pytest.raises(InputError, match=problem):
+        open_net(NET.replace("dim: 2 dim: 3 dim: 6", "dim: 80 dim: 3 dim: 600006"))
 
 
 @pytest.mark.parametrize(

@@ -50,5 +50,9 @@ def test_networks_are_completed_by_file_and_by_name(tmp_path):
     (tmp_path / "voc_mine.prototxt").write_text("")
     found = completions("fcnkit infer --net voc_", tmp_path)
     assert {"voc_mine.prototxt", "voc_fcn8s", "voc_fcn32s"} <= found
-    assert "voc_fcn8s" in completions("fcnkit train voc_fcn8", tmp_path)
-    assert "voc_fcn8s" in completions("fcnkit export voc_fcn8", tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["train", "export"])
+def test_networks_of_other_commands_are_completed_as_well(tmp_path, command):
+    assert "voc_fcn8s" in completions(f"fcnkit {command} voc_fcn8", tmp_path)

@@ -181,7 +181,8 @@ def test_feature_blob_that_is_not_there_is_reported_with_those_that_are(files, t
     (tmp_path / "net.prototxt").write_text(NET.replace("SOURCE", f"{files}/lmdb_raw_resized"))
     write_caffemodel(tmp_path / "w.caffemodel", Weights({"x": [np.zeros(1, np.float32)]}))
     argv = [f"{tmp_path}/w.caffemodel", f"{tmp_path}/net.prototxt", "fc7", "out", "1", "lmdb"]
-    assert main(["extract_features", *argv]) == 1
+    with pytest.warns(UserWarning, match="none of its layers"):
+        assert main(["extract_features", *argv]) == 1
     assert 'has no blob "fc7"; it has: data, label, conv' in capfd.readouterr().err
 
 
