@@ -8,7 +8,13 @@ from __future__ import annotations
 
 from .padding import trailing_pad
 from .registry import Registry
-from .tensor_names import from_tensors, identifier, module_names, statistics, to_tensors
+from .tensor_names import (
+    from_tensors,
+    identifier,
+    module_names,
+    statistics,
+    to_tensors,
+)
 from .value_graph import Graph, Node, scales_of_norms, value_graph
 
 __all__ = [

@@ -2,8 +2,9 @@
 
 A caffemodel numbers a layer's blobs; a state dict, a safetensors file and an ONNX graph name their
 tensors. Apart from the names, BatchNorm's two decayed sums become mean and variance (the third blob
-divides them), a BatchNorm and the Scale after it become one normalization with weight and bias, and
-the weight of an InnerProduct with `transpose` is transposed.
+divides them), a BatchNorm and the Scale after it become one normalization with weight and bias, the
+blobs of a BN (1 x C x 1 x 1) become vectors, and the weight of an InnerProduct with `transpose` is
+transposed.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from caffeformat.errors import InputError
+from caffeformat.messages import bn_kind
 from caffeformat.weights import Weights
 
 from .value_graph import scales_of_norms
@@ -38,8 +40,13 @@ _BLOBS = {
     "Deconvolution": _WEIGHT_AND_BIAS,
     "Embed": _WEIGHT_AND_BIAS,
     "InnerProduct": _WEIGHT_AND_BIAS,
+    "Normalize": ("weight",),
     "PReLU": ("weight",),
     "Scale": _WEIGHT_AND_BIAS,
+}
+_BN_BLOBS = {
+    "segnet": _WEIGHT_AND_BIAS,
+    "pspnet": (*_WEIGHT_AND_BIAS, "running_mean", "running_var"),
 }
 # Attributes of torch.fx.GraphModule, which a submodule of the same name would hide; generated code
 # calls the module `self`.
@@ -93,10 +100,19 @@ def to_tensors(
     """The parameters in `weights` of `graph`'s layers: tensor name -> float32 array.
 
     Raises `InputError` for layers whose blobs are missing and for layers whose parameters have no
-    name in other frameworks (recurrent ones).
+    name in other frameworks (recurrent ones), so that no blob is left out.
     """
     tensors: dict[str, NDArray[np.float32]] = {}
-    for layer, module, blobs in _layers_with_blobs(graph):
+    found = list(_layers_with_blobs(graph))
+    named = {layer.name for layer, _, _ in found}
+    for node in graph.nodes:
+        if node.layer.name not in named and weights.get(node.layer.name):
+            raise InputError(
+                f'layer "{node.layer.name}" ({node.layer.type}): the weights have '
+                f"{len(weights[node.layer.name])} blob(s) for it, which have no name outside Caffe "
+                "and would be lost; remove the layer, or choose an output before it"
+            )
+    for layer, module, blobs in found:
         arrays = weights.get(layer.name, ())
         wanted = _blob_count(layer, blobs)
         if len(arrays) != wanted or any(array is None for array in arrays):
@@ -107,6 +123,8 @@ def to_tensors(
         arrays = [np.asarray(array) for array in arrays]
         if layer.type == "BatchNorm":
             arrays = statistics(arrays)
+        elif layer.type == "BN":
+            arrays = [array.reshape(-1) for array in arrays]
         elif _is_transposed(layer):
             arrays[0] = arrays[0].T
         tensors.update((f"{module}.{name}", array) for name, array in zip(blobs, arrays))
@@ -136,6 +154,8 @@ def from_tensors(
         arrays = [np.asarray(tensors[name], np.float32) for name in names]
         if layer.type == "BatchNorm":
             arrays = _with_sums(arrays, (sums or {}).get(layer.name))
+        elif layer.type == "BN":
+            arrays = [array.reshape(1, -1, 1, 1) for array in arrays]
         elif _is_transposed(layer):
             arrays[0] = arrays[0].T
         weights[layer.name] = arrays
@@ -169,7 +189,11 @@ def _layers_with_blobs(graph: Graph) -> Iterator[tuple[pb.LayerParameter, str, t
                 f'layer "{layer.name}" ({layer.type}) has no counterpart outside Caffe; '
                 "export the net without it"
             )
-        if layer.type in _BLOBS and not (layer.type in ("Scale", "Bias") and len(node.inputs) == 2):
+        if layer.type == "BN":
+            yield layer, names[layer.name], _BN_BLOBS[bn_kind(layer)]
+        elif layer.type in _BLOBS and not (
+            layer.type in ("Scale", "Bias") and len(node.inputs) == 2
+        ):
             yield layer, modules.get(layer.name, names[layer.name]), _BLOBS[layer.type]
         elif layer.type == "Scale" and layer.scale_param.bias_term:
             yield layer, names[layer.name], ("bias",)

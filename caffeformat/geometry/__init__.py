@@ -17,7 +17,14 @@ from .coordinates import (
 from .fork_shapes import axis_order
 from .shape_rules import LOSSES, RULES, SAME_SHAPE, SOURCES, concat_axis, loss_shapes
 from .shapes import infer_shapes
-from .windows import Window, convolution_windows, extent, interpolation, pooling_windows
+from .windows import (
+    Window,
+    convolution_windows,
+    extent,
+    interpolation,
+    pooling_windows,
+    upsampling_scale,
+)
 
 __all__ = [
     "LOSSES",
@@ -39,4 +46,5 @@ __all__ = [
     "loss_shapes",
     "pooling_windows",
     "receptive_fields",
+    "upsampling_scale",
 ]

@@ -10,6 +10,7 @@ from . import pb, wire
 from .dialects import computes_crop_offsets
 from .forks import (
     FORKS,
+    SEGNET_EPS,
     ForkWarning,
     assuming_fork,
     bn_kind,
@@ -39,6 +40,7 @@ from .wire import BYTES, VARINT, Span, map_file
 __all__ = [
     "BYTES",
     "FORKS",
+    "SEGNET_EPS",
     "VARINT",
     "ForkWarning",
     "LayerCall",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FORKS",
+    "SEGNET_EPS",
     "ForkWarning",
     "assumed_fork",
     "assuming_fork",
@@ -50,6 +51,7 @@ _IN_USE = frozenset([
     "caffe.BNParameter", "caffe.InterpParameter", "caffe.NormalizeParameter",
     "caffe.PermuteParameter", "caffe.UpsampleParameter",
 ])  # fmt: skip
+SEGNET_EPS = 1e-9  # what SegNet's BN adds to the variance
 _SEGNET_BN = ("scale_filler", "shift_filler", "bn_mode")
 _PSPNET_BN = ("slope_filler", "bias_filler", "momentum", "eps", "frozen", "engine")
 

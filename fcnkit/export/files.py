@@ -132,6 +132,8 @@ def _blobs_that_differ(
     layer: pb.LayerParameter, ours: Sequence[Array], theirs: Sequence[Array]
 ) -> list[tuple[Array, Array]]:
     """Pairs of a layer's blobs, the shorter list padded; none where all bits are the same."""
+    if layer.type == "BN":  # of 1 x C x 1 x 1, or 1 x C in old files
+        ours, theirs = ([blob.reshape(-1) for blob in blobs] for blobs in (ours, theirs))
     if len(ours) == len(theirs) and all(map(_same_bits, ours, theirs)):
         return []
     if layer.type == "BatchNorm" and len(ours) == len(theirs) == 3:

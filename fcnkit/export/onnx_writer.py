@@ -87,6 +87,10 @@ class Writer:
         """The sizes of `value` along `axes`, at run time, as an int64 vector."""
         return self.add("Gather", self.add("Shape", value), self.integers(*axes), axis=0)
 
+    def product(self, vector: str) -> str:
+        """The product of an int64 vector's numbers, as a vector of one."""
+        return self.add("ReduceProd", vector, self.integers(0), keepdims=1)
+
     def join(self, *vectors: str) -> str:
         """Concatenate int64 vectors."""
         return vectors[0] if len(vectors) == 1 else self.add("Concat", *vectors, axis=0)

@@ -1,7 +1,8 @@
 """Folds BatchNorm into the layer before it, for nets that only infer.
 
-In TEST, BatchNorm multiplies each channel by a number and adds another, and so does the Scale layer
-that follows it in Caffe. The convolution before them can do both itself:
+In TEST, BatchNorm multiplies each channel by a number and adds another, and so do the Scale layer
+that follows it in Caffe, PSPNet's BN, and SegNet's in mode INFERENCE. The convolution before them
+can do both itself:
 
     y = gamma (W x + b - mean) / sqrt(variance + eps) + beta
 """
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from caffeformat import InputError, Weights, pb
-from caffeformat.messages import distinct_layers
+from caffeformat.messages import bn_kind, distinct_layers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def fold_batch_norm(net: pb.NetParameter, weights: Weights) -> tuple[pb.NetParameter, Weights]:
-    """Fold BatchNorm and Scale layers into those before them: returns a new net and its weights.
+    """Fold BatchNorm, BN and Scale layers into those before them: returns a new net and weights.
 
     net: a deploy net, filtered. A layer is folded into the Convolution, Deconvolution or
     InnerProduct whose output only it reads. These stay: a BatchNorm that normalizes by its own
@@ -89,19 +90,33 @@ def _per_channel(layer: pb.LayerParameter, weights: Weights) -> tuple[Channels, 
         mean, variance, weight = blobs
         # The first two blobs are decayed sums, the third is what they were weighted with.
         share = 1 / weight[0] if weight[0] else 0
-        spread = variance * share + param.eps
-        if not (spread > 0).all():
-            raise InputError(
-                f"layer {layer.name}: a variance plus eps is {spread.min():g}, whose root would "
-                "divide its channel: expected more than 0; are these the weights of this net?"
-            )
-        factor = 1 / np.sqrt(spread)
+        factor = 1 / np.sqrt(_checked_spread(layer, variance * share + param.eps))
         return factor, -mean * share * factor
+    if layer.type == "BN":
+        param = layer.bn_param
+        if bn_kind(layer) == "segnet":
+            if param.bn_mode == pb.BNParameter.LEARN:
+                return None
+            scale, shift = (blob.reshape(-1) for blob in blobs)
+            return scale, shift
+        slope, bias, mean, variance = (blob.reshape(-1) for blob in blobs)
+        factor = slope / np.sqrt(_checked_spread(layer, variance + param.eps))
+        return factor, bias - mean * factor
     if layer.type == "Scale":
         if len(layer.bottom) > 1 or layer.scale_param.axis != 1 or blobs[0].ndim != 1:
             return None
         return blobs[0], blobs[1] if len(blobs) > 1 else np.zeros_like(blobs[0])
     return None
+
+
+def _checked_spread(layer: pb.LayerParameter, spread: Channels) -> Channels:
+    """`spread`, variances plus eps; `InputError` unless all are above 0."""
+    if not (spread > 0).all():
+        raise InputError(
+            f"layer {layer.name}: a variance plus eps is {spread.min():g}, whose root would divide "
+            "its channel: expected more than 0; are these the weights of this net?"
+        )
+    return spread
 
 
 def _absorb_convolution(

@@ -8,22 +8,28 @@ import numpy as np
 
 from caffeformat import pb
 from caffeformat.exchange import trailing_pad
-from caffeformat.geometry import interpolation, pooling_windows
+from caffeformat.geometry import interpolation, pooling_windows, upsampling_scale
 
 from .registry import converts
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from caffeformat.geometry import Window
+
     from ..onnx_net import Layer
     from ..onnx_writer import Writer
 
 
 @converts("Pooling")
-def pooling(w: Writer, layer: Layer, x: str) -> str:
+def pooling(w: Writer, layer: Layer, x: str) -> str | list[str]:
     p = layer.proto.pooling_param
     kinds = {pb.PoolingParameter.MAX: "MaxPool", pb.PoolingParameter.AVE: "AveragePool"}
-    if p.pool not in kinds or len(layer.proto.top) > 1:
-        raise layer.error("only MAX without a second top and AVE can be exported.")
+    if p.pool not in kinds:
+        raise layer.error("only MAX and AVE can be exported.")
     windows = pooling_windows(layer.proto)
+    if len(layer.proto.top) > 1:
+        return _pooling_with_mask(w, layer, x, windows)
     if windows is None:
         return w.add(f"Global{kinds[p.pool]}", x)
     ceil = p.round_mode == pb.PoolingParameter.CEIL
@@ -45,6 +51,55 @@ def pooling(w: Writer, layer: Layer, x: str) -> str:
     if any(a >= k for a, k in zip(added, kernel)):
         raise layer.error("average pooling that skips pixels cannot be exported.")
     return w.add("AveragePool", x, pads=[0, 0, *added], count_include_pad=0, **settings)
+
+
+def _pooling_with_mask(
+    w: Writer, layer: Layer, x: str, windows: Sequence[Window] | None
+) -> list[str]:
+    """MAX Pooling whose second top has the winners' indices in H x W."""
+    p = layer.proto.pooling_param
+    ceil = p.round_mode == pb.PoolingParameter.CEIL
+    behind = [trailing_pad(window, ceil) for window in windows or ()]
+    if (
+        windows is None
+        or p.pool != pb.PoolingParameter.MAX
+        or any(b >= window.kernel for b, window in zip(behind, windows))
+    ):
+        raise layer.error(
+            "a second top can only be exported of MAX pooling whose windows touch the image."
+        )
+    kernel, stride, pad, _ = zip(*windows)
+    top, index = w.add_many(
+        "MaxPool", [x], 2, pads=[*pad, *behind], kernel_shape=kernel, strides=stride
+    )
+    # ONNX counts on through images and channels.
+    return [top, w.cast(w.add("Mod", index, w.product(w.sizes(x, 2, 3))))]
+
+
+@converts("Upsample")
+def upsample(w: Writer, layer: Layer, x: str, mask: str) -> str:
+    p, scale = layer.proto.upsample_param, upsampling_scale(layer.proto)
+    if scale is None:
+        sizes = w.integers(p.upsample_h, p.upsample_w)
+    else:
+        sizes = w.add("Mul", w.sizes(x, 2, 3), w.integers(*scale))
+        sizes = w.add("Sub", sizes, w.integers(p.pad_out_h, p.pad_out_w))
+    maps, flat = w.sizes(x, 0, 1), w.integers(0, 0, -1)
+    zeros = w.add("Expand", w.constant(0), w.join(maps, w.product(sizes)))
+    index = w.cast(w.add("Reshape", mask, flat), np.int64)
+    top = w.add("ScatterElements", zeros, index, w.add("Reshape", x, flat), axis=2)
+    return w.add("Reshape", top, w.join(maps, sizes))
+
+
+@converts("Normalize")
+def normalize(w: Writer, layer: Layer, x: str) -> str:
+    p, axes = layer.proto.norm_param, len(layer.shapes[0])
+    (scale,) = layer.parameters("weight")
+    over = w.integers(*(range(1, axes) if p.across_spatial else [1]))
+    norm = w.add("Sqrt", w.plus(w.add("ReduceSumSquare", x, over, keepdims=1), p.eps))
+    if layer.rank_of(scale) and axes > 2:
+        scale = w.add("Unsqueeze", scale, w.integers(*range(1, axes - 1)))
+    return w.add("Mul", w.add("Div", x, norm), scale)
 
 
 @converts("LRN")

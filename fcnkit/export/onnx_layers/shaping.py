@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from caffeformat.geometry import concat_axis
+from caffeformat.geometry import axis_order, concat_axis
 
 from .registry import converts
 
@@ -61,6 +61,11 @@ def _reshaped(w: Writer, layer: Layer, x: str, first: int, dims: list[int], end:
     if end < len(layer.shapes[0]):
         shape.append(w.sizes(x, *range(end, len(layer.shapes[0]))))
     return w.add("Reshape", x, w.join(*shape))
+
+
+@converts("Permute")
+def permute(w: Writer, layer: Layer, x: str) -> str:
+    return w.add("Transpose", x, perm=axis_order(layer.proto, len(layer.shapes[0])))
 
 
 @converts("Tile")

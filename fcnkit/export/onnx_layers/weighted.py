@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from caffeformat import pb
 from caffeformat.geometry import convolution_windows
+from caffeformat.messages import SEGNET_EPS, bn_kind
 
 from .registry import converts
 
@@ -57,6 +59,24 @@ def batch_norm(w: Writer, layer: Layer, x: str) -> str:
         channels = layer.shapes[0][1]
         factors = [w.constant(np.ones(channels)), w.constant(np.zeros(channels))]
     return w.add("BatchNormalization", x, *factors, *statistics, epsilon=p.eps)
+
+
+@converts("BN")
+def bn(w: Writer, layer: Layer, x: str) -> str:
+    p, axes = layer.proto.bn_param, len(layer.shapes[0])
+    scale, shift = layer.parameters("weight", "bias")
+    if bn_kind(layer.proto) == "pspnet":
+        statistics = layer.parameters("running_mean", "running_var")
+        return w.add("BatchNormalization", x, scale, shift, *statistics, epsilon=p.eps)
+    if p.bn_mode == pb.BNParameter.LEARN:  # by the batch's own statistics, as the engine does
+        others = [0, *range(2, axes)]
+        x = w.add("Sub", x, w.mean(x, others))
+        variance = w.plus(w.mean(w.add("Mul", x, x), others), SEGNET_EPS)
+        x = w.add("Div", x, w.add("Sqrt", variance))
+    if axes > 2:
+        behind = w.integers(*range(1, axes - 1))
+        scale, shift = (w.add("Unsqueeze", name, behind) for name in (scale, shift))
+    return w.add("Add", w.add("Mul", x, scale), shift)
 
 
 @converts("Scale", "Bias")

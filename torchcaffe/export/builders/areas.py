@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from caffeformat import pb
 from caffeformat.exchange import trailing_pad
-from caffeformat.geometry import interpolation, pooling_windows
+from caffeformat.geometry import Window, interpolation, pooling_windows, upsampling_scale
 
 from .registry import Place, append_axes, builds
 
@@ -16,18 +18,19 @@ _LOWEST = torch.finfo(torch.float32).min
 
 
 @builds("Pooling")
-def pooling(place: Place, x: torch.Tensor) -> torch.Tensor:
+def pooling(place: Place, x: torch.Tensor) -> torch.Tensor | list[torch.Tensor]:
     p = place.layer.pooling_param
-    if p.pool not in (pb.PoolingParameter.MAX, pb.PoolingParameter.AVE) or len(place.layer.top) > 1:
-        raise place.error("only AVE, and MAX without a second top, can be exported.")
+    if p.pool not in (pb.PoolingParameter.MAX, pb.PoolingParameter.AVE):
+        raise place.error("only AVE and MAX can be exported.")
     is_max = p.pool == pb.PoolingParameter.MAX
     windows = pooling_windows(place.layer)
+    if len(place.layer.top) > 1:
+        return _pooling_with_mask(place, x, windows)
     if windows is None:
         return place.apply(nn.AdaptiveMaxPool2d(1) if is_max else nn.AdaptiveAvgPool2d(1), x)
     kernel, stride, pad, _ = zip(*windows)
     ceil = p.round_mode == pb.PoolingParameter.CEIL
-    # torch has the same windows, unless the last one starts past the image or padding is too much.
-    if all(2 * w.pad <= w.kernel and (w.pad or w.stride <= w.kernel) for w in windows):
+    if all(map(_is_torchs, windows)):
         if is_max:
             return place.apply(nn.MaxPool2d(kernel, stride, pad, ceil_mode=ceil), x)
         return place.apply(nn.AvgPool2d(kernel, stride, pad, ceil_mode=ceil), x)
@@ -38,6 +41,53 @@ def pooling(place: Place, x: torch.Tensor) -> torch.Tensor:
     sides = [(w.pad, trailing_pad(w, ceil)) for w in windows]
     padded = F.pad(x, [*sides[1], *sides[0]], value=_LOWEST)
     return place.apply(nn.MaxPool2d(kernel, stride), padded)
+
+
+def _pooling_with_mask(
+    place: Place, x: torch.Tensor, windows: Sequence[Window] | None
+) -> list[torch.Tensor]:
+    """MAX Pooling whose second top has the winners' indices in H x W."""
+    p = place.layer.pooling_param
+    if p.pool != pb.PoolingParameter.MAX or windows is None or not all(map(_is_torchs, windows)):
+        raise place.error(
+            "a second top can only be exported of MAX pooling in windows that pad by half at most."
+        )
+    kernel, stride, pad, _ = zip(*windows)
+    ceil = p.round_mode == pb.PoolingParameter.CEIL
+    module = nn.MaxPool2d(kernel, stride, pad, return_indices=True, ceil_mode=ceil)
+    made = place.apply(module, x)
+    return [made[0], made[1].to(torch.float32)]
+
+
+def _is_torchs(window: Window) -> bool:
+    """Whether torch has the same windows.
+
+    Not if the last one starts past the image, or if padding is too much.
+    """
+    return 2 * window.pad <= window.kernel and bool(window.pad or window.stride <= window.kernel)
+
+
+@builds("Upsample")
+def upsample(place: Place, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    p, scale = place.layer.upsample_param, upsampling_scale(place.layer)
+    sizes = [p.upsample_h, p.upsample_w]
+    if scale is not None:
+        sizes = [x.size(axis + 2) * scale[axis] for axis in (0, 1)]
+        sizes = [size - 1 if cut else size for size, cut in zip(sizes, (p.pad_out_h, p.pad_out_w))]
+    height, width = sizes
+    top = x.new_zeros(x.size(0), x.size(1), height * width)
+    top = top.scatter(2, mask.flatten(2).to(torch.int64), x.flatten(2))
+    return top.view(x.size(0), x.size(1), height, width)
+
+
+@builds("Normalize")
+def normalize(place: Place, x: torch.Tensor) -> torch.Tensor:
+    p, axes = place.layer.norm_param, len(place.shapes[0])
+    squares = (x * x).sum(list(range(1, axes)) if p.across_spatial else [1], keepdim=True)
+    scale = place.parameter("weight")
+    if not p.channel_shared:
+        scale = append_axes(scale, axes - 2)
+    return x / (squares + p.eps).sqrt() * scale
 
 
 @builds("LRN")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from caffeformat.geometry import concat_axis
+from caffeformat.geometry import axis_order, concat_axis
 
 from .registry import Place, builds
 
@@ -49,6 +49,11 @@ def reshape(place: Place, x: torch.Tensor) -> torch.Tensor:
     kept = [x.size(axis) for axis in range(first)]
     dims = [dim or x.size(first + i) for i, dim in enumerate(p.shape.dim)]
     return x.reshape([*kept, *dims, *(x.size(axis) for axis in range(end, axes))])
+
+
+@builds("Permute")
+def permute(place: Place, x: torch.Tensor) -> torch.Tensor:
+    return x.permute(axis_order(place.layer, len(place.shapes[0])))
 
 
 @builds("Tile")

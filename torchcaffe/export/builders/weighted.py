@@ -8,7 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from caffeformat import pb
 from caffeformat.geometry import convolution_windows
+from caffeformat.messages import SEGNET_EPS, bn_kind
 
 from .registry import Place, append_axes, builds
 
@@ -71,6 +73,23 @@ def batch_norm(place: Place, x: torch.Tensor) -> torch.Tensor:
         shape[1], p.eps, 1 - p.moving_average_fraction, affine=place.is_affine, device="meta"
     )
     return place.apply(module, x)
+
+
+@builds("BN")
+def bn(place: Place, x: torch.Tensor) -> torch.Tensor:
+    p, axes = place.layer.bn_param, len(place.shapes[0])
+    if bn_kind(place.layer) == "pspnet":
+        if axes not in _NORMS:
+            raise place.error(f"a bottom of {axes} axes cannot be exported.")
+        return place.apply(
+            _NORMS[axes](place.shapes[0][1], p.eps, 1 - p.momentum, device="meta"), x
+        )
+    if p.bn_mode == pb.BNParameter.LEARN:  # by the batch's own statistics, as the engine does
+        others = [0, *range(2, axes)]
+        x = x - x.mean(others, keepdim=True)
+        x = x / ((x * x).mean(others, keepdim=True) + SEGNET_EPS).sqrt()
+    scale, shift = (append_axes(place.parameter(name), axes - 2) for name in ("weight", "bias"))
+    return x * scale + shift
 
 
 @builds("Scale", "Bias")
