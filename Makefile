@@ -7,6 +7,11 @@ INSTALLED := $(VENV)/installed
 INSTALLED_FULL := $(VENV)/installed-full
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
 
+# Compiled modules are kept within the environment, even where PYTHONDONTWRITEBYTECODE is set: each
+# process that the tests and the demo start would compile PyTorch again, which takes seconds.
+export PYTHONDONTWRITEBYTECODE :=
+export PYTHONPYCACHEPREFIX := $(abspath $(VENV))/pycache
+
 .PHONY: demo test test-full lint format install dist clean
 
 demo: $(RUNTIME)

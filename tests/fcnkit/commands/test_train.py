@@ -119,11 +119,12 @@ def test_the_seed_decides(here, data):
 
 
 def test_a_resumed_run_ends_like_one_that_was_not_stopped(here, data):
-    train("--data", data, "--augment", "--iterations", "20")
+    write_solver(here, display=2, test_interval=4, snapshot=4)
+    train("--data", data, "--augment", "--iterations", "8")
     os.rename("run", "whole")
-    train("--data", data, "--augment", "--iterations", "10")
-    assert train("--data", data, "--augment", "--iterations", "20", "--resume") == 0
-    assert_same_weights("whole/snap_iter_20.caffemodel", "run/snap_iter_20.caffemodel")
+    train("--data", data, "--augment", "--iterations", "4")
+    assert train("--data", data, "--augment", "--iterations", "8", "--resume") == 0
+    assert_same_weights("whole/snap_iter_8.caffemodel", "run/snap_iter_8.caffemodel")
     expected, found = (
         curves.parse_log(f"{run}/train.log")[-1]["test_loss"] for run in ("whole", "run")
     )
@@ -131,21 +132,22 @@ def test_a_resumed_run_ends_like_one_that_was_not_stopped(here, data):
 
 
 def test_resuming_skips_half_written_snapshots(here, data, capsys):
-    train("--data", data, "--augment", "--iterations", "20")
-    os.truncate("run/snap_iter_20.caffemodel", 300)
-    train("--data", data, "--augment", "--iterations", "25", "--resume")
+    write_solver(here, display=1, test_interval=2, snapshot=2)
+    train("--data", data, "--augment", "--iterations", "4")
+    os.truncate("run/snap_iter_4.caffemodel", 300)
+    train("--data", data, "--augment", "--iterations", "5", "--resume")
     said = capsys.readouterr().err
-    assert "snap_iter_20.solverstate is not whole" in said
-    assert "iteration 10" in said
-    assert [row["iteration"] for row in curves.parse_log("run/train.log")][-2:] == [20, 25]
+    assert "snap_iter_4.solverstate is not whole" in said
+    assert "iteration 2" in said
+    assert [row["iteration"] for row in curves.parse_log("run/train.log")][-2:] == [4, 5]
 
 
 def test_a_moved_run_continues_from_its_new_place(here, data):
-    train("--data", data, "--augment", "--iterations", "10")
+    train("--data", data, "--augment", "--iterations", "2")
     os.rename("run", "moved")
-    state = "moved/snap_iter_10.solverstate"
-    assert train("--data", data, "--augment", "--iterations", "12", "--snapshot", state) == 0
-    assert os.path.exists("run/snap_iter_12.caffemodel")
+    state = "moved/snap_iter_2.solverstate"
+    assert train("--data", data, "--augment", "--iterations", "3", "--snapshot", state) == 0
+    assert os.path.exists("run/snap_iter_3.caffemodel")
 
 
 def test_ctrl_c_stops_with_a_snapshot(here, data, capsys):
@@ -184,11 +186,12 @@ def test_layers_that_start_at_zero_are_named_and_can_be_filled(here, data, capsy
 
 
 def test_layers_without_weights_are_reported(here, data, capsys):
-    train("--data", data, "--augment", "--iterations", "10")
-    os.rename("run/snap_iter_10.caffemodel", "start.caffemodel")
+    train("--data", data, "--augment", "--iterations", "2")
+    os.rename("run/snap_iter_2.caffemodel", "start.caffemodel")
     text = net_text().replace('name: "score"', 'name: "score_new"')
     write_solver(here, text)
-    train("--data", data, "--augment", "--force", "--weights", "start.caffemodel")
+    start = ["--weights", "start.caffemodel", "--iterations", "1"]
+    train("--data", data, "--augment", "--force", *start)
     assert "no weights of that name in start.caffemodel: score_new" in capsys.readouterr().err
 
 
@@ -211,9 +214,7 @@ def test_force_does_not_remove_what_the_run_starts_from(here, data, capsys):
         assert os.path.exists(start)
 
 
-def test_a_full_disk_is_reported_with_folder_and_way_on(
-    here, data, capsys, monkeypatch
-):
+def test_a_full_disk_is_reported_with_folder_and_way_on(here, data, capsys, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
