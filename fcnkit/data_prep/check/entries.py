@@ -16,11 +16,14 @@ from fcnkit.images import (
     label_array,
     load_pixels,
     open_image,
+    orientation,
     palette_agrees,
     palette_from_image,
+    shown_size,
 )
 from fcnkit.progress import Progress
 
+from ..findings import ORIENTATION_ADVICE, doubtful_pixels
 from ..parallel import run_workers
 from .summary import Record, Summary
 
@@ -38,7 +41,15 @@ class Entry(NamedTuple):
     label: str | bytes | None
 
 
-_LABEL_KINDS = {"P": "paletted", "L": "grey", "1": "grey", "I": "grey", "I;16": "grey"}
+_LABEL_KINDS = {
+    "P": "paletted",
+    "L": "grey",
+    "1": "grey",
+    "I": "grey",
+    "I;16": "grey",
+    "LA": "grey",
+    "F": "grey",
+}
 
 
 def folder_entries(images: str, labels: str) -> Iterator[Entry]:
@@ -95,43 +106,49 @@ class EntryChecker:
 
     def __call__(self, entry: Entry) -> Record:
         problems: list[tuple[str, str]] = []
-        size = kind = counts = None
+        image = label = kind = counts = None
         if entry.image is None:
             problems.append(("label without image", entry.id))
         else:
             try:
-                size = open_entry(entry.image, f"image {entry.id}").size
+                image = open_entry(entry.image, f"image {entry.id}")
             except InputError as error:
                 problems.append(("unreadable", str(error)))
         if entry.label is None:
             problems.append(("image without label", entry.id))
         else:
             try:
-                kind, counts = self._label(entry.id, entry.label, size, problems)
+                label = open_entry(entry.label, f"label {entry.id}")
+                is_stored = isinstance(entry.label, bytes)
+                kind, counts = self._label(entry.id, label, is_stored, problems)
             except InputError as error:
                 problems.append(("unreadable", str(error)))
-        return Record(entry.id, size, kind, counts, problems)
+        # A database's images are as the engine reads them, which turns none.
+        turned = image is not None and isinstance(entry.image, str) and orientation(image) != 1
+        size = None if image is None else shown_size(image) if turned else image.size
+        if image is not None and label is not None and label.size != size:
+            detail = "label {} x {}, image {} x {}".format(*label.size, *(size or (0, 0)))
+            if turned and label.size == image.size:
+                detail += ORIENTATION_ADVICE.format(orientation(image))
+            problems.append(("sizes differ", f"{entry.id}: {detail}"))
+        doubtful = None if label is None else doubtful_pixels(label)
+        return Record(entry.id, size, kind, counts, problems, doubtful, turned)
 
     def summary(self) -> None:
         """Nothing: the records are complete."""
 
     def _label(
-        self,
-        id_: str,
-        source: str | bytes,
-        size: tuple[int, int] | None,
-        problems: list[tuple[str, str]],
+        self, id_: str, label: Image.Image, is_stored: bool, problems: list[tuple[str, str]]
     ) -> tuple[str, NDArray[np.int64] | None]:
-        """(kind, pixels of each index) of a label; appends to `problems`."""
+        """(kind, pixels of each index) of a decoded label; appends to `problems`.
+
+        `is_stored` says that it comes from a database.
+        """
         name = f"label {id_}"
-        label = open_entry(source, name)
         kind = _LABEL_KINDS.get(label.mode, label.mode)
-        if size is not None and label.size != size:
-            sizes = "label {} x {}, image {} x {}".format(*label.size, *size)
-            problems.append(("sizes differ", f"{id_}: {sizes}"))
-        if kind == "paletted" and isinstance(source, bytes):
+        if kind == "paletted" and is_stored:
             problems.append(("palette in database", id_))
-        if kind not in ("paletted", "grey") and self.colours is None:
+        if kind in ("RGB", "RGBA") and self.colours is None:
             problems.append(("colours for classes", f"{id_}: {kind}"))
             return kind, None
         counts = np.bincount(label_array(label, self.colours, name).ravel(), minlength=256)

@@ -10,6 +10,8 @@ import numpy as np
 from fcnkit.datasets import median_frequency_weights
 from fcnkit.images import IGNORE_LABEL
 
+from ..findings import ADVICE, find, is_black_and_white
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -24,6 +26,8 @@ class Record(NamedTuple):
     label_kind: str | None
     counts: NDArray[np.int64] | None  # pixels of each of the label's 256 indices
     problems: list[tuple[str, str]]  # (a key of `PROBLEMS`, detail)
+    doubtful: int | None = None  # pixels that lossy compression may have changed; None: lossless
+    turned: bool = False  # whether the image is shown turned, by its EXIF orientation
 
 
 # What can be wrong, and what to do about it.
@@ -35,6 +39,7 @@ PROBLEMS = {
     "colours for classes": "specify which class each colour is with a colour map",
     "palette in database": "Caffe takes paletted labels for colours: make the database anew",
     "past the classes": "correct the labels or the list of class names",
+    **ADVICE,
     "another palette": "colours differ from the first label's: check that indices mean the same",
 }
 
@@ -44,7 +49,7 @@ class Summary:
 
     def __init__(self, names: Sequence[str] | None = None) -> None:
         self.names = names or ()
-        self.entries = self.images = 0
+        self.entries = self.images = self.turned = 0
         self.sizes: collections.Counter[tuple[int, int]] = collections.Counter()
         self.label_kinds: collections.Counter[str] = collections.Counter()
         self.problems: dict[str, list[str]] = {}
@@ -52,6 +57,7 @@ class Summary:
         self._pixels: NDArray[np.int64] = np.zeros(256, np.int64)
         self._present: NDArray[np.int64] = np.zeros(256, np.int64)
         self._labels: NDArray[np.int64] = np.zeros(256, np.int64)
+        self._black_and_white = self._lossy = self._doubtful = 0
 
     def add(self, record: Record) -> None:
         """Add one record."""
@@ -66,14 +72,19 @@ class Summary:
             self._pixels += record.counts
             self._present += there * record.counts[:IGNORE_LABEL].sum()
             self._labels += there
+            self._black_and_white += is_black_and_white(record.counts)
+        if record.doubtful is not None:
+            self._lossy += 1
+            self._doubtful += record.doubtful
+        self.turned += record.turned
         for problem, detail in record.problems:
             self.problems.setdefault(problem, []).append(detail)
 
     def as_dict(self) -> dict[str, Any]:
         """The whole summary as plain data, for JSON."""
         labelled = int(self._pixels[:IGNORE_LABEL].sum())
-        found = int(np.flatnonzero(self._pixels[:IGNORE_LABEL]).max(initial=-1)) + 1
-        number = max(found, len(self.names))
+        highest = int(np.flatnonzero(self._pixels[:IGNORE_LABEL]).max(initial=-1))
+        number = max(highest + 1, len(self.names))
         weights = median_frequency_weights(
             self._pixels[:number].tolist(), self._present[:number].tolist()
         )
@@ -90,14 +101,20 @@ class Summary:
         ]
         every = int(self._pixels.sum())
         sizes = sorted(self.sizes.items(), key=lambda item: (-item[1], item[0]))
+        labels = sum(self.label_kinds.values())
+        found = find(
+            self._pixels, labels, self._black_and_white, self.names, self._lossy, self._doubtful
+        )
+        problems = {**self.problems, **{name: [detail] for name, detail in found.items()}}
         return {
             "images": self.images,
-            "labels": sum(self.label_kinds.values()),
+            "turned": self.turned,
+            "labels": labels,
             "label_kinds": dict(sorted(self.label_kinds.items())),
             "sizes": {f"{width}x{height}": count for (width, height), count in sizes},
             "classes": classes,
             "ignored_share": self._pixels[IGNORE_LABEL] / every if every else 0.0,
-            "problems": {name: self.problems[name] for name in PROBLEMS if name in self.problems},
+            "problems": {name: problems[name] for name in PROBLEMS if name in problems},
         }
 
 
@@ -108,6 +125,8 @@ def format_summary(title: str, facts: Mapping[str, Any], details: int = 3) -> st
     if sizes:
         more = f" and {len(sizes) - 3} other sizes" if len(sizes) > 3 else ""
         lines.append("sizes: " + ", ".join(f"{size} ({n})" for size, n in sizes[:3]) + more)
+    if facts["turned"]:
+        lines.append(f"shown turned, as their EXIF orientation says: {facts['turned']} images")
     kinds = facts["label_kinds"].items()
     lines.append("labels: " + (", ".join(f"{kind} ({n})" for kind, n in kinds) or "none"))
     if facts["classes"]:

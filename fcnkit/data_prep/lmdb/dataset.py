@@ -20,9 +20,17 @@ import numpy as np
 from caffeformat import InputError, LmdbWriter, write_blob
 from fcnkit.datasets import default_palette, find_pairs
 from fcnkit.files import output_folder, write_json
-from fcnkit.images import IGNORE_LABEL, format_palette, full_palette, open_image, palette_from_image
+from fcnkit.images import (
+    IGNORE_LABEL,
+    format_palette,
+    full_palette,
+    open_image,
+    palette_from_image,
+    shown_size,
+)
 from fcnkit.progress import Progress
 
+from ..findings import ADVICE, find
 from ..parallel import run_workers
 from .encoding import Expected, Form, PairEncoder, image_shape, stored_mode
 from .totals import Totals
@@ -101,7 +109,7 @@ def create_lmdb(
     """Write the dataset of two lists of pairs (`val` may be empty) to `out`; returns its manifest.
 
     classes         names; by default they are called `class 0`, `class 1`, ...
-    colours         N x 3 uint8, the colours of RGB labels (see `read_label`)
+    colours         N x 3 uint8, the colours of labels (see `read_label`)
     form            how images and labels are stored
     shuffle_seed    shuffles the training images; None keeps the order of the list
     workers         number of processes that encode
@@ -111,7 +119,7 @@ def create_lmdb(
     """
     if not train:
         raise InputError("there are no training images left: lower the share of validation images")
-    form, progress = form or Form(), progress or Progress()
+    form, progress, names = form or Form(), progress or Progress(), classes or ()
     train = list(train)
     if shuffle_seed is not None:
         random.Random(shuffle_seed).shuffle(train)
@@ -131,6 +139,17 @@ def create_lmdb(
             counts = np.sum([total.class_pixels for total in totals.values()], axis=0)
             highest = np.flatnonzero(counts[:IGNORE_LABEL]).max(initial=0)
             classes = [f"class {i}" for i in range(highest + 1)]
+        for split, total in totals.items():
+            found = find(
+                total.class_pixels,
+                total.count,
+                total.black_and_white,
+                names,
+                total.lossy,
+                total.doubtful,
+            )
+            for finding, detail in found.items():
+                progress.note(f"{split}: {finding} ({detail}): {ADVICE[finding]}")
         _write_lines(folder, "classes.txt", classes)
         _write_text(folder, "palette.txt", format_palette(expected.palette))
         _write_mean(folder, totals["train"])
@@ -150,7 +169,7 @@ def _palette(
 
 def _stored_shape(path: str, channels: str) -> tuple[int, int, int]:
     with open_image(path) as image:
-        return image_shape(image.size, stored_mode(image, channels))
+        return image_shape(shown_size(image), stored_mode(image, channels))
 
 
 def _write_split(

@@ -14,8 +14,17 @@ import numpy as np
 from PIL import Image
 
 from caffeformat import InputError, array_to_datum, encoded_datum, read_bytes
-from fcnkit.images import IGNORE_LABEL, label_array, load_pixels, open_image, rgb_array
+from fcnkit.images import (
+    IGNORE_LABEL,
+    label_array,
+    load_pixels,
+    open_image,
+    orientation,
+    rgb_array,
+    upright,
+)
 
+from ..findings import ORIENTATION_ADVICE, doubtful_pixels
 from . import png
 from .totals import Totals
 
@@ -25,7 +34,6 @@ if TYPE_CHECKING:
     from fcnkit.datasets import Pair
 
 JPEG_QUALITY = 90  # as in DIGITS
-_EXIF_ORIENTATION = 0x0112
 
 
 @dataclass(frozen=True)
@@ -60,13 +68,10 @@ class PairEncoder:
         self.totals = Totals(expected.shape)
 
     def __call__(self, pair: Pair) -> tuple[bytes, bytes]:
-        image, feature = self._image(pair.image)
+        image, turned, feature = self._image(pair.image)
         size, class_counts, label = self._label(pair.label)
         if image.size != size:
-            raise InputError(
-                f"{pair.label}: the label has {size[0]} x {size[1]} pixels, its image {pair.image} "
-                f"{image.size[0]} x {image.size[1]}"
-            )
+            raise InputError(_other_size(pair, size, image.size, turned))
         self.totals.add(image, class_counts)
         return feature, label
 
@@ -74,15 +79,21 @@ class PairEncoder:
         """The sums over all pairs so far."""
         return self.totals
 
-    def _image(self, path: str) -> tuple[Image.Image, bytes]:
-        """The image as stored, decoded (a `PIL.Image`, mode L or RGB), and its Datum's bytes."""
+    def _image(self, path: str) -> tuple[Image.Image, int, bytes]:
+        """The image as stored, decoded (a `PIL.Image`, mode L or RGB), and its Datum's bytes.
+
+        Between them, the EXIF orientation of the file, by which the image was turned.
+        """
         form = self.form
         data = read_bytes(path)
         image = load_pixels(open_image(data, path), path)
         mode = stored_mode(image, form.channels)
-        keeps = _is_stored_already(image, data, mode, form.encoding)
+        turned = orientation(image)
+        # Bytes that have to be turned for one decoder and are turned by another are not kept.
+        keeps = turned == 1 and _is_stored_already(image, data, mode, form.encoding)
         if keeps and form.encoding == "png":
             png.check_chunks(data, path)
+        image = upright(image)
         if image.mode != mode:
             image = Image.fromarray(rgb_array(image, path)).convert(mode)
         shape = image_shape(image.size, mode)
@@ -96,7 +107,7 @@ class PairEncoder:
             datum = array_to_datum(pixels.transpose(2, 0, 1)[::-1], label=0)
         else:
             datum = encoded_datum(data if keeps else self._encode(image), shape, label=0)
-        return image, datum.SerializeToString()
+        return image, turned, datum.SerializeToString()
 
     def _encode(self, image: Image.Image) -> bytes:
         if self.form.encoding == "png" and not self.form.small:
@@ -120,6 +131,9 @@ class PairEncoder:
             raise InputError(_past_classes(class_map, expected.classes, path))
         if image.mode == "P" and expected.colours is None:
             self.totals.check_palette(image, counts, expected.palette)
+        doubtful = doubtful_pixels(image)
+        if doubtful is not None:
+            self.totals.add_lossy(doubtful)
         if self.form.label_encoding == "raw":
             datum = array_to_datum(class_map[np.newaxis], label=0)
         else:
@@ -150,8 +164,7 @@ def _is_stored_already(image: Image.Image, data: bytes, mode: str, encoding: str
         # A PNG with a transparent colour would be four channels for Caffe.
         kind = {"L": png.GREY, "RGB": png.RGB}[mode]
         return png.colour_type(data) == kind and "transparency" not in image.info
-    # Caffe decodes with OpenCV, which rotates photographs by their EXIF orientation.
-    return bool(image.getexif().get(_EXIF_ORIENTATION, 1) == 1)
+    return True
 
 
 def _label_png(image: Image.Image, data: bytes, path: str) -> bytes | None:
@@ -163,6 +176,16 @@ def _label_png(image: Image.Image, data: bytes, path: str) -> bytes | None:
         png.check_chunks(data, path)
         return data
     return png.paletted_to_grey(data, path)
+
+
+def _other_size(pair: Pair, label: tuple[int, int], image: tuple[int, int], turned: int) -> str:
+    text = (
+        f"{pair.label}: the label has {label[0]} x {label[1]} pixels, its image {pair.image} "
+        f"{image[0]} x {image[1]}"
+    )
+    if turned >= 5 and label == image[::-1]:
+        text += ORIENTATION_ADVICE.format(turned)
+    return text
 
 
 def _past_classes(class_map: NDArray[np.uint8], classes: int, path: str) -> str:

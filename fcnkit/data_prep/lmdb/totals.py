@@ -8,6 +8,8 @@ import numpy as np
 
 from fcnkit.images import palette_agrees
 
+from ..findings import is_black_and_white
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
@@ -21,12 +23,14 @@ class Totals:
 
     `shape` is the first image's (C, H, W). Attributes: `count` (images), `pixels`, `class_pixels`
     (256 counts), `smallest` and `largest` (width, height), `other_palettes` (labels with other
-    colours than expected), `same_shape` (whether all images have `shape`).
+    colours than expected), `same_shape` (whether all images have `shape`), `black_and_white`
+    (labels that hold only 0 and 255), `lossy` (labels) and `doubtful` (their uncertain pixels).
     """
 
     def __init__(self, shape: tuple[int, int, int]) -> None:
         self.shape = shape
         self.count = self.pixels = self.other_palettes = 0
+        self.black_and_white = self.lossy = self.doubtful = 0
         self.class_pixels: NDArray[np.int64] = np.zeros(256, np.int64)
         self.smallest: tuple[int, int] | None = None
         self.largest: tuple[int, int] | None = None
@@ -42,6 +46,7 @@ class Totals:
         self.count += 1
         self.pixels += image.size[0] * image.size[1]
         self.class_pixels += class_counts
+        self.black_and_white += is_black_and_white(class_counts)
         self._see_size(image.size)
         if (len(image.getbands()),) + image.size[::-1] != self.shape:
             self.same_shape = False
@@ -59,6 +64,11 @@ class Totals:
         """Count a paletted label image if the colours it uses are not those of `palette`."""
         self.other_palettes += not palette_agrees(label, class_counts, palette)
 
+    def add_lossy(self, doubtful: int) -> None:
+        """Count a label with lossy compression, of which so many pixels may have changed."""
+        self.lossy += 1
+        self.doubtful += doubtful
+
     def merge(self, other: Totals) -> None:
         """Add the sums of `other`."""
         if other.smallest is None or other.largest is None:
@@ -66,6 +76,9 @@ class Totals:
         self.count += other.count
         self.pixels += other.pixels
         self.other_palettes += other.other_palettes
+        self.black_and_white += other.black_and_white
+        self.lossy += other.lossy
+        self.doubtful += other.doubtful
         self.class_pixels += other.class_pixels
         self._see_size(other.smallest)
         self._see_size(other.largest)

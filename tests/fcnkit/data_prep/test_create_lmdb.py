@@ -87,17 +87,41 @@ def test_png_bytes_pass_through_if_decoders_agree_on_them(tmp_path):
     assert np.array_equal(datum_to_array(third)[::-1].transpose(1, 2, 0), photo())
 
 
-def test_rotated_photographs_are_stored_unrotated(tmp_path):
-    image = Image.fromarray(photo(32, 16))
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    file = io.BytesIO()
-    image.save(file, "JPEG", exif=exif.tobytes())
-    folder = make_folders(tmp_path / "in", [file.getvalue()], [np.zeros((16, 32))], "jpg")
-    build(folder, tmp_path / "db", encoding="jpeg")
-    (datum,) = datums(tmp_path / "db" / "train_db" / "features")
-    with Image.open(io.BytesIO(datum.data)) as stored:
-        assert stored.size == (32, 16) and 0x0112 not in stored.getexif()
+def turned_photo(size, orientation=6, kind="JPEG"):
+    """An image file that is shown with a red block at the top left, and what is shown."""
+    shown = np.zeros((size[1], size[0], 3), np.uint8)
+    shown[:8, :16] = 255, 0, 0
+    undo = {1: None, 3: Image.ROTATE_180, 6: Image.ROTATE_90, 8: Image.ROTATE_270}[orientation]
+    image, exif, file = Image.fromarray(shown), Image.Exif(), io.BytesIO()
+    exif[0x0112] = orientation
+    (image if undo is None else image.transpose(undo)).save(file, kind, exif=exif, quality=95)
+    return file.getvalue(), shown
+
+
+@pytest.mark.parametrize("size", [(32, 16), (24, 24)])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_photographs_are_stored_as_viewers_show_them(tmp_path, size, kind, orientation):
+    data, shown = turned_photo(size, orientation, kind)
+    folder = make_folders(tmp_path / "in", [data], [shown[..., 0] > 0], kind.lower())
+    for form in ("jpeg", "png", "raw"):
+        build(folder, tmp_path / form, encoding=form)
+        (datum,) = datums(tmp_path / form / "train_db" / "features")
+        pixels = datum_to_array(datum)[::-1].transpose(1, 2, 0)
+        assert (datum.height, datum.width) == shown.shape[:2] == pixels.shape[:2]
+        assert np.array_equal(pixels[..., 0] > 127, shown[..., 0] > 127)
+        passes = datum.encoded and datum.data == data
+        assert passes == (orientation == 1 and form == kind.lower())
+        if datum.encoded and not passes:
+            with Image.open(io.BytesIO(datum.data)) as stored:
+                assert 0x0112 not in stored.getexif()
+
+
+def test_a_label_that_fits_the_stored_pixels_is_explained(tmp_path):
+    data, shown = turned_photo((32, 16))
+    folder = make_folders(tmp_path / "in", [data], [shown[..., 0].T > 0], "jpg")
+    with pytest.raises(InputError, match=r"16 x 32 .* 32 x 16 as shown: .*orientation \(6\)"):
+        build(folder, tmp_path / "db")
 
 
 def test_png_photographs_become_jpeg_of_quality_90(tmp_path):
