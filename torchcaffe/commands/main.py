@@ -129,7 +129,9 @@ def _overview() -> str:
     )
     return (
         "usage: torchcaffe COMMAND [FLAGS] [ARGUMENTS]\n"
-        "       torchcaffe script.py ARGUMENTS   run a script written for pycaffe\n\n"
+        "       torchcaffe [-allow_python MODULES] script.py ARGUMENTS\n"
+        "           run a script written for pycaffe; Python layers of modules that it neither\n"
+        "           defines nor imports need -allow_python\n\n"
         f"{listing}\n\ntorchcaffe COMMAND --help lists the flags of a command."
     )
 

@@ -1,12 +1,16 @@
 """Layers written in Python, as in pycaffe, and the list of modules whose layers may run.
 
-A prototxt names a module and a class; running the net runs whatever code is there. So a module is
-only imported if it, or a package that contains it, was passed to `allow_python_modules`.
+A prototxt names a module and a class; running the net runs whatever code is there. Code that is in
+the program already is the program's own: its main module, and whatever it has imported. Any other
+module is only imported if it, or a package that contains it, was passed to `allow_python_modules`.
 """
 
 from __future__ import annotations
 
 import importlib
+import importlib.util
+import os
+import sys
 from typing import TYPE_CHECKING
 
 from caffeformat import pb
@@ -31,7 +35,22 @@ def allow_python_modules(*names: str) -> None:
 
 
 def _is_allowed(module: str) -> bool:
+    if module in sys.modules or _is_main(module):
+        return True
     return any(module == name or module.startswith(name + ".") for name in _allowed)
+
+
+def _is_main(module: str) -> bool:
+    """Whether importing `module` would import the script that is running, under its own name."""
+    script = getattr(sys.modules.get("__main__"), "__file__", None)
+    if not script or module != os.path.splitext(os.path.basename(script))[0]:
+        return False
+    try:
+        spec = importlib.util.find_spec(module)
+    except (ImportError, ValueError):
+        return False
+    origin = None if spec is None else spec.origin
+    return bool(origin and os.path.isfile(origin) and os.path.samefile(origin, script))
 
 
 class Layer:
@@ -50,6 +69,9 @@ class Layer:
     takes_turns: bool = False
     phase: int
     name: str
+
+    def __init__(self, param: pb.LayerParameter | None = None, *rest: object) -> None:
+        """Make the layer of the message `param`, which pycaffe, too, hands to subclasses."""
 
     def setup(self, bottom: Sequence[Blob], top: Sequence[Blob]) -> None:
         """Read `param_str` and check the number of blobs; called once."""
@@ -88,7 +110,7 @@ class Python(ManualLayer):
 
     def setup(self, shapes: Sequence[tuple[int, ...]]) -> list[Param]:
         p = self.proto.python_param
-        layer = self._layer_class(p.module, p.layer)()
+        layer = self._layer_class(p.module, p.layer)(self.proto)
         is_source = self.phase == pb.TRAIN and not self.proto.bottom
         if is_source and solver_count() > 1 and solver_rank() == 0 and not layer.takes_turns:
             log.logger.warning(
@@ -106,8 +128,9 @@ class Python(ManualLayer):
         if not _is_allowed(module):
             raise self.error(
                 f'runs the class "{name}" of the Python module "{module}", which is not allowed '
-                f'to run here. If you trust it, call torchcaffe.allow_python_modules("{module}") '
-                f"first, or pass -allow_python {module} to the command."
+                f"to run here. If you trust it, import it or call torchcaffe.allow_python_modules("
+                f'"{module}") before the net is built, or pass -allow_python {module} on the '
+                "command line: to the command, or before the name of a script."
             )
         lend_name()
         try:
