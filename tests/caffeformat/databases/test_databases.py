@@ -105,11 +105,12 @@ def test_truncated_leveldb(leveldb, name, size):
         list(open_database(leveldb, "LEVELDB").items())
 
 
-def test_damaged_leveldb_blocks_end_in_our_error(leveldb):
+@pytest.mark.parametrize("rounds", [15, pytest.param(200, marks=pytest.mark.slow)])
+def test_damaged_leveldb_blocks_end_in_our_error(leveldb, rounds):
     rng = np.random.RandomState(0)
     for name in ("000005.ldb", "000012.ldb", "000013.log", "MANIFEST-000011"):
         whole = (leveldb / name).read_bytes()
-        for _ in range(60):
+        for _ in range(rounds):
             damaged = bytearray(whole)
             damaged[rng.randint(len(whole))] = rng.randint(256)
             (leveldb / name).write_bytes(damaged)
