@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from caffeformat.errors import InputError
-from caffeformat.messages import bn_kind
+from caffeformat.messages import bn_kind, has_scale_and_bias
 from caffeformat.weights import Weights
 
 from .value_graph import scales_of_norms
@@ -184,6 +184,11 @@ def _layers_with_blobs(graph: Graph) -> Iterator[tuple[pb.LayerParameter, str, t
     modules = {scale.name: names[norm] for norm, scale in scales.items()}
     for node in graph.nodes:
         layer = node.layer
+        if layer.type == "BatchNorm" and has_scale_and_bias(layer):
+            raise InputError(
+                f'layer "{layer.name}": a BatchNorm of five blobs (NVIDIA Caffe) has no name '
+                "outside Caffe; fold it into the layer before it, or export the net without it"
+            )
         if layer.type in ("LSTM", "RNN", "Parameter", "Python"):
             raise InputError(
                 f'layer "{layer.name}" ({layer.type}) has no counterpart outside Caffe; '

@@ -44,6 +44,14 @@ def _upsample(layer: pb.LayerParameter, bottoms: Sequence[Shape]) -> list[Shape]
     return [shape[:2] + upsampled_sizes(layer, shape[2:])]
 
 
+def _bn(layer: pb.LayerParameter, bottoms: Sequence[Shape]) -> list[Shape]:
+    """SegNet's gives the batch's mean and variance as second and third top."""
+    if len(layer.top) > 1 and len(bottoms[0]) < 2:
+        raise InputError(f'layer "{layer.name}": needs a bottom with channels, found {bottoms[0]}')
+    statistics = (1, *bottoms[0][1:2], 1, 1)
+    return [bottoms[0], *[statistics] * (len(layer.top) - 1)]
+
+
 def axis_order(layer: pb.LayerParameter, count: int) -> list[int]:
     """For a Permute layer (SSD) and `count` axes, the bottom's axes in the order of the top's.
 
@@ -65,6 +73,7 @@ def _permute(layer: pb.LayerParameter, bottoms: Sequence[Shape]) -> list[Shape]:
 
 # Type -> function(layer, shapes of its bottoms) that returns the shapes of its tops
 RULES: dict[str, Callable[[pb.LayerParameter, Sequence[Shape]], list[Shape]]] = {
+    "BN": _bn,
     "Interp": _interp,
     "Permute": _permute,
     "Upsample": _upsample,

@@ -16,7 +16,9 @@ from .forks import (
     bn_kind,
     fork_additions,
     fork_titles,
+    has_scale_and_bias,
     layer_forks,
+    refuse_effects,
 )
 from .layer_names import LayerKey, distinct_layers, keys_of_layers, layer_keys
 from .lr_policy import current_step, learning_rate, next_step
@@ -60,6 +62,7 @@ __all__ = [
     "fork_additions",
     "fork_titles",
     "format_text",
+    "has_scale_and_bias",
     "insert_splits",
     "is_solver",
     "keys_of_layers",
@@ -77,6 +80,7 @@ __all__ = [
     "read_net",
     "read_solver",
     "read_text",
+    "refuse_effects",
     "to_proto",
     "upgrade_net",
     "upgrade_solver",

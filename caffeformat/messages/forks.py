@@ -31,9 +31,11 @@ __all__ = [
     "bn_kind",
     "fork_additions",
     "fork_titles",
+    "has_scale_and_bias",
     "ignored_fields",
     "known_fork",
     "layer_forks",
+    "refuse_effects",
     "settle",
 ]
 
@@ -50,6 +52,24 @@ _MORE_LAYERS = {
 _IN_USE = frozenset([
     "caffe.BNParameter", "caffe.InterpParameter", "caffe.NormalizeParameter",
     "caffe.PermuteParameter", "caffe.UpsampleParameter",
+])  # fmt: skip
+# Fields that run here, of messages that do not as a whole
+_FIELDS_IN_USE = frozenset([
+    ("caffe.BatchNormParameter", "bias_filler"), ("caffe.BatchNormParameter", "scale_bias"),
+    ("caffe.BatchNormParameter", "scale_filler"), ("caffe.DropoutParameter", "sample_weights_test"),
+    ("caffe.LossParameter", "class_weighting"), ("caffe.LossParameter", "weight_by_label_freqs"),
+])  # fmt: skip
+# Fields about how a fork computes, reads ahead or reports, but not about what it computes. Of
+# `random_seed` only the sequence of random numbers depends, which is every program's own.
+_HARMLESS = frozenset([
+    "ap_version", "backward_math", "backward_type", "cache", "conv_algos_override",
+    "cudnn_convolution_algo_seeker", "cudnn_math_override", "dataset_share_per_node", "debug",
+    "default_backward_math", "default_backward_type", "default_conv_algos_override",
+    "default_cudnn_math_override", "default_forward_math", "default_forward_type", "display",
+    "eltwise_mem_sharing", "engine", "eval_type", "forward_math", "forward_type",
+    "global_grad_scale", "global_grad_scale_adaptive", "num_labels", "parser_threads", "precache",
+    "random_seed", "reduce_buckets", "show_per_class_result", "solver_data_type",
+    "store_blobs_in_old_format", "test_and_snapshot_last_epochs", "threads", "use_gpu_transform",
 ])  # fmt: skip
 SEGNET_EPS = 1e-9  # what SegNet's BN adds to the variance
 _SEGNET_BN = ("scale_filler", "shift_filler", "bn_mode")
@@ -128,12 +148,20 @@ def bn_kind(layer: pb.LayerParameter) -> str:
         )
     if segnet or pspnet:
         return "segnet" if segnet else "pspnet"
+    if len(layer.top) > 1:  # SegNet's gives its mean and variance as well
+        return "segnet"
     if len(layer.param) > 2:
         return "pspnet"
     raise InputError(
         f'layer "{layer.name}" (BN): SegNet and PSPNet both have a layer of this type; specify '
         "which with bn_param { bn_mode: LEARN } (SegNet) or bn_param { momentum: 0.9 } (PSPNet)"
     )
+
+
+def has_scale_and_bias(layer: pb.LayerParameter) -> bool:
+    """Whether a BatchNorm is NVIDIA Caffe's with scale and bias in it, of five blobs."""
+    param = layer.batch_norm_param
+    return param.scale_bias or param.HasField("scale_filler") or param.HasField("bias_filler")
 
 
 def settle(net: pb.NetParameter, fork: str | None) -> None:
@@ -152,7 +180,21 @@ def ignored_fields(message: Message) -> list[str]:
 
     For example `layer "data": transform_param.crop_h (SSD and NVIDIA Caffe)`.
     """
-    return _added_fields(message, _IN_USE)
+    return [text for text, _ in _added_fields(message, _IN_USE)]
+
+
+def refuse_effects(message: Message) -> None:
+    """Raise `InputError` if `message` sets a field of a fork that would change what is computed.
+
+    `message` is a layer that is about to be built, or a solver without its nets. Fields at their
+    default value do nothing.
+    """
+    found = [text for text, is_harmless in _added_fields(message, _IN_USE) if not is_harmless]
+    if found:
+        raise InputError(
+            f"{'; '.join(found)}: would change what is computed, and does not run here; remove it "
+            "to compute without it, or use that fork"
+        )
 
 
 def fork_additions(message: Message, net: pb.NetParameter | None = None) -> list[str]:
@@ -167,13 +209,16 @@ def fork_additions(message: Message, net: pb.NetParameter | None = None) -> list
         for layer in (net.layer if net is not None else ())
         if layer_forks(layer.type)
     ]
-    return found + _added_fields(message)
+    return found + [text for text, _ in _added_fields(message)]
 
 
-def _added_fields(message: Message, in_use: Collection[str] = ()) -> list[str]:
-    """Descriptions of the set fields that forks added, except in messages of the types `in_use`."""
+def _added_fields(message: Message, in_use: Collection[str] = ()) -> list[tuple[str, bool]]:
+    """(description, whether it is harmless) of the set fields that forks added.
+
+    With `in_use`, types of messages that run here, these and other fields that do are left out.
+    """
     added = origins()
-    found: list[str] = []
+    found: list[tuple[str, bool]] = []
 
     def walk(part: Any, path: str, where: str) -> None:
         name = part.DESCRIPTOR.full_name
@@ -185,7 +230,13 @@ def _added_fields(message: Message, in_use: Collection[str] = ()) -> list[str]:
             if of in in_use:
                 continue
             if (name, field.name) in added:
-                found.append(f"{where}{here} ({fork_titles(added[name, field.name])})")
+                if in_use and (name, field.name) in _FIELDS_IN_USE:
+                    continue
+                text = f"{where}{here} ({fork_titles(added[name, field.name])})"
+                # Parameters of a layer that does not run here say nothing about other layers.
+                of_layer = name.endswith("LayerParameter") and of is not None
+                is_default = of is None and value == field.default_value
+                found.append((text, of_layer or is_default or field.name in _HARMLESS))
             elif of is not None:
                 for item in value if hasattr(value, "extend") else [value]:
                     walk(item, here, where)

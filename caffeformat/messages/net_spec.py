@@ -80,9 +80,7 @@ class LayerCall:
     def __init__(self, type_name: str, bottoms: Sequence[Top], settings: Mapping[str, Any]) -> None:
         for index, bottom in enumerate(bottoms):
             if not isinstance(bottom, Top):
-                raise TypeError(
-                    f"{type_name} input {index} is a {type(bottom).__name__}; expected a top"
-                )
+                raise TypeError(f"{type_name} input {index} is not a Top (type is {type(bottom)})")
         self.type_name, self.bottoms, self.settings = type_name, bottoms, dict(settings)
         count = self.settings.pop("ntop", 1)
         self.in_place = self.settings.pop("in_place", False)

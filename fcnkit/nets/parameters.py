@@ -15,7 +15,7 @@ import numpy as np
 
 from caffeformat import infer_shapes, pb
 from caffeformat.geometry import convolution_windows
-from caffeformat.messages import bn_kind
+from caffeformat.messages import bn_kind, has_scale_and_bias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -148,7 +148,13 @@ def _bias(layer: pb.LayerParameter, bottoms: Sequence[Shape]) -> list[Parameter]
 
 def _batch_norm(layer: pb.LayerParameter, bottoms: Sequence[Shape]) -> list[Parameter]:
     channels = (bottoms[0][1],) if len(bottoms[0]) > 1 else (1,)
-    return [Parameter(channels, None), Parameter(channels, None), Parameter((1,), None)]
+    found = [Parameter(channels, None), Parameter(channels, None), Parameter((1,), None)]
+    if has_scale_and_bias(layer):  # NVIDIA Caffe's
+        param = layer.batch_norm_param
+        found[2] = Parameter((1,), _default(1))
+        found.append(Parameter(channels, _filler(param, "scale_filler") or _default(1)))
+        found.append(Parameter(channels, _filler(param, "bias_filler")))
+    return found
 
 
 def _bn(layer: pb.LayerParameter, bottoms: Sequence[Shape]) -> list[Parameter]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from caffeformat import InputError, Weights, pb
-from caffeformat.messages import bn_kind, distinct_layers
+from caffeformat.messages import bn_kind, distinct_layers, has_scale_and_bias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -83,6 +83,11 @@ def _per_channel(layer: pb.LayerParameter, weights: Weights) -> tuple[Channels, 
     if layer.name not in weights:
         return None
     blobs = [blob.astype(np.float64) for blob in weights[layer.name]]
+    if layer.type == "BatchNorm" and has_scale_and_bias(layer):
+        mean, variance, _, scale, bias = blobs
+        eps = max(layer.batch_norm_param.eps, 1e-5)
+        factor = scale / np.sqrt(_checked_spread(layer, variance + eps))
+        return factor, bias - mean * factor
     if layer.type == "BatchNorm":
         param = layer.batch_norm_param
         if param.HasField("use_global_stats") and not param.use_global_stats:

@@ -127,7 +127,8 @@ class Threshold(Layer):
 class Dropout(Layer):
     """In TRAIN, zeroes each value with probability dropout_ratio and scales up the others.
 
-    In TEST, the top is the bottom.
+    In TEST, the top is the bottom, unless `sample_weights_test` (Bayesian SegNet) asks for the same
+    as in TRAIN.
     """
 
     def setup(self, shapes: Shapes) -> list[Param]:
@@ -138,7 +139,7 @@ class Dropout(Layer):
 
     def forward(self, bottoms: Tensors, params: Tensors) -> Tensors:
         (x,) = bottoms
-        if self.phase != pb.TRAIN:
+        if self.phase != pb.TRAIN and not self.proto.dropout_param.sample_weights_test:
             return [x.view_as(x)]
         return [x * _random_mask(x, self.ratio).mul_(1 / (1 - self.ratio))]
 

@@ -28,6 +28,8 @@ Shapes = Sequence[Shape]
 Tensors = Sequence[torch.Tensor]
 
 _TYPES: dict[str, type[Layer]] = {}
+# Type -> (condition, the class of layers that meet it), for forks' other layers of the same type
+_VARIANTS: dict[str, tuple[Callable[[pb.LayerParameter], bool], type[Layer]]] = {}
 _LayerClass = TypeVar("_LayerClass", bound="type[Layer]")
 
 
@@ -37,6 +39,19 @@ def register(name: str) -> Callable[[_LayerClass], _LayerClass]:
     def enter(cls: _LayerClass) -> _LayerClass:
         cls.type = name
         _TYPES[name] = cls
+        return cls
+
+    return enter
+
+
+def register_variant(
+    name: str, condition: Callable[[pb.LayerParameter], bool]
+) -> Callable[[_LayerClass], _LayerClass]:
+    """Class decorator: this class is what type `name` means for layers that meet `condition`."""
+
+    def enter(cls: _LayerClass) -> _LayerClass:
+        cls.type = name
+        _VARIANTS[name] = condition, cls
         return cls
 
     return enter
@@ -67,6 +82,8 @@ def create(proto: pb.LayerParameter, phase: int) -> Layer:
             f'layer "{proto.name}": there is no layer type "{proto.type}".{hint} '
             f"Known types: {', '.join(layer_type_list())}."
         )
+    if proto.type in _VARIANTS and _VARIANTS[proto.type][0](proto):
+        return _VARIANTS[proto.type][1](proto, phase)
     return _TYPES[proto.type](proto, phase)
 
 

@@ -1,7 +1,7 @@
-"""The layer BN of SegNet's and of PSPNet's fork of Caffe, which differ.
+"""The layer BN of SegNet's and of PSPNet's fork of Caffe, which differ, and NVIDIA's BatchNorm.
 
-Both learn a factor and an offset per channel; they differ in the statistics. Blobs have the shape
-1 x C x 1 x 1; older releases of PSPNet's fork wrote 1 x C.
+Both BN learn a factor and an offset per channel; they differ in the statistics. Their blobs have
+the shape 1 x C x 1 x 1; older releases of PSPNet's fork wrote 1 x C.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from caffeformat import pb
-from caffeformat.messages import SEGNET_EPS, bn_kind
+from caffeformat.messages import SEGNET_EPS, bn_kind, has_scale_and_bias
 
-from .base import Layer, Param, Shape, Shapes, Tensors, register
+from .base import Layer, Param, Shape, Shapes, Tensors, register, register_variant
 from .normalization import batch_norm
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ class BN(Layer):
     """Normalizes each channel to mean 0 and variance 1, then applies a factor and an offset.
 
     SegNet's has two blobs, scale and shift. `bn_mode: LEARN` uses the batch's statistics in both
-    phases and stores none; INFERENCE is only scale * x + shift (statistics folded into both).
+    phases and stores none; INFERENCE is only scale * x + shift (statistics folded into both). A
+    second and a third top get the batch's mean and variance, through which no gradient flows.
 
     PSPNet's has four blobs: slope, bias, mean and variance. TRAIN uses the batch's statistics and
     moves the stored ones towards them: momentum * stored + (1 - momentum) * batch, with the
@@ -33,6 +34,7 @@ class BN(Layer):
     """
 
     output_is_free = True
+    tops = (1, 3)
 
     def setup(self, shapes: Shapes) -> list[Param]:
         p = self.proto.bn_param
@@ -40,6 +42,11 @@ class BN(Layer):
         self.channels = shapes[0][1]
         self.segnet = bn_kind(self.proto) == "segnet"
         shape = (1, self.channels, 1, 1)
+        if len(self.proto.top) > 1 and not (self.segnet and p.bn_mode == pb.BNParameter.LEARN):
+            raise self.error(
+                "only SegNet's BN in mode LEARN has a mean and a variance for a second and third "
+                "top; remove them."
+            )
         if self.segnet:
             self.plain = p.bn_mode == pb.BNParameter.INFERENCE
             self.stored, self.eps = False, SEGNET_EPS
@@ -84,7 +91,12 @@ class BN(Layer):
             # The unbiased variance of a single value is 0 / 0.
             biased = variance * ((count - 1) / count) if count > 1 else variance.zero_()
             self._update(statistics, mean, biased)
-        return [top]
+        if len(self.proto.top) == 1:
+            return [top]
+        others = [0, *range(2, x.dim())]
+        spread, mean = torch.var_mean(x.detach(), others, unbiased=False)
+        made = [mean, spread][: len(self.proto.top) - 1]
+        return [top, *(values.view(1, -1, 1, 1) for values in made)]
 
     def _update(self, statistics: Tensors, mean: torch.Tensor, variance: torch.Tensor) -> None:
         """Move the stored statistics towards those of the batch."""
@@ -93,3 +105,64 @@ class BN(Layer):
                 stored.mul_(self.momentum).add_(now, alpha=1 - self.momentum)
         for blob in self.blobs[2:]:
             blob.data_written()
+
+
+@register_variant("BatchNorm", has_scale_and_bias)
+class ScaleBiasBatchNorm(Layer):
+    """NVIDIA Caffe's BatchNorm with `scale_bias`: normalizes, then scales and shifts each channel.
+
+    Blobs: mean, variance, a correction that is 1 and not used, scale and bias. TEST uses the stored
+    mean and variance. TRAIN uses the batch's and moves the stored ones towards them,
+    `moving_average_fraction` * stored + (1 - it) * batch; the first two batches replace them. As in
+    that fork, eps is 1e-5 at least, the variance is that of N values, is stored with eps added, and
+    scale and bias learn with multipliers of 1 whatever `param` says.
+    """
+
+    output_is_free = True
+    _LEAST_EPS = 1e-5
+    _REPLACED = 2  # batches whose statistics replace the stored ones
+
+    def setup(self, shapes: Shapes) -> list[Param]:
+        p = self.proto.batch_norm_param
+        if len(shapes[0]) < 2:
+            raise self.error(f"needs a bottom of N x C x ...; found shape {tuple(shapes[0])}.")
+        self.channels, self.eps = shapes[0][1], max(p.eps, self._LEAST_EPS)
+        self.fraction, self.batches = p.moving_average_fraction, 0
+        self.stored = self.phase == pb.TEST or p.use_global_stats
+        while len(self.proto.param) < 5:
+            self.proto.param.add()
+        for index, spec in enumerate(self.proto.param):
+            spec.lr_mult = spec.decay_mult = float(index > 2)
+        one = pb.FillerParameter(value=1)
+        channels = (self.channels,)
+        return [
+            Param(channels, learned=False),
+            Param(channels, learned=False),
+            Param((1,), one, learned=False),
+            Param(channels, p.scale_filler if p.HasField("scale_filler") else one),
+            Param(channels, p.bias_filler if p.HasField("bias_filler") else None),
+        ]
+
+    def check(self, shapes: Shapes) -> None:
+        self.require_channels(shapes, self.channels, "its parameters")
+
+    def forward(self, bottoms: Tensors, params: Tensors) -> Tensors:
+        (x,) = bottoms
+        stored_mean, stored_variance, _, scale, bias = params
+        if self.stored:
+            mean, variance = stored_mean.detach(), stored_variance.detach()
+        else:
+            mean, variance = x.new_zeros(self.channels), x.new_zeros(self.channels)
+        top = batch_norm(x, scale, bias, mean, variance, self.eps, stored=self.stored)
+        if not self.stored:
+            count = x.numel() // self.channels
+            # The unbiased variance of a single value is 0 / 0.
+            biased = variance * ((count - 1) / count) if count > 1 else variance.zero_()
+            kept = self.fraction if self.batches >= self._REPLACED else 0.0
+            with torch.no_grad():
+                for values, now in ((stored_mean, mean), (stored_variance, biased + self.eps)):
+                    values.mul_(kept).add_(now, alpha=1 - kept)
+            self.batches += 1
+            for blob in self.blobs[:2]:
+                blob.data_written()
+        return [top]

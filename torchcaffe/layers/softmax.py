@@ -31,6 +31,10 @@ class SoftmaxWithLoss(LossLayer):
 
     Bottoms: scores, with the classes along `softmax_param.axis`, and one label per score vector. A
     second top holds the probabilities.
+
+    SegNet's `weight_by_label_freqs` multiplies each loss by the `class_weighting` of its class or,
+    as in the first release, which had no such field, divides it by the number of labels of its
+    class in the batch. The mean still counts labels.
     """
 
     tops = (1, 2)
@@ -38,6 +42,16 @@ class SoftmaxWithLoss(LossLayer):
     def setup(self, shapes: Shapes) -> list[Param]:
         self.read_loss_param()
         self.axis = self.canonical_axis(self.proto.softmax_param.axis, shapes[0])
+        p = self.proto.loss_param
+        self.weights: torch.Tensor | None = None
+        self.by_counts = p.weight_by_label_freqs and not p.class_weighting
+        if p.weight_by_label_freqs and p.class_weighting:
+            if len(p.class_weighting) != shapes[0][self.axis]:
+                raise self.error(
+                    f"has {len(p.class_weighting)} class_weighting for {shapes[0][self.axis]} "
+                    "classes; give one per class."
+                )
+            self.weights = torch.tensor(list(p.class_weighting), device=self.device)
         return []
 
     def check(self, shapes: Shapes) -> None:
@@ -47,6 +61,16 @@ class SoftmaxWithLoss(LossLayer):
         scores, labels = bottoms
         index, valid = self.read_labels(labels, scores.shape, self.axis)
         normalizer = self.normalizer(index, valid, self.axis)
+        weights = self.weights
+        if self.by_counts:
+            counts = torch.bincount(
+                (index if valid is None else index[valid]).flatten(),
+                minlength=scores.shape[self.axis],
+            )
+            weights = 1 / counts.clamp(min=1)
+        if weights is not None:
+            weights = weights.to(scores.dtype)[index]
+            valid = weights if valid is None else weights * valid
         loss, probabilities = _SoftmaxLoss.apply(
             scores, index, valid, self.axis, normalizer, len(self.proto.top) > 1
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
+from caffeformat.messages import refuse_effects
 from torchcaffe.core import Blob, MemoryBudget
 from torchcaffe.layers import create
 
@@ -41,6 +42,7 @@ class Wiring:
         self._device, self._unused = device, set[str]()
         self._register, self._budget = ParamRegister(), MemoryBudget(device)
         for proto in message.layer:
+            refuse_effects(proto)
             layer = create(proto, proto.phase if proto.HasField("phase") else phase)
             step = self._connect(layer)
             self.steps.append(step)

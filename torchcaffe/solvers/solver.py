@@ -16,7 +16,7 @@ import os
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from caffeformat import InputError, learning_rate, pb, read_solver, upgrade_solver
-from caffeformat.messages import current_step, next_step
+from caffeformat.messages import current_step, next_step, refuse_effects
 from torchcaffe import log
 from torchcaffe.core import set_random_seed, solver_rank
 
@@ -82,6 +82,11 @@ class Solver:
             raise InputError(
                 f'there is no solver of type "{self.param.type}"; known types: {", ".join(RULES)}.'
             )
+        settings = pb.SolverParameter()
+        settings.CopyFrom(self.param)
+        for nets in ("net_param", "train_net_param", "test_net_param"):
+            settings.ClearField(nets)  # each net looks after its own layers
+        refuse_effects(settings)
         if self.param.snapshot_diff:
             raise InputError(
                 "snapshot_diff: snapshots hold no gradients here; remove it from the solver."

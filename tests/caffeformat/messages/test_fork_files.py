@@ -4,8 +4,16 @@ import warnings
 import numpy as np
 import pytest
 
-from caffeformat import FormatError, InputError, pb, read_caffemodel, read_net, write_caffemodel
-from caffeformat.messages import ForkWarning, assuming_fork, bn_kind
+from caffeformat import (
+    FormatError,
+    InputError,
+    parse_text,
+    pb,
+    read_caffemodel,
+    read_net,
+    write_caffemodel,
+)
+from caffeformat.messages import ForkWarning, assuming_fork, bn_kind, refuse_effects
 from caffeformat.messages.fork_tables import FORKS
 from caffeformat.messages.forks import ignored_fields
 from caffeformat.messages.schema import caffe_messages, fork_messages
@@ -90,11 +98,35 @@ def test_fields_of_forks_that_nothing_looks_at_are_named_in_a_warning(tmp_path):
     with pytest.warns(ForkWarning) as caught:
         net = read_net(path)
     assert sorted(ignored_fields(net)) == [
-        'layer "bn": batch_norm_param.scale_bias (NVIDIA Caffe)',
         'layer "data": transform_param.crop_h (NVIDIA Caffe and SSD)',
         'layer "data": transform_param.resize_param (NVIDIA Caffe and SSD)',
     ]
     assert all(text in str(caught[0].message) for text in [str(path), *ignored_fields(net)])
+
+
+@pytest.mark.parametrize(
+    ("text", "is_refused"),
+    [
+        ('type: "Data" transform_param { crop_h: 3 }', True),
+        ('type: "Data" transform_param { resize_param { height: 4 } }', True),
+        ('type: "ELU" elu_param { lambda: 2 }', True),
+        ('type: "ELU" elu_param { lambda: 1 }', False),  # the default
+        ('type: "Pooling" pooling_param { torch_pooling: true }', True),
+        ('type: "SoftmaxWithLoss" loss_param { label_smoothing: 0.1 }', True),
+        ('type: "SoftmaxWithLoss" loss_param { weight_by_label_freqs: true }', False),
+        ('type: "Dropout" dropout_param { sample_weights_test: true random_seed: 3 }', False),
+        ('type: "Convolution" convolution_param { conv_algos_override: "1,1,1" }', False),
+        ('type: "ReLU" forward_type: FLOAT16', False),
+        ('type: "ReLU" multibox_loss_param { num_classes: 3 }', False),
+    ],
+)
+def test_fields_that_change_a_result_are_told_from_others(text, is_refused):
+    layer = parse_text(f'name: "l" {text}', pb.LayerParameter)
+    if is_refused:
+        with pytest.raises(InputError, match=r'layer "l": .*would change what is computed'):
+            refuse_effects(layer)
+    else:
+        refuse_effects(layer)
 
 
 def test_a_net_of_bvlc_gives_no_warning(tmp_path):
