@@ -88,15 +88,17 @@ def write_caffemodel(
     path: str | os.PathLike[str],
     weights: Mapping[str, Sequence[Any]],
     net: pb.NetParameter | None = None,
+    hdf5: bool | None = None,
 ) -> None:
-    """Write `weights` (layer name -> list of arrays), as HDF5 if `path` ends in `.h5`.
+    """Write `weights` (layer name -> list of arrays), as HDF5 if `path` ends in `.h5` or if `hdf5`.
 
     With `net`, a current NetParameter, each of its layers is written with all its fields, as Caffe
     does; otherwise a layer has its name and, from `weights.types`, its type. Blobs inside `net` are
     ignored. Layers that `net` lacks follow at the end. Values are written as float32. Raises
     `InputError` for layers of one name in HDF5, which has a place for one alone.
     """
-    hdf5 = os.fspath(path).endswith(".h5")
+    if hdf5 is None:
+        hdf5 = os.fspath(path).endswith(".h5")
     checked = _checked(weights, may_lack=hdf5)
     if hdf5:
         again = next((key for key in checked if isinstance(key, LayerKey)), None)

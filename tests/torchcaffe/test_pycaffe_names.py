@@ -187,3 +187,11 @@ def test_tops_tell_where_they_come_from():
     message = pb.LayerParameter()
     caffe.net_spec.assign_proto(message, "convolution_param", {"kernel_size": 3})
     assert list(message.convolution_param.kernel_size) == [3]
+
+
+def test_what_is_no_top_is_named_with_its_type():
+    pair = L.Slice(L.Input(shape={"dim": [1, 2]}), ntop=2, axis=1)
+    with pytest.raises(
+        TypeError, match=r"^Silence input 0 is not a Top \(type is <class 'tuple'>\)$"
+    ):
+        L.Silence(pair, ntop=0)

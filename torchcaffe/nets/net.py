@@ -174,7 +174,8 @@ class Net:
     ) -> Arrays:
         """Compute the gradients, from layer `start` (the last) back to layer `end` (the first).
 
-        `kwargs` are arrays for the diffs of outputs (of the tops of `start` if it is given).
+        `kwargs` are arrays for the diffs of outputs (of the tops of `start` if it is given). Layers
+        that no forward pass has run yet use what their bottoms hold now.
         Returns name -> live diff array of the inputs (of the bottoms of `end` if it is given) and
         of the blobs that `diffs` names. Parameters' diffs add up until `clear_param_diffs`.
 
@@ -330,10 +331,8 @@ class Net:
         write_caffemodel(path, self.weights(), self.message)
 
     def save_hdf5(self, path: Path) -> None:
-        """Write the weights to an HDF5 file; raises `InputError` unless `path` ends in .h5."""
-        if not os.fspath(path).endswith(".h5"):
-            raise InputError(f"{path}: save_hdf5 needs a name that ends in .h5.")
-        self.save(path)
+        """Write the weights to an HDF5 file, whatever its name ends in."""
+        write_caffemodel(path, self.weights(), self.message, hdf5=True)
 
     def load_hdf5(self, path: Path) -> None:
         """Load the weights of an HDF5 file."""

@@ -124,7 +124,7 @@ class Step:
             self.layer.overwrite(self.overwritten)
             self.tops[0].data_written()
         elif self.needs_backward:
-            self._forward_with_graph(bottoms)
+            self._forward_with_graph()
         else:
             for blob, top in zip(self.tops, self.layer.forward(bottoms, self.param_tensors())):
                 blob.set_data(top)
@@ -144,16 +144,21 @@ class Step:
             return bottoms
         return self.layer.forward(bottoms, self.param_tensors())
 
-    def _forward_with_graph(self, bottoms: list[torch.Tensor]) -> None:
-        wanted: list[torch.Tensor] = []
-        for index, needs in enumerate(self.bottom_needs):
-            if needs:
-                bottoms[index] = self.bottom_leaf(index)
-                wanted.append(bottoms[index])
+    def _forward_with_graph(self) -> None:
+        bottoms, wanted = self._bottom_leaves()
         tops = self.layer.forward(bottoms, self.param_leaves(wanted))
         self.graph = wanted, tops
         for blob, top in zip(self.tops, tops):
             blob.set_data(top.data)
+
+    def _bottom_leaves(self) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+        """Return the bottoms' tensors for a graph, and which of them need a gradient."""
+        bottoms, wanted = [blob.tensor() for blob in self.bottoms], []
+        for index, needs in enumerate(self.bottom_needs):
+            if needs:
+                bottoms[index] = self.bottom_leaf(index)
+                wanted.append(bottoms[index])
+        return bottoms, wanted
 
     def bottom_leaf(self, index: int) -> torch.Tensor:
         """Return a bottom's tensor as a leaf of a graph."""
@@ -185,6 +190,9 @@ class Step:
         if self.manual is not None:
             self.manual.backward_blobs(self.tops, self.bottom_needs, self.bottoms)
             return
+        first = self.graph is None and (self.fused is None or self.fused.graph is None)
+        if first and self.overwrites and self.overwritten is None:
+            self.overwritten = self.bottoms[0].tensor().data
         if self.overwritten is not None:
             (blob,) = self.bottoms
             if self.bottom_needs[0]:
@@ -193,15 +201,27 @@ class Step:
             return
         if self.graph is None and self.fused is not None and self.fused.graph is not None:
             self.fused.take_apart()
-        if self.graph is None:
-            raise self.layer.error("its backward pass needs a forward pass first.")
         self._refuse_gradient_of_labels()
-        gradients = iter(self._gradients(*self.graph))
+        graph = self.graph or self._graph_without_forward()
+        gradients = iter(self._gradients(*graph))
         for blob, needs in zip(self.bottoms, self.bottom_needs):
             if needs:
                 gradient = next(gradients)
                 blob.set_diff(blob.tensor().new_zeros(blob.shape) if gradient is None else gradient)
         self.add_param_diffs(gradients)
+
+    def _graph_without_forward(self) -> tuple[list[torch.Tensor], Sequence[torch.Tensor]]:
+        """Return a graph of what the bottoms hold now; tops and parameters stay as they are."""
+        before = [tensor.clone() for tensor in self.param_tensors()]
+        shapes = [blob.shape for blob in self.bottoms]
+        if shapes != self.shapes:
+            self.fit(shapes)
+        bottoms, wanted = self._bottom_leaves()
+        tops = self.layer.forward(bottoms, self.param_leaves(wanted))
+        for blob, values in zip(self.params, before):
+            if not torch.equal(blob.tensor(), values):  # statistics that a forward pass updates
+                blob.fill(values)
+        return wanted, tops
 
     def add_param_diffs(self, gradients: Iterator[torch.Tensor | None]) -> None:
         """Add what `gradients` yields to the diffs of the parameters that need one, in order."""

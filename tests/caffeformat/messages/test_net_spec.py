@@ -87,7 +87,7 @@ def test_wrong_settings_name_the_layer(settings, words):
 
 
 def test_only_tops_are_bottoms():
-    with pytest.raises(TypeError, match="ReLU input 0 is a str"):
+    with pytest.raises(TypeError, match="ReLU input 0 is not a Top"):
         L.ReLU("data")
     with pytest.raises(TypeError, match='"x" is a int'):
         NetSpec().x = 3
