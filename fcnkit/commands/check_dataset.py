@@ -55,6 +55,7 @@ def run(args: argparse.Namespace) -> int:
     """Check the dataset and report; return 1 where there are problems."""
     basics.refuse_existing(args, args.json, args.sheet)
     names, colours = classes.class_names(args), classes.colour_map(args)
+    classes.check_count(names, colours)
     palette = read_if_there(read_palette, args.data or "", "palette.txt")
     facts: dict[str, dict[str, Any]] = {}
     sheets: list[NDArray[np.uint8]] = []

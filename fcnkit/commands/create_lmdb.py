@@ -74,7 +74,8 @@ def run(args: argparse.Namespace) -> None:
         train, val = split_pairs(train, percent, args.seed)
     elif args.val_percent is not None:
         raise InputError("--val-percent: the validation images have their own folder already")
-    names = classes.class_names(args)
+    names, colours = classes.class_names(args), classes.colour_map(args)
+    classes.check_count(names, colours)
     form = Form(
         args.encoding, args.label_encoding, args.image_channels, args.small, args.same_shape
     )
@@ -84,7 +85,7 @@ def run(args: argparse.Namespace) -> None:
             val,
             args.output,
             names,
-            classes.colour_map(args),
+            colours,
             form,
             shuffle_seed=args.seed if args.shuffle else None,
             workers=args.workers,

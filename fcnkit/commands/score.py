@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from caffeformat import InputError
 from fcnkit import inference
 from fcnkit.datasets import FolderDataset, open_dataset
+from fcnkit.images import IGNORE_LABEL
 from fcnkit.inference import VOC_COUNT, masks_and_labels, names_for, predictions_and_labels, score
 
 from .arguments import basics, classes, network
@@ -44,7 +45,13 @@ def add_arguments(parser: CommandParser) -> None:
     network.add_network(parser)
     classes.add_colour_map(parser)
     parser.data.option("--split", "part of --data: train or val", default="val")
-    parser.data.option("--ignore", "label that is not counted", "LABEL", int, default=255)
+    parser.data.option(
+        "--ignore",
+        "label that is not counted",
+        "LABEL",
+        int,
+        otherwise="what the training run's loss ignored, otherwise 255",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -72,7 +79,7 @@ def score_masks(args: argparse.Namespace, colours: NDArray[np.uint8] | None) -> 
     names, count = _named_classes(args) or (None, VOC_COUNT)
     with Console() as console:
         samples = masks_and_labels(args.predictions, args.labels, colours)
-        return score(samples, count, args.ignore, console), names_for(count, names)
+        return score(samples, count, _ignore(args), console), names_for(count, names)
 
 
 def score_network(args: argparse.Namespace, colours: NDArray[np.uint8] | None) -> Scored:
@@ -103,7 +110,12 @@ def score_network(args: argparse.Namespace, colours: NDArray[np.uint8] | None) -
             names = dataset.classes
         names = names_for(scored, names)
         samples = predictions_and_labels(segmenter, dataset)
-        return score(samples, scored, args.ignore, console), names
+        return score(samples, scored, _ignore(args, trained.ignore), console), names
+
+
+def _ignore(args: argparse.Namespace, trained: int | None = None) -> int:
+    """Return the label that is not counted: the option's, else the training's, else 255."""
+    return next(label for label in (args.ignore, trained, IGNORE_LABEL) if label is not None)
 
 
 def _named_classes(args: argparse.Namespace) -> tuple[list[str] | None, int] | None:

@@ -32,12 +32,17 @@ def median_frequency_weights(
 
 
 def count_pixels(
-    dataset: SegmentationDataset, classes: int
+    dataset: SegmentationDataset, classes: int, ignore: int | None = None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return (pixels of each class, labelled pixels of the images that show it)."""
+    """Return (pixels of each class, labelled pixels of the images that show it).
+
+    Pixels labelled `ignore` are not counted, nor are labels from `classes` on.
+    """
     pixels, present = np.zeros((2, classes), np.int64)
     for i in range(len(dataset)):
         counts = np.bincount(dataset.label(i).ravel(), minlength=256)[:classes]
+        if ignore is not None and 0 <= ignore < classes:
+            counts[ignore] = 0
         pixels += counts
         present += np.where(counts > 0, counts.sum(), 0)
     return pixels, present

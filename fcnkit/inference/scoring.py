@@ -48,12 +48,14 @@ class Scoreboard:
     def __init__(self, classes: int, ignore: int | None = 255) -> None:
         self.matrix = ConfusionMatrix(classes, ignore)
         self.images: list[ImageScore] = []
+        self.ignored = 0  # pixels
 
     def add(self, name: str, prediction: NDArray[Any], label: NDArray[Any]) -> ImageScore:
         """Count one image, H x W class indices each; returns its `ImageScore`."""
         matrix = ConfusionMatrix(self.matrix.n, self.matrix.ignore)
         matrix.update(prediction, label, name)
         self.matrix += matrix
+        self.ignored += label.size - matrix.total
         score = ImageScore(name, matrix.pixel_accuracy, matrix.mean_iou, matrix.iou)
         self.images.append(score)
         return score
@@ -100,6 +102,17 @@ def score(
         progress.step(len(board.images), total, figures={"mean_iou": board.matrix.mean_iou})
     if not board.images:
         raise InputError("there are no images to score")
+    labelled = board.matrix.labelled_classes
+    if classes > 1 and len(labelled) < 2 and board.ignored:
+        share = board.ignored / (board.ignored + board.matrix.total)
+        only = (
+            f"every other pixel is class {labelled[0]}" if len(labelled) else "there are no others"
+        )
+        progress.note(
+            f"{share:.1%} of the label pixels are {ignore} and not counted, and {only}: these "
+            "scores say nothing. Is a class stored as that value? Then read the labels with a "
+            "colour map"
+        )
     return board
 
 

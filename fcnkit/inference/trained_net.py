@@ -26,6 +26,7 @@ class TrainedNet:
     scale       multiplied after the mean
     names       class names, or None
     palette     256 x 3 RGB uint8, or None
+    ignore      the label that its loss ignored in training, or None if unknown
     owner       keeps the files alive, for instance a temporary folder; None where they stay anyway
     """
 
@@ -35,6 +36,7 @@ class TrainedNet:
     scale: float = 1.0
     names: Sequence[str] | None = None
     palette: NDArray[np.uint8] | None = None
+    ignore: int | None = None
     owner: object = dataclasses.field(default=None, repr=False, compare=False)
 
     def segmenter(

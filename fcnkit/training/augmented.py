@@ -9,6 +9,7 @@ import caffeformat
 from caffeformat import InputError, pb
 from fcnkit import nets
 from fcnkit.datasets import LAYER, MODULE, is_segmentation_data, options_of, set_options
+from fcnkit.images import IGNORE_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,13 +40,20 @@ def augment_net(
             f"has {', '.join(tops) or 'none'}"
         )
     image = next(layer for layer in readers if images[0] in layer.top)
-    chosen = {"source": os.path.abspath(data), "split": split, "batch_size": batch_size(net) or 1}
+    chosen: dict[str, Any] = {
+        "source": os.path.abspath(data),
+        "split": split,
+        "batch_size": batch_size(net) or 1,
+    }
     chosen.update(transform_of(image, find))
     if split == "train":
         chosen.update({**_random_transform_of(image), "shuffle": True, **options})
     layer = pb.LayerParameter(name="data", type="Python", top=[images[0]])
     layer.top.extend(top for top in tops if top != images[0])
     layer.python_param.module, layer.python_param.layer = MODULE, LAYER
+    head = nets.head(net)
+    if head is not None and head.ignore is not None and head.ignore != IGNORE_LABEL:
+        chosen.setdefault("ignore", head.ignore)
     set_options(layer, **chosen)
     names = {reader.name for reader in readers}
     rest = [other for other in net.layer if other.name not in names]

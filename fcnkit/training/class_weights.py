@@ -45,7 +45,9 @@ def weigh_loss(
             f"net {net.name!r}: class weights need a SoftmaxWithLoss layer, it has none"
         )
     layer = losses[-1]
-    found = median_frequency_weights(*count_pixels(dataset, classes))
+    param = layer.loss_param
+    ignore = param.ignore_label if param.HasField("ignore_label") else None
+    found = median_frequency_weights(*count_pixels(dataset, classes, ignore))
     weights = np.array([1.0 if weight is None else weight**power for weight in found])
     path = os.path.join(folder, FILE_NAME)
     write_blob(path, np.diag(weights).astype(np.float32)[None, None])

@@ -173,15 +173,24 @@ def _classes(
     """
     if dataset is None:
         return (), None
-    names, palette = dataset.names or (), dataset.palette
+    palette = dataset.palette
+    names: Sequence[str] = dataset.names or ()
     head = nets.head(files.train)
-    if head is not None and head.ignore is None and any(map(dataset.ignored_pixels, _SPLITS)):
+    ignore = None if head is None else head.ignore
+    has_ignored = any(map(dataset.ignored_pixels, _SPLITS))
+    if head is not None and ignore != dataset.ignore and has_ignored:
         raise InputError(
-            f"{dataset.path}: its labels hold pixels to ignore (255), but the loss of net "
-            f"{files.train.name!r} ignores none: add loss_param {{ ignore_label: 255 }}"
+            f"{dataset.path}: its labels hold pixels to ignore ({dataset.ignore}), but the loss of "
+            f"net {files.train.name!r} ignores {'none' if ignore is None else f'only {ignore}'}: "
+            f"add loss_param {{ ignore_label: {dataset.ignore} }}"
         )
     counted = [pixels for pixels in map(dataset.class_pixels, _SPLITS) if pixels is not None]
-    used = [int(index) for pixels in counted for index in np.flatnonzero(pixels)]
+    used = [int(index) for pixels in counted for index in np.flatnonzero(pixels) if index != ignore]
+    if has_ignored and len(set(used)) == 1:
+        files.notes.append(
+            f"every label pixel is class {used[0]} or ignored ({dataset.ignore}), so there is "
+            "nothing to tell apart: is a class stored as that value?"
+        )
     needed = max(used, default=-1) + 1 if names else 0
     classes = nets.count_classes(files.train)
     if classes is not None and needed > classes:
@@ -189,6 +198,8 @@ def _classes(
             f"{dataset.path}: its labels go up to class {needed - 1} ({names[needed - 1]}), but "
             f"the net scores {classes} classes: set num_output of its scoring layer to {len(names)}"
         )
+    if classes is not None and ignore == classes == len(names) - 1:
+        names = names[:classes]  # the last one names the pixels that the loss ignores
     # A dataset with fewer classes than the network cannot name them all.
     return (names if classes in (None, len(names)) else ()), palette
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from caffeformat import FormatError, InputError, read_solver
+from fcnkit import nets
 from fcnkit.files import write_json
-from fcnkit.images import full_palette
+from fcnkit.images import IGNORE_LABEL, full_palette
 from fcnkit.inference import TrainedNet
 
 from . import snapshots
@@ -38,6 +39,9 @@ def write_settings(
     """Write `inference.json` for the run of `files`, whose nets are in `folder`."""
     mean, scale = files.input_settings()
     settings = {"mean": mean, "scale": scale, "classes": list(names) if names else None}
+    head = nets.head(files.train)
+    if head is not None and head.ignore is not None and head.ignore != IGNORE_LABEL:
+        settings["ignore"] = head.ignore
     if palette is not None:
         settings["palette"] = np.asarray(palette).tolist()
     write_json(os.path.join(folder, FILE_NAME), settings)
@@ -56,6 +60,8 @@ def read_run(folder: str | os.PathLike[str]) -> TrainedNet:
             settings = json.load(file)
         mean, scale = settings["mean"], float(settings["scale"])
         names, palette = settings["classes"], settings.get("palette")
+        ignore = settings.get("ignore")
+        ignore = None if ignore is None else int(ignore)
         mean = None if mean is None else [float(value) for value in mean]
         palette = None if palette is None else full_palette(palette)
     except OSError as error:
@@ -74,4 +80,5 @@ def read_run(folder: str | os.PathLike[str]) -> TrainedNet:
     if state is None:
         raise InputError(f"{folder}: holds no whole snapshot {os.path.basename(prefix)}_iter_*")
     weights = snapshots.weights_of(state)
-    return TrainedNet(os.path.join(folder, "deploy.prototxt"), weights, mean, scale, names, palette)
+    net = os.path.join(folder, "deploy.prototxt")
+    return TrainedNet(net, weights, mean, scale, names, palette, ignore)

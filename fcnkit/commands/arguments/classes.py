@@ -6,10 +6,11 @@ import os
 from typing import TYPE_CHECKING
 
 from caffeformat import InputError
-from fcnkit.images import read_class_names, read_palette
+from fcnkit.images import count_colours, read_class_names, read_colour_map, read_palette
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -41,7 +42,8 @@ def add_colour_map(parser: CommandParser) -> None:
     """Declare `--colour-map`."""
     parser.data.option(
         "--colour-map --color-map",
-        "class colours of RGB labels: text with `R G B` per line, a paletted image, or `voc`",
+        "class colours of labels: text with `R G B` per line (and `ignore` after a colour to "
+        "ignore), a class table, a paletted image, `voc`, or `binary` for black and white",
         "FILE",
         otherwise="labels hold class indices",
         dest="colours",
@@ -82,5 +84,14 @@ def names_and_palette(
 
 
 def colour_map(args: argparse.Namespace) -> NDArray[np.uint8] | None:
-    """Return the colours of RGB labels, 256 x 3 uint8, or None."""
-    return None if args.colours is None else read_palette(args.colours)
+    """Return the colours of labels, N x 3 uint8, or None."""
+    return None if args.colours is None else read_colour_map(args.colours)
+
+
+def check_count(names: Sequence[str] | None, colours: NDArray[np.uint8] | None) -> None:
+    """Refuse more class names than the colour map has colours."""
+    if names is not None and colours is not None and len(names) > count_colours(colours):
+        raise InputError(
+            f"there are {len(names)} class names but only {count_colours(colours)} colours in the "
+            "colour map: each class needs its colour, in the same order"
+        )

@@ -175,6 +175,7 @@ def trained_net(args: argparse.Namespace) -> TrainedNet:
         args.input_scale or given.scale,
         chosen,
         palette,
+        given.ignore,
         owner,
     )
 
