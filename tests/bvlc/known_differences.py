@@ -47,6 +47,84 @@ def in_place_chain_has_the_right_gradient():
     return bool(np.allclose(_gradient(_IN_PLACE % "s", "s"), _gradient(_IN_PLACE % "y", "y")))
 
 
+def _agrees_in_place(layer):
+    """Whether `layer`, a text with %s for its top, gives the same in place and beside."""
+    text = _X + 'layer { name: "s" type: "Power" bottom: "x" top: "s" power_param { scale: 2 } } '
+    text += 'layer { name: "p" type: "Power" bottom: "x" top: "z" power_param { shift: 1 } } '
+    tops = []
+    for top in ("s", "y"):
+        net = _net(text + layer % top)
+        net.forward()
+        tops.append(net.blobs[top].data.copy())
+    return bool(np.allclose(*tops))
+
+
+def sum_in_place():
+    return _agrees_in_place('layer { type: "Eltwise" bottom: "s" bottom: "z" top: "%s" }')
+
+
+def lrn_in_place():
+    lrn = 'layer { type: "LRN" bottom: "t" top: "%s" lrn_param { local_size: 3 alpha: 1 } }'
+    text = _X + 'layer { type: "Reshape" bottom: "x" top: "t" reshape_param { shape { '
+    text += "dim: 4 dim: 3 dim: 1 dim: 1 } } } "
+    tops = []
+    for top in ("t", "y"):
+        net = _net(text + lrn % top)
+        net.forward()
+        tops.append(net.blobs[top].data.copy())
+    return bool(np.allclose(*tops))
+
+
+def flatten_in_place():
+    _net(_X + 'layer { type: "Power" bottom: "x" top: "s" } '
+         'layer { type: "Flatten" bottom: "s" top: "s" }')  # fmt: skip
+    return "a net"
+
+
+def gradient_passes_reshape_and_flatten():
+    text = (
+        _X + 'layer { type: "Power" bottom: "x" top: "s" power_param { scale: 2 } } '
+        'layer { type: "Reshape" bottom: "s" top: "r" reshape_param { shape { dim: 2 dim: -1 } } } '
+        'layer { type: "Flatten" bottom: "r" top: "y" }'
+    )
+    return bool(np.any(_gradient(text, "y")))
+
+
+def gradient_passes_lstm_and_flatten():
+    with open("net.prototxt", "w") as file:
+        file.write(
+            'layer { type: "Input" top: "x" input_param { shape { dim: 4 dim: 3 dim: 1 } } } '
+            'layer { type: "Input" top: "c" input_param { shape { dim: 4 dim: 3 } } } '
+            'layer { name: "h" type: "LSTM" bottom: "x" bottom: "c" top: "h" recurrent_param { '
+            'num_output: 2 weight_filler { type: "constant" value: 0.1 } } } '
+            'layer { type: "Flatten" bottom: "h" top: "f" } '
+            'layer { type: "Reduction" bottom: "f" top: "l" loss_weight: 1 }'
+        )
+    net = caffe.Net("net.prototxt", caffe.TRAIN)
+    net.blobs["x"].data[...] = 1
+    net.blobs["c"].data[1:] = 1
+    net.forward()
+    net.backward()
+    return bool(np.any(net.params["h"][0].diff))
+
+
+def second_top_of_a_loss_without_loss_weight():
+    loss = 'layer { type: "SoftmaxWithLoss" bottom: "x" bottom: "l" top: "a" top: "y" }'
+    _net(_X + _LABEL + loss)
+    return "a net"
+
+
+def weights_of_layers_of_one_name():
+    """What two layers hold after weights 2 and 3 were saved and loaded."""
+    bias = 'layer { name: "b" type: "Bias" bottom: "%s" top: "%s" '
+    bias += "bias_param { filler { value: %s } } } "
+    text = _X + bias % ("x", "y", 2) + bias % ("y", "z", 3)
+    _net(text).save("two.caffemodel")
+    net = _net(text.replace("value: 2", "value: 0").replace("value: 3", "value: 0"))
+    net.copy_from("two.caffemodel")
+    return [float(layer.blobs[0].data.flat[0]) for layer in net.layers if len(layer.blobs)]
+
+
 def accuracy_under_force_backward():
     accuracy = 'layer { name: "a" type: "Accuracy" bottom: "x" bottom: "l" top: "a" }'
     return float(np.abs(_gradient(_X + _LABEL + accuracy, "a")).max())
@@ -111,6 +189,13 @@ def snapshot_prefix_in_no_folder():
 
 CASES = [
     in_place_chain_has_the_right_gradient,
+    sum_in_place,
+    lrn_in_place,
+    flatten_in_place,
+    gradient_passes_reshape_and_flatten,
+    gradient_passes_lstm_and_flatten,
+    second_top_of_a_loss_without_loss_weight,
+    weights_of_layers_of_one_name,
     accuracy_under_force_backward,
     product_gradient_at_zeros_is_finite,
     label_past_the_classes,

@@ -16,6 +16,13 @@ ENDED = "the process ended"
 # case of the script -> (BVLC Caffe, torchcaffe)
 EXPECTED = {
     "in_place_chain_has_the_right_gradient": (False, True),
+    "sum_in_place": (False, True),
+    "lrn_in_place": (False, True),
+    "flatten_in_place": (ENDED, "a net"),
+    "gradient_passes_reshape_and_flatten": (False, True),
+    "gradient_passes_lstm_and_flatten": (False, True),
+    "second_top_of_a_loss_without_loss_weight": (ENDED, "a net"),
+    "weights_of_layers_of_one_name": ([3.0, 0.0], [2.0, 3.0]),
     "accuracy_under_force_backward": (ENDED, 0),
     "product_gradient_at_zeros_is_finite": (False, True),
     "label_past_the_classes": ("a loss", "InputError"),
