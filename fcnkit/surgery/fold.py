@@ -98,14 +98,14 @@ def _per_channel(layer: pb.LayerParameter, weights: Weights) -> tuple[Channels, 
         factor = 1 / np.sqrt(_checked_spread(layer, variance * share + param.eps))
         return factor, -mean * share * factor
     if layer.type == "BN":
-        param = layer.bn_param
+        bn = layer.bn_param
         if bn_kind(layer) == "segnet":
-            if param.bn_mode == pb.BNParameter.LEARN:
+            if bn.bn_mode == pb.BNParameter.LEARN:
                 return None
             scale, shift = (blob.reshape(-1) for blob in blobs)
             return scale, shift
         slope, bias, mean, variance = (blob.reshape(-1) for blob in blobs)
-        factor = slope / np.sqrt(_checked_spread(layer, variance + param.eps))
+        factor = slope / np.sqrt(_checked_spread(layer, variance + bn.eps))
         return factor, bias - mean * factor
     if layer.type == "Scale":
         if len(layer.bottom) > 1 or layer.scale_param.axis != 1 or blobs[0].ndim != 1:
