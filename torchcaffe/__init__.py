@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from torchcaffe import core  # noqa: F401  isort: skip - before anything that imports PyTorch
 
 from caffeformat import NetSpec, params, pb, to_proto
@@ -20,6 +22,14 @@ from torchcaffe import (
 from torchcaffe.classifier import Classifier
 from torchcaffe.core import (
     Blob,
+    BlobVec,
+    BoolVec,
+    DtypeVec,
+    IntVec,
+    LayerVec,
+    NetVec,
+    RawBlobVec,
+    StringVec,
     Timer,
     set_device,
     set_mode_cpu,
@@ -44,11 +54,15 @@ from torchcaffe.solvers import (
     NesterovSolver,
     RMSPropSolver,
     SGDSolver,
+    Solver,
     get_solver,
     has_nccl,
 )
 
 TRAIN, TEST = pb.TRAIN, pb.TEST
+LayerParameter, SolverParameter = pb.LayerParameter, pb.SolverParameter
+# pycaffe's inner modules: everything in them is here.
+_caffe = pycaffe = sys.modules[__name__]
 __version__ = "1.0.0"  # the Caffe whose behaviour this is
 
 # What the engine can do beyond pycaffe.
@@ -63,14 +77,25 @@ __all__ = [
     "AdaGradSolver",
     "AdamSolver",
     "Blob",
+    "BlobVec",
+    "BoolVec",
     "Classifier",
     "Detector",
+    "DtypeVec",
+    "IntVec",
     "Layer",
+    "LayerParameter",
+    "LayerVec",
     "NesterovSolver",
     "Net",
     "NetSpec",
+    "NetVec",
     "RMSPropSolver",
+    "RawBlobVec",
     "SGDSolver",
+    "Solver",
+    "SolverParameter",
+    "StringVec",
     "Timer",
     "allow_python_modules",
     "coord_map",

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
 
-from caffeformat import InputError, geometry, layers, to_proto
+from caffeformat import InputError, geometry, to_proto
+from caffeformat import layers as L
 from caffeformat.geometry import Window, convolution_windows, extent, pooling_windows
 from caffeformat.messages import LayerCall
 
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     Map = tuple[
         Union[int, None], Union[float, NDArray[np.float64]], Union[float, NDArray[np.float64]]
     ]
+
+
+# Layers whose tops and bottoms have the same coordinates
+PASS_THROUGH_LAYERS = sorted({*geometry.SAME_SHAPE, "Eltwise"})
 
 
 class UndefinedMapException(InputError, RuntimeError):
@@ -56,7 +61,7 @@ def crop(top_from: Top, top_to: Top) -> Top:
     if np.any(shifts != np.round(shifts)):
         raise CropException(f"cannot crop noninteger offset: found {_words(-shifts)}")
     offset = [int(-value) for value in shifts]
-    return layers.Crop(top_from, top_to, crop_param={"axis": (axis or 1) + 1, "offset": offset})
+    return L.Crop(top_from, top_to, crop_param={"axis": (axis or 1) + 1, "offset": offset})
 
 
 def coord_map_from_to(top_from: Top, top_to: Top) -> Map:

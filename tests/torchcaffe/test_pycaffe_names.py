@@ -12,7 +12,6 @@ import torchcaffe as caffe
 from caffeformat import InputError, pb
 from torchcaffe import coord_map, log
 from torchcaffe import layers as L
-from torchcaffe.layers.python import BlobVec
 
 NET = """
 layer { name: "in" type: "Input" top: "x" top: "y" input_param {
@@ -48,7 +47,7 @@ def test_every_name_of_pycaffe_is_here(repo, net_file, solver, tmp_path):
     )
     # Classes whose names are seen on an object; of the other classes and modules, on themselves
     objects = {
-        "BlobVec": BlobVec(),
+        "BlobVec": caffe.BlobVec(),
         "Classifier": caffe.Classifier(images, None),
         "Detector": caffe.Detector(images, None),
         "Net": caffe.Net(net_file, caffe.TEST),
@@ -195,3 +194,112 @@ def test_what_is_no_top_is_named_with_its_type():
         TypeError, match=r"^Silence input 0 is not a Top \(type is <class 'tuple'>\)$"
     ):
         L.Silence(pair, ntop=0)
+
+
+# The names of pycaffe's modules that `names.json` does not list: of its C++ module, and of `draw`
+INNER = [
+    "Blob",
+    "BlobVec",
+    "BoolVec",
+    "DtypeVec",
+    "IntVec",
+    "Layer",
+    "LayerParameter",
+    "LayerVec",
+    "NCCL",
+    "Net",
+    "NetVec",
+    "RawBlobVec",
+    "SGDSolver",
+    "Solver",
+    "SolverParameter",
+    "StringVec",
+    "Timer",
+    "__version__",
+    "get_solver",
+    "has_nccl",
+    "init_log",
+    "log",
+    "layer_type_list",
+    "set_device",
+    "set_mode_cpu",
+    "set_mode_gpu",
+    "set_multiprocess",
+    "set_random_seed",
+    "set_solver_count",
+    "set_solver_rank",
+    "solver_count",
+    "solver_rank",
+]
+DRAW = [
+    "BLOB_STYLE",
+    "LAYER_STYLE_DEFAULT",
+    "NEURON_LAYER_STYLE",
+    "choose_color_by_layertype",
+    "draw_net",
+    "draw_net_to_file",
+    "get_edge_label",
+    "get_layer_label",
+    "get_layer_lr_mult",
+    "get_pooling_types_dict",
+    "get_pydot_graph",
+]
+
+
+def test_names_of_inner_modules():
+    for name in INNER:
+        assert hasattr(caffe._caffe, name) and hasattr(caffe.pycaffe, name), name
+    assert [name for name in DRAW if not hasattr(caffe.draw, name)] == []
+    assert "Convolution" not in coord_map.PASS_THROUGH_LAYERS
+    assert {"ReLU", "Eltwise", "BatchNorm", "Split"} <= set(coord_map.PASS_THROUGH_LAYERS)
+
+
+def test_lists_have_pycaffes_types(net_file, solver):
+    inner = caffe._caffe
+    net = solver.net
+    assert type(net.params["ip"]) is type(net.layers[1].blobs) is inner.BlobVec
+    assert type(net.layers) is inner.LayerVec and type(solver.test_nets) is inner.NetVec
+    assert type(net._layer_names) is type(net._blob_names) is inner.StringVec
+    assert type(net._inputs) is type(net._top_ids(0)) is inner.IntVec
+    assert type(net._blob_loss_weights) is inner.DtypeVec
+    net.params["ip"].add_blob(2, 3)
+    assert net.params["ip"][-1].shape == (2, 3)
+
+
+def test_every_enum_has_its_wrapper():
+    messages = caffe.proto.caffe_pb2
+    assert messages.Phase.Name(messages.TEST) == "TEST" and messages.Phase.Value("TRAIN") == 0
+    assert messages.Phase.TEST == caffe.TEST and messages.DESCRIPTOR.package == "caffe"
+    count = 0
+    for name, descriptor in messages.DESCRIPTOR.message_types_by_name.items():
+        for enum in descriptor.enum_types:
+            wrapper = getattr(getattr(messages, name), enum.name)
+            for value in enum.values:
+                assert wrapper.Value(value.name) == value.number
+                assert getattr(getattr(messages, name), value.name) == value.number
+                count += 1
+    assert count > 90
+
+
+def test_layers_and_params_have_every_type_of_the_schema():
+    for type_name in [*caffe.layer_type_list(), "NotInThisEngine"]:
+        assert callable(getattr(caffe.layers, type_name)), type_name
+    for name in caffe.proto.caffe_pb2.DESCRIPTOR.message_types_by_name:
+        if name.endswith("Parameter"):
+            assert getattr(caffe.params, name[: -len("Parameter")]) is getattr(pb, name)
+
+
+def test_labels_of_pycaffes_pictures():
+    net = caffe.NetSpec()
+    net.x = L.Input(shape={"dim": [1, 3, 8, 8]})
+    net.conv = L.Convolution(net.x, num_output=5, kernel_size=3, param=[{"lr_mult": 2}])
+    net.pool = L.Pooling(net.conv, kernel_size=2, stride=2, pool=1)
+    _, conv, pool = net.to_proto().layer
+    label = '"conv (Convolution) kernel size: 3 stride: 1 pad: 0 lr mult: 2.0, 1.0"'
+    assert caffe.draw.get_layer_label(conv, "TB", display_lrm=True) == label
+    assert caffe.draw.get_layer_label(pool, "LR").startswith(
+        r'"pool\n(Pooling AVE)\nkernel size: 2'
+    )
+    assert (caffe.draw.get_edge_label(conv), caffe.draw.get_edge_label(pool)) == ("5", '""')
+    with pytest.raises(ValueError, match="Pooling layers do not have"):
+        caffe.draw.get_layer_lr_mult(pool)

@@ -30,10 +30,19 @@ from .process import (
     solver_count,
     solver_rank,
 )
+from .vectors import BlobVec, BoolVec, DtypeVec, IntVec, LayerVec, NetVec, RawBlobVec, StringVec
 
 __all__ = [
     "Blob",
+    "BlobVec",
+    "BoolVec",
+    "DtypeVec",
+    "IntVec",
+    "LayerVec",
     "MemoryBudget",
+    "NetVec",
+    "RawBlobVec",
+    "StringVec",
     "Timer",
     "current_device",
     "fill",

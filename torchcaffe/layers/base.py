@@ -126,8 +126,8 @@ class Layer:
 
     def __init__(self, proto: pb.LayerParameter, phase: int) -> None:
         self.proto, self.phase, self.name = proto, phase, proto.name
-        self.blobs: list[Blob] = []
         self.device = core.current_device()
+        self.blobs = core.BlobVec(self.device)
 
     @property
     def public(self) -> object:

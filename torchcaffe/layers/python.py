@@ -23,8 +23,6 @@ from .base import ManualLayer, Param, register
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import torch
-
 # Berkeley's data layers under the names used by public networks; fcnkit installs them.
 _allowed = {"voc_layers", "pascalcontext_layers", "nyud_layers", "siftflow_layers"}
 
@@ -88,20 +86,6 @@ class Layer:
         """Write into the `diff` of each bottom whose `propagate_down` is set."""
 
 
-class BlobVec(list[Blob]):
-    """A layer's parameters, a list of Blobs on `device` that can grow as in pycaffe."""
-
-    def __init__(self, device: str | torch.device = "cpu") -> None:
-        super().__init__()
-        self._device = device
-
-    def add_blob(self, *shape: int) -> None:
-        """Append a parameter of this shape, all zeros."""
-        blob = Blob(shape, self._device)
-        blob.tensor()
-        self.append(blob)
-
-
 @register("Python")
 class Python(ManualLayer):
     """Runs the class `python_param.layer`, derived from `Layer`, of `python_param.module`."""
@@ -118,7 +102,6 @@ class Python(ManualLayer):
                 "unless the layer uses caffe.solver_rank(); if it does, set takes_turns = True in "
                 "its class."
             )
-        self.blobs = BlobVec(self.device)
         layer.param_str, layer.phase = p.param_str, self.phase
         layer.name, layer.type, layer.blobs = self.name, self.type, self.blobs
         self.instance = layer

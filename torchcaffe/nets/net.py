@@ -19,7 +19,7 @@ from caffeformat import (
     upgrade_net,
     write_caffemodel,
 )
-from torchcaffe.core import current_device
+from torchcaffe.core import BlobVec, DtypeVec, IntVec, LayerVec, StringVec, current_device
 from torchcaffe.layers import MemoryDataLayer
 
 from .debug_info import DebugInfo
@@ -100,11 +100,12 @@ class Net:
         self.steps, self.blobs, self.params = wiring.steps, wiring.blobs, wiring.params
         self.inputs, self.outputs = wiring.inputs, wiring.outputs
         self.learnable_params, self.layer_dict = wiring.learnable, wiring.layers
-        self.layers = [step.layer.public for step in self.steps]
-        self._layer_names = [step.layer.name for step in self.steps]
-        self._blob_names, self._blobs = list(self.blobs), list(self.blobs.values())
+        self.layers = LayerVec(step.layer.public for step in self.steps)
+        self._layer_names = StringVec(step.layer.name for step in self.steps)
+        self._blob_names, self._blobs = StringVec(self.blobs), BlobVec(self.device)
+        self._blobs.extend(self.blobs.values())
         self._inputs, self._outputs = self._numbers(self.inputs), self._numbers(self.outputs)
-        self._blob_loss_weights = list(self.blob_loss_weights.values())
+        self._blob_loss_weights = DtypeVec(self.blob_loss_weights.values())
         self._passes = Passes(self.steps)
         if self.message.debug_info:
             self.log_debug_info()
@@ -348,11 +349,11 @@ class Net:
         self.run_forward(start, end)
         return self._passes.loss_of(start, end)
 
-    def _top_ids(self, layer: int) -> list[int]:
+    def _top_ids(self, layer: int) -> IntVec:
         return self._numbers(self.steps[layer].top_names)
 
-    def _bottom_ids(self, layer: int) -> list[int]:
+    def _bottom_ids(self, layer: int) -> IntVec:
         return self._numbers(self.steps[layer].bottom_names)
 
-    def _numbers(self, names: Iterable[str]) -> list[int]:
-        return [self._blob_names.index(name) for name in names]
+    def _numbers(self, names: Iterable[str]) -> IntVec:
+        return IntVec(self._blob_names.index(name) for name in names)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import torch
 
+from torchcaffe.core import BoolVec, RawBlobVec
 from torchcaffe.layers import ManualLayer
 
 if TYPE_CHECKING:
@@ -66,8 +67,8 @@ class Step:
         tops: list[Blob],
     ) -> None:
         self.layer = layer
-        self.bottom_names, self.bottoms = bottom_names, bottoms
-        self.top_names, self.tops = top_names, tops
+        self.bottom_names, self.bottoms = bottom_names, RawBlobVec(bottoms)
+        self.top_names, self.tops = top_names, RawBlobVec(tops)
         self.manual = layer if isinstance(layer, ManualLayer) else None
         self.in_place = [name in top_names for name in bottom_names]
         self.params: list[Blob] = []
@@ -188,7 +189,7 @@ class Step:
     def backward(self) -> None:
         """Compute the bottoms' diffs from the tops', and add to the parameters' diffs."""
         if self.manual is not None:
-            self.manual.backward_blobs(self.tops, self.bottom_needs, self.bottoms)
+            self.manual.backward_blobs(self.tops, BoolVec(self.bottom_needs), self.bottoms)
             return
         first = self.graph is None and (self.fused is None or self.fused.graph is None)
         if first and self.overwrites and self.overwritten is None:

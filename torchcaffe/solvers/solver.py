@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from caffeformat import InputError, learning_rate, pb, read_solver, upgrade_solver
 from caffeformat.messages import current_step, next_step, refuse_effects
 from torchcaffe import log
-from torchcaffe.core import set_random_seed, solver_rank
+from torchcaffe.core import NetVec, set_random_seed, solver_rank
 
 from .nets import open_test_nets, open_train_net
 from .optimizer import Optimizer
@@ -102,7 +102,8 @@ class Solver:
         self.iter = 0
         self._steps = 0  # that "multistep" has taken
         self.net = open_train_net(self.param, folder)
-        self.test_nets = open_test_nets(self.param, folder, self.net) if self._is_root else []
+        tests = open_test_nets(self.param, folder, self.net) if self._is_root else []
+        self.test_nets = NetVec(tests)
         self.optimizer = Optimizer(self.param, rule(self.param), self.net.learnable_params)
         self._debug = self.net.log_debug_info(active=False) if self.param.debug_info else None
         if self._debug:
