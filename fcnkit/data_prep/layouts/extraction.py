@@ -16,7 +16,8 @@ from caffeformat import FormatError, InputError
 from fcnkit.files import members
 from fcnkit.images import open_image, paletted_image, voc_palette
 
-from .voc import MAX_FILE, MAX_SET_FILE, image_ids
+from .image_sets import image_ids
+from .voc import MAX_FILE, MAX_SET_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence

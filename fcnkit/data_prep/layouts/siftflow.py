@@ -23,7 +23,8 @@ from fcnkit.files import members, output_folder
 from fcnkit.progress import Progress
 
 from .extraction import PairPaths, read_lists, read_member, write_class_names, write_pairs
-from .voc import MAX_SET_FILE, image_ids
+from .image_sets import image_ids
+from .voc import MAX_SET_FILE
 
 _SCENES = "spatial_envelope_256x256_static_8outdoorcategories"
 _TEST_SET = "TestSet1.txt"

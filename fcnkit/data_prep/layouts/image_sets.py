@@ -1,0 +1,87 @@
+"""Parses image sets: text files with the id of one image per line, as VOC and others have them."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import re
+import unicodedata
+
+from caffeformat import FormatError
+from fcnkit.images import IMAGE_SUFFIXES
+
+# In VOC's sets of single classes a number follows the id: whether the class is present.
+_COLUMN = re.compile(r"(.*\S)\s+-?[01]")
+
+
+def decode_list(data: bytes) -> str:
+    """The text of a list of file names: UTF-8 or UTF-16 with a mark, else UTF-8, else cp1252."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", "replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", "replace")
+
+
+def set_lines(text: str, source: str) -> list[tuple[str, ...]]:
+    """Parse an image set: for each distinct line the ids that it may mean, likeliest first.
+
+    The line as it stands comes first: file names may hold blanks and end in a number. Then come
+    the line without quotes, without VOC's column -1, 0 or 1, and without the suffix of an image.
+    `source` is what errors call the set. Raises `FormatError` if a line is not a file name or if
+    there is no line.
+    """
+    lines: dict[tuple[str, ...], None] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        line = line.strip()
+        if not line:
+            continue
+        meanings = _meanings(line)
+        if not all(map(_is_id, meanings)):
+            raise FormatError(source, f"refused: {line!r} is not an image id", number)
+        lines[meanings] = None
+    if not lines:
+        raise FormatError(source, "the image set is empty")
+    return list(lines)
+
+
+def image_ids(text: str, source: str) -> list[str]:
+    """Parse an image set whose ids hold no blanks; each id is returned once.
+
+    Raises as `set_lines`.
+    """
+    ids: dict[str, None] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        match = _COLUMN.fullmatch(line.strip())
+        word = match.group(1) if match else line.strip()
+        if word and not (_is_id(word) and len(word.split()) == 1):
+            raise FormatError(source, f"refused: {word!r} is not an image id", number)
+        if word:
+            ids[word] = None
+    if not ids:
+        raise FormatError(source, "the image set is empty")
+    return list(ids)
+
+
+def same_name(name: str) -> str:
+    """A key that is equal for names that differ only in how their accents are encoded."""
+    return unicodedata.normalize("NFC", name)
+
+
+def _meanings(line: str) -> tuple[str, ...]:
+    found = [line]
+    match = _COLUMN.fullmatch(line)
+    if match:
+        found.append(match.group(1))
+    found += [text[1:-1] for text in found if re.fullmatch(r'"[^"]+"', text)]
+    stems = [os.path.splitext(text) for text in found]
+    found += [stem for stem, suffix in stems if suffix.lower() in IMAGE_SUFFIXES]
+    return tuple(dict.fromkeys(found))
+
+
+def _is_id(text: str) -> bool:
+    """Whether `text` is a relative path of file names that are harmless on every system."""
+    if "\\" in text or len(text) > 1000 or not text.isprintable():
+        return False
+    return not any(part.startswith(".") or not part.strip() for part in text.split("/"))
