@@ -142,6 +142,21 @@ class NetSpec:
     def __delitem__(self, name: str) -> None:
         self.__delattr__(name)
 
+    # the names that the NetSpec of SSD's fork has
+
+    def keys(self) -> list[str]:
+        """The names assigned so far."""
+        return list(self.tops)
+
+    def vals(self) -> list[Any]:
+        """The tops (and layers without tops) assigned so far."""
+        return list(self.tops.values())
+
+    def update(self, name: str, params: Mapping[str, Any]) -> None:
+        """Set more settings of the layer that makes the top `name`."""
+        top = self.__getattr__(name)
+        (top if isinstance(top, LayerCall) else top.layer).settings.update(params)
+
     def to_proto(self) -> pb.NetParameter:
         """The NetParameter of all layers assigned so far and of what they need."""
         return _build(self.tops)

@@ -91,3 +91,13 @@ def test_only_tops_are_bottoms():
         L.ReLU("data")
     with pytest.raises(TypeError, match='"x" is a int'):
         NetSpec().x = 3
+
+
+def test_layers_are_listed_and_changed_by_name():
+    net = NetSpec()
+    net.data = L.Input(shape={"dim": [1, 3, 8, 8]})
+    net["conv"] = L.Convolution(net.data, num_output=2, kernel_size=3)
+    net.update("conv", {"dilation": 2, "param": [{"lr_mult": 0}]})
+    assert net.keys() == ["data", "conv"] and net.vals() == [net.data, net.conv]
+    layer = net.to_proto().layer[1]
+    assert list(layer.convolution_param.dilation) == [2] and layer.param[0].lr_mult == 0
