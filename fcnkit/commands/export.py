@@ -6,6 +6,7 @@ import argparse
 import os
 import re
 import sys
+import tempfile
 from typing import TYPE_CHECKING
 
 from caffeformat import InputError, read_net
@@ -65,8 +66,24 @@ def add_arguments(parser: CommandParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Export and compare; return 1 where the exported model computes something else."""
+    """Export and compare; return 1 where the exported model computes something else.
+
+    The file gets its name once it is checked: one that fails is not kept.
+    """
     basics.refuse_existing(args, args.output)
+    folder, name = os.path.split(os.path.abspath(args.output))
+    if not os.path.isdir(folder):
+        raise InputError(f"{args.output}: there is no folder {folder}")
+    with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=folder) as beside:
+        path = os.path.join(beside, name)
+        status = _export(args, path)
+        if status == 0:
+            os.replace(path, args.output)
+    return status
+
+
+def _export(args: argparse.Namespace, path: str) -> int:
+    """Write the file to `path` and check it; return 1 where it computes something else."""
     preprocessor = _preprocessor(args)
     kind = export.kind_of(args.output)
     if kind != ".onnx" and (preprocessor or args.argmax):
@@ -75,21 +92,21 @@ def run(args: argparse.Namespace) -> int:
     weights = export.read_parameters(args.weights, net, args.blob)
     onnx_options = {"preprocessor": preprocessor, "argmax": args.argmax}
     export.write_parameters(
-        args.output, net, weights, args.blob, **(onnx_options if kind == ".onnx" else {})
+        path, net, weights, args.blob, **(onnx_options if kind == ".onnx" else {})
     )
-    size = os.path.getsize(args.output) / (1 << 20)
+    size = os.path.getsize(path) / (1 << 20)
     print(f"{args.output}: {size:.1f} MB, {len(value_graph(net, args.blob).nodes)} layers")
     if args.no_check:
         print("not checked: neither the file nor what it computes")
         return 0
-    back = export.read_parameters(args.output, net, args.blob)
+    back = export.read_parameters(path, net, args.blob)
     if not _same_weights(net, weights, back, args.blob):
         print("error: the file holds different weights", file=sys.stderr)
         return 1
     if kind not in (".onnx", ".pt"):
         print("not compared with the engine: the file holds only weights")
         return 0
-    return _compare(args, net, weights, preprocessor)
+    return _compare(args, path, net, weights, preprocessor)
 
 
 def _same_weights(
@@ -110,6 +127,7 @@ def _same_weights(
 
 def _compare(
     args: argparse.Namespace,
+    path: str,
     net: pb.NetParameter,
     weights: Weights,
     preprocessor: Preprocessor | None,
@@ -119,7 +137,7 @@ def _compare(
     for found in export.differences(
         net,
         weights,
-        args.output,
+        path,
         args.blob,
         preprocessor,
         args.argmax,

@@ -117,6 +117,8 @@ def test_other_weights_than_were_written_are_an_error(
     said = capsys.readouterr()
     assert "at conv:0" in said.out
     assert ("holds different weights" in said.err) is bool(status)
+    # A file that fails its check gets no name, and nothing else stays.
+    assert [path.name for path in tmp_path.glob("*out*")] == ([] if status else ["out.pt"])
 
 
 def test_of_a_part_only_its_own_weights_are_compared(files, tmp_path, capsys):
