@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from caffeformat import InputError
+from fcnkit.datasets import other_files
+from fcnkit.images import IMAGE_SUFFIXES
 from fcnkit.inference import SCORE_TYPES, check_outputs, find_images, segment_files
 
 from .arguments import basics, network
@@ -62,6 +65,14 @@ def run(args: argparse.Namespace) -> int:
         args.save_scores,
     )
     with Console() as console:
+        for folder in filter(os.path.isdir, args.images):
+            others = other_files(folder)
+            if others:
+                more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+                console.note(
+                    f"{folder}: left out {others[0]}{more}: no image by its suffix "
+                    f"({' '.join(IMAGE_SUFFIXES)})"
+                )
         for number, result in enumerate(results, 1):
             warning = network.unmatched_warning(segmenter, trained.weights)
             if number == 1 and warning:

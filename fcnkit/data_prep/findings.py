@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 BLACK_AND_WHITE = "only 0 and 255"
+SHADES = "shades of grey"
 UNUSED_CLASS = "class without a pixel"
 LOSSY = "lossy labels"
 
@@ -22,6 +23,8 @@ LOSSY = "lossy labels"
 ADVICE = {
     BLACK_AND_WHITE: "255 is ignored, so one class is left. If white is a class, read the labels "
     "with the colour map `binary`, or with one that lists `0 0 0` and `255 255 255`",
+    SHADES: "class indices are 0, 1, 2 and so on. If these are shades of grey that stand for "
+    "classes, read the labels with a colour map that lists them",
     UNUSED_CLASS: "and many pixels are 255, which is ignored: is that class stored as 255? Then "
     "read the labels with a colour map",
     LOSSY: "JPEG changes class indices at every border: save the labels as PNG",
@@ -36,6 +39,9 @@ ORIENTATION_ADVICE = (
 # Contours to ignore are some 5% of VOC's pixels; a larger share beside a class that never occurs
 # may be that class.
 _LARGE_SHARE = 0.0625
+
+# Indices of few images may have gaps, but hardly all be multiples of such a number.
+_SHADE_STEP = 32
 
 # JPEG, ITU-T T.81: blocks of 8 x 8 samples, whose mean is stored in steps of quantizer / 8.
 _BLOCK = 8
@@ -89,6 +95,9 @@ def find(
     ignored = pixels[IGNORE_LABEL] / every if every else 0.0
     if black_and_white and 2 * black_and_white >= labels:
         found[BLACK_AND_WHITE] = f"{black_and_white} of {labels} labels"
+    used = np.flatnonzero(pixels[:IGNORE_LABEL])
+    if not names and np.gcd.reduce(used) >= _SHADE_STEP:
+        found[SHADES] = f"the values are {', '.join(map(str, used.tolist()))}"
     unused = [name for i, name in enumerate(names) if not pixels[i]]
     # A few images of a dataset of many classes do not show most of them.
     if 0 < len(unused) <= len(names) / 2 and ignored > _LARGE_SHARE:

@@ -22,6 +22,7 @@ from .reading import (
     default_palette,
     find_pairs,
     image_files,
+    other_files,
 )
 from .segmentation_data import (
     DEFAULTS,
@@ -72,6 +73,7 @@ __all__ = [
     "open_dataset",
     "open_loader",
     "options_of",
+    "other_files",
     "parse_options",
     "read_depth",
     "read_ids",

@@ -62,6 +62,20 @@ def image_files(folder: str | os.PathLike[str]) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
+def other_files(folder: str | os.PathLike[str]) -> list[str]:
+    """The files in `folder` and below that `image_files` leaves out for their suffix, sorted.
+
+    Paths below `folder`. Hidden files are not among them.
+    """
+    folder = os.fspath(folder)
+    return sorted(
+        os.path.relpath(os.path.join(place, name), folder)
+        for place, _, names in os.walk(folder, followlinks=True)
+        for name in names
+        if not name.startswith(".") and os.path.splitext(name)[1].lower() not in IMAGE_SUFFIXES
+    )
+
+
 def find_pairs(
     images: str | os.PathLike[str], labels: str | os.PathLike[str], extra: str | None = None
 ) -> list[Pair]:

@@ -70,7 +70,9 @@ def open_image(source: ImageSource, name: str | None = None) -> Image.Image:
     except FileNotFoundError as error:
         raise InputError(f"{name}: there is no such image") from error
     except _PILLOW_ERRORS as error:
-        raise InputError(f"{name}: cannot be read as an image: {error}") from error
+        # Pillow names a file's content after the object that holds it.
+        reason = re.sub(r" <[^>]*>| '[^']*'$", "", str(error))
+        raise InputError(f"{name}: cannot be read as an image: {reason}") from error
     width, height = image.size
     if width * height > MAX_PIXELS:
         image.close()

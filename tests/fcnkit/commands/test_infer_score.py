@@ -127,6 +127,38 @@ def test_scaled_down_images_still_get_full_masks(here):
         assert saved["scores"].shape == (3, 30, 50)
 
 
+def test_a_turned_photograph_gets_an_upright_mask(here):
+    pixels = two_colours(20, 30)
+    Image.fromarray(pixels).save("plain.png")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(pixels).transpose(Image.ROTATE_90).save("turned.png", exif=exif)
+    assert infer("plain.png", "turned.png") == 0
+    assert np.array_equal(read_label("out/turned.png"), read_label("out/plain.png"))
+    assert json.loads((here / "out/turned.json").read_text())["width"] == 30
+
+
+def test_files_that_are_left_out_are_named(here, capsys):
+    os.makedirs("photos/more")
+    Image.fromarray(two_colours(20, 30)).save("photos/a.png")
+    for name in ("photos/b.heic", "photos/more/c", "photos/.hidden"):
+        (here / name).write_bytes(b"x")
+    assert infer("photos") == 0
+    assert "photos: left out b.heic and 1 more: no image by its suffix" in capsys.readouterr().err
+
+
+def test_one_colour_map_holds_for_masks_and_labels(here, capsys):
+    for folder, white in (("masks", 5), ("labels", 9)):
+        os.makedirs(folder)
+        mask = np.zeros((10, 10), np.uint8)
+        mask[:white] = 255
+        Image.fromarray(mask).save(f"{folder}/a.png")
+    options = ["--predictions", "masks", "--labels", "labels", "--classes", "2", "--json", "-"]
+    assert score(*options, "--colour-map", "binary") == 0
+    scores = json.loads(capsys.readouterr().out)
+    assert scores["pixel_accuracy"] == pytest.approx(0.6)
+
+
 def test_a_broken_image_is_told_and_the_others_are_segmented(here, capsys):
     Image.fromarray(two_colours(9, 9)).save("a.png")
     (here / "broken.jpg").write_bytes(b"\xff\xd8\xff nothing")

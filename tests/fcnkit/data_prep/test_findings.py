@@ -89,6 +89,20 @@ def test_a_named_class_that_never_occurs_beside_many_ignored_pixels_is_a_finding
     assert problems(folder, [f"class {i}" for i in range(21)]) == {}
 
 
+def test_shades_of_grey_in_place_of_indices_are_a_finding(tmp_path):
+    label = BLOCK * 127
+    label[8:] = 254
+    folder = make_folders(tmp_path / "in", [photo()], [label])
+    assert problems(folder) == {"shades of grey": ["the values are 0, 127, 254"]}
+    assert "read the labels with a colour map" in notes(folder, tmp_path / "db")[0]
+    (tmp_path / "map.txt").write_text("0 0 0\n127 127 127\n254 254 254\n")
+    colours = read_colour_map(tmp_path / "map.txt")
+    assert problems(folder, colours=colours) == {}
+    build(folder, tmp_path / "right", colours=colours)
+    (datum,) = datums(tmp_path / "right" / "train_db" / "labels")
+    assert np.array_equal(datum_to_array(datum)[0], label // 127)
+
+
 def test_jpeg_labels_are_found_with_the_share_of_pixels_in_doubt(tmp_path):
     large = np.zeros((16, 32), np.uint8)
     large[:, 12:] = 40

@@ -59,6 +59,16 @@ def test_files_that_are_not_images_are_named(tmp_path, content):
         read_rgb(tmp_path / "absent.png")
 
 
+def test_errors_name_no_objects_of_python(tmp_path):
+    (tmp_path / "thing.png").write_bytes(b"nothing")
+    for source in (b"nothing", tmp_path / "thing.png"):
+        with pytest.raises(
+            InputError, match="cannot be read as an image: cannot identify"
+        ) as error:
+            open_image(source, "thing")
+        assert "<" not in str(error.value) and "BytesIO" not in str(error.value)
+
+
 def test_truncated_pixels_are_an_error_not_grey(tmp_path):
     file = io.BytesIO()
     Image.effect_noise((64, 64), 50).convert("RGB").save(file, "JPEG")
