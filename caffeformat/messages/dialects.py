@@ -9,7 +9,7 @@ Where the meaning is certain they are read into BVLC Caffe's own fields, with a 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from caffeformat.errors import InputError
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     # From a net and the index of a Crop layer in it to the layer's offset
     OffsetOf = Callable[[pb.NetParameter, int], "int | tuple[int, ...]"]
 
+_Function = TypeVar("_Function", bound="OffsetOf")
 _offset_of: list[OffsetOf] = []
 
 
@@ -30,7 +31,7 @@ class Reading(str):
     __slots__ = ()
 
 
-def computes_crop_offsets(function: OffsetOf) -> OffsetOf:
+def computes_crop_offsets(function: _Function) -> _Function:
     """Decorator: geometry, which builds on this room, brings how Crop offsets are computed."""
     _offset_of[:] = [function]
     return function

@@ -166,8 +166,8 @@ def _encode_layers(
             message.type = weights.types[key]
         ordered.append((message, key))
     layers: list[tuple[bytes, int, list[tuple[bytes, NDArray[Any]]]]] = []
-    for message, key in ordered:
-        arrays = [] if key is None else weights[key]
+    for message, place in ordered:
+        arrays = [] if place is None else weights[place]
         blobs = [(_blob_start(array), array) for array in arrays]
         size = sum(len(start) + 4 * array.size for start, array in blobs)
         fields = message.SerializePartialToString()

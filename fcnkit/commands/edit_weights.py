@@ -19,6 +19,7 @@ from caffeformat import (
     read_net,
     write_caffemodel,
 )
+from caffeformat.messages import distinct_layers
 from fcnkit.surgery import (
     check_fit,
     convolutionalize,
@@ -187,7 +188,7 @@ def _convolutionalize(weights: Weights, args: argparse.Namespace) -> Edited:
 
 def _checked(weights: Weights, args: argparse.Namespace) -> pb.NetParameter:
     path = network.net_path(args.net)
-    net = filter_net(read_net(path), pb.TEST, stages=["deploy"])
+    net = distinct_layers(filter_net(read_net(path), pb.TEST, stages=["deploy"]))
     check_fit(weights, net, args.weights, path)
     return net
 
@@ -248,7 +249,7 @@ def _groups_in(path: str, name: str) -> int | None:
         if path.endswith(".prototxt"):
             raise
         return None  # a fork numbers the fields beside the weights in its own way
-    for layer in net.layer:
+    for layer in distinct_layers(net).layer:
         if layer.name == name and layer.HasField("convolution_param"):
             return layer.convolution_param.group
     return None
