@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from caffeformat.messages import distinct_layers
-from fcnkit import engine
+from fcnkit import engine, nets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from fcnkit.inference import ConfusionMatrix
 
     from .log import Outputs
+
+# How many batches `silent_layers` looks at for one with a label that counts.
+_BATCHES = 8
 
 # Layers whose first blob multiplies their input: while it is zero, nothing gets through.
 _WEIGHTED = ("Convolution", "Deconvolution", "InnerProduct", "Embed")
@@ -97,7 +100,9 @@ def _is_fixed(layer: pb.LayerParameter) -> bool:
 def silent_layers(net: Net, message: pb.NetParameter) -> list[str]:
     """Return the names of the layers whose weights get no gradient at all, from one batch.
 
-    Overwrites the diffs of the parameters; a solver clears them before its next step.
+    A batch whose labels are all ignored is skipped; after some of those nothing can be said, and
+    the list is empty. Overwrites the diffs of the parameters; a solver clears them before its next
+    step.
     """
     params = engine.layer_params(net)
     learned = [
@@ -108,9 +113,22 @@ def silent_layers(net: Net, message: pb.NetParameter) -> list[str]:
     for name in learned:
         # After a step it holds the update, with momentum and weight decay.
         params[name][0].diff[...] = 0
-    net.forward()
+    for _ in range(_BATCHES):
+        net.forward()
+        if not _is_ignored(net, message):
+            break
+    else:
+        return []
     net.backward()
     return [name for name in learned if not np.any(params[name][0].diff)]
+
+
+def _is_ignored(net: Net, message: pb.NetParameter) -> bool:
+    """Whether the loss ignores every label of the batch that `net` has just seen."""
+    head = nets.head(message)
+    if head is None or head.ignore is None or head.label not in net.blobs:
+        return False
+    return bool(np.all(net.blobs[head.label].data == head.ignore))
 
 
 def describe_zero_layers(zero: Sequence[str], stuck: Sequence[str]) -> list[str]:

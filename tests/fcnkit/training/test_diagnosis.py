@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 
+from caffeformat import parse_text, pb
+from fcnkit import engine
 from fcnkit.inference import ConfusionMatrix
 from fcnkit.training import diagnosis
 
@@ -50,3 +52,24 @@ def test_evidence_that_is_not_there_gives_no_reason():
     text = diagnosis.explain_collapse(collapsed((40, 30, 30), winner=2), loss=1.0)
     assert text.count("  - ") == 1 and "more iterations" in text
     assert "too high (lower" not in text and "labelled pixels" not in text
+
+
+NET = """
+layer { name: "data" type: "Input" top: "data" top: "label"
+  input_param { shape { dim: 1 dim: 3 dim: 4 dim: 5 } shape { dim: 1 dim: 1 dim: 4 dim: 5 } } }
+layer { name: "score" type: "Convolution" bottom: "data" top: "score"
+  convolution_param { num_output: 2 kernel_size: 1 weight_filler { type: "xavier" } } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "score" bottom: "label" top: "loss"
+  loss_param { ignore_label: 7 } }
+"""
+
+
+@pytest.mark.parametrize(("label", "pixel", "silent"), [(1, 0, ["score"]), (1, 1, []), (7, 1, [])])
+def test_a_batch_that_is_ignored_as_a_whole_is_no_sign_of_a_dead_net(
+    needs_engine, label, pixel, silent
+):
+    message = parse_text(NET, pb.NetParameter)
+    net = engine.open_net(message, phase="TRAIN")
+    net.blobs["data"].data[...] = pixel
+    net.blobs["label"].data[...] = label
+    assert diagnosis.silent_layers(net, message) == silent
