@@ -110,7 +110,7 @@ class DataIngestion(contract.DataIngestionInterface):
         kind, name = entry
         store = self._open_sbd() if kind == "sbd" else self._open_voc()
         raw, where = store.image(name)
-        image = np.array(labels.open_image(raw, where).convert("RGB"))
+        image = np.array(labels.upright(labels.open_image(raw, where)).convert("RGB"))
         if self.userdata["is_inference_db"] and kind == "voc" and not store.has_label(name):
             # Test images have no labels; an inference database needs an array anyway.
             indices = np.full(image.shape[:2], labels.IGNORE, np.uint8)

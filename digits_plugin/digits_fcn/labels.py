@@ -14,6 +14,8 @@ from .text import shorten
 # 2 GiB of label would be a mistake; Pillow's own limit only warns.
 MAX_SIDE = 30000
 
+EXIF_ORIENTATION = 0x0112
+
 
 def open_image(raw, name):
     """Return the Pillow image in the bytes `raw`, loaded; raises FcnError naming the file."""
@@ -34,6 +36,30 @@ def open_image(raw, name):
     return image
 
 
+def upright(image):
+    """Return the loaded Pillow image turned by its EXIF orientation, as every viewer shows it."""
+    from PIL import Image
+
+    turns = {
+        2: (Image.FLIP_LEFT_RIGHT,),
+        3: (Image.ROTATE_180,),
+        4: (Image.FLIP_TOP_BOTTOM,),
+        5: (Image.TRANSPOSE,),
+        6: (Image.ROTATE_270,),
+        7: (Image.TRANSPOSE, Image.ROTATE_180),
+        8: (Image.ROTATE_90,),
+    }
+    try:
+        # Before Pillow 6 only JPEGs have EXIF data.
+        exif = image.getexif() if hasattr(image, "getexif") else image._getexif()
+        value = (exif or {}).get(EXIF_ORIENTATION, 1)
+    except Exception:  # damaged EXIF data raises almost anything; the pixels are there
+        value = 1
+    for turn in turns.get(value, ()):
+        image = image.transpose(turn)
+    return image
+
+
 def read_label(raw, name, colours=None):
     """Return the class indices and palette of a label file.
 
@@ -42,6 +68,15 @@ def read_label(raw, name, colours=None):
     palette or None for a grey or RGB file). Raises FcnError for any other kind of image.
     """
     image = open_image(raw, name)
+    if getattr(image, "n_frames", 1) > 1:
+        raise FcnError(
+            "%s holds %d pages; expected one label. Save the page that holds it as a file of its "
+            "own." % (shorten(name), image.n_frames)
+        )
+    bits = _png_bits(raw)
+    if image.mode == "L" and bits in (2, 4):
+        # Pillow scales them up to 255.
+        return np.array(image).astype(np.uint8) // (255 // (2**bits - 1)), None
     if image.mode == "P":
         return np.array(image, np.uint8), palette.of_image(image)
     if image.mode in ("L", "1"):
@@ -67,6 +102,12 @@ def read_label(raw, name, colours=None):
             "paletted PNG." % shorten(name)
         )
     return from_rgb(np.array(image), colours, name), None
+
+
+def _png_bits(raw):
+    """Return the bits per sample of a PNG's bytes, or None for another file."""
+    header = bytearray(raw[:25])
+    return header[24] if raw[:8] == b"\x89PNG\r\n\x1a\n" and len(header) == 25 else None
 
 
 def from_rgb(rgb, colours, name):

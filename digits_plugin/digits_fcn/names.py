@@ -18,21 +18,16 @@ BACKGROUND_WORDS = ("background", "_background_", "void", "unlabeled", "unlabell
 def parse(text, where):
     """Return the class names in `text`, one per line in the order of the indices.
 
-    Empty lines at the end are ignored. Raises FcnError, naming `where`, for no or too many names,
-    or an empty line between them.
+    The list ends at its first empty line: what comes after it is prose. Raises FcnError, naming
+    `where`, for no or too many names.
     """
     names = lines(text)
-    while names and not names[-1]:
-        names.pop()
+    if "" in names:
+        names = names[: names.index("")]
     if not names or len(names) > MAX_CLASSES:
         raise FcnError(
             "%s holds %d class names; expected 1 to %d, one per line, the first for index 0."
             % (shorten(where), len(names), MAX_CLASSES)
-        )
-    if "" in names:
-        raise FcnError(
-            "Line %d of %s is empty; expected a class name on every line, as the line number "
-            "determines the class index." % (names.index("") + 1, shorten(where))
         )
     return names
 

@@ -4,8 +4,10 @@ from __future__ import absolute_import, division, unicode_literals
 
 import io
 import os
+import struct
 import unittest
 import zipfile
+import zlib
 
 import fake_digits
 import numpy as np
@@ -74,7 +76,7 @@ class Contract(Case):
 
     def test_errors_stand_at_the_form_field(self):
         folder = make_voc(self.path("voc"))
-        self.write("a\n\nb\n", "gap.txt")
+        self.write("\na\nb\n", "gap.txt")
         for data, field, words in (
             (form("/nowhere/at-all"), "source", "no file or folder"),
             (form(self.path("x.txt")), "source", "no file or folder"),
@@ -83,7 +85,7 @@ class Contract(Case):
             (form(os.path.dirname(self.path("empty", "x"))), "source", "PASCAL VOC layout"),
             (form(folder, val_set="minival"), "val_set", "there are: train, val"),
             (form(folder, sbd=folder), "sbd", "no folder cls"),
-            (form(folder, class_names_file=self.path("gap.txt")), "class_names_file", "Line 2"),
+            (form(folder, class_names_file=self.path("gap.txt")), "class_names_file", "holds 0"),
             (form(folder, class_names_file="/no"), "class_names_file", "cannot be read"),
             (form(folder, colour_map_file=self.path("gap.txt")), "colour_map_file", "not a colour"),
         ):
@@ -103,6 +105,16 @@ class Contract(Case):
         html = fake_digits.inference_form(dataset)
         self.assertNotIn("<img", html)
         self.assertNotIn("<b>", html)
+
+    def test_class_names_end_at_the_first_empty_line(self):
+        folder = make_voc(self.path("voc"))
+        text = "\n".join("class %d" % i for i in range(21)) + "\n\nThe classes.\nSee above.\n"
+        self.write(text, "names.txt")
+        dataset, errors, _ = fake_digits.create_dataset(
+            form(folder, class_names_file=self.path("names.txt"))
+        )
+        self.assertEqual(errors, {})
+        self.assertEqual(len(dataset.extension_userdata["class_labels"]), 21)
 
 
 class Sources(Case):
@@ -258,6 +270,55 @@ class Labels(Case):
             dataset.extension_userdata["color_palette"], palette.to_list(palette.even(4))
         )
         self.assertEqual(len(fake_digits.create_db(dataset, "train_db")), 2)
+
+
+class Images(Case):
+    def test_photographs_are_turned_as_their_orientation_says(self):
+        shown = np.zeros((16, 24, 3), np.uint8)
+        shown[:8, :8] = 255
+        image = Image.fromarray(shown)
+        # What is done to what is shown, so that the orientation undoes it.
+        for orientation, turns in (
+            (1, ()),
+            (2, (Image.FLIP_LEFT_RIGHT,)),
+            (3, (Image.ROTATE_180,)),
+            (4, (Image.FLIP_TOP_BOTTOM,)),
+            (5, (Image.TRANSPOSE,)),
+            (6, (Image.ROTATE_90,)),
+            (7, (Image.ROTATE_180, Image.TRANSPOSE)),
+            (8, (Image.ROTATE_270,)),
+        ):
+            stored = image
+            for turn in turns:
+                stored = stored.transpose(turn)
+            exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01" + b"\x01\x12\0\x03\0\0\0\x01\0"
+            exif += bytes(bytearray([orientation])) + b"\0\0" + b"\0\0\0\0"
+            file = io.BytesIO()
+            stored.save(file, "JPEG", exif=exif, quality=95)
+            found = np.array(labels.upright(labels.open_image(file.getvalue(), "photo")))
+            self.assertEqual(found.shape, shown.shape, orientation)
+            self.assertTrue(((found > 127) == (shown > 127)).all(), orientation)
+
+    def test_labels_of_several_pages_are_refused(self):
+        pages = [Image.fromarray(np.full((3, 4), i * 90, np.uint8)) for i in range(3)]
+        file = io.BytesIO()
+        pages[0].convert("P").save(
+            file, "GIF", save_all=True, append_images=[page.convert("P") for page in pages[1:]]
+        )
+        if Image.open(io.BytesIO(file.getvalue())).n_frames == 1:
+            self.skipTest("Pillow before 3.4 writes the first page only")
+        with self.assert_words("stack.gif holds", "pages; expected one label"):
+            labels.read_label(file.getvalue(), "stack.gif")
+
+    def test_grey_labels_of_few_bits_hold_indices(self):
+        for bits, packed in ((2, b"\x1b"), (4, b"\x01\x23")):
+            header = struct.pack(">IIBBBBB", 4, 1, bits, 0, 0, 0, 0)
+            raw = b"\x89PNG\r\n\x1a\n"
+            rows = zlib.compress(b"\0" + packed)
+            for kind, data in ((b"IHDR", header), (b"IDAT", rows), (b"IEND", b"")):
+                crc = zlib.crc32(kind + data) & 0xFFFFFFFF
+                raw += struct.pack(">I", len(data)) + kind + data + struct.pack(">I", crc)
+            self.assertEqual(labels.read_label(raw, "x.png")[0].tolist(), [[0, 1, 2, 3]], bits)
 
 
 if __name__ == "__main__":
