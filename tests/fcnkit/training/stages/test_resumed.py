@@ -92,9 +92,7 @@ def test_a_run_that_ended_early_continues_where_it_was(two, data, whole):
         ),  # when only the last scores are to be written down
     ],
 )
-def test_a_run_killed_anywhere_gives_the_same_results(
-    two, data, whole, monkeypatch, place, call
-):
+def test_a_run_killed_anywhere_gives_the_same_results(two, data, whole, monkeypatch, place, call):
     calls = []
     module, _, name = place.rpartition(".")
     real = getattr(__import__(module, fromlist=[name]), name)
