@@ -179,7 +179,7 @@ def main():
             for chosen in (pairs, many):
                 out = os.path.join(work, "memory")
                 make = functools.partial(
-                    create_lmdb, chosen, [], out, encoding=encoding, workers=WORKERS, force=True
+                    create_lmdb, chosen, [], out, form=Form(encoding), workers=WORKERS, force=True
                 )
                 peak = peak_memory(make)
                 met &= peak < MEGABYTES
