@@ -21,6 +21,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from generated import write_or_check
+
 os.environ["FCNKIT_ENGINE"] = "torch"  # a layer's base class depends on the engine
 
 PAGE = Path(__file__).with_name("api.md")
@@ -215,16 +217,5 @@ def _first(value: Any) -> str:
     return re.split(r"(?<=[^.])\.(?:\s|$)", _paragraph(value), maxsplit=1)[0].rstrip(".") + "."
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Write the page, or check it; returns the exit status."""
-    if "--check" not in arguments:
-        PAGE.write_text(page(), encoding="utf-8")
-        return 0
-    if PAGE.exists() and PAGE.read_text(encoding="utf-8") == page():
-        return 0
-    print("docs/api.md is out of date: run docs/make_api.py", file=sys.stderr)
-    return 1
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(write_or_check(PAGE, page(), "docs/make_api.py"))

@@ -13,8 +13,10 @@ import argparse
 import importlib
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
+
+from generated import write_or_check
 
 from fcnkit.commands.main import SECTIONS, command_parser, summary
 
@@ -107,16 +109,5 @@ def _option(parser: argparse.ArgumentParser, action: argparse.Action) -> Iterato
         yield " " * _COLUMN + line
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Write the page, or check it; returns the exit status."""
-    if "--check" not in arguments:
-        PAGE.write_text(page(), encoding="utf-8")
-        return 0
-    if PAGE.exists() and PAGE.read_text(encoding="utf-8") == page():
-        return 0
-    print("docs/commands.md is out of date: run docs/make_commands.py", file=sys.stderr)
-    return 1
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(write_or_check(PAGE, page(), "docs/make_commands.py"))

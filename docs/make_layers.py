@@ -17,6 +17,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from generated import write_or_check
+
 import caffeformat
 from caffeformat import pb
 from caffeformat.messages import layer_forks, param_name_dict
@@ -194,16 +196,5 @@ def _rows(heading: str, groups: Sequence[tuple[str, list[State]]]) -> Iterator[s
             yield f"| {name} | `{field}` | {default} | {effect} |"
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Write the page, or check it; returns the exit status."""
-    if "--check" not in arguments:
-        PAGE.write_text(page(), encoding="utf-8")
-        return 0
-    if PAGE.exists() and PAGE.read_text(encoding="utf-8") == page():
-        return 0
-    print("docs/layers.md is out of date: run docs/make_layers.py", file=sys.stderr)
-    return 1
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(write_or_check(PAGE, page(), "docs/make_layers.py"))

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from generated import write_or_check
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
@@ -130,17 +131,5 @@ def _argument_type(field: FieldDescriptor) -> str:
     return f"Iterable[{value}]" if _is_repeated(field) else value
 
 
-def main(arguments: list[str]) -> int:
-    """Write the stub, or check it; returns the exit status."""
-    text = stub()
-    if "--check" not in arguments:
-        STUB.write_text(text, encoding="utf-8")
-        return 0
-    if STUB.exists() and STUB.read_text(encoding="utf-8") == text:
-        return 0
-    print(f"{STUB} is not current: run docs/make_pb_stub.py", file=sys.stderr)
-    return 1
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(write_or_check(STUB, stub(), "docs/make_pb_stub.py"))

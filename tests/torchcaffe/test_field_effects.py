@@ -36,7 +36,9 @@ def page(repo):
     """docs/make_layers.py, which states for every field whether it has an effect."""
     spec = importlib.util.spec_from_file_location("make_layers", repo / "docs/make_layers.py")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(repo / "docs")  # for the module that the page's makers share
+        spec.loader.exec_module(module)
     return module
 
 
