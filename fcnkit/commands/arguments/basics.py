@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from caffeformat import InputError
@@ -42,7 +43,7 @@ class Group:
         """
         if otherwise is not None:
             text = f"{text} (default: {otherwise})"
-        elif settings.get("default") not in (None, []):
+        elif settings.get("default") not in (None, [], argparse.SUPPRESS):
             text = f"{text} (default: %(default)s)"
         if kind is not None:
             settings["type"] = kind
@@ -74,6 +75,18 @@ class CommandParser(argparse.ArgumentParser):
         options.add_argument("-h", "--help", action="help", help="show this help and exit")
         self.options = Group(options)
         self.engine = self.group("engine")
+        self.output_position: argparse.Action | None = None
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse as argparse does; `-o PATH` stands for the position of the output where given."""
+        given = sys.argv[1:] if args is None else list(args)
+        position = self.output_position
+        if position is not None and any(
+            text in ("-o", "--output") or text.startswith("--output=") for text in given
+        ):
+            # Optional for this call only: an optional position takes no value behind an option.
+            position.nargs, position.required, position.default = "?", False, argparse.SUPPRESS
+        return super().parse_known_args(given, namespace)
 
     def group(self, title: str) -> Group:
         """Add a group of arguments under the heading `title`."""
@@ -114,8 +127,11 @@ def add_output(
 
 
 def add_output_position(parser: CommandParser, what: str) -> None:
-    """Declare the output of a command that converts INPUT into OUTPUT: a positional argument."""
-    parser.output.option("output", what, "OUTPUT")
+    """Declare the output of a command that converts INPUT into OUTPUT: a position, or `-o`."""
+    parser.output_position = parser.output.option("output", what, "OUTPUT")
+    parser.output.option(
+        "-o --output", "another way to name OUTPUT", "PATH", default=argparse.SUPPRESS
+    )
 
 
 def add_data(parser: CommandParser, *, required: bool = False) -> None:

@@ -14,7 +14,7 @@ from caffeformat import InputError
 from fcnkit import zoo
 from fcnkit.commands import main
 from fcnkit.commands.arguments import network
-from fcnkit.commands.arguments.basics import CommandParser
+from fcnkit.commands.arguments.basics import CommandParser, add_output_position
 
 REPO = Path(__file__).resolve().parents[3]
 GROUPS = ["input", "output", "network", "data", "options", "engine"]
@@ -212,3 +212,17 @@ def test_errors_name_the_option_of_the_command(capsys):
 
     assert main.run_module(Command, []) == 1
     assert capsys.readouterr().err == "error: pass --run x, OUTPUT or --scale-to 320\n"
+
+
+def test_output_is_a_position_or_an_option():
+    parser = CommandParser(prog="convert")
+    parser.input.option("source", "what to convert", "INPUT")
+    add_output_position(parser, "file to write")
+    assert parser.parse_args(["a", "b"]).output == "b"
+    for written in (["-o", "b", "a"], ["a", "--output=b"]):
+        again = CommandParser(prog="convert")
+        again.input.option("source", "what to convert", "INPUT")
+        add_output_position(again, "file to write")
+        assert again.parse_args(written).output == "b"
+    with pytest.raises(SystemExit):
+        parser.parse_args(["a"])
