@@ -87,9 +87,16 @@ def _room(module):
     return parts[0] if parts[0] == "berkeley_layers" else ".".join(parts[:2])
 
 
+@functools.cache
+def _import_nodes(path):
+    """The import statements of a file."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return [node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))]
+
+
 def _imports(path, module, is_package):
     """(line, module, name or None) of every import of the project's own modules."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in _import_nodes(path):
         if isinstance(node, ast.Import):
             names = [(alias.name, None) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):

@@ -46,7 +46,8 @@ def test_the_index_lists_every_page():
     assert there <= listed
 
 
-@pytest.mark.parametrize("page", ["api", "layers"])
+@pytest.mark.slow  # `make lint` checks them, too
+@pytest.mark.parametrize("page", ["api", "commands", "layers"])
 def test_pages_made_from_the_code_are_current(page):
     program = REPO / "docs" / f"make_{page}.py"
     done = subprocess.run([sys.executable, program, "--check"], capture_output=True, text=True)

@@ -6,6 +6,8 @@ import textwrap
 
 import pytest
 
+from torchcaffe.__main__ import main
+
 LAYER = """
 import caffe
 
@@ -51,8 +53,9 @@ def _run(folder, module, script, *flags, name="script.py"):
     ("module", "script"),
     [
         ("own_layers", "import caffe, own_layers" + RUN),
-        ("__main__", LAYER + RUN),
-        ("script", LAYER + RUN),  # the script under its own name, as pycaffe imports it
+        pytest.param("__main__", LAYER + RUN, marks=pytest.mark.slow),
+        # the script under its own name, as pycaffe imports it
+        pytest.param("script", LAYER + RUN, marks=pytest.mark.slow),
     ],
 )
 def test_layers_of_the_program_run(tmp_path, module, script):
@@ -66,12 +69,17 @@ def test_layers_of_other_modules_need_permission(tmp_path):
     assert result.returncode == 1 and result.stdout == ""
     assert 'module "own_layers", which is not allowed' in result.stderr
     assert "import it or call" in result.stderr and "before the name of a script" in result.stderr
-    for flags in (("-allow_python", "own_layers"), ("--allow_python=other,own_layers",)):
-        assert _run(tmp_path, "own_layers", script, *flags).stdout == "20.0\n"
 
 
-def test_flag_without_modules_is_an_error(tmp_path):
-    result = subprocess.run(
-        [sys.executable, "-m", "torchcaffe", "-allow_python"], capture_output=True, text=True
-    )
-    assert result.returncode == 1 and "-allow_python needs a value: modules" in result.stderr
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "flags", [("-allow_python", "own_layers"), ("--allow_python=other,own_layers",)]
+)
+def test_permission_is_given_before_the_script(tmp_path, flags):
+    script = "import caffe" + RUN
+    assert _run(tmp_path, "own_layers", script, *flags).stdout == "20.0\n"
+
+
+def test_flag_without_modules_is_an_error(capsys):
+    assert main(["-allow_python"]) == 1
+    assert "-allow_python needs a value: modules" in capsys.readouterr().err

@@ -26,7 +26,7 @@ def trunk(style, dilated):
     return caffe.Net(net_param=n.to_proto(), phase=caffe.TEST)
 
 
-@pytest.mark.parametrize("style", ["AUTHORS", "V1B"])
+@pytest.mark.parametrize("style", ["AUTHORS", pytest.param("V1B", marks=pytest.mark.slow)])
 def test_every_fourth_value_of_a_dilated_trunk_is_the_classifiers(style):
     plain, dilated = (trunk(getattr(resnet, style), dilation) for dilation in (False, True))
     for layer, blobs in plain.params.items():

@@ -83,13 +83,13 @@ def test_a_run_that_ended_early_continues_where_it_was(two, data, whole):
 @pytest.mark.parametrize(
     "place, call",
     [
-        ("fcnkit.training.stages.run.write_caffemodel", 1),  # in the surgery for the second
+        # in the surgery for the second
+        pytest.param("fcnkit.training.stages.run.write_caffemodel", 1, marks=pytest.mark.slow),
         ("fcnkit.training.stages.run.write_label", 5),  # among the first masks of the second
-        ("fcnkit.training.stages.run.write_label", 8),  # among its last masks
-        (
-            "fcnkit.training.stages.run.write_json",
-            4,
-        ),  # when only the last scores are to be written down
+        # among its last masks
+        pytest.param("fcnkit.training.stages.run.write_label", 8, marks=pytest.mark.slow),
+        # when only the last scores are to be written down
+        ("fcnkit.training.stages.run.write_json", 4),
     ],
 )
 def test_a_run_killed_anywhere_gives_the_same_results(two, data, whole, monkeypatch, place, call):
