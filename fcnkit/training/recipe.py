@@ -116,7 +116,7 @@ def train(
     # From here on the dataset is the engine's: one process must not open an LMDB twice.
     snapshot = start.snapshot
     if start.resume:
-        snapshot = _newest(prefix, observer) or snapshot
+        snapshot = _newest(prefix, files.solver, observer) or snapshot
     if snapshot is not None:
         files.start_at(snapshots.read_iteration(snapshot))
     for note in files.notes:
@@ -241,8 +241,8 @@ def _claim(output: str, prefix: str, start: Start, force: bool) -> None:
         os.remove(path)
 
 
-def _newest(prefix: str, observer: Observer) -> str | None:
-    state, broken = snapshots.newest(prefix)
+def _newest(prefix: str, solver: pb.SolverParameter, observer: Observer) -> str | None:
+    state, broken = snapshots.newest(prefix, solver)
     for path in broken:
         observer.note(f"{path} is not whole (was the run killed while writing it?): skipped")
     if state is None:

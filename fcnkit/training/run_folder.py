@@ -76,7 +76,7 @@ def read_run(folder: str | os.PathLike[str]) -> TrainedNet:
         ) from error
     solver = read_solver(os.path.join(folder, "solver.prototxt"))
     prefix = os.path.join(folder, os.path.basename(solver.snapshot_prefix))
-    state, _ = snapshots.newest(prefix)
+    state, _ = snapshots.newest(prefix, solver)
     if state is None:
         raise InputError(f"{folder}: holds no whole snapshot {os.path.basename(prefix)}_iter_*")
     weights = snapshots.weights_of(state)

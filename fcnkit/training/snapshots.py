@@ -8,7 +8,7 @@ import re
 import tempfile
 from typing import TYPE_CHECKING
 
-from caffeformat import InputError, read_caffemodel, read_solver_state, write_solver_state
+from caffeformat import InputError, pb, read_caffemodel, read_solver_state, write_solver_state
 from fcnkit.engine import compare_weights
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     Path = str | os.PathLike[str]
 
+# Solvers that keep two arrays per blob (gradients and updates, or two moments), as Caffe does
+_TWO_HISTORIES = ("AdaDelta", "Adam")
 _STATE = re.compile(r"_iter_(\d+)\.solverstate(\.h5)?$")
 
 
@@ -36,21 +38,27 @@ def files(prefix: str) -> list[str]:
     )
 
 
-def newest(prefix: str) -> tuple[str | None, list[str]]:
+def newest(prefix: str, solver: pb.SolverParameter) -> tuple[str | None, list[str]]:
     """Find the newest whole snapshot of `prefix`: (state path or None, broken state paths).
 
     An engine that was killed may leave half a file; a snapshot counts only if both its files can
-    be read.
+    be read. Weights that end between two layers can be read, too: they have to hold as many blobs
+    as `solver` keeps histories for.
     """
+    per_blob = 2 if solver.type in _TWO_HISTORIES else 1
     found = [(_STATE.search(path), path) for path in files(prefix)]
     states = [(int(match.group(1)), path) for match, path in found if match]
     broken: list[str] = []
     for _, path in sorted(states, key=lambda state: state[0], reverse=True):
         try:
-            read_caffemodel(weights_of(path))
-            return path, broken
+            weights, histories = read_caffemodel(weights_of(path)), read_solver_state(path).history
         except InputError:
             broken.append(path)
+            continue
+        # Layers that share a blob each hold it, so there may be more than histories.
+        if sum(map(len, weights.values())) * per_blob >= len(histories):
+            return path, broken
+        broken.append(path)
     return None, broken
 
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from tiny_segmentation import net_text, write_dataset, write_solver
 
-from caffeformat import read_caffemodel, read_net, read_solver
+from caffeformat import read_caffemodel, read_net, read_solver, write_caffemodel
 from fcnkit.commands import main
 from fcnkit.datasets import count_pixels, open_dataset
 from fcnkit.images import read_label, voc_palette, write_label
@@ -142,6 +142,19 @@ def test_resuming_skips_half_written_snapshots(here, data, capsys):
     assert "snap_iter_4.solverstate is not whole" in said
     assert "iteration 2" in said
     assert [row["iteration"] for row in curves.parse_log("run/train.log")][-2:] == [4, 5]
+
+
+@pytest.mark.parametrize("kind", ["SGD", "Adam"])
+def test_weights_that_end_between_two_layers_are_half_written(here, data, capsys, kind):
+    write_solver(here, display=1, test_interval=2, snapshot=1)
+    train("--data", data, "--augment", "--iterations", "2", "--set", f"type={kind}")
+    weights = read_caffemodel("run/snap_iter_2.caffemodel")
+    weights.pop(list(weights)[-1])
+    write_caffemodel("run/snap_iter_2.caffemodel", weights)
+    capsys.readouterr()
+    train("--data", data, "--augment", "--iterations", "3", "--resume", "--set", f"type={kind}")
+    said = capsys.readouterr().err
+    assert "snap_iter_2.solverstate is not whole" in said and "iteration 1" in said
 
 
 def test_a_moved_run_continues_from_its_new_place(here, data):
