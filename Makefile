@@ -17,8 +17,10 @@ export PYTHONPYCACHEPREFIX := $(abspath $(VENV))/pycache
 demo: $(RUNTIME)
 	$(BIN)/fcnkit demo --output demo --force
 
+# One process per core, so PyTorch gets one thread in each.
+test: export OMP_NUM_THREADS := 1
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 test-full: $(INSTALLED_FULL)
 	$(BIN)/python -m pytest --full
