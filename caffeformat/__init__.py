@@ -6,8 +6,8 @@
     read_caffemodel("fcn8s.caffemodel")["conv1"]   # [weight, bias], float32
     draw_network(net).save("net.svg")
 
-Most users need only this module. `messages`, `weights`, `databases`, `geometry`, `drawing` and
-`exchange` have more on their subjects.
+Most users need only this module. `messages`, `weights`, `databases`, `files`, `geometry`, `drawing`
+and `exchange` have more on their subjects.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .databases import (
 )
 from .drawing import Drawing, draw_network
 from .errors import FormatError, InputError
-from .files import atomic_write, read_bytes
+from .files import atomic_write, open_file, open_text, read_bytes
 from .geometry import infer_shapes
 from .memory import available_memory, total_memory
 from .messages import (
@@ -88,6 +88,8 @@ __all__ = [
     "layers",
     "learning_rate",
     "open_database",
+    "open_file",
+    "open_text",
     "params",
     "parse_text",
     "pb",

@@ -21,7 +21,7 @@ REPO = Path(__file__).resolve().parent.parent
 # nothing else of the project. `package.room` is a folder or a single module.
 FLOORS = [
     {"caffeformat.errors"},
-    {"caffeformat.files", "caffeformat.memory"},
+    {"caffeformat.files", "caffeformat.memory", "caffeformat.processes"},
     {"caffeformat.messages"},
     {"caffeformat.databases", "caffeformat.geometry", "caffeformat.weights"},
     {"caffeformat.drawing", "caffeformat.exchange"},
