@@ -39,7 +39,7 @@ FLOORS = [
     {"torchcaffe.commands"},
     {"fcnkit.progress"},
     {"fcnkit.files", "fcnkit.nets", "fcnkit.zoo"},
-    {"fcnkit.downloads", "fcnkit.images"},
+    {"fcnkit.downloads", "fcnkit.images", "fcnkit.jobs"},
     {"fcnkit.engine", "fcnkit.surgery"},
     {"fcnkit.datasets", "fcnkit.state_dicts"},
     {"fcnkit.data_layers", "fcnkit.data_prep", "fcnkit.inference"},
@@ -55,6 +55,8 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 PACKAGES = ("caffeformat", "torchcaffe", "fcnkit")
 MOST_MODULES = {"caffeformat": 6, "torchcaffe": 20, "fcnkit": 8}
 MOST_PARAMETERS = 10
+# Rooms that need the extra `web`.
+PAGES = ("fcnkit.web", "fcnkit.workbench")
 # Where the engine door hands over to torchcaffe; Python layers name the class of an engine's
 # layers as their base, for type checkers only.
 KNOW_TORCHCAFFE = ("fcnkit/engine/", "fcnkit/data_layers.py", "fcnkit/datasets/berkeley.py")
@@ -176,7 +178,7 @@ def test_faces_name_what_they_show(package):
         return
     face = _face(package)
     assert face, f"{package} has no __all__"
-    if package.split(".")[0] != "fcnkit" or package == "fcnkit.web":
+    if package.split(".")[0] != "fcnkit" or package in PAGES:
         return
     shown = importlib.import_module(package)
     missing = {name for name in face if getattr(shown, name, None) is None}
@@ -185,7 +187,7 @@ def test_faces_name_what_they_show(package):
 
 def test_no_face_loads_an_engine():
     faces = [name for name in _modules() if _is_package(name) and not name.startswith("torchcaffe")]
-    faces = [name for name in faces if not name.startswith("fcnkit.web")]  # its extra may be absent
+    faces = [name for name in faces if not name.startswith(PAGES)]  # their extra may be absent
     script = (
         f"import importlib, sys\nfor name in {faces!r}:\n    importlib.import_module(name)\n"
         "    loaded = {'torch', 'caffe', 'torchcaffe'} & set(sys.modules)\n"
@@ -224,7 +226,7 @@ def test_only_torchcaffe_imports_torch():
 def _public_callables():
     for package in ("caffeformat", "fcnkit"):
         for info in pkgutil.walk_packages([str(REPO / package)], f"{package}."):
-            if info.name.endswith("__main__") or info.name.startswith("fcnkit.web."):
+            if info.name.endswith("__main__") or info.name.startswith(PAGES):
                 continue
             if info.name in ("fcnkit.data_layers", "fcnkit.datasets.berkeley"):
                 continue  # these load an engine

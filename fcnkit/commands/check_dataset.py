@@ -10,6 +10,7 @@ from PIL import Image
 
 from caffeformat import InputError, atomic_write
 from fcnkit.data_prep import (
+    ImageTable,
     check_entries,
     database_entries,
     dataset_sheet,
@@ -45,6 +46,11 @@ def add_arguments(parser: CommandParser) -> None:
     parser.output.option(
         "--sheet-rows", "images of each part on the sheet", "N", positive(int), default=12
     )
+    parser.output.option(
+        "--table",
+        "write a table of the images: size, problems, and the pixels of each class",
+        "FILE.csv",
+    )
     basics.add_force(parser)
     classes.add_classes(parser, "DATA/classes.txt, otherwise any label is accepted")
     classes.add_colour_map(parser)
@@ -53,12 +59,13 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Check the dataset and report; return 1 where there are problems."""
-    basics.refuse_existing(args, args.json, args.sheet)
+    basics.refuse_existing(args, args.json, args.sheet, args.table)
     names, colours = classes.class_names(args), classes.colour_map(args)
     classes.check_count(names, colours)
     palette = read_if_there(read_palette, args.data or "", "palette.txt")
     facts: dict[str, dict[str, Any]] = {}
     sheets: list[NDArray[np.uint8]] = []
+    table = ImageTable() if args.table else None
     for part, location in _parts(args).items():
         if location.kind == "folders":
             entries = functools.partial(folder_entries, location.images, location.labels)
@@ -66,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
             ids = read_if_there(read_ids, args.data, f"{part}.txt")
             entries = functools.partial(database_entries, location.images, location.labels, ids)
         with Console() as console:
-            summary = check_entries(entries, names, colours, args.workers, console, part)
+            summary = check_entries(entries, names, colours, args.workers, console, part, table)
         if not summary.entries:
             raise InputError(
                 f"{location.images} and {location.labels}: expected images, and labels with the "
@@ -79,6 +86,8 @@ def run(args: argparse.Namespace) -> int:
             count, rows = summary.entries, args.sheet_rows
             sheets.append(dataset_sheet(entries(), count, part, names, colours, palette, rows))
     basics.write_json_output(args, facts)
+    if table is not None:
+        table.write(args.table, names)
     if args.sheet:
         with atomic_write(args.sheet) as file:
             Image.fromarray(np.concatenate(sheets)).save(file, format="PNG")

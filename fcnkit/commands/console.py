@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from caffeformat import InputError
-from fcnkit.progress import Progress
+from fcnkit.progress import Progress, ProgressFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,6 +30,7 @@ class Console(Progress):
         self._unit, self._tells_story = unit, tells_story
         self._bar: tqdm[Any] | None = None
         self._what = ""
+        self._file = ProgressFile.asked_for()
 
     def note(self, text: str) -> None:
         if self._tells_story:
@@ -53,6 +54,8 @@ class Console(Progress):
         what: str = "",
         figures: Mapping[str, float] | None = None,
     ) -> None:
+        if self._file is not None:
+            self._file.step(done, total, what, figures)
         if self._bar is None or what != self._what:
             self.close()
             self._what = what

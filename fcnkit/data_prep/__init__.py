@@ -10,6 +10,7 @@ from .check.entries import check_entries, database_entries, folder_entries
 from .check.sheet import dataset_sheet
 from .check.summary import format_summary
 from .layouts.coco.layout import prepare_coco
+from .check.table import ImageRow, ImageTable, read_image_table
 from .layouts.nyud import INPUTS, prepare_nyud
 from .layouts.pascal_context import prepare_pascal_context
 from .layouts.sbd import SPLITS, prepare_sbd
@@ -31,6 +32,8 @@ __all__ = [
     "dataset_sheet",
     "find_splits",
     "folder_entries",
+    "ImageRow",
+    "ImageTable",
     "format_summary",
     "prepare_coco",
     "prepare_nyud",
@@ -41,3 +44,4 @@ __all__ = [
     "processors",
     "split_pairs",
 ]
+    "read_image_table",

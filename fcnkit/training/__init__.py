@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .curves import columns, parse_log
 from .recipe import Observer, Outcome, train
 from .run_folder import read_run
 from .settings import Recipe, Start
@@ -24,8 +25,10 @@ __all__ = [
     "Stage",
     "StageResult",
     "Start",
+    "columns",
     "declines",
     "format_stages",
+    "parse_log",
     "read_run",
     "train",
     "train_stages",

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from .table import ImageTable
+
 
 class Entry(NamedTuple):
     """An image and its label, each a path, a serialized Datum (bytes), or None if missing."""
@@ -169,16 +171,20 @@ def check_entries(
     workers: int = 1,
     progress: Progress | None = None,
     title: str = "",
+    table: ImageTable | None = None,
 ) -> Summary:
     """Check all entries; returns their `Summary`.
 
     `make_entries()` iterates over them (it is called twice); `names` are the classes' names,
-    `colours` those of RGB labels; `progress` counts the entries of `title`.
+    `colours` those of RGB labels; `progress` counts the entries of `title`; `table` gets a line per
+    entry, as images of the part `title`.
     """
     summary, progress = Summary(names), progress or Progress()
 
     def take(record: Record) -> None:
         summary.add(record)
+        if table is not None:
+            table.add(title, record)
         progress.step(summary.entries, what=title)
 
     classes = None if names is None else len(names)
