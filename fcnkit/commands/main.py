@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 SECTIONS = {
     "data": {
         "download": "fcnkit.commands.download",
+        "prepare_data": "fcnkit.commands.prepare_data",
         "prepare_pascal_voc_data": "fcnkit.commands.prepare_pascal_voc_data",
         "prepare_sbd_data": "fcnkit.commands.prepare_sbd_data",
         "prepare_pascal_context_data": "fcnkit.commands.prepare_pascal_context_data",

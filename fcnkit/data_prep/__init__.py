@@ -1,7 +1,8 @@
 """Prepares datasets: archives become image and label folders, folders become LMDBs.
 
-`prepare_<dataset>` extracts a public dataset's archives, `create_lmdb` writes the databases that
-Caffe's Data layers read, and `check_entries` finds faults in either. All report to a `Progress`.
+`prepare_<dataset>` extracts a public dataset's archives, `prepare_data` what annotation tools
+export; `create_lmdb` writes the databases that Caffe's Data layers read, and `check_entries` finds
+faults in either. All report to a `Progress`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from .check.sheet import dataset_sheet
 from .check.summary import format_summary
 from .layouts.coco.layout import prepare_coco
 from .check.table import ImageRow, ImageTable, read_image_table
+from .layouts.exports.plan import DataOptions
+from .layouts.exports.prepare import PreparedData, prepare_data
+from .layouts.exports.registry import LAYOUTS
 from .layouts.nyud import INPUTS, prepare_nyud
 from .layouts.pascal_context import prepare_pascal_context
 from .layouts.sbd import SPLITS, prepare_sbd
@@ -23,9 +27,12 @@ from .parallel import processors
 __all__ = [
     "INPUTS",
     "LABELS",
+    "LAYOUTS",
     "SPLITS",
     "VAL_PERCENT",
+    "DataOptions",
     "Form",
+    "PreparedData",
     "check_entries",
     "create_lmdb",
     "database_entries",
@@ -36,6 +43,7 @@ __all__ = [
     "ImageTable",
     "format_summary",
     "prepare_coco",
+    "prepare_data",
     "prepare_nyud",
     "prepare_pascal_context",
     "prepare_sbd",

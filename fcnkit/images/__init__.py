@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .classes import MAX_CLASSES, read_class_names, voc_class_names
+from .class_tables import ClassTable, class_table
+from .classes import MAX_CLASSES, names_in, read_class_names, voc_class_names
 from .labels import label_array, paletted_image, read_label, write_label
 from .painting import LegendEntry, contact_sheet, legend, overlay, paint
 from .palette import (
@@ -37,9 +38,11 @@ __all__ = [
     "IMAGE_SUFFIXES",
     "MAX_CLASSES",
     "MAX_PIXELS",
+    "ClassTable",
     "LegendEntry",
     "Preprocessor",
     "Resampling",
+    "class_table",
     "contact_sheet",
     "count_colours",
     "distinct_palette",
@@ -48,6 +51,7 @@ __all__ = [
     "label_array",
     "legend",
     "load_pixels",
+    "names_in",
     "open_image",
     "orientation",
     "overlay",

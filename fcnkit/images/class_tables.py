@@ -43,6 +43,8 @@ class ClassTable(NamedTuple):
     ignore: Colour | None  # the colour of pixels to ignore, if the table has one
     # The value of each class in grey labels; None where labels show colours
     values: list[int] | None = None
+    # The class index of each of its lines, 255 for one to ignore
+    lines: tuple[int, ...] = ()
 
 
 def read_text(path: str | os.PathLike[str], what: str) -> str:
@@ -151,6 +153,7 @@ def _neutral_first(lines: Sequence[tuple[int, str]], path: str) -> ClassTable:
 def _table(rows: Iterable[tuple[int, str, Sequence[str]]], path: str) -> ClassTable:
     names: list[str] = []
     colours: list[Colour] = []
+    lines: list[int] = []
     ignore = None
     for number, name, cells in rows:
         if not all(re.fullmatch(r"[0-9]{1,3}", cell) and int(cell) < 256 for cell in cells):
@@ -163,9 +166,11 @@ def _table(rows: Iterable[tuple[int, str, Sequence[str]]], path: str) -> ClassTa
             if ignore is not None:
                 raise FormatError(path, "expected one class to ignore, found two", number)
             ignore = colour
+            lines.append(255)
             continue
+        lines.append(len(names))
         names.append(name)
         colours.append(colour)
     if not names:
         raise FormatError(path, "expected classes, found none")
-    return ClassTable(names, colours, ignore)
+    return ClassTable(names, colours, ignore, None, tuple(lines))

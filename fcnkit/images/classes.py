@@ -30,7 +30,14 @@ def read_class_names(path: str | os.PathLike[str]) -> list[str]:
     (a header, columns, colours), a name that occurs twice, no name at all or more than 255.
     """
     path = VOC_CLASSES if path == "voc" else os.fspath(path)
-    text = read_text(path, "the class names")
+    return names_in(read_text(path, "the class names"), path)
+
+
+def names_in(text: str, path: str) -> list[str]:
+    """The class names in a file's `text`; `path` is what errors call it.
+
+    Raises as `read_class_names` does for a file of this content.
+    """
     table = class_table(text, path)
     if table is None:
         names = _plain_names(text, path)

@@ -16,8 +16,7 @@ from caffeformat import FormatError, InputError
 from fcnkit.files import members
 from fcnkit.images import open_image, paletted_image, voc_palette
 
-from .image_sets import image_ids
-from .voc import MAX_FILE, MAX_SET_FILE
+from .image_sets import decode_list, image_ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
@@ -36,6 +35,12 @@ if TYPE_CHECKING:
         """Turns a label's bytes into H x W class indices; `name` is what errors call it."""
 
         def __call__(self, source: bytes, *, name: str) -> NDArray[np.uint8]: ...
+
+
+# Bytes; far more than photographs and labels have. Larger files are refused before they fill the
+# disk.
+MAX_FILE = 256 << 20
+MAX_SET_FILE = 16 << 20
 
 
 def read_lists(
@@ -63,7 +68,7 @@ def read_lists(
                 f"{match.group(1) or 'its top folder'}: pass a folder or archive with one of them"
             )
         root, source = match.group(1), f"{archive}: {member.name}"
-        text = read_member(member, MAX_SET_FILE).decode("utf-8", "replace")
+        text = decode_list(read_member(member, MAX_SET_FILE))
         lists[match.group(2)] = image_ids(text, source)
         if len(lists) == len(set(names)):
             break

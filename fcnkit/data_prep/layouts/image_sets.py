@@ -37,8 +37,8 @@ def set_lines(text: str, source: str) -> list[tuple[str, ...]]:
         line = line.strip()
         if not line:
             continue
-        meanings = _meanings(line)
-        if not all(map(_is_id, meanings)):
+        meanings = tuple(filter(is_id, _meanings(line)))
+        if not meanings:
             raise FormatError(source, f"refused: {line!r} is not an image id", number)
         lines[meanings] = None
     if not lines:
@@ -55,7 +55,7 @@ def image_ids(text: str, source: str) -> list[str]:
     for number, line in enumerate(text.splitlines(), 1):
         match = _COLUMN.fullmatch(line.strip())
         word = match.group(1) if match else line.strip()
-        if word and not (_is_id(word) and len(word.split()) == 1):
+        if word and not (is_id(word) and len(word.split()) == 1):
             raise FormatError(source, f"refused: {word!r} is not an image id", number)
         if word:
             ids[word] = None
@@ -69,6 +69,47 @@ def same_name(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
+def two_columns(text: str) -> list[tuple[str, str]]:
+    """The (image, label) paths of a list with two columns, as DeepLab's; [] for any other.
+
+    Columns are separated by a tab, a comma or blanks; every line has to have two.
+    """
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    found = []
+    for line in lines:
+        places = [match.span() for match in re.finditer(r"\t+|\s*[,;]\s*|\s+", line)]
+        columns = [(line[:start], line[end:]) for start, end in places]
+        both = [pair for pair in columns if all(map(_is_path, pair))]
+        if len(both) != 1:
+            return []
+        found += both
+    return found
+
+
+def _is_path(text: str) -> bool:
+    """Whether a column is the path of an image: it has a folder or a suffix of one."""
+    text = text.strip('"')
+    return os.path.splitext(text)[1].lower() in IMAGE_SUFFIXES
+
+
+# Tables of classes that annotation tools put beside labels; which kind is told by the content.
+TABLES = ("labelmap.txt", "label_map.txt", "_classes.csv", "class_dict.csv", "colors.txt")
+
+
+def is_table(name: str) -> bool:
+    """Whether a path is that of a table of classes."""
+    base = name.rpartition("/")[2].lower()
+    return base in TABLES or base.endswith(("_classes.csv", "class_dict.csv"))
+
+
+def is_litter(name: str) -> bool:
+    """Whether a path is what systems leave in archives: macOS's `._x`, hidden files, thumbnails."""
+    parts = name.split("/")
+    if parts[-1].lower() in ("thumbs.db", "desktop.ini"):
+        return True
+    return any(part.startswith(".") or part in ("__MACOSX", "@eaDir") for part in parts)
+
+
 def _meanings(line: str) -> tuple[str, ...]:
     found = [line]
     match = _COLUMN.fullmatch(line)
@@ -80,7 +121,7 @@ def _meanings(line: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _is_id(text: str) -> bool:
+def is_id(text: str) -> bool:
     """Whether `text` is a relative path of file names that are harmless on every system."""
     if "\\" in text or len(text) > 1000 or not text.isprintable():
         return False

@@ -18,8 +18,15 @@ from fcnkit.datasets import context_label, context_table
 from fcnkit.files import members, output_folder
 from fcnkit.progress import Progress
 
-from .extraction import PairPaths, extract, pair_actions, read_lists, read_member, write_class_names
-from .voc import MAX_SET_FILE
+from .extraction import (
+    MAX_SET_FILE,
+    PairPaths,
+    extract,
+    pair_actions,
+    read_lists,
+    read_member,
+    write_class_names,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

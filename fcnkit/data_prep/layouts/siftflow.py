@@ -22,9 +22,15 @@ from fcnkit.datasets import siftflow_label
 from fcnkit.files import members, output_folder
 from fcnkit.progress import Progress
 
-from .extraction import PairPaths, read_lists, read_member, write_class_names, write_pairs
-from .image_sets import image_ids
-from .voc import MAX_SET_FILE
+from .extraction import (
+    MAX_SET_FILE,
+    PairPaths,
+    read_lists,
+    read_member,
+    write_class_names,
+    write_pairs,
+)
+from .image_sets import decode_list, image_ids
 
 _SCENES = "spatial_envelope_256x256_static_8outdoorcategories"
 _TEST_SET = "TestSet1.txt"
@@ -87,7 +93,7 @@ def _splits(archive: str, lists: str | os.PathLike[str] | None) -> dict[str, lis
     images = []
     for member in members(archive):
         if os.path.basename(member.name) == _TEST_SET:
-            text = read_member(member, MAX_SET_FILE).decode("utf-8", "replace")
+            text = decode_list(read_member(member, MAX_SET_FILE))
             test = set(image_ids(_ids_of_paths(text), f"{archive}: {member.name}"))
         match = re.fullmatch(rf"(?:.*/)?Images/{_SCENES}/([^/]+)\.jpg", member.name)
         if match:

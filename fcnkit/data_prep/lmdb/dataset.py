@@ -37,12 +37,14 @@ from .totals import Totals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import TypeVar
 
     from numpy.typing import NDArray
 
     from fcnkit.datasets import Pair
 
     Path = str | os.PathLike[str]
+    T = TypeVar("T")
 
 VAL_PERCENT = 10  # as in DIGITS
 
@@ -84,7 +86,7 @@ def find_splits(
 _FOLDERS = {"data": None, "images": None, "labels": None}
 
 
-def split_pairs(pairs: Sequence[Pair], percent: int, seed: int) -> tuple[list[Pair], list[Pair]]:
+def split_pairs(pairs: Sequence[T], percent: int, seed: int) -> tuple[list[T], list[T]]:
     """Split into (training, validation), `percent` drawn for validation; both keep their order."""
     order = list(range(len(pairs)))
     random.Random(seed).shuffle(order)

@@ -191,7 +191,7 @@ def test_missing_image_sets_are_named(tmp_path):
     files = voc_files()
     del files["VOCdevkit/VOC2012/ImageSets/Segmentation/val.txt"]
     archive = write_archive("tar", tmp_path, files)
-    with pytest.raises(InputError, match=r"ImageSets/Segmentation/val\.txt"):
+    with pytest.raises(InputError, match=r"set `train`, not train and val: .*sets=\['train'\]"):
         prepare_voc(archive, tmp_path / "out")
 
 

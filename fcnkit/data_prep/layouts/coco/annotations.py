@@ -1,4 +1,4 @@
-"""Reads COCO's instances_<set>.json as far as VOC's classes need it.
+"""Reads COCO's instances_<set>.json, for VOC's classes or with whatever classes it has.
 
     {"images": [{"id", "file_name", "height", "width"}],
      "categories": [{"id", "name"}],
@@ -41,7 +41,16 @@ class AnnotatedImage(NamedTuple):
     file: str
     height: int
     width: int
-    objects: list[tuple[int, str]]  # (VOC's class index, annotation as JSON)
+    objects: list[tuple[Any, str]]  # (VOC's class index or category id, annotation as JSON)
+
+
+class Instances(NamedTuple):
+    """What a file in COCO's format says, with its own categories."""
+
+    categories: dict[Identity, str]  # names by id, in the order of the file
+    groups: dict[Identity, str]  # supercategories by id
+    images: list[AnnotatedImage]  # all images; objects have category ids
+    boxes: int  # annotations without a segmentation
 
 
 def read_annotations(chunks: Iterable[bytes], source: str) -> list[AnnotatedImage]:
@@ -50,7 +59,28 @@ def read_annotations(chunks: Iterable[bytes], source: str) -> list[AnnotatedImag
     `chunks` are the file's bytes, `source` is what errors call it. Annotations stay text until they
     are drawn, so that they take no more memory than in the file.
     """
-    reader = _Reader()
+    indices = {name: index for index, name in enumerate(voc_class_names())}
+    reader = _Reader(lambda name: indices.get(_VOC_NAMES.get(name, name)))
+    _read(reader, chunks, source)
+    if not reader.classes:
+        problem = "no category has the name of one of VOC's classes"
+        raise FormatError(source, f"not in COCO's format: {problem}")
+    return [image for image in reader.annotated() if image.objects]
+
+
+def read_instances(chunks: Iterable[bytes], source: str) -> Instances:
+    """Read all images with all objects that have a segmentation; as `read_annotations`."""
+    reader = _Reader(None)
+    _read(reader, chunks, source)
+    for key, objects in reader.objects.items():
+        unknown = next((id_ for id_, _ in objects if id_ not in reader.names), None)
+        if unknown is not None:
+            problem = f"the image {key!r} has the category {unknown!r}, which is not in categories"
+            raise FormatError(source, f"not in COCO's format: {problem}")
+    return Instances(reader.names, reader.groups, list(reader.annotated()), reader.boxes)
+
+
+def _read(reader: _Reader, chunks: Iterable[bytes], source: str) -> None:
     for list_name, entry, text in list_elements(chunks, source):
         read = reader.lists.get(list_name)
         if read is None:
@@ -65,29 +95,32 @@ def read_annotations(chunks: Iterable[bytes], source: str) -> list[AnnotatedImag
         except ValueError as error:
             problem = f"in {list_name}: {error}: {text[:80]}"
             raise FormatError(source, f"not in COCO's format: {problem}") from None
-    if not reader.classes:
-        problem = "no category has the name of one of VOC's classes"
-        raise FormatError(source, f"not in COCO's format: {problem}")
     for key in reader.objects:
         if key not in reader.images:
             problem = f"annotations of the image {key!r}, which is not in images"
             raise FormatError(source, f"not in COCO's format: {problem}")
-    return list(reader.annotated())
 
 
 class _Reader:
-    """What was found so far: `images` and `objects` by image id, `classes` by category id."""
+    """What was found so far.
 
-    def __init__(self) -> None:
+    `images` and `objects` by image id; `names`, `groups` and `classes` by category id, the last
+    only of those for which `index_of`, if there is one, returns an index.
+    """
+
+    def __init__(self, index_of: Callable[[str], int | None] | None) -> None:
         self.images: dict[Identity, tuple[str, int, int]] = {}
+        self.names: dict[Identity, str] = {}
+        self.groups: dict[Identity, str] = {}
         self.classes: dict[Identity, int] = {}
         self.objects: dict[Identity, list[tuple[Identity, str]]] = collections.defaultdict(list)
+        self.boxes = 0
         self.lists: dict[str, Callable[[Entry, str], None]] = {
             "images": self.image,
             "categories": self.category,
             "annotations": self.annotation,
         }
-        self._indices = {name: index for index, name in enumerate(voc_class_names())}
+        self._index_of = index_of
 
     def image(self, entry: Entry, text: str) -> None:
         key, size = _identity(entry, "id"), (entry["height"], entry["width"])
@@ -99,12 +132,23 @@ class _Reader:
 
     def category(self, entry: Entry, text: str) -> None:
         key, name = _identity(entry, "id"), _text(entry, "name")
-        index = self._indices.get(_VOC_NAMES.get(name, name))
+        if self._index_of is None:
+            if self.names.setdefault(key, name) != name:
+                raise ValueError(f"two categories have the id {key!r}")
+            self.groups[key] = str(entry.get("supercategory") or "")
+            return
+        index = self._index_of(name)
         if index is not None and self.classes.setdefault(key, index) != index:
             raise ValueError(f"two categories have the id {key!r}")
 
     def annotation(self, entry: Entry, text: str) -> None:
         category, image = _identity(entry, "category_id"), _identity(entry, "image_id")
+        if self._index_of is None:
+            if entry.get("segmentation"):
+                self.objects[image].append((category, text))
+            else:
+                self.boxes += 1
+            return
         if "segmentation" not in entry:
             raise KeyError("segmentation")
         # Categories may follow the annotations, as they do in COCO's own files.
@@ -113,13 +157,14 @@ class _Reader:
 
     def annotated(self) -> Iterator[AnnotatedImage]:
         for key, image in self.images.items():
-            objects = [
-                (self.classes[category], text)
-                for category, text in self.objects.get(key, ())
-                if category in self.classes
-            ]
-            if objects:
-                yield AnnotatedImage(*image, objects)
+            objects = self.objects.get(key, [])
+            if self._index_of is not None:
+                objects = [
+                    (self.classes[category], text)
+                    for category, text in objects
+                    if category in self.classes
+                ]
+            yield AnnotatedImage(*image, objects)
 
 
 def segmentation_of(text: str) -> Any:

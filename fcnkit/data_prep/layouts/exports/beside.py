@@ -1,0 +1,61 @@
+"""Labels beside their images, told by the end of their names: `x.jpg` and `x_mask.png`.
+
+Roboflow exports train, valid and test in this way, each with a table `_classes.csv`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from .folders import images_alone, label_alone
+from .pairing import LABEL_WORDS, pair_up
+from .plan import SPLITS, Item, Plan
+from .tables import find_classes, label_reader
+
+if TYPE_CHECKING:
+    from .catalogue import Catalogue, File
+    from .plan import DataOptions
+
+NAME = "labels beside their images"
+
+_ENDS_IN_WORD = re.compile(r"(.+?)[\W_]+([^\W\d_]+)")
+
+
+def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
+    """The plan of a source in whose folders labels lie among images; None for any other."""
+    names = {f"{file.folder}/{file.stem}" for file in catalogue.images}
+    labels = [file for file in catalogue.images if _image_of(file) in names]
+    if not labels:
+        return None
+    images = set(catalogue.images).difference(labels)
+    sets: dict[str, list[Item]] = {}
+    notes = []
+    for folder in dict.fromkeys(file.folder for file in labels):
+        ours = [file for file in images if file.folder == folder]
+        theirs = [file for file in labels if file.folder == folder]
+        found = pair_up(ours, theirs, lambda file: "")
+        if found.labels:
+            raise label_alone(found.labels, len(theirs))
+        parts = folder.split("/")
+        split = next((part for part in parts if part.lower() in SPLITS), "")
+        if found.images:
+            notes.append(images_alone(found.images, split))
+        below = "/".join(part for part in parts if part != split)
+        ids = [(f"{below}/{image.stem}" if below else image.stem) for image, _ in found.pairs]
+        sets.setdefault(split, []).extend(
+            Item(id_, image, label) for id_, (image, label) in zip(ids, found.pairs)
+        )
+    classes = find_classes(catalogue, options)
+    decode, how = label_reader(catalogue, options, classes, labels)
+    example = labels[0].name.rpartition("/")[2]
+    kind = f"{NAME}, such as {example}"
+    return Plan(kind, sets, classes.names, decode, how, notes)
+
+
+def _image_of(file: File) -> str | None:
+    """The path, without suffix, that the image of a label of this name has; None for no label."""
+    match = _ENDS_IN_WORD.fullmatch(file.stem)
+    if not match or match.group(2).lower() not in LABEL_WORDS:
+        return None
+    return f"{file.folder}/{match.group(1)}"

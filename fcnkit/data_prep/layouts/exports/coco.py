@@ -1,0 +1,162 @@
+"""Annotations in COCO's format with classes of their own, in JSON files of any name.
+
+    [anything/]instances_<set>.json, <set>/_annotations.coco.json, result.json, ...
+    [anything/]<file name>                images; as the JSON names them, or apart
+
+Classes are numbered by category id, after the background. Roboflow's first category, which stands
+for all others and has no objects, is left out.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+from typing import TYPE_CHECKING
+
+from caffeformat import InputError
+
+from ..coco.annotations import Instances, read_instances, segmentation_of
+from ..coco.masks import mask_of
+from .listed import with_ids
+from .objects import ObjectPainter, check_size, object_classes
+from .pairing import words_in
+from .places import FileIndex, Finder
+from .plan import SPLITS, Item, Plan
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ..coco.annotations import AnnotatedImage, Identity
+    from .catalogue import Catalogue, File
+    from .plan import DataOptions
+
+NAME = "COCO's format"
+
+_KEYS = {"images", "annotations", "categories"}
+
+# Words in names of JSON files that do not name a set.
+_NO_SETS = {"instances", "annotations", "annotation", "coco", "labels", "result", "json"}
+
+
+def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
+    """The plan of a source with such JSON files; None for any other."""
+    files = [file for file, keys in catalogue.json_keys.items() if _KEYS.intersection(keys)]
+    described = {
+        file: read_instances(catalogue.chunks(file), str(file))
+        for file in files
+        if not re.search(r"(?:^|/)(?:captions|person_keypoints|panoptic|stuff)_", file.name)
+    }
+    described = {file: found for file, found in described.items() if found.images}
+    if not described:
+        return None
+    if not any(image.objects for found in described.values() for image in found.images):
+        boxes = sum(found.boxes for found in described.values())
+        raise InputError(
+            f"{next(iter(described))}: its {boxes} annotations are boxes without a segmentation: "
+            "export polygons or masks"
+        )
+    classes = object_classes(_names(described), options.classes, catalogue.source)
+    painter = ObjectPainter(classes.background, options.overlap or "ignore")
+    plan = Plan(f"{NAME}: {', '.join(file.name for file in described)}", {}, classes.names)
+    plan.labels, plan.remarks = f"objects are drawn; {classes.words}", painter.remarks
+    index = FileIndex(catalogue.images)
+    for file, found in described.items():
+        numbers = {
+            key: classes.numbers[name]
+            for key, name in found.categories.items()
+            if name in classes.numbers
+        }
+        reader = _FileReader(file, numbers, painter, options.empty)
+        items = reader.items(found, Finder(index, str(file), file.folder))
+        name = _set_name(file, described)
+        plan.sets.setdefault(name, []).extend(items)
+        plan.notes += reader.notes(found)
+    return plan
+
+
+def _names(described: Mapping[File, Instances]) -> list[str]:
+    """The names of all categories, by id; those of several files have to agree."""
+    by_id: dict[Identity, str] = {}
+    for file, found in described.items():
+        for key, name in found.categories.items():
+            if by_id.setdefault(key, name) != name:
+                raise InputError(
+                    f"{file}: the category {key!r} is {name!r}, but {by_id[key]!r} in another file "
+                    "of the source: prepare them one by one"
+                )
+    used = {key for found in described.values() for im in found.images for key, _ in im.objects}
+    groups = {group for found in described.values() for group in found.groups.values()}
+    ids = list(by_id)
+    if all(isinstance(key, int) for key in ids):
+        ids.sort()
+    # The first category of Roboflow's exports is the group of all others.
+    ids = [key for key in ids if key in used or not (key == 0 and by_id[key] in groups)]
+    return list(dict.fromkeys(by_id[key] for key in ids))
+
+
+def _set_name(file: File, all_files: Mapping[File, Instances]) -> str:
+    """The set that a JSON file is for; "" if it is the only one and does not say."""
+    stem = os.path.splitext(file.name.rpartition("/")[2])[0]
+    words = [re.sub(r"\d{4}$", "", word) for word in words_in(stem)]
+    for word in [*words, *words_in(file.folder)[::-1]]:
+        if word in SPLITS:
+            return word
+    if len(all_files) == 1:
+        return ""
+    return "_".join(word for word in words if word not in _NO_SETS) or file.folder or stem
+
+
+class _FileReader:
+    """Makes items of the images of one JSON file."""
+
+    def __init__(
+        self, file: File, numbers: dict[Identity, int], painter: ObjectPainter, empty: bool
+    ) -> None:
+        self.file, self.numbers, self.painter, self.empty = file, numbers, painter, empty
+        self._without: list[str] = []
+
+    def items(self, found: Instances, finder: Finder) -> list[Item]:
+        items: dict[File, Item] = {}
+        for image in found.images:
+            if not image.objects and not self.empty:
+                self._without.append(image.file)
+                continue
+            file = finder.find(image.file)
+            if file is None:
+                raise InputError(
+                    f"{self.file}: names the image {image.file}, which is not there: pass the "
+                    "folder or archive of the images with {option}",
+                    option="images",
+                )
+            if file in items:
+                raise InputError(f"{self.file}: two of its images are {file.name}")
+            items[file] = Item("", file, draw=functools.partial(self._draw, image))
+        return with_ids(list(items.values()))
+
+    def notes(self, found: Instances) -> list[str]:
+        notes = []
+        if self._without:
+            notes.append(
+                f"{self.file.name}: {len(self._without)} images without objects, such as "
+                f"{self._without[0]}, left out; with `empty` they become background"
+            )
+        if found.boxes:
+            notes.append(f"{self.file.name}: {found.boxes} boxes without a segmentation, left out")
+        return notes
+
+    def _draw(self, image: AnnotatedImage, size: tuple[int, int]) -> NDArray[np.uint8]:
+        name = f"{self.file}: {image.file}"
+        check_size((image.height, image.width), size, name)
+        objects = (
+            (self.numbers[key], functools.partial(_mask, text, size, name))
+            for key, text in image.objects
+        )
+        return self.painter.draw(size, objects)
+
+
+def _mask(text: str, size: tuple[int, int], name: str) -> NDArray[np.bool_]:
+    return mask_of(segmentation_of(text), *size, name)

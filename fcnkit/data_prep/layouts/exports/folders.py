@@ -1,0 +1,205 @@
+"""Images in one folder, labels in another: in whatever order the folders and sets are nested.
+
+    {train,val}/{images,labels}     images/train, masks/train     img_dir/train, ann_dir/train
+    train, train_labels, ...        images, labels                X_Training_Input, X_Training_GT
+
+Folders of labels are told by words in their names. Labels may have something at the ends of their
+names that images lack.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from caffeformat import InputError
+
+from .catalogue import is_image
+from .pairing import IMAGE_WORDS, LABEL_WORDS, pair_up, words_in
+from .plan import SPLITS, Item, Plan
+from .tables import find_classes, label_reader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from .catalogue import Catalogue, File
+    from .plan import DataOptions
+
+NAME = "folders of images and of labels"
+
+
+class _Place(NamedTuple):
+    """What the path of a file says."""
+
+    role: str  # "image", "label" or ""
+    folder: str  # the folder that says so, without the words of sets
+    split: str  # the set as the path calls it, or ""
+    below: str  # folders below that one and without the set
+
+
+def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
+    """The plan of a source with folders of labels; None for any other."""
+    places: dict[File, _Place] = {}
+    for source in (catalogue.source, catalogue.apart):
+        files = [file for file in catalogue.named(_may_be_pixels) if file.source == source]
+        top = _common_folder(file.folder for file in files)
+        places.update({file: _place(file, top, options.label_folder) for file in files})
+    if catalogue.apart is not None:
+        places = _by_source(catalogue, places)
+    labels = {file: place for file, place in places.items() if place.role == "label"}
+    if not labels:
+        return None
+    labels = _one_folder(catalogue, labels, options)
+    images = {file: place for file, place in places.items() if place.role == "image"}
+    if not images:
+        images = {file: place for file, place in places.items() if not place.role}
+    images = {file: place for file, place in images.items() if is_image(file.name)}
+    if not images:
+        raise _no_images(catalogue, next(iter(labels)))
+    return _plan(catalogue, options, images, labels)
+
+
+def _plan(
+    catalogue: Catalogue,
+    options: DataOptions,
+    images: dict[File, _Place],
+    labels: dict[File, _Place],
+) -> Plan | None:
+    notes: list[str] = []
+    sets: dict[str, list[Item]] = {}
+    shortened: set[tuple[str, str]] = set()
+    for name in dict.fromkeys(place.split for place in labels.values()):
+        ours = [file for file, place in images.items() if _same_set(place.split, name)]
+        theirs = [file for file, place in labels.items() if place.split == name]
+        found = pair_up(ours, theirs, lambda file: (images.get(file) or labels[file]).below)
+        if found.labels and (found.pairs or ours):
+            raise label_alone(found.labels, len(theirs))
+        if found.labels:
+            raise _no_images(catalogue, found.labels[0])
+        if found.images:
+            notes.append(images_alone(found.images, name))
+        if any(found.affixes):
+            shortened.add(found.affixes)
+        sets[name] = [
+            Item("/".join(filter(None, (images[image].below, image.stem))), image, label)
+            for image, label in found.pairs
+        ]
+    unused = {place.split for place in images.values()} - set(sets)
+    for name in sorted(unused):
+        count = sum(place.split == name for place in images.values())
+        notes.append(f"{name or 'images'}: {count} images without labels, left out")
+    first = next(iter(labels))
+    folder = labels[first].folder
+    kind = f"{NAME}: {images[next(iter(images))].folder or '(top)'} and {folder}"
+    kind += "".join(f", names `<name>{a}` and `<name>{b}`" for a, b in sorted(shortened))
+    classes = find_classes(catalogue, options)
+    decode, how = label_reader(catalogue, options, classes, list(labels))
+    return Plan(kind, sets, classes.names, decode, how, notes)
+
+
+def _may_be_pixels(name: str) -> bool:
+    return is_image(name) or name.lower().endswith(".npy")
+
+
+def _by_source(catalogue: Catalogue, places: dict[File, _Place]) -> dict[File, _Place]:
+    """`places` where images have a source of their own, and what is in the other are labels."""
+    are_told = any(
+        place.role == "label" for file, place in places.items() if file.source == catalogue.source
+    )
+    found: dict[File, _Place] = {}
+    for file, place in places.items():
+        if file.source == catalogue.apart:
+            found[file] = place._replace(role="image")
+        elif place.role == "label" or not are_told:
+            found[file] = place._replace(role="label")
+    return found
+
+
+def _common_folder(folders: Iterable[str]) -> int:
+    """How many folders all paths have in common."""
+    common: list[str] | None = None
+    for folder in folders:
+        parts = folder.split("/") if folder else []
+        if common is None:
+            common = parts
+        while common and parts[: len(common)] != common:
+            common.pop()
+    return len(common or ())
+
+
+def _place(file: File, top: int, label_folder: str | None) -> _Place:
+    """What the folders of a file say, below the `top` ones that all have in common."""
+    parts = file.folder.split("/")[top:] if file.folder else []
+    role, at, split, split_at = "", -1, "", -1
+    for number, part in enumerate(parts):
+        words = words_in(part)
+        is_label = bool(LABEL_WORDS.intersection(words))
+        if label_folder is not None:
+            is_label = label_folder in (part, "/".join(parts[: number + 1]))
+        elif is_label and len(words) > 1 and words[-1] in IMAGE_WORDS:
+            is_label = "mask" in words or "label" in words  # mask_images
+        if is_label or IMAGE_WORDS.intersection(words):
+            role, at = "label" if is_label else "image", number
+        names = [word for word in words if word in SPLITS]
+        if names and not split:
+            split, split_at = names[0], number
+    folder = "/".join(part for part in parts[: at + 1] if part.lower() not in SPLITS)
+    kept = [
+        part
+        for number, part in enumerate(parts)
+        if number > at and number != split_at and part.lower() not in SPLITS
+    ]
+    return _Place(role, _without_set(folder), split, "/".join(kept))
+
+
+def _without_set(folder: str) -> str:
+    """`folder` with words of sets replaced, so that train_labels and val_labels are one."""
+    parts = []
+    for part in folder.split("/"):
+        words = words_in(part)
+        rest = [word for word in words if word not in SPLITS]
+        parts.append("_".join(["*", *rest]) if len(rest) < len(words) else part)
+    return "/".join(parts)
+
+
+def _same_set(split: str, name: str) -> bool:
+    """Whether images of the set `split` may belong to labels of the set `name`."""
+    return split == name or (SPLITS.get(split, split) == SPLITS.get(name, name))
+
+
+def _one_folder(
+    catalogue: Catalogue, labels: dict[File, _Place], options: DataOptions
+) -> dict[File, _Place]:
+    """The labels of one kind of folder. Raises `InputError` where there are several."""
+    folders = list(dict.fromkeys(place.folder for place in labels.values()))
+    if len(folders) == 1:
+        return labels
+    raise InputError(
+        f"{catalogue.source}: has several folders that may hold the labels, {', '.join(folders)}: "
+        "choose one with {option}",
+        option="label_folder",
+        value=folders[0].rpartition("/")[2].replace("*_", ""),
+    )
+
+
+def label_alone(labels: Sequence[File], count: int) -> InputError:
+    """The error for labels whose images are not there."""
+    more = f" and {len(labels) - 1} more of {count}" if len(labels) > 1 else ""
+    return InputError(
+        f"{labels[0]}: there is no image for this label{more}: add it, remove the label, or pass "
+        "the folder or archive of the images with {option}",
+        option="images",
+    )
+
+
+def images_alone(images: Sequence[File], name: str) -> str:
+    """The note on images that have no label."""
+    where = f"{name}: " if name else ""
+    return f"{where}{len(images)} images without label, such as {images[0].name}, left out"
+
+
+def _no_images(catalogue: Catalogue, label: File) -> InputError:
+    return InputError(
+        f"{catalogue.source}: has labels, such as {label.name}, and no images: pass their folder "
+        "or archive with {option}",
+        option="images",
+    )

@@ -1,0 +1,69 @@
+"""The layouts that `prepare_data` knows, in the order in which a source is held against them."""
+
+from __future__ import annotations
+
+import collections
+import os
+from typing import TYPE_CHECKING
+
+from caffeformat import InputError
+
+from . import beside, cityscapes, coco, folders, labelme, listed, supervisely, voc
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from .catalogue import Catalogue
+    from .plan import DataOptions, Plan
+
+# Each has a NAME and a `recognise(catalogue, options)`. Those that look at fewer, rarer names come
+# first; folders of images and labels are what is left.
+LAYOUTS: dict[str, ModuleType] = {
+    "cityscapes": cityscapes,
+    "voc": voc,
+    "supervisely": supervisely,
+    "coco": coco,
+    "labelme": labelme,
+    "lists": listed,
+    "beside": beside,
+    "folders": folders,
+}
+
+
+def recognise(catalogue: Catalogue, options: DataOptions) -> Plan:
+    """The plan of a source by the layout that it has, or that the options name.
+
+    Raises `InputError`, which says what is there, if it has none of the layouts, or not that one.
+    """
+    if options.layout is not None and options.layout not in LAYOUTS:
+        raise InputError(
+            f"layout {options.layout!r}: expected one of {', '.join(LAYOUTS)}", option="layout"
+        )
+    chosen = LAYOUTS if options.layout is None else {options.layout: LAYOUTS[options.layout]}
+    for layout in chosen.values():
+        plan: Plan | None = layout.recognise(catalogue, options)
+        if plan is not None:
+            return plan
+    wanted = "any known layout" if options.layout is None else f"the layout {options.layout}"
+    raise InputError(
+        f"{catalogue.source}: is not in {wanted}; it has {_contents(catalogue)}: put images and "
+        "labels of the same names into folders `images` and `labels`, or choose a layout with "
+        "{option}",
+        option="layout",
+    )
+
+
+def _contents(catalogue: Catalogue) -> str:
+    """What a source holds, in one line: files by folder and suffix, the most frequent ones."""
+    counted: collections.Counter[tuple[str, str]] = collections.Counter()
+    for file in catalogue.files:
+        suffix = os.path.splitext(file.name)[1].lower() or "(no suffix)"
+        counted[file.folder, suffix] += 1
+    if not counted:
+        return "no files"
+    some = [
+        f"{count} {suffix} in {folder or 'its top folder'}"
+        for (folder, suffix), count in counted.most_common(4)
+    ]
+    more = f" and {len(counted) - 4} other kinds" if len(counted) > 4 else ""
+    return ", ".join(some) + more

@@ -1,0 +1,142 @@
+"""Supervisely's projects: objects as outlines and bitmaps, in a JSON file per image.
+
+    [anything/]meta.json                    {"classes": [{"title", "shape", "color"}]}
+    [anything/]<dataset>/img/<file>
+    [anything/]<dataset>/ann/<file>.json    {"size", "objects": [{"classTitle", "geometryType"}]}
+
+Objects of a class called `neutral` are ignored. Projects exported in VOC's layout have a
+`colors.txt` and are read as such.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import TYPE_CHECKING, Any
+
+from caffeformat import FormatError, InputError
+
+from . import shapes
+from .catalogue import json_object
+from .objects import ObjectPainter, check_size, object_classes
+from .plan import SPLITS, Item, Plan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from .catalogue import Catalogue, File
+    from .plan import DataOptions
+
+NAME = "a Supervisely project"
+
+_META = re.compile(r"((?:.*/)?)meta\.json")
+_ANNOTATION = re.compile(r"(.*?)([^/]+)/ann/(.+)\.json")
+
+_DRAWERS: dict[str, Callable[..., None]] = {
+    "polygon": shapes.polygon,
+    "rectangle": shapes.rectangle,
+    "line": shapes.line,
+    "point": shapes.dots,
+}
+
+
+def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
+    """The plan of such a project; None for any other source."""
+    metas = [file for file in catalogue.files if _META.fullmatch(file.name)]
+    metas = [file for file in metas if "classes" in catalogue.json_keys.get(file, ())]
+    annotations = {file: _ANNOTATION.fullmatch(file.name) for file in catalogue.json_keys}
+    matches = {file: match for file, match in annotations.items() if match}
+    if not metas or not matches:
+        return None
+    titles = _titles(catalogue.read(metas[:1])[metas[0]], str(metas[0]))
+    classes = object_classes(titles, options.classes, catalogue.source)
+    painter = ObjectPainter(classes.background, options.overlap or "later")
+    read: dict[File, dict[str, Any]] = {}
+
+    def take(file: File, data: bytes) -> None:
+        read[file] = json_object(data, str(file))
+
+    catalogue.extract({file: [functools.partial(take, file)] for file in sorted(matches)})
+    images = {file.name: file for file in catalogue.images}
+    names = {match.group(2) for match in matches.values()}
+    plan = Plan(NAME, {}, classes.names)
+    plan.labels, plan.remarks = f"objects are drawn; {classes.words}", painter.remarks
+    empty = 0
+    for file, match in sorted(matches.items()):
+        above, dataset, image_name = match.groups()
+        image = images.get(f"{above}{dataset}/img/{image_name}")
+        if image is None:
+            raise InputError(
+                f"{file}: there is no image {dataset}/img/{image_name}: export the project with "
+                "its images"
+            )
+        objects = read[file].get("objects") or []
+        if not objects and not options.empty:
+            empty += 1
+            continue
+        draw = functools.partial(_draw, read[file], classes.numbers, painter, str(file))
+        is_set = len(names) > 1 or dataset.lower() in SPLITS
+        plan.sets.setdefault(dataset if is_set else "", []).append(
+            Item(image.stem, image, draw=draw)
+        )
+    if empty:
+        plan.notes.append(
+            f"{empty} images without objects, left out; with `empty` they become background"
+        )
+    return plan
+
+
+def _titles(data: bytes, name: str) -> list[str]:
+    """The classes of meta.json, in its order."""
+    entries = json_object(data, name).get("classes")
+    if not isinstance(entries, list):
+        raise FormatError(name, "its classes are not a list")
+    titles: dict[str, None] = {}
+    for entry in entries:
+        title = entry.get("title") if isinstance(entry, dict) else None
+        if not isinstance(title, str):
+            raise FormatError(name, "a class has no title")
+        titles[title] = None
+    return list(titles)
+
+
+def _draw(
+    content: Mapping[str, Any],
+    numbers: Mapping[str, int],
+    painter: ObjectPainter,
+    name: str,
+    size: tuple[int, int],
+) -> NDArray[np.uint8]:
+    stated = content.get("size")
+    if isinstance(stated, dict) and all(
+        isinstance(stated.get(k), int) for k in ("height", "width")
+    ):
+        check_size((stated["height"], stated["width"]), size, name)
+    masks = []
+    for number, entry in enumerate(content["objects"], 1):
+        what = f"{name}: object {number}"
+        if not isinstance(entry, dict) or entry.get("classTitle") not in numbers:
+            raise FormatError(name, f"object {number} has no class that meta.json lists")
+        masks.append((numbers[entry["classTitle"]], functools.partial(_mask, entry, size, what)))
+    return painter.draw(size, masks)
+
+
+def _mask(entry: Mapping[str, Any], size: tuple[int, int], name: str) -> NDArray[np.bool_]:
+    kind = entry.get("geometryType")
+    if kind == "bitmap":
+        content = entry.get("bitmap")
+        if not isinstance(content, dict):
+            raise InputError(f"{name}: a bitmap without data")
+        origin = shapes.points_of([content.get("origin")], name)[0]
+        return shapes.bitmap(content.get("data"), origin, size, name, deflated=True)
+    if kind not in _DRAWERS:
+        raise InputError(f"{name}: is a {kind!r}; expected bitmap, {', '.join(_DRAWERS)}")
+    points = entry.get("points")
+    if not isinstance(points, dict):
+        raise InputError(f"{name}: has no points")
+    outline = shapes.points_of(points.get("exterior"), name)
+    holes = [shapes.points_of(hole, name) for hole in points.get("interior") or []]
+    return shapes.drawn(_DRAWERS[kind], outline, size, name, holes)

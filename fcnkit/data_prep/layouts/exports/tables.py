@@ -1,0 +1,271 @@
+"""Finds the class names and colours that lie beside labels, and reads labels by them."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from caffeformat import FormatError, InputError
+from fcnkit.images import (
+    IGNORE_LABEL,
+    ClassTable,
+    class_table,
+    label_array,
+    load_pixels,
+    names_in,
+    open_image,
+    read_label,
+)
+
+from ..image_sets import is_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from .catalogue import Catalogue, File
+    from .plan import DataOptions
+
+    Decode = Callable[[bytes, str], NDArray[np.uint8]]
+
+# Lists of names that tools put beside labels, likeliest first.
+_RGB = {"RGB", "RGBA"}
+_NAMES = ("class_names.txt", "classes.txt", "labels.txt", "obj.names", "names.txt")
+
+
+class Classes(NamedTuple):
+    """What a source says of its classes.
+
+    `file` is what errors call their origin; each other field is None if unknown.
+    """
+
+    file: str | None
+    names: list[str] | None
+    table: ClassTable | None = None
+
+
+def find_classes(catalogue: Catalogue, options: DataOptions, below: str = "") -> Classes:
+    """The classes that the options name, or else a table or list of names in the source.
+
+    `below` is the folder that labels are in; files beside it and above count, others do not.
+    Raises `FormatError` if two tables disagree or one is damaged.
+    """
+    names = list(options.classes) if options.classes is not None else None
+    if options.colours is not None:
+        return Classes("the colour map", names)
+    found: ClassTable | None = None
+    where: File | None = None
+    lists: list[File] = []
+    for file in catalogue.named(_may_hold_classes):
+        if not _is_above(file.folder, below):
+            continue
+        table = class_table(catalogue.text(file), str(file))
+        if table is None:
+            if file.name.rpartition("/")[2].lower() in _NAMES:
+                lists.append(file)
+        elif found is None:
+            found, where = table, file
+        elif table != found:
+            raise FormatError(
+                str(file),
+                f"lists other classes than {where}: pass {{classes}} and {{colours}}",
+                options={"classes": None, "colours": None},
+            )
+    if found is not None:
+        return Classes(str(where), names or found.names, found)
+    if names is not None or not lists:
+        return Classes(None, names)
+    chosen = min(lists, key=lambda file: _NAMES.index(file.name.rpartition("/")[2].lower()))
+    return Classes(str(chosen), names_in(catalogue.text(chosen), str(chosen)))
+
+
+def _may_hold_classes(name: str) -> bool:
+    return is_table(name) or name.rpartition("/")[2].lower() in _NAMES
+
+
+def _is_above(folder: str, below: str) -> bool:
+    """Whether a table in `folder` may speak of labels in `below` or of its sets."""
+    return (
+        not folder
+        or not below
+        or f"{below}/".startswith(f"{folder}/")
+        or folder.startswith(f"{below}/")
+    )
+
+
+def label_reader(
+    catalogue: Catalogue,
+    options: DataOptions,
+    classes: Classes,
+    labels: Sequence[File],
+    otherwise: NDArray[np.uint8] | None = None,
+) -> tuple[Decode, str]:
+    """(what reads the content of a label file, how in words).
+
+    `otherwise` are the colours of RGB labels beside which there is no table.
+
+    Where a table lists colours and the labels are grey or paletted, all of them are looked at:
+    either every value is a line of the table, or every colour is in it.
+    """
+    page, table = options.page, classes.table
+    if options.colours is not None:
+        return _by_colours(options.colours, page), "colours of the colour map"
+    if table is None and otherwise is not None:
+        if not _modes(catalogue, labels[:1]) & _RGB:
+            return _of_kinds(page, otherwise), "class indices"
+        return _of_kinds(page, otherwise), "VOC's colours"
+    if table is None:
+        return _by_colours(None, page), "class indices"
+    if table.values is not None:
+        return _by_values(table, page), f"pixel values of {classes.file}"
+    if _holds_indices(catalogue, table, labels, page):
+        return _by_lines(table, page), f"class indices, lines of {classes.file}"
+    return _by_colours(table_colours(table), page), f"colours of {classes.file}"
+
+
+def table_colours(table: ClassTable) -> NDArray[np.uint8]:
+    """The colours of a table as `read_label` takes them; the one to ignore is row 255."""
+    colours: NDArray[np.uint8] = np.array(table.colours, np.uint8).reshape(-1, 3)
+    if table.ignore is None:
+        return colours
+    whole: NDArray[np.uint8] = np.repeat(colours[:1], 256, 0)
+    whole[: len(colours)], whole[IGNORE_LABEL] = colours, table.ignore
+    return whole
+
+
+def _by_colours(colours: NDArray[np.uint8] | None, page: int | None) -> Decode:
+    def decode(data: bytes, name: str) -> NDArray[np.uint8]:
+        if name.lower().endswith(".npy"):
+            return npy_label(data, name)
+        if page is None:
+            return read_label(data, colours, name)
+        return label_array(_page_of(data, page, name), colours, name)
+
+    return decode
+
+
+def _of_kinds(page: int | None, colours: NDArray[np.uint8]) -> Decode:
+    """Reads RGB labels by `colours`, others as indices."""
+    as_colours, as_indices = _by_colours(colours, page), _by_colours(None, page)
+
+    def decode(data: bytes, name: str) -> NDArray[np.uint8]:
+        if not name.lower().endswith(".npy"):
+            with open_image(data, name) as image:
+                if image.mode in _RGB:
+                    return as_colours(data, name)
+        return as_indices(data, name)
+
+    return decode
+
+
+def _by_values(table: ClassTable, page: int | None) -> Decode:
+    read = _by_colours(None, page)
+    lookup: NDArray[np.int16] = np.full(256, -1, np.int16)
+    lookup[IGNORE_LABEL] = IGNORE_LABEL
+    lookup[list(table.values or ())] = np.arange(len(table.names))
+    if table.ignore is not None:
+        lookup[table.ignore[0]] = IGNORE_LABEL
+    return _looked_up(read, lookup)
+
+
+def _by_lines(table: ClassTable, page: int | None) -> Decode:
+    """Values are numbers of lines, of which one may be to ignore."""
+    lookup: NDArray[np.int16] = np.full(256, -1, np.int16)
+    lookup[: len(table.lines)] = table.lines
+    lookup[IGNORE_LABEL] = IGNORE_LABEL
+    return _looked_up(_by_colours(None, page), lookup)
+
+
+def _looked_up(read: Decode, lookup: NDArray[np.int16]) -> Decode:
+    def decode(data: bytes, name: str) -> NDArray[np.uint8]:
+        values = read(data, name)
+        found = lookup[values]
+        if found.min(initial=0) < 0:
+            value = int(values[found < 0][0])
+            raise InputError(
+                f"{name}: holds the value {value}, which the table of classes lacks: add it there"
+            )
+        return found.astype(np.uint8)
+
+    return decode
+
+
+def _holds_indices(
+    catalogue: Catalogue, table: ClassTable, labels: Sequence[File], page: int | None
+) -> bool:
+    """Whether labels hold line numbers of `table` and not its colours."""
+    some = labels[: 1 if labels else 0]
+    if _modes(catalogue, some) & _RGB:
+        return False
+    # Grey or paletted: an image of one class alone does not tell, all together do.
+    colours = {*table.colours, *([table.ignore] if table.ignore else [])}
+    are_colours, are_lines = True, True
+
+    def look(data: bytes) -> None:
+        nonlocal are_colours, are_lines
+        with open_image(data) as image:
+            if image.mode not in ("P", "L", "1"):
+                are_lines &= image.mode not in _RGB
+                are_colours &= image.mode in _RGB
+                return
+            used = np.unique(np.asarray(load_pixels(image, "label"))).tolist()
+            are_lines &= all(value < len(table.lines) or value == IGNORE_LABEL for value in used)
+            shown = _shown(image, used)
+            are_colours &= all(colour in colours for colour in shown)
+
+    catalogue.extract({file: [look] for file in labels})
+    return are_lines and not are_colours
+
+
+def _shown(image: Image.Image, values: Iterable[int]) -> list[tuple[int, ...]]:
+    """The colours that a grey or paletted image shows for `values`."""
+    if image.mode != "P":
+        scale = 255 if image.mode == "1" else 1
+        return [(int(value) * scale,) * 3 for value in values]
+    palette = image.getpalette() or []
+    return [tuple(palette[3 * value : 3 * value + 3]) for value in values]
+
+
+def _modes(catalogue: Catalogue, files: Sequence[File]) -> set[str]:
+    modes = set()
+    for file, data in catalogue.read(files).items():
+        if not file.name.lower().endswith(".npy"):
+            with open_image(data, str(file)) as image:
+                modes.add(image.mode)
+    return modes
+
+
+def _page_of(data: bytes, page: int, name: str) -> Image.Image:
+    """Page `page`, from 1, of a label file, decoded."""
+    with open_image(data, name) as image:
+        pages = getattr(image, "n_frames", 1)
+        if not 1 <= page <= pages:
+            raise InputError(
+                f"{name}: has {pages} pages, not a page {page}: pass another {{option}}",
+                option="page",
+            )
+        image.seek(page - 1)
+        single = load_pixels(image, name).copy()
+        single.info = dict(image.info)
+        return single
+
+
+def npy_label(data: bytes, name: str) -> NDArray[np.uint8]:
+    """H x W class indices of a `.npy` file as labelme's script writes it: -1 is ignored."""
+    try:
+        values: NDArray[Any] = np.load(io.BytesIO(data), allow_pickle=False)
+    except (ValueError, OSError, EOFError, SyntaxError, MemoryError) as error:
+        raise InputError(f"{name}: cannot be read as an array: {error}") from error
+    if values.ndim != 2 or values.dtype.kind not in "iub":
+        raise InputError(
+            f"{name}: expected H x W whole numbers, found {values.dtype} of shape {values.shape}"
+        )
+    indices = values.astype(np.int64)
+    indices[indices == -1] = IGNORE_LABEL
+    if indices.min(initial=0) < 0 or indices.max(initial=0) > IGNORE_LABEL:
+        raise InputError(f"{name}: expected class indices from 0 to 255, or -1 to ignore")
+    return indices.astype(np.uint8)

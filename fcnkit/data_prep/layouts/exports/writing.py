@@ -1,0 +1,159 @@
+"""Extracts the pairs of a plan: images unchanged, labels as paletted PNGs of class indices."""
+
+from __future__ import annotations
+
+import functools
+import os
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from caffeformat import InputError
+from fcnkit.datasets import default_palette
+from fcnkit.images import IGNORE_LABEL, IMAGE_SUFFIXES, open_image, shown_size
+
+from ...findings import ADVICE, find, is_black_and_white
+from ..extraction import Pairs, write_class_names
+from ..image_sets import is_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from fcnkit.progress import Progress
+
+    from .catalogue import Catalogue, File
+    from .plan import Item, Plan
+
+    Wanted = dict[File, list[Callable[[bytes], object]]]
+
+# The suffix of images whose own is unusual, by Pillow's name of the format.
+_SUFFIX_OF = {
+    "JPEG": ".jpg",
+    "MPO": ".jpg",
+    "PNG": ".png",
+    "BMP": ".bmp",
+    "DIB": ".bmp",
+    "GIF": ".gif",
+    "PPM": ".ppm",
+    "TIFF": ".tif",
+    "WEBP": ".webp",
+}
+
+
+def image_suffix(name: str, form: str | None) -> str:
+    """The suffix that an image is written with: its own where all commands know it."""
+    own = os.path.splitext(name)[1]
+    return own if own.lower() in IMAGE_SUFFIXES else _SUFFIX_OF.get(form or "", ".png")
+
+
+def write_plan(
+    catalogue: Catalogue,
+    plan: Plan,
+    splits: Mapping[str, Sequence[Item]],
+    folder: str,
+    progress: Progress,
+) -> None:
+    """Write `folder/<split>/{images,labels}` and, if they are known, `folder/classes.txt`.
+
+    What looks wrong of the labels as a whole is noted. Raises `InputError` for an image or a label
+    that cannot be read, for a value past the class names, and for a name that cannot be a file's.
+    """
+    for split, items in splits.items():
+        progress.note(f"Processing {split} data")
+        writer = _SplitWriter(folder, split, plan)
+        wanted: Wanted = {}
+        for item in items:
+            writer.add(item, wanted)
+        catalogue.extract(wanted, functools.partial(progress.step, what=split))
+        for note in writer.notes():
+            progress.note(f"{split}: {note}")
+    for remark in plan.remarks() if plan.remarks is not None else ():
+        progress.note(remark)
+    if plan.names:
+        write_class_names(folder, plan.names)
+
+
+class _SplitWriter:
+    """Writes the pairs of one split and looks at what it writes."""
+
+    def __init__(self, folder: str, split: str, plan: Plan) -> None:
+        self.plan = plan
+        self.pairs = Pairs(folder, split, default_palette(plan.names))
+        self._ids: set[str] = set()
+        # (width, height) of images and labels that are there, until both are
+        self._sizes: dict[str, tuple[int, int]] = {}
+        self._misfits: list[str] = []
+        self._pixels: NDArray[np.int64] = np.zeros(256, np.int64)
+        self._labels = self._black_and_white = 0
+
+    def add(self, item: Item, wanted: Wanted) -> None:
+        """Add to `wanted` what writes `item`."""
+        if not is_id(item.id):
+            raise InputError(
+                f"{item.image}: its name cannot be a file's on every system: rename it"
+            )
+        key = item.id.lower()
+        if key in self._ids:
+            raise InputError(
+                f"{item.image}: another image becomes {item.id}, too: give each a name of its own"
+            )
+        self._ids.add(key)
+        wanted.setdefault(item.image, []).append(lambda data: self._image(item, data))
+        if item.label is not None:
+            wanted.setdefault(item.label, []).append(lambda data: self._label(item, data))
+
+    def notes(self) -> list[str]:
+        """What looks wrong in the split as a whole."""
+        found = []
+        if self._misfits:
+            more = f", and {len(self._misfits) - 1} more" if len(self._misfits) > 1 else ""
+            found.append(f"a label of another size than its image: {self._misfits[0]}{more}")
+        findings = find(self._pixels, self._labels, self._black_and_white, self.plan.names or ())
+        return found + [f"{what} ({detail}): {ADVICE[what]}" for what, detail in findings.items()]
+
+    def _image(self, item: Item, data: bytes) -> None:
+        name = str(item.image)
+        if item.unpack is not None:
+            data = item.unpack(data)
+        with open_image(data, name) as image:
+            size, form = shown_size(image), image.format
+        path = os.path.join(self.pairs.folder, "images", item.id)
+        path += image_suffix("" if item.unpack else item.image.name, form)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "xb") as file:
+            file.write(data)
+        self._compare(item.id, size)
+        if item.draw is not None:
+            self._write(item, item.draw((size[1], size[0])), name)
+
+    def _label(self, item: Item, data: bytes) -> None:
+        assert self.plan.decode is not None, "plans with label files decode them"
+        self._write(item, self.plan.decode(data, str(item.label)), str(item.label))
+
+    def _write(self, item: Item, classes: NDArray[np.uint8], name: str) -> None:
+        counts = np.bincount(classes.ravel(), minlength=256)
+        names = self.plan.names
+        past = np.flatnonzero(counts[len(names) : IGNORE_LABEL]).tolist() if names else []
+        if names and past:
+            raise InputError(
+                f"{name}: label {past[0] + len(names)}, but there are {len(names)} classes (0 to "
+                f"{len(names) - 1}): correct the list of {{option}} or the label",
+                option="classes",
+            )
+        self._pixels += counts
+        self._labels += 1
+        self._black_and_white += is_black_and_white(counts)
+        os.makedirs(
+            os.path.dirname(os.path.join(self.pairs.folder, "labels", item.id)), exist_ok=True
+        )
+        self.pairs.write_label(item.id, classes)
+        self._compare(item.id, (classes.shape[1], classes.shape[0]))
+
+    def _compare(self, id_: str, size: tuple[int, int]) -> None:
+        other = self._sizes.pop(id_, None)
+        if other is None:
+            self._sizes[id_] = size
+        elif other != size:
+            self._misfits.append("{} ({} x {} and {} x {})".format(id_, *other, *size))
