@@ -6,7 +6,7 @@ here=$(dirname "$(readlink -f "$0" 2>/dev/null || echo "$0")")
 file=$1
 shift
 for python in "$here/../.venv/bin/python" python3 python; do
-    if "$python" -c 'import fcnkit.commands' 2>/dev/null; then
+    if "$python" -c 'import sys; del sys.path[0]; import fcnkit.commands' 2>/dev/null; then
         exec "$python" "$here/$file" "$@"
     fi
 done

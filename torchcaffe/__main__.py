@@ -1,7 +1,8 @@
 """The program `torchcaffe`: `torchcaffe COMMAND ...` runs Caffe's commands.
 
 `torchcaffe [-allow_python MODULES] script.py ARGS` runs a script that says `import caffe` on this
-engine. `python -m torchcaffe` is the same program.
+engine. `python -m torchcaffe` is the same program, but Python itself looks for it, and for what it
+imports, in the working folder first: there, use `torchcaffe`, or `python -P -m torchcaffe`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import sys
 import tokenize
 from collections.abc import Sequence
 
-from caffeformat import InputError
+from caffeformat import InputError, printable
+from caffeformat.processes import forget_working_folder
 from torchcaffe import commands
 from torchcaffe.alias import lend_name
 from torchcaffe.commands.engine_flags import ALLOW_PYTHON, allow_python
@@ -36,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         argv = _allow_python(argv)
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(printable(f"error: {error}"), file=sys.stderr)
         return 1
     is_command = not argv or argv[0] in commands.COMMANDS
     if not is_command and (os.path.isfile(argv[0]) or argv[0].endswith(".py")):
@@ -72,14 +74,23 @@ def run_script(argv: list[str]) -> int:
         )
         return 1
     lend_name()
+    _import_from(os.path.dirname(os.path.realpath(argv[0])))
     sys.argv = argv
-    sys.path[0] = os.path.dirname(os.path.abspath(argv[0]))
     try:
         runpy.run_path(argv[0], run_name="__main__")
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(printable(f"error: {error}"), file=sys.stderr)
         return 1
     return 0
+
+
+def _import_from(folder: str) -> None:
+    """Put `folder`, a script's, where Python has put the folder of this program."""
+    if getattr(sys.flags, "safe_path", False):
+        return
+    if sys.path and sys.path[0] in ("", os.path.dirname(os.path.realpath(sys.argv[0]))):
+        del sys.path[0]
+    sys.path.insert(0, folder)
 
 
 def _python2_line(path: str) -> int:
@@ -103,6 +114,5 @@ def _python2_line(path: str) -> int:
 if __name__ == "__main__":
     # `-m` looks for modules in the working folder first. That folder may come from elsewhere, and
     # contain a net and modules with the names of those whose layers run without being asked for.
-    if sys.path[0] in ("", os.getcwd()):
-        sys.path[0] = os.path.dirname(sys.executable)  # as for the command `torchcaffe`
+    forget_working_folder()
     sys.exit(main())

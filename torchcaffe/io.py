@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from caffeformat import InputError, pb
+from caffeformat import DAMAGE, InputError, open_file, pb, reason
 from caffeformat import array_to_datum as _array_to_datum
 from caffeformat import datum_to_array as _datum_to_array
 from torchcaffe import data as data_room
@@ -20,21 +20,25 @@ from torchcaffe import data as data_room
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+# Pillow knows formats that run other programs.
+_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
 _GREY = np.array([0.2125, 0.7154, 0.0721])  # weights of R, G and B in scikit-image's grey
 
 
 def load_image(filename: str | os.PathLike[str], color: bool = True) -> NDArray[np.float32]:
     """Load an image: H x W x 3 (without `color`: H x W x 1) from 0 to 1, RGB."""
     try:
-        with Image.open(filename) as image:
+        with open_file(filename) as file, Image.open(file, formats=_FORMATS) as image:
             if image.mode.startswith("I"):  # 16 bits
                 pixels = np.asarray(image, float)[..., np.newaxis] / 65535
             elif image.mode in ("1", "L"):
                 pixels = np.asarray(image.convert("L"), float)[..., np.newaxis] / 255
             else:
                 pixels = np.asarray(image.convert("RGB"), float) / 255
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{filename}: cannot be read as an image: {error}") from error
+    except InputError:
+        raise
+    except (*DAMAGE, Image.DecompressionBombError) as error:
+        raise InputError(f"{filename}: cannot be read as an image: {reason(error)}") from error
     if color and pixels.shape[2] == 1:
         pixels = np.tile(pixels, (1, 1, 3))
     elif not color and pixels.shape[2] == 3:

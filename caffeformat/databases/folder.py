@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import shutil
 from typing import TYPE_CHECKING
 
 from caffeformat.errors import InputError
+from caffeformat.files import TemporaryFolder, entries_of, locked
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -15,22 +16,26 @@ if TYPE_CHECKING:
 class DatabaseWriter:
     """Base of `LmdbWriter` and `LevelDbWriter`, which have `put`, `_finish` and `_release`.
 
-    The database is written to `<path>.partial` and renamed to `path` when the writer is closed. If
-    a `with` block raises, the partial folder is removed. `path` must not exist or be an empty
-    folder; with `overwrite`, whatever is there is replaced at the end.
+    The database is written to a temporary folder beside `path`, `_partial`, and renamed to `path`
+    when the writer is closed. If a `with` block raises, that folder is removed. `path` must not
+    exist or be an empty folder; with `overwrite`, whatever is there is replaced at the end. Raises
+    `InputError` while another process writes there.
     """
 
     def __init__(self, path: str | os.PathLike[str], overwrite: bool = False) -> None:
         self.path = os.path.normpath(os.fspath(path))
-        self._partial = self.path + ".partial"
         self._count = 0
         if not overwrite and os.path.exists(self.path) and not _is_empty_folder(self.path):
             raise InputError(f"{self.path}: already exists; remove it or choose another name")
-        try:
-            shutil.rmtree(self._partial, ignore_errors=True)
-            os.makedirs(self._partial)
-        except OSError as error:
-            raise InputError(f"{self._partial}: cannot be created: {error.strerror}") from error
+        with contextlib.ExitStack() as stack:
+            try:
+                os.makedirs(os.path.dirname(os.path.realpath(self.path)), exist_ok=True)
+                stack.enter_context(locked(self.path))
+                self._folder = TemporaryFolder(self.path)
+            except OSError as error:
+                raise InputError(f"{self.path}: cannot be created: {error.strerror}") from error
+            self._lock = stack.pop_all()
+        self._partial = self._folder.path
 
     def put(self, key: bytes, value: bytes) -> None:
         """Add a pair of bytes."""
@@ -55,11 +60,15 @@ class DatabaseWriter:
         except BaseException:
             self.discard()
             raise
+        self._lock.close()
 
     def discard(self) -> None:
         """Give up: remove what was written so far; `path` stays as it was."""
-        self._release()
-        shutil.rmtree(self._partial, ignore_errors=True)
+        try:
+            self._release()
+        finally:
+            self._folder.remove()
+            self._lock.close()
 
     def __enter__(self) -> Self:
         return self
@@ -71,19 +80,11 @@ class DatabaseWriter:
             self.discard()
 
     def _rename(self) -> None:
-        replaced = None
         try:
-            if _is_empty_folder(self.path):
-                os.rmdir(self.path)
-            elif os.path.exists(self.path):
-                replaced = self.path + ".replaced"
-                os.rename(self.path, replaced)
-            os.rename(self._partial, self.path)
+            self._folder.publish()
         except OSError as error:
             raise InputError(f"{self.path}: cannot be put in place: {error}") from error
-        if replaced is not None:
-            shutil.rmtree(replaced, ignore_errors=True)
 
 
 def _is_empty_folder(path: str) -> bool:
-    return os.path.isdir(path) and not os.listdir(path)
+    return os.path.isdir(path) and not entries_of(path)

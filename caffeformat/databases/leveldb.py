@@ -18,6 +18,7 @@ import re
 from typing import TYPE_CHECKING
 
 from caffeformat.errors import FormatError, InputError
+from caffeformat.files import open_file
 
 from .snappy import decompress
 
@@ -97,7 +98,7 @@ class LevelDbReader:
 
     def _read_manifest(self) -> tuple[dict[int, list[TableFile]], int, int]:
         """({level: [(number, size, smallest, largest)]}, first live log, another live log or 0)."""
-        with open(os.path.join(self.path, "CURRENT"), "rb") as file:
+        with open_file(os.path.join(self.path, "CURRENT")) as file:
             name = file.read(100).strip().decode("ascii", "replace")
         if not re.fullmatch(r"MANIFEST-\d+", name):
             raise FormatError(self.path, f"CURRENT names {name!r}, which is not a manifest")
@@ -169,7 +170,7 @@ class _Table:
 
     @functools.cached_property
     def _data(self) -> mmap.mmap:
-        with open(self.path, "rb") as file:
+        with open_file(self.path) as file:
             data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         if data[-8:] != _TABLE_MAGIC:
             raise FormatError(self.path, "does not end as a LevelDB table")
@@ -274,7 +275,7 @@ def _log_records(path: str) -> Iterator[bytes]:
     """The records of a log or manifest, joined from the pieces in its blocks of 32 KiB."""
     if not os.path.exists(path):
         raise FormatError(path, "is missing")
-    with open(path, "rb") as file:
+    with open_file(path) as file:
         pieces: list[bytes] = []
         while True:
             block = file.read(_LOG_BLOCK)
@@ -307,10 +308,11 @@ def _check_unlocked(path: str) -> None:
         import fcntl
     except ImportError:  # Windows has no such locks
         return
-    try:
-        with open(os.path.join(path, "LOCK"), "rb") as file:
-            fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
+    lock = os.path.join(path, "LOCK")
+    if not os.path.exists(lock):
         return
+    try:
+        with open_file(lock) as file:
+            fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError as error:
         raise InputError(f"{path}: locked by another program; close it first") from error

@@ -9,8 +9,8 @@ from __future__ import annotations
 from .locks import locked
 from .overlap import is_within, refuse_overlap
 from .reading import MOST_BYTES, MOST_TEXT, check_file, is_stream, open_file, open_text, read_bytes
-from .temporary import TemporaryFolder
-from .writing import atomic_path, atomic_write, check_writable, disk_problem
+from .temporary import TemporaryFolder, claimed_folder, entries_of
+from .writing import atomic_path, atomic_write, check_writable, disk_problem, open_append
 
 __all__ = [
     "MOST_BYTES",
@@ -20,10 +20,13 @@ __all__ = [
     "atomic_write",
     "check_file",
     "check_writable",
+    "claimed_folder",
     "disk_problem",
+    "entries_of",
     "is_stream",
     "is_within",
     "locked",
+    "open_append",
     "open_file",
     "open_text",
     "read_bytes",

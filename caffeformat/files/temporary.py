@@ -14,7 +14,9 @@ import stat
 import time
 from typing import TYPE_CHECKING
 
-from .locks import claim, hold, let_go, own_kind, own_name, take_lock
+from caffeformat.errors import InputError
+
+from .locks import claim, hold, let_go, locked, own_kind, own_name, take_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -120,6 +122,35 @@ def clean(folder: str) -> None:
             elif kind is not None:
                 with _owned(path):
                     os.unlink(path)
+
+
+def entries_of(folder: str | os.PathLike[str]) -> list[str]:
+    """The sorted names in `folder`, which must be there, without what is temporary and ours."""
+    clean(os.fspath(folder))
+    return sorted(name for name in os.listdir(folder) if own_kind(name) is None)
+
+
+@contextlib.contextmanager
+def claimed_folder(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Make the folder `path` and keep other processes from it while its files are written in place.
+
+    A folder that was not there and gets none is removed again. Raises `InputError` where nothing
+    can be written, or another process writes.
+    """
+    shown, real = os.fspath(path), os.path.realpath(path)
+    was_there = os.path.isdir(real)
+    try:
+        os.makedirs(real, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{shown}: cannot write here: {error.strerror}") from error
+    try:
+        with locked(path, inside=True):
+            clean(real)
+            yield
+    finally:
+        if not was_there:
+            with contextlib.suppress(OSError):
+                os.rmdir(real)
 
 
 def is_temporary(path: str | os.PathLike[str]) -> bool:

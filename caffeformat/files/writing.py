@@ -10,7 +10,7 @@ import shutil
 import stat
 import sys
 import tempfile
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, TextIO
 
 from caffeformat.errors import InputError
 
@@ -111,6 +111,20 @@ def check_writable(path: Path) -> None:
     os.close(descriptor)
 
 
+def open_append(path: Path, encoding: str = "utf-8") -> TextIO:
+    """Open the text file at `path` to append lines, each on disk once it is written.
+
+    Raises `InputError` where nothing can be written there, and for pipes and devices.
+    """
+    shown, (place, is_stream) = os.fsdecode(path), _destination(path)
+    if is_stream:
+        raise InputError(f"{shown}: is no file that lines can be appended to: choose another name")
+    try:
+        return open(place, "a", encoding=encoding, buffering=1)
+    except OSError as error:
+        raise InputError(f"{shown}: cannot write here: {error.strerror}") from error
+
+
 def disk_problem(error: BaseException | None) -> str | None:
     """The message of a full disk if that is behind `error`, otherwise None."""
     seen: set[int] = set()
@@ -175,10 +189,10 @@ def _destination(path: Path) -> tuple[str, bool]:
 def _pour(source: IO[Any], place: str, shown: str) -> None:
     """Copy `source`, a real file, into the stream at `place`."""
     try:
-        with os.fdopen(_open_stream(place, shown), "wb") as stream:
-            with os.fdopen(os.dup(source.fileno()), "rb") as content:
-                content.seek(0)
-                shutil.copyfileobj(content, stream, 1 << 20)
+        stream = os.fdopen(_open_stream(place, shown), "wb")
+        with stream, os.fdopen(os.dup(source.fileno()), "rb") as content:
+            content.seek(0)
+            shutil.copyfileobj(content, stream, 1 << 20)
     except BrokenPipeError:
         raise
     except OSError as error:

@@ -16,6 +16,7 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from caffeformat import InputError
+from caffeformat.processes import importing_safely
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -112,9 +113,11 @@ class _Helper:
         is_forked = multiprocessing.get_start_method() == "fork"
         our_end = self.connection.fileno() if is_forked else None
         self._process = multiprocessing.Process(
-            target=_serve, args=(other, our_end, make_worker), daemon=True
+            target=_serve, args=(other, our_end, os.getcwd(), make_worker), daemon=True
         )
-        self._process.start()
+        # A forked process imports nothing that its parent would not.
+        with contextlib.nullcontext() if is_forked else importing_safely():
+            self._process.start()
         other.close()
         self.pending = 0
 
@@ -160,10 +163,12 @@ class _Helper:
 def _serve(
     connection: multiprocessing.connection.Connection,
     our_end: int | None,
+    folder: str,
     make_worker: Callable[[], Worker[Any, Any, Any]],
 ) -> None:
     if our_end is not None:
         os.close(our_end)
+    os.chdir(folder)
     # Ctrl-C reaches the whole process group; the first process ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     worker = make_worker()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from caffeformat import LmdbWriter, array_to_datum
+from caffeformat.files import open_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,7 +38,7 @@ def read_boxes(archive: str | os.PathLike[str], names: Sequence[str]) -> dict[st
     class names in the order of their indices.
     """
     boxes: dict[str, list[Box]] = {}
-    with tarfile.open(archive) as tar:
+    with open_file(archive) as source, tarfile.open(fileobj=source) as tar:
         for member in tar:
             if "/Annotations/" not in member.name:
                 continue

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from caffeformat import atomic_write
+from caffeformat.files import read_bytes
 from fcnkit.datasets import open_dataset
 from fcnkit.images import overlay, paint, read_label
 from fcnkit.inference import SUMMARY, class_rows
@@ -98,8 +99,7 @@ def _uri(picture: NDArray[np.uint8]) -> str:
 
 
 def _file_uri(path: str) -> str:
-    with open(path, "rb") as file:
-        return _data_uri(file.read())
+    return _data_uri(read_bytes(path))
 
 
 def _data_uri(png: bytes) -> str:

@@ -23,6 +23,8 @@ from caffeformat import (
     write_caffemodel,
     write_text,
 )
+from caffeformat.files import claimed_folder, entries_of
+from caffeformat.processes import importing_safely
 from fcnkit import zoo
 from fcnkit.data_prep import create_lmdb, find_splits, prepare_voc
 from fcnkit.datasets import DatasetFolder
@@ -78,13 +80,21 @@ def foreground_iou(board: Scoreboard) -> float:
     return float(np.nanmean(board.matrix.iou[1:]))
 
 
+# All that a demo leaves in its folder.
+_LEFT = (
+    "shapes.tar", "classes.txt", "voc", "lmdb", "crops", "classifier", "scratch", "fcn", "masks",
+    "deploy.prototxt", "fcn_shapes.caffemodel", "report.html",
+)  # fmt: skip
+
+
 def _one_worker() -> Pool:
     """Return a pool of one process, with one thread, for work beside the other steps.
 
     Nets this small gain little from a second thread. Work that is unfinished when the `with` block
     ends is stopped.
     """
-    return multiprocessing.get_context("spawn").Pool(1, _use_one_thread)
+    with importing_safely():
+        return multiprocessing.get_context("spawn").Pool(1, _use_one_thread)
 
 
 def _use_one_thread() -> None:
@@ -121,17 +131,21 @@ def run(
     `observer` gets a note per step, and the progress of the training runs. Raises `InputError`
     where `folder` holds something.
     """
-    if os.path.isdir(folder) and os.listdir(folder):
+    with claimed_folder(folder):
+        return _run(folder, seed, sizes, observer or Observer())
+
+
+def _run(folder: str | os.PathLike[str], seed: int, sizes: Sizes, observer: Observer) -> Outcome:
+    if entries_of(folder):
         raise InputError(
             f"{os.fspath(folder)} is not empty: choose another folder, or pass {{force}} to "
             "replace an earlier demo",
             option="force",
             value=True,
         )
-    os.makedirs(folder, exist_ok=True)
     folder = os.path.abspath(folder)
     with _one_worker() as worker:
-        job = _Job(folder, seed, sizes, observer or Observer(), worker)
+        job = _Job(folder, seed, sizes, observer, worker)
         for step in (
             job.generate,
             job.prepare,
@@ -271,8 +285,17 @@ def clear(folder: str | os.PathLike[str]) -> None:
     """Remove the `folder` of an earlier demo; raises `InputError` for a folder of anything else."""
     if not os.path.exists(folder):
         return
-    if not os.path.exists(os.path.join(folder, "shapes.tar")) and os.listdir(folder):
-        raise InputError(
-            f"{os.fspath(folder)} is not a demo's folder: it is left as it is; choose another"
-        )
-    shutil.rmtree(folder)
+    with claimed_folder(folder):
+        held = entries_of(folder)
+        others = [name for name in held if name not in _LEFT]
+        if others:
+            raise InputError(
+                f"{os.fspath(folder)} is not a demo's folder, or holds more than a demo leaves "
+                f"({', '.join(others[:3])}): it is left as it is; choose another"
+            )
+        for name in held:
+            path = os.path.join(folder, name)
+            if os.path.isdir(path) and not os.path.islink(path):
+                shutil.rmtree(path)
+            else:
+                os.remove(path)

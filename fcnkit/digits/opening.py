@@ -7,7 +7,8 @@ import shutil
 import tempfile
 
 from caffeformat import InputError
-from fcnkit.files import members
+from caffeformat.files import claimed_folder, entries_of, refuse_overlap
+from fcnkit.files import members, output_folder
 
 from .models import DigitsModel, unpack
 
@@ -25,11 +26,8 @@ def open_model(
         temporary = tempfile.TemporaryDirectory(prefix="fcnkit-digits-")
         unpack(members(path), temporary.name)
         return DigitsModel(temporary.name, temporary)
-    partial = f"{os.fspath(folder)}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    os.makedirs(partial)
-    unpack(members(path), partial)
-    os.rename(partial, folder)
+    with output_folder(folder, inputs=[path]) as partial:
+        unpack(members(path), partial)
     return DigitsModel(folder)
 
 
@@ -44,6 +42,14 @@ def open_for_training(
     Both stay in `output/digits_model`, so that the run can be resumed; what an earlier run left
     there is used again with `resume` and replaced with `force`.
     """
+    refuse_overlap(output, [path])
+    with claimed_folder(output):
+        return _open_for_training(path, output, resume, force)
+
+
+def _open_for_training(
+    path: str | os.PathLike[str], output: str | os.PathLike[str], resume: bool, force: bool
+) -> tuple[DigitsModel, str]:
     folder = os.path.join(output, "digits_model")
     unpacked, texts = os.path.join(folder, "files"), os.path.join(folder, "training")
     if os.path.isdir(folder) and not resume:
@@ -53,6 +59,9 @@ def open_for_training(
                 "replace it, or choose another output folder",
                 options={"resume": True, "force": True},
             )
+        others = sorted(set(entries_of(folder)) - {"files", "training"})
+        if others:
+            raise InputError(f"{folder}: holds more than a run leaves ({', '.join(others[:3])})")
         shutil.rmtree(folder)
     os.makedirs(folder, exist_ok=True)
     model = DigitsModel(unpacked) if os.path.isdir(unpacked) else open_model(path, unpacked)

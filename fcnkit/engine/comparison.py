@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from caffeformat import InputError, pb
+from caffeformat.processes import run_module, safe_path_variable
 from fcnkit.files import known
 
 from . import runs
@@ -171,8 +172,9 @@ def _run(
     with open(file, "w", encoding="utf-8") as target:
         json.dump(jobs, target)
     folders = {os.path.dirname(os.path.abspath(path)) for path in shared} | {folder}
-    command = [*_python(name, sorted(folders), root), "-m", "fcnkit.engine", file]
+    command = [*_python(name, sorted(folders), root), *run_module("fcnkit.engine"), file]
     environment = {**os.environ, VARIABLE: name, "GLOG_minloglevel": "1"}
+    environment["PYTHONPATH"] = safe_path_variable()
     process = subprocess.run(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -201,7 +203,7 @@ def _python(name: str, folders: Iterable[str], root: Path | None) -> list[str]:
             option="root",
         )
     shared = [word for folder in folders for word in ("-b", folder)]
-    user_path = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    user_path = filter(None, safe_path_variable().split(os.pathsep))
     modules = [
         _REPOSITORY,
         os.path.join(_REPOSITORY, "berkeley_layers"),

@@ -11,6 +11,8 @@ import datetime
 import os
 from typing import TYPE_CHECKING
 
+from caffeformat.files import open_append
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -24,7 +26,7 @@ class TrainingLog:
     """Appends lines to the file at `path`; each line is on disk when its method returns."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._file = open(path, "a", encoding="utf-8", buffering=1)  # noqa: SIM115
+        self._file = open_append(path)
 
     def close(self) -> None:
         """Close the file."""

@@ -3,10 +3,10 @@
 import re
 import shutil
 import subprocess
-import sys
 
 import numpy as np
 import pytest
+from own_processes import module
 from PIL import Image
 
 from caffeformat import datum_to_array, open_database, pb, read_blob, read_caffemodel
@@ -48,7 +48,7 @@ solver_mode: CPU random_seed: 1
 def ours(folder, *command):
     """The log of `torchcaffe COMMAND ...`."""
     process = subprocess.run(
-        [sys.executable, "-m", "torchcaffe", *map(str, command)],
+        module("torchcaffe", *command),
         cwd=folder,
         stderr=subprocess.PIPE,
         text=True,

@@ -3,10 +3,10 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from own_processes import module
 
 pytest.importorskip("torch")
 pytestmark = pytest.mark.bvlc
@@ -36,7 +36,7 @@ EXPECTED = {
 
 def test_known_differences_are_as_they_are_told(bvlc_root, repo, tmp_path):
     bvlc = [repo / "scripts/bvlc_run.sh", "-b", tmp_path, bvlc_root, "python3"]
-    torch = [sys.executable, "-m", "torchcaffe"]
+    torch = module("torchcaffe")
     found = []
     for name, command in (("bvlc", bvlc), ("torch", torch)):
         folder = tmp_path / name

@@ -1,15 +1,21 @@
 import contextlib
 import hashlib
 import http.server
+import io
 import os
 import re
+import tarfile
 import threading
+import zipfile
 
+import numpy as np
 import pytest
 
-from caffeformat import InputError
+from caffeformat import InputError, write_caffemodel
+from caffeformat.files import locked
 from fcnkit import downloads
 from fcnkit.commands import main
+from fcnkit.progress import Progress
 
 CONTENT = bytes(range(256)) * 4096  # 1 MB
 SHA1 = "sha1:" + hashlib.sha1(CONTENT).hexdigest()
@@ -21,6 +27,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         start = 0
         match = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        if self.path in self.server.bare:  # an answer that does not state its length
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(self.server.bare[self.path])
+            return
         if self.path != "/file":
             self.send_error(404)
             return
@@ -46,7 +57,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 def server():
     pytest.importorskip("gdown")  # which fetches; Debian 11 does not package it
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.starts, server.cut = [], None
+    server.starts, server.cut, server.bare = [], None, {}
     server.url = f"http://127.0.0.1:{server.server_port}/file"
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -158,7 +169,7 @@ def test_unknown_names_dead_links_and_missing_folders_are_reported(listed, serve
         downloads.fetch("Thing", tmp_path, url=server.url + "/gone")
     with pytest.raises(InputError, match="expected a folder"):
         downloads.fetch("Thing", tmp_path / "absent")
-    with pytest.raises(InputError, match=r"absent: cannot be read"):
+    with pytest.raises(InputError, match=r"absent: no such file"):
         downloads.fetch("Thing", tmp_path, from_file=tmp_path / "absent")
 
 
@@ -174,3 +185,79 @@ def test_command_lists_the_downloads(capsys):
     assert main.main(["download"]) == 0
     out = capsys.readouterr().out
     assert "VOCtrainval_11-May-2012.tar" in out and "checksum: none" in out
+
+
+def tar(suffix):
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w" + suffix) as archive:
+        info = tarfile.TarInfo("a/ImageSets/b.txt")
+        info.size = 30_000
+        archive.addfile(info, io.BytesIO(os.urandom(30_000)))
+    return file.getvalue()
+
+
+def zipped():
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("a/b.txt", os.urandom(3000))
+    return file.getvalue()
+
+
+def caffemodel(folder):
+    path = folder / "made.caffemodel"
+    write_caffemodel(path, {"a": [np.ones(500)], "b": [np.ones(500)]})
+    return path.read_bytes()
+
+
+PAGE = b"\n <!DOCTYPE html><html><body>Quota exceeded</body></html>"
+
+
+@pytest.mark.parametrize("file", ["a.tar", "a.tgz", "a.tar.gz", "a.zip", "a.caffemodel", "a.bin"])
+def test_without_a_checksum_kind_and_end_are_checked(server, tmp_path, monkeypatch, file):
+    """Also where the server does not say how long the file is."""
+    whole = {
+        "a.tar": lambda: tar(""), "a.tgz": lambda: tar(":gz"), "a.tar.gz": lambda: tar(":gz"),
+        "a.zip": zipped, "a.caffemodel": lambda: caffemodel(tmp_path), "a.bin": lambda: b"x",
+    }[file]()  # fmt: skip
+    (tmp_path / "list").write_text(
+        f"name,file,url,checksum,license,note\nThing,{file},{server.url},,none,\n"
+    )
+    monkeypatch.setattr(downloads, "_LIST", tmp_path / "list")
+    (tmp_path / "to").mkdir()
+    wrong = {"page": PAGE, "nothing": b"", "blanks": b" \n\n"}
+    if file != "a.bin":
+        wrong |= {"half": whole[: len(whole) // 2], "most": whole[:-9], "other": b"something else"}
+    for name, content in wrong.items():
+        server.bare["/" + name] = content
+        url = server.url.replace("/file", "/" + name)
+        with pytest.raises(InputError, match=r"is not (all of )?Thing|cannot be fetched"):
+            downloads.fetch("Thing", tmp_path / "to", url=url)
+        assert os.listdir(tmp_path / "to") == [], name
+        (tmp_path / "given").write_bytes(content)
+        with pytest.raises(InputError, match=r"is not (all of )?Thing"):
+            downloads.fetch("Thing", tmp_path / "to", from_file=tmp_path / "given")
+        (tmp_path / "to" / file).write_bytes(content)
+        with pytest.raises(InputError, match="force=True"):
+            downloads.fetch("Thing", tmp_path / "to")
+        os.remove(tmp_path / "to" / file)
+    server.bare["/whole"] = whole
+    downloads.fetch("Thing", tmp_path / "to", url=server.url.replace("/file", "/whole"))
+    assert (tmp_path / "to" / file).read_bytes() == whole
+
+
+def test_progress_gets_the_megabytes(listed, server, tmp_path):
+    steps = []
+
+    class Shown(Progress):
+        def step(self, done, total=None, what="", figures=None):
+            steps.append((done, total, what))
+
+    downloads.fetch("Thing", tmp_path, progress=Shown())
+    assert steps[-1] == (1, 1, "thing.bin")
+
+
+def test_two_processes_that_fetch_one_file(listed, server, tmp_path):
+    with locked(tmp_path / "thing.bin"), pytest.raises(InputError, match="is writing there"):
+        downloads.fetch("Thing", tmp_path)
+    downloads.fetch("Thing", tmp_path)
+    assert os.listdir(tmp_path) == ["thing.bin"]

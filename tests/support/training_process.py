@@ -3,11 +3,12 @@
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 
-TRAIN = [sys.executable, "-m", "torchcaffe", "train", "-solver=solver.prototxt"]
+from own_processes import module
+
+TRAIN = module("torchcaffe", "train", "-solver=solver.prototxt")
 
 
 class Training:

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from own_processes import module
 
 import torchcaffe
 from torchcaffe import coord_map, layers
@@ -38,7 +39,7 @@ print(net.forward()["score"].shape, __name__)
 def test_script_that_imports_caffe_runs(tmp_path):
     (tmp_path / "script.py").write_text(SCRIPT)
     result = subprocess.run(
-        [sys.executable, "-m", "torchcaffe", tmp_path / "script.py", tmp_path / "net.prototxt"],
+        module("torchcaffe", tmp_path / "script.py", tmp_path / "net.prototxt"),
         capture_output=True,
         text=True,
     )
@@ -112,3 +113,24 @@ def test_other_mistakes_in_scripts_are_pythons_to_report(tmp_path):
     (tmp_path / "wrong.py").write_text("x = (1\n")
     with pytest.raises(SyntaxError):
         main([str(tmp_path / "wrong.py")])
+
+
+def test_a_script_imports_from_its_own_folder_only(tmp_path):
+    """As `python script.py`: not from the working folder, nor from this program's."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "here").mkdir()
+    for name in ("numpy", "torch", "wave", "sched"):
+        (tmp_path / "here" / f"{name}.py").write_text("raise SystemExit('this module ran')")
+    (tmp_path / "real" / "sched.py").write_text("WHERE = 'beside the script'")
+    (tmp_path / "real" / "script.py").write_text(
+        "import sys, caffe, wave, sched\nprint(sys.path[0], sched.WHERE, sys.argv[1:])"
+    )
+    (tmp_path / "link.py").symlink_to("real/script.py")
+    result = subprocess.run(
+        module("torchcaffe", tmp_path / "link.py", "a"),
+        cwd=tmp_path / "here",
+        capture_output=True,
+        text=True,
+    )
+    real = tmp_path / "real"
+    assert (result.stdout, result.stderr) == (f"{real} beside the script ['a']\n", "")

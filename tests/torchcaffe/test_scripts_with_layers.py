@@ -1,7 +1,6 @@
 """Layers that a script defines or imports run; those of other modules need its permission."""
 
 import subprocess
-import sys
 import textwrap
 
 import pytest
@@ -42,7 +41,7 @@ def _run(folder, module, script, *flags, name="script.py"):
     (folder / "own_layers.py").write_text(LAYER)
     (folder / name).write_text(textwrap.dedent(script))
     return subprocess.run(
-        [sys.executable, "-m", "torchcaffe", *flags, name],
+        module("torchcaffe", *flags, name),
         cwd=folder,
         capture_output=True,
         text=True,

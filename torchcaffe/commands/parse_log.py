@@ -13,6 +13,7 @@ import re
 from typing import TYPE_CHECKING
 
 from caffeformat import InputError, atomic_write
+from caffeformat.files import MOST_BYTES, open_text
 
 from .flags import Flag, Flags
 from .main import expect_arguments
@@ -52,11 +53,8 @@ def parse_log(path: str | os.PathLike[str]) -> dict[str, list[_Row]]:
     A row has NumIters, Seconds, LearningRate and the net's outputs. Seconds count from the line
     `Solving`. If the first row was logged before any rate, it has that of the second row.
     """
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            tables = _read_rows(file, datetime.datetime.fromtimestamp(os.path.getmtime(path)).year)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
+    with open_text(path, MOST_BYTES, errors="replace") as file:
+        tables = _read_rows(file, datetime.datetime.fromtimestamp(os.path.getmtime(path)).year)
     if not any(tables.values()):
         raise InputError(
             f"{path}: it has no glog line with a net's output after `Solving`; expected the log of "
@@ -113,5 +111,8 @@ def _write(path: str, rows: list[_Row], delimiter: str) -> None:
     columns = list(dict.fromkeys(name for row in rows for name in row))
     with atomic_write(path, "w") as file:
         writer = csv.DictWriter(file, columns, delimiter=delimiter)
-        writer.writeheader()
+        # A spreadsheet would run a name that begins like a formula.
+        formula = ("=", "+", "-", "@", "\t", "\r")
+        titles = {name: f"'{name}" if name.startswith(formula) else name for name in columns}
+        writer.writerow(titles)
         writer.writerows(rows)

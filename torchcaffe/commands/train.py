@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from caffeformat import InputError, format_text, pb, read_solver
+from caffeformat.files import locked
 from torchcaffe import core, log
 from torchcaffe.core import set_solver_count, set_solver_rank
 from torchcaffe.solvers import NCCL, SNAPSHOT, STOP, SignalActions, Solver, run_ranks
@@ -18,6 +19,7 @@ from .net_log import log_net
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
 USAGE = "-solver SOLVER [-snapshot STATE | -weights WEIGHTS]"
 FLAGS = [
@@ -42,13 +44,22 @@ def run(flags: Flags, arguments: list[str]) -> None:
         )
     param = _read_solver(flags)
     gpus = _gpus(flags.gpu, param)
-    with SignalActions(flags.sigint_effect, flags.sighup_effect) as actions:
+    with _locked_prefix(param), SignalActions(flags.sigint_effect, flags.sighup_effect) as actions:
         if len(gpus) > 1:
             train_on(gpus, flags, actions.requested)
         else:
             _use(gpus[0] if gpus else None)
             _train(param, flags, actions.requested)
     log.info("caffe.cpp:250", "Optimization Done.")
+
+
+def _locked_prefix(param: pb.SolverParameter) -> AbstractContextManager[None]:
+    """Keep other processes from writing snapshots under the solver's prefix."""
+    if not (param.snapshot or param.snapshot_after_train):
+        return contextlib.nullcontext()
+    if not os.path.isdir(os.path.dirname(param.snapshot_prefix) or "."):
+        return contextlib.nullcontext()  # the solver says so
+    return locked(f"{param.snapshot_prefix}_iter_")
 
 
 def train_on(gpus: Sequence[int | None], flags: Flags, requested: Callable[[], str]) -> None:
@@ -150,7 +161,7 @@ def _use(gpu: int | None) -> None:
 
 def _make_solver(param: pb.SolverParameter, flags: Flags) -> Solver:
     """Build the solver, logging it and its nets as Caffe does."""
-    log.info("solver.cpp:45", f"Initializing solver from parameters: \n{format_text(param)}")
+    log.info("solver.cpp:45", "Initializing solver from parameters: ", format_text(param))
     solver = Solver(flags.solver, param=param)
     log_net(solver.net)
     for net in solver.test_nets:

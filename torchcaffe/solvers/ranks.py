@@ -13,6 +13,7 @@ from multiprocessing.connection import wait
 from typing import TYPE_CHECKING
 
 from caffeformat import InputError
+from caffeformat.processes import importing_safely
 
 from .signals import NONE
 
@@ -46,10 +47,13 @@ def run_ranks(
     processes: list[SpawnProcess] = []
     lines: Lines = {}
     try:
-        with _ignored_signals():
+        folder = os.getcwd()
+        with _ignored_signals(), importing_safely():
             for rank in range(count):
                 mine, theirs = context.Pipe()
-                process = context.Process(target=_run_rank, args=(work, rank, theirs, arguments))
+                process = context.Process(
+                    target=_run_rank, args=(work, rank, theirs, folder, arguments)
+                )
                 process.start()
                 theirs.close()  # so that the connection breaks when the process ends
                 processes.append(process)
@@ -136,9 +140,14 @@ def _wait_for(processes: list[SpawnProcess]) -> None:
 
 
 def _run_rank(
-    work: Callable[..., object], rank: int, line: Connection, arguments: Sequence[object]
+    work: Callable[..., object],
+    rank: int,
+    line: Connection,
+    folder: str,
+    arguments: Sequence[object],
 ) -> None:
     """Do the work in the process of `rank`, and report its failure, or None, over `line`."""
+    os.chdir(folder)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
     def requested() -> str:

@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from caffeformat import InputError
+from caffeformat.files import check_writable, is_stream
 from caffeformat.messages import FORKS
 from fcnkit.files import write_json
 
@@ -156,16 +157,25 @@ def add_json(parser: CommandParser) -> None:
 def write_json_output(args: argparse.Namespace, data: object) -> None:
     """Write `data` where `--json` says, if it says anything."""
     if args.json == "-":
-        print(json.dumps(data, indent=1, allow_nan=False))
+        # JSON escapes control characters itself, in its own way, but for this one.
+        sys.stdout.write(json.dumps(data, indent=1, allow_nan=False).replace("\x7f", "\\u007f"))
+        sys.stdout.write("\n")
     elif args.json:
         write_json(args.json, data)
 
 
 def refuse_existing(args: argparse.Namespace, *paths: str | None) -> None:
-    """Raise `InputError` if a file of `paths` exists and `--force` is not given."""
+    """Raise `InputError` where nothing can be written to one of `paths`.
+
+    Or where a file exists there and `--force` is not given; streams, such as /dev/stdout, hold
+    nothing that could be lost.
+    """
     for path in paths:
-        if path and path != "-" and os.path.exists(path) and not args.force:
+        if not path or path == "-":
+            continue
+        if os.path.exists(path) and not args.force and not is_stream(path):
             raise InputError(f"{path} exists already: choose another name, or pass --force")
+        check_writable(path)
 
 
 def add_fork(parser: CommandParser) -> None:

@@ -60,7 +60,7 @@ def prepare_nyud(
     progress.note(f"Expanding {archive}")
     root, lists = read_lists(archive, list(sets))
     splits = {"train": lists[sets[0]], "val": lists[sets[1]]}
-    with output_folder(out, force) as folder:
+    with output_folder(out, force, [archive]) as folder:
         progress.note(f"Copying data into {os.fspath(out)}")
         image = f"{root}data/{INPUTS[source]}/img_<id>.png"
         label = f"{root}segmentation/img_<id>.mat"

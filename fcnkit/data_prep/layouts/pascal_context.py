@@ -63,7 +63,7 @@ def prepare_pascal_context(
     root, lists = read_lists(voc, list(sets), "ImageSets/Main/")
     splits = {"train": lists[sets[0]], "val": lists[sets[1]]}
     read = functools.partial(context_label, table=table)
-    with output_folder(out, force) as folder:
+    with output_folder(out, force, [voc, annotations, labels, chosen]) as folder:
         progress.note(f"Copying data into {os.fspath(out)}")
         image, label = f"{root}JPEGImages/<id>.jpg", "trainval/<id>.mat"
         images, mats = pair_actions(PairPaths(annotations, image, label, read), folder, splits)

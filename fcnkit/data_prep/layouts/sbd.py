@@ -63,7 +63,7 @@ def prepare_sbd(
     archive, progress = os.fspath(archive), progress or Progress()
     progress.note(f"Expanding {archive}")
     root, ids = read_lists(archive, ["train", "val"])
-    with output_folder(out, force) as folder:
+    with output_folder(out, force, [archive, voc]) as folder:
         if voc is not None:
             _write_voc_val(voc, voc_name, folder)
             voc_ids = _stems(os.path.join(folder, "val", "images"))

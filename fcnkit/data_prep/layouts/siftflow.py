@@ -74,7 +74,7 @@ def prepare_siftflow(
     progress.note(f"Expanding {archive}")
     splits = _splits(archive, lists)
     read = functools.partial(siftflow_label, classes=len(names))
-    with output_folder(out, force) as folder:
+    with output_folder(out, force, [archive, lists]) as folder:
         progress.note(f"Copying data into {os.fspath(out)}")
         image, label = f"Images/{_SCENES}/<id>.jpg", f"{kind}/{_SCENES}/<id>.mat"
         write_pairs(PairPaths(archive, image, label, read), folder, splits, progress)

@@ -2,12 +2,14 @@
 
 import hashlib
 import multiprocessing
+import os
 import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from own_processes import run_killed
 from PIL import Image
 
 from caffeformat import InputError, LmdbWriter, datum_to_array, open_database, pb
@@ -244,11 +246,25 @@ def test_an_existing_folder_is_kept_unless_it_may_be_replaced(tmp_path):
 
 
 def test_what_a_killed_run_left_is_cleared_away(tmp_path):
-    (tmp_path / "db.partial").mkdir()
-    (tmp_path / "db.partial" / "data.mdb").write_bytes(b"half")
+    program = (
+        "import os, sys; from caffeformat import LmdbWriter;"
+        "writer = LmdbWriter(sys.argv[1]); writer.put(b'a', b'half'); os.kill(os.getpid(), 9)"
+    )
+    run_killed(program, tmp_path / "db")
+    assert len(os.listdir(tmp_path)) == 2  # what it wrote, and its lock
     with LmdbWriter(tmp_path / "db") as writer:
         writer.put(b"a", b"1")
     assert len(open_database(tmp_path / "db")) == 1
+    assert os.listdir(tmp_path) == ["db"]
+
+
+def test_folders_of_temporary_looking_names_are_left_alone(tmp_path):
+    for name in ("db.partial", "db.replaced", ".db.0123456789abcdef.fcnkit-folder"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "thesis").touch()
+    with LmdbWriter(tmp_path / "db") as writer:
+        writer.put(b"a", b"1")
+    assert len(list(tmp_path.glob("*/thesis")) + list(tmp_path.glob(".*/thesis"))) >= 3
 
 
 @pytest.mark.parametrize("key", [b"", b"k" * 512])

@@ -3,9 +3,9 @@
 import os
 import shutil
 import subprocess
-import sys
 
 import pytest
+from own_processes import module
 
 from fcnkit.commands import main
 
@@ -25,7 +25,7 @@ def completions(line, folder):
         "COMP_POINT": str(len(line)),
         "COMP_TYPE": "9",
     }
-    command = [sys.executable, "-m", "fcnkit"]
+    command = module("fcnkit")
     subprocess.run(command, env=environment, check=True, cwd=folder, stdin=subprocess.DEVNULL)
     return {word.strip() for word in answer.read_text().split("\n") if word.strip()}
 

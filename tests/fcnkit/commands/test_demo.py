@@ -74,8 +74,14 @@ def test_clear_takes_only_a_demos_folder(tmp_path):
     steps.clear(tmp_path / "nothing")
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "shapes.tar").touch()
+    (tmp_path / "a" / "lmdb").mkdir()
     steps.clear(tmp_path / "a")
-    assert not (tmp_path / "a").exists()
+    assert not any((tmp_path / "a").iterdir())
+    (tmp_path / "a" / "shapes.tar").touch()
+    (tmp_path / "a" / "thesis").touch()
+    with pytest.raises(InputError, match="more than a demo leaves \\(thesis\\)"):
+        steps.clear(tmp_path / "a")
+    assert (tmp_path / "a" / "shapes.tar").exists()
     (tmp_path / "notes").touch()
     with pytest.raises(InputError, match="not a demo's folder"):
         steps.clear(tmp_path)

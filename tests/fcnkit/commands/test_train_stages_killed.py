@@ -5,10 +5,10 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
+from own_processes import module
 from tiny_segmentation import write_dataset
 from tiny_stages import FAMILY, write_family
 
@@ -26,7 +26,7 @@ def here(tmp_path_factory):
 def start(here, output, *arguments):
     solvers = [os.path.join("family", name, "solver.prototxt") for name in FAMILY[:2]]
     return subprocess.Popen(
-        [sys.executable, "-m", "fcnkit", "train_stages", *solvers, "--data", "data", "-o", output,
+        [*module("fcnkit"), "train_stages", *solvers, "--data", "data", "-o", output,
          "--fill", "msra", "--seed", "1", "--augment", "flip=yes", "--iterations", "30",
          "--batch-size", "2", "--no-validation",
          *arguments],

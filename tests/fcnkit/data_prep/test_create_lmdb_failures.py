@@ -137,11 +137,11 @@ def test_a_killed_run_leaves_nothing_under_the_final_name(voc_folders, tmp_path,
     out = tmp_path / "db"
     command = [sys.executable, "-c", program, str(voc_folders), str(out)]
     assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
-    assert not out.exists() and (tmp_path / "db.partial").exists()
+    assert not out.exists() and list(tmp_path.glob(".db.*.fcnkit-folder"))
     build(voc_folders, out)
     build(voc_folders, tmp_path / "other")
     assert tree(out) == tree(tmp_path / "other")
-    assert not (tmp_path / "db.partial").exists()
+    assert not [name for name in os.listdir(tmp_path) if name.startswith(".")]
 
 
 def test_workers_end_when_the_first_process_is_killed(tmp_path):

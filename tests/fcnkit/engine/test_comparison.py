@@ -1,6 +1,7 @@
 """The measures that compare_engines prints, and what it compares."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from caffeformat import parse_text, pb, read_solver
-from fcnkit.engine import largest_absolute, random_layers, rows_as_data
+from fcnkit.engine import comparison, largest_absolute, random_layers, rows_as_data
 from fcnkit.engine.comparison import comparison_row
 from fcnkit.engine.differences import largest_difference
 from fcnkit.engine.runs import quiet_solver
@@ -88,6 +89,19 @@ def test_layers_that_draw_random_numbers_are_named():
     layer { name: "fixed" type: "DummyData" dummy_data_param { data_filler { type: "constant" } } }
     """
     assert random_layers(parse_text(text, pb.NetParameter)) == ["data", "drop", "dummy"]
+
+
+def test_the_engines_import_nothing_from_the_working_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("numpy", "json", "fcnkit", "torch", "runpy"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('this module ran')")
+    (tmp_path / "net.prototxt").write_text(
+        'layer { name: "x" type: "DummyData" top: "x" dummy_data_param { shape { dim: 2 } } }'
+    )
+    monkeypatch.setenv("PYTHONPATH", os.pathsep)
+    job = {"kind": "net", "path": "net.prototxt", "phase": "TEST"}
+    comparison._run("torch", [job], str(tmp_path), ["net.prototxt"], None)
+    assert (tmp_path / "torch.0.npz").exists()
 
 
 def test_modules_that_lie_beside_a_net_do_not_run(tmp_path):

@@ -1,5 +1,7 @@
 """Layers that read lists of images, HDF5 files and the user's arrays, or write HDF5 files."""
 
+import os
+
 import h5py
 import numpy as np
 import pytest
@@ -114,6 +116,45 @@ def test_hdf5_output_appends_every_pass(tmp_path):
     with h5py.File(tmp_path / "out.h5") as file:
         np.testing.assert_array_equal(file["data"][:, 0], [1, 1, 2, 2])
         assert file["label"].shape == (4,)
+
+
+def _output_net(path, shapes="shape { dim: 2 dim: 3 } shape { dim: 2 }"):
+    return _net(
+        f'layer {{ name: "in" type: "Input" top: "a" top: "b" input_param {{ {shapes} }} }}'
+        'layer { name: "out" type: "HDF5Output" bottom: "a" bottom: "b" '
+        f'hdf5_output_param {{ file_name: "{path}" }} }}'
+    )
+
+
+def test_hdf5_output_replaces_nothing_but_its_own_kind_and_only_when_it_writes(tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    for name, problem in (
+        ("thesis.txt", "is there and no HDF5 file"),
+        ("folder", "is a folder"),
+        ("pipe", "no HDF5 file"),
+        ("none/out.h5", "cannot write here"),
+    ):
+        with pytest.raises(InputError, match=f'layer "out".*{problem}'):
+            _output_net(tmp_path / name)
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+    with h5py.File(tmp_path / "out.h5", "w") as file:
+        file["old"] = 1
+    before = (tmp_path / "out.h5").read_bytes()
+    with pytest.raises(InputError, match="same number of items"):
+        _output_net(tmp_path / "out.h5", "shape { dim: 2 dim: 3 } shape { dim: 3 }")
+    net = _output_net(tmp_path / "out.h5")
+    assert (tmp_path / "out.h5").read_bytes() == before
+    net.forward()
+    with h5py.File(tmp_path / "out.h5") as file:
+        assert set(file) == {"data", "label"}
+    net.blobs["a"].reshape(2, 4)
+    with pytest.raises(InputError, match=r"holds items of the shapes \[\(3,\), \(\)\]"):
+        net.forward()
+    with h5py.File(tmp_path / "out.h5") as file:
+        assert file["data"].shape == (2, 3) and file["label"].shape == (2,)
+    assert sorted(os.listdir(tmp_path)) == ["folder", "out.h5", "pipe", "thesis.txt"]
 
 
 def test_arrays_from_memory_come_in_batches():

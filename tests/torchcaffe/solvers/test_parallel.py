@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from own_processes import module
 from training_process import Training
 
 from caffeformat import InputError, LmdbWriter, array_to_datum, read_caffemodel, read_solver_state
@@ -264,7 +265,7 @@ def test_pycaffes_way_of_training_on_two_devices_is_the_commands(folder):
     expected = arrays("run_iter_6.caffemodel")
     os.unlink("run_iter_6.caffemodel")
     (folder / "pycaffe.py").write_text(PYCAFFE)
-    command = [sys.executable, "-m", "torchcaffe", "pycaffe.py"]
+    command = module("torchcaffe", "pycaffe.py")
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("Iteration 5 (") == 1

@@ -60,7 +60,7 @@ def prepare_coco(
     described = _read_sets(annotations, sets)
     counts: dict[str, int] = {}
     wanted: Wanted = {}
-    with output_folder(out, force) as folder:
+    with output_folder(out, force, [annotations, *images]) as folder:
         for split, name in zip(("train", "val"), sets):
             progress.note(f"Processing {split} data")
             pairs = Pairs(folder, split, voc_palette())
