@@ -53,3 +53,14 @@ def test_what_is_wrong_is_said(tmp_path, capsys):
     assert "--shape data=3,x" in capsys.readouterr().err
     assert draw(net, tmp_path / "net.svg") == 0  # a type that nobody knows is drawn as well
     assert draw(net, tmp_path / "no" / "net.svg") == 1
+
+
+def test_a_picture_that_is_there_is_replaced_only_by_force(tmp_path, capsys):
+    (tmp_path / "net.prototxt").write_text(NET)
+    net, picture = tmp_path / "net.prototxt", tmp_path / "net.svg"
+    picture.write_text("of another net")
+    assert draw(net, picture) == 1
+    assert "pass --force" in capsys.readouterr().err
+    assert picture.read_text() == "of another net"
+    assert draw(net, picture, "--force") == 0
+    assert "<svg" in picture.read_text(encoding="utf-8")
