@@ -88,6 +88,8 @@ def atomic_path(path: Path) -> Iterator[str]:
                 _pour(written, place, shown)
         else:
             _keep_permissions(place, beside)
+            with open(beside, "rb+") as written:
+                os.fsync(written.fileno())
             os.replace(beside, place)
     except BaseException as error:
         told = _told(error, shown)

@@ -389,4 +389,4 @@ def test_shell_scripts_run_their_command(repo, name):
         text=True,
         check=False,
     )
-    assert done.returncode == 1 and "absent.tar: cannot read the archive" in done.stderr
+    assert done.returncode == 1 and "absent.tar: no such file" in done.stderr

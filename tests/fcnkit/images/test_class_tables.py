@@ -82,5 +82,5 @@ def test_damaged_tables_name_the_line(tmp_path, text, line):
 
 def test_only_regular_files_are_read(tmp_path):
     for read in (read_class_names, read_colour_map):
-        with pytest.raises(InputError, match="not a regular file"):
+        with pytest.raises(InputError, match="is a folder; expected a file"):
             read(tmp_path)

@@ -1,0 +1,46 @@
+"""Earlier stages that a killed process had set aside come back, or go, when the next run starts."""
+
+import os
+
+import pytest
+
+from fcnkit.training.stages.folders import START_NET, bring_back, set_aside
+
+
+def stage(folder, text, log=""):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / START_NET).write_text(text)
+    if log:
+        (folder / "train.log").write_text(log)
+
+
+@pytest.fixture
+def killed(tmp_path):
+    """An output whose earlier stages `a` and `b` a killed process had set aside."""
+    for name in "ab":
+        stage(tmp_path / name, "earlier")
+    aside = set_aside([str(tmp_path / name) for name in "ab"])
+    aside.__enter__()
+    return aside, tmp_path
+
+
+def test_they_come_back_where_the_new_run_has_not_taken_a_step(killed):
+    _, output = killed
+    stage(output / "a", "new", "I0101 Solving a\nI0101 Iteration 0, Testing net (#0)\n")
+    bring_back(str(output))
+    assert sorted(os.listdir(output)) == ["a", "b"]
+    assert [(output / name / START_NET).read_text() for name in "ab"] == ["earlier"] * 2
+
+
+def test_they_go_where_it_has(killed):
+    _, output = killed
+    stage(output / "a", "new", "I0101 Iteration 0 (0 iter/s, 0s/20 iters), loss = 1.5\n")
+    bring_back(str(output))
+    assert sorted(os.listdir(output)) == ["a", "b"]
+    assert (output / "a" / START_NET).read_text() == "new"
+
+
+def test_folders_of_that_name_without_our_mark_stay(tmp_path):
+    stage(tmp_path / "before-the-deadline" / "a", "mine")
+    bring_back(str(tmp_path))
+    assert os.listdir(tmp_path) == ["before-the-deadline"]
