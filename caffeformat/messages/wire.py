@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from caffeformat.errors import FormatError, InputError
+from caffeformat.files import open_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -177,12 +178,10 @@ def map_file(path: str | os.PathLike[str], what: str) -> Span:
     """
     path = os.fspath(path)
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             if not os.fstat(file.fileno()).st_size:
                 raise FormatError(path, f"the file is empty; expected {what}")
             buffer = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     return Span(path, buffer, np.frombuffer(buffer, np.uint8), 0, len(buffer), what)
