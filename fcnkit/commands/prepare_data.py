@@ -55,13 +55,7 @@ def add_arguments(parser: CommandParser) -> None:
         nargs="+",
         otherwise="those called train and val, valid or validation",
     )
-    parser.data.option(
-        "--val-percent",
-        "share of the images drawn for validation, where one set is split",
-        "PERCENT",
-        int,
-        otherwise=f"{VAL_PERCENT} where the source has no sets",
-    )
+    prepare.add_val_percent(parser, f"{VAL_PERCENT} where the source has no sets")
     classes.add_classes(parser, "what the source says")
     classes.add_colour_map(parser)
     parser.data.option(

@@ -28,9 +28,13 @@ def add_arguments(parser: CommandParser) -> None:
         "NAME",
         otherwise="the only one in the archive",
     )
+    parser.input.option(
+        "--images", "archive or folder of the images, if they lie apart from the labels", "PATH"
+    )
     prepare.add_sets(
         parser, ["train", "val"], "image sets, each of which becomes a folder", any_number=True
     )
+    prepare.add_val_percent(parser, "train and val are sets of the archive")
     parser.data.option(
         "--task", "folder of ImageSets that holds the sets", "FOLDER", default="Segmentation"
     )
@@ -52,4 +56,6 @@ def run(args: argparse.Namespace) -> None:
             args.label_folder,
             args.force,
             console,
+            args.val_percent,
+            args.images,
         )

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 _CHUNK = 1 << 20
 
+# The bit of a zip entry's flags that says that its name is UTF-8.
+_UTF8_FLAG = 0x800
+
 # What the readers raise for archives that are truncated or damaged.
 _READ_ERRORS = (
     zipfile.BadZipFile,
@@ -221,13 +224,25 @@ def _zip_members(path: str) -> Iterator[Member]:
         archive = zipfile.ZipFile(path)
     with archive:
         for info in sorted(archive.infolist(), key=lambda info: _image_sets_first(info.filename)):
-            name = _safe_name(path, info.filename.replace("\\", "/"))
+            name = _safe_name(path, _entry_name(info))
             if not info.is_dir():
                 # The upper half holds Unix's mode where the archive was made on Unix, else 0.
                 mode = info.external_attr >> 16
                 is_plain = stat.S_IFMT(mode) in (0, stat.S_IFREG)
                 opener = functools.partial(archive.open, info)
                 yield Member(path, name, info.file_size, is_plain, opener)
+
+
+def _entry_name(info: zipfile.ZipInfo) -> str:
+    """The name of a zip's entry, with `/` between its parts.
+
+    macOS and others write UTF-8 without the mark that says so, which is then read as code page 437.
+    """
+    name = info.filename.replace("\\", "/")
+    if not info.flag_bits & _UTF8_FLAG and not name.isascii():
+        with contextlib.suppress(UnicodeError):
+            return name.encode("cp437").decode("utf-8")
+    return name
 
 
 def _folder_members(path: str) -> Iterator[Member]:

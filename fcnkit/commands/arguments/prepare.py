@@ -32,6 +32,17 @@ def add_sets(
     )
 
 
+def add_val_percent(parser: CommandParser, default: str) -> None:
+    """Declare `--val-percent`; `default` says what holds without it."""
+    parser.data.option(
+        "--val-percent",
+        "share of the images drawn for validation, where one set is split into train and val",
+        "PERCENT",
+        int,
+        otherwise=default,
+    )
+
+
 def print_counts(counts: Mapping[str, int]) -> None:
     """Print how many pairs each split has."""
     print(", ".join(f"{count} {split}" for split, count in counts.items()) + " pairs")

@@ -15,6 +15,7 @@ from caffeformat import FormatError, InputError
 from caffeformat.files import open_file
 from fcnkit.files import members
 
+from .exports.catalogue import image_stem
 from .extraction import MAX_FILE, MAX_SET_FILE
 from .image_sets import decode_list, is_litter, is_table, same_name, set_lines, two_columns
 
@@ -186,6 +187,8 @@ class _Extraction:
         stem, suffix = os.path.splitext(file)
         place = kind, same_name(stem)
         if suffix.lower() not in _SUFFIXES:
+            if image_stem(file) == stem and (place in self.wanted or place in self.found):
+                raise NeedsLook  # an image that has to be named anew, or two of one name
             return
         if self.origins.get(place, member.name) != member.name:
             raise NeedsLook  # two images of one name

@@ -128,13 +128,11 @@ def chosen_splits(plan: Plan, options: DataOptions, source: str) -> dict[str, li
     Notes in `plan` which sets are left out. Raises `InputError` where the split cannot be told, and
     for a split that comes out empty.
     """
-    sets = {name: items for name, items in plan.sets.items() if items}
-    if not sets and plan.problems:
-        raise next(iter(plan.problems.values()))
+    sets = {n: items for n, items in plan.sets.items() if items or n in plan.problems}
     if not sets:
         raise InputError(f"{source}: taken for {plan.kind}, in which no image has a label")
     wanted = _wanted_sets(plan, sets, options, source)
-    unused = [name for name in sets if name not in wanted]
+    unused = [name for name in sets if name not in wanted and sets[name]]
     if unused:
         left = ", ".join(f"{name} ({len(sets[name])} pairs)" for name in unused)
         plan.notes.append(f"sets left out: {left}")

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from caffeformat import InputError
 from fcnkit.images import voc_palette
 
-from ..image_sets import set_lines, two_columns
-from .catalogue import is_image
+from ..image_sets import same_name, set_lines, two_columns
+from .catalogue import image_stem, is_image
 from .folders import images_alone, label_alone
 from .listed import items_of_columns, with_ids
 from .pairing import IMAGE_WORDS, pair_up, words_in
@@ -140,7 +140,8 @@ def _labels(catalogue: Catalogue, root: str, options: DataOptions) -> tuple[list
 def _images(catalogue: Catalogue, root: str) -> list[File]:
     if catalogue.apart is not None:
         return [file for file in catalogue.images if file.source == catalogue.apart]
-    found = [file for file in catalogue.images if file.name.startswith(f"{root}{_IMAGES}/")]
+    # Here, images need no suffix; a dot in their names may be part of them.
+    found = catalogue.named(lambda name: name.startswith(f"{root}{_IMAGES}/"))
     if not found:
         found = [
             file
@@ -217,7 +218,8 @@ class _Finder:
 
     def pairs(self) -> tuple[list[Item], list[str]]:
         """The items of a source without image sets, and notes."""
-        found = pair_up(self._images, self._labels, _below)
+        images = [file for file in self._images if is_image(file.name)]
+        found = pair_up(images, self._labels, _below)
         if found.labels:
             raise label_alone(found.labels, len(self._labels))
         notes = [images_alone(found.images, "")] if found.images else []
@@ -226,17 +228,22 @@ class _Finder:
     def _item(self, meanings: Sequence[str], images: Finder, labels: Finder) -> Item | None:
         """What a line means: the first meaning with an image and a label."""
         for id_ in meanings:
-            image, label = images.find(id_, shorten=False), labels.find(id_, shorten=False)
-            if image is not None and label is None:
-                label = self._named_like(image)
-            if image is not None and label is not None:
-                return Item(id_, image, label)
+            image = images.find(id_, shorten=False)
+            if image is None:
+                continue
+            folder, slash, name = id_.rpartition("/")
+            stem = f"{folder}{slash}{image_stem(name)}"
+            label = labels.find(id_, shorten=False) or labels.find(stem, shorten=False)
+            label = label or self._named_like(image)
+            if label is not None:
+                return Item(id_ if same_name(name) == same_name(image.stem) else stem, image, label)
         return None
 
     def _named_like(self, image: File) -> File | None:
         """The label of `image` where all labels have something at an end of their names."""
         if self._by_name is None:
-            self._by_name = dict(pair_up(self._images, self._labels, _below).pairs)
+            images = [file for file in self._images if is_image(file.name)]
+            self._by_name = dict(pair_up(images, self._labels, _below).pairs)
         return self._by_name.get(image)
 
     def _lacking(self, file: File, missing: Sequence[str]) -> MissingFiles:

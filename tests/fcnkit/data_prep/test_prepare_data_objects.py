@@ -1,0 +1,189 @@
+"""Objects of annotation files: shapes and bitmaps become the pixels that they mean."""
+
+import base64
+import json
+import zlib
+
+import numpy as np
+import pytest
+from labelled_data import check_pairs, encoded, image, labelme_json, pack, polygons, truth
+
+from caffeformat import InputError
+from fcnkit.data_prep import DataOptions, prepare_data
+from fcnkit.images import read_label
+
+META = {
+    "classes": [
+        {"title": "red", "shape": "any", "color": "#FF0000"},
+        {"title": "blue", "shape": "any", "color": "#0000FF"},
+        {"title": "neutral", "shape": "any", "color": "#E0E0C0"},
+    ]
+}
+
+
+def prepare(tmp_path, files, **options):
+    source = pack("tar", tmp_path / "source", files)
+    return prepare_data(source, tmp_path / "out", DataOptions(val_percent=0, **options))
+
+
+def supervisely_object(class_, kind, corners):
+    title = ("red", "blue")[class_ - 1]
+    if kind == "bitmap":
+        mask = encoded(np.full((5, 5), 255, np.uint8))
+        data = base64.b64encode(zlib.compress(mask)).decode()
+        return {
+            "classTitle": title,
+            "geometryType": kind,
+            "bitmap": {"data": data, "origin": corners[0]},
+        }
+    exterior = [corners[0], corners[2]] if kind == "rectangle" else corners
+    points = {"exterior": exterior, "interior": []}
+    return {"classTitle": title, "geometryType": kind, "points": points}
+
+
+@pytest.mark.parametrize("kind", ["polygon", "rectangle", "bitmap"])
+def test_supervisely(tmp_path, kind):
+    files = {"project/meta.json": json.dumps(META)}
+    for number in range(2):
+        objects = [supervisely_object(c, kind, corners) for c, corners in polygons(number, 4)]
+        content = {"size": {"height": 20, "width": 30}, "objects": objects}
+        files[f"project/ds0/ann/im{number}.png.json"] = json.dumps(content)
+        files[f"project/ds0/img/im{number}.png"] = image(number)
+    files["project/ds0/ann/im9.png.json"] = json.dumps({"objects": []})
+    files["project/ds0/img/im9.png"] = image(9)
+    prepared = prepare(tmp_path, files)
+    assert prepared.names == ["background", "red", "blue"]
+    check_pairs(tmp_path / "out/train", ["im0", "im1"])
+
+
+def test_supervisely_ignores_neutral_objects_and_cuts_holes(tmp_path):
+    whole = [[0, 0], [29, 0], [29, 19], [0, 19]]
+    hole = [[5, 5], [9, 5], [9, 9], [5, 9]]
+    objects = [
+        {
+            "classTitle": "red",
+            "geometryType": "polygon",
+            "points": {"exterior": whole, "interior": [hole]},
+        },
+        {
+            "classTitle": "neutral",
+            "geometryType": "rectangle",
+            "points": {"exterior": [[20, 0], [29, 3]], "interior": []},
+        },
+    ]
+    files = {
+        "meta.json": json.dumps(META),
+        "ds/ann/a.png.json": json.dumps({"objects": objects}),
+        "ds/img/a.png": image(0),
+    }
+    prepare(tmp_path, files)
+    expected = np.ones((20, 30), np.uint8)
+    expected[5:10, 5:10], expected[:4, 20:30] = 0, 255
+    assert np.array_equal(read_label(tmp_path / "out/train/labels/a.png"), expected)
+
+
+def drawn(tmp_path, *shapes):
+    """The label that labelme's shapes, (label, kind, points), become."""
+    entries = [
+        {"label": label, "shape_type": kind, "points": points} for label, kind, points in shapes
+    ]
+    files = {"a.json": labelme_json(0, "a.png", shapes=entries), "a.png": image(0)}
+    prepare(tmp_path, files, classes=["background", "red", "blue"])
+    return read_label(tmp_path / "out/train/labels/a.png")
+
+
+def test_labelmes_shapes(tmp_path):
+    label = drawn(
+        tmp_path,
+        ("red", "rectangle", [[9, 7], [2, 3]]),
+        ("blue", "circle", [[20, 10], [24, 10]]),
+        ("red", None, [[0, 15], [4, 15], [4, 19], [0, 19]]),
+    )
+    expected = np.zeros((20, 30), np.uint8)
+    expected[3:8, 2:10] = 1
+    expected[15:20, 0:5] = 1
+    y, x = np.mgrid[:20, :30]
+    distance = np.hypot(y - 10, x - 20)
+    assert (label[distance < 3.9] == 2).all() and (label[distance > 5] != 2).all()
+    assert np.array_equal(label == 1, expected == 1)
+
+
+def test_later_shapes_lie_over_earlier_ones_and_some_are_ignored(tmp_path):
+    label = drawn(
+        tmp_path,
+        ("red", "rectangle", [[0, 0], [29, 19]]),
+        ("blue", "rectangle", [[5, 5], [9, 9]]),
+        ("__ignore__", "rectangle", [[7, 7], [20, 9]]),
+    )
+    expected = np.ones((20, 30), np.uint8)
+    expected[5:10, 5:10] = 2
+    expected[7:10, 7:21] = 255
+    assert np.array_equal(label, expected)
+
+
+@pytest.mark.parametrize(
+    "kind, points",
+    [
+        ("line", [[2, 10], [27, 10]]),
+        ("linestrip", [[2, 10], [15, 10], [27, 10]]),
+        ("point", [[10, 10]]),
+    ],
+)
+def test_labelmes_lines_and_points_have_a_width(tmp_path, kind, points):
+    label = drawn(tmp_path, ("red", kind, points))
+    rows = np.flatnonzero(label[:, 10] == 1)
+    assert 9 <= len(rows) <= 12 and rows.min() <= 6 and rows.max() >= 14
+
+
+def test_labelmes_masks(tmp_path):
+    mask = base64.b64encode(encoded(truth(0)[:10, :10] > 0)).decode()
+    entry = {"label": "red", "shape_type": "mask", "points": [[3, 4], [12, 13]], "mask": mask}
+    files = {"a.json": labelme_json(0, "a.png", shapes=[entry]), "a.png": image(0)}
+    prepare(tmp_path, files, classes=["background", "red"])
+    expected = np.zeros((20, 30), np.uint8)
+    expected[4:14, 3:13] = truth(0)[:10, :10] > 0
+    assert np.array_equal(read_label(tmp_path / "out/train/labels/a.png"), expected)
+
+
+DAMAGE = {
+    "no label": ({"shapes": [{"points": []}]}, "shape 1 has no label"),
+    "no list": ({"shapes": 3}, "its shapes are not a list"),
+    "kind": (
+        {"shapes": [{"label": "a", "shape_type": "cube", "points": []}]},
+        "shape 1 is a 'cube'",
+    ),
+    "points": ({"shapes": [{"label": "a", "points": [[1]]}]}, "shape 1: expected points"),
+    "text": ({"shapes": [{"label": "a", "points": [["x", 2]]}]}, "shape 1: expected points"),
+    "infinite": ({"shapes": [{"label": "a", "points": [[1e999, 2]]}]}, "shape 1: a point at"),
+    "few": ({"shapes": [{"label": "a", "points": [[1, 2]]}]}, "shape 1: cannot be drawn"),
+    "base64": ({"imageData": "!", "imagePath": "gone.png"}, "cannot be read as an image"),
+    "size": ({"imageHeight": 7}, "annotations for 30 x 7 pixels"),
+}
+
+
+@pytest.mark.parametrize("what", DAMAGE)
+def test_damaged_labelme_files_are_named(tmp_path, what):
+    changes, words = DAMAGE[what]
+    files = {"x/a.json": labelme_json(0, "a.png", **changes)}
+    if "imagePath" not in changes:
+        files["x/a.png"] = image(0)
+    with pytest.raises(InputError, match=rf"x/a\.json.*{words}"):
+        prepare(tmp_path, files)
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_object_of_an_unknown_class_is_named(tmp_path):
+    files = {
+        "a.json": labelme_json(0, "a.png"),
+        "a.png": image(0),
+        "labels.txt": "_background_\nred\n",
+    }
+    with pytest.raises(InputError, match=r"objects of the class 'blue'.*classes="):
+        prepare(tmp_path, files)
+
+
+def test_names_without_a_background_leave_the_rest_ignored(tmp_path):
+    files = {"a.json": labelme_json(0, "a.png"), "a.png": image(0)}
+    prepared = prepare(tmp_path, files, classes=["red", "blue"])
+    assert prepared.names == ["red", "blue"]
+    check_pairs(tmp_path / "out/train", ["a"], meaning=(255, 0, 1))
