@@ -21,9 +21,10 @@ from .databases import (
     datum_to_array,
     encoded_datum,
     open_database,
+    parse_datum,
 )
 from .drawing import Drawing, draw_network
-from .errors import FormatError, InputError
+from .errors import DAMAGE, FormatError, InputError, brief, printable, reading, reason
 from .files import atomic_write, open_file, open_text, read_bytes
 from .geometry import infer_shapes
 from .memory import available_memory, total_memory
@@ -61,6 +62,7 @@ from .weights import (
 )
 
 __all__ = [
+    "DAMAGE",
     "FORKS",
     "DatabaseReader",
     "Drawing",
@@ -76,6 +78,7 @@ __all__ = [
     "assuming_fork",
     "atomic_write",
     "available_memory",
+    "brief",
     "datum_to_array",
     "draw_network",
     "encoded_datum",
@@ -91,8 +94,10 @@ __all__ = [
     "open_file",
     "open_text",
     "params",
+    "parse_datum",
     "parse_text",
     "pb",
+    "printable",
     "read_blob",
     "read_bytes",
     "read_caffemodel",
@@ -100,6 +105,8 @@ __all__ = [
     "read_solver",
     "read_solver_state",
     "read_text",
+    "reading",
+    "reason",
     "to_proto",
     "total_memory",
     "upgrade_net",

@@ -6,13 +6,25 @@ anything else is a fault of this project and keeps its traceback.
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
 import re
+import reprlib
 import shlex
+import struct
+import tokenize
+import zipfile
+import zlib
 from typing import TYPE_CHECKING, Any
 
+try:
+    from lzma import LZMAError
+except ImportError:  # a Python that was built without liblzma
+    LZMAError = EOFError  # type: ignore[assignment, misc]
+
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 
 class InputError(Exception):
@@ -105,6 +117,115 @@ class FormatError(InputError):
         # that waits for a worker.
         arguments = self.source, self.problem, self.line, self.column
         return type(self), arguments, self.__dict__
+
+
+# What Python and its libraries raise for input that is damaged or made to harm: numbers too large
+# for their place, data nested too deeply, compressed data that is none, and whatever follows from
+# values that are not what they should be.
+DAMAGE: tuple[type[Exception], ...] = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    LZMAError,
+    MemoryError,
+    OSError,
+    RuntimeError,  # and with it RecursionError and NotImplementedError
+    SyntaxError,
+    TypeError,
+    ValueError,  # and with it UnicodeError and JSONDecodeError
+    struct.error,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+@contextlib.contextmanager
+def reading(
+    source: str | os.PathLike[str], problem: str = "is damaged or of another kind"
+) -> Iterator[None]:
+    """Around the code that reads `source`: whatever its content makes that raise is our error.
+
+    An `InputError` passes through unchanged. An error of the operating system becomes an
+    `InputError` that names `source`; any other of `DAMAGE` a `FormatError` "<source>: <problem>
+    (<reason>)".
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except FileNotFoundError:
+        raise InputError(f"{os.fspath(source)}: no such file") from None
+    except DAMAGE as error:
+        if isinstance(error, OSError) and error.strerror and error.errno not in _SENSELESS:
+            raise InputError(f"{os.fspath(source)}: cannot be read: {error.strerror}") from error
+        raise FormatError(source, f"{problem} ({reason(error)})") from error
+
+
+def reason(error: BaseException) -> str:
+    """Why an exception was raised, in a few words: its text is shortened, an empty one named."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, MemoryError):
+        return "it would need more memory than there is"
+    if isinstance(error, KeyError) and error.args:
+        return f"there is no {brief(error.args[0])}"
+    try:
+        text = str(error)
+    except DAMAGE:
+        text = ""
+    if "set_int_max_str_digits" in text:
+        return "a number of thousands of digits"
+    text = " ".join(text[:1000].split())
+    if len(text) > _MOST_WORDS:
+        text = text[: _MOST_WORDS - 3] + "..."
+    return text or type(error).__name__
+
+
+# What the system answers to places and sizes that cannot be
+_SENSELESS = (errno.EINVAL, errno.EOVERFLOW, errno.EFBIG)
+_MOST_WORDS = 300  # characters of a reason that is passed on
+
+
+class _Brief(reprlib.Repr):
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = 80
+
+    def repr_int(self, x: int, level: int) -> str:
+        # Python refuses to write numbers of thousands of digits, after a time that grows squarely.
+        return repr(x) if x.bit_length() <= 256 else f"a number of {x.bit_length()} bits"
+
+
+def brief(value: object) -> str:
+    """`repr(value)` for messages, cut to a few dozen characters and levels whatever it holds."""
+    try:
+        return _Brief().repr(value)
+    except Exception:  # an object's own __repr__
+        return f"a {type(value).__name__}"
+
+
+# Control characters but for tab and line feed, marks of writing direction, separators of lines and
+# paragraphs, invisible tags, and halves of surrogate pairs (file names that are not UTF-8).
+_UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff\U000e0000-\U000e007f]"
+)
+
+
+def printable(text: object, *, lines: bool = True) -> str:
+    """`text` for a terminal or log: characters that would control it are shown escaped (`\\x1b`).
+
+    With `lines` False line feeds are, too: for a name that is part of a line.
+    """
+    shown = _UNPRINTABLE.sub(_escaped, str(text))
+    return shown if lines else shown.replace("\n", "\\n")
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return match.group().encode("unicode_escape").decode("ascii")
 
 
 def _as_keyword(name: str, value: object) -> str:
