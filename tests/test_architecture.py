@@ -21,7 +21,7 @@ REPO = Path(__file__).resolve().parent.parent
 # nothing else of the project. `package.room` is a folder or a single module.
 FLOORS = [
     {"caffeformat.errors"},
-    {"caffeformat.files", "caffeformat.memory", "caffeformat.processes"},
+    {"caffeformat.apart", "caffeformat.files", "caffeformat.memory", "caffeformat.processes"},
     {"caffeformat.messages"},
     {"caffeformat.databases", "caffeformat.geometry", "caffeformat.weights"},
     {"caffeformat.drawing", "caffeformat.exchange"},
@@ -46,7 +46,7 @@ FLOORS = [
     {"fcnkit.export"},
     {"fcnkit.training"},
     {"fcnkit.digits", "fcnkit.web"},
-    {"fcnkit.demo"},
+    {"fcnkit.demo", "fcnkit.workbench"},
     {"fcnkit"},
     {"fcnkit.commands"},
     {"berkeley_layers"},

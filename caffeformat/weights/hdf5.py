@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from caffeformat.errors import FormatError, InputError
+from caffeformat.apart import SECONDS, run_apart
+from caffeformat.errors import FormatError, InputError, reading
+from caffeformat.files import atomic_path, check_file, open_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -25,15 +26,21 @@ if TYPE_CHECKING:
 # Deflate's best ratio: a dataset that claims to expand further lies about its size.
 _MOST_EXPANSION = 1100
 _MOST_GROUPS = 50_000
+_CHECKER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "hdf5_check.py")
+_PROBLEM = "damaged, or not an HDF5 file"
+_SLOWEST = 10 << 20  # bytes per second, at which a file is read on any disk
+_MOST_REMEMBERED = 4096
+# Files that could be read: device, inode, size and time of change
+_checked: dict[tuple[int, int, int, int], None] = {}
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
 def is_hdf5(path: str | os.PathLike[str]) -> bool:
     """Whether the file at `path` begins as HDF5 files do; False where it cannot be read."""
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             return file.read(len(SIGNATURE)) == SIGNATURE
-    except OSError:
+    except (InputError, OSError):
         return False
 
 
@@ -82,30 +89,35 @@ def read_dataset(path: str | os.PathLike[str], dataset: h5py.Dataset) -> NDArray
 def open_hdf5(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
     """The HDF5 file at `path`, for reading; what h5py cannot read becomes a `FormatError`."""
     h5py = _h5py(path)
-    if not os.path.isfile(path):
-        raise InputError(f"{os.fspath(path)}: no such file")
-    try:
-        with h5py.File(path, "r") as file:
-            yield file
-    except InputError:
-        raise
-    except (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError) as error:
-        raise FormatError(path, f"damaged, or not an HDF5 file: {error}") from error
+    check_file(path)
+    _check_content(path)
+    with reading(path, _PROBLEM), h5py.File(path, "r") as file:
+        yield file
+
+
+def _check_content(path: str | os.PathLike[str]) -> None:
+    """Read all of the file once in another process, as libhdf5 may crash at it.
+
+    A file that was found right is not read again until it changes.
+    """
+    status = os.stat(path)
+    key = status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+    if key in _checked:
+        return
+    asked = {"path": os.path.abspath(path), "most": _MOST_EXPANSION * status.st_size}
+    seconds = SECONDS + status.st_size / _SLOWEST
+    run_apart(path, _CHECKER, "check", asked, seconds=seconds, problem=_PROBLEM)
+    while len(_checked) >= _MOST_REMEMBERED:
+        _checked.pop(next(iter(_checked)))
+    _checked[key] = None
 
 
 @contextlib.contextmanager
 def create_hdf5(path: str | os.PathLike[str]) -> Iterator[h5py.File]:
     """A new HDF5 file that is renamed to `path` when the block succeeds."""
     h5py = _h5py(path)
-    folder, name = os.path.split(os.path.abspath(path))
-    try:
-        with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=folder) as beside:
-            written = os.path.join(beside, name)
-            with h5py.File(written, "w", libver="earliest") as file:
-                yield file
-            os.replace(written, path)
-    except OSError as error:
-        raise InputError(f"{os.fspath(path)}: writing failed: {error}") from error
+    with atomic_path(path) as written, h5py.File(written, "w", libver="earliest") as file:
+        yield file
 
 
 def _h5py(path: str | os.PathLike[str]) -> ModuleType:

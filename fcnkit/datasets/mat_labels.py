@@ -14,16 +14,15 @@ names it.
 
 from __future__ import annotations
 
-import io
-import math
+import importlib.util
 import os
-import struct
-import zlib
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from caffeformat import FormatError, InputError, read_bytes
+from caffeformat import FormatError, InputError, brief, read_bytes
+from caffeformat.apart import run_apart
 from fcnkit.images import IGNORE_LABEL, source_name
 
 if TYPE_CHECKING:
@@ -36,16 +35,14 @@ if TYPE_CHECKING:
 
 # Far more than any label has; a compressed variable could claim any size.
 _MOST_BYTES = 64 << 20
-_COMPRESSED = 15  # MATLAB 5's type of a compressed variable
+# SciPy's reader can crash, so that it runs in a process of its own.
+_PROBLEM = "cannot be read as a MATLAB file"
+_READER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "mat_file.py")
 
 
 def sbd_label(source: Source, name: str | None = None) -> NDArray[np.uint8]:
     """Read a label of SBD: 21 classes, VOC's indices."""
-    classes, name = _variable(source, name, "GTcls")
-    try:
-        label = classes[0]["Segmentation"][0]
-    except (IndexError, KeyError, ValueError, TypeError) as error:
-        raise FormatError(name, "expected GTcls.Segmentation, found a GTcls without it") from error
+    label, name = _variable(source, name, "GTcls", "Segmentation")
     return _indices(label, name, 0, 20, void=IGNORE_LABEL)
 
 
@@ -93,6 +90,7 @@ def context_table(labels: Source, chosen: Source) -> tuple[NDArray[np.uint8], li
     return table, names
 
 
+_NUMBER = re.compile("[0-9]{1,6}")
 # 59_labels.txt -> labels.txt
 _SPELLED = {"diningtable": "table", "bedcloth": "bedclothes", "clothes": "cloth"}
 
@@ -107,57 +105,25 @@ def _numbered(source: Source, name: str) -> list[tuple[int, str]]:
         if not line.strip():
             continue
         number, colon, text = line.partition(":")
-        if not colon or not number.strip().isdigit() or not 0 < int(number) < 1 << 16:
-            raise FormatError(name, f"expected `number: name`, found {line!r}", line_number)
+        if not colon or not _NUMBER.fullmatch(number.strip()) or not 0 < int(number) < 1 << 16:
+            raise FormatError(name, f"expected `number: name`, found {brief(line)}", line_number)
         found.append((int(number), text.replace(" ", "").strip()))
     if not 0 < len(found) < 1 << 16:
         raise FormatError(name, "there are no classes in it")
     return found
 
 
-def _variable(source: Source, name: str | None, variable: str) -> tuple[Any, str]:
-    """(the variable's array, the source's name)."""
+def _variable(
+    source: Source, name: str | None, variable: str, field: str | None = None
+) -> tuple[NDArray[Any], str]:
+    """(the array of the variable, or of its field, and the source's name)."""
     name = name or source_name(source, "label")
-    try:
-        from scipy.io import loadmat, whosmat
-    except ImportError as error:
-        raise InputError(f"{name}: reading it needs SciPy: pip install scipy") from error
-    data = source if isinstance(source, bytes) else read_bytes(source)
-    try:
-        shapes = {found: shape for found, shape, _ in whosmat(io.BytesIO(data))}
-        if variable not in shapes:
-            raise FormatError(
-                name,
-                f"expected the variable {variable}, found {', '.join(shapes) or 'none'}",
-            )
-        size = max(math.prod(shapes[variable]), _unpacked_size(data))
-        if size > _MOST_BYTES:
-            raise FormatError(
-                name, f"refused: {size} values or bytes in {variable}, more than {_MOST_BYTES}"
-            )
-        return loadmat(io.BytesIO(data), variable_names=[variable])[variable], name
-    except FormatError:
-        raise
-    except Exception as error:  # damaged files make SciPy raise nearly anything
-        raise FormatError(name, f"cannot be read as a MATLAB file: {error}") from error
-
-
-def _unpacked_size(data: bytes) -> int:
-    """Count the bytes in the compressed variables of a MATLAB 5 file, up to the first too many.
-
-    A struct's own size tells nothing about its fields. Elements at the file's top level are a type,
-    a size and that many bytes, after a header of 128 bytes.
-    """
-    order = {b"IM": "<", b"MI": ">"}.get(data[126:128])
-    total, position = 0, 128
-    while order and position + 8 <= len(data) and total <= _MOST_BYTES:
-        kind, size = struct.unpack_from(f"{order}II", data, position)
-        position += 8
-        if kind == _COMPRESSED:
-            packed = data[position : position + size]
-            total += len(zlib.decompressobj().decompress(packed, _MOST_BYTES + 1))
-        position += size
-    return total
+    if importlib.util.find_spec("scipy") is None:
+        raise InputError(f"{name}: reading it needs SciPy: pip install scipy")
+    data = source if isinstance(source, bytes) else read_bytes(source, _MOST_BYTES)
+    asked = {"variable": variable, "field": field, "most": _MOST_BYTES}
+    found, values = run_apart(name, _READER, "read", asked, data, problem=_PROBLEM)
+    return np.frombuffer(values, found["dtype"]).reshape(found["shape"]), name
 
 
 def _indices(

@@ -1,0 +1,203 @@
+"""Reads files in a process of their own, where a crash of a C library becomes our error.
+
+libhdf5 and SciPy's reader of MATLAB files follow what a file says; a damaged one can end the
+process. One child process per process does such work for all who ask, one piece after the other. It
+is started when it is first needed (some tenths of a second, once), started anew where a file has
+killed it, and ends with its parent.
+
+    answer = run_apart(path, "reader.py", "read", {"path": path})
+
+A reader is a file of its own that imports none of ours, so that the child starts fast. Its function
+gets the request's values and the bytes, and returns (values for JSON, bytes). An exception of a
+class `Refused` says what is wrong with the file; any other one is the library's.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+from caffeformat.errors import FormatError, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SECONDS = 60.0  # for one file, if nothing else is asked for
+
+_CHILD = """
+import importlib.util, json, os, sys
+sys.path[:] = json.loads(sys.argv[1])
+try:
+    import resource
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+except (ImportError, OSError, ValueError):
+    pass
+answers = os.fdopen(os.dup(1), "wb")
+nothing = os.open(os.devnull, os.O_WRONLY)
+os.dup2(nothing, 1), os.dup2(nothing, 2)
+loaded = {}
+
+def take():
+    size = int.from_bytes(sys.stdin.buffer.read(8), "little")
+    return sys.stdin.buffer.read(size)
+
+while True:
+    request = take()
+    if not request:
+        break
+    request, data = json.loads(request), take()
+    try:
+        place = request["reader"]
+        if place not in loaded:
+            spec = importlib.util.spec_from_file_location("reader_apart", place)
+            loaded[place] = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(loaded[place])
+        values, found = getattr(loaded[place], request["function"])(request["values"], data)
+        answer = {"values": values}
+    except BaseException as error:
+        kind = "fault" if type(error).__name__ == "Refused" else "error"
+        answer, found = {kind: " ".join(str(error).split())[:300] or type(error).__name__}, b""
+    head = json.dumps(answer).encode()
+    answers.write(len(head).to_bytes(8, "little") + head + len(found).to_bytes(8, "little"))
+    answers.write(found)
+    answers.flush()
+"""
+
+
+def run_apart(
+    source: str | os.PathLike[str],
+    reader: str,
+    function: str,
+    values: Mapping[str, Any],
+    data: bytes = b"",
+    seconds: float = SECONDS,
+    problem: str = "is damaged or of another kind",
+) -> tuple[Any, bytes]:
+    """Call `function(values, data)` of the Python file `reader` in the child; returns its answer.
+
+    `source` is what errors call the file that is read, `problem` what they say of it. Raises
+    `FormatError` where the function raises, where the process dies, and where it takes longer than
+    `seconds`.
+    """
+    request = {"reader": os.path.abspath(reader), "function": function, "values": dict(values)}
+    with _lock:
+        child = _child()
+        try:
+            answer, found = child.ask(json.dumps(request).encode(), data, seconds)
+        except _Died as death:
+            _forget()
+            raise FormatError(source, f"{problem}: reading it {death}") from None
+    if "fault" in answer:
+        raise FormatError(source, str(answer["fault"]))
+    if "error" in answer:
+        raise FormatError(source, f"{problem} ({answer['error']})")
+    return answer["values"], found
+
+
+class _Died(Exception):
+    """How the child ended."""
+
+
+class _Child:
+    """The process, and what belongs to it."""
+
+    def __init__(self) -> None:
+        root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+        here = {"", os.getcwd()} - {root}
+        path = [place for place in sys.path if place not in here]
+        try:
+            # -I: neither the working folder nor PYTHONPATH; what of it we use is passed on.
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-c", _CHILD, json.dumps([*path, root])],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                close_fds=True,
+            )
+        except OSError as error:
+            raise InputError(f"no process can be started: {error.strerror}") from error
+        self.owner = os.getpid()
+
+    def ask(self, request: bytes, data: bytes, seconds: float) -> tuple[dict[str, Any], bytes]:
+        """Send a request and wait for the answer; raises `_Died`."""
+        process, timer = self._process, threading.Timer(seconds, self._process.kill)
+        assert process.stdin is not None and process.stdout is not None
+        timer.start()
+        try:
+            for part in (request, data):
+                process.stdin.write(len(part).to_bytes(8, "little"))
+                process.stdin.write(part)
+            process.stdin.flush()
+            return json.loads(self._part()), self._part()
+        except (OSError, EOFError):
+            timed_out = not timer.is_alive()
+            raise _Died(
+                f"took longer than {seconds:.0f} seconds" if timed_out else self._ending()
+            ) from None
+        finally:
+            timer.cancel()
+
+    def _part(self) -> bytes:
+        assert self._process.stdout is not None
+        head = self._process.stdout.read(8)
+        size = int.from_bytes(head, "little")
+        part = self._process.stdout.read(size)
+        if len(head) < 8 or len(part) < size:
+            raise EOFError
+        return part
+
+    def _ending(self) -> str:
+        status = self._process.wait()
+        with contextlib.suppress(ValueError):
+            return f"ends the process that does ({signal.Signals(-status).name})"
+        return f"ends the process that does (status {status})"
+
+    def close(self) -> None:
+        """End the process."""
+        if self.owner != os.getpid():
+            return  # inherited by a fork: it is the parent's
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+
+
+_lock = threading.Lock()
+_current: _Child | None = None
+
+
+def _child() -> _Child:
+    """This process's child, started if there is none."""
+    global _current
+    if _current is None or _current.owner != os.getpid():
+        _current = _Child()
+        atexit.register(_forget)
+    return _current
+
+
+def _forget() -> None:
+    global _current
+    if _current is not None:
+        _current.close()
+    _current = None
+    atexit.unregister(_forget)
+
+
+def _after_fork() -> None:
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
