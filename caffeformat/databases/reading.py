@@ -5,12 +5,12 @@ Both kinds are ordered maps from keys to serialized `Datum`s, and their readers 
 
 from __future__ import annotations
 
-import contextlib
 import os
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from caffeformat.errors import FormatError, InputError
+from caffeformat.errors import InputError
 
+from .environments import borrow, give_back, reported
 from .folder import DatabaseWriter
 from .leveldb import LevelDbReader
 
@@ -86,20 +86,15 @@ class LmdbReader:
     finished database leaves no lock file behind.
     """
 
-    # (path, device, inode) -> the map and how many readers use it
-    _environments: ClassVar[dict[tuple[str, int, int], tuple[lmdb.Environment, int]]] = {}
-
     def __init__(self, path: str) -> None:
         self.path = path
-        # By file, not by name: another database may replace this one meanwhile.
-        data = os.stat(os.path.join(path, "data.mdb"))
-        self._key = os.path.realpath(path), data.st_dev, data.st_ino
-        environment, users = self._environments.get(self._key, (None, 0))
-        if environment is None:
-            environment = _open_environment(path)
-        with _reported(path):
-            self._transaction: lmdb.Transaction[bytes] = environment.begin()
-        self._environments[self._key] = environment, users + 1
+        self._key, environment = borrow(path)
+        try:
+            with reported(path):
+                self._transaction: lmdb.Transaction[bytes] = environment.begin()
+        except BaseException:
+            give_back(self._key)
+            raise
         self._length = int(environment.stat()["entries"])
         self._closed = False
 
@@ -108,17 +103,17 @@ class LmdbReader:
 
     def keys(self) -> Iterator[bytes]:
         """All keys, in order, one by one."""
-        with _reported(self.path):
+        with reported(self.path):
             yield from self._transaction.cursor().iternext(keys=True, values=False)
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
         """All (key, value) pairs, in the order of the keys, one by one."""
-        with _reported(self.path):
+        with reported(self.path):
             yield from self._transaction.cursor().iternext()
 
     def get(self, key: bytes) -> bytes | None:
         """The value of `key` (bytes), or None."""
-        with _reported(self.path):
+        with reported(self.path):
             return self._transaction.get(key)
 
     def close(self) -> None:
@@ -127,49 +122,13 @@ class LmdbReader:
             return
         self._closed = True
         self._transaction.abort()
-        environment, users = self._environments.pop(self._key)
-        if users > 1:
-            self._environments[self._key] = environment, users - 1
-        else:
-            environment.close()
+        give_back(self._key)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-@contextlib.contextmanager
-def _reported(path: str) -> Iterator[None]:
-    """Turn LMDB's own errors into ours."""
-    import lmdb
-
-    try:
-        yield
-    except (lmdb.LockError, lmdb.ReadersFullError) as error:
-        raise InputError(f"{path}: locked by other programs; close them first") from error
-    except lmdb.Error as error:
-        raise FormatError(path, f"cannot be read as an LMDB: {error}") from error
-
-
-def _open_environment(path: str) -> lmdb.Environment:
-    import lmdb
-
-    # A lock file means that somebody may be writing: take part in the locking, if permitted.
-    lock = os.path.exists(os.path.join(path, "lock.mdb"))
-    with _reported(path):
-        try:
-            environment = lmdb.open(path, readonly=True, create=False, lock=lock)
-        except lmdb.ReadonlyError:
-            environment = lmdb.open(path, readonly=True, create=False, lock=False)
-    # Reading a page past the end of a truncated file would kill this process, not raise an error.
-    needed = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
-    size = os.path.getsize(os.path.join(path, "data.mdb"))
-    if size < needed:
-        environment.close()
-        raise FormatError(path, f"data.mdb has {size} of its {needed} bytes: it is truncated")
-    return environment
 
 
 class LmdbWriter(DatabaseWriter):
