@@ -5,7 +5,7 @@ A database maps keys to serialized `Datum`s; `array_to_datum` and `datum_to_arra
 
 from __future__ import annotations
 
-from .datum import array_to_datum, datum_to_array, encoded_datum
+from .datum import array_to_datum, datum_to_array, encoded_datum, parse_datum
 from .folder import DatabaseWriter
 from .leveldb_writer import LevelDbWriter
 from .reading import DatabaseReader, LmdbWriter, open_database
@@ -19,4 +19,5 @@ __all__ = [
     "datum_to_array",
     "encoded_datum",
     "open_database",
+    "parse_datum",
 ]

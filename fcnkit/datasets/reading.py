@@ -7,21 +7,25 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from caffeformat import InputError, datum_to_array, open_database, pb
+from caffeformat import InputError, datum_to_array, open_database, parse_datum
 from fcnkit.images import (
     IMAGE_SUFFIXES,
+    ImageForm,
+    channels_last,
     distinct_palette,
     full_palette,
     open_image,
     palette_from_image,
+    read_image,
     read_label,
-    read_rgb,
     voc_palette,
 )
 
+from .stored_forms import form_of_datum, form_of_file
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import TypeVar
+    from typing import Any, TypeVar
 
     from numpy.typing import NDArray
     from typing_extensions import Self
@@ -50,7 +54,7 @@ def image_files(folder: str | os.PathLike[str]) -> dict[str, str]:
     for place, _, names in os.walk(folder, followlinks=True):
         for name in names:
             stem, suffix = os.path.splitext(name)
-            if suffix.lower() not in IMAGE_SUFFIXES or name.startswith("."):
+            if not _is_image(name, suffix):
                 continue
             path = os.path.join(place, name)
             if "\n" in path[len(folder) :]:
@@ -72,8 +76,14 @@ def other_files(folder: str | os.PathLike[str]) -> list[str]:
         os.path.relpath(os.path.join(place, name), folder)
         for place, _, names in os.walk(folder, followlinks=True)
         for name in names
-        if not name.startswith(".") and os.path.splitext(name)[1].lower() not in IMAGE_SUFFIXES
+        if not name.startswith(".") and not _is_image(name, os.path.splitext(name)[1])
     )
+
+
+def _is_image(name: str, suffix: str) -> bool:
+    # Scores, which inference saves beside masks, are arrays, too.
+    is_hidden = name.startswith(".") or name.endswith("_scores.npz")
+    return suffix.lower() in IMAGE_SUFFIXES and not is_hidden
 
 
 def find_pairs(
@@ -118,8 +128,15 @@ class SegmentationDataset:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def image(self, i: int) -> NDArray[np.uint8]:
-        """Image `i` as H x W x 3 uint8 RGB."""
+    def image(self, i: int, form: ImageForm | None = None) -> NDArray[Any]:
+        """Image `i` as H x W x C uint8, uint16 or float32, RGB where it has three channels.
+
+        With a `form` in that form; raises `InputError` where it cannot have it.
+        """
+        raise NotImplementedError
+
+    def form(self, i: int) -> ImageForm:
+        """The number of channels and the depth of image `i`, from its header."""
         raise NotImplementedError
 
     def label(self, i: int) -> NDArray[np.uint8]:
@@ -165,8 +182,11 @@ class FolderDataset(SegmentationDataset):
                 return palette_from_image(image, self.pairs[0].label)
         return default_palette(self.classes)
 
-    def image(self, i: int) -> NDArray[np.uint8]:
-        return read_rgb(self.pairs[i].image)
+    def image(self, i: int, form: ImageForm | None = None) -> NDArray[Any]:
+        return read_image(self.pairs[i].image, form=form)
+
+    def form(self, i: int) -> ImageForm:
+        return form_of_file(self.pairs[i].image)
 
     def label(self, i: int) -> NDArray[np.uint8]:
         return read_label(self.pairs[i].label, self.colours)
@@ -175,7 +195,8 @@ class FolderDataset(SegmentationDataset):
 class LmdbDataset(SegmentationDataset):
     """A pair of databases as DIGITS writes them: `features` and `labels` with the same keys.
 
-    `ids` default to the keys. Raises `InputError` if the keys of the two differ.
+    `ids` default to the keys; `depth` is "uint16" if floats in it stand for 16 bits. Raises
+    `InputError` if the keys of the two differ.
     """
 
     def __init__(
@@ -185,7 +206,9 @@ class LmdbDataset(SegmentationDataset):
         ids: Sequence[str] | None = None,
         classes: list[str] | None = None,
         palette: NDArray[np.uint8] | None = None,
+        depth: str = "float32",
     ) -> None:
+        self._depth = depth
         self._features = open_database(features)
         self._labels = open_database(labels)
         self.keys = list(self._features.keys())
@@ -205,29 +228,29 @@ class LmdbDataset(SegmentationDataset):
         self.classes = classes
         self.palette = palette if palette is not None else default_palette(classes)
 
-    def image(self, i: int) -> NDArray[np.uint8]:
-        array = self._array(self._features.get(self.keys[i]), i)
-        if array.shape[0] not in (1, 3):
-            raise InputError(f"image {self.ids[i]}: expected 1 or 3 channels, found {len(array)}")
-        # A grey channel is repeated; three channels are stored as B, G, R.
-        return np.ascontiguousarray(
-            array[[2, 1, 0] if len(array) == 3 else [0, 0, 0]].transpose(1, 2, 0)
-        )
+    def image(self, i: int, form: ImageForm | None = None) -> NDArray[Any]:
+        name = f"image {self.ids[i]}"
+        array = datum_to_array(parse_datum(self._features.get(self.keys[i]) or b"", name))
+        if array.dtype != np.uint8 and self._depth == "uint16":
+            array = array.astype(np.uint16)
+        return (form or ImageForm()).fit(channels_last(array), name, len(array) in (2, 4))
+
+    def form(self, i: int) -> ImageForm:
+        value = self._features.get(self.keys[i]) or b""
+        found = form_of_datum(value, f"image {self.ids[i]}")
+        return found if found.depth == "uint8" else ImageForm(found.channels, self._depth)
 
     def label(self, i: int) -> NDArray[np.uint8]:
-        array = self._array(self._labels.get(self.keys[i]), i)
+        value = self._labels.get(self.keys[i]) or b""
+        array = datum_to_array(parse_datum(value, f"label {self.ids[i]}"))
+        if array.dtype != np.uint8:
+            raise InputError(f"label {self.ids[i]}: expected bytes, found {array.dtype} values")
         if array.shape[0] != 1:
             raise InputError(
                 f"label {self.ids[i]}: expected one channel of class indices, found {len(array)}: "
                 f"make the database from paletted or grey labels"
             )
         return array[0]
-
-    def _array(self, value: bytes | None, i: int) -> NDArray[np.uint8]:
-        array = datum_to_array(pb.Datum.FromString(value or b""))
-        if array.dtype != np.uint8:
-            raise InputError(f"{self.ids[i]}: expected bytes, found {array.dtype} values")
-        return array
 
     def close(self) -> None:
         self._features.close()

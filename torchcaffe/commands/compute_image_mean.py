@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from caffeformat import InputError, datum_to_array, pb, write_blob
+from caffeformat import InputError, datum_to_array, parse_datum, write_blob
 from torchcaffe import log
 
 from .databases import BACKEND, read_database
@@ -62,10 +62,8 @@ def mean_image(path: str, backend: str) -> NDArray[np.float32]:
 
 
 def _image(path: str, key: bytes, value: bytes) -> NDArray[np.float32] | NDArray[np.uint8]:
-    datum = pb.Datum()
+    name = f"{path}: the entry {key!r}"
     try:
-        datum.ParseFromString(value)
-        return datum_to_array(datum)
-    except Exception as error:  # protobuf's own error class differs between its releases
-        message = f"{path}: the entry {key!r} cannot be read as a Datum: {error}"
-        raise InputError(message) from error
+        return datum_to_array(parse_datum(value, name))
+    except InputError as error:
+        raise error.prefixed(name) from error

@@ -9,28 +9,29 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from PIL import Image
 
-from caffeformat import InputError, datum_to_array, open_database, pb
+from caffeformat import InputError, datum_to_array, open_database, parse_datum
 from fcnkit.datasets import image_files
 from fcnkit.images import (
     IGNORE_LABEL,
     label_array,
     load_pixels,
     open_image,
-    orientation,
     palette_agrees,
     palette_from_image,
-    shown_size,
 )
 from fcnkit.progress import Progress
 
 from ..findings import ORIENTATION_ADVICE, doubtful_pixels
 from ..parallel import run_workers
+from .images import check_image
 from .summary import Record, Summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
+
+    from fcnkit.images import ImageForm
 
     from .table import ImageTable
 
@@ -77,10 +78,7 @@ def open_entry(source: str | bytes, name: str) -> Image.Image:
     """Decode a `PIL.Image` from an entry's path or Datum; `InputError` if it is damaged."""
     if not isinstance(source, bytes):
         return load_pixels(open_image(source, source), source)
-    try:
-        datum = pb.Datum.FromString(source)
-    except ValueError as error:
-        raise InputError(f"{name}: is not a Datum: {error}") from error
+    datum = parse_datum(source, name)
     if datum.encoded:
         return load_pixels(open_image(datum.data, name), name)
     array = datum_to_array(datum)
@@ -95,7 +93,8 @@ class EntryChecker:
     """Called with an `Entry`, returns its `Record`.
 
     `classes` is the number of classes, `colours` the colours of RGB labels, `palette` the expected
-    palette of paletted labels; each is None if unknown.
+    palette of paletted labels; each is None if unknown. Images have to be such that they can have
+    the `form`.
     """
 
     def __init__(
@@ -103,8 +102,9 @@ class EntryChecker:
         classes: int | None = None,
         colours: NDArray[np.uint8] | None = None,
         palette: NDArray[np.uint8] | None = None,
+        form: ImageForm | None = None,
     ) -> None:
-        self.classes, self.colours, self.palette = classes, colours, palette
+        self.classes, self.colours, self.palette, self.form = classes, colours, palette, form
 
     def __call__(self, entry: Entry) -> Record:
         problems: list[tuple[str, str]] = []
@@ -113,7 +113,9 @@ class EntryChecker:
             problems.append(("label without image", entry.id))
         else:
             try:
-                image = open_entry(entry.image, f"image {entry.id}")
+                image = check_image(entry.image, f"image {entry.id}", self.form)
+                if image.misfit is not None:
+                    problems.append(("unfit", image.misfit))
             except InputError as error:
                 problems.append(("unreadable", str(error)))
         if entry.label is None:
@@ -125,16 +127,15 @@ class EntryChecker:
                 kind, counts = self._label(entry.id, label, is_stored, problems)
             except InputError as error:
                 problems.append(("unreadable", str(error)))
-        # A database's images are as the engine reads them, which turns none.
-        turned = image is not None and isinstance(entry.image, str) and orientation(image) != 1
-        size = None if image is None else shown_size(image) if turned else image.size
-        if image is not None and label is not None and label.size != size:
-            detail = "label {} x {}, image {} x {}".format(*label.size, *(size or (0, 0)))
-            if turned and label.size == image.size:
-                detail += ORIENTATION_ADVICE.format(orientation(image))
+        if image is not None and label is not None and label.size != image.size:
+            detail = "label {} x {}, image {} x {}".format(*label.size, *image.size)
+            if image.turned >= 5 and label.size == image.size[::-1]:
+                detail += ORIENTATION_ADVICE.format(image.turned)
             problems.append(("sizes differ", f"{entry.id}: {detail}"))
         doubtful = None if label is None else doubtful_pixels(label)
-        return Record(entry.id, size, kind, counts, problems, doubtful, turned)
+        size, form = (None, None) if image is None else (image.size, image.form)
+        turned = image is not None and image.turned != 1
+        return Record(entry.id, size, kind, counts, problems, doubtful, turned, form)
 
     def summary(self) -> None:
         """Nothing: the records are complete."""
@@ -172,14 +173,16 @@ def check_entries(
     progress: Progress | None = None,
     title: str = "",
     table: ImageTable | None = None,
+    form: ImageForm | None = None,
 ) -> Summary:
     """Check all entries; returns their `Summary`.
 
     `make_entries()` iterates over them (it is called twice); `names` are the classes' names,
     `colours` those of RGB labels; `progress` counts the entries of `title`; `table` gets a line per
-    entry, as images of the part `title`.
+    entry, as images of the part `title`; `form` is what images have to fit.
     """
-    summary, progress = Summary(names), progress or Progress()
+    palette, are_stored = _first_facts(make_entries())
+    summary, progress = Summary(names, are_stored), progress or Progress()
 
     def take(record: Record) -> None:
         summary.add(record)
@@ -188,17 +191,18 @@ def check_entries(
         progress.step(summary.entries, what=title)
 
     classes = None if names is None else len(names)
-    palette = _first_palette(make_entries())
-    make_checker = functools.partial(EntryChecker, classes, colours, palette)
+    make_checker = functools.partial(EntryChecker, classes, colours, palette, form)
     run_workers(make_checker, make_entries(), workers, take)
     return summary
 
 
-def _first_palette(entries: Iterable[Entry]) -> NDArray[np.uint8] | None:
-    """The palette of the first label, or None if it has none."""
+def _first_facts(entries: Iterable[Entry]) -> tuple[NDArray[np.uint8] | None, bool]:
+    """(palette of the first label, None if it has none; whether the entries are a database's)."""
     for entry in entries:
         if entry.label is not None:
+            palette = None
             with contextlib.suppress(InputError):
                 label = open_entry(entry.label, entry.id)
-                return palette_from_image(label, entry.id) if label.mode == "P" else None
-    return None
+                palette = palette_from_image(label, entry.id) if label.mode == "P" else None
+            return palette, isinstance(entry.label, bytes)
+    return None, False

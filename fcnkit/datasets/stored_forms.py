@@ -1,0 +1,62 @@
+"""What the images of a dataset are (channels and depth), from their headers alone."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from caffeformat import InputError, parse_datum
+from fcnkit.images import ImageForm, count_channels, open_picture
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# A JPEG may have this much, such as a preview, before the size of its picture.
+_HEAD = 1 << 18
+
+
+def form_of_datum(value: bytes, name: str, color: bool | None = None) -> ImageForm:
+    """The channels and depth of a serialized Datum, as `datum_to_array` with `color` returns it.
+
+    Encoded pictures are not decoded. Raises `InputError` for what is no Datum or no picture.
+    """
+    datum = parse_datum(value, name)
+    if not datum.encoded:
+        return ImageForm(max(1, datum.channels), "uint8" if datum.data else "float32")
+    if color is not None:
+        return ImageForm(3 if color else 1, "uint8")
+    try:
+        with Image.open(io.BytesIO(datum.data[:_HEAD])) as image:
+            has_alpha = "A" in image.getbands() or "transparency" in image.info
+            channels = 4 if has_alpha else 1 if image.mode in ("1", "L") else 3
+            return ImageForm(channels, "uint8")
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        raise InputError(f"{name}: its image cannot be read: {error}") from error
+
+
+def form_of_file(path: str) -> ImageForm:
+    """The channels and depth of an image file; raises as `open_picture`."""
+    with open_picture(path) as picture:
+        return ImageForm(picture.channels, picture.depth)
+
+
+def describe_form(form: ImageForm) -> str:
+    """`3 channels of uint8`."""
+    return f"{count_channels(form.channels or 0)} of {form.depth}"
+
+
+def can_become(form: ImageForm, channels: int) -> bool:
+    """Whether an image of `form` can be read in `channels`: grey as colour, colour as grey."""
+    return form.channels == channels or (form.channels, channels) in ((1, 3), (3, 1))
+
+
+def common_channels(forms: Iterable[ImageForm]) -> int | None:
+    """The number of channels to read all these images in: that of the first, but grey as colour."""
+    first = None
+    for form in forms:
+        first = form.channels if first is None else first
+        if first != 1 or form.channels == 3:
+            return 3 if form.channels == 3 and first == 1 else first
+    return first
