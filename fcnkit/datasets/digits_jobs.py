@@ -95,11 +95,16 @@ def _text(value: object) -> str | None:
 
 
 def _names(values: object) -> list[str] | None:
-    if isinstance(values, (list, tuple)) and 1 <= len(values) <= MAX_CLASSES:
-        names = [str(value).strip() for value in values if isinstance(value, (str, int))]
-        if len(names) == len(values):
-            return names
-    return None
+    if not isinstance(values, (list, tuple)) or not 1 <= len(values) <= MAX_CLASSES:
+        return None
+    if not all(isinstance(value, str) or _is_small(value) for value in values):
+        return None
+    return [str(value).strip() for value in values]
+
+
+def _is_small(value: object) -> bool:
+    """Whether a value is a whole number that can be written down; hostile ones take hours."""
+    return isinstance(value, int) and value.bit_length() <= 64
 
 
 def _palette(values: object) -> NDArray[np.uint8] | None:

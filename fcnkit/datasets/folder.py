@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import json
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from caffeformat import InputError
-from fcnkit.images import IGNORE_LABEL, read_class_names, read_palette
+from caffeformat.files import MOST_BYTES, open_text
+from fcnkit.files import read_json_object
+from fcnkit.images import DEPTHS, IGNORE_LABEL, ImageForm, read_class_names, read_palette
 
 from .digits_jobs import class_names_and_palette, is_job
 from .reading import FolderDataset, LmdbDataset
@@ -63,17 +64,35 @@ class DatasetFolder:
     def manifest(self) -> dict[str, Any]:
         """What `create_lmdb` wrote about the dataset; empty for datasets made otherwise."""
         try:
-            with open(os.path.join(self.path, "manifest.json"), encoding="utf-8") as file:
-                manifest = json.load(file)
-        except (OSError, ValueError):
+            return read_json_object(os.path.join(self.path, "manifest.json"))
+        except InputError:
             return {}
-        return manifest if isinstance(manifest, dict) else {}
 
     @property
     def ignore(self) -> int:
         """The label of pixels that belong to no class."""
         label = self.manifest.get("ignore_label")
         return label if isinstance(label, int) else IGNORE_LABEL
+
+    @property
+    def form(self) -> ImageForm:
+        """What `create_lmdb` made of all images; nothing for datasets made otherwise."""
+        channels, depth = self.manifest.get("channels"), self.manifest.get("depth")
+        white = self.manifest.get("white")
+        return ImageForm(
+            channels if type(channels) is int and channels > 0 else None,
+            depth if isinstance(depth, str) and depth in DEPTHS else None,
+            float(white) if isinstance(white, (int, float)) and white > 0 else None,
+        )
+
+    @property
+    def bands(self) -> tuple[int, ...] | None:
+        """The channels to show as red, green and blue, counted from 1; None for the default."""
+        bands = self.manifest.get("bands")
+        is_known = isinstance(bands, list) and len(bands) == 3
+        if not is_known or not all(type(band) is int and band > 0 for band in bands):
+            return None
+        return tuple(bands)
 
     def has(self, split: str) -> bool:
         """Whether the folder has a split of that name."""
@@ -100,7 +119,8 @@ class DatasetFolder:
             return None
         names = list(counts) if self.names is None else self.names
         found = [counts.get(name, 0) for name in names]
-        return np.array(found, np.int64) if all(type(n) is int for n in found) else None
+        are_counts = all(type(n) is int and 0 <= n < 1 << 62 for n in found)
+        return np.array(found, np.int64) if are_counts else None
 
     def ignored_pixels(self, split: str) -> int | None:
         """The pixels labelled `ignore` as `create_lmdb` counted them; None if it did not."""
@@ -128,7 +148,9 @@ class DatasetFolder:
         places, known = (location.images, location.labels), (self.names, self._palette)
         if location.kind == "folders":
             return FolderDataset(*places, *known, self._colours)
-        return LmdbDataset(*places, read_if_there(read_ids, self.path, f"{split}.txt"), *known)
+        depth = self.form.depth or "float32"
+        ids = read_if_there(read_ids, self.path, f"{split}.txt")
+        return LmdbDataset(*places, ids, *known, depth)
 
     def _counted(self, split: str, what: str) -> object:
         """An entry of a split in the manifest, which may be damaged; None if it is not there."""
@@ -177,5 +199,5 @@ def read_if_there(read: Callable[[str], T], folder: str | os.PathLike[str], name
 def read_ids(path: str | os.PathLike[str]) -> list[str]:
     """Read `<split>.txt`: the names of the images in a database, one per line, in its order."""
     # File names need not be UTF-8, and may contain what splitlines() takes for a line break.
-    with open(path, encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+    with open_text(path, MOST_BYTES, errors="surrogateescape", newline="\n") as file:
         return file.read().rstrip("\n").split("\n")

@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from caffeformat import InputError
-from fcnkit.images import Preprocessor
+from caffeformat import InputError, brief
+from fcnkit.files import parse_json
+from fcnkit.images import ImageForm, Preprocessor
 
 from .batches import BatchLoader, Order, augmentation_from
 from .folder import open_dataset
@@ -29,12 +30,15 @@ DEFAULTS: dict[str, Any] = {
     "crop": None,  # pixels, a number or [height, width]; smaller images are padded
     "scale": None,  # a factor or [lowest, highest] to draw from
     "flip": False,  # mirror half of the images
-    "mean": None,  # [blue, green, red], subtracted
+    "mean": None,  # [blue, green, red], or one value per channel, subtracted
     "input_scale": 1.0,  # factor applied after the mean was subtracted
     "shuffle": False,  # a new order in every epoch
     "seed": 0,  # decides the order and the draws
     "start": 0,  # number of samples that an earlier run has used
     "ignore": 255,  # label of padding
+    "channels": None,  # of all images; grey ones become colour ones and the other way round
+    "depth": None,  # "uint8", "uint16" or "float32"; other images are an error
+    "white": None,  # the value of images of more than 8 bits that becomes 255
     "classes": None,  # labels from this number on are an error
     "threads": 2,  # number of threads that read and augment in the background
     "cache_mb": 512,  # MiB of decoded images that may be kept
@@ -81,14 +85,12 @@ def open_loader(options: Mapping[str, Any], turn: tuple[int, int] = (0, 1)) -> B
         augmentation_from(options),
         Order(options["seed"], options["shuffle"], options["start"], turn),
         **{key: options[key] for key in ("ignore", "classes", "threads", "cache_mb")},
+        form=ImageForm(options["channels"], options["depth"], options["white"]),
     )
 
 
 def _read_json(text: str, name: str) -> dict[str, Any]:
-    try:
-        given = json.loads(text or "{}")
-    except ValueError as error:
-        raise InputError(f"layer {name}: param_str is not JSON: {error}") from error
+    given = parse_json(text or "{}", f"layer {name}: param_str")
     if not isinstance(given, dict):
-        raise InputError(f"layer {name}: expected a JSON object as param_str, found {text!r}")
+        raise InputError(f"layer {name}: expected a JSON object as param_str, found {brief(text)}")
     return given

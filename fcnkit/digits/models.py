@@ -8,7 +8,6 @@ A download holds `info.json`, `deploy.prototxt`, `train_val.prototxt`, `solver.p
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from typing import TYPE_CHECKING, Any
@@ -19,12 +18,12 @@ from caffeformat import (
     FormatError,
     InputError,
     atomic_write,
-    read_bytes,
     read_net,
     read_solver,
     write_text,
 )
 from fcnkit import datasets, nets
+from fcnkit.files import read_json_object
 from fcnkit.images import parse_mean, read_class_names
 from fcnkit.inference import TrainedNet
 
@@ -43,8 +42,6 @@ _SUFFIXES = (".prototxt", ".caffemodel", ".binaryproto", ".txt", ".json", ".py")
 # Four times larger than the download of any public network, and small enough for a disk.
 MAX_BYTES = 4 << 30
 MAX_FILES = 1000
-# The texts of a download are a few kilobytes each; `info.json` is read whole.
-_MAX_TEXT = 16 << 20
 
 _SNAPSHOT = re.compile(r"_iter_(\d+)\.caffemodel$")
 
@@ -143,15 +140,7 @@ class DigitsModel:
         path = os.path.join(self.folder, "info.json")
         if not os.path.exists(path):
             return {}
-        if os.path.getsize(path) > _MAX_TEXT:
-            raise InputError(f"{path}: refused, it is larger than {_MAX_TEXT >> 20} MB")
-        try:
-            found = json.loads(read_bytes(path).decode("utf-8"))
-        except (ValueError, RecursionError) as error:
-            raise FormatError(path, f"is not JSON: {error}") from error
-        if not isinstance(found, dict):
-            raise FormatError(path, "expected a JSON object")
-        return found
+        return read_json_object(path)
 
     def _file(self, key: str, usual: str) -> str | None:
         """Return the path of the file that info.json names under `key`, else of the `usual` one."""
@@ -210,7 +199,6 @@ class DigitsModel:
         mean = None
         if kind == "pixel" and transform is not None and transform.mean_value:
             mean = np.array(transform.mean_value, np.float32)
-            mean = np.repeat(mean, 3) if len(mean) == 1 else mean
         elif kind != "none":
             mean = parse_mean(self._mean_path())
             if kind == "pixel":

@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from caffeformat import FormatError, InputError, atomic_write
+from caffeformat import FormatError, InputError, atomic_write, reading, reason
 from caffeformat.exchange import to_tensors
+from caffeformat.files import check_file
+from caffeformat.messages import has_scale_and_bias
+from fcnkit.files import parse_json
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -53,7 +56,7 @@ def write_safetensors(path: Path, graph: Graph, weights: Weights) -> None:
             for blob in weights[node.layer.name]
         ]
         for node in graph.nodes
-        if node.layer.type == "BatchNorm"
+        if node.layer.type == "BatchNorm" and not has_scale_and_bias(node.layer)
     }
     metadata = {"format": "pt", **({_SUMS: json.dumps(sums)} if sums else {})}
     with atomic_write(path) as file:
@@ -68,19 +71,21 @@ def read_safetensors(
     Raises `FormatError` where it is damaged or not a safetensors file.
     """
     package, path = _safetensors(), os.fspath(path)
-    try:
-        with package.safe_open(path, framework="np") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            metadata = file.metadata() or {}
-    except (package.SafetensorError, TypeError, ValueError) as error:
-        raise FormatError(path, f"not a safetensors file that can be read: {error}") from error
-    try:
+    check_file(path)
+    with reading(path, "not a safetensors file that can be read"):
+        try:
+            with package.safe_open(path, framework="np") as file:
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                metadata = file.metadata() or {}
+        except package.SafetensorError as error:
+            raise FormatError(
+                path, f"not a safetensors file that can be read: {reason(error)}"
+            ) from error
+    with reading(path, f"its metadata {_SUMS} cannot be read"):
         sums = {
             layer: [np.frombuffer(base64.b64decode(blob), np.float32) for blob in blobs]
-            for layer, blobs in json.loads(metadata.get(_SUMS, "{}")).items()
+            for layer, blobs in parse_json(metadata.get(_SUMS, "{}"), path).items()
         }
-    except (ValueError, AttributeError, TypeError) as error:
-        raise FormatError(path, f"its metadata {_SUMS} cannot be read: {error}") from error
     return tensors, {
         layer: blobs for layer, blobs in sums.items() if len(blobs) == 3 and blobs[2].size == 1
     }

@@ -16,10 +16,11 @@ import queue
 import stat
 import threading
 import zipfile
-import zlib
+from io import FileIO
 from typing import TYPE_CHECKING
 
-from caffeformat import FormatError, InputError
+from caffeformat import FormatError, InputError, brief, reading
+from caffeformat.files import open_file
 
 from .gzip_stream import gzip_blocks
 from .tar_stream import is_tar_header, tar_entries
@@ -27,7 +28,6 @@ from .tar_stream import is_tar_header, tar_entries
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
-    from types import ModuleType
     from typing import BinaryIO, Protocol
 
     from .tar_stream import ForwardStream
@@ -41,17 +41,10 @@ _CHUNK = 1 << 20
 # The bit of a zip entry's flags that says that its name is UTF-8.
 _UTF8_FLAG = 0x800
 
-# What the readers raise for archives that are truncated or damaged.
-_READ_ERRORS = (
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    EOFError,
-    NotImplementedError,
-    OSError,
-    RuntimeError,
-    ValueError,
-)
+# What compressed data may expand to: deflate's best ratio. bzip2 can ask for twenty times as much,
+# but an archive of images never does.
+_MOST_EXPANSION, _EXPANSION_FROM = 1100, 64 << 20
+_XZ_MEMORY = 256 << 20  # bytes; xz itself asks for 65 MB at most, unless told to take more
 
 # How deep folders are searched; the layouts of the archives have four levels.
 _FOLDER_DEPTH = 6
@@ -82,7 +75,7 @@ class Member:
         if not self.is_plain:
             raise FormatError(self.archive, f"{self.name} is a link or a device, not a file")
         left = self.size
-        with _Reading(self.archive), self._open_stream() as stream:
+        with _reading(self.archive), self._open_stream() as stream:
             while left:
                 chunk = stream.read(min(left, _CHUNK))
                 if not chunk:
@@ -101,47 +94,76 @@ def members(path: str | os.PathLike[str]) -> Iterator[Member]:
     path = os.fspath(path)
     if os.path.isdir(path):
         return _folder_members(path)
-    try:
-        with open(path, "rb") as file:
-            head = file.read(512)
-    except OSError as error:
-        raise InputError(f"{path}: cannot read the archive: {error.strerror}") from error
+    with open_file(path) as file:
+        head = file.read(512)
     if head[:2] == b"PK":
         return _zip_members(path)
     if head[:2] == b"\x1f\x8b":
         return _tar_members(path, lambda: _Forward(gzip_blocks(path)))
     if head[:3] == b"BZh":
-        return _tar_members(path, lambda: _Forward(_blocks(bz2, path)))
+        return _tar_members(path, lambda: _Forward(_bzip2_blocks(path)))
     if head[:6] == b"\xfd7zXZ\0":
-        return _tar_members(path, lambda: _Forward(_blocks(lzma, path)))
+        return _tar_members(path, lambda: _Forward(_xz_blocks(path)))
     if is_tar_header(head):
-        return _tar_members(path, lambda: open(path, "rb", buffering=0))
+        return _tar_members(path, lambda: _open_unbuffered(path))
     raise InputError(
         f"{path}: expected a folder or a tar, tar.gz, tar.bz2 or zip archive, found something else "
         f"({len(head)} bytes beginning with {head[:8]!r})"
     )
 
 
-class _Reading:
-    """Turns errors of the readers within the block into `FormatError`."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, *_: object) -> None:
-        if isinstance(error, _READ_ERRORS):
-            problem = str(error) or type(error).__name__
-            raise FormatError(
-                self._path, f"the archive is truncated or damaged ({problem}): fetch it again"
-            ) from error
+def _reading(path: str) -> AbstractContextManager[None]:
+    return reading(path, "the archive is truncated or damaged: fetch it again")
 
 
-def _blocks(opener: ModuleType, path: str) -> Iterator[bytes]:
-    with opener.open(path, "rb") as stream:
-        yield from iter(lambda: stream.read(_CHUNK), b"")
+def _bzip2_blocks(path: str) -> Iterator[bytes]:
+    with bz2.open(path, "rb") as stream:
+        yield from _bounded(path, iter(lambda: stream.read(_CHUNK), b""))
+
+
+def _xz_blocks(path: str) -> Iterator[bytes]:
+    return _bounded(path, _xz_streams(path))
+
+
+def _xz_streams(path: str) -> Iterator[bytes]:
+    """The content of the streams of an xz file, one after the other."""
+    with open_file(path) as file:
+        data = file.read(_XZ_PIECE)
+        while data:
+            decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
+            while not decoder.eof:
+                if decoder.needs_input and not data:
+                    data = file.read(_XZ_PIECE)
+                    if not data:
+                        raise EOFError("the compressed data ends early")
+                yield decoder.decompress(data, _CHUNK)
+                data = b""
+            data = decoder.unused_data.lstrip(b"\0")  # streams may be padded
+            while not data and (more := file.read(_XZ_PIECE)):
+                data = more.lstrip(b"\0")
+
+
+_XZ_PIECE = 1 << 16
+
+
+def _bounded(path: str, blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Pass blocks on until they are more than the compressed file at `path` may expand to."""
+    most = _most_expanded(os.path.getsize(path))
+    total = 0
+    for block in blocks:
+        total += len(block)
+        if total > most:
+            raise FormatError(path, _too_large(total, most))
+        if block:
+            yield block
+
+
+def _most_expanded(packed: int) -> int:
+    return _EXPANSION_FROM + _MOST_EXPANSION * packed
+
+
+def _too_large(size: int, most: int) -> str:
+    return f"refused: it claims {size} bytes or more, expected at most {most} for its packed size"
 
 
 class _Forward:
@@ -210,22 +232,30 @@ class _Forward:
 
 
 def _tar_members(path: str, open_stream: Callable[[], ForwardStream]) -> Iterator[Member]:
-    with _Reading(path), contextlib.closing(open_stream()) as file:
+    with _reading(path), contextlib.closing(open_stream()) as file:
 
         def opener() -> AbstractContextManager[_Readable]:
             return contextlib.nullcontext(file)  # which stays open for the next member
 
         for name, size, is_plain in tar_entries(file, path):
-            yield Member(path, _safe_name(path, name), size, is_plain, opener)
+            safe = _safe_name(path, name)
+            if safe:
+                yield Member(path, safe, size, is_plain, opener)
 
 
 def _zip_members(path: str) -> Iterator[Member]:
-    with _Reading(path):
-        archive = zipfile.ZipFile(path)
-    with archive:
-        for info in sorted(archive.infolist(), key=lambda info: _image_sets_first(info.filename)):
+    with open_file(path) as file, contextlib.ExitStack() as stack:
+        with _reading(path):
+            archive = stack.enter_context(zipfile.ZipFile(file))
+        entries = archive.infolist()
+        if sum(info.compress_size for info in entries) > os.path.getsize(path):
+            raise FormatError(path, "refused: its members overlap, or are longer than the archive")
+        for info in sorted(entries, key=lambda info: _image_sets_first(info.filename)):
             name = _safe_name(path, _entry_name(info))
-            if not info.is_dir():
+            if name and not info.filename.endswith(("/", "\\")):
+                most = _most_expanded(info.compress_size)
+                if info.file_size > most:
+                    raise FormatError(path, f"{name}: {_too_large(info.file_size, most)}")
                 # The upper half holds Unix's mode where the archive was made on Unix, else 0.
                 mode = info.external_attr >> 16
                 is_plain = stat.S_IFMT(mode) in (0, stat.S_IFREG)
@@ -253,8 +283,13 @@ def _folder_members(path: str) -> Iterator[Member]:
         yield Member(path, name, os.path.getsize(full), is_plain, opener)
 
 
+def _open_unbuffered(path: str) -> FileIO:
+    with open_file(path) as file:
+        return FileIO(os.dup(file.fileno()))
+
+
 def _open_file(path: str) -> BinaryIO:
-    return open(path, "rb")
+    return open_file(path)
 
 
 def _files_below(path: str, prefix: str = "", above: tuple[str, ...] = ()) -> Iterator[str]:
@@ -270,12 +305,18 @@ def _files_below(path: str, prefix: str = "", above: tuple[str, ...] = ()) -> It
 
 
 def _safe_name(archive: str, name: str) -> str:
-    """`name` without empty parts and `.`; `FormatError` if it leads out of the archive."""
+    """`name` without empty parts and `.`, "" for the folder itself.
+
+    Raises `FormatError` if there is none, or if it leads out of the archive.
+    """
     parts = name.split("/")
+    if not name:
+        raise FormatError(archive, "has a member without a name: damaged, fetch it again")
     if name.startswith("/") or ".." in parts or "\0" in name or parts[0].endswith(":"):
         raise FormatError(
             archive,
-            f"refused: member {name!r} would be written outside the folder it is unpacked into",
+            f"refused: member {brief(name)} would be written outside the folder it is unpacked "
+            "into",
         )
     if "" in parts or "." in parts:
         return "/".join(part for part in parts if part not in ("", "."))

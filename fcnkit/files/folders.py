@@ -44,7 +44,7 @@ def output_folder(
             raise InputError(f"{path}: cannot write here: {error.strerror}") from error
         try:
             yield folder.path
-            folder.publish(entries=True)
+            _put_in_place(folder, path, force)
         except BaseException as error:
             problem = disk_problem(error)
             if problem is None:
@@ -55,6 +55,15 @@ def output_folder(
             ) from error
         finally:
             folder.remove()
+
+
+def _put_in_place(folder: TemporaryFolder, path: str, force: bool) -> None:
+    try:
+        folder.publish("entries" if force else "nothing")
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be put in place: {error.strerror}: it was empty when this began"
+        ) from error
 
 
 def _check_output(path: str, force: bool) -> None:

@@ -12,6 +12,8 @@ import struct
 import zlib
 from typing import TYPE_CHECKING
 
+from caffeformat.files import open_file
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
@@ -24,6 +26,7 @@ except ImportError:
 # Sizes of what is read and yielded at a time. Smaller blocks cost more in thread switches than they
 # gain in cache hits.
 _COMPRESSED, _CHUNK = 1 << 20, 1 << 22
+_FIRST = 1 << 9  # bytes of a member that are inflated first
 
 # Flags of a member's header (RFC 1952, 2.3.1).
 _HEADER_CRC, _EXTRA, _NAME, _COMMENT = 2, 4, 8, 16
@@ -32,17 +35,20 @@ _HEADER_CRC, _EXTRA, _NAME, _COMMENT = 2, 4, 8, 16
 def gzip_blocks(path: str | os.PathLike[str]) -> Iterator[bytes]:
     """Yield the content of a gzip file of one or more members in blocks of up to 4 MB.
 
+    The work is in proportion to the file's size, however many members it is cut into.
+
     Raises EOFError if the file ends early, ValueError if a header or checksum is wrong, and
     zlib.error if the data in between is damaged.
     """
-    with open(path, "rb") as file:
+    with open_file(path) as file:
         while _skip_header(file):
             inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-            checksum, size = 0, 0
+            checksum, size, step = 0, 0, _FIRST
             while not inflater.eof:
-                block = inflater.decompress(
-                    inflater.unconsumed_tail or _some(file, _COMPRESSED), _CHUNK
-                )
+                # A member's end leaves the rest of a piece to be read again: pieces grow with it.
+                piece = inflater.unconsumed_tail or _some(file, step)
+                step = min(2 * step, _COMPRESSED)
+                block = inflater.decompress(piece, _CHUNK)
                 if block:
                     checksum = crc32(block, checksum)
                     size += len(block)

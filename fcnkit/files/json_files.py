@@ -1,18 +1,60 @@
-"""JSON files: written whole or not at all, numbers that are unknown as null."""
+"""JSON files: written whole or not at all, unknown numbers as null, and read with care."""
 
 from __future__ import annotations
 
 import json
 import math
+import os
+import sys
 from typing import TYPE_CHECKING, Any
 
-from caffeformat import atomic_write
+from caffeformat import FormatError, atomic_write, read_bytes, reading
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Sequence
+    from typing import Union
 
-    Names = Sequence[str] | None
+    Path = Union[str, os.PathLike[str]]
+
+# Far more than any settings take.
+MOST_JSON = 16 << 20
+_MOST_DIGITS = 4300  # of a whole number, as in newer versions of Python
+
+
+def parse_json(text: str | bytes, source: Path) -> Any:
+    """Parse JSON from `source`, which errors name; `FormatError` for anything else.
+
+    That includes what is nested too deeply, and numbers of thousands of digits.
+    """
+    with reading(source, "is not JSON"):
+        if isinstance(text, bytes):
+            text = text.decode("utf-8-sig")
+        return json.loads(text, **_NUMBERS)
+
+
+def read_json(path: Path, most: int = MOST_JSON) -> Any:
+    """Read the JSON file at `path`, of at most `most` bytes; raises as `parse_json` does."""
+    return parse_json(read_bytes(path, most), path)
+
+
+def read_json_object(path: Path, most: int = MOST_JSON) -> dict[str, Any]:
+    """Read the JSON object in the file at `path`; raises as `read_json` does."""
+    found = read_json(path, most)
+    if not isinstance(found, dict):
+        raise FormatError(path, f"expected a JSON object, found a {type(found).__name__}")
+    return found
+
+
+def _whole_number(digits: str) -> int:
+    if len(digits) > _MOST_DIGITS:
+        raise ValueError(f"a number of {len(digits)} digits")
+    return int(digits)
+
+
+# Older versions of Python take a time that grows with the square of the number of digits.
+_NUMBERS: dict[str, Any] = (
+    {} if hasattr(sys, "get_int_max_str_digits") else {"parse_int": _whole_number}
+)
+JSON_DECODER = json.JSONDecoder(**_NUMBERS)
 
 
 def write_json(path: str | os.PathLike[str], data: Any) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import codecs
-import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from caffeformat import FormatError
+from caffeformat import FormatError, reason
+
+from .json_files import JSON_DECODER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 _MOST_ELEMENT = 16 << 20
 
 _SPACE = re.compile(r"[ \t\n\r]*")
-_DECODER = json.JSONDecoder()
 
 
 def list_elements(chunks: Iterable[bytes], source: str) -> Iterator[tuple[str, Any, str]]:
@@ -69,13 +69,13 @@ class _Text:
         self._skip_space()
         while True:
             try:
-                value, end = _DECODER.raw_decode(self._text, self._at)
+                value, end = JSON_DECODER.raw_decode(self._text, self._at)
                 # A number at the end of the text so far could continue.
                 if end < len(self._text) or not self._read_on():
                     break
             except (ValueError, RecursionError) as error:
                 if not self._read_on():
-                    raise self.error(error) from error
+                    raise self.error(reason(error)) from error
         text, self._at = self._text[self._at : end], end
         return value, text
 

@@ -29,8 +29,11 @@ BLOCK = 512
 _PLAIN = b"0\0007"  # regular file, the same in V7, contiguous file
 _WITHOUT_CONTENT = b"123456"  # links, devices, folder, pipe
 _FOLDER, _LONG_NAME, _LONG_LINK, _PAX, _PAX_GLOBAL, _SPARSE = b"5LKxgS"
-# Longer names and pax headers are not accidental.
-_MOST_EXTENSION = 1 << 20
+# Longer names and pax headers are not accidental; nor is an archive with more of them in all than
+# the names of a million files take.
+_MOST_EXTENSION, _MOST_EXTENSIONS = 1 << 20, 1 << 28
+_MOST_DIGITS = 20  # of a number in a pax header
+_MOST_SIZE = 1 << 62  # bytes of a member: what comes behind cannot be reached
 
 
 def tar_entries(file: ForwardStream, source: str) -> Iterator[tuple[str, int, bool]]:
@@ -45,6 +48,7 @@ def tar_entries(file: ForwardStream, source: str) -> Iterator[tuple[str, int, bo
     name: str | None = None
     size: int | None = None
     is_sparse = False
+    extensions = 0  # bytes
     while True:
         file.seek(position)
         header = file.read(BLOCK)
@@ -55,13 +59,20 @@ def tar_entries(file: ForwardStream, source: str) -> Iterator[tuple[str, int, bo
         position += BLOCK
         if kind in (_LONG_NAME, _LONG_LINK, _PAX, _PAX_GLOBAL):
             content = _extension(file, own_size, position, source)
+            extensions += own_size
+            if extensions > _MOST_EXTENSIONS:
+                raise FormatError(
+                    source, f"refused: more than {_MOST_EXTENSIONS} bytes of extended headers"
+                )
             position += _padded(own_size)
             if kind == _LONG_NAME:
                 name = _text(content)
             elif kind == _PAX:
                 records = _pax_records(content, position, source)
                 name = records.get("path", name)
-                size = int(records["size"]) if "size" in records else size
+                size = _pax_size(records["size"]) if "size" in records else size
+                if size is not None and size > _MOST_SIZE:
+                    raise FormatError(source, f"an impossible size at byte {position}: damaged")
                 is_sparse = any(key.startswith("GNU.sparse.") for key in records)
             continue
         if kind == _SPARSE and header[482]:
@@ -93,9 +104,10 @@ def _header_size(header: bytes, position: int, source: str) -> int:
         raise FormatError(source, f"no tar header at byte {position}: truncated or damaged")
     field = header[124:136]
     if field[0] & 0x80:  # binary, as GNU tar writes what does not fit into octal digits
-        return int.from_bytes(field[1:], "big")
-    size = _octal(field)
-    if size is None:
+        size: int | None = int.from_bytes(field[1:], "big")
+    else:
+        size = _octal(field)
+    if size is None or not 0 <= size <= _MOST_SIZE:
         raise FormatError(source, f"no size in the tar header at byte {position}: damaged")
     return size
 
@@ -136,17 +148,24 @@ def _extension(file: ForwardStream, size: int, position: int, source: str) -> by
 def _pax_records(content: bytes, position: int, source: str) -> dict[str, str]:
     """Parse the records of a pax header, lines `<length> <key>=<value>`."""
     records: dict[str, str] = {}
-    while content:
-        digits, _, rest = content.partition(b" ")
+    at = 0
+    while at < len(content):
+        blank = content.find(b" ", at, at + _MOST_DIGITS + 1)
+        digits = content[at:blank] if blank > at else b""
         length = int(digits) if digits.isdigit() else 0
-        key, equals, value = rest[: max(0, length - len(digits) - 1)].partition(b"=")
+        key, equals, value = content[blank + 1 : max(blank + 1, at + length)].partition(b"=")
         if not equals or not value.endswith(b"\n"):
             raise FormatError(source, f"a pax header that ends at byte {position} is damaged")
         records[key.decode("utf-8", "replace")] = value[:-1].decode("utf-8", "surrogateescape")
-        content = content[length:]
-    if not records.get("size", "0").isdecimal():
+        at += length
+    if _pax_size(records.get("size", "0")) is None:
         raise FormatError(source, f"a pax header that ends at byte {position} has an invalid size")
     return records
+
+
+def _pax_size(text: str) -> int | None:
+    """The number of bytes in a pax header; None for what is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS else None
 
 
 def _after_sparse_maps(file: ForwardStream, position: int) -> int:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
-from caffeformat import FormatError, InputError
+from caffeformat import FormatError, InputError, reading
+from caffeformat.files import open_file
 
 from .class_tables import IGNORE_NAMES, class_table
 from .reading import open_image
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 IGNORE_LABEL = 255
 IGNORE_COLOUR = (224, 224, 192)
+
+_VALUE = re.compile("0*(?:[0-9]{1,2}|1[0-9]{2}|2[0-4][0-9]|25[0-5])")
 
 
 def voc_palette() -> NDArray[np.uint8]:
@@ -99,16 +103,12 @@ def count_colours(colours: NDArray[np.uint8]) -> int:
 
 def _read_colours(path: str) -> tuple[list[tuple[int, ...]], tuple[int, ...] | None]:
     """(colours of the classes, colour of pixels to ignore or None) in a file."""
-    if os.path.exists(path) and not os.path.isfile(path):
-        raise InputError(f"{path}: cannot read the palette: it is not a regular file")
-    try:
-        with open(path, "rb") as file:
-            data = file.read(1 << 20)
-    except OSError as error:
-        raise InputError(f"{path}: cannot read the palette: {error.strerror}") from error
+    with open_file(path) as file:
+        data = file.read(1 << 20)
     # Paletted images are PNG or GIF, whose first bytes cannot be text.
     if data[:4] in (b"\x89PNG", b"GIF8"):
-        return list(map(tuple, palette_from_image(open_image(path), path).tolist())), None
+        with reading(path, "the palette cannot be read"), open_image(path) as image:
+            return list(map(tuple, palette_from_image(image, path).tolist())), None
     text = data.decode("utf-8-sig", "replace")
     table = class_table(text, path)
     if table is not None:
@@ -119,7 +119,7 @@ def _read_colours(path: str) -> tuple[list[tuple[int, ...]], tuple[int, ...] | N
         words = line.replace(",", " ").split()
         if not words or words[0].startswith("#"):
             continue
-        if len(words) < 3 or not all(w.isdecimal() and int(w) < 256 for w in words[:3]):
+        if len(words) < 3 or not all(map(_VALUE.fullmatch, words[:3])):
             raise FormatError(
                 path, f"expected a colour as three numbers 0..255, found {line[:60]!r}", number
             )
@@ -149,7 +149,8 @@ def palette_from_image(
     """
     if not isinstance(image, Image.Image):
         source = os.fspath(image)
-        image = open_image(source)
+        with reading(source, "the palette cannot be read"), open_image(source) as opened:
+            return palette_from_image(opened, source)
     colours = image.getpalette() if image.mode == "P" else None
     if colours is None:
         raise InputError(

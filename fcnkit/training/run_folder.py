@@ -6,28 +6,58 @@ beside it does, together with the names and colours of the classes.
 
 from __future__ import annotations
 
-import json
+import contextlib
+import math
 import os
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from caffeformat import FormatError, InputError, read_solver
+from caffeformat import DAMAGE, FormatError, InputError, read_solver, reason
+from caffeformat.files import refuse_overlap
 from fcnkit import nets
-from fcnkit.files import write_json
-from fcnkit.images import IGNORE_LABEL, full_palette
+from fcnkit.files import read_json_object, write_json
+from fcnkit.images import IGNORE_LABEL, ImageForm, check_bands, full_palette
 from fcnkit.inference import TrainedNet
 
 from . import snapshots
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from .run_files import RunFiles
+    from .settings import Recipe, Start
 
 FILE_NAME = "inference.json"
+
+# What a run writes besides snapshots, log and curves.
+_WRITTEN = re.compile(r"(solver|train|val(_\d+)?|deploy)\.prototxt")
+
+
+def refuse_inputs(output: str, recipe: Recipe, start: Start) -> None:
+    """Raise `InputError` where a run in the folder `output` would replace what it reads.
+
+    A run that resumes may read its own solver and nets.
+    """
+    refuse_overlap(output, [recipe.data])
+    if start.resume:
+        return
+    files = [os.fspath(recipe.solver)]
+    with contextlib.suppress(InputError):  # told later, with more to say
+        solver = read_solver(recipe.solver)
+        files += [solver.net, solver.train_net, *solver.test_net]
+    for path in files:
+        folder, name = os.path.split(os.path.realpath(path))
+        if path and folder == os.path.realpath(output) and _WRITTEN.fullmatch(name):
+            raise InputError(
+                f"{path}: would be replaced by the run's own {name}: choose another output folder, "
+                "or pass {option} to continue that run",
+                option="resume",
+                value=True,
+            )
 
 
 def write_settings(
@@ -38,12 +68,17 @@ def write_settings(
 ) -> None:
     """Write `inference.json` for the run of `files`, whose nets are in `folder`."""
     mean, scale = files.input_settings()
-    settings = {"mean": mean, "scale": scale, "classes": list(names) if names else None}
+    settings: dict[str, Any] = {"mean": mean, "scale": scale}
+    settings["classes"] = list(names) if names else None
     head = nets.head(files.train)
     if head is not None and head.ignore is not None and head.ignore != IGNORE_LABEL:
         settings["ignore"] = head.ignore
     if palette is not None:
         settings["palette"] = np.asarray(palette).tolist()
+    form = files.form
+    images = {"channels": form.channels, "depth": form.depth, "white": form.white}
+    images["bands"] = None if files.bands is None else list(files.bands)
+    settings.update({key: value for key, value in images.items() if value is not None})
     write_json(os.path.join(folder, FILE_NAME), settings)
 
 
@@ -55,23 +90,26 @@ def read_run(folder: str | os.PathLike[str]) -> TrainedNet:
     """
     folder = os.fspath(folder)
     path = os.path.join(folder, FILE_NAME)
+    if not os.path.isfile(path):
+        raise InputError(f"{folder}: is not an output of train: there is no {path}")
+    settings = read_json_object(path)
     try:
-        with open(path, encoding="utf-8") as file:
-            settings = json.load(file)
         mean, scale = settings["mean"], float(settings["scale"])
         names, palette = settings["classes"], settings.get("palette")
         ignore = settings.get("ignore")
         ignore = None if ignore is None else int(ignore)
         mean = None if mean is None else [float(value) for value in mean]
         palette = None if palette is None else full_palette(palette)
-    except OSError as error:
-        raise InputError(
-            f"{folder}: is not an output of train: {path}: {error.strerror}"
-        ) from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if not all(math.isfinite(value) for value in [scale, *(mean or ())]):
+            raise ValueError("mean and scale have to be finite numbers")
+        if not (names is None or _are_texts(names)):
+            raise ValueError("classes have to be a list of names")
+        form, bands = _images_of(settings)
+    except DAMAGE as error:
         raise FormatError(
             path,
-            f"is damaged ({error}): pass {{net}}, {{weights}} and {{mean}} instead of the run",
+            f"is damaged ({reason(error)}): pass {{net}}, {{weights}} and {{mean}} instead of the "
+            "run",
             options={"net": None, "weights": None, "mean": None},
         ) from error
     solver = read_solver(os.path.join(folder, "solver.prototxt"))
@@ -81,4 +119,26 @@ def read_run(folder: str | os.PathLike[str]) -> TrainedNet:
         raise InputError(f"{folder}: holds no whole snapshot {os.path.basename(prefix)}_iter_*")
     weights = snapshots.weights_of(state)
     net = os.path.join(folder, "deploy.prototxt")
-    return TrainedNet(net, weights, mean, scale, names, palette, ignore)
+    return TrainedNet(net, weights, mean, scale, names, palette, ignore, form, bands)
+
+
+def _images_of(settings: Mapping[str, Any]) -> tuple[ImageForm, tuple[int, ...] | None]:
+    """The form of the run's images, and the channels to show; ValueError for what is damaged."""
+    channels, depth, white = (settings.get(key) for key in ("channels", "depth", "white"))
+    bands = settings.get("bands")
+    try:
+        form = ImageForm(
+            None if channels is None else int(channels),
+            None if depth is None else str(depth),
+            None if white is None else float(white),
+        )
+        if bands is not None:
+            bands = tuple(int(band) for band in bands)
+            check_bands(bands, form.channels)
+    except InputError as error:
+        raise ValueError(str(error)) from error
+    return form, bands
+
+
+def _are_texts(values: object) -> bool:
+    return isinstance(values, list) and all(isinstance(value, str) for value in values)

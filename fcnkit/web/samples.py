@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 import threading
 import zipfile
-import zlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from caffeformat import InputError
-from fcnkit.images import palette_from_image, read_rgb
+from caffeformat import InputError, reading
+from caffeformat.files import open_file
+from fcnkit.images import as_rgb, palette_from_image, read_image
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -39,18 +39,19 @@ class Sample(NamedTuple):
 class ScoreFile:
     """Scores written by `infer --save-scores`: `title` for the page, `load()` reads the `Sample`.
 
-    `palette` is that of the mask that `infer` wrote beside them, 256 x 3 uint8, or None.
+    `palette` is that of the mask that `infer` wrote beside them, 256 x 3 uint8, or None; `bands` are
+    the channels to show of its image.
     """
 
-    def __init__(self, path: str, title: str) -> None:
-        self.path, self.title = path, title
+    def __init__(self, path: str, title: str, bands: Sequence[int] | None = None) -> None:
+        self.path, self.title, self._bands = path, title, bands
         self.mask = path[: -len(SCORES_SUFFIX)] + ".png"
 
     def load(self) -> Sample:
         """Read the sample. Raises `InputError` for files that hold no scores."""
         scores, blob, image_path = read_scores(self.path)
         try:
-            image = read_rgb(image_path)
+            image = as_rgb(read_image(image_path), self._bands)
         except InputError as error:
             height, width = scores.shape[1:]
             note = f"The image is shown white: {error}"
@@ -73,28 +74,35 @@ class NetImage:
 
     def load(self) -> Sample:
         """Segment it. Raises `InputError` for unreadable images and those too large for memory."""
-        image = read_rgb(self._source, self.title)
+        image = self._segmenter.read(self._source, self.title)
         return self._segmenter.sample(image, self.title)
 
 
 class SharedSegmenter:
     """A `Segmenter` shared by the threads of a server, one image at a time."""
 
-    def __init__(self, segmenter: Segmenter) -> None:
-        self._segmenter, self._lock = segmenter, threading.Lock()
+    def __init__(self, segmenter: Segmenter, bands: Sequence[int] | None = None) -> None:
+        self._segmenter, self._lock, self._bands = segmenter, threading.Lock(), bands
 
-    def sample(self, image: NDArray[np.uint8], title: str) -> Sample:
-        """Return the `Sample` of an image, H x W x 3 uint8 RGB."""
+    def read(self, source: str | bytes, title: str) -> NDArray[Any]:
+        """Read an image as the net takes it, H x W x channels."""
+        return self._segmenter.read(source, title)
+
+    def sample(self, image: NDArray[Any], title: str) -> Sample:
+        """Return the `Sample` of an image, H x W x channels, RGB where it has three."""
         with self._lock:
             # A copy: the net writes its next scores into the same memory.
             scores = np.array(self._segmenter.scores(image, title))
             blob = self._segmenter.output_blob
         assert blob is not None  # chosen for the first image
         height, width = image.shape[:2]
-        return Sample(image, {blob: stretched(scores, (height, width))}, [])
+        shown = as_rgb(image, self._bands)
+        return Sample(shown, {blob: stretched(scores, (height, width))}, [])
 
 
-def find_score_files(paths: Iterable[str | os.PathLike[str]]) -> list[ScoreFile]:
+def find_score_files(
+    paths: Iterable[str | os.PathLike[str]], bands: Sequence[int] | None = None
+) -> list[ScoreFile]:
     """Return the `ScoreFile`s among `paths` and anywhere below folders, sorted by title per folder.
 
     Raises `InputError` where a path holds none.
@@ -113,10 +121,10 @@ def find_score_files(paths: Iterable[str | os.PathLike[str]]) -> list[ScoreFile]
                     f"{path}: expected saved scores (*{SCORES_SUFFIX}), found none; images need a "
                     "network to run on them"
                 )
-            files = [ScoreFile(name, _title(os.path.relpath(name, path))) for name in below]
+            files = [ScoreFile(name, _title(os.path.relpath(name, path)), bands) for name in below]
             found += sorted(files, key=lambda file: file.title)
         elif path.endswith(SCORES_SUFFIX) and os.path.isfile(path):
-            found.append(ScoreFile(path, _title(os.path.basename(path))))
+            found.append(ScoreFile(path, _title(os.path.basename(path)), bands))
         else:
             raise InputError(f"{path}: expected a folder or a file *{SCORES_SUFFIX}")
     return found
@@ -132,17 +140,16 @@ def read_scores(path: str) -> tuple[NDArray[np.floating[Any]], str, str]:
 
     Nothing is unpickled. Raises `InputError` where the file holds something else or too much.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
+    with reading(path, "cannot be read as scores"):
+        with open_file(path) as file, zipfile.ZipFile(file) as archive:
             size = sum(info.file_size for info in archive.infolist())
         if size > MAX_SCORE_BYTES:
             raise InputError(
                 f"{path}: refused, it unpacks to {size} bytes; the limit is {MAX_SCORE_BYTES}"
             )
-        with np.load(path, allow_pickle=False) as found:
-            scores, blob, image = found["scores"], str(found["blob"]), str(found["image"])
-    except _READ_ERRORS as error:
-        raise InputError(f"{path}: cannot be read as scores: {error}") from error
+        with open_file(path) as file, np.load(file, allow_pickle=False) as found:
+            scores = np.asarray(found["scores"])
+            blob, image = str(found["blob"]), str(found["image"])
     if scores.ndim != 3 or scores.dtype.kind != "f" or not scores.size:
         raise InputError(f"{path}: expected scores of shape C x H x W, found {scores.shape}")
     return scores, blob, image
@@ -166,16 +173,3 @@ def stretched(
 
 def _title(name: str) -> str:
     return readable(name[: -len(SCORES_SUFFIX)])
-
-
-_READ_ERRORS = (
-    OSError,
-    ValueError,
-    LookupError,
-    EOFError,
-    MemoryError,
-    NotImplementedError,
-    RuntimeError,
-    zipfile.BadZipFile,
-    zlib.error,
-)

@@ -12,13 +12,13 @@ import math
 import os
 import pickle
 import zipfile
-import zlib
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from caffeformat import FormatError
+from caffeformat import FormatError, brief, reading, reason
+from caffeformat.files import open_file
 from fcnkit.files import MAX_BYTES, PICKLE_ERRORS, PlainUnpickler, Record
 
 from .values import BFLOAT16, item_size, widened
@@ -38,8 +38,8 @@ _TYPES = {
 # Keys under which training scripts store the state dict among other things.
 _HOLDERS = ("state_dict", "model_state_dict", "model", "net", "state_dict_ema")
 
-# Errors that zipfile raises for damaged archives.
-_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError)
+# More than any tensor has: axes, and values of a storage.
+_MOST_AXES, _MOST_VALUES = 64, 1 << 62
 
 
 class _Storage(NamedTuple):
@@ -53,11 +53,9 @@ class _Storage(NamedTuple):
 def read_zip(path: str | os.PathLike[str]) -> OrderedDict[str, NDArray[Any]]:
     """Read the tensors of a file in the zip format."""
     path = os.fspath(path)
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return _read_archive(archive, path)
-    except _ZIP_ERRORS as error:
-        raise FormatError(path, f"the file is truncated or damaged: {error}") from error
+    whole = reading(path, "the file is truncated or damaged")
+    with whole, open_file(path) as file, zipfile.ZipFile(file) as archive:
+        return _read_archive(archive, path)
 
 
 def _read_archive(archive: zipfile.ZipFile, path: str) -> OrderedDict[str, NDArray[Any]]:
@@ -99,14 +97,14 @@ def _read_archive(archive: zipfile.ZipFile, path: str) -> OrderedDict[str, NDArr
 def read_legacy(path: str | os.PathLike[str]) -> OrderedDict[str, NDArray[Any]]:
     """Read the tensors of a file in the format before PyTorch 1.6."""
     path = os.fspath(path)
-    with open(path, "rb") as file:
+    with reading(path, "the file is truncated or damaged"), open_file(path) as file:
         if _Unpickler(file).load_from(path) != _LEGACY_MAGIC:
             raise FormatError(
                 path, "a pickle, but not one written by torch.save, the only ones that are read"
             )
         version, _, found = (_Unpickler(file).load_from(path) for _ in range(3))
         if version != 1001:
-            raise FormatError(path, f"torch.save's format {version!r}; expected 1001")
+            raise FormatError(path, f"torch.save's format {brief(version)}; expected 1001")
         wanted: dict[str, _Storage] = {}
         storages: dict[str, NDArray[Any]] = {}
         for tensor in _named_records(found, path).values():
@@ -119,7 +117,7 @@ def read_legacy(path: str | os.PathLike[str]) -> OrderedDict[str, NDArray[Any]]:
             count = int.from_bytes(file.read(8), "little")
             if storage is None or count != storage.length:
                 raise FormatError(
-                    path, f"the values {key!r} are not those that its tensors refer to"
+                    path, f"the values {brief(key)} are not those that its tensors refer to"
                 )
             size = count * item_size(storage.dtype)
             if size > os.path.getsize(path) - file.tell():
@@ -127,24 +125,25 @@ def read_legacy(path: str | os.PathLike[str]) -> OrderedDict[str, NDArray[Any]]:
             storages[key] = _numbers(file.read(size), storage.dtype)
     missing = sorted(set(wanted) - set(storages))
     if missing:
-        raise FormatError(path, f"the values {missing[0]!r} are missing: the file is damaged")
+        raise FormatError(path, f"the values {brief(missing[0])} are missing: the file is damaged")
     return _tensors(found, lambda storage: storages[storage.key], path)
 
 
 class _Unpickler(PlainUnpickler):
-    def __init__(self, file: BinaryIO) -> None:
-        super().__init__(file, encoding="utf-8", errors="replace")
-
     def persistent_load(self, identity: Any) -> Any:
         """A storage: ('storage', its class, key, device, number of values[, view])."""
+        if not isinstance(identity, tuple) or not 2 <= len(identity) <= 8:
+            raise pickle.UnpicklingError(f"unknown storage: {brief(identity)}")
         if identity[0] == "module":
             return identity[1]  # a class of a whole model, followed by its source text
         kind, cls, key, _, count, *view = identity
         dtype = _TYPES.get(cls.class_name.rpartition(".")[2])
         if kind != "storage" or dtype is None or any(part is not None for part in view):
             raise pickle.UnpicklingError(f"unknown storage: {cls.class_name}")
-        if not isinstance(key, str) or not isinstance(count, int) or count < 0:
+        if not isinstance(key, str) or type(count) is not int:
             raise pickle.UnpicklingError("a storage without key or size")
+        if not 0 <= count < _MOST_VALUES:
+            raise pickle.UnpicklingError("a storage of an impossible size")
         return _Storage(dtype, key, count)
 
     def load_from(self, path: str) -> Any:
@@ -152,7 +151,7 @@ class _Unpickler(PlainUnpickler):
         try:
             return self.load()
         except PICKLE_ERRORS as error:
-            raise FormatError(path, f"its pickle cannot be read: {error}") from error
+            raise FormatError(path, f"its pickle cannot be read: {reason(error)}") from error
 
 
 def _numbers(data: bytes, dtype: str) -> NDArray[Any]:
@@ -193,7 +192,7 @@ def _named_records(found: Any, path: str) -> OrderedDict[str, Record]:
         if isinstance(name, str) and _storage_of(value) is not None
     )
     if not named:
-        what = ", ".join(map(str, list(found)[:5])) or "an empty dict"
+        what = ", ".join(map(brief, list(found)[:5])) or "an empty dict"
         raise FormatError(path, f"there are no tensors in it, only {what}")
     return named
 
@@ -221,13 +220,18 @@ def _view(
 ) -> NDArray[Any]:
     """A tensor's array, from its position in a storage, which is checked against the values."""
     sane = isinstance(shape, tuple) and isinstance(strides, tuple) and len(shape) == len(strides)
-    sane = sane and all(isinstance(n, int) and n >= 0 for n in (offset, *shape, *strides))
+    numbers = (offset, *shape, *strides) if sane else ()
+    sane = sane and all(type(n) is int and n >= 0 for n in numbers)
+    if sane and (len(shape) > _MOST_AXES or max(numbers) >= _MOST_VALUES):
+        raise FormatError(path, f"tensor {brief(name)} cannot be of shape {brief(shape)}")
     count = math.prod(shape) if sane else -1
     last = offset + sum((n - 1) * stride for n, stride in zip(shape, strides)) if sane else 0
     if not 0 <= count <= values.size or (count and last >= values.size):
-        raise FormatError(path, f"tensor {name!r} lies outside its values: damaged")
+        raise FormatError(path, f"tensor {brief(name)} lies outside its values: damaged")
     steps = [stride * values.itemsize for stride in strides]
     try:
         return np.lib.stride_tricks.as_strided(values[offset:], shape, steps, writeable=False)
     except (ValueError, OverflowError) as error:  # more or longer axes than NumPy supports
-        raise FormatError(path, f"tensor {name!r} cannot be of shape {shape}: {error}") from error
+        raise FormatError(
+            path, f"tensor {brief(name)} cannot be of shape {shape}: {reason(error)}"
+        ) from error

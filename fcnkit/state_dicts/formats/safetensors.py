@@ -5,10 +5,12 @@ https://github.com/huggingface/safetensors#format
 
 from __future__ import annotations
 
-import json
 import operator
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
+
+from caffeformat import brief, reading
+from fcnkit.files import parse_json
 
 from .values import BFLOAT16, shaped, values_of
 
@@ -33,18 +35,18 @@ def read(span: Span) -> OrderedDict[str, NDArray[Any]]:
     start = 8 + size
     if size > _MOST_HEADER or start > len(span):
         raise span.error(0, f"a header of {size} bytes: the file is truncated or damaged")
-    try:
-        header = json.loads(span.part(8, start, "the header").text())
+    with reading(span.source, "the header cannot be read"):
+        header = parse_json(span.part(8, start, "the header").text(), span.source)
         entries = [_entry(name, entry) for name, entry in header.items() if name != "__metadata__"]
         entries.sort(key=lambda entry: entry[3])
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise span.error(8, f"the header cannot be read: {error}") from error
     tensors: OrderedDict[str, NDArray[Any]] = OrderedDict()
     for name, kind, shape, begin, end in entries:
         if kind not in _TYPES:
-            raise span.error(8, f"tensor {name!r} has values of the unknown type {kind!r}")
+            raise span.error(
+                8, f"tensor {brief(name)} has values of the unknown type {brief(kind)}"
+            )
         if not (0 <= begin <= end <= len(span) - start):
-            raise span.error(8, f"tensor {name!r} lies outside the file, which is truncated")
+            raise span.error(8, f"tensor {brief(name)} lies outside the file, which is truncated")
         values = values_of(span.part(start + begin, start + end, name), _TYPES[kind])
         tensors[name] = shaped(span.source, name, values, shape)
     return tensors

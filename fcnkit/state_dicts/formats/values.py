@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from caffeformat import FormatError
+from caffeformat import FormatError, brief
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,9 +40,10 @@ def shaped(source: str, name: str, values: NDArray[Any], shape: Sequence[int]) -
     """Reshape `values` to `shape`; raises `FormatError` where their number does not fit."""
     # NumPy refuses more or longer axes than it supports.
     with contextlib.suppress(ValueError, OverflowError):
-        if all(n >= 0 for n in shape) and math.prod(shape) == values.size:
+        if all(0 <= n < 1 << 62 for n in shape[:65]) and math.prod(shape[:65]) == values.size:
             return values.reshape([int(n) for n in shape])
     raise FormatError(
         source,
-        f"tensor {name!r} has {values.size} values, which do not fit the shape {tuple(shape)}",
+        f"tensor {brief(name)} has {values.size} values, which do not fit the shape "
+        f"{brief(tuple(shape))}",
     )

@@ -12,17 +12,23 @@ are recorded as they come, so that a killed run continues where it was.
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
-import shutil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from caffeformat import FormatError, InputError, pb, read_caffemodel, write_caffemodel, write_text
+from caffeformat import (
+    FormatError,
+    InputError,
+    pb,
+    read_caffemodel,
+    write_caffemodel,
+    write_text,
+)
+from caffeformat.files import claimed_folder, refuse_overlap
 from caffeformat.messages import distinct_layers
 from fcnkit.datasets import DatasetFolder
-from fcnkit.files import write_json
+from fcnkit.files import read_json_object, write_json
 from fcnkit.images import read_label, write_label
 from fcnkit.inference import SUMMARY, Scoreboard, TrainedNet
 from fcnkit.nets import count_classes
@@ -33,7 +39,15 @@ from ..run_files import RunFiles
 from ..run_folder import read_run
 from ..settings import Recipe, Start
 from .checks import check_stages, start_net
-from .folders import RECORD, START_NET, START_WEIGHTS, earlier_stages, set_aside
+from .folders import (
+    RECORD,
+    START_NET,
+    START_WEIGHTS,
+    bring_back,
+    earlier_stages,
+    new_folder,
+    set_aside,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -107,6 +121,23 @@ def train_stages(
     if start.snapshot is not None:
         raise InputError("stages start from weights; a snapshot belongs to one of them")
     output = os.path.abspath(output)
+    refuse_overlap(output, [data])
+    with claimed_folder(output):
+        bring_back(output)
+        yield from _train(stages, output, data, start, gpu, allow_python, force, observer, stop)
+
+
+def _train(
+    stages: Sequence[Stage],
+    output: str,
+    data: Path,
+    start: Start,
+    gpu: int | None,
+    allow_python: Sequence[str],
+    force: bool,
+    observer: Observer,
+    stop: Callable[[], bool],
+) -> Iterator[StageResult]:
     folders = [os.path.join(output, stage.name) for stage in stages]
     earlier = [] if start.resume else earlier_stages(folders, force, start.weights)
     has_begun = start.resume and os.path.exists(os.path.join(folders[0], RECORD))
@@ -189,7 +220,13 @@ class _StageRun:
         if source is not None:
             mean, scale = self._operate(source)
             if self.previous is not None:
-                first = TrainedNet(self.path(START_NET), self.path(START_WEIGHTS), mean, scale)
+                first = TrainedNet(
+                    self.path(START_NET),
+                    self.path(START_WEIGHTS),
+                    mean,
+                    scale,
+                    form=read_run(self.previous).form,
+                )
                 before = os.path.join(self.previous, _MASKS)
                 board, same = self._score(first, _FIRST_MASKS, compare=before)
                 record.update(start=_summary(board), agreement=same)
@@ -198,7 +235,8 @@ class _StageRun:
     def _operate(self, source: Path) -> tuple[list[float] | None, float]:
         """Transplant the weights `source`; returns mean and scale of the net's input."""
         files = RunFiles(self.stage.recipe.solver)
-        net = start_net(files)
+        with self.dataset:
+            net = start_net(files, self.dataset)
         result = transplant(read_caffemodel(source), net)
         if self.previous is not None:
             _silence_new_scores(result, net, count_classes(files.train))
@@ -240,43 +278,35 @@ class _StageRun:
 
         The masks are written to the folder `masks`, numbered in the order of the dataset.
         """
-        final = self.path(masks)
-        partial = f"{final}.partial"
-        for path in (partial, final):
-            shutil.rmtree(path, ignore_errors=True)
-        os.makedirs(partial)
         segmenter = trained.segmenter(gpu=self.gpu, allow_python=self.allow_python)
         same, pixels = 0, 0
-        with self.dataset:
+        with self.dataset, new_folder(self.path(masks)) as partial:
             images = self.dataset.split("val")
-            board = Scoreboard(segmenter.classes(images.image(0), images.ids[0]))
+            board = Scoreboard(segmenter.classes(images.image(0, segmenter.form), images.ids[0]))
             for i, name in enumerate(images.ids):
-                mask = segmenter.class_map(images.image(i), name)
+                mask = segmenter.class_map(images.image(i, segmenter.form), name)
                 board.add(name, mask, images.label(i))
                 write_label(os.path.join(partial, _mask_name(i)), mask, self.dataset.palette)
                 if compare is not None:
                     before = read_label(os.path.join(compare, _mask_name(i)))
                     same += np.count_nonzero(before == mask)
                     pixels += mask.size
-        os.rename(partial, final)
         return board, same / pixels if pixels else None
 
     def _read_record(self) -> dict[str, Any]:
         path = self.path(RECORD)
-        try:
-            with open(path, encoding="utf-8") as file:
-                record: dict[str, Any] = json.load(file)
-            if not {"agreement", "start", "end"} <= set(record):
-                raise ValueError("entries are missing")
-            return record
-        except FileNotFoundError:
+        if not os.path.exists(path):
             return {}
-        except (ValueError, TypeError) as error:
-            raise FormatError(
-                path,
-                f"is damaged ({error}): start over with {{force}}",
-                options={"force": True},
-            ) from error
+        advice = "start over with {force}"
+        try:
+            record = read_json_object(path)
+        except FormatError as error:
+            text = f"{error.problem}: {advice}"
+            raise FormatError(path, text, options={"force": True}) from error
+        if not {"agreement", "start", "end"} <= set(record):
+            text = f"is damaged (entries are missing): {advice}"
+            raise FormatError(path, text, options={"force": True})
+        return record
 
     def _write_record(self, record: dict[str, Any]) -> None:
         self.record = record
