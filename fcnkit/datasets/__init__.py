@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .batches import BatchLoader, Order, augmentation_from
+from .berkeley_options import is_berkeley, seed_berkeley, start_berkeley
 from .class_frequencies import count_pixels, median_frequency_weights
 from .digits_jobs import STATUS, class_names_and_palette, is_job, mean_kind, read_job
 from .folder import DatasetFolder, Location, locate, open_dataset, read_ids, read_if_there
@@ -34,6 +35,13 @@ from .segmentation_data import (
     parse_options,
     set_options,
 )
+from .stored_forms import (
+    can_become,
+    common_channels,
+    describe_form,
+    form_of_datum,
+    form_of_file,
+)
 
 if TYPE_CHECKING:
     from .berkeley import IMAGENET_MEAN, SegDataLayer, image_input, minus_mean, read_depth
@@ -55,14 +63,20 @@ __all__ = [
     "SegDataLayer",
     "SegmentationDataset",
     "augmentation_from",
+    "can_become",
     "class_names_and_palette",
+    "common_channels",
     "context_label",
     "context_table",
     "count_pixels",
     "default_palette",
+    "describe_form",
     "find_pairs",
+    "form_of_datum",
+    "form_of_file",
     "image_files",
     "image_input",
+    "is_berkeley",
     "is_job",
     "is_segmentation_data",
     "locate",
@@ -80,8 +94,10 @@ __all__ = [
     "read_if_there",
     "read_job",
     "sbd_label",
+    "seed_berkeley",
     "set_options",
     "siftflow_label",
+    "start_berkeley",
 ]
 
 # These load an engine, so they are imported when they are first used.

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from caffeformat import InputError
+from caffeformat.files import open_text
 from fcnkit import engine
 from fcnkit.images import load_pixels, open_image, read_rgb
 
@@ -38,7 +39,7 @@ class SegDataLayer(NoGradient, Layer):
 
     `param_str` is a Python dict as text. All layers accept `split` (the image set; sets without
     `train` in their name are read in order), `randomize` (default True: draw images, otherwise read
-    them in order) and `seed` (of the draws).
+    them in order), `seed` (of the draws) and `start` (number of images that an earlier run used).
     """
 
     required: tuple[str, ...] = ()  # required options besides `split`
@@ -64,7 +65,7 @@ class SegDataLayer(NoGradient, Layer):
 
     def setup(self, bottom: Sequence[engine.Blob], top: Sequence[engine.Blob]) -> None:
         """Read the settings and the list of images, and pick the first."""
-        defaults = {"randomize": True, "seed": None, **self.optional}
+        defaults = {"randomize": True, "seed": None, "start": 0, **self.optional}
         required = ("split", *self.required)
         self.options = parse_options(self.param_str, required, defaults, self.title)
         list_path = self.open(self.options)
@@ -86,6 +87,10 @@ class SegDataLayer(NoGradient, Layer):
         self._index = 0
         self._loaded: Sequence[NDArray[Any]] = ()
         self._next(0)
+        for _ in range(self.options["start"] if self._draws is not None else 0):
+            self._next(1)
+        if self._draws is None:
+            self._index = self.options["start"] % len(self.ids)
 
     def reshape(self, bottom: Sequence[engine.Blob], top: Sequence[engine.Blob]) -> None:
         """Read the next image and shape the tops for it."""
@@ -113,7 +118,7 @@ class SegDataLayer(NoGradient, Layer):
 def read_ids(path: str) -> list[str]:
     """Read the ids in a list of images, one per line; `InputError` if there are none."""
     try:
-        with open(path, encoding="utf-8") as file:
+        with open_text(path) as file:
             ids = [line.strip() for line in file if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         problem = getattr(error, "strerror", None) or error

@@ -13,6 +13,39 @@ from caffeformat import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from caffeformat import pb
+
+# Berkeley's data layers, under the names that Berkeley's networks use for their modules.
+BERKELEY_MODULES = ("voc_layers", "pascalcontext_layers", "nyud_layers", "siftflow_layers")
+
+
+def is_berkeley(layer: pb.LayerParameter) -> bool:
+    """Whether a layer is one of Berkeley's data layers."""
+    return layer.type == "Python" and layer.python_param.module in BERKELEY_MODULES
+
+
+def seed_berkeley(layer: pb.LayerParameter, seed: int) -> None:
+    """Let one of Berkeley's data layers draw by `seed` where it names no seed of its own."""
+    given = _literal(layer)
+    if given is not None and given.get("seed") is None:
+        layer.python_param.param_str = repr({**given, "seed": seed})
+
+
+def start_berkeley(layer: pb.LayerParameter, passes: int) -> None:
+    """Let one of Berkeley's data layers begin where that many passes have left it."""
+    given = _literal(layer)
+    if given is not None:
+        layer.python_param.param_str = repr({**given, "start": passes})
+
+
+def _literal(layer: pb.LayerParameter) -> dict[Any, Any] | None:
+    """The dict in `param_str`; None for anything else, which the layer itself refuses."""
+    try:
+        given = ast.literal_eval(layer.python_param.param_str.strip() or "{}")
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return None
+    return given if isinstance(given, dict) else None
+
 
 def parse_options(
     text: str, required: Sequence[str], defaults: Mapping[str, object], layer: str
@@ -81,6 +114,7 @@ _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "split": (_is_name, "the name of a list of images, without .txt, in quotes"),
     "randomize": (lambda value: value in (True, False), "True or False"),
     "seed": (lambda value: value is None or type(value) is int, "a whole number or None"),
+    "start": (lambda value: type(value) is int and value >= 0, "a whole number from 0 on"),
     "mean": (_is_mean, "three numbers, for blue, green and red"),
     "tops": (_are_names, "a list of the tops' names, in quotes"),
 }

@@ -21,7 +21,7 @@ from .loading import compare_weights, copy_weights, fill_weights
 from .memory import check_memory
 from .pycaffe import Blob, Net, Solver, layer_params
 from .runs import training_net
-from .stepping import Hooks, train
+from .stepping import Hooks, skip_batches, train
 
 __all__ = [
     "PYTHON_MODULES",
@@ -54,6 +54,7 @@ __all__ = [
     "refuse_forks",
     "refuse_forks_of_solver",
     "rows_as_data",
+    "skip_batches",
     "train",
     "training_net",
     "use_device",

@@ -39,6 +39,13 @@ class Layer(Protocol):
     def blobs(self) -> Sequence[Blob]:
         """Its parameters."""
 
+    @property
+    def type(self) -> str:
+        """Its type, as a prototxt names it."""
+
+    def skip_batches(self, count: int) -> None:
+        """Step over the data of `count` passes (data layers of torchcaffe)."""
+
 
 class Net(Protocol):
     """A net of either engine, as pycaffe has it."""
@@ -69,6 +76,9 @@ class Net(Protocol):
 
     def forward(self) -> Mapping[str, NDArray[np.float32]]:
         """Run all layers; the outputs' values."""
+
+    def _forward(self, start: int, end: int) -> float:
+        """Run the layers from one index to another; their loss."""
 
     def backward(self) -> Mapping[str, NDArray[np.float32]]:
         """Compute the gradients; those of the inputs."""

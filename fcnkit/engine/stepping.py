@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import TYPE_CHECKING, Any
 
 from caffeformat import InputError
 
-from .choice import capabilities, name
+from .choice import capabilities, load, name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .pycaffe import Solver
+    from .pycaffe import Net, Solver
+
+# Layers that read their own data in the order of a file. Those written in Python are told where to
+# begin by their `param_str`.
+_READERS = ("Data", "HDF5Data", "ImageData", "WindowData")
 
 
 class Hooks:
@@ -27,16 +32,36 @@ class Hooks:
 def train(solver: Solver, hooks: Hooks, options: Mapping[str, Any]) -> None:
     """Step `solver` until `options["max_iter"]` iterations, with `hooks` around each step.
 
+    `options["seed"]` makes the random numbers of a step (dropout's masks) depend on it and on the
+    step's number, so that a run which continues from a snapshot draws what the unbroken one does.
+
     Every other option names something that pycaffe cannot express and must be among the engine's
     `capabilities()`; otherwise `InputError` names the engine that lacks it.
     """
     options = dict(options)
-    max_iter = options.pop("max_iter")
+    max_iter, seed = options.pop("max_iter"), options.pop("seed", None)
     missing = sorted(set(options) - capabilities())
     if missing:
         raise InputError(f"the engine {name()!r} cannot do {', '.join(missing)}")
     while solver.iter < max_iter:
         hooks.before_step(solver)
+        if seed is not None:
+            load().set_random_seed(zlib.crc32(f"{seed}:{solver.iter}".encode()) & 0x7FFFFFFF)
         solver.step(1)
         if hooks.after_step(solver):
             break
+
+
+def skip_batches(net: Net, passes: int) -> None:
+    """Let Caffe's data layers in `net` continue as if it had made `passes` passes already.
+
+    To be called before the first pass. torchcaffe steps over the data; BVLC Caffe has to read it.
+    """
+    for index, layer in enumerate(net.layers):
+        if not passes or layer.type not in _READERS:
+            continue
+        if name() == "torch":
+            layer.skip_batches(passes)
+        else:
+            for _ in range(passes):
+                net._forward(index, index)

@@ -46,6 +46,8 @@ def augment_net(
         "batch_size": batch_size(net) or 1,
     }
     chosen.update(transform_of(image, find))
+    if "white" in options:
+        chosen["white"] = options["white"]
     if split == "train":
         chosen.update({**_random_transform_of(image), "shuffle": True, **options})
     layer = pb.LayerParameter(name="data", type="Python", top=[images[0]])
@@ -75,7 +77,7 @@ def transform_of(layer: pb.LayerParameter, find: Callable[[str], str]) -> dict[s
     options: dict[str, Any] = {}
     if transform.mean_value:
         values = list(transform.mean_value)
-        options["mean"] = values * 3 if len(values) == 1 else values
+        options["mean"] = values
     elif transform.mean_file:
         mean = caffeformat.read_blob(find(transform.mean_file))
         options["mean"] = mean.reshape(mean.shape[-3], -1).mean(1).tolist()
@@ -103,10 +105,3 @@ def batch_size(net: pb.NetParameter) -> int | None:
         if is_segmentation_data(layer):
             return int(options_of(layer).get("batch_size", 1))
     return None
-
-
-def start_after(net: pb.NetParameter, passes: int) -> None:
-    """Let the SegmentationData layers of `net` continue where that many passes have left them."""
-    for layer in nets.data_layers(net):
-        if is_segmentation_data(layer):
-            set_options(layer, start=passes * options_of(layer).get("batch_size", 1))

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from .log import Outputs
 
-# How many batches `silent_layers` looks at for one with a label that counts.
-_BATCHES = 8
 
 # Layers whose first blob multiplies their input: while it is zero, nothing gets through.
 _WEIGHTED = ("Convolution", "Deconvolution", "InnerProduct", "Embed")
@@ -100,9 +98,9 @@ def _is_fixed(layer: pb.LayerParameter) -> bool:
 def silent_layers(net: Net, message: pb.NetParameter) -> list[str]:
     """Return the names of the layers whose weights get no gradient at all, from one batch.
 
-    A batch whose labels are all ignored is skipped; after some of those nothing can be said, and
-    the list is empty. Overwrites the diffs of the parameters; a solver clears them before its next
-    step.
+    It is the batch that the net has just seen: another one would be missing in the training run. If
+    all its labels are ignored, or a layer has overwritten it, nothing can be said, and the list is
+    empty. Overwrites the diffs of the parameters; a solver clears them before its next step.
     """
     params = engine.layer_params(net)
     learned = [
@@ -110,15 +108,19 @@ def silent_layers(net: Net, message: pb.NetParameter) -> list[str]:
         for layer in distinct_layers(message).layer
         if layer.type in _WEIGHTED and layer.name in params and not _is_fixed(layer)
     ]
+    sources = nets.data_layers(message)
+    batch = {top for layer in sources for top in layer.top}
+    if _is_ignored(net, message) or any(
+        batch & set(layer.top) & set(layer.bottom) for layer in message.layer
+    ):
+        return []
     for name in learned:
         # After a step it holds the update, with momentum and weight decay.
         params[name][0].diff[...] = 0
-    for _ in range(_BATCHES):
-        net.forward()
-        if not _is_ignored(net, message):
-            break
-    else:
-        return []
+    names = {layer.name for layer in sources}
+    for index, name in enumerate(net._layer_names):
+        if name not in names:
+            net._forward(index, index)
     net.backward()
     return [name for name in learned if not np.any(params[name][0].diff)]
 

@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from caffeformat import InputError, pb
+from caffeformat.files import claimed_folder
 from fcnkit import engine, nets
 from fcnkit.datasets import DatasetFolder
 from fcnkit.engine import copy_weights, fill_weights
 from fcnkit.progress import Progress
 
-from . import curves, diagnosis, run_folder, snapshots
+from . import curves, diagnosis, resuming, run_folder, snapshots
+from .images import settle_images
 from .log import TrainingLog
 from .recorder import Recorder
 from .run_files import RunFiles
@@ -86,8 +88,8 @@ def train(
     """Train as `recipe` says and leave everything in the folder `output`.
 
     start           weights or snapshot to start from, by default neither; a run that continues from
-                    a snapshot also continues in the data of SegmentationData layers, while Data
-                    layers start over, as in Caffe
+                    a snapshot also continues in its data, unlike `caffe train`, and ends with the
+                    weights of an unbroken run (Python layers of one's own start their data over)
     gpu             number of the GPU to compute on; None for the CPU
     allow_python    modules whose Python layers the nets may run
     force           remove an earlier run in `output`
@@ -97,8 +99,31 @@ def train(
     Raises `InputError` for input that cannot be used, for an `output` that holds a run already
     (unless `start.resume` or `force`), and for a loss that is NaN or infinite.
     """
-    start, observer = start or Start(), observer or Observer()
     output = os.path.abspath(output)
+    run_folder.refuse_inputs(output, recipe, start or Start())
+    with claimed_folder(output):
+        return _train(
+            recipe,
+            output,
+            start or Start(),
+            gpu,
+            allow_python,
+            force,
+            observer or Observer(),
+            stop,
+        )
+
+
+def _train(
+    recipe: Recipe,
+    output: str,
+    start: Start,
+    gpu: int | None,
+    allow_python: Sequence[str],
+    force: bool,
+    observer: Observer,
+    stop: Callable[[], bool],
+) -> Outcome:
     for path in (recipe.solver, start.weights, start.snapshot):
         if path is not None and not os.path.isfile(path):
             raise InputError(f"{path}: there is no such file")
@@ -107,6 +132,7 @@ def train(
     with contextlib.ExitStack() as stack:
         dataset = None if recipe.data is None else stack.enter_context(DatasetFolder(recipe.data))
         files = _prepare(recipe, dataset)
+        settle_images(files, start.weights)
         names, palette = _classes(dataset, files)
         prefix = os.path.join(output, os.path.basename(files.solver.snapshot_prefix) or "snapshot")
         files.solver.snapshot_prefix = prefix
@@ -118,7 +144,7 @@ def train(
     if start.resume:
         snapshot = _newest(prefix, files.solver, observer) or snapshot
     if snapshot is not None:
-        files.start_at(snapshots.read_iteration(snapshot))
+        resuming.start_python_layers(files, snapshots.read_iteration(snapshot))
     for note in files.notes:
         observer.note(note)
     if gpu is None and files.solver.HasField("solver_mode") and files.solver.solver_mode:
@@ -129,6 +155,8 @@ def train(
     engine.use_device(gpu)
     solver = engine.open_solver(files.stepwise(), allow_python)
     unmatched = _load(solver, files, start.weights, snapshot, recipe.fill, observer)
+    if snapshot is not None:
+        resuming.skip_batches(solver, files)
     with TrainingLog(os.path.join(output, "train.log")) as log:
         log.solving(files.train.name or "net", files.solver.lr_policy)
         if snapshot is not None:
@@ -136,7 +164,8 @@ def train(
         draw = functools.partial(_draw, output, files.train.name)
         recorder = Recorder(solver, files, log, observer, draw, stop, names, unmatched)
         try:
-            engine.train(solver, recorder, {"max_iter": files.solver.max_iter})
+            options = {"max_iter": files.solver.max_iter, "seed": files.solver.random_seed}
+            engine.train(solver, recorder, options)
             recorder.finish()
         finally:
             draw()

@@ -23,7 +23,15 @@ from caffeformat import (
     write_text,
 )
 from fcnkit import nets
-from fcnkit.datasets import DatasetFolder, is_segmentation_data, options_of, set_options
+from fcnkit.datasets import (
+    DatasetFolder,
+    is_berkeley,
+    is_segmentation_data,
+    options_of,
+    seed_berkeley,
+    set_options,
+)
+from fcnkit.images import ImageForm
 
 from . import augmented
 from .augmented import batch_size
@@ -40,7 +48,7 @@ class RunFiles:
 
     Attributes: `path` (of the solver's file), `solver`, `train` (the training net), `tests` (the
     test nets), `deploy` (the all-in-one net, or the nearest there is to a deploy net), `notes`
-    (remarks for the user). A solver without `test_iter` gets the test nets that read validation
+    (remarks for the user), `form` and `bands` (what `settle_images` finds out of the images). A solver without `test_iter` gets the test nets that read validation
     data.
     """
 
@@ -51,6 +59,8 @@ class RunFiles:
         self._dataset = dataset
         self.solver = read_solver(solver_path)
         self.notes: list[str] = []
+        self.form = ImageForm()
+        self.bands: tuple[int, ...] | None = None
         solver = self.solver
         all_in_one = self._net(solver.net, solver.net_param)
         weights = [self.find(path) for path in solver.weights]
@@ -183,10 +193,6 @@ class RunFiles:
         """Train without test nets."""
         self.tests = []
 
-    def start_at(self, iteration: int) -> None:
-        """Let SegmentationData layers of the training net continue after that many iterations."""
-        augmented.start_after(self.train, iteration * self.solver.iter_size)
-
     def input_settings(self) -> tuple[list[float] | None, float]:
         """Return mean (blue, green, red; or None) and scale of the images that the net reads."""
         mean, scale = None, 1.0
@@ -242,12 +248,14 @@ class RunFiles:
         self.solver.test_iter.extend(counts)
 
     def set_seed(self) -> None:
-        """Give solver and SegmentationData a seed where they have none: the run is repeatable."""
+        """Give solver and Python data layers a seed where they have none: the run is repeatable."""
         if self.solver.random_seed < 0:
             self.solver.random_seed = 1
         for layer in nets.data_layers(self.train):
             if is_segmentation_data(layer) and "seed" not in options_of(layer):
                 set_options(layer, seed=self.solver.random_seed)
+            elif is_berkeley(layer):
+                seed_berkeley(layer, self.solver.random_seed)
 
     def set_intervals(self, images: int | None, epochs: float | None = None) -> None:
         """Fill in what the solver leaves open: iterations, display and test intervals.
@@ -303,7 +311,7 @@ class RunFiles:
             solver.ClearField("test_interval")
         write_text(
             os.path.join(folder, "deploy.prototxt"),
-            nets.deploy_net(self.deploy, image_shape)[0],
+            nets.deploy_net(self.deploy, image_shape, self.form.channels)[0],
         )
         path = os.path.join(folder, "solver.prototxt")
         write_text(path, solver)

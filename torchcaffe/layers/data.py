@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import itertools
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
 
 from caffeformat import InputError, datum_to_array, encoded_datum, open_database, pb
+from caffeformat.files import MOST_BYTES, open_text, read_bytes
 from torchcaffe.core import solver_count, solver_rank
 from torchcaffe.data import DataTransform, Prefetcher
 
@@ -17,14 +19,21 @@ from .base import Layer, Param, Shape, Shapes, Tensors, register
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from caffeformat import DatabaseReader
+
 
 _T = TypeVar("_T")
+
+# What a generator of a layer's random numbers is for: its set-up, a batch, a round of its data.
+SETUP, BATCH, ROUND = range(3)
 
 
 class BatchLayer(Layer):
     """Base of layers without bottoms whose batches are prefetched by a thread.
 
-    A subclass defines `next_batch()` and may set `depth`, the number of batches to prefetch.
+    A subclass defines `next_batch()` and may set `depth`, the number of batches to prefetch. What
+    it draws at random comes from `draws(...)`, so that it depends on the layer's seed and on the
+    number of the batch or round, not on what was drawn before: a run can continue at any batch.
     """
 
     bottoms = (0, 0)
@@ -34,14 +43,34 @@ class BatchLayer(Layer):
     def __init__(self, proto: pb.LayerParameter, phase: int) -> None:
         super().__init__(proto, phase)
         self._prefetcher: Prefetcher[list[NDArray[np.float32]]] | None = None
+        self._batches_made, self._seed = 0, 0
         # With several solvers, each trains on its own entry in every round; only the root tests.
         self._rank, self._solvers = solver_rank(), solver_count()
         if phase != pb.TRAIN:
             self._rank, self._solvers = 0, 1
 
-    def make_random(self) -> np.random.Generator:
-        """Make a random generator that `set_random_seed` seeds."""
-        return np.random.default_rng(int(torch.randint(2**62, ())))
+    def seed(self) -> None:
+        """Take the seed of `draws` from the generator that `set_random_seed` seeds."""
+        self._seed = int(torch.randint(2**62, ()))
+
+    def draws(self, kind: int, number: int = 0) -> np.random.Generator:
+        """The random numbers of the set-up, or of the `number`-th batch or round (`kind`)."""
+        return np.random.default_rng([self._seed, kind, number])
+
+    def batch_draws(self) -> np.random.Generator:
+        """The random numbers of the batch that is made now."""
+        return self.draws(BATCH, self._batches_made)
+
+    def skip_batches(self, count: int) -> None:
+        """Continue as if `count` batches had been taken; only before the first pass."""
+        if self._prefetcher is not None:
+            raise self.error("cannot skip batches once it has made some.")
+        self._batches_made = count
+        self.skip(count)
+
+    def skip(self, batches: int) -> None:
+        """Step over the data of that many batches, from the beginning; a subclass defines it."""
+        raise NotImplementedError
 
     def own_turn(self, take: Callable[[], _T]) -> _T:
         """Call `take()` once per solver and return what falls to this one."""
@@ -51,6 +80,11 @@ class BatchLayer(Layer):
         """Make the next batch: one array per top."""
         raise NotImplementedError
 
+    def _numbered_batch(self) -> list[NDArray[np.float32]]:
+        batch = self.next_batch()
+        self._batches_made += 1
+        return batch
+
     def require_batch_size(self, batch_size: int) -> int:
         """Return `batch_size`; refuse one below 1."""
         if batch_size < 1:
@@ -59,14 +93,15 @@ class BatchLayer(Layer):
 
     def forward(self, bottoms: Tensors, params: Tensors) -> Tensors:
         if self._prefetcher is None:
-            self._prefetcher = Prefetcher(self.next_batch, self.depth)
+            self._prefetcher = Prefetcher(self._numbered_batch, self.depth)
         return [torch.from_numpy(array).to(self.device) for array in self._prefetcher.next()]
 
 
 class LabelledImages(BatchLayer):
     """Base of layers that read images with one label each, in order and over and over again.
 
-    A subclass sets `batch_size`, `transform` and `first_shape`, and defines `next_item()`.
+    A subclass sets `batch_size`, `transform` and `first_shape`, and defines `next_item()` and
+    `skip_items()`.
     """
 
     batch_size: int
@@ -78,10 +113,18 @@ class LabelledImages(BatchLayer):
         """Read the next image: how messages call it, its C x H x W values, and its label."""
         raise NotImplementedError
 
+    def skip_items(self, count: int) -> None:
+        """Step over `count` images; nothing has been read yet."""
+        raise NotImplementedError
+
+    def skip(self, batches: int) -> None:
+        self.skip_items(batches * self.batch_size * self._solvers)
+
     def top_shapes(self, shapes: Shapes) -> list[Shape]:
         return [(self.batch_size, *self.first_shape), (self.batch_size,)][: len(self.proto.top)]
 
     def next_batch(self) -> list[NDArray[np.float32]]:
+        self.transform.random = self.batch_draws()
         images: list[NDArray[np.float32]] = []
         labels = np.empty(self.batch_size, np.float32)
         for index in range(self.batch_size):
@@ -98,9 +141,9 @@ class LabelledImages(BatchLayer):
 def read_lines(layer: Layer, path: str) -> list[str]:
     """Read the text file that `layer` names as its source; empty lines are left out."""
     try:
-        with open(path, encoding="utf-8") as file:
+        with open_text(path, MOST_BYTES) as file:
             lines = [line.strip() for line in file if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
+    except (InputError, OSError, UnicodeDecodeError) as error:
         raise layer.error(f'cannot read its source "{path}": {error}') from error
     if not lines:
         raise layer.error(f'its source "{path}" is empty.')
@@ -113,8 +156,7 @@ def read_image(layer: Layer, path: str, color: bool) -> NDArray[np.uint8]:
     Raises `InputError`, naming the layer, if it cannot be read.
     """
     try:
-        with open(path, "rb") as file:
-            return datum_to_array(encoded_datum(file.read()), color)
+        return datum_to_array(encoded_datum(read_bytes(path)), color)
     except (OSError, InputError) as error:
         raise layer.error(f"cannot read the image {path}: {error}") from error
 
@@ -131,16 +173,16 @@ class Data(LabelledImages):
         if not p.source:
             raise self.error("needs a source, the folder of a database.")
         self.batch_size, self.depth = self.require_batch_size(p.batch_size), p.prefetch
-        random = self.make_random()
+        self.seed()
+        random = self.draws(SETUP)
         where = f'layer "{self.name}"'
         self.transform = DataTransform(self.proto.transform_param, self.phase, random, where)
         try:
             self.database = open_database(p.source, pb.DataParameter.DB.Name(p.backend))
         except InputError as error:
             raise self.error(f"cannot read its source: {error}") from error
-        self.entries = _endless(self.database.items)
-        for _ in range(int(random.integers(p.rand_skip)) if p.rand_skip else 0):
-            next(self.entries)
+        self.first_entry = int(random.integers(p.rand_skip)) if p.rand_skip else 0
+        self.entries = _endless(self.database, self.first_entry)
         key, value = next(iter(self.database.items()))
         self.first_shape = self.transform.shape(self._decode(key, value)[0].shape)
         return []
@@ -159,11 +201,16 @@ class Data(LabelledImages):
                 f"{error}"
             ) from error
 
+    def skip_items(self, count: int) -> None:
+        self.entries = _endless(self.database, self.first_entry + count)
+
     def next_item(self) -> tuple[str, NDArray[np.uint8] | NDArray[np.float32], int]:
         key, value = self.own_turn(self.entries.__next__)
         return (f"the entry {key!r}", *self._decode(key, value))
 
 
-def _endless(items: Callable[[], Iterable[tuple[bytes, bytes]]]) -> Iterator[tuple[bytes, bytes]]:
+def _endless(database: DatabaseReader, position: int) -> Iterator[tuple[bytes, bytes]]:
+    """The entries of `database`, over and over again, from the one at `position` on."""
+    yield from itertools.islice(database.items(), position % len(database), None)
     while True:
-        yield from items()
+        yield from database.items()

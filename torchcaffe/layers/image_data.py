@@ -10,7 +10,7 @@ import numpy as np
 from torchcaffe.data import DataTransform, resize_pixels
 
 from .base import Param, Shapes, register
-from .data import LabelledImages, read_image, read_lines
+from .data import ROUND, SETUP, LabelledImages, read_image, read_lines
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,14 +33,15 @@ class ImageData(LabelledImages):
         if bool(p.new_height) != bool(p.new_width):
             raise self.error("new_height and new_width must be set together.")
         self.size = (p.new_height, p.new_width) if p.new_height else None
-        self.random = self.make_random()
+        self.seed()
+        random = self.draws(SETUP)
         self.transform = DataTransform(
-            self.proto.transform_param, self.phase, self.random, f'layer "{self.name}"'
+            self.proto.transform_param, self.phase, random, f'layer "{self.name}"'
         )
         self.entries = [self._entry(line) for line in read_lines(self, p.source)]
-        self.waiting = self._order()
-        for _ in range(int(self.random.integers(p.rand_skip)) if p.rand_skip else 0):
-            self._next_entry()
+        # Counts on through all rounds; a round's order is made when it begins.
+        self.position = int(random.integers(p.rand_skip)) if p.rand_skip else 0
+        self.round, self.order = -1, np.arange(0)
         self.first_shape = self.transform.shape(self._load(self.entries[0][0]).shape)
         return []
 
@@ -61,15 +62,22 @@ class ImageData(LabelledImages):
             values = resize_pixels(values.transpose(1, 2, 0), self.size).transpose(2, 0, 1)
         return values
 
-    def _order(self) -> list[int]:
-        """Make the order of a round, as indices of entries, the last to come first."""
+    def _order(self, number: int) -> NDArray[np.int64]:
+        """Make the order of a round, as indices of entries."""
         count = len(self.entries)
-        shuffled = self.proto.image_data_param.shuffle
-        return list(self.random.permutation(count) if shuffled else range(count))[::-1]
+        if self.proto.image_data_param.shuffle:
+            return self.draws(ROUND, number).permutation(count)
+        return np.arange(count)
 
     def _next_entry(self) -> tuple[str, int]:
-        self.waiting = self.waiting or self._order()
-        return self.entries[self.waiting.pop()]
+        number, place = divmod(self.position, len(self.entries))
+        if number != self.round:
+            self.round, self.order = number, self._order(number)
+        self.position += 1
+        return self.entries[self.order[place]]
+
+    def skip_items(self, count: int) -> None:
+        self.position += count
 
     def next_item(self) -> tuple[str, NDArray[np.uint8], int]:
         path, label = self.own_turn(self._next_entry)

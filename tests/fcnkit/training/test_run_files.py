@@ -6,6 +6,7 @@ from tiny_segmentation import net_text, write_dataset, write_solver
 
 from caffeformat import InputError, pb, read_net, read_solver
 from fcnkit.datasets import DatasetFolder
+from fcnkit.training.resuming import start_python_layers
 from fcnkit.training.run_files import RunFiles
 
 
@@ -111,8 +112,8 @@ def test_augmentation_needs_an_image_and_a_label(here):
 
 def test_a_resumed_run_continues_in_the_data(here):
     files = run_files(here, iter_size=3)
-    files.augment({})
-    files.start_at(10)
+    files.augment({"flip": True})
+    start_python_layers(files, 10)
     assert options(files.train)["start"] == 10 * 3 * 2
 
 

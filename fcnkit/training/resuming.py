@@ -1,0 +1,77 @@
+"""Continuing in the data: a run resumed at an iteration reads what the unbroken run would read.
+
+Layers written in Python are told where to begin before the nets are written; Caffe's own layers
+step over their data once the engine has opened them.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from fcnkit import engine, nets
+from fcnkit.datasets import (
+    DatasetFolder,
+    augmentation_from,
+    is_berkeley,
+    is_segmentation_data,
+    options_of,
+    set_options,
+    start_berkeley,
+)
+
+if TYPE_CHECKING:
+    from caffeformat import pb
+    from fcnkit.engine import Solver
+
+    from .run_files import RunFiles
+
+
+def start_python_layers(files: RunFiles, iteration: int) -> None:
+    """Let the Python data layers of all nets begin where `iteration` iterations have left them.
+
+    Those that are not this project's cannot be told, which becomes one of `files.notes`.
+    """
+    passes = _passes_before(files, iteration)
+    for net, count in zip([files.train, *files.tests], passes):
+        for layer in nets.data_layers(net):
+            if is_segmentation_data(layer):
+                set_options(layer, start=_samples_used(layer, count))
+            elif is_berkeley(layer):
+                start_berkeley(layer, count)
+            elif layer.type == "Python" and count:
+                files.notes.append(
+                    f"layer {layer.name} starts its data over: only its own code decides where it "
+                    "begins, so the weights will differ from those of an unbroken run"
+                )
+
+
+def skip_batches(solver: Solver, files: RunFiles) -> None:
+    """Let Caffe's data layers continue where the iterations that `solver` has taken left them."""
+    passes = _passes_before(files, solver.iter)
+    for net, count in zip([solver.net, *solver.test_nets], passes):
+        engine.skip_batches(net, count)
+
+
+def _samples_used(layer: pb.LayerParameter, passes: int) -> int:
+    """How many samples a SegmentationData layer has handed out after that many passes."""
+    options = options_of(layer)
+    batch = int(options.get("batch_size", 1))
+    if augmentation_from(options) is not None or batch == 1:
+        return passes * batch
+    # Whole images: a batch ends where a round does.
+    with DatasetFolder(options["source"]) as dataset:
+        images = dataset.count(options.get("split", "train")) or 1
+    rounds, rest = divmod(passes, math.ceil(images / batch))
+    return rounds * images + rest * batch
+
+
+def _passes_before(files: RunFiles, iteration: int) -> list[int]:
+    """How many passes the training net and each test net have made before that iteration."""
+    solver: pb.SolverParameter = files.solver
+    interval, tests = solver.test_interval, 0
+    if files.tests and interval and iteration:
+        # A test is made before its iteration, the first one only with test_initialization.
+        tests = math.ceil(iteration / interval) - (not solver.test_initialization)
+    per_test = [max(1, count) for count in solver.test_iter]
+    return [iteration * solver.iter_size, *(tests * count for count in per_test)]
