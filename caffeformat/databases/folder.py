@@ -24,7 +24,7 @@ class DatabaseWriter:
 
     def __init__(self, path: str | os.PathLike[str], overwrite: bool = False) -> None:
         self.path = os.path.normpath(os.fspath(path))
-        self._count = 0
+        self._count, self._overwrite = 0, overwrite
         if not overwrite and os.path.exists(self.path) and not _is_empty_folder(self.path):
             raise InputError(f"{self.path}: already exists; remove it or choose another name")
         with contextlib.ExitStack() as stack:
@@ -81,9 +81,9 @@ class DatabaseWriter:
 
     def _rename(self) -> None:
         try:
-            self._folder.publish()
+            self._folder.publish("all" if self._overwrite else "nothing")
         except OSError as error:
-            raise InputError(f"{self.path}: cannot be put in place: {error}") from error
+            raise InputError(f"{self.path}: cannot be put in place: {error.strerror}") from error
 
 
 def _is_empty_folder(path: str) -> bool:

@@ -77,13 +77,15 @@ class TemporaryFolder:
                 return place, descriptor
             os.close(descriptor)
 
-    def publish(self, entries: bool = False) -> None:
-        """Give the folder its name, in place of what is there.
+    def publish(self, replace: str = "nothing") -> None:
+        """Give the folder its name.
 
-        With `entries`, only entries of the same names are replaced in a folder that is there. If it
-        fails, or the process is killed, what was replaced comes back where nothing new is yet.
+        What is there stays, and an OSError is raised, unless `replace` is "entries" (of the same
+        names, in a folder) or "all". If it fails, or the process is killed, what was replaced comes
+        back where nothing new is yet.
         """
-        if entries and os.path.isdir(self.target) and os.listdir(self.target):
+        is_folder = os.path.isdir(self.target)
+        if replace == "entries" and is_folder:
             aside = os.path.join(self._place, _REPLACED)
             os.mkdir(aside)
             for name in os.listdir(self.path):
@@ -92,9 +94,9 @@ class TemporaryFolder:
                     os.replace(old, os.path.join(aside, name))
                 os.replace(os.path.join(self.path, name), old)
         else:
-            if os.path.isdir(self.target) and not os.listdir(self.target):
+            if is_folder and not os.listdir(self.target):
                 os.rmdir(self.target)
-            elif os.path.lexists(self.target):
+            elif replace == "all" and os.path.lexists(self.target):
                 os.rename(self.target, os.path.join(self._place, _WHOLE))
             os.rename(self.path, self.target)
         self.remove()

@@ -58,7 +58,7 @@ def new_folder(path: str) -> Iterator[str]:
     folder = TemporaryFolder(path)
     try:
         yield folder.path
-        folder.publish()
+        folder.publish("all")
     finally:
         folder.remove()
 

@@ -20,13 +20,13 @@ from caffeformat.files import (
 PROGRAM = "import os, sys\nfrom caffeformat.files import *\nos.chdir(sys.argv[1])\n"
 
 
-def publish(path, names, entries=False):
+def publish(path, names, replace="all"):
     folder = TemporaryFolder(path)
     try:
         for name in names:
             with open(os.path.join(folder.path, name), "w") as file:
                 file.write("new")
-        folder.publish(entries)
+        folder.publish(replace)
     finally:
         folder.remove()
 
@@ -39,12 +39,15 @@ def test_folders_are_replaced_whole_or_by_entry(tmp_path):
     assert os.listdir(out) == ["c"]
     (out / "a").write_text("old")
     (out / "c").write_text("old")
-    publish(out, "ab", entries=True)
+    publish(out, "ab", "entries")
     assert {name: (out / name).read_text() for name in "abc"} == {
         "a": "new",
         "b": "new",
         "c": "old",
     }
+    with pytest.raises(OSError, match="not empty"):
+        publish(out, "d", "nothing")
+    assert sorted(os.listdir(out)) == ["a", "b", "c"]
     assert os.listdir(tmp_path) == ["out"]
 
 
@@ -72,9 +75,9 @@ def test_only_marked_folders_of_dead_processes_are_removed(tmp_path):
     assert all((tmp_path / name / "thesis").exists() for name in kept)
 
 
-@pytest.mark.parametrize("entries", [False, True])
+@pytest.mark.parametrize("replace", ["entries", "all"])
 @pytest.mark.parametrize("moves", [0, 1, 2])
-def test_what_a_killed_process_had_replaced_comes_back(tmp_path, entries, moves):
+def test_what_a_killed_process_had_replaced_comes_back(tmp_path, replace, moves):
     out = tmp_path / "out"
     publish(out, "ab")
     text = PROGRAM + (
@@ -87,14 +90,14 @@ def test_what_a_killed_process_had_replaced_comes_back(tmp_path, entries, moves)
         "    return moved\n"
         "folder = TemporaryFolder('out')\n"
         "open(folder.path + '/a', 'w').write('newer'); os.rename = counted(os.rename)\n"
-        f"os.replace = counted(os.replace); folder.publish({entries}); os.kill(os.getpid(), 9)"
+        f"os.replace = counted(os.replace); folder.publish({replace!r}); os.kill(os.getpid(), 9)"
     )
     run_killed(text, tmp_path)
     publish(tmp_path / "other", "x")
     assert sorted(os.listdir(tmp_path)) == ["other", "out"]
     is_new = moves == 2
     assert (out / "a").read_text() == ("newer" if is_new else "new")
-    assert (out / "b").exists() == (entries or not is_new)
+    assert (out / "b").exists() == (replace == "entries" or not is_new)
 
 
 def test_a_second_process_is_told_in_words(tmp_path):
