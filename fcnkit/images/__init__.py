@@ -4,6 +4,18 @@ from __future__ import annotations
 
 from .class_tables import ClassTable, class_table
 from .classes import MAX_CLASSES, names_in, read_class_names, voc_class_names
+from .forms import (
+    DEPTHS,
+    ImageForm,
+    as_rgb,
+    channels_first,
+    channels_last,
+    check_bands,
+    count_channels,
+    read_image,
+    read_rgb,
+    resize_image,
+)
 from .labels import label_array, paletted_image, read_label, write_label
 from .painting import LegendEntry, contact_sheet, legend, overlay, paint
 from .palette import (
@@ -18,6 +30,7 @@ from .palette import (
     read_palette,
     voc_palette,
 )
+from .pictures import Picture, open_picture
 from .preprocessing import Preprocessor, parse_mean
 from .reading import (
     IMAGE_SUFFIXES,
@@ -26,7 +39,6 @@ from .reading import (
     load_pixels,
     open_image,
     orientation,
-    read_rgb,
     rgb_array,
     shown_size,
     source_name,
@@ -34,16 +46,24 @@ from .reading import (
 )
 
 __all__ = [
+    "DEPTHS",
     "IGNORE_LABEL",
     "IMAGE_SUFFIXES",
     "MAX_CLASSES",
     "MAX_PIXELS",
     "ClassTable",
+    "ImageForm",
     "LegendEntry",
+    "Picture",
     "Preprocessor",
     "Resampling",
+    "as_rgb",
+    "channels_first",
+    "channels_last",
+    "check_bands",
     "class_table",
     "contact_sheet",
+    "count_channels",
     "count_colours",
     "distinct_palette",
     "format_palette",
@@ -53,6 +73,7 @@ __all__ = [
     "load_pixels",
     "names_in",
     "open_image",
+    "open_picture",
     "orientation",
     "overlay",
     "paint",
@@ -62,9 +83,11 @@ __all__ = [
     "parse_mean",
     "read_class_names",
     "read_colour_map",
+    "read_image",
     "read_label",
     "read_palette",
     "read_rgb",
+    "resize_image",
     "rgb_array",
     "shown_size",
     "source_name",

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from caffeformat import InputError
+from caffeformat.files import check_file, is_stream
 
 if TYPE_CHECKING:
     from typing import Union
@@ -48,7 +49,10 @@ _TURNS = {
 # Key in `Image.info`: the largest sample that a grey file can hold, where Pillow scales samples up.
 _SAMPLE_MAX = "fcnkit_sample_max"
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp")
+IMAGE_SUFFIXES = (
+    *(".jpg", ".jpeg", ".png", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp"),
+    *(".npy", ".npz"),
+)
 
 
 def open_image(source: ImageSource, name: str | None = None) -> Image.Image:
@@ -62,6 +66,8 @@ def open_image(source: ImageSource, name: str | None = None) -> Image.Image:
         if isinstance(source, (bytes, bytearray, memoryview)):
             image = Image.open(io.BytesIO(source), formats=FORMATS)
         else:
+            if is_stream(source):
+                check_file(source)  # refuses it: Pillow would wait for, or read, what never ends
             image = Image.open(source, formats=FORMATS)
     except Image.DecompressionBombError as error:
         # Pillow gives up at twice its own limit and does not reveal the size.
@@ -131,6 +137,15 @@ def upright(image: Image.Image) -> Image.Image:
     return image if turn is None else image.transpose(turn)
 
 
+def turned_array(array: NDArray[Any], turn: int) -> NDArray[Any]:
+    """`array` (H x W x C) turned as the EXIF orientation `turn` says."""
+    if turn in (5, 6, 7, 8):
+        array = array.swapaxes(0, 1)
+    rows = slice(None, None, -1 if turn in (3, 4, 7, 8) else 1)
+    columns = slice(None, None, -1 if turn in (2, 3, 6, 7) else 1)
+    return np.ascontiguousarray(array[rows, columns])
+
+
 def source_name(source: ImageSource, default: str) -> str:
     """The path of `source`, or `default` if it is a file's content."""
     if isinstance(source, (bytes, bytearray, memoryview)):
@@ -150,26 +165,10 @@ def load_pixels(image: Image.Image, name: str) -> Image.Image:
     return image
 
 
-def read_rgb(source: ImageSource, name: str | None = None) -> NDArray[np.uint8]:
-    """Read an image file as H x W x 3 uint8 RGB, turned by its EXIF orientation as viewers do.
-
-    `source` and `name` as in `open_image`. Alpha is ignored. 16-bit grey is reduced to its upper
-    8 bits.
-    """
-    name = name or source_name(source, "image")
-    with open_image(source, name) as image:
-        return rgb_array(upright(load_pixels(image, name)), name)
-
-
 def rgb_array(image: Image.Image, name: str) -> NDArray[np.uint8]:
-    """Convert a decoded `PIL.Image` to H x W x 3 uint8 RGB."""
-    if image.mode.startswith("I"):
-        grey = np.asarray(image)
-        if grey.min() < 0 or grey.max() > 0xFFFF:
-            raise InputError(f"{name}: expected 8 or 16 bits per channel, found 32")
-        return np.repeat((grey >> 8).astype(np.uint8)[..., None], 3, axis=2)
-    if image.mode == "F":
-        raise InputError(f"{name}: expected 8 bits per channel, found floating point")
+    """Convert a decoded `PIL.Image` of 8 bits per channel to H x W x 3 uint8 RGB."""
+    if image.mode.startswith("I") or image.mode == "F":
+        raise InputError(f"{name}: expected 8 bits per channel, found more")
     return np.array(image.convert("RGB"))
 
 

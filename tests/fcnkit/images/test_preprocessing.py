@@ -30,22 +30,38 @@ def test_a_mean_image_is_subtracted_by_pixel_if_sizes_agree_else_as_colour():
 
 def test_means_are_read_from_numbers_and_text(tmp_path):
     assert parse_mean("104,117,123").tolist() == [104, 117, 123]
-    assert parse_mean("116").tolist() == [116, 116, 116]
+    assert parse_mean("116").tolist() == [116]
+    assert parse_mean("1 2,3 4").tolist() == [1, 2, 3, 4]
     (tmp_path / "mean.txt").write_text("# blue green red\n1.5 2 3\n")
     assert parse_mean(str(tmp_path / "mean.txt")).tolist() == [1.5, 2, 3]
 
 
-@pytest.mark.parametrize("text", ["1,2", "no/such/file", "1,2,x"])
+@pytest.mark.parametrize("text", ["no/such/file", "1,2,x"])
 def test_a_wrong_mean_is_named(text):
     with pytest.raises(InputError, match="expected"):
         parse_mean(text)
 
 
-def test_a_text_without_three_numbers_is_named(tmp_path):
+def test_a_text_without_numbers_is_named(tmp_path):
     path = tmp_path / "mean.txt"
-    path.write_text("1 2\n")
-    with pytest.raises(InputError, match=r"mean\.txt.*found 2"):
+    path.write_text("# 1 2\nnone\n")
+    with pytest.raises(InputError, match=r"mean\.txt.*found none"):
         parse_mean(str(path))
+
+
+@pytest.mark.parametrize("channels", [1, 2, 4, 10])
+def test_channels_other_than_three_keep_their_order(channels):
+    image = np.random.RandomState(0).randint(0, 65536, (3, 5, channels)).astype(np.uint16)
+    mean = np.arange(channels, dtype=np.float32)
+    data = Preprocessor(mean, 0.5)(image)
+    expected = (image.transpose(2, 0, 1).astype(np.float32) - mean[:, None, None]) * 0.5
+    assert data.dtype == np.float32 and np.array_equal(data[0], expected)
+    assert np.array_equal(Preprocessor([7])(image)[0], image.transpose(2, 0, 1) - 7.0)
+
+
+def test_a_mean_of_another_number_of_channels_is_refused():
+    with pytest.raises(InputError, match="the mean has 2 channels, the net's input 3: pass mean"):
+        Preprocessor([1, 2])(IMAGE)
 
 
 @pytest.mark.parametrize("shape", [(3, 2, 4), (1, 3, 2, 4)])
@@ -55,9 +71,9 @@ def test_a_mean_image_is_read_as_channels_of_pixels(tmp_path, shape):
     assert np.array_equal(parse_mean(path), mean.reshape(3, 2, 4))
 
 
-@pytest.mark.parametrize("shape", [(1, 6, 4), (2, 3, 2, 2), (3, 8)])
-def test_a_mean_image_of_other_channels_is_named(tmp_path, shape):
+@pytest.mark.parametrize("shape", [(2, 3, 2, 2), (3, 8)])
+def test_a_mean_image_that_is_none_is_named(tmp_path, shape):
     path = str(tmp_path / "mean.binaryproto")
     write_blob(path, np.zeros(shape, np.float32))
-    with pytest.raises(InputError, match=r"mean\.binaryproto.*3 x H x W, found shape"):
+    with pytest.raises(InputError, match=r"mean\.binaryproto.*C x H x W, found shape"):
         parse_mean(path)

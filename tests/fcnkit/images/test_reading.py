@@ -87,10 +87,11 @@ def test_every_usual_mode_becomes_rgb(tmp_path, mode):
     assert (pixels == 255).all()
 
 
-def test_16_bit_grey_keeps_its_upper_bits(tmp_path):
+def test_more_than_8_bits_are_never_cut_off(tmp_path):
     path = tmp_path / "deep.png"
     Image.fromarray(np.array([[0, 0x1234, 0xFFFF]], np.uint16)).save(path)
-    assert read_rgb(path)[0].tolist() == [[0] * 3, [0x12] * 3, [0xFF] * 3]
+    with pytest.raises(InputError, match=r"deep\.png: holds 16 bits .*0 to 65535.*pass white"):
+        read_rgb(path)
 
 
 @pytest.mark.parametrize("kind", ["jpg", "png", "webp"])
