@@ -10,15 +10,14 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-from PIL import Image
-
 from caffeformat import InputError
-from fcnkit.images import Resampling
+from fcnkit.images import resize_image
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
+    import numpy as np
     from numpy.typing import NDArray
 
 
@@ -89,10 +88,11 @@ def whole(shape: Sequence[int], size: Sequence[int] | None = None) -> Placement:
     return Placement((bottom, right), area, area)
 
 
-def sample(array: NDArray[np.uint8], placement: Placement, smooth: bool) -> NDArray[np.uint8]:
-    """Resample the pixels of `array` that fill the placement's window, H x W (x 3) uint8.
+def sample(array: NDArray[Any], placement: Placement, smooth: bool) -> NDArray[Any]:
+    """Resample the pixels of `array`, H x W (x C), that fill the placement's window.
 
     With `smooth` they are interpolated (images), otherwise the nearest pixel counts (labels).
+    Interpolated samples of more than 8 bits are float32.
     """
     top, left, bottom, right = placement.window
     height, width = bottom - top, right - left
@@ -110,6 +110,4 @@ def sample(array: NDArray[np.uint8], placement: Placement, smooth: bool) -> NDAr
         min(after - column, part.shape[1]),
         min(below - row, part.shape[0]),
     )
-    resampling = Resampling.BILINEAR if smooth else Resampling.NEAREST
-    image = Image.fromarray(np.ascontiguousarray(part))
-    return np.asarray(image.resize((width, height), resampling, box=box))
+    return resize_image(part, (height, width), smooth, box)

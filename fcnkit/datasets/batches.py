@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from caffeformat import InputError
+from fcnkit.images import count_channels
 
 from .augmentation import Augmentation, draw, sample, whole
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from fcnkit.images import Preprocessor
+    from fcnkit.images import ImageForm, Preprocessor
 
     from .augmentation import Placement
     from .reading import SegmentationDataset
@@ -43,9 +44,10 @@ class Order:
 class BatchLoader:
     """Endless batches from a dataset: `next()` returns data and labels.
 
-    `data` is N x 3 x H x W float32 as `preprocessor` makes it, `labels` N x 1 x H x W float32 class
+    `data` is N x C x H x W float32 as `preprocessor` makes it, `labels` N x 1 x H x W float32 class
     indices (float because Caffe's blobs are). What an image does not cover is 0 in `data`, which is
-    the mean colour, and `ignore` in `labels`. Labels from `classes` on, if given, are an error.
+    the mean colour, and `ignore` in `labels`. Labels from `classes` on, if given, are an error, and
+    so are images that cannot have the `form`.
 
     `dataset` is read from `threads` threads. With an `augmentation` every image gets its own draw,
     and a batch may reach into the next epoch; without one, images come whole, a batch is as large
@@ -66,6 +68,7 @@ class BatchLoader:
         classes: int | None = None,
         threads: int = 2,
         cache_mb: int = 512,
+        form: ImageForm | None = None,
     ) -> None:
         if not len(dataset):
             raise InputError("the dataset is empty: there is nothing to make batches of")
@@ -75,8 +78,8 @@ class BatchLoader:
         self._dataset, self._size, self._preprocessor = dataset, batch_size, preprocessor
         self._augmentation, self._seed = augmentation, order.seed & 0xFFFFFFFF
         self._shuffle, self._position, self._turn = order.shuffle, order.start, order.turn
-        self._ignore, self._classes = ignore, classes
-        self._cache: dict[int, tuple[NDArray[np.uint8], NDArray[np.uint8]]] = {}
+        self._ignore, self._classes, self._form = ignore, classes, form
+        self._cache: dict[int, tuple[NDArray[Any], NDArray[np.uint8]]] = {}
         self._cache_room = cache_mb << 20
         self._lock = threading.Lock()
         self._orders: collections.OrderedDict[int, NDArray[np.int64]] = collections.OrderedDict()
@@ -110,26 +113,34 @@ class BatchLoader:
     def _batch(self, positions: range) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         samples = [self._sample(position) for position in positions]
         height, width = np.max([placement.size for _, _, placement, _ in samples], axis=0)
-        data = np.zeros((len(samples), 3, height, width), np.float32)
+        channels = samples[0][0].shape[2]
+        data = np.zeros((len(samples), channels, height, width), np.float32)
         labels = np.full((len(samples), 1, height, width), self._ignore, np.float32)
         for i, (image, label, placement, flip) in enumerate(samples):
             top, left, bottom, right = placement.window
             pixels, classes = sample(image, placement, True), sample(label, placement, False)
             if flip:
                 pixels, classes = pixels[:, ::-1], classes[:, ::-1]
+            if pixels.shape[2] != channels:
+                raise InputError(
+                    f"{self._dataset.ids[self._index(positions[i])]}: has "
+                    f"{count_channels(pixels.shape[2])}, but its batch began with {channels}"
+                )
             self._preprocessor.fill(data[i, :, top:bottom, left:right], pixels)
             labels[i, 0, top:bottom, left:right] = classes
         return data, labels
 
-    def _sample(
-        self, position: int
-    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], Placement, bool]:
+    def _sample(self, position: int) -> tuple[NDArray[Any], NDArray[np.uint8], Placement, bool]:
         epoch, place = divmod(position, len(self._dataset))
-        image, label = self._decoded(int(self._order(epoch)[place]))
+        image, label = self._decoded(self._index(position))
         if self._augmentation is None:
             return image, label, whole(label.shape), False
         random = np.random.RandomState([self._seed, epoch, place])
         return (image, label, *draw(self._augmentation, label.shape, random))
+
+    def _index(self, position: int) -> int:
+        epoch, place = divmod(position, len(self._dataset))
+        return int(self._order(epoch)[place])
 
     def _order(self, epoch: int) -> Sequence[int] | NDArray[np.int64]:
         if not self._shuffle:
@@ -142,10 +153,10 @@ class BatchLoader:
                     self._orders.popitem(last=False)
             return self._orders[epoch]
 
-    def _decoded(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    def _decoded(self, index: int) -> tuple[NDArray[Any], NDArray[np.uint8]]:
         if index in self._cache:
             return self._cache[index]
-        image, label = self._dataset.image(index), self._dataset.label(index)
+        image, label = self._dataset.image(index, self._form), self._dataset.label(index)
         self._check(image, label, self._dataset.ids[index])
         with self._lock:
             room = self._cache_room - image.nbytes - label.nbytes
@@ -153,7 +164,7 @@ class BatchLoader:
                 self._cache[index], self._cache_room = (image, label), room
         return image, label
 
-    def _check(self, image: NDArray[np.uint8], label: NDArray[np.uint8], name: str) -> None:
+    def _check(self, image: NDArray[Any], label: NDArray[np.uint8], name: str) -> None:
         if image.shape[:2] != label.shape:
             raise InputError(
                 f"{name}: the image is {image.shape[1]}x{image.shape[0]} but its label is "

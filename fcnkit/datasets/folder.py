@@ -89,10 +89,9 @@ class DatasetFolder:
     def bands(self) -> tuple[int, ...] | None:
         """The channels to show as red, green and blue, counted from 1; None for the default."""
         bands = self.manifest.get("bands")
-        is_known = isinstance(bands, list) and len(bands) == 3
-        if not is_known or not all(type(band) is int and band > 0 for band in bands):
+        if not isinstance(bands, list) or len(bands) != 3:
             return None
-        return tuple(bands)
+        return tuple(bands) if all(type(band) is int and band > 0 for band in bands) else None
 
     def has(self, split: str) -> bool:
         """Whether the folder has a split of that name."""

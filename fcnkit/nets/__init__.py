@@ -5,6 +5,7 @@ Nothing here needs an engine.
 
 from __future__ import annotations
 
+from .channels import channels_of_weights, declared_channels, image_convolutions
 from .crop_check import CropCheck, check_crops, is_right
 from .fillers import bilinear_kernel, can_interpolate, fill, interpolation_weights
 from .parameters import Parameter, image_shapes, net_parameters
@@ -26,12 +27,15 @@ __all__ = [
     "Parameter",
     "bilinear_kernel",
     "can_interpolate",
+    "channels_of_weights",
     "check_crops",
     "count_classes",
     "data_layers",
+    "declared_channels",
     "deploy_net",
     "fill",
     "head",
+    "image_convolutions",
     "image_shapes",
     "interpolation_weights",
     "is_label",

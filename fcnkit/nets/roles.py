@@ -6,11 +6,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from caffeformat import InputError, filter_net, geometry, pb
 
+from .channels import declared_channels
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 # Layers that read their tops from outside the net.
-DATA_TYPES = ("Data", "ImageData", "HDF5Data", "MemoryData", "WindowData")
+DATA_TYPES = (
+    "Data", "DenseImageData", "HDF5Data", "ImageData", "ImageSegData", "MemoryData", "WindowData",
+)  # fmt: skip
+_ACCURACIES = ("Accuracy", "SegAccuracy")
 
 
 class Head(NamedTuple):
@@ -68,16 +73,16 @@ def _head_of(layer: pb.LayerParameter) -> Head:
     return Head(layer.bottom[0], layer.bottom[1], ignore, is_per_pixel)
 
 
-def count_classes(net: pb.NetParameter, side: int = 224) -> int | None:
+def count_classes(net: pb.NetParameter, side: int = 224, channels: int = 3) -> int | None:
     """Return the number of classes that `net` scores, None where its text does not determine it.
 
-    Shapes are inferred for images of `side` x `side` pixels.
+    Shapes are inferred for images of `side` x `side` pixels in so many channels.
     """
     found = head(net)
     if found is None:
         return None
     tops = [top for layer in data_layers(net) for top in layer.top]
-    shapes = {top: (1, 1 if is_label(top) else 3, side, side) for top in tops}
+    shapes = {top: (1, 1 if is_label(top) else channels, side, side) for top in tops}
     try:
         return int(geometry.infer_shapes(net, shapes)[found.score][1])
     except InputError:
@@ -100,19 +105,23 @@ def loss_weights(net: pb.NetParameter) -> dict[str, float]:
     return {top: weight for top, weight in weights.items() if weight}
 
 
-def deploy_net(net: pb.NetParameter, image_shape: Sequence[int]) -> tuple[pb.NetParameter, str]:
+def deploy_net(
+    net: pb.NetParameter, image_shape: Sequence[int], channels: int | None = None
+) -> tuple[pb.NetParameter, str]:
     """A copy of `net` for inference on images of `image_shape` (height, width).
 
     Keeps the layers of phase TEST and stage `deploy`, but for data layers, losses, accuracies and
-    whatever else depends on labels. An Input layer of 1 x 3 x height x width replaces the image's
-    data layer, as DIGITS does with its all-in-one files. Returns (net, name of the input blob).
-    Raises `InputError` if no blob is an image's.
+    whatever else depends on labels. An Input layer of 1 x channels x height x width replaces the
+    image's data layer, as DIGITS does with its all-in-one files; `channels` are by default those of
+    the net's own Input layer, else 3. Returns (net, name of the input blob). Raises `InputError` if
+    no blob is an image's.
     """
     deploy = filter_net(net, pb.TEST, stages=("deploy",))
     readers = data_layers(deploy)
     given = {top for layer in deploy.layer if layer.type == "Input" for top in layer.top}
     tops = [top for layer in readers for top in layer.top if top not in given]
     image = _choose_input(deploy, given or [top for top in tops if not is_label(top)])
+    channels = channels or declared_channels(deploy, image) or 3
     missing = set(tops) - {image}
     kept = []
     if image not in given:
@@ -120,7 +129,7 @@ def deploy_net(net: pb.NetParameter, image_shape: Sequence[int]) -> tuple[pb.Net
     for layer in deploy.layer:
         if _brings_data(layer):
             continue
-        if layer.type.endswith("Loss") or layer.type == "Accuracy" or missing & {*layer.bottom}:
+        if layer.type.endswith("Loss") or layer.type in _ACCURACIES or missing & {*layer.bottom}:
             missing.update(top for top in layer.top if top not in layer.bottom)
         else:
             kept.append(layer)
@@ -129,7 +138,7 @@ def deploy_net(net: pb.NetParameter, image_shape: Sequence[int]) -> tuple[pb.Net
     for layer in deploy.layer:
         del layer.include[:], layer.exclude[:]
         if layer.type == "Input" and image in layer.top:
-            _set_shape(layer, list(layer.top).index(image), (1, 3, *image_shape))
+            _set_shape(layer, list(layer.top).index(image), (1, channels, *image_shape))
     return deploy, image
 
 

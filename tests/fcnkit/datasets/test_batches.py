@@ -24,7 +24,7 @@ class Blocks:
         rows, columns = np.mgrid[:height, :width]
         return ((rows // 10 + 2 * (columns // 10) + i) % 7).astype(np.uint8)
 
-    def image(self, i):
+    def image(self, i, form=None):
         self.reads += 1
         label = self.label(i)
         return np.stack([label * 10, np.full_like(label, 100 + i), label * 0], axis=2)
@@ -125,8 +125,8 @@ def test_whole_placement_is_the_identity():
 
 
 class Broken(Blocks):
-    def image(self, i):
-        return super().image(i)[: 49 if i == 1 else None]
+    def image(self, i, form=None):
+        return super().image(i, form)[: 49 if i == 1 else None]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from PIL import Image
 from caffeformat import InputError, LmdbWriter, array_to_datum
 from fcnkit.datasets import FolderDataset, find_pairs, image_files, locate, open_dataset
 from fcnkit.datasets.reading import LmdbDataset
-from fcnkit.images import format_palette, voc_palette, write_label
+from fcnkit.images import ImageForm, format_palette, voc_palette, write_label
 
 PHOTO = np.random.RandomState(0).randint(0, 256, (4, 6, 3)).astype(np.uint8)
 CLASSES = np.array([[0, 1, 2, 3, 4, 255]] * 4, np.uint8)
@@ -77,7 +77,10 @@ def test_databases_give_images_and_labels(tmp_path):
     with open_dataset(tmp_path, "val") as dataset:
         assert dataset.ids == ["000000000", "000000001"]
         assert np.array_equal(dataset.image(0), PHOTO)
-        assert np.array_equal(dataset.image(1), PHOTO[..., :1].repeat(3, axis=2))
+        assert np.array_equal(dataset.image(1), PHOTO[..., :1])
+        colour = dataset.image(1, ImageForm(3))
+        assert np.array_equal(colour, PHOTO[..., :1].repeat(3, axis=2))
+        assert [dataset.form(i).channels for i in range(2)] == [3, 1]
         assert np.array_equal(dataset.label(1), CLASSES)
         assert dataset.image(0).flags.c_contiguous
 
