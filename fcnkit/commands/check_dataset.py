@@ -18,12 +18,13 @@ from fcnkit.data_prep import (
     format_summary,
     processors,
 )
-from fcnkit.datasets import Location, locate, read_ids, read_if_there
+from fcnkit.datasets import DatasetFolder, Location, locate, read_ids, read_if_there
 from fcnkit.images import read_palette
 
-from .arguments import basics, classes, image_folders
+from .arguments import basics, classes, image_folders, pixels
 from .arguments.basics import positive
 from .console import Console
+from .printing import say
 
 if TYPE_CHECKING:
     import argparse
@@ -54,6 +55,9 @@ def add_arguments(parser: CommandParser) -> None:
     basics.add_force(parser)
     classes.add_classes(parser, "DATA/classes.txt, otherwise any label is accepted")
     classes.add_colour_map(parser)
+    pixels.add_channels(parser.data)
+    pixels.add_white(parser.data, "8 bits and more are different kinds of images")
+    pixels.add_bands(parser.output, "the dataset's, otherwise the first three")
     basics.add_workers(parser, processors())
 
 
@@ -63,6 +67,8 @@ def run(args: argparse.Namespace) -> int:
     names, colours = classes.class_names(args), classes.colour_map(args)
     classes.check_count(names, colours)
     palette = read_if_there(read_palette, args.data or "", "palette.txt")
+    form = pixels.image_form(args)
+    bands = args.bands or (DatasetFolder(args.data).bands if args.data else None)
     facts: dict[str, dict[str, Any]] = {}
     sheets: list[NDArray[np.uint8]] = []
     table = ImageTable() if args.table else None
@@ -73,7 +79,9 @@ def run(args: argparse.Namespace) -> int:
             ids = read_if_there(read_ids, args.data, f"{part}.txt")
             entries = functools.partial(database_entries, location.images, location.labels, ids)
         with Console() as console:
-            summary = check_entries(entries, names, colours, args.workers, console, part, table)
+            summary = check_entries(
+                entries, names, colours, args.workers, console, part, table, form
+            )
         if not summary.entries:
             raise InputError(
                 f"{location.images} and {location.labels}: expected images, and labels with the "
@@ -81,10 +89,12 @@ def run(args: argparse.Namespace) -> int:
             )
         facts[part] = summary.as_dict()
         if args.json != "-":
-            print(format_summary(f"{part} ({location.kind})", facts[part]), end="\n\n")
+            say(format_summary(f"{part} ({location.kind})", facts[part]), end="\n\n")
         if args.sheet:
             count, rows = summary.entries, args.sheet_rows
-            sheets.append(dataset_sheet(entries(), count, part, names, colours, palette, rows))
+            sheets.append(
+                dataset_sheet(entries(), count, part, names, colours, palette, rows, bands)
+            )
     basics.write_json_output(args, facts)
     if table is not None:
         table.write(args.table, names)

@@ -6,11 +6,13 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from caffeformat import InputError
+from caffeformat.files import refuse_overlap
 from fcnkit.data_prep import VAL_PERCENT, Form, create_lmdb, find_splits, processors, split_pairs
 from fcnkit.images import voc_class_names
 
-from .arguments import basics, classes, image_folders
+from .arguments import basics, classes, image_folders, pixels
 from .console import Console
+from .printing import say
 
 if TYPE_CHECKING:
     import argparse
@@ -31,7 +33,8 @@ def add_arguments(parser: CommandParser) -> None:
     basics.add_force(parser)
     parser.output.option(
         "--encoding",
-        "how images are stored; those that have this form already are not encoded again",
+        "how images are stored; those that have this form already are not encoded again, and those "
+        "of more than 8 bits, or of other numbers of channels than 1 and 3, are stored raw",
         default="png",
         choices=["png", "jpeg", "raw"],
     )
@@ -41,12 +44,9 @@ def add_arguments(parser: CommandParser) -> None:
         default="png",
         choices=["png", "raw"],
     )
-    parser.output.option(
-        "--image-channels --channels",
-        "convert images to three channels or one; none keeps each image's own",
-        default="none",
-        choices=["color", "grey", "none"],
-    )
+    pixels.add_channels(parser.output)
+    pixels.add_white(parser.output, "store them as they are, as floats")
+    pixels.add_bands(parser.output)
     parser.output.flag("--small", "compress PNGs about 10%% more, which takes ten times as long")
     classes.add_classes(parser, "DATA/classes.txt, otherwise numbered as the labels need")
     classes.add_colour_map(parser)
@@ -66,6 +66,8 @@ def add_arguments(parser: CommandParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Write the LMDBs."""
     image_folders.check_image_folders(args)
+    folders = [args.data, args.images, args.labels, args.val_images, args.val_labels]
+    refuse_overlap(args.output, folders)
     if args.val_percent is not None and not 0 <= args.val_percent < 100:
         raise InputError(f"--val-percent {args.val_percent}: expected 0 to 99")
     train, val = find_splits(args.data, args.images, args.labels, args.val_images, args.val_labels)
@@ -77,7 +79,13 @@ def run(args: argparse.Namespace) -> None:
     names, colours = classes.class_names(args), classes.colour_map(args)
     classes.check_count(names, colours)
     form = Form(
-        args.encoding, args.label_encoding, args.image_channels, args.small, args.same_shape
+        args.encoding,
+        args.label_encoding,
+        args.channels,
+        args.small,
+        args.same_shape,
+        args.white,
+        args.bands,
     )
     with Console() as console:
         manifest = create_lmdb(
@@ -99,20 +107,22 @@ def run(args: argparse.Namespace) -> None:
 
 def _report(out: str, manifest: dict[str, Any]) -> None:
     for split, facts in manifest["splits"].items():
-        print(f"{split}: {facts['images']} images in {out}/{split}_db")
+        say(f"{split}: {facts['images']} images in {out}/{split}_db")
         if facts["labels_with_another_palette"]:
-            print(
+            say(
                 f"warning: {facts['labels_with_another_palette']} of its labels have other colours "
                 "than palette.txt; check_dataset names them",
                 file=sys.stderr,
             )
-    print("mean (B G R): {} {} {}".format(*manifest["mean_bgr"]))
-    print(f"{len(manifest['classes'])} classes")
+    mean = manifest["mean"]
+    order = "B G R" if len(mean) == 3 else f"{len(mean)} channels, {manifest['depth']}"
+    say(f"mean ({order}): {' '.join(map(str, mean))}")
+    say(f"{len(manifest['classes'])} classes")
 
 
 def _warn_of_count(count: int) -> None:
     voc = ", or --classes voc for VOC's 21" if count <= len(voc_class_names()) else ""
-    print(
+    say(
         f"warning: no class names were given: {count} classes were counted, as the highest label "
         f"is {count - 1}. If the dataset has more, which these labels do not show, nets made for "
         f"this count have too few outputs: pass --classes FILE, one name per line{voc} (and "

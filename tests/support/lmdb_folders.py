@@ -15,7 +15,7 @@ def datums(path):
     return [pb.Datum.FromString(value) for _, value in pairs]
 
 
-FORM = ("encoding", "label_encoding", "channels", "small", "same_shape")
+FORM = ("encoding", "label_encoding", "channels", "small", "same_shape", "white", "bands")
 
 
 def build(folders, out, **options):

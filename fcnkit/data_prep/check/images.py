@@ -33,7 +33,9 @@ def check_image(source: str | bytes, name: str, form: ImageForm | None = None) -
         found = form_of_datum(source, name)
         array = datum_to_array(parse_datum(source, name))
         height, width = array.shape[1:]
-        misfit = form and _misfit(form, channels_last(array), name, False)
+        misfit = None
+        if form is not None:
+            misfit = _misfit(form, channels_last(array), name, False)
         return ImageFacts((width, height), found, 1, misfit)
     with open_picture(source) as picture:
         misfit = None

@@ -16,10 +16,10 @@ from fcnkit.images import (
     overlay,
     paint,
     palette_from_image,
-    rgb_array,
 )
 
 from .entries import open_entry
+from .images import show_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -37,11 +37,12 @@ def dataset_sheet(
     colours: NDArray[np.uint8] | None = None,
     palette: NDArray[np.uint8] | None = None,
     rows: int = 12,
+    bands: Sequence[int] | None = None,
 ) -> NDArray[np.uint8]:
     """Draw up to `rows` of the `count` entries, evenly spread, as H x W x 3 uint8 RGB.
 
     Entries that cannot be shown are captioned with the reason. `names` and `colours` as in
-    `check_entries`; `palette` paints labels that have none of their own.
+    `check_entries`; `palette` paints labels that have none of their own; `bands` as in `as_rgb`.
     """
     if palette is None:
         palette = default_palette(names) if colours is None else full_palette(colours)
@@ -50,7 +51,7 @@ def dataset_sheet(
     for i, entry in enumerate(entries):
         if i in chosen:
             try:
-                row, caption = _show(entry, names, colours, palette)
+                row, caption = _show(entry, names, colours, palette, bands)
             except InputError as error:
                 row, caption = [], str(error)
             pictures.append(row)
@@ -63,11 +64,12 @@ def _show(
     names: Sequence[str] | None,
     colours: NDArray[np.uint8] | None,
     palette: NDArray[np.uint8],
+    bands: Sequence[int] | None,
 ) -> tuple[list[NDArray[np.uint8]], str]:
     """(pictures, names of the classes shown) of one entry."""
     if entry.image is None or entry.label is None:
         raise InputError("there is no image" if entry.image is None else "there is no label")
-    image = rgb_array(open_entry(entry.image, entry.id), entry.id)
+    image = show_image(entry.image, entry.id, bands)
     label = open_entry(entry.label, entry.id)
     if label.mode == "P" and colours is None:
         palette = palette_from_image(label)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from fcnkit.datasets import median_frequency_weights
+from fcnkit.datasets import describe_form, median_frequency_weights
 from fcnkit.images import IGNORE_LABEL
 
 from ..findings import ADVICE, find, is_black_and_white
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
+
+    from fcnkit.images import ImageForm
 
 
 class Record(NamedTuple):
@@ -28,6 +30,7 @@ class Record(NamedTuple):
     problems: list[tuple[str, str]]  # (a key of `PROBLEMS`, detail)
     doubtful: int | None = None  # pixels that lossy compression may have changed; None: lossless
     turned: bool = False  # whether the image is shown turned, by its EXIF orientation
+    form: ImageForm | None = None  # of the image: channels and depth
 
 
 # What can be wrong, and what to do about it.
@@ -36,6 +39,9 @@ PROBLEMS = {
     "image without label": "label or remove them",
     "label without image": "remove them or add their images",
     "sizes differ": "labels have to be as large as their images",
+    "unfit": "these images are not what was requested",
+    "channels differ": "images of a net have the same number of channels: make the dataset in one",
+    "depths differ": "values of 8 bits, 16 bits and floats do not mean the same: use one kind",
     "colours for classes": "specify which class each colour is with a colour map",
     "palette in database": "Caffe takes paletted labels for colours: make the database anew",
     "past the classes": "correct the labels or the list of class names",
@@ -45,12 +51,16 @@ PROBLEMS = {
 
 
 class Summary:
-    """Sums over `Record`s. `entries` counts them, `problems` has the details of each problem."""
+    """Sums over `Record`s, of a database if they `are_stored`.
 
-    def __init__(self, names: Sequence[str] | None = None) -> None:
-        self.names = names or ()
+    `entries` counts them, `problems` has the details of each problem.
+    """
+
+    def __init__(self, names: Sequence[str] | None = None, are_stored: bool = False) -> None:
+        self.names, self.are_stored = names or (), are_stored
         self.entries = self.images = self.turned = 0
         self.sizes: collections.Counter[tuple[int, int]] = collections.Counter()
+        self.forms: dict[ImageForm, list[str]] = {}
         self.label_kinds: collections.Counter[str] = collections.Counter()
         self.problems: dict[str, list[str]] = {}
         # Per index: its pixels, the labelled pixels of the labels that contain it, these labels.
@@ -65,6 +75,8 @@ class Summary:
         if record.size is not None:
             self.images += 1
             self.sizes[record.size] += 1
+        if record.form is not None:
+            self.forms.setdefault(record.form, []).append(record.id)
         if record.label_kind is not None:
             self.label_kinds[record.label_kind] += 1
         if record.counts is not None:
@@ -79,6 +91,22 @@ class Summary:
         self.turned += record.turned
         for problem, detail in record.problems:
             self.problems.setdefault(problem, []).append(detail)
+
+    def _mixed(self) -> dict[str, list[str]]:
+        """The images that are not of the most frequent number of channels, or depth."""
+        found: dict[str, list[str]] = {}
+        if not self.forms:
+            return found
+        usual = max(self.forms, key=lambda form: len(self.forms[form]))
+        for form, ids in self.forms.items():
+            what = f"{describe_form(form)}, most have {describe_form(usual)}"
+            if form.depth != usual.depth:
+                found.setdefault("depths differ", []).extend(f"{id_}: {what}" for id_ in ids)
+            # Files of grey images among colour ones are read as colour.
+            is_converted = not self.are_stored and {form.channels, usual.channels} == {1, 3}
+            if form.channels != usual.channels and not is_converted:
+                found.setdefault("channels differ", []).extend(f"{id_}: {what}" for id_ in ids)
+        return found
 
     def as_dict(self) -> dict[str, Any]:
         """The whole summary as plain data, for JSON."""
@@ -106,9 +134,15 @@ class Summary:
             self._pixels, labels, self._black_and_white, self.names, self._lossy, self._doubtful
         )
         problems = {**self.problems, **{name: [detail] for name, detail in found.items()}}
+        if "unfit" not in problems:
+            problems.update(self._mixed())
         return {
             "images": self.images,
             "turned": self.turned,
+            "image_kinds": {
+                describe_form(form): len(ids)
+                for form, ids in sorted(self.forms.items(), key=lambda item: -len(item[1]))
+            },
             "labels": labels,
             "label_kinds": dict(sorted(self.label_kinds.items())),
             "sizes": {f"{width}x{height}": count for (width, height), count in sizes},
@@ -127,6 +161,9 @@ def format_summary(title: str, facts: Mapping[str, Any], details: int = 3) -> st
         lines.append("sizes: " + ", ".join(f"{size} ({n})" for size, n in sizes[:3]) + more)
     if facts["turned"]:
         lines.append(f"shown turned, as their EXIF orientation says: {facts['turned']} images")
+    if set(facts["image_kinds"]) - {"3 channels of uint8"}:
+        found = ", ".join(f"{kind} ({n})" for kind, n in facts["image_kinds"].items())
+        lines.append(f"images: {found}")
     kinds = facts["label_kinds"].items()
     lines.append("labels: " + (", ".join(f"{kind} ({n})" for kind, n in kinds) or "none"))
     if facts["classes"]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from caffeformat import InputError, atomic_write
+from caffeformat import reading
 from caffeformat.files import MOST_BYTES, open_text
+from fcnkit.files import text_of, write_table
 from fcnkit.images import IGNORE_LABEL
 
 if TYPE_CHECKING:
@@ -53,36 +54,36 @@ class ImageTable:
         names = names or ()
         classes = range(max(highest + 1, len(names)))
         titles = [f"{i} {names[i] if i < len(names) else f'class {i}'}" for i in classes]
-        with atomic_write(path, "w") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow([*_FIXED, *titles])
-            for part, record in self._records:
-                width, height = record.size or ("", "")
-                problems = "; ".join(sorted({_text(problem) for problem, _ in record.problems}))
-                counts = [0] * 256 if record.counts is None else record.counts.tolist()
-                writer.writerow(
-                    [part, _text(record.id), width, height, problems, counts[IGNORE_LABEL]]
-                    + counts[: len(classes)]
-                )
+        rows: list[list[Any]] = [[*_FIXED, *titles]]
+        for part, record in self._records:
+            width, height = record.size or ("", "")
+            problems = "; ".join(sorted({_text(problem) for problem, _ in record.problems}))
+            counts = [0] * 256 if record.counts is None else record.counts.tolist()
+            rows.append(
+                [part, _text(record.id), width, height, problems, counts[IGNORE_LABEL]]
+                + counts[: len(classes)]
+            )
+        write_table(path, rows)
 
 
 def read_image_table(path: str | os.PathLike[str]) -> list[ImageRow]:
     """Read a table that `check_dataset` wrote; `InputError` where it is none."""
-    try:
+    with reading(path, "is not a table of images"):
         with open_text(path, MOST_BYTES, newline="") as file:
-            rows = csv.reader(file)
-            if tuple(next(rows, ())[: len(_FIXED)]) != _FIXED:
-                raise ValueError(f"expected the columns {', '.join(_FIXED)}")
-            return [_row(row) for row in rows]
-    except (OSError, ValueError, IndexError, csv.Error) as error:
-        raise InputError(f"{path}: is not a table of images: {error}") from error
+            try:
+                rows = list(csv.reader(file))
+            except csv.Error as error:
+                raise ValueError(str(error)) from error
+        if tuple(rows[0][: len(_FIXED)] if rows else ()) != _FIXED:
+            raise ValueError(f"expected the columns {', '.join(_FIXED)}")
+        return [_row(row) for row in rows[1:]]
 
 
 def _row(cells: Sequence[str]) -> ImageRow:
     size = (int(cells[2]), int(cells[3])) if cells[2] else None
     problems = cells[4].split("; ") if cells[4] else []
     pixels = np.array([int(cell) for cell in cells[6:]], np.int64)
-    return ImageRow(cells[0], cells[1], size, problems, int(cells[5]), pixels)
+    return ImageRow(cells[0], text_of(cells[1]), size, problems, int(cells[5]), pixels)
 
 
 def _text(name: str) -> str:

@@ -18,21 +18,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from caffeformat import InputError, LmdbWriter, write_blob
-from fcnkit.datasets import default_palette, find_pairs
+from fcnkit.datasets import common_channels, default_palette, find_pairs, form_of_file
 from fcnkit.files import output_folder, write_json
 from fcnkit.images import (
     IGNORE_LABEL,
+    ImageForm,
+    check_bands,
     format_palette,
     full_palette,
     open_image,
+    open_picture,
     palette_from_image,
-    shown_size,
 )
 from fcnkit.progress import Progress
 
 from ..findings import ADVICE, find
 from ..parallel import run_workers
-from .encoding import Expected, Form, PairEncoder, image_shape, stored_mode
+from .encoding import Expected, Form, PairEncoder
 from .totals import Totals
 
 if TYPE_CHECKING:
@@ -125,14 +127,21 @@ def create_lmdb(
     train = list(train)
     if shuffle_seed is not None:
         random.Random(shuffle_seed).shuffle(train)
+    size, image = _stored_form([*train, *val], form)
+    if form.bands is not None and (image.channels or 0) >= 3:
+        check_bands(form.bands, image.channels)
     expected = Expected(
-        shape=_stored_shape(train[0].image, form.channels),
+        shape=(image.channels or 1, size[1], size[0]),
+        image=image,
         palette=_palette(train[0].label, colours, classes),
         colours=colours,
         classes=None if classes is None else len(classes),
     )
     make_worker = functools.partial(PairEncoder, form, expected)
-    with output_folder(out, force) as folder:
+    folders = {
+        os.path.dirname(path) for pair in [*train, *val] for path in (pair.image, pair.label)
+    }
+    with output_folder(out, force, sorted(folders)) as folder:
         totals = {}
         for split, pairs in (("train", train), ("val", val)):
             if pairs:
@@ -152,10 +161,12 @@ def create_lmdb(
             )
             for finding, detail in found.items():
                 progress.note(f"{split}: {finding} ({detail}): {ADVICE[finding]}")
+            for note in _image_notes(total):
+                progress.note(f"{split}: {note}")
         _write_lines(folder, "classes.txt", classes)
         _write_text(folder, "palette.txt", format_palette(expected.palette))
-        _write_mean(folder, totals["train"])
-        manifest = _manifest(form, classes, totals)
+        _write_mean(folder, totals["train"], image.depth)
+        manifest = _manifest(form, image, classes, totals)
         write_json(os.path.join(folder, "manifest.json"), manifest)
     return manifest
 
@@ -169,9 +180,33 @@ def _palette(
         return palette_from_image(image, label) if image.mode == "P" else default_palette(classes)
 
 
-def _stored_shape(path: str, channels: str) -> tuple[int, int, int]:
-    with open_image(path) as image:
-        return image_shape(shown_size(image), stored_mode(image, channels))
+def _stored_form(pairs: Sequence[Pair], form: Form) -> tuple[tuple[int, int], ImageForm]:
+    """(size of the first image, what all images are stored as)."""
+    with open_picture(pairs[0].image) as first:
+        size, channels = first.size, first.channels
+        depth = "uint8" if form.white is not None else first.depth
+    if isinstance(form.channels, int):
+        channels = form.channels
+    elif form.channels in ("color", "grey"):
+        channels = {"color": 3, "grey": 1}[form.channels]
+    elif channels == 1:
+        # Only grey images can become something else, which takes a look at every header.
+        channels = common_channels(form_of_file(pair.image) for pair in pairs) or 1
+    return size, ImageForm(channels, depth, form.white)
+
+
+def _image_notes(totals: Totals) -> list[str]:
+    """What was done to images that somebody may not expect."""
+    notes = []
+    if totals.repeated:
+        notes.append(f"{totals.repeated} of {totals.count} images are grey: stored as colour")
+    if totals.transparent:
+        notes.append(
+            f"{totals.transparent} of {totals.count} images have a last channel that their files "
+            "call transparency and that varies: it was left out. Pass the number of channels to "
+            "keep it"
+        )
+    return notes
 
 
 def _write_split(
@@ -202,16 +237,29 @@ def _write_split(
     return totals
 
 
-def _write_mean(folder: str, totals: Totals) -> None:
-    mean = totals.mean[::-1]
-    text = "# mean of the training images: blue green red\n{:.6f} {:.6f} {:.6f}\n".format(*mean)
-    _write_text(folder, "mean.txt", text)
+def _number(value: float, depth: str | None) -> str:
+    """A mean as text: floats may all be far below 1."""
+    return f"{value:.9g}" if depth == "float32" else f"{value:.6f}"
+
+
+def _write_mean(folder: str, totals: Totals, depth: str | None) -> None:
+    mean = _stored_order(totals.mean)
+    order = "blue green red" if len(mean) == 3 else "one value per channel"
+    numbers = " ".join(_number(value, depth) for value in mean)
+    _write_text(folder, "mean.txt", f"# mean of the training images: {order}\n{numbers}\n")
     if totals.mean_image is not None:
-        image = np.ascontiguousarray(totals.mean_image[::-1][np.newaxis], np.float32)
+        image = np.ascontiguousarray(_stored_order(totals.mean_image)[np.newaxis], np.float32)
         write_blob(os.path.join(folder, "mean.binaryproto"), image)
 
 
-def _manifest(form: Form, classes: Sequence[str], totals: Mapping[str, Totals]) -> dict[str, Any]:
+def _stored_order(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Values per channel in the order of a Datum: blue first where they are red, green and blue."""
+    return values[::-1] if len(values) == 3 else values
+
+
+def _manifest(
+    form: Form, image: ImageForm, classes: Sequence[str], totals: Mapping[str, Totals]
+) -> dict[str, Any]:
     """Description of the dataset for people and programs."""
     splits = {}
     for split, total in totals.items():
@@ -228,15 +276,21 @@ def _manifest(form: Form, classes: Sequence[str], totals: Mapping[str, Totals]) 
             "ignored_pixels": int(total.class_pixels[IGNORE_LABEL]),
             "labels_with_another_palette": total.other_palettes,
         }
+    mean = [float(_number(v, image.depth)) for v in _stored_order(totals["train"].mean)]
     return {
         "format": "DIGITS segmentation dataset",
         "backend": "lmdb",
         "encoding": form.encoding,
         "label_encoding": form.label_encoding,
         "channel_conversion": form.channels,
+        "channels": image.channels,
+        "depth": image.depth,
+        "white": form.white,
+        "bands": None if form.bands is None else list(form.bands),
         "classes": list(classes),
         "ignore_label": IGNORE_LABEL,
-        "mean_bgr": [round(float(value), 6) for value in totals["train"].mean[::-1]],
+        "mean": mean,
+        **({"mean_bgr": mean} if len(mean) == 3 else {}),
         "splits": splits,
     }
 

@@ -1,14 +1,15 @@
 """Encodes an image and its label as the two `Datum`s that DIGITS writes.
 
 Bytes that already have the requested encoding are kept: they are decoded to check that they are
-intact, and not encoded again.
+intact, and not encoded again. Images that Caffe's decoder would change, of more than 8 bits or of
+other numbers of channels than 1 and 3, are stored raw.
 """
 
 from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -16,10 +17,11 @@ from PIL import Image
 from caffeformat import InputError, array_to_datum, encoded_datum, read_bytes
 from fcnkit.images import (
     IGNORE_LABEL,
+    channels_first,
     label_array,
     load_pixels,
     open_image,
-    orientation,
+    open_picture,
     rgb_array,
     upright,
 )
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from fcnkit.datasets import Pair
+    from fcnkit.images import ImageForm, Picture
 
 JPEG_QUALITY = 90  # as in DIGITS
 
@@ -42,16 +45,21 @@ class Form:
 
     encoding: str = "png"  # of images: "png", "jpeg" (quality 90) or "raw"
     label_encoding: str = "png"  # "png" or "raw"
-    channels: str = "none"  # "color" (three), "grey" (one) or "none" (each image's own)
+    # "color" (three), "grey" (one), a number, or "auto" (also "none"): the first image's, but three
+    # where grey and colour images are mixed
+    channels: str | int = "auto"
     small: bool = False  # PNGs as small as Pillow makes them, in ten times the time
     same_shape: bool = False  # whether images of different shapes are an error
+    white: float | None = None  # value of images of more than 8 bits that becomes 255
+    bands: tuple[int, ...] | None = None  # to show as red, green and blue, counted from 1
 
 
 @dataclass(frozen=True)
 class Expected:
     """What is known of a dataset before its images and labels are read."""
 
-    shape: tuple[int, int, int]  # (C, H, W) of the first image
+    shape: tuple[int, int, int]  # (C, H, W) of the first image as stored
+    image: ImageForm  # of all images as stored
     palette: NDArray[np.uint8]  # 256 x 3, of paletted labels
     colours: NDArray[np.uint8] | None = None  # N x 3, of RGB labels
     classes: int | None = None  # number of classes; None accepts any label
@@ -65,13 +73,15 @@ class PairEncoder:
 
     def __init__(self, form: Form, expected: Expected) -> None:
         self.form, self.expected = form, expected
-        self.totals = Totals(expected.shape)
+        self.totals = Totals(expected.shape, expected.image.depth or "uint8")
 
     def __call__(self, pair: Pair) -> tuple[bytes, bytes]:
         image, turned, feature = self._image(pair.image)
         size, class_counts, label = self._label(pair.label)
-        if image.size != size:
-            raise InputError(_other_size(pair, size, image.size, turned))
+        is_array = isinstance(image, np.ndarray)
+        image_size = (image.shape[1], image.shape[0]) if is_array else image.size
+        if image_size != size:
+            raise InputError(_other_size(pair, size, image_size, turned))
         self.totals.add(image, class_counts)
         return feature, label
 
@@ -79,35 +89,65 @@ class PairEncoder:
         """The sums over all pairs so far."""
         return self.totals
 
-    def _image(self, path: str) -> tuple[Image.Image, int, bytes]:
-        """The image as stored, decoded (a `PIL.Image`, mode L or RGB), and its Datum's bytes.
+    def _image(self, path: str) -> tuple[Any, int, bytes]:
+        """The image as stored, its EXIF orientation, by which it was turned, and its Datum's bytes.
 
-        Between them, the EXIF orientation of the file, by which the image was turned.
+        The image is a decoded `PIL.Image`, mode L or RGB, or an array, H x W x C.
         """
-        form = self.form
         data = read_bytes(path)
-        image = load_pixels(open_image(data, path), path)
-        mode = stored_mode(image, form.channels)
-        turned = orientation(image)
+        picture, stored = open_picture(data, path), self.expected.image
+        keeps, is_picture = False, stored.depth == "uint8" and stored.channels in (1, 3)
+        image: Any
+        if is_picture and picture.image is not None:
+            image, keeps = self._plain(picture, picture.image, data, path)
+        else:
+            image = self._pixels(picture, path)
+            if is_picture:
+                image = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
+        if not is_picture:
+            self._check_shape((image.shape[2], *image.shape[:2]), path)
+            return image, picture.turned, _array_datum(image)
+        shape = image_shape(image.size, image.mode)
+        self._check_shape(shape, path)
+        if self.form.encoding == "raw":
+            pixels = np.asarray(image).reshape(shape[1], shape[2], shape[0])
+            return image, picture.turned, _array_datum(pixels)
+        datum = encoded_datum(data if keeps else self._encode(image), shape, label=0)
+        return image, picture.turned, datum.SerializeToString()
+
+    def _plain(
+        self, picture: Picture, image: Image.Image, data: bytes, path: str
+    ) -> tuple[Image.Image, bool]:
+        """(`image` decoded, turned, in mode L or RGB; whether the file's bytes can be stored)."""
+        mode = "RGB" if self.expected.image.channels == 3 else "L"
+        load_pixels(image, path)
+        if picture.has_alpha:
+            self.totals.transparent += image.getchannel("A").getextrema()[0] != 255
+        is_grey = image.mode in ("1", "L", "LA")
+        self.totals.repeated += is_grey and mode == "RGB"
         # Bytes that have to be turned for one decoder and are turned by another are not kept.
-        keeps = turned == 1 and _is_stored_already(image, data, mode, form.encoding)
-        if keeps and form.encoding == "png":
+        keeps = picture.turned == 1 and _is_stored_already(image, data, mode, self.form.encoding)
+        if keeps and self.form.encoding == "png":
             png.check_chunks(data, path)
         image = upright(image)
         if image.mode != mode:
-            image = Image.fromarray(rgb_array(image, path)).convert(mode)
-        shape = image_shape(image.size, mode)
-        if form.same_shape and shape != self.expected.shape:
+            image = image.convert("L") if is_grey else Image.fromarray(rgb_array(image, path))
+            image = image.convert(mode)
+        return image, keeps
+
+    def _pixels(self, picture: Picture, path: str) -> NDArray[Any]:
+        """The image as an array, H x W x C, as it is stored."""
+        stored, pixels = self.expected.image, picture.pixels()
+        if picture.has_alpha and pixels.shape[2] != stored.channels:
+            self.totals.transparent += bool(pixels[..., -1].min() != pixels[..., -1].max())
+        return stored.fit(pixels, path, picture.has_alpha)
+
+    def _check_shape(self, shape: tuple[int, ...], path: str) -> None:
+        if self.form.same_shape and shape != self.expected.shape:
             raise InputError(
                 f"{path}: its shape (channels, height, width) is {shape}, the first image's is "
                 f"{self.expected.shape}: resize the images, or do not request the same shape"
             )
-        if form.encoding == "raw":
-            pixels = np.asarray(image).reshape(shape[1], shape[2], shape[0])
-            datum = array_to_datum(pixels.transpose(2, 0, 1)[::-1], label=0)
-        else:
-            datum = encoded_datum(data if keeps else self._encode(image), shape, label=0)
-        return image, turned, datum.SerializeToString()
 
     def _encode(self, image: Image.Image) -> bytes:
         if self.form.encoding == "png" and not self.form.small:
@@ -144,11 +184,9 @@ class PairEncoder:
         return image.size, counts, datum.SerializeToString()
 
 
-def stored_mode(image: Image.Image, channels: str) -> str:
-    """The mode, "L" or "RGB", in which an image is stored under a channel conversion."""
-    if channels == "none":
-        return "L" if image.mode in ("1", "L", "LA") or image.mode.startswith("I") else "RGB"
-    return {"color": "RGB", "grey": "L"}[channels]
+def _array_datum(pixels: NDArray[Any]) -> bytes:
+    """A Datum of bytes, or of floats for 16 bits and float32, whose values stay as they are."""
+    return array_to_datum(channels_first(pixels), label=0).SerializeToString()
 
 
 def image_shape(size: tuple[int, int], mode: str) -> tuple[int, int, int]:
