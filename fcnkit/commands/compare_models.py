@@ -12,13 +12,14 @@ from caffeformat import InputError, atomic_write
 from fcnkit import inference
 from fcnkit.datasets import default_palette
 from fcnkit.export import OnnxSegmenter
-from fcnkit.images import Preprocessor
+from fcnkit.images import ImageForm, Preprocessor
 from fcnkit.inference import Segmenter, find_images, names_for
 from fcnkit.training import read_run
 
-from .arguments import basics, classes, network
+from .arguments import basics, classes, network, pixels
 from .arguments.basics import positive
 from .console import Console
+from .printing import say
 
 if TYPE_CHECKING:
     import argparse
@@ -41,11 +42,14 @@ def add_arguments(parser: CommandParser) -> None:
         )
     network.add_preprocessing(parser, "the run's, otherwise none", "the run's, otherwise 1")
     network.add_output_blob(parser)
+    pixels.add_depth(parser.network, "the run's, otherwise uint8")
+    pixels.add_white(parser.network, "the run's; without one, such images are refused")
     basics.add_fork(parser)
     basics.add_json(parser)
     parser.output.option(
         "--sheet", "write a contact sheet of the images that differ most", "FILE.png"
     )
+    pixels.add_bands(parser.output)
     basics.add_force(parser)
     classes.add_classes(parser, "VOC's for 21 classes")
     classes.add_palette(parser, "VOC's, or distinct colours past 21 classes")
@@ -71,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     images = find_images(args.images)
     first, second = (_model(args, files) for files in (args.first, args.second))
     with Console() as console:
-        found = inference.compare_models(first, second, images, args.worst, console)
+        found = inference.compare_models(first, second, images, args.worst, console, args.bands)
     for model, files in ((first, args.first), (second, args.second)):
         warning = network.unmatched_warning(model, files[-1])
         if warning:
@@ -79,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
     if found.largest("largest") is not None:
         names = names_for(found.board.matrix.n, names)
     if args.json != "-":
-        print("\n".join(inference.comparison_table(found, names)))
+        say("\n".join(inference.comparison_table(found, names)))
     basics.write_json_output(args, inference.comparison_as_dict(found, names))
     if args.sheet:
         with atomic_write(args.sheet) as file:
@@ -87,26 +91,27 @@ def run(args: argparse.Namespace) -> int:
     if args.at_least is None:
         return 0
     if found.equal < args.at_least:
-        print(
+        say(
             f"error: {100 * found.equal:.4f}% of the pixels have the same class; expected at least "
             f"{100 * args.at_least:.4f}%",
             file=sys.stderr,
         )
         return 1
     if found.problems:
-        print("error: scores that are not finite numbers agree with nothing", file=sys.stderr)
+        say("error: scores that are not finite numbers agree with nothing", file=sys.stderr)
         return 1
     return 0
 
 
 def _model(args: argparse.Namespace, files: Sequence[str]) -> Segmenter | OnnxSegmenter:
     preprocessor = network.preprocessor(args)
+    form = network.image_form(args, ImageForm())
     if len(files) == 1 and files[0].endswith(".onnx"):
-        return OnnxSegmenter(files[0], preprocessor, args.output_blob)
+        return OnnxSegmenter(files[0], preprocessor, args.output_blob, form)
     if len(files) == 1 and os.path.isdir(files[0]):
         run = read_run(files[0])
         mean = run.mean if args.mean is None else preprocessor.mean
-        net, weights = run.net, run.weights
+        net, weights, form = run.net, run.weights, network.image_form(args, run.form)
         preprocessor = Preprocessor(mean, args.input_scale or run.scale, args.channels)
     elif len(files) == 2:
         net, weights = network.net_path(files[0]), files[1]
@@ -119,4 +124,5 @@ def _model(args: argparse.Namespace, files: Sequence[str]) -> Segmenter | OnnxSe
         args.output_blob,
         gpu=args.gpu,
         allow_python=args.allow_python,
+        form=form,
     )

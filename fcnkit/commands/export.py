@@ -6,14 +6,15 @@ import argparse
 import os
 import re
 import sys
-import tempfile
 from typing import TYPE_CHECKING
 
 from caffeformat import InputError, read_net
 from caffeformat.exchange import value_graph
+from caffeformat.files import atomic_path
 from fcnkit import export
 
-from .arguments import basics, network
+from .arguments import basics, network, pixels
+from .printing import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,14 +45,15 @@ def add_arguments(parser: CommandParser) -> None:
     )
     parser.output.flag(
         "--preprocess",
-        "make the input of the ONNX model an image, H x W x 3 uint8 RGB, with mean and scale "
-        "inside the model",
+        "make the input of the ONNX model an image, H x W x channels, RGB where it has three, with "
+        "mean and scale inside the model",
     )
     parser.output.flag(
         "--argmax", "make the output of the ONNX model the class map, uint8, instead of the scores"
     )
     basics.add_force(parser)
     network.add_preprocessing(parser)
+    pixels.add_depth(parser.network, "uint8; with --preprocess")
     basics.add_fork(parser)
     parser.options.option(
         "--check-size --size",
@@ -71,15 +73,18 @@ def run(args: argparse.Namespace) -> int:
     The file gets its name once it is checked: one that fails is not kept.
     """
     basics.refuse_existing(args, args.output)
-    folder, name = os.path.split(os.path.abspath(args.output))
-    if not os.path.isdir(folder):
-        raise InputError(f"{args.output}: there is no folder {folder}")
-    with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=folder) as beside:
-        path = os.path.join(beside, name)
-        status = _export(args, path)
-        if status == 0:
-            os.replace(path, args.output)
-    return status
+    try:
+        with atomic_path(args.output) as path:
+            status = _export(args, path)
+            if status:
+                raise _Rejected
+    except _Rejected:
+        return 1
+    return 0
+
+
+class _Rejected(Exception):
+    """The exported file is not kept."""
 
 
 def _export(args: argparse.Namespace, path: str) -> int:
@@ -90,21 +95,25 @@ def _export(args: argparse.Namespace, path: str) -> int:
         raise InputError("--preprocess and --argmax are for .onnx: other files hold only weights")
     net = export.deployed(read_net(network.net_path(args.net)))
     weights = export.read_parameters(args.weights, net, args.blob)
-    onnx_options = {"preprocessor": preprocessor, "argmax": args.argmax}
+    onnx_options = {
+        "preprocessor": preprocessor,
+        "argmax": args.argmax,
+        "depth": args.depth or "uint8",
+    }
     export.write_parameters(
         path, net, weights, args.blob, **(onnx_options if kind == ".onnx" else {})
     )
     size = os.path.getsize(path) / (1 << 20)
-    print(f"{args.output}: {size:.1f} MB, {len(value_graph(net, args.blob).nodes)} layers")
+    say(f"{args.output}: {size:.1f} MB, {len(value_graph(net, args.blob).nodes)} layers")
     if args.no_check:
-        print("not checked: neither the file nor what it computes")
+        say("not checked: neither the file nor what it computes")
         return 0
     back = export.read_parameters(path, net, args.blob)
     if not _same_weights(net, weights, back, args.blob):
-        print("error: the file holds different weights", file=sys.stderr)
+        say("error: the file holds different weights", file=sys.stderr)
         return 1
     if kind not in (".onnx", ".pt"):
-        print("not compared with the engine: the file holds only weights")
+        say("not compared with the engine: the file holds only weights")
         return 0
     return _compare(args, path, net, weights, preprocessor)
 
@@ -115,10 +124,10 @@ def _same_weights(
     """Print how far the weights that were read back are from those written; True where close."""
     found = export.parameter_difference(net, weights, back, outputs)
     if found is None:
-        print("weights read back: the same, bit for bit")
+        say("weights read back: the same, bit for bit")
         return True
     difference, blob = found
-    print(
+    say(
         f"weights read back: largest difference {difference:.1e} of the blob's largest value, at "
         f"{blob} (for BatchNorm's sums, of the mean and variance that they stand for)"
     )
@@ -132,7 +141,7 @@ def _compare(
     weights: Weights,
     preprocessor: Preprocessor | None,
 ) -> int:
-    print("compared with the engine:")
+    say("compared with the engine:")
     worst = 0.0
     for found in export.differences(
         net,
@@ -142,28 +151,29 @@ def _compare(
         preprocessor,
         args.argmax,
         args.check_size or export.SIZES,
+        args.depth or "uint8",
     ):
         head = f'  blob "{found.output}" for {"x".join(map(str, found.shape)):>14}  '
         if found.unequal is not None:
-            print(f"{head}{100 * found.unequal:.4f}% of the pixels in another class")
+            say(f"{head}{100 * found.unequal:.4f}% of the pixels in another class")
             worst = max(worst, found.unequal)
             continue
         relative = found.largest / found.largest_score if found.largest_score else found.largest
-        print(
+        say(
             f"{head}largest difference {found.largest:.2e}, largest score "
             f"{found.largest_score:.4g}: {relative:.1e}"
         )
         worst = max(worst, relative)
     if not worst <= (1e-3 if args.argmax else TOLERANCE):
-        print("error: the exported model computes something else", file=sys.stderr)
+        say("error: the exported model computes something else", file=sys.stderr)
         return 1
     return 0
 
 
 def _preprocessor(args: argparse.Namespace) -> Preprocessor | None:
     if not args.preprocess:
-        if args.mean or args.input_scale:
-            raise InputError("--mean and --input-scale need --preprocess")
+        if args.mean or args.input_scale or args.depth:
+            raise InputError("--mean, --input-scale and --depth need --preprocess")
         return None
     return network.preprocessor(args)
 

@@ -6,16 +6,18 @@ import os
 from typing import TYPE_CHECKING
 
 from caffeformat import InputError
+from caffeformat.files import claimed_folder, refuse_overlap
 from fcnkit.datasets import other_files
 from fcnkit.images import IMAGE_SUFFIXES
 from fcnkit.inference import SCORE_TYPES, check_outputs, find_images, segment_files
 
-from .arguments import basics, network
+from .arguments import basics, network, pixels
 from .arguments.basics import positive
 from .console import Console
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping
 
     from fcnkit.inference import Result
 
@@ -41,6 +43,7 @@ def add_arguments(parser: CommandParser) -> None:
         const="float16",
         choices=sorted(SCORE_TYPES),
     )
+    pixels.add_bands(parser.output, "the run's, otherwise the first three")
     basics.add_force(parser)
     network.add_network(parser)
 
@@ -50,7 +53,14 @@ def run(args: argparse.Namespace) -> int:
     images = find_images(args.images)
     if args.opacity > 1:
         raise InputError(f"--opacity {args.opacity:g}: expected at most 1")
-    check_outputs(images, args.output, args.save_scores, args.force)
+    refuse_overlap(args.output, filter(os.path.isdir, args.images))
+    with claimed_folder(args.output):
+        check_outputs(images, args.output, args.save_scores, args.force)
+        return _segment(args, images)
+
+
+def _segment(args: argparse.Namespace, images: Mapping[str, str]) -> int:
+    """Write the results of every image; return 1 where one could not be segmented."""
     trained = network.trained_net(args)
     segmenter = network.segmenter(args, trained)
     assert trained.palette is not None
@@ -63,6 +73,7 @@ def run(args: argparse.Namespace) -> int:
         trained.names,
         args.opacity,
         args.save_scores,
+        trained.bands,
     )
     with Console() as console:
         for folder in filter(os.path.isdir, args.images):

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from caffeformat import InputError, read_net
 from fcnkit.zoo import network_file
 
-from .arguments import basics, classes, network
+from .arguments import basics, classes, network, pixels
+from .printing import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +33,7 @@ def add_arguments(parser: CommandParser) -> None:
     )
     network.add_network(parser)
     basics.add_data(parser)
+    pixels.add_bands(parser.options, "the run's, then the dataset's, otherwise the first three")
     parser.options.option("--host", "address to serve at", default="127.0.0.1")
     parser.options.option("--port", "port to serve at; 0 picks a free one", "N", int, default=5080)
     parser.options.flag("--open", "open the page in the browser")
@@ -43,8 +45,8 @@ def run(args: argparse.Namespace) -> None:
     name = f"[{server.host}]" if ":" in server.host else server.host
     address = f"http://{name}:{server.port}/"
     if args.host not in ("127.0.0.1", "localhost", "::1"):
-        print("warning: this page can be reached from the network", file=sys.stderr)
-    print(f"preview at {address} (press Ctrl-C to stop)", flush=True)
+        say("warning: this page can be reached from the network", file=sys.stderr)
+    say(f"preview at {address} (press Ctrl-C to stop)", flush=True)
     if args.open:
         webbrowser.open(address)
     with server:
@@ -67,12 +69,20 @@ def make_server(args: argparse.Namespace) -> BaseWSGIServer:
     if trained and not args.data:
         palette = trained.palette
     server = open_server(
-        _title(args), args.inputs, segmenter, names, palette, args.data, args.host, args.port
+        _title(args),
+        args.inputs,
+        segmenter,
+        names,
+        palette,
+        args.data,
+        args.host,
+        args.port,
+        trained.bands if trained else args.bands,
     )
     if trained and segmenter:
         warning = network.unmatched_warning(segmenter, trained.weights)
         if warning:
-            print(f"warning: {warning}", file=sys.stderr)
+            say(f"warning: {warning}", file=sys.stderr)
     return server
 
 

@@ -12,6 +12,7 @@ from fcnkit.inference import VOC_COUNT, masks_and_labels, names_for, predictions
 
 from .arguments import basics, classes, network
 from .console import Console
+from .printing import say
 
 if TYPE_CHECKING:
     import argparse
@@ -64,7 +65,7 @@ def run(args: argparse.Namespace) -> None:
     else:
         board, names = score_network(args, colours)
     if args.json != "-":
-        print(inference.format_scores(board, names))
+        say(inference.format_scores(board, names))
     basics.write_json_output(args, inference.scores_as_dict(board, names))
     if args.csv:
         inference.write_csv(args.csv, board, names)
@@ -99,7 +100,7 @@ def score_network(args: argparse.Namespace, colours: NDArray[np.uint8] | None) -
     names: Sequence[str] | None
     names, count = _named_classes(args) or (None, None)
     with dataset, Console() as console:
-        scored = segmenter.classes(dataset.image(0), dataset.ids[0])
+        scored = segmenter.classes(dataset.image(0, segmenter.form), dataset.ids[0])
         warning = network.unmatched_warning(segmenter, trained.weights)
         if warning:
             console.warn(warning)

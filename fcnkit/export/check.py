@@ -9,6 +9,8 @@ import numpy as np
 
 from caffeformat import InputError, infer_shapes
 from caffeformat.exchange import value_graph
+from caffeformat.messages import keys_of_layers
+from caffeformat.weights import arranged_blobs
 from fcnkit import engine
 from fcnkit.engine import largest_absolute
 
@@ -51,18 +53,22 @@ def differences(
     preprocessor: Preprocessor | None = None,
     argmax: bool = False,
     sizes: Iterable[tuple[int, int]] = SIZES,
+    depth: str = "uint8",
 ) -> Iterator[Difference]:
     """Compare the engine and the exported file at `path`: a `Difference` per size and output.
 
     `net` is the deployed NetParameter and `outputs` the names of the exported blobs (by default all
     that no layer uses). `sizes` are (height, width); those that the net cannot take are skipped,
-    and nets that take none of them are compared at their own size. An exported `.pt` is run as the
+    and nets that take none of them are compared at their own size. `depth` is that of the images
+    that a model with a `preprocessor` takes. An exported `.pt` is run as the
     module that it belongs to.
     """
     engine_net = engine.open_net(net)
+    layers = dict(zip(keys_of_layers(net.layer), net.layer))
     for name, blobs in engine.layer_params(engine_net).items():
-        for blob, values in zip(blobs, weights.get(name, ())):
-            blob.data[...] = values.reshape(blob.data.shape)
+        for blob, values in zip(blobs, arranged_blobs(layers[name], weights.get(name, ()))):
+            if values is not None:
+                blob.data[...] = values.reshape(blob.data.shape)
     graph = value_graph(net, outputs)
     run = _runner(net, path, graph)
     random = np.random.RandomState(0)
@@ -70,7 +76,8 @@ def differences(
         arrays: list[NDArray[Any]]
         if preprocessor is not None:
             (shape,) = shapes.values()
-            model_inputs = [random.randint(0, 256, (*shape[2:], 3)).astype(np.uint8)]
+            most = {"uint8": 256, "uint16": 65536}.get(depth, 256)
+            model_inputs = [random.randint(0, most, (*shape[2:], shape[1])).astype(depth)]
             arrays = [preprocessor(model_inputs[0])]
         else:
             arrays = model_inputs = [

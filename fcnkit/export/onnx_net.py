@@ -13,6 +13,7 @@ import numpy as np
 
 from caffeformat import FormatError, InputError, atomic_write, infer_shapes
 from caffeformat.exchange import module_names, scales_of_norms, to_tensors, value_graph
+from caffeformat.files import MOST_BYTES, open_file
 
 from .onnx_layers import CONVERTERS
 from .onnx_writer import Writer, onnx
@@ -40,6 +41,7 @@ def to_onnx(
     outputs: Sequence[str] | None = None,
     preprocessor: Preprocessor | None = None,
     argmax: bool = False,
+    depth: str = "uint8",
 ) -> Any:
     """The ONNX `ModelProto` that computes what `net` computes at test time.
 
@@ -47,7 +49,8 @@ def to_onnx(
     the blobs to export (default: all that no layer uses). Inputs and outputs keep their names, with
     `_` appended where a weight or an input has the same name; the batch size of inputs is free, and
     so are height and width where the net allows it. With a `preprocessor` the only input is
-    `image`, H x W x 3 uint8 RGB. With `argmax` the only output is `class_map`, the index of the
+    `image`, H x W x channels of the type `depth` ("uint8", "uint16" or "float32"), RGB where it has
+    three. With `argmax` the only output is `class_map`, the index of the
     highest score: uint8, N x H x W, or H x W where the input is an image. Raises `InputError` with
     the layer's name for layers that have no counterpart.
     """
@@ -69,8 +72,8 @@ def to_onnx(
     inputs = _inputs(net, shapes, names)
     if preprocessor is not None:
         ((blob, image),) = names.items()
-        inputs = [_value(image, _image_shape(inputs[0]), np.uint8)]
-        names = {blob: _preprocess(writer, image, preprocessor)}
+        inputs = [_value(image, _image_shape(inputs[0]), np.dtype(depth).type)]
+        names = {blob: _preprocess(writer, image, preprocessor, shapes[blob][1])}
     _convert(writer, graph, names, shapes, tensors)
     values = []
     for name, blob in made.items():
@@ -110,11 +113,12 @@ def read_initializers(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
     Raises `FormatError` where it is not an ONNX file.
     """
     try:
-        model = onnx().load(os.fspath(path), load_external_data=False)
+        with open_file(path, MOST_BYTES) as file:
+            model = onnx().load_model_from_string(file.read())
         return {
             tensor.name: onnx().numpy_helper.to_array(tensor) for tensor in model.graph.initializer
         }
-    except FileNotFoundError:
+    except InputError:
         raise
     except Exception as error:  # protobuf's and onnx's own, which differ from release to release
         raise FormatError(path, f"not an ONNX model that can be read: {error}") from error
@@ -216,21 +220,20 @@ def takes_shapes(net: pb.NetParameter, shapes: Shapes) -> bool:
 
 def _image_shape(value: Any) -> list[int | str | None]:
     dims = [d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim]
-    if dims[1] != 3:
-        raise InputError(f"preprocessing produces 3 channels, but the net's input has {dims[1]}")
-    return [*dims[2:], 3]
+    return [*dims[2:], dims[1]]
 
 
-def _preprocess(writer: Writer, image: str, preprocessor: Preprocessor) -> str:
-    """Write what `Preprocessor` does: H x W x 3 RGB `image` -> 1 x 3 x H x W, the result's name."""
+def _preprocess(writer: Writer, image: str, preprocessor: Preprocessor, channels: int) -> str:
+    """Write what `Preprocessor` does: H x W x C `image` -> 1 x C x H x W, the result's name."""
     writer.prefix = "preprocessing"
     planes = writer.add("Transpose", writer.cast(image), perm=[2, 0, 1])
-    if preprocessor.channels == "BGR":
+    if preprocessor.channels == "BGR" and channels == 3:
         planes = writer.add("Gather", planes, writer.integers(2, 1, 0), axis=0)
     if preprocessor.mean is not None:
         mean = preprocessor.mean
         # A mean image fits one size only; its mean colour fits all.
         colour = mean if mean.ndim == 1 else mean.mean((1, 2))
+        preprocessor.check(channels)
         planes = writer.add("Sub", planes, writer.constant(colour[:, None, None]))
     return writer.add("Unsqueeze", writer.times(planes, preprocessor.scale), writer.integers(0))
 

@@ -8,20 +8,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from caffeformat import FormatError, InputError
+from caffeformat.files import check_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
+_DEPTHS = {"tensor(uint8)": "uint8", "tensor(uint16)": "uint16", "tensor(float)": "float32"}
+
 
 class OnnxSession:
     """A model that turns named inputs into named outputs.
 
     `path` is an ONNX file. Attributes: `inputs` (name -> shape: numbers, or names of axes that may
-    have any size), `takes_images` (whether the only input is an H x W x 3 uint8 RGB image, as
-    exported with a preprocessor), `outputs` (names). Raises `FormatError` for files that ONNX
-    Runtime refuses and `InputError` where it is not installed.
+    have any size), `takes_images` (whether the only input is an H x W x channels image, as exported
+    with a preprocessor), `image_depth` (that of such an image: "uint8", "uint16" or "float32"),
+    `channels` (those of its images, None if unknown), `outputs` (names). Raises
+    `FormatError` for files that ONNX Runtime refuses and `InputError` where it is not installed.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -32,8 +36,7 @@ class OnnxSession:
                 "running ONNX models needs the package onnxruntime: pip install 'fcnkit[export]'"
             ) from None
         self.path = os.fspath(path)
-        if not os.path.isfile(self.path):
-            raise InputError(f"{self.path}: there is no such file")
+        check_file(self.path)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         # The one setting that all engines here follow; OpenMP also takes a list of numbers.
@@ -52,7 +55,13 @@ class OnnxSession:
         self.inputs: dict[str, list[int | str | None]] = {
             value.name: list(value.shape) for value in inputs
         }
-        self.takes_images = inputs[0].type == "tensor(uint8)" and inputs[0].shape[2:] == [3]
+        shape, is_float = inputs[0].shape, inputs[0].type == "tensor(float)"
+        is_named = inputs[0].name.rstrip("_") == "image"
+        self.takes_images = len(shape) == 3 and len(inputs) == 1 and (is_named or not is_float)
+        self.image_depth = _DEPTHS.get(inputs[0].type) if self.takes_images else None
+        place = 2 if self.takes_images else 1
+        known = shape[place] if len(shape) > place else None
+        self.channels: int | None = known if isinstance(known, int) else None
         self.outputs: list[str] = [value.name for value in self._session.get_outputs()]
 
     def run(self, arrays: Iterable[NDArray[Any]], output: str | None = None) -> NDArray[Any]:
@@ -62,7 +71,7 @@ class OnnxSession:
             raise InputError(
                 f"{self.path}: there is no output {output!r}; there are {', '.join(self.outputs)}"
             )
-        dtype: type[np.generic] = np.uint8 if self.takes_images else np.float32
+        dtype = np.dtype(self.image_depth or "float32")
         given = [np.ascontiguousarray(array, dtype) for array in arrays]
         if len(given) != len(self.inputs):
             raise InputError(f"{self.path}: needs the inputs {', '.join(self.inputs)}")

@@ -9,7 +9,7 @@ import numpy as np
 from caffeformat import InputError
 from fcnkit.engine import largest_absolute
 from fcnkit.files import known
-from fcnkit.images import contact_sheet, overlay, read_rgb
+from fcnkit.images import as_rgb, contact_sheet, overlay
 from fcnkit.progress import Progress
 
 from .reports import class_name
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Path = Union[str, os.PathLike[str]]
+    Source = Union[str, os.PathLike[str], bytes]
     Image = NDArray[np.uint8]  # H x W x 3 RGB, or H x W class indices
     Segmented = tuple[NDArray[np.float32] | None, Image]  # scores, if any, and class map
 
@@ -32,7 +33,10 @@ _MARK = (255, 0, 0)  # colour of pixels that differ, on a contact sheet
 class Model(Protocol):
     """What `compare_models` needs of a model, such as a `Segmenter` or an `OnnxSegmenter`."""
 
-    def segment(self, image: Image, name: str = "image") -> Segmented:
+    def read(self, source: Source, name: str | None = None) -> NDArray[Any]:
+        """Read an image file as the model takes it, H x W x channels."""
+
+    def segment(self, image: NDArray[Any], name: str = "image") -> Segmented:
         """(scores or None, class map) of `image`; `name` is what errors call it."""
 
 
@@ -112,17 +116,22 @@ def compare_models(
     images: Mapping[str, Path],
     keep: int = 5,
     progress: Progress | None = None,
+    bands: Sequence[int] | None = None,
 ) -> Comparison:
     """Compare two models on `images` (name -> path), keeping the `keep` worst images.
 
-    `progress` gets a step after each image. Raises `InputError` where the models differ in the
-    number of classes or in the size of their scores.
+    `progress` gets a step after each image; `bands` are shown of images (see `as_rgb`). Raises
+    `InputError` where the models differ in the number of classes or in the size of their scores.
     """
     comparison, progress = Comparison(keep), progress or Progress()
     for number, (name, path) in enumerate(images.items(), 1):
-        image = read_rgb(path)
+        image, other = first.read(path), second.read(path)
         comparison.add(
-            name, path, image, first.segment(image, str(path)), second.segment(image, str(path))
+            name,
+            path,
+            as_rgb(image, bands),
+            first.segment(image, str(path)),
+            second.segment(other, str(path)),
         )
         progress.step(number, len(images))
     return comparison

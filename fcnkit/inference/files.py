@@ -12,7 +12,7 @@ from PIL import Image
 from caffeformat import InputError, atomic_write
 from fcnkit.datasets import image_files
 from fcnkit.files import write_json
-from fcnkit.images import legend, overlay, read_rgb, write_label
+from fcnkit.images import as_rgb, legend, overlay, write_label
 
 from .scoring import OVERLAY_SUFFIX, names_for
 from .segmenter import NetworkError
@@ -91,6 +91,13 @@ def check_outputs(
                 raise InputError(f"{path} and {owners[target]} would both write {target}")
             owners[target] = path
     there = [path for path in owners if os.path.exists(os.path.join(output, path))]
+    read = {os.path.realpath(path) for path in images.values()}
+    for name in there:
+        target = os.path.join(output, name)
+        if os.path.realpath(target) in read:
+            raise InputError(
+                f"{target}: is an input, which its mask would replace: choose another folder"
+            )
     if there and not force:
         more = f" and {len(there) - 1} more" if len(there) > 1 else ""
         raise InputError(
@@ -109,6 +116,7 @@ def segment_files(
     names: Sequence[str] | None = None,
     opacity: float = 0.6,
     save_scores: str | None = None,
+    bands: Sequence[int] | None = None,
 ) -> Iterator[Result]:
     """Segment `images` (name -> path) into the folder `output`; yield one `Result` per image.
 
@@ -116,13 +124,14 @@ def segment_files(
     `<name>.json` (class names and pixel shares) and, where `save_scores` is "float16" or
     "float32", `<name>_scores.npz`: `scores` (C x H x W at the size that the net saw), `blob`,
     `shape` and `image`. `palette` is 256 x 3 uint8, `opacity` (0 to 1) that of the classes in the
-    overlay. An image that cannot be read yields a `Result` with an error, and the next one
-    follows. Raises `InputError` where the number of `names` is not the net's number of classes, and
-    `NetworkError` where net and weights do not fit, since no image could be segmented then.
+    overlay, `bands` the channels that it shows (see `as_rgb`). An image that cannot be read gives a
+    `Result` with an error, and the next one follows. Raises `InputError` where the number of
+    `names` is not the net's number of classes, and `NetworkError` where net and weights do not fit,
+    since no image could be segmented then.
     """
     for name, path in images.items():
         try:
-            image = read_rgb(path)
+            image = segmenter.read(path)
             scores = segmenter.scores(image, os.fspath(path))
         except NetworkError:
             raise
@@ -139,7 +148,8 @@ def segment_files(
             _write_scores(target, scores, save_scores or "", segmenter.output_blob, path)
         write_label(mask, class_map, palette)
         with atomic_write(painted) as file:
-            Image.fromarray(overlay(image, class_map, palette, opacity)).save(file, format="PNG")
+            shown = overlay(as_rgb(image, bands), class_map, palette, opacity)
+            Image.fromarray(shown).save(file, format="PNG")
         entries = legend(class_map, palette, names or ())
         # Last, so that where there is a JSON file there are pictures, too.
         write_json(shares, _as_dict(path, image, entries))
@@ -163,9 +173,7 @@ def rounded_scores(scores: NDArray[np.float32], dtype: DTypeLike) -> NDArray[Any
     return rounded
 
 
-def _as_dict(
-    path: Path, image: NDArray[np.uint8], entries: Iterable[LegendEntry]
-) -> dict[str, Any]:
+def _as_dict(path: Path, image: NDArray[Any], entries: Iterable[LegendEntry]) -> dict[str, Any]:
     return {
         "image": os.fspath(path),
         "width": image.shape[1],

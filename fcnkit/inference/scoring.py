@@ -82,7 +82,8 @@ def predictions_and_labels(segmenter: Segmenter, dataset: SegmentationDataset) -
     Yields (name, class map, label, number of images), arrays of H x W uint8 indices.
     """
     for i, name in enumerate(dataset.ids):
-        yield name, segmenter.class_map(dataset.image(i), name), dataset.label(i), len(dataset)
+        image = dataset.image(i, segmenter.form)
+        yield name, segmenter.class_map(image, name), dataset.label(i), len(dataset)
 
 
 def score(

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
-from caffeformat import InputError, read_net
+from caffeformat import InputError, read_caffemodel, read_net
 from fcnkit import engine, nets
 from fcnkit.engine import copy_weights
-from fcnkit.images import Preprocessor, Resampling
+from fcnkit.images import ImageForm, Preprocessor, Resampling, resize_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from typing import Union
 
     from numpy.typing import NDArray
+
+    Source = Union[str, os.PathLike[str], bytes]
 
 
 class NetworkError(InputError):
@@ -29,7 +32,9 @@ class Segmenter:
     `net_path` is a deploy file, or an all-in-one file whose data layers are replaced by an input;
     `weights` is a caffemodel. `output_blob` defaults to `score`, or to the net's only output.
     `scale_to` limits the longer side that the net sees, in pixels: larger images are scaled down
-    to it. `gpu` is a GPU's number or None for the CPU.
+    to it. `gpu` is a GPU's number or None for the CPU. `form` says what images the net was trained
+    on: channels (default: as the net's Input layer or its weights say, otherwise 3), depth
+    (default: 8 bits) and the value that became 255.
 
     After the first image `net` is the engine's Net, reshaped to each image, and `unmatched` lists
     the layers that found no weights in the caffemodel.
@@ -44,29 +49,47 @@ class Segmenter:
         scale_to: int | None = None,
         gpu: int | None = None,
         allow_python: Iterable[str] = (),
+        form: ImageForm | None = None,
     ) -> None:
         self._path, self._weights = os.fspath(net_path), os.fspath(weights)
         self.preprocessor = preprocessor or Preprocessor()
-        self._message, self.input_blob = nets.deploy_net(read_net(net_path), (64, 64))
+        source, given = read_net(net_path), form or ImageForm()
+        self._message, self.input_blob = nets.deploy_net(source, (64, 64), given.channels)
         self._allow_python = tuple(allow_python)
         engine.check_python_layers(self._message, self._path, self._allow_python)
         for path in (self._path, self._weights):
             if not os.path.isfile(path):
                 raise InputError(f"{path}: there is no such file")
+        channels = given.channels or nets.declared_channels(source, self.input_blob)
+        if channels is None:
+            weights_in_file = read_caffemodel(self._weights)
+            channels = (
+                nets.channels_of_weights(self._message, self.input_blob, weights_in_file) or 3
+            )
+            self._message, _ = nets.deploy_net(source, (64, 64), channels)
+        self.form = ImageForm(channels, given.depth or "uint8", given.white)
+        self.preprocessor.check(channels)
         self.scale_to, self._gpu = scale_to, gpu
         self.output_blob = output_blob
         self.net: engine.Net | None = None
         self.unmatched: list[str] = []
 
-    def scores(self, image: NDArray[np.uint8], name: str = "image") -> NDArray[np.float32]:
-        """Class scores of `image` (H x W x 3 uint8 RGB): C x H x W float32.
+    def read(self, source: Source, name: str | None = None) -> NDArray[Any]:
+        """Read an image file, a path or its content, as the net takes it: H x W x channels.
+
+        Raises `InputError` where it is of another kind than what the net was trained on.
+        """
+        return self.form.read(source, name)
+
+    def scores(self, image: NDArray[Any], name: str = "image") -> NDArray[np.float32]:
+        """Class scores of `image`, H x W (x channels), RGB where it has three: C x H x W float32.
 
         Where `scale_to` made the image smaller, they have the smaller size. The next image may
         overwrite them. `name` is what errors call the image. Raises `NetworkError` where the net
         cannot be made or the weights do not fit it, and `InputError` for images that do not fit in
         memory, for scores that are not of the image's size, and for scores that are not finite.
         """
-        image = self._limited(image)
+        image = self._limited(self.form.fit(image, name))
         net, output = self._prepare(image, name)
         self.preprocessor.fill(net.blobs[self.input_blob].data, image)
         scores: NDArray[np.float32] = engine.forward(net, output)[0]
@@ -78,23 +101,23 @@ class Segmenter:
             )
         return scores
 
-    def classes(self, image: NDArray[np.uint8], name: str = "image") -> int:
+    def classes(self, image: NDArray[Any], name: str = "image") -> int:
         """The number of classes that the net scores, from its shapes for `image`; runs nothing.
 
         Raises as `scores`, except for what only the scores themselves can show.
         """
-        image = self._limited(image)
+        image = self._limited(self.form.fit(image, name))
         net, output = self._prepare(image, name)
         shape = tuple(net.blobs[output].shape)[1:]
         self._check_shape(shape, image)
         return shape[0]
 
-    def class_map(self, image: NDArray[np.uint8], name: str = "image") -> NDArray[np.uint8]:
+    def class_map(self, image: NDArray[Any], name: str = "image") -> NDArray[np.uint8]:
         """The class of highest score at every pixel of `image`: H x W uint8."""
         return self.map_of(self.scores(image, name), image.shape[:2])
 
     def segment(
-        self, image: NDArray[np.uint8], name: str = "image"
+        self, image: NDArray[Any], name: str = "image"
     ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
         """(scores, class map) of `image`, as `scores` and `class_map` return them."""
         scores = self.scores(image, name)
@@ -110,16 +133,16 @@ class Segmenter:
             return classes
         return np.asarray(Image.fromarray(classes).resize((width, height), Resampling.NEAREST))
 
-    def _limited(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def _limited(self, image: NDArray[Any]) -> NDArray[Any]:
         longest = max(image.shape[:2])
         if self.scale_to is None or longest <= self.scale_to:
             return image
         height, width = (
             max(1, round(extent * self.scale_to / longest)) for extent in image.shape[:2]
         )
-        return np.asarray(Image.fromarray(image).resize((width, height), Resampling.BILINEAR))
+        return resize_image(image, (height, width))
 
-    def _check_shape(self, shape: Sequence[int], image: NDArray[np.uint8]) -> None:
+    def _check_shape(self, shape: Sequence[int], image: NDArray[Any]) -> None:
         """Raise `InputError` where `shape` is not classes x height x width of `image`."""
         if len(shape) == 3 and tuple(shape[1:]) == image.shape[:2] and shape[0] >= 2:
             return
@@ -130,9 +153,9 @@ class Segmenter:
             option="output_blob",
         )
 
-    def _prepare(self, image: NDArray[np.uint8], name: str) -> tuple[engine.Net, str]:
+    def _prepare(self, image: NDArray[Any], name: str) -> tuple[engine.Net, str]:
         """The net at the size of `image`, opened if need be, and the name of the scores' blob."""
-        wanted = (1, 3, *image.shape[:2])
+        wanted = (1, image.shape[2], *image.shape[:2])
         net = self.net
         if net is None or tuple(net.blobs[self.input_blob].shape) != wanted:
             is_lean = "lean_forward" in engine.capabilities()

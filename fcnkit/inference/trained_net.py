@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from fcnkit.images import Preprocessor
+from fcnkit.images import ImageForm, Preprocessor
 
 from .segmenter import Segmenter
 
@@ -22,11 +22,14 @@ class TrainedNet:
 
     net         path of its deploy net
     weights     path of its weights
-    mean        subtracted from the input: blue, green, red (or an image's mean); None for nothing
+    mean        subtracted from the input: blue, green, red, or one value per channel (or an image's
+                mean); None for nothing
     scale       multiplied after the mean
     names       class names, or None
     palette     256 x 3 RGB uint8, or None
     ignore      the label that its loss ignored in training, or None if unknown
+    form        what images it was trained on: channels, depth, and the value that became 255
+    bands       the channels to show as red, green and blue, counted from 1; None: the first three
     owner       keeps the files alive, for instance a temporary folder; None where they stay anyway
     """
 
@@ -37,6 +40,8 @@ class TrainedNet:
     names: Sequence[str] | None = None
     palette: NDArray[np.uint8] | None = None
     ignore: int | None = None
+    form: ImageForm = dataclasses.field(default_factory=ImageForm)
+    bands: tuple[int, ...] | None = None
     owner: object = dataclasses.field(default=None, repr=False, compare=False)
 
     def segmenter(
@@ -56,4 +61,5 @@ class TrainedNet:
             scale_to,
             gpu,
             allow_python,
+            self.form,
         )

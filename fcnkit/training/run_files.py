@@ -48,8 +48,8 @@ class RunFiles:
 
     Attributes: `path` (of the solver's file), `solver`, `train` (the training net), `tests` (the
     test nets), `deploy` (the all-in-one net, or the nearest there is to a deploy net), `notes`
-    (remarks for the user), `form` and `bands` (what `settle_images` finds out of the images). A solver without `test_iter` gets the test nets that read validation
-    data.
+    (remarks for the user), `form` and `bands` (what `settle_images` finds out of the images). A
+    solver without `test_iter` gets the test nets that read validation data.
     """
 
     def __init__(

@@ -76,7 +76,7 @@ def write_settings(
     if palette is not None:
         settings["palette"] = np.asarray(palette).tolist()
     form = files.form
-    images = {"channels": form.channels, "depth": form.depth, "white": form.white}
+    images: dict[str, Any] = {"channels": form.channels, "depth": form.depth, "white": form.white}
     images["bands"] = None if files.bands is None else list(files.bands)
     settings.update({key: value for key, value in images.items() if value is not None})
     write_json(os.path.join(folder, FILE_NAME), settings)

@@ -39,8 +39,8 @@ class Sample(NamedTuple):
 class ScoreFile:
     """Scores written by `infer --save-scores`: `title` for the page, `load()` reads the `Sample`.
 
-    `palette` is that of the mask that `infer` wrote beside them, 256 x 3 uint8, or None; `bands` are
-    the channels to show of its image.
+    `palette` is that of the mask that `infer` wrote beside them, 256 x 3 uint8, or None; `bands`
+    are the channels to show of its image.
     """
 
     def __init__(self, path: str, title: str, bands: Sequence[int] | None = None) -> None:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 from caffeformat import InputError
 from fcnkit.datasets import default_palette
 from fcnkit.digits import open_model
-from fcnkit.images import Preprocessor, parse_mean
+from fcnkit.images import ImageForm, Preprocessor, parse_mean
 from fcnkit.inference import TrainedNet
 from fcnkit.training import read_run
 from fcnkit.zoo import network_file, networks
 
-from . import basics, classes
+from . import basics, classes, pixels
 from .basics import positive
 
 if TYPE_CHECKING:
@@ -69,6 +69,8 @@ def add_network(parser: CommandParser) -> None:
         positive(int),
         otherwise="no limit",
     )
+    pixels.add_depth(group, "the run's, otherwise uint8")
+    pixels.add_white(group, "the run's; without one, such images are refused")
     basics.add_fork(parser)
     basics.add_engine(parser)
     classes.add_classes(parser, "the run's, otherwise VOC's for 21 classes")
@@ -88,7 +90,10 @@ def add_preprocessing(parser: CommandParser, mean: str = "none", scale: str = "1
     """Declare `--mean`, `--input-scale` and `--channels`, for `preprocessor`."""
     add_mean(parser, mean, scale)
     parser.network.option(
-        "--channels", "channel order of the net's input", default="BGR", choices=("BGR", "RGB")
+        "--channels",
+        "order of three channels in the net's input",
+        default="BGR",
+        choices=("BGR", "RGB"),
     )
 
 
@@ -96,7 +101,8 @@ def add_mean(parser: CommandParser, mean: str, scale: str) -> None:
     """Declare `--mean` and `--input-scale`, whose defaults `mean` and `scale` describe."""
     parser.network.option(
         "--mean",
-        "mean to subtract from the input: B,G,R, mean.binaryproto or mean.txt",
+        "mean to subtract from the input: B,G,R or one value per channel, mean.binaryproto or "
+        "mean.txt",
         "MEAN",
         otherwise=mean,
     )
@@ -138,6 +144,15 @@ def preprocessor(args: argparse.Namespace) -> Preprocessor:
     return Preprocessor(mean, args.input_scale or 1.0, args.channels)
 
 
+def image_form(args: argparse.Namespace, given: ImageForm) -> ImageForm:
+    """Return `given`, the form of a run's images, with what `--depth` and `--white` change."""
+    white = args.white or (None if args.depth else given.white)
+    depth = args.depth or ("uint8" if args.white else given.depth)
+    if white is not None and depth not in (None, "uint8"):
+        raise InputError(f"--white makes images of 8 bits, --depth asks for {depth}: pass one")
+    return ImageForm(given.channels, depth, white)
+
+
 def has_network(args: argparse.Namespace) -> bool:
     """Return whether the arguments of `add_network` name a network."""
     return bool(args.net or args.run_folder or args.digits_model)
@@ -176,6 +191,8 @@ def trained_net(args: argparse.Namespace) -> TrainedNet:
         chosen,
         palette,
         given.ignore,
+        image_form(args, given.form),
+        getattr(args, "bands", None) or given.bands,
         owner,
     )
 

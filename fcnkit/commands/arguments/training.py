@@ -23,8 +23,8 @@ def add_changes(parser: CommandParser, each: str = "") -> None:
     parser.data.option(
         "--augment",
         "scale, crop and mirror images together with their labels: scale=LOW:HIGH, crop=SIDE or "
-        "crop=HEIGHTxWIDTH, flip=yes|no, threads=N, cache_mb=N; no values stand for "
-        "scale=0.75:1.5 flip=yes",
+        "crop=HEIGHTxWIDTH, flip=yes|no, threads=N, cache_mb=N, white=N (images of more than 8 "
+        "bits become 8 bits, N becomes 255); no values stand for scale=0.75:1.5 flip=yes",
         "KEY=VALUE",
         otherwise="no augmentation",
         nargs="*",
@@ -100,4 +100,5 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "flip": _yes,
     "threads": int,
     "cache_mb": int,
+    "white": float,
 }

@@ -9,6 +9,7 @@ import numpy as np
 
 from caffeformat import InputError, Weights, pb, read_caffemodel
 from caffeformat.messages import distinct_layers, layer_keys
+from fcnkit.datasets import common_channels
 from fcnkit.nets import count_classes, deploy_net, net_parameters
 from fcnkit.surgery import transplant
 
@@ -25,9 +26,17 @@ if TYPE_CHECKING:
 _IMAGE_SHAPE = (500, 500)
 
 
-def start_net(files: RunFiles) -> pb.NetParameter:
-    """Return the net that a stage's first weights are for: its net for inference."""
-    return deploy_net(files.deploy, _IMAGE_SHAPE)[0]
+def start_net(files: RunFiles, dataset: DatasetFolder) -> pb.NetParameter:
+    """Return the net that a stage's first weights are for: its net for inference.
+
+    Where it says nothing about channels, it has those of the dataset's images.
+    """
+    is_declared = any(layer.type == "Input" for layer in files.deploy.layer)
+    channels = None if is_declared else dataset.form.channels
+    if channels is None and not is_declared:
+        images = dataset.split("train")
+        channels = common_channels(images.form(i) for i in range(len(images)))
+    return deploy_net(files.deploy, _IMAGE_SHAPE, channels)[0]
 
 
 def check_stages(
@@ -47,7 +56,7 @@ def check_stages(
     if not dataset.count("val"):
         raise InputError(f"{dataset.path}: has no validation images to score the stages on")
     runs = [RunFiles(stage.recipe.solver) for stage in stages]
-    nets = [start_net(files) for files in runs]
+    nets = [start_net(files, dataset) for files in runs]
     if weights is not None:
         if not os.path.isfile(weights):
             raise InputError(f"{weights}: there is no such file")

@@ -202,7 +202,7 @@ def test_images_of_one_name_are_refused(here, capsys):
     [
         (["none.png"], ["none.png", "no such image"]),
         (["empty"], ["empty", "no images"]),
-        (["a.png", "--mean", "1,2"], ["three numbers"]),
+        (["a.png", "--mean", "1,2"], ["mean has 2 channels", "--mean"]),
         (["a.png", "--output-blob", "scores"], ["'scores'", "conv1"]),
         (["a.png", "--classes", "two.txt"], ["2 class names", "3 classes"]),
         (["a.png", "--palette", "none.txt"], ["none.txt"]),
