@@ -24,6 +24,7 @@ from fcnkit.surgery import (
     Images,
     check_fit,
     fcn_from_classifier,
+    for_channels,
     images_of,
     mean_values,
     name_fillers,
@@ -31,11 +32,15 @@ from fcnkit.surgery import (
     surgery_text,
     trained_layers,
     transplant,
+    with_channels,
     write_files,
 )
 from fcnkit.zoo import network_file
 
-from .arguments import basics, classes, network
+from .arguments import basics, classes, network, pixels
+from .arguments.basics import positive
+from .console import Console
+from .printing import say
 
 if TYPE_CHECKING:
     import argparse
@@ -48,7 +53,10 @@ SOURCE = "bvlc_alexnet"
 TARGET = "fcn_alexnet"
 
 # Options of automatic surgery alone
-_AUTO_ONLY = ("stride", "dilate", "skip", "keep_scores", "input_pad", "mean", "input_scale")
+_AUTO_ONLY = (
+    *("stride", "dilate", "skip", "keep_scores", "input_pad", "mean", "input_scale"),
+    *("channels", "bands"),
+)
 
 
 def add_arguments(parser: CommandParser) -> None:
@@ -113,6 +121,15 @@ def add_arguments(parser: CommandParser) -> None:
         int,
         otherwise="as all image sizes need",
     )
+    parser.options.option(
+        "--channels",
+        "with --classes: number of channels of the images; further ones get the average of the "
+        "classifier's weights, a single one their sum",
+        "N",
+        positive(int),
+        otherwise="the classifier's",
+    )
+    pixels.add_bands(parser.options, "the first three; they get the colours' weights")
     basics.add_seed(parser, 0)
 
 
@@ -139,6 +156,14 @@ def _run_auto(args: argparse.Namespace) -> None:
     folder = args.output or f"fcn_{model_name}"
     classifier = read_net(model)
     _, count = classes.parse_classes(args.classes)
+    source = read_caffemodel(args.weights) if args.weights else None
+    images = images_of(classifier, model)
+    changes: dict[str, str] = {}
+    if args.channels is not None:
+        classifier, source, changes = with_channels(classifier, source, args.channels, args.bands)
+        images = for_channels(images, args.channels)
+    elif args.bands is not None:
+        raise InputError("--bands says which of several channels are colours; pass --channels, too")
     fcn = fcn_from_classifier(
         classifier,
         count,
@@ -148,26 +173,26 @@ def _run_auto(args: argparse.Namespace) -> None:
         args.skip,
         args.input_pad,
     )
+    for name, change in changes.items():
+        fcn.changes[name] = ", ".join(filter(None, [fcn.changes.get(name), change]))
     result = None
-    if args.weights:
-        source = read_caffemodel(args.weights)
+    if source is not None:
         check_fit(source, trained_layers(fcn, args.keep_scores), args.weights, model)
         result = transplant(source, fcn.net, seed=args.seed)
     else:
         name_fillers(fcn)
-    images = images_of(classifier, model)
     if args.mean is not None:
         images = Images(mean_values(args.mean, fcn), images.scale, "from --mean", None)
     if args.input_scale:
         images = images._replace(scale=args.input_scale)
-    with output_folder(folder, args.force) as partial:
+    with output_folder(folder, args.force, [model, args.weights]) as partial:
         name = os.path.basename(os.path.abspath(folder))
         files = write_files(partial, name, fcn, images, result and result.weights)
-    print(surgery_text(fcn, images))
+    say(surgery_text(fcn, images))
     if result is not None:
         moved, total = len(result.moved), len(result.moved) + len(result.filled)
-        print(f"{moved} of {total} blobs come from {os.path.basename(args.weights)}")
-    print(f"wrote {', '.join(files)} to {folder}")
+        say(f"{moved} of {total} blobs come from {os.path.basename(args.weights)}")
+    say(f"wrote {', '.join(files)} to {folder}")
 
 
 def _run_transplant(args: argparse.Namespace) -> None:
@@ -180,15 +205,15 @@ def _run_transplant(args: argparse.Namespace) -> None:
     weights_path, model_path = _source(args)
     source_name = os.path.basename(weights_path)
 
-    print(f"Loading {source_name}...")
+    say(f"Loading {source_name}...")
     source = read_caffemodel(weights_path)
     if model_path:
         check_fit(source, _deploy(model_path), weights_path, model_path)
-    print("Transplanting parameters...")
+    say("Transplanting parameters...")
     result = transplant(source, target, names, image_shapes(target), seed=args.seed)
     for step in result.steps:
-        print(step)
-    print(f"Saving {target_name} to {output}")
+        say(step)
+    say(f"Saving {target_name} to {output}")
     write_caffemodel(output, result.weights, target)
     _summarize(result, source_name)
 
@@ -200,8 +225,9 @@ def _source(args: argparse.Namespace) -> tuple[str, str | None]:
         return args.weights, model
     if args.model:
         raise InputError("--net needs --weights: pass the weights of that network")
-    print("Downloading files (this might take a few minutes)...")
-    return downloads.fetch(SOURCE, ".", quiet=False), zoo.path(SOURCE, "deploy.prototxt")
+    say("Downloading files (this might take a few minutes)...")
+    with Console("MB") as console:
+        return downloads.fetch(SOURCE, ".", progress=console), zoo.path(SOURCE, "deploy.prototxt")
 
 
 def _deploy(path: str) -> pb.NetParameter:
@@ -210,6 +236,6 @@ def _deploy(path: str) -> pb.NetParameter:
 
 def _summarize(result: Transplant, source_name: str) -> None:
     total = len(result.moved) + len(result.filled)
-    print(f"{len(result.moved)} of {total} blobs come from {source_name}")
+    say(f"{len(result.moved)} of {total} blobs come from {source_name}")
     for step in result.filled:
-        print(f"got nothing: {step.target} {step.index} {step.target_shape}, now {step.reason}")
+        say(f"got nothing: {step.target} {step.index} {step.target_shape}, now {step.reason}")

@@ -8,12 +8,15 @@ from __future__ import annotations
 from .automatic import (
     FCN,
     Images,
+    Widened,
     fcn_from_classifier,
+    for_channels,
     images_of,
     mean_values,
     name_fillers,
     surgery_text,
     trained_layers,
+    with_channels,
     write_files,
 )
 from .convolutionalize import convolutionalize
@@ -27,10 +30,12 @@ __all__ = [
     "Images",
     "Step",
     "Transplant",
+    "Widened",
     "check_fit",
     "convolutionalize",
     "fcn_from_classifier",
     "fold_batch_norm",
+    "for_channels",
     "grow_outputs",
     "images_of",
     "mean_values",
@@ -43,6 +48,7 @@ __all__ = [
     "trained_layers",
     "transplant",
     "widen_inputs",
+    "with_channels",
     "without_padding",
     "write_files",
 ]

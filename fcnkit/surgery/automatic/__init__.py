@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from .channels import Widened, with_channels
 from .fcn import FCN, fcn_from_classifier, name_fillers, trained_layers
 from .folder import surgery_text, write_files
-from .inputs import Images, images_of, mean_values
+from .inputs import Images, for_channels, images_of, mean_values
 
 __all__ = [
     "FCN",
     "Images",
+    "Widened",
     "fcn_from_classifier",
+    "for_channels",
     "images_of",
     "mean_values",
     "name_fillers",
     "surgery_text",
     "trained_layers",
+    "with_channels",
     "write_files",
 ]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from caffeformat import InputError, infer_shapes, read_blob, read_net
 from fcnkit import nets
-from fcnkit.images import parse_mean
+from fcnkit.images import count_channels, parse_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,6 +32,8 @@ class Images(NamedTuple):
     source: str | None
     # A mean image that is named but not found
     lost: str | None
+    # One more line for people
+    note: str | None = None
 
 
 def images_of(net: pb.NetParameter, path: str) -> Images:
@@ -58,14 +60,29 @@ def mean_values(text: str, fcn: FCN) -> tuple[float, ...]:
     mean = parse_mean(text)
     values = tuple(mean.reshape(len(mean), -1).mean(1).tolist())
     channels = infer_shapes(fcn.net)[fcn.image][1]
-    if channels not in (1, 3) or (channels == 1 and len(set(values)) > 1):
-        plural = "" if channels == 1 else "s"
+    if len(set(values)) == 1:  # one number for all
+        return values[:1] * channels
+    if len(values) != channels:
         raise InputError(
-            f"{{option}}: the classifier's images have {channels} channel{plural}",
+            f"{{option}}: the classifier's images have {count_channels(channels)}, expected one "
+            "number for all or one for each",
             option="mean",
             value=text,
         )
-    return values[:channels]
+    return values
+
+
+def for_channels(images: Images, channels: int) -> Images:
+    """`images` of a classifier that reads `channels` now: a mean of other channels is left out."""
+    if len(images.mean) in (0, 1, channels):
+        return images
+    if channels == 1:
+        return images._replace(mean=(sum(images.mean) / len(images.mean),))
+    note = (
+        f"the classifier's mean has {count_channels(len(images.mean))}: pass --mean with "
+        f"{channels} values, such as mean.txt of create_lmdb"
+    )
+    return images._replace(mean=(), note=note)
 
 
 def describe(images: Images, channels: int) -> str:
@@ -81,6 +98,8 @@ def describe(images: Images, channels: int) -> str:
     text += f" ({images.source})" if images.source else ""
     if images.lost:
         text += f"\nthe classifier's mean image, {images.lost}, is missing: pass --mean"
+    elif images.note:
+        text += f"\n{images.note}"
     elif not images.source:
         text += (
             "\nnothing states how the classifier's images were preprocessed: pass --mean if a mean "

@@ -219,7 +219,7 @@ def test_a_folder_with_something_in_it_stays(folder, capsys):
         ),
         (["--classes", "5", "--target", "fcn_alexnet"], "--classes makes one"),
         (["--stride", "8"], "--stride is for an FCN of a classifier; pass --classes N"),
-        (["--classes", "5", "--mean", "1,2"], "expected three numbers"),
+        (["--classes", "5", "--mean", "1,2"], "images have 3 channels"),
     ],
 )
 def test_what_does_not_fit_together_is_an_error(folder, capsys, arguments, message):
