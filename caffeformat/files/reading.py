@@ -59,7 +59,8 @@ def open_file(path: Path, most: int | None = None) -> BinaryIO:
             raise _refused(shown, _kind(found.st_mode))
         if most is not None and found.st_size > most:
             raise _too_large(shown, found.st_size, most)
-        return os.fdopen(descriptor, "rb")
+        # By name, which libraries look up, though it is open already.
+        return open(path, "rb", opener=lambda *_: descriptor)
     except BaseException:
         os.close(descriptor)
         raise

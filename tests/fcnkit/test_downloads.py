@@ -205,7 +205,7 @@ def zipped():
 
 def caffemodel(folder):
     path = folder / "made.caffemodel"
-    write_caffemodel(path, {"a": [np.ones(500)], "b": [np.ones(500)]})
+    write_caffemodel(path, {"a": [np.ones(500)], "b": [np.ones(900)]})
     return path.read_bytes()
 
 

@@ -6,6 +6,7 @@ import pytest
 from tiny_segmentation import write_dataset
 from tiny_stages import FAMILY, stages, write_family
 
+from caffeformat.files import entries_of
 from fcnkit.training import StageResult, curves, declines, train_stages
 from fcnkit.training.stages.folders import set_aside
 
@@ -49,7 +50,7 @@ def test_force_starts_over(tmp_path, monkeypatch, needs_engine):
     seen = []
 
     def stop():
-        seen.append(sorted(os.listdir(run)))
+        seen.append(entries_of(run))
         return False
 
     results = list(train_stages(two, run, data, force=True, stop=stop))
