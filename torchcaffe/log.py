@@ -16,7 +16,8 @@ import types
 from collections.abc import Iterable, Mapping
 from typing import TextIO
 
-from caffeformat import InputError
+from caffeformat import printable
+from caffeformat.files import open_append
 from torchcaffe.core import solver_rank
 
 logger = logging.getLogger("torchcaffe")
@@ -25,13 +26,15 @@ logger.addHandler(logging.NullHandler())
 _LETTERS = {logging.WARNING: "W", logging.ERROR: "E", logging.CRITICAL: "F"}
 
 
-def info(place: str, message: str) -> None:
+def info(place: str, message: str, text: str = "") -> None:
     """Log `message` as Caffe does at `place` of its source, such as `solver.cpp:243`.
 
-    Of several solvers, only the root logs.
+    The message is one line, whatever the names in it hold; the lines of `text` follow it. Of
+    several solvers, only the root logs.
     """
     if solver_rank() == 0:
-        logger.info(message, extra={"caffe_place": place})
+        line = printable(message, lines=False)
+        logger.info(f"{line}\n{text}" if text else line, extra={"caffe_place": place})
 
 
 class GlogFormatter(logging.Formatter):
@@ -42,7 +45,7 @@ class GlogFormatter(logging.Formatter):
         place = getattr(record, "caffe_place", f"{record.filename}:{record.lineno}")
         letter = _LETTERS.get(record.levelno, "I")
         head = f"{letter}{when:%m%d %H:%M:%S.%f} {threading.get_native_id():5d} {place}] "
-        return head + record.getMessage()
+        return head + printable(record.getMessage())
 
 
 def init_log() -> None:
@@ -58,10 +61,8 @@ def attach(target: str | os.PathLike[str] | TextIO | None = None) -> logging.Han
     """
     handler: logging.Handler
     if isinstance(target, (str, os.PathLike)):
-        try:
-            handler = logging.FileHandler(target, encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"{target}: cannot write a log here: {error.strerror}") from error
+        open_append(target).close()  # refuses what is no file
+        handler = logging.FileHandler(target, encoding="utf-8")
     else:
         handler = logging.StreamHandler(target or sys.stderr)
     handler.setFormatter(GlogFormatter())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from caffeformat.errors import printable
+
 from . import labels
 from .scene import COLOURS
 
@@ -64,4 +66,4 @@ def _quoted(text: str) -> str:
 
 def _escaped(text: str) -> str:
     """`text` made safe between quotes: escaped, and without line breaks."""
-    return " ".join(text.replace("\\", "\\\\").replace('"', '\\"').split())
+    return " ".join(printable(text).replace("\\", "\\\\").replace('"', '\\"').split())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
+from caffeformat.errors import printable
+
 from .scene import Line, Rectangle
 
 if TYPE_CHECKING:
@@ -63,7 +65,8 @@ def _artist(item: Item, order: int) -> Artist:
         "end": "right",
     }
     text = Text(
-        item.x, item.y, item.text.replace("$", r"\$"), fontsize=item.size, color=item.fill,
+        item.x, item.y, printable(item.text).replace("$", r"\$"),
+        fontsize=item.size, color=item.fill,
         fontweight="bold" if item.bold else "normal", fontfamily="DejaVu Sans",
         horizontalalignment=aligns[item.anchor], verticalalignment="baseline", zorder=order,
     )  # fmt: skip

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
+from caffeformat.errors import printable
+
 from .scene import Line, Rectangle
 
 if TYPE_CHECKING:
@@ -64,5 +66,5 @@ def _text(item: Text) -> str:
 
 
 def _clean(text: str) -> str:
-    """`text` escaped, without the control characters that XML does not allow."""
-    return escape("".join(c if c >= " " or c in "\n\t" else "�" for c in text))
+    """`text` escaped, also the control characters that XML does not allow."""
+    return escape(printable(text))

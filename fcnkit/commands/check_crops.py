@@ -8,6 +8,7 @@ from caffeformat import InputError, filter_net, pb, read_net
 from fcnkit.nets import check_crops, is_right
 
 from .arguments import basics, network
+from .printing import say
 
 if TYPE_CHECKING:
     import argparse
@@ -33,11 +34,11 @@ def run(args: argparse.Namespace) -> None:
     net = filter_net(read_net(path), phase, stages=args.stage or ["deploy"])
     checks = check_crops(net)
     if not checks:
-        print(f"{path}: has no Crop layers in phase {args.phase}")
+        say(f"{path}: has no Crop layers in phase {args.phase}")
         return
     width = max(len(check.layer) for check in checks)
     for check in checks:
-        print(f"{check.layer:{width}}  has {_text(check.has)}{_verdict(check)}")
+        say(f"{check.layer:{width}}  has {_text(check.has)}{_verdict(check)}")
     wrong = sum(not is_right(check) for check in checks)
     if wrong:
         raise InputError(f"{path}: {wrong} of {len(checks)} crops differ from the net's geometry")

@@ -11,6 +11,7 @@ from fcnkit.engine import training_net
 
 from .arguments import basics, network
 from .arguments.basics import positive
+from .printing import say
 
 if TYPE_CHECKING:
     import argparse
@@ -80,11 +81,11 @@ def run(args: argparse.Namespace) -> int:
     tolerance = args.tolerance or (1e-2 if trains else 1e-4)
     worst = max(rows, key=lambda row: row.difference)
     if args.json != "-":
-        print("\n".join(table(rows, tolerance)))
+        say("\n".join(table(rows, tolerance)))
         for row in rows:
             if row.problem:
-                print(f"{_label(row)}: {row.problem}")
-        print(f"largest relative difference: {worst.difference:.1e} at {_label(worst)}")
+                say(f"{_label(row)}: {row.problem}")
+        say(f"largest relative difference: {worst.difference:.1e} at {_label(worst)}")
     basics.write_json_output(args, engine.rows_as_data(rows))
     return int(not worst.difference <= tolerance)
 
@@ -125,7 +126,7 @@ def _has_gradients(net: pb.NetParameter, phase: str) -> bool:
     unnamed = any(layer.type.endswith("Loss") and not layer.top for layer in there.layer)
     if net.force_backward or unnamed or nets.loss_weights(there):
         return True
-    print(
+    say(
         f"no gradients: in phase {phase} the net has no loss; compare the training net, or set "
         "force_backward: true in it"
     )
@@ -137,7 +138,7 @@ def _warn_of_missing(weights: str, rows: Sequence[Row]) -> None:
     found = read_caffemodel(weights)
     missing = [name for name in layers if name not in found]
     if missing:
-        print(
+        say(
             f"warning: {weights} has nothing for {', '.join(missing)}: these start with random "
             "values, the same in both engines",
             file=sys.stderr,
@@ -147,7 +148,7 @@ def _warn_of_missing(weights: str, rows: Sequence[Row]) -> None:
 def _warn_of_random_layers(net: pb.NetParameter) -> None:
     found = engine.random_layers(net)
     if found:
-        print(
+        say(
             f"warning: {', '.join(found)} draw random numbers, and the engines draw different ones",
             file=sys.stderr,
         )

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from caffeformat import InputError
+from caffeformat import InputError, printable
 from fcnkit.progress import Progress, ProgressFile
+
+from .printing import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,15 +38,15 @@ class Console(Progress):
         if self._tells_story:
             self.line(text)
         else:
-            tqdm.write(f"note: {text}", file=sys.stderr)
+            tqdm.write(printable(f"note: {text}"), file=sys.stderr)
 
     def warn(self, text: str) -> None:
         """Print a warning on the error stream."""
-        tqdm.write(f"warning: {text}", file=sys.stderr)
+        tqdm.write(printable(f"warning: {text}"), file=sys.stderr)
 
     def line(self, text: str) -> None:
         """Print one line of results."""
-        tqdm.write(text)
+        tqdm.write(printable(text))
         sys.stdout.flush()
 
     def step(
@@ -61,7 +63,7 @@ class Console(Progress):
             self._what = what
             # A run that continues begins at its own iteration, which is no work of now.
             self._bar = tqdm(
-                desc=what or None,
+                desc=printable(what, lines=False) or None,
                 total=total,
                 initial=max(0, done - 1),
                 unit=self._unit,
@@ -77,7 +79,7 @@ class Console(Progress):
     def done(self, text: str = "") -> None:
         self.close()
         if text:
-            print(text, flush=True)
+            say(text, flush=True)
 
     def close(self) -> None:
         """Remove the bar, if there is one."""

@@ -12,6 +12,7 @@ from fcnkit.files import output_folder
 from fcnkit.state_dicts import convert, network_name, read_state_dict
 
 from .arguments import basics
+from .printing import say
 
 if TYPE_CHECKING:
     from .arguments.basics import CommandParser
@@ -70,22 +71,18 @@ def run(args: argparse.Namespace) -> None:
         )
     except InputError as error:
         raise error.prefixed(args.weights) from error
-    with output_folder(args.output, args.force) as folder:
+    with output_folder(args.output, args.force, [args.weights]) as folder:
         write_text(os.path.join(folder, "deploy.prototxt"), made.net)
         write_caffemodel(os.path.join(folder, f"{name}.caffemodel"), made.weights, made.net)
         with open(os.path.join(folder, "mean.txt"), "w", encoding="utf-8") as file:
             file.write("# blue, green, red: subtracted from the input\n")
             file.write(" ".join(f"{value:.6g}" for value in made.mean) + "\n")
     blobs = [blob for blobs in made.weights.values() for blob in blobs]
-    print(f"{args.weights}: {made.family}, {len(tensors)} tensors")
-    print(
-        f"{args.output}: {name}, {len(made.net.layer)} layers, {sum(b.size for b in blobs)} values"
-    )
-    print("input: BGR, mean " + ",".join(f"{value:.6g}" for value in made.mean))
+    say(f"{args.weights}: {made.family}, {len(tensors)} tensors")
+    say(f"{args.output}: {name}, {len(made.net.layer)} layers, {sum(b.size for b in blobs)} values")
+    say("input: BGR, mean " + ",".join(f"{value:.6g}" for value in made.mean))
     if made.left_out:
-        print(
-            f"left out, only needed for training: {len(made.left_out)} such as {made.left_out[0]}"
-        )
+        say(f"left out, only needed for training: {len(made.left_out)} such as {made.left_out[0]}")
 
 
 def _size(text: str) -> tuple[int, int]:

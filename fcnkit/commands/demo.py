@@ -9,6 +9,7 @@ from fcnkit import demo
 from fcnkit.inference import format_scores
 
 from .arguments import basics
+from .printing import say
 from .training_console import TrainingConsole
 
 if TYPE_CHECKING:
@@ -33,11 +34,11 @@ def run(args: argparse.Namespace) -> None:
     with console:
         outcome = demo.run(args.output, args.seed, observer=console)
     report = demo.write(outcome)
-    print()
-    print(format_scores(outcome.boards["fcn"], outcome.names))
-    print()
-    print(format_comparison(outcome))
-    print(f"\n{time.monotonic() - start:.0f} seconds; look at {report}")
+    say()
+    say(format_scores(outcome.boards["fcn"], outcome.names))
+    say()
+    say(format_comparison(outcome))
+    say(f"\n{time.monotonic() - start:.0f} seconds; look at {report}")
 
 
 def format_comparison(outcome: demo.Outcome) -> str:

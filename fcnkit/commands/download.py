@@ -8,6 +8,8 @@ from caffeformat import InputError
 from fcnkit.downloads import fetch, file_checksum, find_download, known_downloads
 
 from .arguments import basics
+from .console import Console
+from .printing import say
 
 if TYPE_CHECKING:
     import argparse
@@ -38,13 +40,14 @@ def run(args: argparse.Namespace) -> None:
     elif len(args.name) > 1 and (args.from_file or args.url):
         raise InputError("--from-file and --url are for one NAME at a time")
     for name in args.name:
-        path = fetch(name, args.output, args.from_file, args.url, args.force, quiet=False)
+        with Console("MB") as console:
+            path = fetch(name, args.output, args.from_file, args.url, args.force, console)
         download = find_download(name)
         if download.checksum:
-            print(f"{path}: {download.checksum.partition(':')[0]} is right")
+            say(f"{path}: {download.checksum.partition(':')[0]} is right")
         else:
             sha1 = file_checksum(path, "sha1")
-            print(f"{path}: not checked, as no checksum is published; its sha1 is {sha1}")
+            say(f"{path}: not checked, as no checksum is published; its sha1 is {sha1}")
 
 
 def _print_list() -> None:
@@ -53,5 +56,5 @@ def _print_list() -> None:
     for download in downloads:
         checksum = download.checksum.partition(":")[0] or "none"
         facts = [f"license: {download.license}", f"checksum: {checksum}", download.note]
-        print(f"{download.name:{width}}  {download.url}")
-        print(f"{'':{width}}  {'; '.join(filter(None, facts))}")
+        say(f"{download.name:{width}}  {download.url}")
+        say(f"{'':{width}}  {'; '.join(filter(None, facts))}")

@@ -11,6 +11,7 @@ from fcnkit.nets import image_shapes
 
 from .arguments import basics, network
 from .arguments.basics import positive
+from .printing import say
 
 if TYPE_CHECKING:
     import argparse
@@ -30,6 +31,7 @@ def add_arguments(parser: CommandParser) -> None:
         action="append",
     )
     basics.add_output_position(parser, "picture to write: .svg, .png, .pdf or .dot")
+    basics.add_force(parser)
     parser.output.option(
         "--scale", "pixels per point in a PNG", "FACTOR", positive(float), default=2.0
     )
@@ -53,6 +55,7 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Read, draw, write; notes about what the picture cannot show go to the error stream."""
+    basics.refuse_existing(args, args.output)
     net = read_net(network.net_path(args.net))
     if args.phase != "ALL" or args.stage:
         phase = pb.TRAIN if args.phase == "TRAIN" else pb.TEST
@@ -61,7 +64,7 @@ def run(args: argparse.Namespace) -> None:
     assumed = {blob: shape for blob, shape in image_shapes(net).items() if blob not in given}
     shapes = {**assumed, **given}
     drawing = draw_network(net, shapes, args.highlight, args.rankdir, args.display_lrm)
-    print(f"Drawing net to {args.output}")
+    say(f"Drawing net to {args.output}")
     drawing.save(args.output, args.scale)
     notes = [
         f"{blob} is drawn as {' x '.join(map(str, shape))}; to change it, pass "
@@ -69,7 +72,7 @@ def run(args: argparse.Namespace) -> None:
         for blob, shape in assumed.items()
     ]
     for note in notes + drawing.notes:
-        print(f"note: {note}", file=sys.stderr)
+        say(f"note: {note}", file=sys.stderr)
 
 
 def parse_shape(text: str) -> tuple[str, tuple[int, ...]]:

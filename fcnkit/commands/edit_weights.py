@@ -34,6 +34,7 @@ from fcnkit.surgery import (
 )
 
 from .arguments import basics, network
+from .printing import say
 
 if TYPE_CHECKING:
     import argparse
@@ -108,8 +109,8 @@ def run(args: argparse.Namespace) -> None:
             file.flush()
             write_caffemodel(args.output, weights, net)
     for line in done:
-        print(line)
-    print(f"wrote {' and '.join(targets)}")
+        say(line)
+    say(f"wrote {' and '.join(targets)}")
 
 
 def _edit(

@@ -17,10 +17,11 @@ import warnings
 from typing import TYPE_CHECKING, TextIO
 
 import fcnkit
-from caffeformat import InputError
-from caffeformat.messages import ForkWarning, assuming_fork
+from caffeformat import InputError, printable
+from caffeformat.messages import FieldWarning, assuming_fork
 
 from .arguments.basics import CommandParser
+from .printing import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,6 +59,7 @@ SECTIONS = {
         "compare_models": "fcnkit.commands.compare_models",
         "compare_engines": "fcnkit.commands.compare_engines",
         "preview": "fcnkit.commands.preview",
+        "serve": "fcnkit.commands.serve",
     },
     "first steps": {
         "demo": "fcnkit.commands.demo",
@@ -126,17 +128,17 @@ def run_module(
             status: int | None = module.run(args)
             return status or 0
     except InputError as error:
-        print(f"error: {error.for_command_line(flags)}", file=sys.stderr)
+        say(f"error: {error.for_command_line(flags)}", file=sys.stderr)
         return 1
     except BrokenPipeError:
         # The reader (head, less) has gone: there is nothing to report and nowhere to write.
         sys.stderr.close()
         return 1
     except OSError as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        say("interrupted", file=sys.stderr)
         return 130
 
 
@@ -149,11 +151,11 @@ def _show_warning(
     line: str | None = None,
 ) -> None:
     """Print a warning about a user's file as one line, one about code as Python does."""
-    if issubclass(category, ForkWarning):
+    if issubclass(category, FieldWarning):
         text = f"warning: {message}\n"
     else:
         text = warnings.formatwarning(message, category, filename, lineno, line)
-    (file or sys.stderr).write(text)
+    (file or sys.stderr).write(printable(text))
 
 
 def _complete(words: Sequence[str]) -> None:

@@ -12,6 +12,7 @@ from fcnkit.zoo import network_file
 from .arguments import basics, network, training
 from .arguments.basics import positive
 from .console import Interruption, explaining_full_disk
+from .printing import say
 from .training_console import TrainingConsole
 
 if TYPE_CHECKING:
@@ -99,9 +100,9 @@ def run(args: argparse.Namespace) -> int:
             stop=lambda: interruption.asked,
         )
     if outcome.finished:
-        print(f"{outcome.iteration} iterations done, weights in {outcome.weights}")
+        say(f"{outcome.iteration} iterations done, weights in {outcome.weights}")
         return 0
-    print(
+    say(
         f"stopped after {outcome.iteration} iterations, snapshot {outcome.weights}: "
         "the same command with --resume continues"
     )

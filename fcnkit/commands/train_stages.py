@@ -15,6 +15,7 @@ from fcnkit.zoo import network_file
 from .arguments import basics, network, training
 from .arguments.basics import positive
 from .console import Interruption, explaining_full_disk
+from .printing import say
 from .training_console import TrainingConsole
 
 if TYPE_CHECKING:
@@ -75,13 +76,13 @@ def run(args: argparse.Namespace) -> int:
             results.append(result)
             rows = [dataclasses.asdict(result) for result in results]
             write_json(os.path.join(args.output, "stages.json"), rows)
-    print(format_stages(results))
+    say(format_stages(results))
     if results[-1].end is None:
-        print("stopped with a snapshot: the same command with --resume continues")
+        say("stopped with a snapshot: the same command with --resume continues")
         return 130
     for sentence in declines(results):
-        print(sentence)
-    print(f"net and weights of the last stage are in {results[-1].folder}")
+        say(sentence)
+    say(f"net and weights of the last stage are in {results[-1].folder}")
     return 0
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from caffeformat import InputError, read_net, read_solver, write_text
+from caffeformat import InputError, printable, read_net, read_solver, write_text
 from caffeformat.messages import distinct_layers
 
 from .choice import use_device
@@ -190,7 +190,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             arrays: dict[str, Any] = {**(run_net(**job) if kind == "net" else run_solver(**job))}
             np.savez(out, **arrays)
     except InputError as error:
-        print(error, file=sys.stderr)
+        print(printable(error), file=sys.stderr)
         with open(f"{path}.error", "w", encoding="utf-8") as file:
             json.dump([error.text, error.options], file, default=str)
         return 1

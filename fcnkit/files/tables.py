@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from typing import TYPE_CHECKING, Any
 
-from caffeformat import atomic_write
+from caffeformat import atomic_write, printable
 
 if TYPE_CHECKING:
     import os
@@ -16,8 +16,19 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def cell(value: Any) -> Any:
-    """`value` for a cell: a text that would be taken for a formula gets an apostrophe before it."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    """`value` for a cell: an apostrophe before a text that would be taken for a formula.
+
+    Control characters are shown escaped, as everywhere.
+    """
+    if not isinstance(value, str):
+        return value
+    text = printable(value)
+    return f"'{text}" if value.startswith(_FORMULA) else text
+
+
+def text_of(found: str) -> str:
+    """The text that `cell` was given, from a table that is read back."""
+    return found[1:] if found[:1] == "'" and found[1:2] in _FORMULA else found
 
 
 def write_table(path: str | os.PathLike[str], rows: Iterable[Iterable[Any]]) -> None:

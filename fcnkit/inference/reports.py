@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from typing import TYPE_CHECKING, Any
 
-from caffeformat import atomic_write
-from fcnkit.files import known
+from fcnkit.files import known, write_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,8 +112,7 @@ def write_csv(prefix: str, board: Scoreboard, names: Names = None) -> None:
         + [[title, *row] for title, row in zip(titles, board.matrix.counts.tolist())],
     )
     for path, table in zip(csv_paths(prefix), tables):
-        with atomic_write(path, "w") as file:
-            csv.writer(file, lineterminator="\n").writerows(table)
+        write_table(path, table)
 
 
 def _share(value: float) -> str:

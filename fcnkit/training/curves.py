@@ -5,13 +5,14 @@ Any log with Caffe's lines will do, including BVLC Caffe's own.
 
 from __future__ import annotations
 
-import csv
 import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from caffeformat import InputError, atomic_write
+from caffeformat import atomic_write
+from caffeformat.files import MOST_BYTES, open_text
+from fcnkit.files import write_table
 
 if TYPE_CHECKING:
     import os
@@ -22,11 +23,12 @@ if TYPE_CHECKING:
     # What was logged at one iteration: column name -> value.
     Row = dict[str, float]
 
-_ITERATION = re.compile(r"\] *Iteration (\d+)")
-_NUMBER = r"([-+]?(?:nan|inf|[\d.]+(?:[eE][-+]?\d+)?))"
+_ITERATION = re.compile(r"\] *Iteration ([0-9]{1,15})(?![0-9])")
+_NUMBER = r"([-+]?(?:nan|inf|(?:[0-9]{1,40}\.?[0-9]{0,40}|\.[0-9]{1,40})(?:[eE][-+]?[0-9]{1,4})?))"
+_LONGEST_LINE = 10_000  # characters; logs have no such lines, and patterns take their square
 _LOSS = re.compile(r"Iteration \d+.*, loss = " + _NUMBER)
 _RATE = re.compile(r"Iteration \d+, lr = " + _NUMBER)
-_OUTPUT = re.compile(r"(Train|Test) net output #(\d+): (\S+) = " + _NUMBER)
+_OUTPUT = re.compile(r"(Train|Test) net output #([0-9]{1,9}): (\S+) = " + _NUMBER)
 _SCORES = re.compile(r"Iteration \d+, (train|test) scores: (.*)")
 _SCORE = re.compile(r"(\w+) = " + _NUMBER)
 
@@ -42,12 +44,10 @@ def parse_log(path: str | os.PathLike[str]) -> list[Row]:
     """
     rows: dict[int, dict[Any, float]] = {}
     iteration: int | None = None
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            lines = file.readlines()
-    except OSError as error:
-        raise InputError(f"{path}: cannot read the log: {error.strerror}") from error
+    with open_text(path, MOST_BYTES, errors="replace") as file:
+        lines = file.readlines()
     for line in lines:
+        line = line[:_LONGEST_LINE]
         found = _ITERATION.search(line)
         if found:
             previous, iteration = iteration, int(found.group(1))
@@ -106,10 +106,8 @@ def series(rows: Iterable[Row], column: str) -> tuple[NDArray[np.int64], NDArray
 
 def write_csv(path: str | os.PathLike[str], rows: Sequence[Row]) -> None:
     """Write `rows` as CSV, one line per iteration; cells are empty where nothing was logged."""
-    with atomic_write(path, "w") as file:
-        writer = csv.DictWriter(file, columns(rows), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    names = columns(rows)
+    write_table(path, [names, *([row.get(name, "") for name in names] for row in rows)])
 
 
 def plot(path: str | os.PathLike[str], rows: Sequence[Row], title: str = "") -> None:

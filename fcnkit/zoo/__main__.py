@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from caffeformat import InputError
+from caffeformat import InputError, printable
 
 from . import networks, writing
 
@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 for path in writing.write(network):
                     print(f"wrote {path}")
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(printable(f"error: {error}"), file=sys.stderr)
         return 1
     return 0
 

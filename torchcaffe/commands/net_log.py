@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def log_net(net: Net) -> None:
     """Log the prototxt, each layer's blobs and shapes, and the outputs of `net`."""
-    log.info("net.cpp:53", f"Initializing net from parameters: \n{format_text(net.message)}")
+    log.info("net.cpp:53", "Initializing net from parameters: ", format_text(net.message))
     count = 0
     for step in net.steps:
         count += _log_layer(step)

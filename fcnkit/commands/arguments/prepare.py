@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..printing import say
 from . import basics
 
 if TYPE_CHECKING:
@@ -45,4 +46,4 @@ def add_val_percent(parser: CommandParser, default: str) -> None:
 
 def print_counts(counts: Mapping[str, int]) -> None:
     """Print how many pairs each split has."""
-    print(", ".join(f"{count} {split}" for split, count in counts.items()) + " pairs")
+    say(", ".join(f"{count} {split}" for split, count in counts.items()) + " pairs")
