@@ -10,7 +10,8 @@ import numpy as np
 
 from caffeformat import InputError, filter_net, pb, read_caffemodel, write_caffemodel
 from caffeformat.exchange import from_tensors, statistics, to_tensors, value_graph
-from caffeformat.messages import keys_of_layers
+from caffeformat.messages import has_scale_and_bias, keys_of_layers
+from caffeformat.weights import arranged_blobs
 from fcnkit import engine, nets
 from fcnkit.engine import largest_absolute
 from fcnkit.state_dicts import read_state_dict
@@ -94,9 +95,11 @@ def write_parameters(
 ) -> None:
     """Write `weights` of `net` to `path` in the format of its ending; ONNX includes the net.
 
-    `onnx_options` go to `to_onnx`. A caffemodel gets the layers that `net` has.
+    `onnx_options` go to `to_onnx`. A caffemodel gets the layers that `net` has. Raises `InputError`
+    for weights that are not finite numbers: they compute nothing, and would agree with nothing.
     """
     kind, graph = kind_of(path), value_graph(net, outputs)
+    _refuse_not_finite(net, weights)
     if kind in (".caffemodel", ".h5"):
         kept = {key: weights[key] for key in keys_of_layers(net.layer) if key in weights}
         write_caffemodel(path, kept, net)
@@ -106,6 +109,18 @@ def write_parameters(
         write_safetensors(path, graph, weights)
     else:
         engine.load_export().write_state(path, to_tensors(graph, weights))
+
+
+def _refuse_not_finite(net: pb.NetParameter, weights: Weights) -> None:
+    for key in keys_of_layers(net.layer):
+        for index, blob in enumerate(weights.get(key, ())):
+            wrong = 0 if blob is None else blob.size - int(np.isfinite(blob).sum())
+            if wrong:
+                raise InputError(
+                    f"layer {key!r}: {wrong} of the {blob.size} values of its blob {index} are NaN "
+                    "or infinite: the training run that they come from has diverged; export an "
+                    "earlier snapshot"
+                )
 
 
 def parameter_difference(
@@ -132,6 +147,11 @@ def _blobs_that_differ(
     layer: pb.LayerParameter, ours: Sequence[Array], theirs: Sequence[Array]
 ) -> list[tuple[Array, Array]]:
     """Pairs of a layer's blobs, the shorter list padded; none where all bits are the same."""
+    if layer.type == "BatchNorm" and has_scale_and_bias(layer):  # without the unused third blob
+        ours, theirs = (
+            [blob for blob in blobs[:2] + blobs[3:] if blob is not None]
+            for blobs in (arranged_blobs(layer, ours), arranged_blobs(layer, theirs))
+        )
     if layer.type == "BN":  # of 1 x C x 1 x 1, or 1 x C in old files
         ours, theirs = ([blob.reshape(-1) for blob in blobs] for blobs in (ours, theirs))
     if len(ours) == len(theirs) and all(map(_same_bits, ours, theirs)):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from caffeformat import FormatError
+from caffeformat import FormatError, brief, reason
 from fcnkit.images import MAX_PIXELS
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ _FARTHEST = 1 << 31
 # Crossings of edges with rows that are computed at a time, and the most in one polygon: 8192 edges
 # across all rows of the largest image.
 _CROSSINGS, _MOST_CROSSINGS = 1 << 18, 1 << 26
+# How often the boxes around an object's polygons may cover the whole image.
+_MOST_COVERED = 64
 
 
 def mask_of(segmentation: Any, height: int, width: int, name: str) -> NDArray[np.bool_]:
@@ -34,13 +36,21 @@ def mask_of(segmentation: Any, height: int, width: int, name: str) -> NDArray[np
         if isinstance(segmentation, dict):
             return _from_runs(segmentation, height, width)
         mask = np.zeros((height, width), bool)
+        room = _MOST_COVERED * height * width + _CROSSINGS
         for polygon in segmentation:
-            mask |= polygon_mask(_corners(polygon), height, width)
+            points = _corners(polygon)
+            top, bottom, left, right = _box(points, height, width)
+            room -= (bottom - top) * (right - left) + len(points)
+            if room < 0:
+                raise ValueError(f"polygons that cover the image more than {_MOST_COVERED} times")
+            if bottom > top and right > left:
+                part = polygon_mask(points - (left, top), bottom - top, right - left)
+                mask[top:bottom, left:right] |= part
         return mask
-    except (ValueError, TypeError, KeyError, OverflowError) as error:
+    except (ValueError, TypeError, LookupError, ArithmeticError, MemoryError) as error:
         raise FormatError(
             name,
-            f"a segmentation that cannot be read: {error}; expected polygons [[x, y, x, y, ...]] "
+            f"a segmentation that cannot be read: {reason(error)}; expected polygons [[x, y, x, y, ...]] "
             "or run lengths",
         ) from error
 
@@ -73,10 +83,23 @@ def polygon_mask(points: NDArray[np.float64], height: int, width: int) -> NDArra
     return turns[:, :width].astype(bool)
 
 
+def _box(points: NDArray[np.float64], height: int, width: int) -> tuple[int, int, int, int]:
+    """(top, bottom, left, right) of the part of the image that a polygon may lie in."""
+    if not len(points):
+        return 0, 0, 0, 0
+    (left, top), (right, bottom) = np.floor(points.min(0)), np.ceil(points.max(0))
+    return (
+        int(np.clip(top, 0, height)),
+        int(np.clip(bottom, 0, height)),
+        int(np.clip(left, 0, width)),
+        int(np.clip(right, 0, width)),
+    )
+
+
 def _corners(polygon: object) -> NDArray[np.float64]:
     """A polygon's numbers as N x 2 float64."""
     if not isinstance(polygon, list) or any(type(n) not in (int, float) for n in polygon):
-        raise ValueError(f"a polygon that is not a list of numbers: {str(polygon)[:60]}")
+        raise ValueError(f"a polygon that is not a list of numbers: {brief(polygon)}")
     if len(polygon) % 2:
         raise ValueError(f"a polygon of {len(polygon)} numbers, which are not pairs")
     points: NDArray[np.float64] = np.array(polygon, np.float64).reshape(-1, 2)
