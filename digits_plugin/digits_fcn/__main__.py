@@ -20,7 +20,10 @@ import numpy as np
 
 from . import classmap, export, labels, metrics, names, page, paint, palette
 from .errors import FcnError
-from .text import read_text, shorten, to_text
+from .text import decode, read_bytes, read_text, shorten, to_text
+
+# JSON spends some ten bytes on each score.
+MAX_INPUT = 8 * 1024 * 1024 * 1024
 
 
 def main(arguments=None):
@@ -55,7 +58,7 @@ def run(options):
     """Do the work of the command; yields the lines to print."""
     if not os.path.isdir(options.out):
         os.makedirs(options.out)
-    class_names = names.parse(_text(options.names), options.names) if options.names else None
+    class_names = names.parse(read_text(options.names), options.names) if options.names else None
     for sample, outputs in load(options.scores):
         if options.output is not None:
             if options.output not in outputs:
@@ -79,7 +82,7 @@ def write(name, found, class_names, options):
     if options.palette in ("voc", "even"):
         table = palette.voc() if options.palette == "voc" else palette.even(found.classes or 256)
     else:
-        table = palette.read(options.palette)
+        table = palette.filled(palette.read(options.palette), found.classes or 256)
     document = export.coco(found.indices, table, class_names, classes=found.classes, file_name=name)
     files = {
         "_mask.png": export.paletted_png(found.indices, table),
@@ -122,7 +125,7 @@ def load(path):
     stem = file_name(os.path.splitext(os.path.basename(path))[0])
     try:
         if path.lower().endswith(".json"):
-            found = json.loads(_text(path))["outputs"]
+            found = json.loads(decode(_bytes(path)))["outputs"]
             dict.keys(found)  # TypeError unless it is an object
         else:
             found = np.load(path, allow_pickle=False)
@@ -160,19 +163,8 @@ def file_name(text):
     return re.sub(r"[^A-Za-z0-9.-]+", "_", to_text(text)).strip(".")[:100] or "sample"
 
 
-def _text(path):
-    try:
-        return read_text(path)
-    except (IOError, OSError) as error:
-        raise FcnError("%s cannot be read (%s)." % (shorten(path), error.strerror))
-
-
 def _bytes(path):
-    try:
-        with io.open(path, "rb") as f:
-            return f.read()
-    except (IOError, OSError) as error:
-        raise FcnError("%s cannot be read (%s)." % (shorten(path), error.strerror))
+    return read_bytes(path, MAX_INPUT)
 
 
 def _print(line, stream):

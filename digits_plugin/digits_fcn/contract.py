@@ -7,6 +7,8 @@ place: the same names, and fields that accept and keep a `tooltip`.
 
 from __future__ import absolute_import, division, unicode_literals
 
+import sys
+
 try:
     from digits.extensions.view.interface import VisualizationInterface
 except ImportError:
@@ -42,6 +44,27 @@ except ImportError:
 
 # Where DIGITS' own views look for class names in a dataset's user data.
 CLASS_LABELS_ATTRIBUTE = "class_labels"
+
+# Our own key in the user data, which datasets of other extensions lack.
+VAL_NAMES = "fcn_val_names"
+
+
+def offers_inference_forms():
+    """Return whether the host lets its users choose between inference forms, as DIGITS 6 does.
+
+    DIGITS 5 shows the form of the dataset's extension in place of Test One and Test Many.
+    """
+    views = sys.modules.get("digits.dataset.views")
+    if views is not None:
+        return hasattr(views, "inference_form")
+    try:
+        import digits
+
+        version = digits.__version__
+    except (ImportError, AttributeError):
+        return True
+    major = str(version).split(".")[0]
+    return not major.isdigit() or int(major) > 5
 
 
 def form_base():

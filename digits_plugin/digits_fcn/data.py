@@ -1,4 +1,4 @@
-"""The data extension `PASCAL VOC segmentation`.
+"""The data extension `VOC segmentation`.
 
 DIGITS makes one instance from the form's values when the dataset is created, keeps
 `get_user_data()`, and later makes others from it: in one process per stage and for the inference
@@ -16,7 +16,7 @@ import numpy as np
 from . import contract, labels, names, palette
 from .errors import FcnError
 from .text import read_text, shorten, to_text
-from .voc import Sbd, Voc
+from .voc import Sbd, Voc, size_words
 
 TEMPLATES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "templates")
 FIELDS = (
@@ -35,7 +35,9 @@ class DataIngestion(contract.DataIngestionInterface):
         self.userdata["is_inference_db"] = bool(is_inference_db)
         self._lock = threading.Lock()
         self._voc = self._sbd = self._colours = None
-        if "fcn_val_names" not in self.userdata:
+        # DIGITS 6 makes an instance for every dataset whose model is tested, whoever made it.
+        self.is_ours = contract.VAL_NAMES in self.userdata or not is_inference_db
+        if self.is_ours and contract.VAL_NAMES not in self.userdata:
             self._look_up()
 
     # --- what DIGITS asks of the class -------------------------------------------------------
@@ -53,7 +55,7 @@ class DataIngestion(contract.DataIngestionInterface):
     @staticmethod
     def get_title():
         """Return the entry in the menu."""
-        return "PASCAL VOC segmentation"
+        return "VOC segmentation"
 
     @staticmethod
     def get_default_visibility():
@@ -73,11 +75,22 @@ class DataIngestion(contract.DataIngestionInterface):
         return read_text(os.path.join(TEMPLATES, "dataset.html")), {"form": form}
 
     def get_inference_form(self):
-        """Return an InferenceForm that lists this dataset's validation images."""
-        from .forms import InferenceForm, choices
+        """Return an InferenceForm of this dataset's validation images, or None.
 
-        form = InferenceForm()
-        form.pick.choices = choices((name, name) for name in self.userdata["fcn_val_names"])
+        None where there is none: for a dataset that another extension made, and in DIGITS 5, where
+        the form would take the place of Test One and Test Many.
+        """
+        from . import forms
+
+        if not contract.offers_inference_forms():
+            return None
+        if not self.is_ours:
+            return forms.refused_inference_form()
+        form = forms.InferenceForm()
+        form.images = self
+        form.pick.choices = forms.choices(
+            (name, name) for name in self.userdata[contract.VAL_NAMES]
+        )
         return form
 
     @staticmethod
@@ -90,13 +103,12 @@ class DataIngestion(contract.DataIngestionInterface):
     def itemize_entries(self, stage):
         """Return the entries of a stage: list of (dataset, name), dataset being "voc" or "sbd"."""
         if self.userdata["is_inference_db"]:
-            if stage != contract.TEST_DB:
+            if stage != contract.TEST_DB or not self.is_ours:
                 return []
             picked = self.userdata.get("pick") or []
-            count = int(self.userdata.get("pick_count") or 10)
-            return [("voc", name) for name in picked or self.userdata["fcn_val_names"][:count]]
+            return [("voc", name) for name in picked or self.first(self.userdata.get("pick_count"))]
         if stage == contract.VAL_DB:
-            return [("voc", name) for name in self.userdata["fcn_val_names"]]
+            return [("voc", name) for name in self.userdata[contract.VAL_NAMES]]
         if stage == contract.TRAIN_DB:
             return self._train_entries()
         return []
@@ -108,38 +120,56 @@ class DataIngestion(contract.DataIngestionInterface):
         another size, kind or palette, and for indices past the class names.
         """
         kind, name = entry
-        store = self._open_sbd() if kind == "sbd" else self._open_voc()
-        raw, where = store.image(name)
-        image = np.array(labels.upright(labels.open_image(raw, where)).convert("RGB"))
-        if self.userdata["is_inference_db"] and kind == "voc" and not store.has_label(name):
+        image = self.read_image(kind, name)
+        if self.userdata["is_inference_db"] and kind == "voc" and not self._has_label(name):
             # Test images have no labels; an inference database needs an array anyway.
             indices = np.full(image.shape[:2], labels.IGNORE, np.uint8)
         else:
-            indices = self.read_label(kind, name)
-        if indices.shape != image.shape[:2]:
-            raise FcnError(
-                "Label '%s' is %d x %d pixels and its image %d x %d (width x height); expected "
-                "equal sizes."
-                % (
-                    shorten(name),
-                    indices.shape[1],
-                    indices.shape[0],
-                    image.shape[1],
-                    image.shape[0],
-                )
-            )
+            indices = self.read_label(kind, name, image.shape[:2])
         return image.transpose(2, 0, 1), indices[np.newaxis]
 
-    # --- labels ------------------------------------------------------------------------------
+    # --- images and labels -------------------------------------------------------------------
 
-    def read_label(self, kind, name):
-        """Return the checked class indices of one label, H x W uint8 (see `encode_entry`)."""
-        store = self._open_sbd() if kind == "sbd" else self._open_voc()
-        indices, found = store.read_label(name, self._label_colours())
-        if self.userdata.get("label_kind") == "rgb" and found is not None:
+    def read_image(self, kind, name):
+        """Return one image as every viewer shows it, H x W x 3 uint8 RGB."""
+        raw, where = self._store(kind).image(name)
+        return np.array(labels.upright(labels.open_image(raw, where)).convert("RGB"))
+
+    def image_size(self, kind, name):
+        """Return (height, width) of one image, read from the file's header."""
+        raw, where = self._store(kind).image(name)
+        return labels.upright_size(raw, where)
+
+    def first(self, count=None):
+        """Return the first validation image and the next ones of its size: `count` or fewer names.
+
+        DIGITS puts the images of one test into one array, so their sizes have to be equal.
+        """
+        names = self.userdata[contract.VAL_NAMES]
+        count = int(count or 1)
+        found, size = list(names[:1]), None
+        for name in names[1:] if count > 1 else ():
+            if size is None:
+                size = self.image_size("voc", names[0])
+            if self.image_size("voc", name) == size:
+                found.append(name)
+            if len(found) == count:
+                break
+        return found
+
+    def read_label(self, kind, name, size=None):
+        """Return the checked class indices of one label, H x W uint8 (see `encode_entry`).
+
+        size: (height, width) of its image, None where that does not matter.
+        """
+        colours, mapped = self._label_colours()
+        indices, found = self._store(kind).read_label(
+            name, colours, kind=self.userdata.get("label_kind") or "auto", mapped=mapped
+        )
+        if size is not None and indices.shape != tuple(size):
             raise FcnError(
-                "Label '%s' is a paletted image, and labels were declared to be RGB colours. "
-                "Choose 'As found' or 'Class indices' as the kind of labels." % shorten(name)
+                "Label '%s' is %s pixels and its image %s (width x height); expected equal sizes."
+                % (shorten(name), size_words(indices.shape), size_words(size))
             )
         if found is not None and self.userdata.get("fcn_palette_from") == "labels":
             self._check_palette(name, indices, found)
@@ -150,7 +180,10 @@ class DataIngestion(contract.DataIngestionInterface):
 
     def _check_palette(self, name, indices, found):
         ours = palette.from_list(self.userdata[contract.COLOR_PALETTE_ATTRIBUTE])
-        index = palette.first_difference(ours, found, np.unique(indices))
+        # Colours past those that both palettes give are made up for display.
+        given = min(self.userdata.get("fcn_palette_given", 255), palette.given(found))
+        used = np.unique(indices)
+        index = palette.first_difference(ours, found, used[used < given])
         if index is not None:
             raise FcnError(
                 "Label '%s' has colour %s for class %d, and the dataset's palette (from its first "
@@ -165,17 +198,29 @@ class DataIngestion(contract.DataIngestionInterface):
             )
 
     def _label_colours(self):
-        if self.userdata.get("label_kind") == "indexed":
-            return None
+        """Return the colours of RGB labels, or None, and whether they hold for all labels."""
+        kind = self.userdata.get("label_kind")
+        if kind == "indexed":
+            return None, False
+        return self._colour_map()[0], bool(self.userdata.get("colour_map_file")) and kind != "rgb"
+
+    def _colour_map(self):
+        """Return (colours, names or None) of the form's file, CVAT's labelmap.txt, or VOC's 21."""
         if self._colours is None:
             path = self.userdata.get("colour_map_file")
+            text = None if path else self._open_voc().text("labelmap.txt")
             # Assigned only when complete: other threads read it without the lock.
-            self._colours = (
-                palette.parse_text(read_text(path), path)[0]
-                if path
-                else palette.voc()[: len(names.VOC)]
-            )
+            if text is None:
+                self._colours = palette.colour_map(path or "voc")
+            else:
+                self._colours = palette.parse_text(text, "labelmap.txt")
         return self._colours
+
+    def _has_label(self, name):
+        return self._open_voc().has_label(name)
+
+    def _store(self, kind):
+        return self._open_sbd() if kind == "sbd" else self._open_voc()
 
     # --- looking up --------------------------------------------------------------------------
 
@@ -184,20 +229,25 @@ class DataIngestion(contract.DataIngestionInterface):
         for field in FIELDS:
             self.userdata[field] = to_text(self.userdata.get(field) or "")
         voc = self._open_voc()
-        self.userdata["fcn_val_names"] = voc.names(self.userdata["val_set"] or "val")
+        self.userdata[contract.VAL_NAMES] = voc.names(self.userdata["val_set"] or "val")
         first = voc.names(self.userdata["train_set"] or "train")[0]
-        indices, found = voc.read_label(first, self._label_colours())
-        rgb = found is None and self._is_rgb(voc, first)
-        classes, table, origin = None, found, "labels"
-        if rgb:
-            table, origin = palette.from_list(self._label_colours().ravel()), "colour map"
-        classes = self._class_names(voc, rgb, table)
+        colours, mapped = self._label_colours()
+        indices, found = voc.read_label(
+            first, colours, kind=self.userdata["label_kind"] or "auto", mapped=mapped
+        )
+        table, origin = found, "labels"
+        if self.userdata["colour_map_file"] or (found is None and self._is_rgb(voc, first)):
+            table, origin = palette.of_colours(self._colour_map()[0]), "colour map"
+        classes = self._class_names(voc, table)
         if table is None:
             # Grey labels have no colours of their own, but DIGITS' views need some.
             origin = "made"
             table = palette.even(len(classes)) if classes else palette.voc()
-        self.userdata[contract.COLOR_PALETTE_ATTRIBUTE] = palette.to_list(table)
+        self.userdata[contract.COLOR_PALETTE_ATTRIBUTE] = palette.to_list(
+            palette.filled(table, len(classes) if classes else 256)
+        )
         self.userdata["fcn_palette_from"] = origin
+        self.userdata["fcn_palette_given"] = palette.given(table)
         if classes:
             self.userdata[contract.CLASS_LABELS_ATTRIBUTE] = classes
             labels.check_indices(indices, first, len(classes))
@@ -207,16 +257,16 @@ class DataIngestion(contract.DataIngestionInterface):
         raw, where = voc.label(name)
         return labels.open_image(raw, where).mode in ("RGB", "RGBA")
 
-    def _class_names(self, voc, rgb, table):
+    def _class_names(self, voc, table):
         path = self.userdata["class_names_file"]
         if path:
-            return names.parse(read_text(path), path)
+            return list(names.VOC) if path == "voc" else names.parse(read_text(path), path)
         text = voc.text("classes.txt")
         if text is not None:
             return names.parse(text, "classes.txt")
-        path = self.userdata["colour_map_file"]
-        if rgb and path:
-            return palette.parse_text(read_text(path), path)[1]
+        named = self._colour_map()[1]
+        if named:
+            return named
         if table is not None and (table[: len(names.VOC)] == palette.voc()[: len(names.VOC)]).all():
             return list(names.VOC)
         return None
@@ -226,7 +276,7 @@ class DataIngestion(contract.DataIngestionInterface):
         entries = [("voc", name) for name in voc_names]
         if self.userdata.get("sbd"):
             # VOC's own labels are finer than SBD's, and validation images stay unseen.
-            taken = set(voc_names) | set(self.userdata["fcn_val_names"])
+            taken = set(voc_names) | set(self.userdata[contract.VAL_NAMES])
             more = [name for name in self._open_sbd().names() if name not in taken]
             entries += [("sbd", name) for name in more]
         return entries

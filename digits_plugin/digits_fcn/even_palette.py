@@ -47,19 +47,26 @@ def colours(count):
     """Return the first `count` (1 to 256) colours: count x 3 uint8; the first is black."""
     if len(_known) < count:
         # Computed in full, then assigned at once: DIGITS calls from several threads.
-        _known[:] = _spread(256)
+        _known[:] = [START[0]] + _spread(START, 255)
     return np.array(_known[:count], np.uint8).reshape(-1, 3)
 
 
-def _spread(count):
+def more(taken, count):
+    """Return `count` colours that differ from each other and from those `taken` (n x 3)."""
+    taken = np.concatenate((np.reshape(taken, (-1, 3)), START))
+    return np.array(_spread(taken, count), np.uint8).reshape(-1, 3)
+
+
+def _spread(taken, count):
+    """Return `count` colours, each the farthest one from `taken` and all previous ones."""
     grid = np.stack(np.meshgrid(GRID, GRID, GRID, indexing="ij"), axis=-1).reshape(-1, 3)
     places = oklab(grid)
     seen = (places[:, 0] >= LIGHTNESS[0]) & (places[:, 0] <= LIGHTNESS[1])
     grid, places = grid[seen], places[seen]
     nearest = np.full(len(grid), np.inf)
-    for start in oklab(START):
+    for start in oklab(taken):
         nearest = np.minimum(nearest, ((places - start) ** 2).sum(axis=1))
-    chosen = [list(START[0])]
+    chosen = []
     while len(chosen) < count:
         best = int(np.argmax(nearest))
         chosen.append([int(v) for v in grid[best]])

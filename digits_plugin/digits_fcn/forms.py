@@ -2,13 +2,14 @@
 
 from __future__ import absolute_import, division, unicode_literals
 
+import flask
 import wtforms
 from wtforms import validators
 
-from . import contract, names, palette
+from . import checks, contract, names, palette
 from .errors import FcnError
 from .text import read_text, to_text
-from .voc import Sbd, Voc
+from .voc import Sbd, Voc, size_words
 
 _fields = contract.fields()
 _Form = contract.form_base()
@@ -66,7 +67,8 @@ class ConfigForm(_Form):
     palette_file = _text(
         "Palette file",
         "",
-        "Path on the server: a paletted PNG, or a text file with red green blue on each line.",
+        "Path on the server: a paletted PNG, or a text file with red green blue on each line. "
+        "If it cannot be read, the page says so and shows the default colours.",
     )
     background = _fields.SelectField(
         "Class 0",
@@ -77,8 +79,8 @@ class ConfigForm(_Form):
     truth_folder = _text(
         "Ground truth folder",
         "",
-        "Optional path on the server: label images named like the samples, or in their order. "
-        "Without it, labels of the dataset are used where the tested image is found in it.",
+        "Optional path on the server: label images named like the tested images. Without it, "
+        "labels of the dataset are used where the tested image is found in it.",
     )
 
     def validate_palette_file(self, field):
@@ -86,6 +88,15 @@ class ConfigForm(_Form):
             if not field.data:
                 raise validators.ValidationError("Enter a palette file or choose another palette.")
             _checked(palette.read, field.data)
+
+    def validate(self, *args, **kwargs):
+        """Find the errors, but accept what was sent: DIGITS asks when the network has run.
+
+        A refusal would throw its answer away. The visualization says what is wrong with a choice, a
+        palette or a folder, and goes on without it. A host that asks earlier can look at `errors`.
+        """
+        super(ConfigForm, self).validate(*args, **kwargs)
+        return "csrf_token" not in self.errors
 
 
 class DatasetForm(_Form):
@@ -118,14 +129,17 @@ class DatasetForm(_Form):
     colour_map_file = _text(
         "Colour map file",
         "",
-        "For RGB labels: red green blue on each line, the first line for class 0; the name of the "
-        "class may follow. Without it, PASCAL VOC colours are expected.",
+        "Red green blue on each line, the first line for class 0; the name of the class may "
+        "follow. Also a table of CVAT, Roboflow, CamVid or Supervisely, or the word binary: black "
+        "is class 0 and white class 1. It holds for grey and paletted labels, too, unless they are "
+        "class indices. Without it, RGB labels are expected in PASCAL VOC colours.",
     )
     class_names_file = _text(
         "Class names file",
         "",
-        "Optional: one name per line, the first for class 0. Without it: classes.txt of the "
-        "dataset, names of the colour map, or the 21 of PASCAL VOC.",
+        "Optional: one name per line, the first for class 0; the list ends at its first empty "
+        "line. Without it: classes.txt of the dataset, names of the colour map, or the 21 of "
+        "PASCAL VOC.",
     )
 
     def validate_source(self, field):
@@ -145,38 +159,96 @@ class DatasetForm(_Form):
 
     def validate_colour_map_file(self, field):
         if field.data:
-            text = _checked(_text_of, field.data)
-            _checked(palette.parse_text, text, field.data)
+            _checked(palette.colour_map, field.data)
 
     def validate_class_names_file(self, field):
-        if field.data:
-            _checked(names.parse, _checked(_text_of, field.data), field.data)
+        if field.data and field.data != "voc":
+            _checked(names.parse, _checked(read_text, field.data), field.data)
 
     def _check_set(self, field):
         found = getattr(self, "found", None)
         if found is not None:
             _checked(found.names, field.data)
 
+    def validate(self, *args, **kwargs):
+        """Check each field, and then every image and label that the database will hold."""
+        if not super(DatasetForm, self).validate(*args, **kwargs):
+            return False
+        for name, words in checks.problems(self.data, flask.request.form):
+            field = self._fields[name]
+            field.errors = list(field.errors) + [words]
+        self._errors = None  # before WTForms 3 they were collected already
+        return not self.errors
+
 
 class InferenceForm(_Form):
-    """Which validation images `Test` runs on with this extension."""
+    """Which validation images `Test` runs on with this extension.
+
+    images: the DataIngestion that has them, set by the one who makes the form.
+    """
+
+    images = None
 
     pick = _fields.SelectMultipleField(
         "Validation images",
         choices=[],
         coerce=to_text,
-        tooltip="Images of the validation set to test. If none is picked: the first ones.",
+        tooltip="Images of the validation set to test, of one size: DIGITS cannot test images of "
+        "different sizes together. If none is picked: the first one.",
     )
     pick_count = _fields.IntegerField(
         "How many, if none is picked",
         validators=[validators.NumberRange(min=1, max=1000)],
-        default=10,
-        tooltip="This many images from the start of the validation set, at most 1000.",
+        default=1,
+        tooltip="The first validation image and the next ones of its size, at most 1000.",
     )
 
+    def validate_pick(self, field):
+        sizes = []
+        for name in field.data if len(field.data or ()) > 1 else ():
+            sizes.append((_checked(self.images.image_size, "voc", name), name))
+            if sizes[-1][0] != sizes[0][0]:
+                raise validators.ValidationError(
+                    "'%s' is %s pixels and '%s' %s (width x height); expected images of one size, "
+                    "as DIGITS cannot test images of different sizes together. Pick one image, or "
+                    "several of one size."
+                    % (sizes[0][1], size_words(sizes[0][0]), name, size_words(sizes[-1][0]))
+                )
 
-def _text_of(path):
-    try:
-        return read_text(path)
-    except (IOError, OSError) as error:
-        raise FcnError("The file cannot be read (%s). Enter a path on the server." % error.strerror)
+    def validate_pick_count(self, field):
+        if not self.pick.data and (field.data or 0) > 1:
+            found = len(_checked(self.images.first, field.data))
+            if found < field.data:
+                raise validators.ValidationError(
+                    "%d validation images have the size of the first one; expected at least %d. "
+                    "Enter a smaller number, or pick images of another size." % (found, field.data)
+                )
+
+
+def refused_inference_form():
+    """Return what a dataset that our data extension did not make gets for an inference form.
+
+    That is None for the page, which then shows DIGITS' own form, and a form that refuses whatever
+    was sent with it: DIGITS' answer to None would be an error of its own.
+    """
+    if not (flask.has_request_context() and flask.request.method == "POST"):
+        return None
+    return RefusedForm()
+
+
+class RefusedForm(_Form):
+    """Is never valid."""
+
+    def validate(self, *args, **kwargs):
+        """Return False; `errors` says why."""
+        return False
+
+    @property
+    def errors(self):
+        """The reason, under the name of DIGITS' choice of inference forms."""
+        return {
+            "data_extension_id": [
+                "The dataset of this model was not made by the VOC segmentation extension, so that "
+                "there are no validation images to pick. Choose 'Default' as the inference form."
+            ]
+        }

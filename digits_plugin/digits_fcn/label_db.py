@@ -7,11 +7,13 @@ importing Caffe, whose messages do not always load beside another protobuf.
 from __future__ import absolute_import, division, unicode_literals
 
 import io
+import os
+import threading
 
 import numpy as np
 
 from .errors import FcnError
-from .text import to_text
+from .text import native, shorten, to_text
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 # Field numbers of `Datum` in caffe.proto.
@@ -74,31 +76,66 @@ def find(features, labels, key, image):
     features, labels: paths; key: the database key; image: H x W x 3 or H x W uint8. Returns
     H x W uint8, or None if there is no such key or its picture differs.
     """
-    import lmdb
-
-    key = to_text(key).encode("utf-8")
-    with _Reading(lmdb, features) as transaction:
-        raw = transaction.get(key)
-        feature = None if raw is None else datum_array(raw, picture=True)
+    raw = value(features, key)
+    feature = None if raw is None else datum_array(raw, picture=True)
     if feature is None or not np.array_equal(feature, image):
         return None
-    with _Reading(lmdb, labels) as transaction:
-        raw = transaction.get(key)
-        label = None if raw is None else datum_array(raw, picture=False)
+    raw = value(labels, key)
+    label = None if raw is None else datum_array(raw, picture=False)
     return label if label is not None and label.ndim == 2 else None
 
 
-class _Reading(object):
-    """A read transaction on an LMDB folder that closes the database when it ends."""
+def value(path, key):
+    """Return the bytes at a key of the LMDB folder `path`, None if there is no such key."""
+    with _Opened(path) as db, db.begin() as transaction:
+        return transaction.get(to_text(key).encode("utf-8"))
 
-    def __init__(self, lmdb, path):
-        self.db = lmdb.open(path, readonly=True, lock=False, readahead=False)
+
+def entries(path):
+    """Return the number of entries of the LMDB folder `path`."""
+    with _Opened(path) as db:
+        return db.stat()["entries"]
+
+
+class _Opened(object):
+    """An LMDB folder, opened once in this process however many threads and programs read it.
+
+    A second environment on one file breaks LMDB's locks, so that newer bindings refuse it. The list
+    of open ones lies in the module lmdb, where other programs in this process find it, too:
+    (device, inode) of data.mdb -> (environment, number of its users).
+    Raises FcnError where the folder cannot be opened.
+    """
+
+    def __init__(self, path):
+        self.path = os.path.realpath(native(path))
 
     def __enter__(self):
-        return self.db.begin().__enter__()
+        import lmdb
+
+        self.lock, self.known = vars(lmdb).setdefault(
+            "fcnkit_environments", (threading.RLock(), {})
+        )
+        with self.lock:
+            try:
+                data = os.stat(os.path.join(self.path, "data.mdb"))
+                self.key = data.st_dev, data.st_ino
+                db, users = self.known.get(self.key, (None, 0))
+                if db is None:
+                    db = lmdb.open(self.path, readonly=True, lock=False, readahead=False)
+            except (lmdb.Error, EnvironmentError) as error:
+                raise FcnError(
+                    "The database %s cannot be opened (%s)." % (shorten(self.path), shorten(error))
+                )
+            self.known[self.key] = db, users + 1
+        return db
 
     def __exit__(self, *error):
-        self.db.close()
+        with self.lock:
+            db, users = self.known.pop(self.key)
+            if users > 1:
+                self.known[self.key] = db, users - 1
+            else:
+                db.close()
 
 
 def _varint(raw, at):

@@ -19,21 +19,31 @@ EXIF_ORIENTATION = 0x0112
 
 def open_image(raw, name):
     """Return the Pillow image in the bytes `raw`, loaded; raises FcnError naming the file."""
+    image = _opened(raw, name)
+    try:
+        image.load()
+    except Exception as error:
+        raise _unreadable(name, error)
+    return image
+
+
+def _opened(raw, name):
     from PIL import Image
 
     try:
         image = Image.open(io.BytesIO(raw))
-        if max(image.size) > MAX_SIDE:
-            raise FcnError(
-                "%s is %d x %d pixels; the limit is %d per side."
-                % (shorten(name), image.size[0], image.size[1], MAX_SIDE)
-            )
-        image.load()
-    except FcnError:
-        raise
     except Exception as error:
-        raise FcnError("%s cannot be read as an image (%s)." % (shorten(name), shorten(error)))
+        raise _unreadable(name, error)
+    if max(image.size) > MAX_SIDE:
+        raise FcnError(
+            "%s is %d x %d pixels; the limit is %d per side."
+            % (shorten(name), image.size[0], image.size[1], MAX_SIDE)
+        )
     return image
+
+
+def _unreadable(name, error):
+    return FcnError("%s cannot be read as an image (%s)." % (shorten(name), shorten(error)))
 
 
 def upright(image):
@@ -49,23 +59,36 @@ def upright(image):
         7: (Image.TRANSPOSE, Image.ROTATE_180),
         8: (Image.ROTATE_90,),
     }
-    try:
-        # Before Pillow 6 only JPEGs have EXIF data.
-        exif = image.getexif() if hasattr(image, "getexif") else image._getexif()
-        value = (exif or {}).get(EXIF_ORIENTATION, 1)
-    except Exception:  # damaged EXIF data raises almost anything; the pixels are there
-        value = 1
-    for turn in turns.get(value, ()):
+    for turn in turns.get(orientation(image), ()):
         image = image.transpose(turn)
     return image
 
 
-def read_label(raw, name, colours=None):
+def upright_size(raw, name):
+    """Return the (height, width) that `upright` would give, from the file's header alone."""
+    image = _opened(raw, name)
+    width, height = image.size
+    return (width, height) if orientation(image) in (5, 6, 7, 8) else (height, width)
+
+
+def orientation(image):
+    """Return the EXIF orientation of a Pillow image; 1 is upright."""
+    try:
+        # Before Pillow 6 only JPEGs have EXIF data.
+        exif = image.getexif() if hasattr(image, "getexif") else image._getexif()
+        return (exif or {}).get(EXIF_ORIENTATION, 1)
+    except Exception:  # damaged EXIF data raises almost anything; the pixels are there
+        return 1
+
+
+def read_label(raw, name, colours=None, kind="auto", mapped=False):
     """Return the class indices and palette of a label file.
 
     raw: the file's bytes; name: for messages; colours: n x 3 uint8, the colour of each class, for
-    RGB labels (None: RGB labels raise). Returns (H x W uint8 with 255 = ignore, 256 x 3 uint8
-    palette or None for a grey or RGB file). Raises FcnError for any other kind of image.
+    RGB labels (None: RGB labels raise); kind: "indexed" or "rgb" where the labels were declared to
+    be of one kind; mapped: whether `colours` also hold for paletted and grey labels, whose colours
+    are then looked up. Returns (H x W uint8 with 255 = ignore, 256 x 3 uint8 palette or None for a
+    grey or RGB file, or one that was looked up). Raises FcnError for any other kind of image.
     """
     image = open_image(raw, name)
     if getattr(image, "n_frames", 1) > 1:
@@ -73,35 +96,117 @@ def read_label(raw, name, colours=None):
             "%s holds %d pages; expected one label. Save the page that holds it as a file of its "
             "own." % (shorten(name), image.n_frames)
         )
-    bits = _png_bits(raw)
-    if image.mode == "L" and bits in (2, 4):
-        # Pillow scales them up to 255.
-        return np.array(image).astype(np.uint8) // (255 // (2**bits - 1)), None
-    if image.mode == "P":
-        return np.array(image, np.uint8), palette.of_image(image)
-    if image.mode in ("L", "1"):
-        return np.array(image).astype(np.uint8), None
-    if image.mode == "RGBA":
-        low, high = image.getchannel("A").getextrema()
-        if low < 255:
+    if image.format in ("JPEG", "MPO"):
+        raise FcnError(
+            "%s is a JPEG, which changes class indices at every border; expected a PNG. Make the "
+            "label again as PNG: renaming or converting it does not bring the indices back."
+            % shorten(name)
+        )
+    # Pillow before 4 gives the arrays of 1-bit images True with 255 behind it.
+    mode, pixels = image.mode, np.array(image.convert("L") if image.mode == "1" else image)
+    if mode in ("LA", "RGBA"):
+        mode, pixels = mode[:-1], _opaque(pixels, mode, name)
+    # Of a paletted file the indices count; which of them are transparent does not matter.
+    paletted = mode in ("P", "PA")
+    if kind == "rgb" and mode != "RGB":
+        raise FcnError(
+            "Label '%s' is a %s image, and labels were declared to be RGB colours. Choose 'As "
+            "found' or 'Class indices' as the kind of labels."
+            % (shorten(name), "paletted" if paletted else "grey"),
+            "label_kind",
+        )
+    if paletted:
+        indices = (pixels[..., 0] if mode == "PA" else pixels).astype(np.uint8)
+        return _paletted(indices, palette.of_image(image), name, colours if mapped else None)
+    if mode == "RGB":
+        if colours is None:
             raise FcnError(
-                "%s is an RGBA image whose opacity goes from %d to %d; expected class indices "
-                "(a paletted or grey PNG) or opaque RGB colours. Save it without transparency."
-                % (shorten(name), low, high)
+                "%s is an RGB image, and labels were declared to be class indices. Choose 'RGB "
+                "colours' as the kind of labels and give a colour map file, or convert the labels "
+                "to paletted PNG." % shorten(name),
+                "label_kind",
             )
-        image = image.convert("RGB")
-    if image.mode != "RGB":
+        return from_rgb(pixels, colours, name), None
+    if mode in ("L", "1", "F") or mode.startswith("I"):
+        return _grey(pixels, mode, _png_bits(raw), name, colours if mapped else None), None
+    raise FcnError(
+        "%s is an image of mode %s; expected a paletted or 8-bit grey PNG of class indices, or RGB "
+        "with a colour map." % (shorten(name), mode)
+    )
+
+
+def _opaque(pixels, mode, name):
+    """Return the pixels without their alpha band; FcnError if any of them is transparent."""
+    alpha = pixels[..., -1]
+    if alpha.size and alpha.min() < 255:
         raise FcnError(
-            "%s is an image of mode %s; expected a paletted or 8-bit grey PNG of class indices, "
-            "or RGB with a colour map." % (shorten(name), image.mode)
+            "%s is an %s image whose opacity goes from %d to %d; expected class indices (a "
+            "paletted or grey PNG) or opaque RGB colours. Save it without transparency."
+            % (shorten(name), mode, alpha.min(), alpha.max())
         )
+    return pixels[..., 0] if mode == "LA" else pixels[..., :-1]
+
+
+def _paletted(indices, table, name, colours):
+    """Return the indices and palette, or the looked-up indices where there are `colours`."""
+    used = np.unique(indices)
     if colours is None:
+        return indices, table
+    inside = used[used < len(colours)]
+    if len(inside) == len(used) and np.array_equal(table[inside], colours[inside]):
+        return indices, None
+    return _looked_up(indices, used, table[used], colours, name), None
+
+
+def _grey(pixels, mode, bits, name, colours):
+    """Return the class indices of a grey label: its raw samples, or its shades in `colours`."""
+    if colours is None:
+        if mode == "1" or (mode == "L" and bits in (2, 4)):
+            # Pillow scales them up to 255.
+            return pixels.astype(np.uint8) // (255 // (2 ** (1 if mode == "1" else bits) - 1))
+        indices = pixels.astype(np.uint8)
+        if not np.array_equal(indices, pixels):
+            raise FcnError(
+                "%s is an image of mode %s with values from %g to %g; expected class indices from "
+                "0 to 255 (255 = ignore). Save the class's index at each pixel, in 8 bits."
+                % (shorten(name), mode, pixels.min(), pixels.max())
+            )
+        return indices
+    if mode not in ("1", "L"):
+        if (pixels % 257).any() or (pixels // 257 > 255).any():
+            raise FcnError(
+                "%s has values from %g to %g in an image of mode %s; expected grey of 8 bits to "
+                "look up in the colour map. Save the labels with 8 bits."
+                % (shorten(name), pixels.min(), pixels.max(), mode)
+            )
+        pixels = pixels // 257
+    pixels = pixels.astype(np.uint8)
+    used = np.unique(pixels)
+    return _looked_up(pixels, used, np.repeat(used[:, np.newaxis], 3, axis=1), colours, name)
+
+
+def _looked_up(indices, used, shown, colours, name):
+    """Return the classes of values that the colour map lists by the colour that they show."""
+    codes, (known, meaning) = _codes(shown), _sorted_colours(colours)
+    place = np.minimum(np.searchsorted(known, codes), len(known) - 1)
+    unknown = np.flatnonzero(known[place] != codes)
+    if unknown.size:
+        value = used[unknown[0]]
+        row, column = np.argwhere(indices == value)[0]
         raise FcnError(
-            "%s is an RGB image, and labels were declared to be class indices. Choose 'RGB "
-            "colours' as the kind of labels and give a colour map file, or convert the labels to "
-            "paletted PNG." % shorten(name)
+            "%s shows the colour (%d, %d, %d) at x=%d, y=%d (value %d, %d pixels), which the "
+            "colour map does not list. Add it, or enter no colour map file if the labels hold "
+            "class indices."
+            % (
+                (shorten(name),)
+                + tuple(shown[unknown[0]])
+                + (column, row, value, int((indices == value).sum()))
+            ),
+            "colour_map_file",
         )
-    return from_rgb(np.array(image), colours, name), None
+    table = np.zeros(256, np.uint8)
+    table[used] = meaning[place]
+    return table[indices]
 
 
 def _png_bits(raw):
@@ -117,14 +222,7 @@ def from_rgb(rgb, colours, name):
     `colours` (the first, where one is listed twice) or VOC's ignore colour (224, 224, 192), which
     gives 255. Returns H x W uint8; raises FcnError with the first unknown colour and its place.
     """
-    weights = np.array([1 << 16, 1 << 8, 1], np.int64)
-    known = np.asarray(colours, np.int64).dot(weights)
-    ignore = int(np.dot(palette.IGNORE_COLOUR, weights))
-    known = np.append(known, ignore)
-    meaning = np.append(np.arange(len(known) - 1), IGNORE)
-    order = np.argsort(known, kind="mergesort")  # stable, so that the first of equals is found
-    known, meaning = known[order], meaning[order]
-    packed = rgb.astype(np.int64).dot(weights)
+    packed, (known, meaning) = _codes(rgb), _sorted_colours(colours)
     place = np.minimum(np.searchsorted(known, packed), len(known) - 1)
     wrong = known[place] != packed
     if wrong.any():
@@ -133,9 +231,22 @@ def from_rgb(rgb, colours, name):
             "%s has the colour (%d, %d, %d) at x=%d, y=%d (and %d pixels of unlisted colours in "
             "all), which the colour map does not list. Add it, or check whether the file was "
             "saved as JPEG or resized with smoothing."
-            % ((shorten(name),) + tuple(rgb[row, column]) + (column, row, int(wrong.sum())))
+            % ((shorten(name),) + tuple(rgb[row, column]) + (column, row, int(wrong.sum()))),
+            "colour_map_file",
         )
     return meaning[place].astype(np.uint8)
+
+
+def _codes(rgb):
+    return np.asarray(rgb, np.int64).dot(np.array([1 << 16, 1 << 8, 1], np.int64))
+
+
+def _sorted_colours(colours):
+    """Return (codes in rising order, the class of each); VOC's ignore colour comes last."""
+    known = _codes(np.concatenate((colours, [palette.IGNORE_COLOUR])))
+    meaning = np.append(np.arange(len(known) - 1), IGNORE)
+    order = np.argsort(known, kind="mergesort")  # stable, so that the first of equals is found
+    return known[order], meaning[order]
 
 
 def check_indices(indices, name, classes):
@@ -146,5 +257,6 @@ def check_indices(indices, name, classes):
         raise FcnError(
             "%s has class index %d at %d pixels; there are %d class names (0 to %d, and 255 = "
             "ignore). Use a class names file that covers it, or correct the label."
-            % (shorten(name), past[0], counts[past[0]], classes, classes - 1)
+            % (shorten(name), past[0], counts[past[0]], classes, classes - 1),
+            "class_names_file",
         )

@@ -2,6 +2,9 @@
 
 from __future__ import absolute_import, division, unicode_literals
 
+import re
+
+from . import class_table
 from .classmap import IGNORE, MAX_CLASSES
 from .errors import FcnError
 from .text import lines, shorten, to_text
@@ -12,24 +15,74 @@ VOC = (
     "motorbike person pottedplant sheep sofa train tvmonitor"
 ).split()
 
+IGNORE_NAME = class_table.IGNORE_NAMES[0]
+HEADERS = class_table.NAME_COLUMNS + ("labels",)
+
 BACKGROUND_WORDS = ("background", "_background_", "void", "unlabeled", "unlabelled", "other")
 
 
 def parse(text, where):
     """Return the class names in `text`, one per line in the order of the indices.
 
-    The list ends at its first empty line: what comes after it is prose. Raises FcnError, naming
-    `where`, for no or too many names.
+    The list ends at its first empty line: what comes after it is prose. Tables of annotation tools
+    (see class_table.py) are read as well, and labelme's first line, `__ignore__`, is not a class.
+    Raises FcnError, naming `where`, for no or too many names, a name that occurs twice, and for
+    lines that cannot be names: a header, columns, colours.
     """
-    names = lines(text)
-    if "" in names:
-        names = names[: names.index("")]
+    table = class_table.parse(text, where)
+    if table is None:
+        names = lines(text)
+        if "" in names:
+            names = names[: names.index("")]
+        if names and names[0].lower() == IGNORE_NAME:
+            # labelme gives its first line the index -1 and stores it as 255.
+            del names[0]
+        _refuse_tables(names, where)
+    else:
+        names = table.names
+        values = [colour[0] for colour in table.colours]
+        if table.grey and values != list(range(len(names))):
+            raise FcnError(
+                "In %s the classes have the pixel values %s; expected 0 to %d. Enter it as the "
+                "colour map file, and a file with one name per line here, or nothing."
+                % (shorten(where), ", ".join(map(str, values[:5])), len(names) - 1)
+            )
     if not names or len(names) > MAX_CLASSES:
         raise FcnError(
             "%s holds %d class names; expected 1 to %d, one per line, the first for index 0."
             % (shorten(where), len(names), MAX_CLASSES)
         )
+    for number, name in enumerate(names, 1):
+        if name in names[: number - 1]:
+            raise FcnError(
+                "In %s class '%s' stands twice, as number %d and %d; expected each name once."
+                % (shorten(where), shorten(name), names.index(name) + 1, number)
+            )
     return names
+
+
+def _refuse_tables(names, where):
+    """Raise FcnError if the lines cannot be names."""
+    if not names:
+        return
+    first, words = names[0], None
+    header = [cell.strip(' \t"').lower() for cell in re.split("[,;\t]", first)]
+    if IGNORE_NAME in names:
+        words = "line %d is %s" % (names.index(IGNORE_NAME) + 1, IGNORE_NAME)
+    elif all(re.match(r"\d+[\s,;]+\d+[\s,;]+\d+$", name) for name in names):
+        words = "its lines are the colours of a colour map"
+    elif header[0] in HEADERS or (len(header) > 1 and set(header) & set(HEADERS)):
+        words = "its first line is the header of a table"
+    else:
+        for separator, what in ((",", "commas"), (";", "semicolons"), ("\t", "tabs")):
+            counts = {name.count(separator) for name in names}
+            if counts != {0} and len(counts) == 1:
+                words = "its lines are columns between %s" % what
+    if words:
+        raise FcnError(
+            "%s is not a list of class names: %s ('%s'). Expected one name per line, the first for "
+            "index 0." % (shorten(where), words, shorten(first, 60))
+        )
 
 
 def name_of(names, index):

@@ -3,12 +3,13 @@
 from __future__ import absolute_import, division, unicode_literals
 
 import io
+import re
 
 import numpy as np
 
-from . import even_palette
+from . import class_table, even_palette
 from .errors import FcnError
-from .text import decode, lines, shorten
+from .text import decode, lines, read_bytes, read_text, shorten
 
 IGNORE_COLOUR = (224, 224, 192)
 
@@ -27,14 +28,35 @@ def voc():
 
 
 def even(classes):
-    """Return a palette whose first `classes` colours look evenly spaced; the rest is black.
+    """Return a palette of colours that look evenly spaced, whatever the number of `classes`.
 
     255 has VOC's ignore colour unless there are 256 classes.
     """
-    table = np.zeros((256, 3), np.uint8)
-    table[255] = IGNORE_COLOUR
-    table[:classes] = even_palette.colours(classes)
+    table = even_palette.colours(256)
+    if classes < 256:
+        table[255] = IGNORE_COLOUR
     return table
+
+
+def given(table):
+    """Return how many colours the palette gives: black ones at its end are taken to be missing."""
+    coloured = np.flatnonzero(table[:255].any(axis=1))
+    return int(coloured[-1]) + 1 if coloured.size else 1
+
+
+def filled(table, classes=256):
+    """Return the palette with distinct colours in place of those that it lacks of the `classes`.
+
+    Without them all classes past a short palette would be black and look like one. A class has the
+    same colour whatever the number of classes.
+    """
+    count, classes = given(table), min(255, classes)
+    out = np.array(table, np.uint8)
+    if count < classes:
+        out[count:classes] = even_palette.more(out[:count], 255 - count)[: classes - count]
+        if not out[255].any():
+            out[255] = IGNORE_COLOUR
+    return out
 
 
 def from_list(values, where="The dataset's palette"):
@@ -68,45 +90,92 @@ def parse_text(text, where):
     """Parse `R G B` per line, separated by commas or blanks; a name may follow.
 
     Returns (colours: n x 3 uint8, names: list of text or None where any line has none).
-    Empty lines and those that begin with # are skipped. Raises FcnError with the line's number.
+    Empty lines and those that begin with # are skipped. A colour whose name is `ignore` or
+    `__ignore__` is that of pixels to ignore; the colours are then 256, with it as the last one, and
+    repeat the first one where there is no class. Tables of annotation tools (see class_table.py)
+    are read as well. Raises FcnError with the line's number.
     """
-    colours, names = [], []
+    table = class_table.parse(text, where)
+    if table is not None:
+        return _with_ignore(table.colours, table.ignore), table.names
+    colours, names, ignore = [], [], None
     for number, line in enumerate(lines(text), 1):
         parts = line.replace(",", " ").split()
         if not parts or parts[0].startswith("#"):
             continue
         # The line itself is not quoted: the path comes from a form and the file may be anything.
-        if len(parts) < 3 or not all(p.isdigit() and int(p) < 256 for p in parts[:3]):
+        if len(parts) < 3 or not all(
+            re.match("[0-9]{1,3}$", p) and int(p) < 256 for p in parts[:3]
+        ):
             raise FcnError(
                 "Line %d of %s is not a colour; expected three whole numbers from 0 to 255 "
                 "(red green blue), the first line for class 0." % (number, shorten(where))
             )
-        colours.append([int(p) for p in parts[:3]])
+        colour = [int(p) for p in parts[:3]]
+        if len(parts) == 4 and parts[3].lower() in class_table.IGNORE_NAMES:
+            if ignore is not None:
+                raise FcnError(
+                    "Line %d of %s is a second colour to ignore; expected one."
+                    % (number, shorten(where))
+                )
+            ignore = colour
+            continue
+        colours.append(colour)
         names.append(" ".join(parts[3:]))
-    if not 0 < len(colours) <= 256:
+    if not 0 < len(colours) <= 256 - (ignore is not None):
         raise FcnError(
             "%s has %d colours; expected 1 to 256, one per line." % (shorten(where), len(colours))
         )
-    return np.array(colours, np.uint8), (names if all(names) else None)
+    return _with_ignore(colours, ignore), (names if all(names) else None)
+
+
+def _with_ignore(colours, ignore):
+    colours = np.array(colours, np.uint8)
+    if ignore is None:
+        return colours
+    whole = np.repeat(colours[:1], 256, axis=0)
+    whole[: len(colours)], whole[255] = colours, ignore
+    return whole
+
+
+def colour_map(path):
+    """Return (colours, names or None) of a colour map file, as `parse_text`.
+
+    `voc` means PASCAL VOC's 21 colours, `binary` black and white.
+    """
+    if path == "voc":
+        return voc()[:21], None
+    if path == "binary":
+        return np.array([[0, 0, 0], [255, 255, 255]], np.uint8), None
+    return parse_text(read_text(path), path)
+
+
+def count(colours):
+    """Return the number of classes of `parse_text`'s colours."""
+    if len(colours) < 256:
+        return len(colours)
+    return int(np.flatnonzero((colours[:255] != colours[0]).any(axis=1))[-1:].sum()) + 1
+
+
+def of_colours(colours):
+    """Return the palette, 256 x 3 uint8, of `parse_text`'s colours."""
+    table = from_list(colours[: count(colours)].ravel())
+    if len(colours) == 256:
+        table[255] = colours[255]
+    return table
 
 
 def read(path):
     """Return the palette in a file: text as for `parse_text`, or a paletted image."""
     from PIL import Image
 
-    try:
-        with io.open(path, "rb") as f:
-            raw = f.read(16 * 1024 * 1024)
-    except (IOError, OSError) as error:
-        raise FcnError(
-            "The palette file %s cannot be read (%s). Enter a path on the server."
-            % (shorten(path), error.strerror)
-        )
+    if not path:
+        raise FcnError("No palette file was entered.", "palette_file")
+    raw = read_bytes(path)
     try:
         image = Image.open(io.BytesIO(raw))
     except Exception:  # not an image of any kind, so text
-        colours = parse_text(decode(raw), path)[0]
-        return from_list(colours.ravel(), shorten(path))
+        return of_colours(parse_text(decode(raw), path)[0])
     if image.mode != "P":
         raise FcnError(
             "%s is an image of mode %s without a palette; expected a paletted PNG or a text file "
@@ -116,11 +185,19 @@ def read(path):
 
 
 def of_image(image):
-    """Return the palette of a Pillow image of mode P: 256 x 3 uint8 (missing entries black)."""
-    table = np.zeros(768, np.uint8)
-    values = (image.getpalette() or [])[:768]
-    table[: len(values)] = values
-    return table.reshape(256, 3)
+    """Return the palette of a Pillow image of mode P: 256 x 3 uint8.
+
+    Missing entries are black, and VOC's ignore colour at 255.
+    """
+    values = list(image.getpalette() or [])[:768]
+    stored = getattr(image.palette, "palette", None)
+    if len(values) == 768 and isinstance(stored, (bytes, bytearray)) and 0 < len(stored) < 768:
+        # Before Pillow 9.1 the entries that the file lacks are shades of grey.
+        values = values[: len(stored) // 3 * 3]
+    table = np.zeros((256, 3), np.uint8)
+    table[255] = IGNORE_COLOUR
+    table[: len(values) // 3] = np.reshape(values, (-1, 3))
+    return table
 
 
 def first_difference(one, two, used):

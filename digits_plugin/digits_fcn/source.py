@@ -15,7 +15,7 @@ import threading
 import zipfile
 
 from .errors import FcnError
-from .text import shorten, to_text
+from .text import native, shorten, to_text
 
 MAX_FILE = 256 * 1024 * 1024
 MAX_UNPACKED = 32 * 1024 * 1024 * 1024
@@ -37,27 +37,33 @@ class Folder(object):
     """Files below a directory."""
 
     def __init__(self, path):
-        self.path = path
+        self.path = native(path)
 
     def exists(self, name):
         """Return whether there is a file `name` (a relative path)."""
-        return os.path.isfile(os.path.join(self.path, safe_name(name)))
+        return os.path.isfile(self._full(name))
+
+    def _full(self, name):
+        return os.path.join(self.path, native(safe_name(name)))
 
     def read(self, name):
         """Return the bytes of file `name`."""
-        full = os.path.join(self.path, safe_name(name))
-        if os.path.getsize(full) > MAX_FILE:
-            raise FcnError("%s is larger than %d bytes." % (shorten(name), MAX_FILE))
-        with open(full, "rb") as f:
-            return f.read()
+        full = self._full(name)
+        try:
+            if os.path.getsize(full) > MAX_FILE:
+                raise FcnError("%s is larger than %d bytes." % (shorten(name), MAX_FILE))
+            with open(full, "rb") as f:
+                return f.read()
+        except (IOError, OSError) as error:
+            raise FcnError("%s cannot be read (%s)." % (shorten(name, 200), error.strerror))
 
     def roots(self, marker):
         """Return the folders ("" for the top) that hold a folder `marker`, a few levels deep."""
         found = []
         for folder, children, _files in os.walk(self.path, followlinks=True):
-            below = os.path.relpath(folder, self.path).replace(os.sep, "/")
+            below = to_text(os.path.relpath(folder, self.path)).replace(os.sep, "/")
             below = "" if below == "." else below
-            if os.path.isdir(os.path.join(folder, marker)):
+            if os.path.isdir(os.path.join(folder, native(marker))):
                 found.append(below)
                 children[:] = []
             elif below.count("/") + 1 >= SEARCH_DEPTH:
@@ -66,10 +72,11 @@ class Folder(object):
 
     def listing(self, folder):
         """Sorted names of the files directly in `folder`."""
-        full = os.path.join(self.path, safe_name(folder))
+        full = self._full(folder)
         if not os.path.isdir(full):
             return []
-        return sorted(n for n in os.listdir(full) if os.path.isfile(os.path.join(full, n)))
+        names = [n for n in os.listdir(full) if os.path.isfile(os.path.join(full, n))]
+        return sorted(to_text(name) for name in names)
 
 
 class Archive(object):
@@ -85,7 +92,13 @@ class Archive(object):
 
     def read(self, name):
         """Return the bytes of member `name`."""
-        return self._fetch(self.members[safe_name(name)])
+        try:
+            return self._fetch(self.members[safe_name(name)])
+        except Exception as error:  # what damaged and encrypted archives raise is no fixed set
+            raise FcnError(
+                "%s cannot be read from the archive (%s). Check whether it is complete."
+                % (shorten(name, 200), shorten(error))
+            )
 
     def roots(self, marker):
         """Return folders ("" for the top) that hold a folder `marker`."""
@@ -117,7 +130,7 @@ class Tar(Archive):
 
     def __init__(self, path):
         super(Tar, self).__init__()
-        self.file = open(path, "rb")
+        self.file = open(native(path), "rb")
         if not self._is_plain():
             self.file.close()
             self.file = self._unpacked(path)
@@ -137,7 +150,7 @@ class Tar(Archive):
 
     @staticmethod
     def _unpacked(path):
-        with tarfile.open(path, "r:*") as tar:
+        with tarfile.open(native(path), "r:*") as tar:
             whole, out = tar.fileobj, tempfile.TemporaryFile()
             whole.seek(0)
             size = 0
@@ -152,7 +165,10 @@ class Tar(Archive):
         offset, size = place
         with self.lock:
             self.file.seek(offset)
-            return self.file.read(size)
+            raw = self.file.read(size)
+        if len(raw) < size:
+            raise EOFError("it ends within this file")
+        return raw
 
 
 class Zip(Archive):
@@ -160,7 +176,7 @@ class Zip(Archive):
 
     def __init__(self, path):
         super(Zip, self).__init__()
-        self.file = zipfile.ZipFile(path)
+        self.file = zipfile.ZipFile(native(path))
         for info in self.file.infolist():
             if not info.filename.endswith("/"):
                 self._add(info.filename, info.file_size, info)
@@ -173,15 +189,17 @@ class Zip(Archive):
 def open_source(path):
     """Return the Folder, Tar or Zip at `path`; raises FcnError for anything else."""
     path = to_text(path).strip()
-    if os.path.isdir(path):
+    # A NUL ends a path for the system, and Python refuses it in a different way each version.
+    known = "\0" not in path
+    if known and os.path.isdir(native(path)):
         return Folder(path)
-    if not os.path.isfile(path):
+    if not (known and os.path.isfile(native(path))):
         raise FcnError(
             "There is no file or folder '%s' on the server. Enter the path of a folder or archive "
             "as the server sees it." % shorten(path, 200)
         )
     try:
-        if zipfile.is_zipfile(path):
+        if zipfile.is_zipfile(native(path)):
             return Zip(path)
         return Tar(path)
     except (tarfile.TarError, zipfile.BadZipfile, EOFError, IOError, OSError) as error:

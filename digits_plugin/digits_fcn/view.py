@@ -12,9 +12,8 @@ import os
 
 import numpy as np
 
-from . import classmap, contract, metrics, names, page, palette
+from . import classmap, contract, ground_truth, metrics, names, page, palette, tested
 from .errors import FcnError
-from .ground_truth import GroundTruth
 from .text import read_text, shorten, to_text
 
 logger = logging.getLogger(__name__)
@@ -43,11 +42,9 @@ class Visualization(contract.VisualizationInterface):
         self.class_names = self._class_names()
         self.table = self._palette()
         self._names = {}
-        try:
-            self.truths = GroundTruth(dataset, to_text(kwargs.get("truth_folder") or "").strip())
-        except FcnError as error:
-            self.notes.append("Ground truth is left out. " + error.words)
-            self.truths = GroundTruth()
+        self._tables = {}  # by the number of classes
+        self.tested = tested.from_request(dataset)
+        self.truths = self._truths(dataset)
 
     # --- what DIGITS asks of the class -------------------------------------------------------
 
@@ -97,6 +94,12 @@ class Visualization(contract.VisualizationInterface):
 
     def get_header_template(self):
         """Return the (Jinja template, context) of the summary: notes, shares, scores of all."""
+        if self.truths.by_order:
+            self._note(
+                "Labels of the ground truth folder were taken by order, as none has the name of a "
+                "tested image. Each sample says which one it was given: compare the first and the "
+                "last before you trust the scores."
+            )
         return template("header.html"), {
             "samples": self.samples,
             "notes": self.notes,
@@ -109,7 +112,8 @@ class Visualization(contract.VisualizationInterface):
         input_id: any; input_data: H x W x C uint8 (RGB) or H x W; output_data: dict of blob name ->
         C x H x W; ground_truth: H x W class indices where the host has them (DIGITS does not).
         """
-        sample = {"id": shorten(input_id, 300), "error": None, "notes": [], "maps": []}
+        shown = shorten(self.tested.shown(input_id), 300)
+        sample = {"id": shown, "error": None, "notes": [], "maps": []}
         self.samples += 1
         try:
             outputs = dict(output_data)
@@ -140,10 +144,7 @@ class Visualization(contract.VisualizationInterface):
         """Return the ground truth as H x W uint8, or None with the reason in the sample's notes."""
         try:
             if given is not None:
-                plane = np.squeeze(np.asarray(given))
-                if plane.ndim != 2:
-                    raise FcnError("It is not an H x W map of class indices.")
-                return np.where(plane < 0, classmap.IGNORE, plane).astype(np.uint8)
+                return ground_truth.given(given, "ground truth")
             truth, where = self.truths.find(input_id, input_data, outputs)
             sample["truth_from"] = shorten(where, 300) if truth is not None else None
             return truth
@@ -205,9 +206,18 @@ class Visualization(contract.VisualizationInterface):
         return chosen
 
     def _table_for(self, found):
-        if self.table is not None:
-            return self.table
-        return palette.even(found.classes or 256)
+        if self.table is None:
+            return palette.even(found.classes or 256)
+        classes = found.classes or self._shown_classes(found)
+        if classes not in self._tables:
+            self._tables[classes] = palette.filled(self.table, classes)
+        return self._tables[classes]
+
+    @staticmethod
+    def _shown_classes(found):
+        """Return how many classes a map without scores has, as far as it shows them."""
+        shown = found.indices[found.indices != classmap.IGNORE]
+        return int(shown.max()) + 1 if shown.size else 1
 
     @staticmethod
     def _compare_sizes(sample, input_data, size):
@@ -239,30 +249,62 @@ class Visualization(contract.VisualizationInterface):
             return None
         return [to_text(name) for name in found]
 
+    def _truths(self, dataset):
+        folder = to_text(self.options.get("truth_folder") or "").strip()
+        try:
+            return ground_truth.GroundTruth(dataset, folder, self.tested)
+        except FcnError as error:
+            words = error.words
+        except Exception as error:  # the network's answer is there and will be shown
+            logger.exception("FCN Segmentation could not open the ground truth folder")
+            words = "It cannot be read (%s)." % shorten(error)
+        self.notes.append("Ground truth is left out. " + words)
+        return ground_truth.GroundTruth(dataset, "", self.tested)
+
     def _palette(self):
         """Return 256 x 3 uint8, or None for the even palette, which is made per output."""
-        choice = self.options.get("palette") or "dataset"
+        choice = to_text(self.options.get("palette") or "dataset")
+        if choice == "even":
+            return None
+        if choice == "file":
+            try:
+                path = to_text(self.options.get("palette_file") or "").strip()
+                return palette.read(path)
+            except FcnError as error:
+                words = error.words
+            except Exception as error:  # the network's answer is there and will be shown
+                logger.exception("FCN Segmentation could not read the palette file")
+                words = "The palette file cannot be read (%s)." % shorten(error)
+            table, whose = self._default_palette()
+            self.notes.append("%s %s is used instead." % (words, whose))
+            return table
+        if choice not in ("dataset", "voc"):
+            self._note("There is no palette choice '%s'; the default is used." % shorten(choice))
+        return palette.voc() if choice == "voc" else self._default_palette(explained=True)[0]
+
+    def _default_palette(self, explained=False):
+        """Return the dataset's palette, or else PASCAL VOC's, and what to call it."""
+        voc = "PASCAL VOC's palette"
+        values = self.userdata.get(contract.COLOR_PALETTE_ATTRIBUTE)
         try:
-            if choice == "even":
-                return None
-            if choice == "file":
-                return palette.read(to_text(self.options.get("palette_file") or "").strip())
-            if choice == "dataset":
-                values = self.userdata.get(contract.COLOR_PALETTE_ATTRIBUTE)
-                if values is not None and len(values):
-                    return palette.from_list(values)
-                self.notes.append(
-                    "The dataset has no palette; PASCAL VOC's is used. Another can be chosen "
-                    "under 'Palette' where this visualization is selected."
-                )
-        except FcnError as error:
-            self.notes.append(error.words + " PASCAL VOC's palette is used.")
-        return palette.voc()
+            if values is not None and len(values):
+                return palette.from_list(values), "The dataset's palette"
+        except Exception as error:
+            self.notes.append("%s %s is used." % (to_text(error), voc))
+            return palette.voc(), voc
+        if explained:
+            self.notes.append(
+                "The dataset has no palette; PASCAL VOC's is used. Another can be chosen "
+                "under 'Palette' where this visualization is selected."
+            )
+        return palette.voc(), voc
 
     def _background(self, ours):
         choice = self.options.get("background") or "auto"
-        if choice != "auto":
+        if choice in ("yes", "no"):
             return 0 if choice == "yes" else None
+        if choice != "auto":
+            self._note("There is no choice '%s' for class 0." % shorten(choice))
         # For an output other than the one that the dataset names, no background is known.
         return None if ours is None and self.class_names else names.background(ours)
 

@@ -9,6 +9,8 @@ ICCV 2011): `img/<name>.jpg`, `cls/<name>.mat` (MATLAB, field GTcls.Segmentation
 from __future__ import absolute_import, division, unicode_literals
 
 import io
+import re
+import unicodedata
 
 import numpy as np
 
@@ -18,7 +20,11 @@ from .source import open_source, safe_name
 from .text import decode, lines, shorten
 
 SETS = "ImageSets/Segmentation"
-IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG")
+# The earlier ones are preferred where there are several files of one name.
+IMAGE_ENDINGS = (".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm")
+LABEL_ENDINGS = (".png", ".bmp", ".gif", ".tif", ".tiff", ".jpg", ".jpeg")
+COLUMN = re.compile(r"(.*\S)\s+-?[01]$")
+QUOTED = re.compile('"[^"]+"$')
 
 
 def join(*parts):
@@ -27,11 +33,31 @@ def join(*parts):
 
 
 def read_list(raw, where):
-    """Return the names in an image set file, one per line, each a safe relative name."""
-    names = [line for line in lines(decode(raw)) if line]
-    if not names:
+    """Return what each line of an image set file may mean, likeliest first: list of lists.
+
+    The line as it stands comes first: file names may hold blanks and end in a number. Then come
+    the line without quotes, without VOC's column -1, 0 or 1, and without the ending of an image.
+    """
+    found = [_meanings(line) for line in lines(decode(raw)) if line]
+    if not found:
         raise FcnError("The image set %s is empty; expected a name on each line." % shorten(where))
-    return [safe_name(name) for name in names]
+    return found
+
+
+def _meanings(line):
+    found = [line]
+    column = COLUMN.match(line)
+    if column:
+        found.append(column.group(1))
+    found += [text[1:-1] for text in found if QUOTED.match(text)]
+    found += [text[: text.rindex(".")] for text in found if ending(text) in IMAGE_ENDINGS]
+    return [safe_name(text) for text in found]
+
+
+def ending(name):
+    """Return a file name's ending in lower case, with the dot; "" if it has none."""
+    last = name.split("/")[-1]
+    return last[last.rindex(".") :].lower() if "." in last else ""
 
 
 class Voc(object):
@@ -43,6 +69,7 @@ class Voc(object):
 
     def __init__(self, path, folder=""):
         self.source = open_source(path)
+        self._files = {}
         roots = self.source.roots(SETS)
         if folder:
             wanted = safe_name(folder)
@@ -72,40 +99,67 @@ class Voc(object):
                 "There is no image set '%s'; there are: %s."
                 % (shorten(image_set), shorten(", ".join(self.sets()), 200) or "none")
             )
-        return read_list(self.source.read(where), where)
+        found = []
+        for meanings in read_list(self.source.read(where), where):
+            known = [name for name in meanings if self._file("JPEGImages", name, IMAGE_ENDINGS)]
+            found.append((known or meanings)[0])
+        return found
 
     def image(self, name):
         """Return (bytes, file name) of image `name`."""
-        return self._first("JPEGImages", name, IMAGE_ENDINGS)
+        return self._read("JPEGImages", name, IMAGE_ENDINGS)
 
     def label(self, name):
         """Return (bytes, file name) of label `name`."""
-        return self._first("SegmentationClass", name, (".png", ".PNG"))
+        return self._read("SegmentationClass", name, LABEL_ENDINGS)
 
     def has_label(self, name):
         """Return whether `name` has a label (VOC's test images have none)."""
-        base = join(self.root, "SegmentationClass", name)
-        return self.source.exists(base + ".png") or self.source.exists(base + ".PNG")
+        return self._file("SegmentationClass", name, LABEL_ENDINGS) is not None
 
     def text(self, name):
         """Return the text of the file `name` at the top of the dataset, or None."""
         where = join(self.root, name)
         return decode(self.source.read(where)) if self.source.exists(where) else None
 
-    def read_label(self, name, colours=None):
+    def read_label(self, name, colours=None, **options):
         """Return the class indices and palette of label `name`; see `labels.read_label`."""
         raw, where = self.label(name)
-        return labels.read_label(raw, where, colours)
+        return labels.read_label(raw, where, colours, **options)
 
-    def _first(self, folder, name, endings):
-        base = join(self.root, folder, name)
-        for ending in endings:
-            if self.source.exists(base + ending):
-                return self.source.read(base + ending), base + ending
-        raise FcnError(
-            "There is no file %s%s, which an image set names. Check whether the dataset is "
-            "complete." % (shorten(base, 200), endings[0])
-        )
+    def _read(self, folder, name, endings):
+        where = self._file(folder, name, endings)
+        if where is None:
+            raise FcnError(
+                "There is no file %s%s, which an image set names. Check whether the dataset is "
+                "complete." % (shorten(join(self.root, folder, name), 200), endings[0])
+            )
+        return self.source.read(where), where
+
+    def _file(self, folder, name, endings):
+        """Return the path of the file of this name, with any of the endings, or None."""
+        folder, _, last = join(self.root, folder, name).rpartition("/")
+        if folder not in self._files:
+            found = {}
+            for file_name in self.source.listing(folder):
+                end = ending(file_name)
+                stem = _same(file_name[: len(file_name) - len(end)])
+                found.setdefault((stem, end), file_name)
+            self._files[folder] = found
+        for end in endings:
+            if (_same(last), end) in self._files[folder]:
+                return join(folder, self._files[folder][_same(last), end])
+        return None
+
+
+def size_words(size):
+    """Return (height, width) as people write it: width x height."""
+    return "%d x %d" % (size[1], size[0])
+
+
+def _same(name):
+    """Return a key that is equal for names that differ only in how accents are encoded."""
+    return unicodedata.normalize("NFC", name)
 
 
 class Sbd(object):
@@ -128,15 +182,20 @@ class Sbd(object):
             where = join(self.root, image_set + ".txt")
             if not self.source.exists(where):
                 raise FcnError("SBD lacks the file %s." % shorten(where))
-            found.update(read_list(self.source.read(where), where))
+            for meanings in read_list(self.source.read(where), where):
+                known = [name for name in meanings if self.source.exists(self._image(name))]
+                found.add((known or meanings)[0])
         return sorted(found)
 
     def image(self, name):
         """Return (bytes, file name) of image `name`."""
-        where = join(self.root, "img", name + ".jpg")
+        where = self._image(name)
         return self._read(where), where
 
-    def read_label(self, name, colours=None):
+    def _image(self, name):
+        return join(self.root, "img", name + ".jpg")
+
+    def read_label(self, name, colours=None, **options):
         """Return (H x W uint8 class indices, None): SBD's labels have no palette and no 255."""
         where = join(self.root, "cls", name + ".mat")
         try:
@@ -158,6 +217,11 @@ class Sbd(object):
             )
         if indices.ndim != 2 or indices.dtype.kind not in "ui":
             raise FcnError("%s does not hold a label of H x W whole numbers." % shorten(where))
+        if indices.size and not 0 <= int(indices.min()) <= int(indices.max()) <= labels.IGNORE:
+            raise FcnError(
+                "%s has class indices from %d to %d; expected 0 to 255."
+                % (shorten(where), indices.min(), indices.max())
+            )
         return indices.astype(np.uint8), None
 
     def _read(self, where):

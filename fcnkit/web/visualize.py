@@ -45,7 +45,8 @@ def validated_options(
     """
     with Calling(extension, "reading its options"):
         form = extension.get_config_form()
-        if form.validate_on_submit():
+        # Extensions may accept what has errors: DIGITS asks after the network has run, we before.
+        if form.validate_on_submit() and not form.errors:
             return without_token(form.data), None
         return None, errors_of(form)
 

@@ -28,6 +28,9 @@ for path in (os.path.join(HERE, "stub"), PLUGIN):
 from digits_fcn import palette  # noqa: E402  (the path comes first)
 from digits_fcn.errors import FcnError  # noqa: E402
 
+# The data extension's form with its defaults.
+VOC_FORM = {"train_set": "train", "val_set": "val", "label_kind": "auto"}
+
 # Names that a careless page would run, or that would break its tags and scripts.
 NASTY = [
     "<script>window.pwned=1</script>",
@@ -106,8 +109,8 @@ def scores_of(indices, classes, seed=0):
     rng = np.random.RandomState(seed)
     scores = rng.standard_normal((classes,) + indices.shape).astype(np.float32)
     top = scores.max(axis=0) + 1
-    np.put_along_axis(scores, indices[None].astype(np.int64), top[None], axis=0)
-    return scores
+    # NumPy 1.14, which DIGITS pins, has no put_along_axis.
+    return np.where(np.arange(classes)[:, None, None] == indices, top, scores)
 
 
 def paletted(indices, table=None):

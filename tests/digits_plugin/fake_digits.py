@@ -94,11 +94,13 @@ def create_db(dataset, stage, threads=3):
 
 
 def inference_form(dataset):
-    """Return the HTML of the inference form on the model's page."""
+    """Return the HTML of the inference form on the model's page, "" for DIGITS' own."""
     with app().test_request_context("/"):
         dataset.extension_userdata.update({"is_inference_db": True})
         extension = DataIngestion(**dataset.extension_userdata)
         form = extension.get_inference_form()
+        if not form:
+            return ""
         template, context = extension.get_inference_template(form)
         return flask.render_template_string(template, **context)
 
@@ -116,12 +118,17 @@ def create_inference_db(dataset, form_data):
     return create_db(job, "test_db", threads=1), {}
 
 
-def test_page(dataset, inputs, outputs, form_data=None, styles=(), scripts=(), title="FCN"):
+def test_page(
+    dataset, inputs, outputs, form_data=None, styles=(), scripts=(), title="FCN", path="/"
+):
     """`Test One` (one input) or `Test Many`: HTML of the page.
 
-    inputs: list of (id, image); outputs: dict of blob name -> N x C x H x W array or list.
+    inputs: list of (id, image); outputs: dict of blob name -> N x C x H x W array or list; path:
+    the route, such as /models/images/generic/infer_one.
     """
-    with app().test_request_context("/", method="POST", data=form_data or {"palette": "dataset"}):
+    with app().test_request_context(path, method="POST", data=form_data or {"palette": "dataset"}):
+        if "image_list" in flask.request.files:
+            flask.request.files["image_list"].readlines()  # DIGITS has read it before
         form = Visualization.get_config_form()
         if not form.validate_on_submit():
             raise ValueError("Extension form validation failed with %s" % repr(form.errors))

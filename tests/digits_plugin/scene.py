@@ -69,5 +69,7 @@ def scores(label, classes=21, seed=0):
 
 def _blur(plane):
     height, width = plane.shape
-    small = Image.fromarray(plane).resize((max(1, width // 12), max(1, height // 12)), Image.BOX)
+    # Pillow 3.3, which DIGITS pins, has no Image.BOX.
+    area = getattr(Image, "BOX", Image.ANTIALIAS if hasattr(Image, "ANTIALIAS") else None)
+    small = Image.fromarray(plane).resize((max(1, width // 12), max(1, height // 12)), area)
     return np.array(small.resize((width, height), Image.BICUBIC))

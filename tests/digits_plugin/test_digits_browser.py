@@ -187,9 +187,9 @@ class Browser(Case):
             template, context = Visualization.get_config_template(Visualization.get_config_form())
             config_form = fake_digits.flask.render_template_string(template, **context)
         columns = [
-            ("New dataset: PASCAL VOC segmentation", dataset_form.replace(self.folder, "/data")),
+            ("New dataset: VOC segmentation", dataset_form.replace(self.folder, "/data")),
             ("Visualization: FCN Segmentation", config_form),
-            ("Test: PASCAL VOC segmentation", inference_form),
+            ("Test: VOC segmentation", inference_form),
         ]
         html = "".join(
             '<div class="col-xs-4"><h4>%s</h4><form>%s</form></div>' % column for column in columns

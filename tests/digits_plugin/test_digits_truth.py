@@ -47,15 +47,25 @@ class GroundTruth(OnePage):
         image = np.zeros((24, 32, 3), np.uint8)
         self.check(view.process_data(0, image, {"score": self.scores}, ground_truth=self.truth))
 
-    def test_from_a_folder_by_name_and_by_order(self):
+    def test_from_a_folder_by_the_id_of_another_host(self):
         paletted(self.truth).save(self.path("labels", "b.png"))
-        paletted(self.truth[:, ::-1].copy()).save(self.path("labels", "z.png"))
+        paletted(self.truth).save(self.path("labels", "000000007.png"))
         options = {"truth_folder": os.path.dirname(self.path("labels", "x"))}
-        for input_id in ("some/where/b.jpg", 0, "000000000", b"000000000"):
-            self.check(self.sample(self.scores, options=options, input_id=input_id), "b.png")
-        sample = self.sample(self.scores, options=options, input_id=7)
-        self.assertIn("There is no label for sample '7'", sample["notes"][0])
-        self.assertIsNone(sample["maps"][0]["truth"])
+        for input_id, where in (
+            ("some/where/b.jpg", "b.png"),
+            ("000000007", "000000007.png"),
+            (b"000000007", "000000007.png"),
+        ):
+            self.check(self.sample(self.scores, options=options, input_id=input_id), where)
+        for input_id in (7, 0, "000000000"):
+            sample = self.sample(self.scores, options=options, input_id=input_id)
+            self.assertIn("There is no label for '%s'" % input_id, sample["notes"][0])
+            self.assertIsNone(sample["maps"][0]["truth"])
+
+    def test_an_empty_folder_is_told(self):
+        self.path("labels", "x")
+        options = {"truth_folder": self.path("labels", "x")[: -len("/x")]}
+        self.assertIn("holds no label image", self.page(self.scores, options=options))
 
     def test_from_a_dataset_of_the_data_extension_by_its_pixels(self):
         folder = make_voc(self.path("voc"), names="abcd", val="bcd")
@@ -120,6 +130,8 @@ class GroundTruth(OnePage):
         for truth, words in (
             (self.truth[:, :5], "ground truth is 5 x 24 pixels"),
             (np.full((24, 32), 30), "class index 30 at 768 pixels"),
+            (np.full((24, 32), 300.0), "class indices from 300 to 300"),
+            (np.full((24, 32), 0.5), "real numbers"),
         ):
             sample = self.sample({"score": self.scores, "label": truth[None]})
             self.assertIn(words, sample["notes"][0])

@@ -144,12 +144,46 @@ class Palettes(OnePage):
         _, html = self.colours(userdata={"color_palette": [1, 2]})
         self.assertIn("has 2 numbers", html)
 
-    def test_the_form_names_a_missing_palette_file(self):
-        with self.assertRaises(ValueError) as caught:
-            self.page(
-                scores_of(rings(9, 9, 3), 5), options={"palette": "file", "palette_file": "/no"}
+    def test_what_is_wrong_with_the_options_never_costs_the_answer(self):
+        broken = self.write("no colours", "broken.txt")
+        mine = {"color_palette": [1, 2, 3] + [0] * 765}
+        for options, words in (
+            ({"palette": "file", "palette_file": "/no"}, "cannot be read (there is no such file)"),
+            ({"palette": "file", "palette_file": self.folder}, "it is not a regular file"),
+            ({"palette": "file", "palette_file": "/dev/zero"}, "it is not a regular file"),
+            ({"palette": "file", "palette_file": broken}, "is not a colour"),
+            ({"palette": "file", "palette_file": ""}, "No palette file was entered"),
+            ({"palette": "nonsense"}, "no palette choice &#39;nonsense&#39;"),
+            ({"background": "nonsense"}, "no choice &#39;nonsense&#39; for class 0"),
+            ({"truth_folder": "/no/such"}, "Ground truth is left out"),
+            ({"truth_folder": "a\0b"}, "Ground truth is left out"),
+        ):
+            for userdata, first in ((mine, [1, 2, 3]), ({}, [0, 0, 0])):
+                table, html = self.colours(userdata=userdata, options=options)
+                self.assertIn(words, html)
+                self.assertEqual(table[0].tolist(), first)
+                if "palette_file" in options:
+                    whose = "dataset&#39;s" if userdata else "PASCAL VOC&#39;s"
+                    self.assertIn("%s palette is used instead" % whose, html)
+
+    def test_classes_past_a_short_palette_have_colours_of_their_own(self):
+        path = self.write("1 2 3\n4 5 6\n", "short.txt")
+        three = paletted(np.zeros((2, 2), np.uint8), np.array([[1, 2, 3], [4, 5, 6], [7, 8, 9]]))
+        three.save(self.path("short.png"))
+        for userdata, options in (
+            ({"color_palette": [1, 2, 3, 4, 5, 6]}, {}),
+            ({"color_palette": [1, 2, 3, 4, 5, 6] + [0] * 762}, {}),
+            ({}, {"palette": "file", "palette_file": path}),
+            ({}, {"palette": "file", "palette_file": self.path("short.png")}),
+            ({}, {"palette": "even"}),
+        ):
+            table = self.colours(userdata=userdata, options=options)[0]
+            if not options or options["palette"] == "file":
+                self.assertEqual(table[:2].tolist(), [[1, 2, 3], [4, 5, 6]])
+            self.assertEqual(
+                len({tuple(colour) for colour in table[[0, 1, 2, 3, 4, 255]].tolist()}), 6
             )
-        self.assertIn("cannot be read", str(caught.exception))
+            self.assertEqual(table[255].tolist(), [224, 224, 192])
 
 
 class Words(OnePage):

@@ -3,6 +3,8 @@
     'use strict';
     var DEFAULTS = {view: 'overlay', truth: 'off', fill: 0.5, mask: 0, outline: 2};
     var KEY = 'fcn-segmentation';
+    // What file names leave out: all but letters of living scripts, digits, - and the dot.
+    var OUTSIDE = /[^A-Za-z0-9.\u00c0-\u1fff\u3040-\ud7ff\uf900-\ufdff-]+/g;
     var app = angular.module('fcn_segmentation', []);
 
     app.config(['$interpolateProvider', function (interpolate) {
@@ -156,7 +158,7 @@
         };
         scope.save = function (what) {
             var name = (scope.sample.id + (scope.sample.maps.length > 1 ? '_' + map.name : ''))
-                .replace(/[^A-Za-z0-9.-]+/g, '_').slice(0, 100);
+                .replace(OUTSIDE, '_').slice(0, 100);
             if (what === 'mask') { fcnPaint.save(fcnPaint.blobOf(map.mask), name + '_mask.png'); }
             if (what === 'json') {
                 fcnPaint.save(new Blob([map.json], {type: 'application/json'}), name + '_map.json');

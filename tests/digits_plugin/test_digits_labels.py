@@ -1,0 +1,165 @@
+"""Label images of all kinds: what their pixels mean, and the words for those that mean nothing."""
+
+from __future__ import absolute_import, division, unicode_literals
+
+import io
+import os
+import struct
+import unittest
+import zlib
+
+import fake_digits
+import numpy as np
+from digits_case import VOC_FORM, Case, label_of, make_voc, paletted
+from digits_fcn import labels, palette
+from PIL import Image
+
+
+def form(path, **more):
+    return dict(VOC_FORM, source=path, **more)
+
+
+class Labels(Case):
+    def raw(self, image, **options):
+        out = io.BytesIO()
+        image.save(out, "PNG", **options)
+        return out.getvalue()
+
+    def test_kinds_that_are_read(self):
+        indices = np.array([[0, 1], [2, 255]], np.uint8)
+        rgb = palette.voc()[indices]
+        for image in (
+            paletted(indices),
+            Image.fromarray(indices),
+            Image.fromarray(rgb),
+            Image.fromarray(np.dstack((rgb, np.full((2, 2), 255, np.uint8)))),
+            Image.merge("LA", (Image.fromarray(indices), Image.new("L", (2, 2), 255))),
+        ):
+            got, _ = labels.read_label(self.raw(image), "x.png", palette.voc()[:21])
+            self.assertEqual(got.tolist(), indices.tolist(), image.mode)
+
+    def test_transparent_entries_of_a_palette_do_not_matter(self):
+        indices = np.array([[0, 1], [2, 255]], np.uint8)
+        for transparency in (0, b"\0\x80\xff"):
+            raw = self.raw(paletted(indices), transparency=transparency)
+            got, table = labels.read_label(raw, "x.png")
+            self.assertEqual(got.tolist(), indices.tolist())
+            self.assertTrue((table == palette.voc()).all())
+
+    def test_a_grey_image_with_a_transparent_shade_is_read(self):
+        raw = self.raw(Image.fromarray(np.array([[0, 1]], np.uint8)), transparency=0)
+        self.assertEqual(labels.read_label(raw, "x.png")[0].tolist(), [[0, 1]])
+
+    def test_words_for_the_others(self):
+        rgb = np.zeros((2, 3, 3), np.uint8)
+        rgb[1, 2] = (1, 2, 3)
+        clear = Image.fromarray(np.zeros((2, 2, 4), np.uint8))
+        for image, colours, words in (
+            (Image.fromarray(rgb), None, ["is an RGB image", "colour map file"]),
+            (Image.fromarray(rgb), palette.voc(), ["colour (1, 2, 3) at x=2, y=1"]),
+            (clear, palette.voc(), ["RGBA", "from 0 to 0", "without transparency"]),
+            (clear, None, ["RGBA", "without transparency"]),
+            (clear.convert("LA"), None, ["LA", "from 0 to 0", "without transparency"]),
+        ):
+            with self.assert_words("x.png", *words):
+                labels.read_label(self.raw(image), "x.png", colours)
+        with self.assert_words("cannot be read as an image"):
+            labels.read_label(b"no image", "x.png")
+
+    def test_rgb_labels_by_a_colour_map_with_names(self):
+        folder = make_voc(self.path("voc"))
+        colours = np.array([[9, 9, 9], [8, 0, 0], [0, 7, 0], [0, 0, 6]], np.uint8)
+        for name in "abc":
+            indices = label_of(folder, name)
+            rgb = colours[np.minimum(indices, 3)]
+            rgb[indices == 255] = palette.IGNORE_COLOUR
+            Image.fromarray(rgb).save(os.path.join(folder, "SegmentationClass", name + ".png"))
+        text = "9 9 9 none\n8 0 0 red one\n0 7 0 green\n0 0 6 blue\n"
+        path = self.write(text, "map.txt")
+        dataset, errors, _ = fake_digits.create_dataset(form(folder, colour_map_file=path))
+        self.assertEqual(errors, {})
+        self.assertEqual(
+            dataset.extension_userdata["class_labels"], ["none", "red one", "green", "blue"]
+        )
+        self.assertEqual(dataset.extension_userdata["color_palette"][3:6], [8, 0, 0])
+        labels_seen = [label for _, label in fake_digits.create_db(dataset, "train_db")]
+        self.assertEqual(set(np.unique(labels_seen)), {0, 1, 2, 3, 255})
+
+    def test_grey_labels_get_a_palette_made_for_them(self):
+        folder = make_voc(self.path("voc"))
+        for name in "abc":
+            Image.fromarray(label_of(folder, name)).save(
+                os.path.join(folder, "SegmentationClass", name + ".png")
+            )
+        self.write("sky\nroad\ntree\ncar\n", "voc", "classes.txt")
+        dataset, _, _ = fake_digits.create_dataset(form(folder))
+        self.assertEqual(
+            dataset.extension_userdata["color_palette"], palette.to_list(palette.even(4))
+        )
+        self.assertEqual(len(fake_digits.create_db(dataset, "train_db")), 2)
+
+    def test_labels_of_several_pages_are_refused(self):
+        pages = [Image.fromarray(np.full((3, 4), i * 90, np.uint8)) for i in range(3)]
+        file = io.BytesIO()
+        pages[0].convert("P").save(
+            file, "GIF", save_all=True, append_images=[page.convert("P") for page in pages[1:]]
+        )
+        if Image.open(io.BytesIO(file.getvalue())).n_frames == 1:
+            self.skipTest("Pillow before 3.4 writes the first page only")
+        with self.assert_words("stack.gif holds", "pages; expected one label"):
+            labels.read_label(file.getvalue(), "stack.gif")
+
+    def grey_png(self, bits, packed):
+        """Return a grey PNG of 4 x 1 pixels, whose bytes are given."""
+        raw = b"\x89PNG\r\n\x1a\n"
+        header = struct.pack(">IIBBBBB", 4, 1, bits, 0, 0, 0, 0)
+        rows = zlib.compress(b"\0" + packed)
+        for kind, data in ((b"IHDR", header), (b"IDAT", rows), (b"IEND", b"")):
+            crc = zlib.crc32(kind + data) & 0xFFFFFFFF
+            raw += struct.pack(">I", len(data)) + kind + data + struct.pack(">I", crc)
+        return raw
+
+    def test_grey_labels_of_any_depth_hold_indices(self):
+        bits = self.raw(Image.fromarray(np.array([[0, 255]], np.uint8)).convert("1"))
+        self.assertEqual(labels.read_label(bits, "x.png")[0].tolist(), [[0, 1]])
+        for bits, packed in ((2, b"\x1b"), (4, b"\x01\x23"), (16, b"\0\0\0\1\0\2\0\3")):
+            raw = self.grey_png(bits, packed)
+            self.assertEqual(labels.read_label(raw, "x.png")[0].tolist(), [[0, 1, 2, 3]], bits)
+        with self.assert_words("of mode I", "values from 0 to 256", "0 to 255"):
+            labels.read_label(self.grey_png(16, b"\0\0\0\1\1\0\0\3"), "x.png")
+
+    def test_shades_of_16_bits_are_looked_up(self):
+        raw = self.grey_png(16, b"\0\0\xff\xff\x80\x80\0\0")
+        colours = np.array([[0, 0, 0], [128, 128, 128], [255, 255, 255]], np.uint8)
+        got = labels.read_label(raw, "x.png", colours, mapped=True)[0]
+        self.assertEqual(got.tolist(), [[0, 2, 1, 0]])
+        with self.assert_words("values from 0 to 256", "grey of 8 bits"):
+            labels.read_label(self.grey_png(16, b"\0\0\1\0\0\0\0\0"), "x.png", colours, mapped=True)
+
+    def test_jpegs_are_refused_whatever_they_are_called(self):
+        file = io.BytesIO()
+        Image.new("L", (8, 8)).save(file, "JPEG")
+        with self.assert_words("x.png is a JPEG", "changes class indices"):
+            labels.read_label(file.getvalue(), "x.png")
+
+    def test_a_colour_map_holds_for_grey_and_paletted_labels_too(self):
+        colours = np.array([[0, 0, 0], [255, 255, 255], [128, 0, 0]], np.uint8)
+        shades = np.array([[0, 255]], np.uint8)
+        bits = Image.fromarray(shades).convert("1")
+        mine = paletted(np.array([[0, 7]], np.uint8), np.repeat([[0] * 3, [255] * 3], [7, 249], 0))
+        for image in (Image.fromarray(shades), bits, mine):
+            got, table = labels.read_label(self.raw(image), "x.png", colours, mapped=True)
+            self.assertEqual((got.tolist(), table), ([[0, 1]], None), image.mode)
+        grey = Image.fromarray(np.array([[0, 9]], np.uint8))
+        with self.assert_words("shows the colour (9, 9, 9) at x=1, y=0", "colour map does not"):
+            labels.read_label(self.raw(grey), "x.png", colours, mapped=True)
+
+    def test_the_declared_kind_is_held_against_the_file(self):
+        grey = Image.fromarray(np.zeros((2, 2), np.uint8))
+        for image, found in ((grey, "a grey"), (paletted(np.array(grey)), "a paletted")):
+            with self.assert_words("is %s image" % found, "declared to be RGB"):
+                labels.read_label(self.raw(image), "x.png", palette.voc(), kind="rgb")
+
+
+if __name__ == "__main__":
+    unittest.main()
