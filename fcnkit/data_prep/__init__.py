@@ -10,8 +10,8 @@ from __future__ import annotations
 from .check.entries import check_entries, database_entries, folder_entries
 from .check.sheet import dataset_sheet
 from .check.summary import format_summary
-from .layouts.coco.layout import prepare_coco
 from .check.table import ImageRow, ImageTable, read_image_table
+from .layouts.coco.layout import prepare_coco
 from .layouts.exports.plan import DataOptions
 from .layouts.exports.prepare import PreparedData, prepare_data
 from .layouts.exports.registry import LAYOUTS
@@ -32,6 +32,8 @@ __all__ = [
     "VAL_PERCENT",
     "DataOptions",
     "Form",
+    "ImageRow",
+    "ImageTable",
     "PreparedData",
     "check_entries",
     "create_lmdb",
@@ -39,8 +41,6 @@ __all__ = [
     "dataset_sheet",
     "find_splits",
     "folder_entries",
-    "ImageRow",
-    "ImageTable",
     "format_summary",
     "prepare_coco",
     "prepare_data",
@@ -50,6 +50,6 @@ __all__ = [
     "prepare_siftflow",
     "prepare_voc",
     "processors",
+    "read_image_table",
     "split_pairs",
 ]
-    "read_image_table",

@@ -4,6 +4,7 @@
     class_dict.csv    CamVid and Kaggle: `name,r,g,b`
     labelmap.txt      CVAT and Datumaro: `# label:color_rgb:parts:actions`, then `cat:48,112,32::`
     colors.txt        Supervisely: `neutral 224 224 192`, then `cat 48 112 32`; 0 is the background
+    label_colors.txt  Datumaro: `48 112 32 cat`
 
 The kind is told by the content, whatever the file is called. The order of the lines is the order of
 the class indices, except for pixels to ignore, which are called `__ignore__`, `ignore` or, by
@@ -17,7 +18,8 @@ import os
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from caffeformat import FormatError, InputError
+from caffeformat import FormatError
+from caffeformat.files import open_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -33,13 +35,14 @@ _NAME_COLUMNS = ("name", "names", "class", "classes", "class_name", "class_names
 _RED_GREEN_BLUE = (("r", "g", "b"), ("red", "green", "blue"))
 _LABELMAP_LINE = re.compile(r"([^:]*):\s*(?:(\d+)\s*,\s*(\d+)\s*,\s*(\d+))?\s*:[^:]*:[^:]*")
 _COLOURS_LINE = re.compile(r"(\S.*?)\s+(\d+)\s+(\d+)\s+(\d+)")
+_NAMED_COLOUR = re.compile(r"(\d+)[\s,]+(\d+)[\s,]+(\d+)[\s,]+([^\d\s,].*)")
 
 
 class ClassTable(NamedTuple):
     """The classes that a table lists, in the order of their indices."""
 
     names: list[str]
-    colours: list[Colour]  # of each class, as labels show it
+    colours: list[Colour]  # of each class, as labels show it; none if the table lacks them
     ignore: Colour | None  # the colour of pixels to ignore, if the table has one
     # The value of each class in grey labels; None where labels show colours
     values: list[int] | None = None
@@ -53,13 +56,9 @@ def read_text(path: str | os.PathLike[str], what: str) -> str:
     Raises `InputError` if there is no such file or it is none, `FormatError` for other text.
     """
     path = os.fspath(path)
-    if os.path.exists(path) and not os.path.isfile(path):
-        raise InputError(f"{path}: cannot read {what}: it is not a regular file")
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
+        with open_text(path, encoding="utf-8-sig", newline="") as file:
             text = file.read(_MAX_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"{path}: cannot read {what}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise FormatError(path, f"expected {what} as UTF-8 text, one per line") from error
     if len(text) > _MAX_BYTES:
@@ -89,7 +88,7 @@ def class_table(text: str, path: str) -> ClassTable | None:
             return _named_columns(lines[1:], columns, path)
     if first.split()[0].lower() == "neutral" and _COLOURS_LINE.fullmatch(first):
         return _neutral_first(lines, path)
-    return None
+    return _colours_first(lines, path)
 
 
 def _cells(line: str) -> list[str]:
@@ -106,9 +105,14 @@ def _labelmap(lines: Sequence[tuple[int, str]], path: str) -> ClassTable:
         if not match or not match.group(1).strip():
             raise FormatError(path, f"expected `label:r,g,b:parts:actions`, found {line!r}", number)
         name, *colour = match.groups()
-        if colour[0] is None:
-            raise FormatError(path, f"class {name!r} has no colour: add it as `r,g,b`", number)
         rows.append((number, name.strip(), colour))
+    without = [(number, name) for number, name, colour in rows if colour[0] is None]
+    if rows and len(without) == len(rows):
+        names = [name for _, name in without]
+        return ClassTable(names, [], None, None, tuple(range(len(names))))
+    if without:
+        number, name = without[0]
+        raise FormatError(path, f"class {name!r} has no colour: add it as `r,g,b`", number)
     return _table(rows, path)
 
 
@@ -148,6 +152,23 @@ def _neutral_first(lines: Sequence[tuple[int, str]], path: str) -> ClassTable:
         # What no object covers stays black and is not listed.
         rows.insert(0, (lines[0][0], "background", ["0"] * 3))
     return _table(rows, path)
+
+
+def _colours_first(lines: Sequence[tuple[int, str]], path: str) -> ClassTable | None:
+    """The table if every line is a colour and a name, no two alike; else it may be a palette."""
+    rows = []
+    for number, line in lines:
+        match = _NAMED_COLOUR.fullmatch(line)
+        if line.startswith("#"):
+            continue
+        if not match:
+            return None
+        *colour, name = match.groups()
+        rows.append((number, name, colour))
+    for column in (1, 2):
+        if len({str(row[column]).lower() for row in rows}) < len(rows):
+            return None
+    return _table(rows, path) if rows else None
 
 
 def _table(rows: Iterable[tuple[int, str, Sequence[str]]], path: str) -> ClassTable:

@@ -112,6 +112,8 @@ def _read_colours(path: str) -> tuple[list[tuple[int, ...]], tuple[int, ...] | N
     text = data.decode("utf-8-sig", "replace")
     table = class_table(text, path)
     if table is not None:
+        if not table.colours:
+            raise FormatError(path, "lists classes without colours: add a colour to each")
         return list(table.colours), table.ignore
     colours: list[tuple[int, ...]] = []
     ignore = None

@@ -93,7 +93,14 @@ def _is_path(text: str) -> bool:
 
 
 # Tables of classes that annotation tools put beside labels; which kind is told by the content.
-TABLES = ("labelmap.txt", "label_map.txt", "_classes.csv", "class_dict.csv", "colors.txt")
+TABLES = (
+    "labelmap.txt",
+    "label_map.txt",
+    "label_colors.txt",
+    "_classes.csv",
+    "class_dict.csv",
+    "colors.txt",
+)
 
 
 def is_table(name: str) -> bool:

@@ -62,7 +62,7 @@ def prepare_voc(
     archive, out, progress = os.fspath(archive), os.fspath(out), progress or Progress()
     source = VocSource(archive, list(sets), task, name, labels)
     progress.note(f"Expanding {archive}")
-    with output_folder(out, force) as folder:
+    with output_folder(out, force, [archive, images]) as folder:
         counts, error = None, None
         if val_percent is None and images is None:
             try:

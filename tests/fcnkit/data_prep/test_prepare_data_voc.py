@@ -284,7 +284,7 @@ def test_zips_of_macos_and_windows(tmp_path, separator):
             archive.writestr(info, content)
             folder, _, base = shown.rpartition(separator)
             archive.writestr(f"__MACOSX/{folder}/._{base}", b"\0\5\x16\7" + bytes(40))
-            archive.writestr(f"{folder}{separator}.DS_Store", b"x")
+        archive.writestr(separator.join(["VOC", "JPEGImages", ".DS_Store"]), b"x")
         archive.writestr("VOC\\JPEGImages\\", b"")
     data = (tmp_path / "voc.zip").read_bytes()
     (tmp_path / "voc.zip").write_bytes(without_utf8_flags(data))

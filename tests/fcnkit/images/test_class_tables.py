@@ -65,7 +65,7 @@ def test_pixel_values_that_are_not_indices_are_a_colour_map_only(tmp_path):
         ("name,r,g,b\nsky,1,1,256\n", 2),
         ("name,r,g,b\nsky,1,1,1\nroad,1,1,1\n", 3),
         ("# label:color_rgb:parts:actions\nsky\n", 2),
-        ("# label:color_rgb:parts:actions\nsky:::\n", 2),
+        ("# label:color_rgb:parts:actions\nsky:::\nroad:1,1,1::\n", 2),
         ("Pixel Value, Class\n0, a, b\n", 2),
         ("neutral 1 1 1\nsky 1 1\n", 2),
         ("name,r,g,b\n", None),
@@ -84,3 +84,20 @@ def test_only_regular_files_are_read(tmp_path):
     for read in (read_class_names, read_colour_map):
         with pytest.raises(InputError, match="is a folder; expected a file"):
             read(tmp_path)
+
+
+def test_a_table_without_colours_has_names_only(tmp_path):
+    path = tmp_path / "labelmap.txt"
+    path.write_text("# label:color_rgb:parts:actions\nsky:::\nroad:::\n")
+    assert read_class_names(path) == ["sky", "road"]
+    with pytest.raises(FormatError, match="without colours"):
+        read_colour_map(path)
+
+
+def test_colours_before_names_are_a_table_if_no_two_are_alike(tmp_path):
+    path = tmp_path / "label_colors.txt"
+    path.write_text("# colours\n0 0 0 _\n1 2 3 two words\n9 9 9 ignore\n")
+    assert read_class_names(path) == ["_", "two words"]
+    assert read_colour_map(path)[[0, 1, 255]].tolist() == [[0, 0, 0], [1, 2, 3], [9, 9, 9]]
+    path.write_text("0 0 0 a\n0 0 0 b\n")
+    assert read_colour_map(path).tolist() == [[0, 0, 0]] * 2

@@ -19,6 +19,7 @@ from fcnkit.images import IGNORE_LABEL, read_label
 
 from .folders import images_alone, label_alone
 from .plan import Item, Plan
+from .tables import find_classes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -92,7 +93,7 @@ def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
     without = [file for key, file in images.items() if key not in chosen and key[0] in sets]
     plan = Plan(f"{NAME}: leftImg8bit and {tree}", sets, None)
     plan.notes += [images_alone(without, "")] if without else []
-    names = list(options.classes) if options.classes is not None else None
+    names = find_classes(catalogue, options).names
     if kind == "labelTrainIds" or names is not None:
         plan.names, plan.labels = names or list(_CLASSES), kind
         plan.decode = lambda data, name: read_label(data, options.colours, name)

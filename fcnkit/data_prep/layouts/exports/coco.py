@@ -44,11 +44,17 @@ _NO_SETS = {"instances", "annotations", "annotation", "coco", "labels", "result"
 
 def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
     """The plan of a source with such JSON files; None for any other."""
-    files = [file for file, keys in catalogue.json_keys.items() if _KEYS.intersection(keys)]
+    files = [
+        file
+        for file, keys in catalogue.json_keys.items()
+        if _KEYS.intersection(keys) and "image" not in keys
+    ]
     described = {
         file: read_instances(catalogue.chunks(file), str(file))
         for file in files
-        if not re.search(r"(?:^|/)(?:captions|person_keypoints|panoptic|stuff)_", file.name)
+        if not re.search(
+            r"(?:^|/)(?:captions|image_info|person_keypoints|panoptic|stuff)_", file.name
+        )
     }
     described = {file: found for file, found in described.items() if found.images}
     if not described:

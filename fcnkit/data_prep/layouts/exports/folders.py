@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from caffeformat import InputError
 
 from .catalogue import is_image
-from .pairing import IMAGE_WORDS, LABEL_WORDS, pair_up, words_in
+from .pairing import IMAGE_WORDS, LABEL_WORDS, VISUAL_WORDS, pair_up, words_in
 from .plan import SPLITS, Item, Plan
 from .tables import find_classes, label_reader
 
@@ -30,7 +30,7 @@ NAME = "folders of images and of labels"
 class _Place(NamedTuple):
     """What the path of a file says."""
 
-    role: str  # "image", "label" or ""
+    role: str  # "image", "label", "visual" (labels in colours to look at) or ""
     folder: str  # the folder that says so, without the words of sets
     split: str  # the set as the path calls it, or ""
     below: str  # folders below that one and without the set
@@ -45,7 +45,9 @@ def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
         places.update({file: _place(file, top, options.label_folder) for file in files})
     if catalogue.apart is not None:
         places = _by_source(catalogue, places)
-    labels = {file: place for file, place in places.items() if place.role == "label"}
+    roles = {place.role for place in places.values()}
+    role = "label" if "label" in roles else "visual"
+    labels = {file: place for file, place in places.items() if place.role == role}
     if not labels:
         return None
     labels = _one_folder(catalogue, labels, options)
@@ -136,9 +138,11 @@ def _place(file: File, top: int, label_folder: str | None) -> _Place:
         if label_folder is not None:
             is_label = label_folder in (part, "/".join(parts[: number + 1]))
         elif is_label and len(words) > 1 and words[-1] in IMAGE_WORDS:
-            is_label = "mask" in words or "label" in words  # mask_images
+            is_label = bool({"mask", "label", *VISUAL_WORDS}.intersection(words))  # mask_images
         if is_label or IMAGE_WORDS.intersection(words):
             role, at = "label" if is_label else "image", number
+            if is_label and label_folder is None and VISUAL_WORDS.intersection(words):
+                role = "visual"
         names = [word for word in words if word in SPLITS]
         if names and not split:
             split, split_at = names[0], number

@@ -39,6 +39,7 @@ NAME = "labelme's JSON files"
 _DRAWERS: dict[str, Callable[..., None]] = {
     "polygon": shapes.polygon,
     "rectangle": shapes.rectangle,
+    "oriented_rectangle": shapes.polygon,
     "circle": shapes.circle,
     "line": shapes.line,
     "linestrip": shapes.line,

@@ -28,6 +28,11 @@ IMAGE_WORDS = frozenset((
     "frames", "image", "images", "img", "imgs", "input", "inputs", "jpegimages", "leftimg8bit",
     "original", "originals", "photo", "photos", "pics", "picture", "pictures", "rgb", "src",
 ))  # fmt: skip
+# Labels in colours for people, where there are others beside them.
+VISUAL_WORDS = frozenset((
+    "color", "colored", "colors", "colour", "coloured", "colours", "overlay", "preview", "rgb",
+    "vis", "visual", "visualisation", "visualization", "viz",
+))  # fmt: skip
 _GLUED = re.compile(r"(train|training|val|valid|validation|test)(annot|label|mask|gt|image|img)s?")
 
 
@@ -106,12 +111,16 @@ def _best_affixes(
             continue
         best, ties = found, [(affixes, found)]
     if len(ties) > 1 and _likelihood(ties[0][0])[:2] == _likelihood(ties[1][0])[:2]:
-        others = {label: image for image, label in ties[1][1].pairs}
-        differing = (pair for pair in ties[0][1].pairs if others.get(pair[1], pair[0]) != pair[0])
-        image, label = next(differing, ties[0][1].pairs[0])
+        image, label = ties[0][1].pairs[0]
+        for other_image, other in ties[1][1].pairs:
+            if other_image == image and other != label:
+                raise InputError(
+                    f"{image}: both {label.name} and {other.name} may be its label: one label "
+                    "with all classes is expected, in one folder with its like"
+                )
+        kinds = ", ".join(found.pairs[0][0].name for _, found in ties[:2])
         raise InputError(
-            f"{label}: both {image.name} and {others.get(label, image).name} may be its image: "
-            "keep one kind of image in the folder"
+            f"{label}: may belong to several kinds of images, such as {kinds}: keep one kind"
         )
     return best
 

@@ -50,7 +50,7 @@ def prepare_data(
     """
     options, progress = options or DataOptions(), progress or Progress()
     check_options(options)
-    with output_folder(out, force) as folder:
+    with output_folder(out, force, [source, options.images]) as folder:
         progress.note(f"Looking at {os.fspath(source)}")
         catalogue = Catalogue(source, options.images)
         plan = recognise(catalogue, options)

@@ -121,7 +121,7 @@ def bitmap(
         values = np.asarray(load_pixels(image, name).convert("RGBA"))
     there = (values[..., 3] > 0) & (values[..., :3] > 0).any(2)
     mask: Mask = np.zeros(size, bool)
-    x, y = (round(value) for value in origin)
+    x, y = (int(value) for value in origin)
     top, left = max(0, y), max(0, x)
     bottom, right = min(size[0], y + there.shape[0]), min(size[1], x + there.shape[1])
     if bottom > top and right > left:

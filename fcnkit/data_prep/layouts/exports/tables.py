@@ -18,9 +18,10 @@ from fcnkit.images import (
     names_in,
     open_image,
     read_label,
+    voc_palette,
 )
 
-from ..image_sets import is_table
+from ..image_sets import TABLES, is_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 # Lists of names that tools put beside labels, likeliest first.
 _RGB = {"RGB", "RGBA"}
-_NAMES = ("class_names.txt", "classes.txt", "labels.txt", "obj.names", "names.txt")
+_NAMES = ("class_names.txt", "classes.txt", "labels.txt", "obj.names", "names.txt", *TABLES)
 
 
 class Classes(NamedTuple):
@@ -64,7 +65,7 @@ def find_classes(catalogue: Catalogue, options: DataOptions, below: str = "") ->
         if not _is_above(file.folder, below):
             continue
         table = class_table(catalogue.text(file), str(file))
-        if table is None:
+        if table is None or not table.colours:
             if file.name.rpartition("/")[2].lower() in _NAMES:
                 lists.append(file)
         elif found is None:
@@ -114,6 +115,9 @@ def label_reader(
     page, table = options.page, classes.table
     if options.colours is not None:
         return _by_colours(options.colours, page), "colours of the colour map"
+    if table is None and classes.file is not None and is_table(classes.file.rpartition(": ")[2]):
+        # Datumaro paints classes that have no colours in VOC's.
+        otherwise = voc_palette()
     if table is None and otherwise is not None:
         if not _modes(catalogue, labels[:1]) & _RGB:
             return _of_kinds(page, otherwise), "class indices"

@@ -10,7 +10,7 @@ import numpy as np
 
 from caffeformat import InputError
 from fcnkit.datasets import default_palette
-from fcnkit.images import IGNORE_LABEL, IMAGE_SUFFIXES, open_image, shown_size
+from fcnkit.images import IGNORE_LABEL, IMAGE_SUFFIXES, open_picture
 
 from ...findings import ADVICE, find, is_black_and_white
 from ..extraction import Pairs, write_class_names
@@ -28,24 +28,26 @@ if TYPE_CHECKING:
 
     Wanted = dict[File, list[Callable[[bytes], object]]]
 
-# The suffix of images whose own is unusual, by Pillow's name of the format.
+# The first bytes of image files, and the suffix that is written where their own is unusual.
 _SUFFIX_OF = {
-    "JPEG": ".jpg",
-    "MPO": ".jpg",
-    "PNG": ".png",
-    "BMP": ".bmp",
-    "DIB": ".bmp",
-    "GIF": ".gif",
-    "PPM": ".ppm",
-    "TIFF": ".tif",
-    "WEBP": ".webp",
+    b"\xff\xd8\xff": ".jpg",
+    b"\x89PNG": ".png",
+    b"BM": ".bmp",
+    b"GIF8": ".gif",
+    b"II*\0": ".tif",
+    b"MM\0*": ".tif",
+    b"RIFF": ".webp",
+    b"\x93NUMPY": ".npy",
+    b"P": ".ppm",
 }
 
 
-def image_suffix(name: str, form: str | None) -> str:
+def image_suffix(name: str, data: bytes) -> str:
     """The suffix that an image is written with: its own where all commands know it."""
     own = os.path.splitext(name)[1]
-    return own if own.lower() in IMAGE_SUFFIXES else _SUFFIX_OF.get(form or "", ".png")
+    if own.lower() in IMAGE_SUFFIXES:
+        return own
+    return next((suffix for start, suffix in _SUFFIX_OF.items() if data.startswith(start)), ".png")
 
 
 def write_plan(
@@ -67,6 +69,7 @@ def write_plan(
         for item in items:
             writer.add(item, wanted)
         catalogue.extract(wanted, functools.partial(progress.step, what=split))
+        writer.refuse_ignored(catalogue.source)
         for note in writer.notes():
             progress.note(f"{split}: {note}")
     for remark in plan.remarks() if plan.remarks is not None else ():
@@ -104,6 +107,15 @@ class _SplitWriter:
         if item.label is not None:
             wanted.setdefault(item.label, []).append(lambda data: self._label(item, data))
 
+    def refuse_ignored(self, source: str) -> None:
+        """Raise `InputError` if no pixel of any label is of a class."""
+        if self._labels and not self._pixels[:IGNORE_LABEL].any():
+            raise InputError(
+                f"{source}: taken for {self.plan.kind}, in which every pixel of every label is "
+                "ignored: its labels mean something else; pass {classes}, or {colours}",
+                options={"classes": None, "colours": None},
+            )
+
     def notes(self) -> list[str]:
         """What looks wrong in the split as a whole."""
         found = []
@@ -117,10 +129,9 @@ class _SplitWriter:
         name = str(item.image)
         if item.unpack is not None:
             data = item.unpack(data)
-        with open_image(data, name) as image:
-            size, form = shown_size(image), image.format
+        size = open_picture(data, name).size
         path = os.path.join(self.pairs.folder, "images", item.id)
-        path += image_suffix("" if item.unpack else item.image.name, form)
+        path += image_suffix("" if item.unpack else item.image.name, data)
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "xb") as file:
             file.write(data)
