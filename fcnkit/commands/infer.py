@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     images = find_images(args.images)
     if args.opacity > 1:
         raise InputError(f"--opacity {args.opacity:g}: expected at most 1")
-    refuse_overlap(args.output, filter(os.path.isdir, args.images))
+    refuse_overlap(args.output, [path for path in args.images if os.path.isdir(path)])
     with claimed_folder(args.output):
         check_outputs(images, args.output, args.save_scores, args.force)
         return _segment(args, images)
