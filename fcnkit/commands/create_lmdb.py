@@ -74,6 +74,8 @@ def run(args: argparse.Namespace) -> None:
     if val is None:
         percent = VAL_PERCENT if args.val_percent is None else args.val_percent
         train, val = split_pairs(train, percent, args.seed)
+        if percent and not val:
+            _warn_of_no_validation(len(train), percent)
     elif args.val_percent is not None:
         raise InputError("--val-percent: the validation images have their own folder already")
     names, colours = classes.class_names(args), classes.colour_map(args)
@@ -103,6 +105,15 @@ def run(args: argparse.Namespace) -> None:
     _report(args.output, manifest)
     if names is None:
         _warn_of_count(len(manifest["classes"]))
+
+
+def _warn_of_no_validation(images: int, percent: int) -> None:
+    needed = -(-100 // images)
+    remedy = f"--val-percent {needed} or more, or 0 for none" if needed < 100 else "more images"
+    say(
+        f"warning: {percent}% of {images} images is none, so there is no val_db: pass {remedy}",
+        file=sys.stderr,
+    )
 
 
 def _report(out: str, manifest: dict[str, Any]) -> None:

@@ -9,7 +9,9 @@ import zipfile
 import numpy as np
 from PIL import Image
 
+from fcnkit.data_prep import DataOptions, prepare_data
 from fcnkit.images import read_label, read_rgb
+from fcnkit.progress import Progress
 
 # The colours of the classes 0, 1, 2 in images, which tell what their labels must be.
 SHADES = np.array([[90, 90, 90], [220, 40, 30], [30, 60, 220]], np.uint8)
@@ -145,3 +147,33 @@ def coco_json(files, categories=((1, "red"), (2, "blue")), **changes):
     named = [{"id": key, "name": name, "supercategory": ""} for key, name in categories]
     content = {"info": {}, "licenses": [], "categories": named, "images": images}
     return json.dumps({**content, "annotations": annotations, **changes})
+
+
+class Notes(Progress):
+    """Keeps the notes."""
+
+    def __init__(self):
+        self.lines = []
+
+    def note(self, text):
+        self.lines.append(text)
+
+
+def prepare_export(tmp_path, files, form="folder", **options):
+    """(what was prepared, notes) of `files` in the form `form`, into tmp_path/out."""
+    notes = Notes()
+    source = pack(form, tmp_path / "source", files)
+    prepared = prepare_data(source, tmp_path / "out", DataOptions(**options), progress=notes)
+    return prepared, notes.lines
+
+
+def two_sets(image_at, label_at, sets=("train", "val"), label_of=label, form="PNG"):
+    """Files of two images per set at the places that the templates name, and their ids."""
+    files, ids = {}, {}
+    for first, name in enumerate(sets):
+        for number in (2 * first, 2 * first + 1):
+            place = {"set": name, "id": f"im{number}"}
+            files[image_at.format(**place)] = image(number, form)
+            files[label_at.format(**place)] = label_of(number)
+            ids.setdefault(name, []).append(place["id"])
+    return files, list(ids.values())

@@ -260,6 +260,13 @@ def test_validation_is_drawn_from_the_training_images(tmp_path):
     assert (tmp_path / "db" / "val.txt").read_text().split() == [pair.id for pair in val]
 
 
+def test_too_few_images_for_validation_are_pointed_out(tmp_path, capsys):
+    folder = make_folders(tmp_path / "in", [photo()] * 6, [np.zeros((10, 20))] * 6)
+    assert main.main(["create_lmdb", str(folder), str(tmp_path / "db"), "--classes", "2"]) == 0
+    warning = "10% of 6 images is none, so there is no val_db: pass --val-percent 17 or more"
+    assert warning in capsys.readouterr().err
+
+
 def test_separate_folders_for_images_labels_and_validation(voc_folders, tmp_path):
     arguments = ["create_lmdb", str(tmp_path / "db"), "--workers", "1"]
     for option, place in (

@@ -12,48 +12,19 @@ from labelled_data import (
     label,
     labelme_json,
     pack,
+    prepare_export,
     truth,
+    two_sets,
 )
 
 from caffeformat import InputError
 from fcnkit.commands import main
 from fcnkit.data_prep import DataOptions, prepare_data
 from fcnkit.images import read_label
-from fcnkit.progress import Progress
 
 COLOURS = [[0, 0, 0], [48, 112, 32], [176, 112, 32], [224, 224, 192]]
 LABELMAP = "# label:color_rgb:parts:actions\nred:48,112,32::\n_:0,0,0::\nblue:176,112,32::\n"
 FORMS = ["folder", "zip", "tar.gz"]
-
-
-class Notes(Progress):
-    """Keeps the notes."""
-
-    def __init__(self):
-        self.lines = []
-
-    def note(self, text):
-        self.lines.append(text)
-
-
-def prepare(tmp_path, files, form="folder", **options):
-    """(what was prepared, notes) of `files` in the form `form`, into tmp_path/out."""
-    notes = Notes()
-    source = pack(form, tmp_path / "source", files)
-    prepared = prepare_data(source, tmp_path / "out", DataOptions(**options), progress=notes)
-    return prepared, notes.lines
-
-
-def two_sets(image_at, label_at, sets=("train", "val"), label_of=label, form="PNG"):
-    """Files of two images per set at the places that the templates name, and their ids."""
-    files, ids = {}, {}
-    for first, name in enumerate(sets):
-        for number in (2 * first, 2 * first + 1):
-            place = {"set": name, "id": f"im{number}"}
-            files[image_at.format(**place)] = image(number, form)
-            files[label_at.format(**place)] = label_of(number)
-            ids.setdefault(name, []).append(place["id"])
-    return files, list(ids.values())
 
 
 PLACES = {
@@ -74,7 +45,7 @@ PLACES = {
 @pytest.mark.parametrize("place", PLACES)
 def test_orders_of_folders_and_names(tmp_path, place):
     files, ids = two_sets(*PLACES[place])
-    prepare(tmp_path, files)
+    prepare_export(tmp_path, files)
     for split, some in zip(("train", "val"), ids):
         inner = {"ISIC": "ISIC_", "prefixes": "img_", "deep": "a/b/"}.get(place, "")
         end = "_rgb" if place == "suffixes" else ""
@@ -85,7 +56,7 @@ def test_orders_of_folders_and_names(tmp_path, place):
 @pytest.mark.parametrize("form", FORMS)
 def test_sets_have_several_names(tmp_path, form, sets):
     files, ids = two_sets("images/{set}/{id}.png", "annotations/{set}/{id}.png", sets)
-    prepared, _ = prepare(tmp_path, files, form)
+    prepared, _ = prepare_export(tmp_path, files, form)
     assert prepared.counts == {"train": 2, "val": 2}
     check_pairs(tmp_path / "out/train", ids[0])
     check_pairs(tmp_path / "out/val", ids[1])
@@ -103,7 +74,7 @@ def test_roboflow(tmp_path, form):
         "{set}/{id}.rf.0a.png", "{set}/{id}.rf.0a_mask.png", ("train", "valid"), masked
     )
     files.update({"train/_classes.csv": table, "valid/_classes.csv": table})
-    prepared, _ = prepare(tmp_path, files, form)
+    prepared, _ = prepare_export(tmp_path, files, form)
     assert prepared.names == ["background", "red", "blue"]
     for split, some in zip(("train", "val"), ids):
         check_pairs(tmp_path / "out" / split, [f"{id_}.rf.0a" for id_ in some])
@@ -115,7 +86,7 @@ def test_tables_that_disagree_are_refused(tmp_path):
     files["train/_classes.csv"] = "Pixel Value, Class\n0, a\n1, b\n2, c"
     files["val/_classes.csv"] = "Pixel Value, Class\n0, a\n1, c\n2, b"
     with pytest.raises(InputError, match=r"val/_classes\.csv: lists other classes than .*train"):
-        prepare(tmp_path, files)
+        prepare_export(tmp_path, files)
 
 
 @pytest.mark.parametrize("kind", ["colours", "lines"])
@@ -124,7 +95,7 @@ def test_class_dict(tmp_path, kind, name):
     made = {"colours": lambda n: label(n, COLOURS), "lines": label}[kind]
     files, ids = two_sets("data/{set}/{id}.png", "data/{set}_labels/{id}_L.png", label_of=made)
     files[name] = "name,r,g,b\nfield,0,0,0\nred,48,112,32\nblue,176,112,32\n"
-    prepared, _ = prepare(tmp_path, files)
+    prepared, _ = prepare_export(tmp_path, files)
     assert prepared.names == ["field", "red", "blue"]
     check_pairs(tmp_path / "out/train", ids[0])
 
@@ -135,7 +106,7 @@ def test_grey_labels_whose_values_are_colours_and_lines_are_looked_at_together(t
     files["labels/train/im0.png"] = encoded(np.zeros((20, 30), np.uint8))
     files["images/train/im0.png"] = encoded(np.full((20, 30, 3), 90, np.uint8))
     files["labelmap.txt"] = LABELMAP
-    prepared, notes = prepare(tmp_path, files)
+    prepared, notes = prepare_export(tmp_path, files)
     assert prepared.names == ["red", "_", "blue"]
     assert any("lines of" in line for line in notes)
     check_pairs(tmp_path / "out/train", ids[0])
@@ -145,7 +116,7 @@ def test_a_value_past_the_names_is_named(tmp_path):
     files, _ = two_sets("images/{set}/{id}.png", "labels/{set}/{id}.png")
     files["classes.txt"] = "background\nred\n"
     with pytest.raises(InputError, match=r"im\d\.png: label 2, but there are 2 classes"):
-        prepare(tmp_path, files)
+        prepare_export(tmp_path, files)
 
 
 def test_cityscapes(tmp_path):
@@ -157,7 +128,7 @@ def test_cityscapes(tmp_path):
     for name in list(files):
         if "gtFine" in name:
             files[name.replace("labelIds", "instanceIds")] = label(0)
-    prepared, _ = prepare(tmp_path, files)
+    prepared, _ = prepare_export(tmp_path, files)
     assert len(prepared.names) == 19 and prepared.names[11] == "person"
     for split, some in zip(("train", "val"), ids):
         names = [f"bonn/{id_}" for id_ in some]
@@ -170,7 +141,7 @@ def test_cityscapes_train_ids_come_first(tmp_path):
     for name in list(files):
         if "gtFine" in name:
             files[name.replace("labelTrainIds", "labelIds")] = encoded(np.full((20, 30), 7, "u1"))
-    prepare(tmp_path, files)
+    prepare_export(tmp_path, files)
     check_pairs(tmp_path / "out/train", [f"bonn/{id_}" for id_ in ids[0]])
 
 
@@ -182,7 +153,7 @@ def test_lists_of_two_columns(tmp_path, root, separator):
         images = [file for file in files if file.startswith(f"{name}/")]
         pairs = [(root + i, root + i.replace(name, f"{name}annot", 1)) for i in images]
         files[f"{name}.txt"] = "".join(separator.join(pair) + "\r\n" for pair in pairs)
-    prepared, _ = prepare(tmp_path, files)
+    prepared, _ = prepare_export(tmp_path, files)
     assert prepared.kind.startswith("lists")
     check_pairs(tmp_path / "out/train", ids[0])
     check_pairs(tmp_path / "out/val", ids[1])
@@ -192,7 +163,7 @@ def test_a_listed_image_that_is_elsewhere_is_not_taken(tmp_path):
     files = {"a/1.png": image(0), "b/2.png": image(1), "l/l1.png": label(0), "l/l2.png": label(1)}
     files["train.txt"] = "b/1.png l/l1.png\nb/2.png l/l2.png\n"
     with pytest.raises(InputError, match=r"train\.txt: names b/2\.png in line 2"):
-        prepare(tmp_path, files)
+        prepare_export(tmp_path, files)
 
 
 @pytest.mark.parametrize("with_names", [False, True])
@@ -203,7 +174,7 @@ def test_labelme(tmp_path, path, with_names):
     files.update({f"{place}/im{n}.png": image(n) for n in range(5)})
     if with_names:
         files["labels.txt"] = "__ignore__\n_background_\nred\nblue\n"
-    prepared, notes = prepare(tmp_path, files, val_percent=25)
+    prepared, notes = prepare_export(tmp_path, files, val_percent=25)
     names = ["_background_", "red", "blue"] if with_names else ["background", "blue", "red"]
     assert prepared.names == names and prepared.counts == {"train": 3, "val": 1}
     assert any("1 images without label" in line for line in notes)
@@ -214,7 +185,7 @@ def test_labelme(tmp_path, path, with_names):
 
 def test_labelme_with_images_inside(tmp_path):
     files = {f"im{n}.json": labelme_json(n, "gone.png", with_image=True) for n in range(3)}
-    prepare(tmp_path, files, val_percent=0, classes=["background", "red", "blue"])
+    prepare_export(tmp_path, files, val_percent=0, classes=["background", "red", "blue"])
     check_pairs(tmp_path / "out/train", ["im0", "im1", "im2"])
 
 
@@ -222,10 +193,10 @@ def test_labelme_without_an_image_asks_for_it(tmp_path):
     with pytest.raises(
         InputError, match=r"im0\.json: names the image 'im0\.png'.*images="
     ) as error:
-        prepare(tmp_path, {"im0.json": labelme_json(0, "im0.png")}, val_percent=0)
+        prepare_export(tmp_path, {"im0.json": labelme_json(0, "im0.png")}, val_percent=0)
     assert "--images" in error.value.for_command_line()
     pack("folder", tmp_path / "apart", {"im0.png": image(0)})
-    prepare(tmp_path, {}, val_percent=0, images=tmp_path / "apart")
+    prepare_export(tmp_path, {}, val_percent=0, images=tmp_path / "apart")
     check_pairs(tmp_path / "out/train", ["im0"], (0, 2, 1))
 
 
@@ -246,7 +217,7 @@ def test_coco(tmp_path, form, place):
         numbers = 2 * first, 2 * first + 1
         files[json_at.format(split)] = coco_json({name.format(n): n for n in numbers})
         files.update({image_at.format(split, n): image(n) for n in numbers})
-    prepared, _ = prepare(tmp_path, files, form)
+    prepared, _ = prepare_export(tmp_path, files, form)
     assert prepared.names == ["background", "red", "blue"]
     check_pairs(tmp_path / "out/train", ["im0", "im1"])
     check_pairs(tmp_path / "out/val", ["im2", "im3"])
@@ -274,7 +245,7 @@ def test_coco_leaves_out_roboflows_first_category_and_what_has_no_objects(tmp_pa
     files = {"train/_annotations.coco.json": json.dumps(content)}
     files.update({f"train/im{n}.png": image(n) for n in range(2)})
     options = {"sets": ["train"], "val_percent": 0}
-    prepared, notes = prepare(tmp_path, files, **options)
+    prepared, notes = prepare_export(tmp_path, files, **options)
     assert prepared.names == ["background", "red", "blue"] and prepared.counts == {"train": 1}
     assert any("im1.png, left out" in line for line in notes)
 
@@ -286,7 +257,7 @@ def test_overlapping_objects(tmp_path, overlap, index):
         {"id": key, "image_id": 1, "category_id": key, "segmentation": upper} for key in (1, 2)
     ]
     files = {"a.json": coco_json({"im0.png": 0}, annotations=objects), "im0.png": image(0)}
-    _, notes = prepare(tmp_path, files, val_percent=0, overlap=overlap)
+    _, notes = prepare_export(tmp_path, files, val_percent=0, overlap=overlap)
     found = read_label(tmp_path / "out/train/labels/im0.png")
     assert (found[:10] == index).all() and not found[10:].any()
     assert any("50.00% of all pixels are claimed by two classes" in line for line in notes)
@@ -296,13 +267,13 @@ def test_coco_boxes_are_no_masks(tmp_path):
     boxes = [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 1, 5, 5], "segmentation": []}]
     files = {"a.json": coco_json({"im0.png": 0}, annotations=boxes), "im0.png": image(0)}
     with pytest.raises(InputError, match=r"a\.json: its 1 annotations are boxes"):
-        prepare(tmp_path, files)
+        prepare_export(tmp_path, files)
 
 
 def test_annotations_for_another_size_are_refused(tmp_path):
     files = {"a.json": coco_json({"im0.png": 0}), "im0.png": image(0, size=(30, 20))}
     with pytest.raises(InputError, match=r"annotations for 30 x 20 pixels.*20 x 30"):
-        prepare(tmp_path, files, val_percent=0)
+        prepare_export(tmp_path, files, val_percent=0)
 
 
 def test_a_contact_sheet_shows_the_first_pairs(tmp_path, capsys):

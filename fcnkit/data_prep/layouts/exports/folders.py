@@ -38,11 +38,10 @@ class _Place(NamedTuple):
 
 def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
     """The plan of a source with folders of labels; None for any other."""
-    places: dict[File, _Place] = {}
-    for source in (catalogue.source, catalogue.apart):
-        files = [file for file in catalogue.named(_may_be_pixels) if file.source == source]
-        top = _common_folder(file.folder for file in files)
-        places.update({file: _place(file, top, options.label_folder) for file in files})
+    places = _places(catalogue, options, 0)
+    if not any(place.role for place in places.values()):
+        # What all files have in common is a project's name, but it may be `masks`.
+        places = _places(catalogue, options, 1)
     if catalogue.apart is not None:
         places = _by_source(catalogue, places)
     roles = {place.role for place in places.values()}
@@ -58,6 +57,16 @@ def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
     if not images:
         raise _no_images(catalogue, next(iter(labels)))
     return _plan(catalogue, options, images, labels)
+
+
+def _places(catalogue: Catalogue, options: DataOptions, keep: int) -> dict[File, _Place]:
+    """What the paths say below the folders that all have in common, of which `keep` count."""
+    places: dict[File, _Place] = {}
+    for source in (catalogue.source, catalogue.apart):
+        files = [file for file in catalogue.named(_may_be_pixels) if file.source == source]
+        top = max(0, _common_folder(file.folder for file in files) - keep)
+        places.update({file: _place(file, top, options.label_folder) for file in files})
+    return places
 
 
 def _plan(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import os
+import re
 from typing import TYPE_CHECKING
 
 from caffeformat import InputError
@@ -30,6 +31,16 @@ LAYOUTS: dict[str, ModuleType] = {
 }
 
 
+# Exports that do not say which pixel of which image is of which class, and what to do.
+_NOT_READ = {
+    r"(?:.*/)?task-\d+-annotation-\d+-.*\.(?:png|npy)": "Label Studio's masks of single brush "
+    "strokes, which do not name their images: export the project as COCO",
+    r"(?:.*/)?labels/.*\.txt": "YOLO's labels as text: export masks, or COCO's JSON with polygons",
+    r"(?:.*/)?Annotations/.*\.xml": "boxes or outlines as XML: export segmentation masks, or COCO's "
+    "JSON with polygons",
+}
+
+
 def recognise(catalogue: Catalogue, options: DataOptions) -> Plan:
     """The plan of a source by the layout that it has, or that the options name.
 
@@ -44,6 +55,10 @@ def recognise(catalogue: Catalogue, options: DataOptions) -> Plan:
         plan: Plan | None = layout.recognise(catalogue, options)
         if plan is not None:
             return plan
+    for pattern, words in _NOT_READ.items():
+        some = catalogue.named(re.compile(pattern).fullmatch)
+        if some and options.layout is None:
+            raise InputError(f"{catalogue.source}: holds {words}, such as {some[0].name}")
     wanted = "any known layout" if options.layout is None else f"the layout {options.layout}"
     raise InputError(
         f"{catalogue.source}: is not in {wanted}; it has {_contents(catalogue)}: put images and "

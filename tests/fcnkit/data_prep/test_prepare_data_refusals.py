@@ -1,0 +1,68 @@
+"""Exports that leave something open: the error says what is there and what to pass."""
+
+import pytest
+from labelled_data import check_pairs, image, label, pack, prepare_export, two_sets
+
+from caffeformat import InputError
+
+NOT_READ = {
+    "Label Studio's masks": {"task-1-annotation-2-by-1-tag-Cat-0.png": label(0)},
+    "YOLO's labels": {"images/a.png": image(0), "labels/a.txt": "0 .1 .1 .2 .2 .3 .1\n"},
+    "as XML": {"a.png": image(0), "Annotations/a.xml": "<annotation/>"},
+    "2 .png in pictures": {"pictures/a.png": image(0), "pictures/b.png": image(1), "README": "x"},
+    "no files": {".hidden": "x"},
+}
+
+
+@pytest.mark.parametrize("words", NOT_READ)
+def test_what_is_not_read_says_what_it_is(tmp_path, words):
+    with pytest.raises(InputError, match=words):
+        prepare_export(tmp_path, NOT_READ[words])
+
+
+def test_what_options_cannot_be(tmp_path):
+    files, _ = two_sets("images/{set}/{id}.png", "labels/{set}/{id}.png")
+    for options, words in (
+        ({"layout": "cubes"}, "expected one of cityscapes"),
+        ({"layout": "voc"}, "is not in the layout voc"),
+        ({"val_percent": 100}, "expected 0 to 99"),
+        ({"val_percent": 10}, r"has a set 'val' for validation: .*sets=\['train'\]"),
+        ({"sets": ["a", "b", "c"]}, "expected one set, or two"),
+        ({"sets": ["train", "gone"]}, "there is no set 'gone', it has `train`"),
+        ({"sets": ["train"]}, "val_percent=10, the share"),
+        ({"overlap": "earlier"}, "expected ignore or later"),
+    ):
+        with pytest.raises(InputError, match=words):
+            prepare_export(tmp_path, files, **options)
+
+
+def test_several_folders_of_labels_are_asked_for(tmp_path):
+    files, ids = two_sets("images/{set}/{id}.png", "masks/{set}/{id}.png")
+    files.update(
+        {name.replace("masks", "labels"): c for name, c in files.items() if "masks" in name}
+    )
+    with pytest.raises(
+        InputError, match=r"several folders .*, labels, masks.*label_folder='labels'"
+    ):
+        prepare_export(tmp_path, files)
+    prepare_export(tmp_path, files, label_folder="masks")
+    check_pairs(tmp_path / "out/train", ids[0])
+
+
+def test_labels_in_colours_for_people_are_left_aside(tmp_path):
+    files, ids = two_sets("images/{set}/{id}.png", "labels/{set}/{id}.png")
+    for name in list(files):
+        if name.startswith("labels"):
+            files[name.replace("labels", "labels_rgb")] = image(0)
+    prepare_export(tmp_path, files)
+    check_pairs(tmp_path / "out/train", ids[0])
+
+
+def test_images_apart_from_folders_of_labels(tmp_path):
+    files, ids = two_sets("{set}/{id}.png", "masks/{set}/{id}.png")
+    labels = {name: c for name, c in files.items() if name.startswith("masks")}
+    apart = pack("zip", tmp_path / "photos", {n: c for n, c in files.items() if n not in labels})
+    with pytest.raises(InputError, match=r"and no images.*images="):
+        prepare_export(tmp_path, labels)
+    prepare_export(tmp_path, {}, images=apart)
+    check_pairs(tmp_path / "out/val", ids[1])
