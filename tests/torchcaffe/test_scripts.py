@@ -115,6 +115,7 @@ def test_other_mistakes_in_scripts_are_pythons_to_report(tmp_path):
         main([str(tmp_path / "wrong.py")])
 
 
+@pytest.mark.slow
 def test_a_script_imports_from_its_own_folder_only(tmp_path):
     """As `python script.py`: not from the working folder, nor from this program's."""
     (tmp_path / "real").mkdir()

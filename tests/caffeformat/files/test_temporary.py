@@ -76,7 +76,9 @@ def test_only_marked_folders_of_dead_processes_are_removed(tmp_path):
 
 
 @pytest.mark.parametrize("replace", ["entries", "all"])
-@pytest.mark.parametrize("moves", [0, 1, 2])
+@pytest.mark.parametrize(
+    "moves", [pytest.param(0, marks=pytest.mark.slow), 1, pytest.param(2, marks=pytest.mark.slow)]
+)
 def test_what_a_killed_process_had_replaced_comes_back(tmp_path, replace, moves):
     out = tmp_path / "out"
     publish(out, "ab")

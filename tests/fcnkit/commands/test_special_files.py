@@ -81,7 +81,14 @@ def test_the_standard_output(here):
     assert "mean IoU" in table and "mean_iou" in json.loads("{" + data)
 
 
-@pytest.mark.parametrize("name", ["/dev/zero", "pipe", "labels", "none"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "/dev/zero",
+        "pipe",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("labels", "none")),
+    ],
+)
 def test_inputs_are_files(here, capsys, name):
     weights = ["--net", "net.prototxt", "--weights", "w.caffemodel"]
     os.mkdir("photos")

@@ -91,6 +91,7 @@ def test_layers_that_draw_random_numbers_are_named():
     assert random_layers(parse_text(text, pb.NetParameter)) == ["data", "drop", "dummy"]
 
 
+@pytest.mark.slow
 def test_the_engines_import_nothing_from_the_working_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("numpy", "json", "fcnkit", "torch", "runpy"):
