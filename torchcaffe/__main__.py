@@ -16,6 +16,7 @@ import tokenize
 from collections.abc import Sequence
 
 from caffeformat import InputError, printable
+from caffeformat.files import is_stream
 from caffeformat.processes import forget_working_folder
 from torchcaffe import commands
 from torchcaffe.alias import lend_name
@@ -61,7 +62,7 @@ def _allow_python(argv: list[str]) -> list[str]:
 
 def run_script(argv: list[str]) -> int:
     """Run the script `argv[0]` with the remaining arguments; returns the exit status."""
-    if not os.path.exists(argv[0]):
+    if not os.path.exists(argv[0]) or is_stream(argv[0]):
         print(f"error: {argv[0]}: no such script", file=sys.stderr)
         return 1
     python2 = _python2_line(argv[0])

@@ -234,14 +234,10 @@ def _classes(
 
 
 def _claim(output: str, prefix: str, start: Start, force: bool) -> None:
-    """Make the output folder; remove what an earlier run left there only with `force`.
+    """Remove what an earlier run left in the output folder only with `force`.
 
     Files that the new run starts from are never removed. A run without snapshots is no obstacle.
     """
-    try:
-        os.makedirs(output, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{output}: cannot write here: {error.strerror}") from error
     results = [os.path.join(output, name) for name in ("train.log", "curves.csv", "curves.png")]
     taken = snapshots.files(prefix)
     there = [path for path in results + taken if os.path.exists(path)]
@@ -250,7 +246,11 @@ def _claim(output: str, prefix: str, start: Start, force: bool) -> None:
     if not taken:
         # Nothing was learned that could be lost; what was written about it is set aside.
         for path in there:
-            os.replace(path, f"{path}.before")
+            aside, number = f"{path}.before", 1
+            while os.path.lexists(aside):
+                number += 1
+                aside = f"{path}.before{number}"
+            os.replace(path, aside)
         return
     if not force:
         raise InputError(
