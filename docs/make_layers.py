@@ -21,7 +21,7 @@ from generated import write_or_check
 
 import caffeformat
 from caffeformat import pb
-from caffeformat.messages import layer_forks, param_name_dict
+from caffeformat.messages import fields_in, layer_forks, param_name_dict
 from torchcaffe.layers import layer_type_list
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ SHARED = (
 _CHOICE = "none: selects one of Caffe's implementations, which all compute the same"
 _IM2COL = "none, as in Caffe: Im2col has no parameters"
 _TRANSFORMED = "none here, as in Caffe, except in V1 layers: set it in transform_param"
+_ALL_MEASURES = "none, as in the forks: the top holds all three measures"
 
 # (message, field) -> why a file that sets it is refused
 REFUSED = {
@@ -59,9 +60,11 @@ WITHOUT_EFFECT = {
     ("BNParameter", "engine"): _CHOICE,
     ("ConvolutionParameter", "force_nd_im2col"): _CHOICE,
     ("DataParameter", "force_encoded_color"): "none, as in Caffe: transform_param has force_color",
+    ("DenseImageDataParameter", "mean_file"): "none, as in the fork: set it in transform_param",
     ("DataParameter", "prefetch"): "number of batches to prefetch; they are the same",
     ("EltwiseParameter", "stable_prod_grad"): "none: the gradient is exact either way",
     ("PythonParameter", "share_in_parallel"): "none, as in Caffe of 2018",
+    ("SegAccuracyParameter", "metric"): _ALL_MEASURES,
     ("SolverParameter", "device_id"): "in `torchcaffe train` only, as in Caffe",
     ("SolverParameter", "layer_wise_reduce"): "none: it does not matter when gradients are added",
     ("SolverParameter", "solver_mode"): "in `torchcaffe train` only, as in Caffe",
@@ -96,8 +99,8 @@ def _fields() -> dict[str, list[tuple[str, str]]]:
             found.setdefault(message, []).append((row["field"], row["default"]))
     own = param_name_dict()
     for layer_type in layer_type_list():
-        if layer_forks(layer_type):
-            descriptor = _own_message(own[layer_type])
+        descriptor = _own_message(own[layer_type]) if layer_forks(layer_type) else None
+        if descriptor is not None and descriptor.name not in found:
             found[descriptor.name] = [(field.name, _default(field)) for field in descriptor.fields]
     return found
 
@@ -127,7 +130,11 @@ def table() -> list[tuple[str, str, list[State]]]:
     fields, own, found = _fields(), param_name_dict(), []
     for layer_type in layer_type_list():
         message = _own_message(own[layer_type]).name if layer_type in own else ""
-        found.append((layer_type, message, _states(layer_type, message, fields.get(message, ()))))
+        listed = list(fields.get(message, ()))
+        for name in fields_in(layer_type, message):
+            field = getattr(pb, message).DESCRIPTOR.fields_by_name[name]
+            listed.append((name, _default(field)))
+        found.append((layer_type, message, _states(layer_type, message, listed)))
     return found
 
 
@@ -172,8 +179,10 @@ def page() -> str:
         f"{', '.join(forks)}.",
         "Where the effect is *yes*, a test sets the field to another value and gets another result "
         "(`tests/torchcaffe/test_field_effects.py`).",
-        "Fields that forks add to BVLC Caffe's messages are not listed; if a file sets one, a "
-        "warning names it.",
+        "Fields that forks add to BVLC Caffe's messages are not listed ([forks.md](forks.md)).",
+        "Where a file sets a field whose effect its author would miss, a warning names the field: "
+        "those that say *set it in transform_param*, parameters of another type of layer, and "
+        "fields that another field overrides.",
         "",
         "Layers without settings of their own: "
         + ", ".join(name for name, _, fields in found if not fields)

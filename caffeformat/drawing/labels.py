@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 # Kind of layer -> the types drawn in its colour; every other type is of kind "other"
 KINDS = {
     "input": (
-        "Data", "DummyData", "HDF5Data", "ImageData", "Input", "MemoryData", "Parameter",
-        "WindowData",
+        "Data", "DenseImageData", "DummyData", "HDF5Data", "ImageData", "ImageSegData", "Input",
+        "MemoryData", "Parameter", "WindowData",
     ),
     "convolution": ("Convolution", "Im2col", "InnerProduct", "Embed"),
     "upsampling": ("Deconvolution", "Interp", "Upsample"),
@@ -29,7 +29,7 @@ KINDS = {
     "recurrent": ("LSTM", "LSTMUnit", "RNN"),
     "loss": (
         "Accuracy", "ContrastiveLoss", "EuclideanLoss", "HingeLoss", "InfogainLoss",
-        "MultinomialLogisticLoss", "SigmoidCrossEntropyLoss", "SoftmaxWithLoss",
+        "MultinomialLogisticLoss", "SegAccuracy", "SigmoidCrossEntropyLoss", "SoftmaxWithLoss",
     ),
 }  # fmt: skip
 _KIND_OF = {layer_type: kind for kind, types in KINDS.items() for layer_type in types}

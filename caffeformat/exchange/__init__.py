@@ -15,7 +15,7 @@ from .tensor_names import (
     statistics,
     to_tensors,
 )
-from .value_graph import Graph, Node, scales_of_norms, value_graph
+from .value_graph import Graph, Node, needed_net, scales_of_norms, value_graph
 
 __all__ = [
     "Graph",
@@ -24,6 +24,7 @@ __all__ = [
     "from_tensors",
     "identifier",
     "module_names",
+    "needed_net",
     "scales_of_norms",
     "statistics",
     "to_tensors",

@@ -3,8 +3,8 @@
 A caffemodel numbers a layer's blobs; a state dict, a safetensors file and an ONNX graph name their
 tensors. Apart from the names, BatchNorm's two decayed sums become mean and variance (the third blob
 divides them), a BatchNorm and the Scale after it become one normalization with weight and bias, the
-blobs of a BN (1 x C x 1 x 1) become vectors, and the weight of an InnerProduct with `transpose` is
-transposed.
+blobs of a BN (1 x C x 1 x 1) become vectors, the blob that NVIDIA's BatchNorm does not use is left
+out, and the weight of an InnerProduct with `transpose` is transposed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 
 from caffeformat.errors import InputError
 from caffeformat.messages import bn_kind, has_scale_and_bias
-from caffeformat.weights import Weights
+from caffeformat.weights import Weights, arranged_blobs
 
 from .value_graph import scales_of_norms
 
@@ -44,6 +44,7 @@ _BLOBS = {
     "PReLU": ("weight",),
     "Scale": _WEIGHT_AND_BIAS,
 }
+_CORRECTION = 2  # index of the blob that is 1 in a BatchNorm of NVIDIA Caffe with scale and bias
 _BN_BLOBS = {
     "segnet": _WEIGHT_AND_BIAS,
     "pspnet": (*_WEIGHT_AND_BIAS, "running_mean", "running_var"),
@@ -113,15 +114,18 @@ def to_tensors(
                 "and would be lost; remove the layer, or choose an output before it"
             )
     for layer, module, blobs in found:
-        arrays = weights.get(layer.name, ())
+        found_blobs = arranged_blobs(layer, weights.get(layer.name, ()))
         wanted = _blob_count(layer, blobs)
-        if len(arrays) != wanted or any(array is None for array in arrays):
+        arrays: list[NDArray[Any]] = [array for array in found_blobs if array is not None]
+        if not len(found_blobs) == len(arrays) == wanted:
             raise InputError(
                 f'layer "{layer.name}" ({layer.type}) needs {wanted} blob(s), but the weights have '
-                f"{sum(array is not None for array in arrays)} for it; do they belong to this net?"
+                f"{len(arrays)} for it; do they belong to this net?"
             )
         arrays = [np.asarray(array) for array in arrays]
-        if layer.type == "BatchNorm":
+        if _is_nvidia(layer):
+            arrays = [array for index, array in enumerate(arrays) if index != _CORRECTION]
+        elif layer.type == "BatchNorm":
             arrays = statistics(arrays)
         elif layer.type == "BN":
             arrays = [array.reshape(-1) for array in arrays]
@@ -152,7 +156,9 @@ def from_tensors(
                 "tensors belong to this net?"
             )
         arrays = [np.asarray(tensors[name], np.float32) for name in names]
-        if layer.type == "BatchNorm":
+        if _is_nvidia(layer):
+            arrays.insert(_CORRECTION, np.ones(1, np.float32))
+        elif layer.type == "BatchNorm":
             arrays = _with_sums(arrays, (sums or {}).get(layer.name))
         elif layer.type == "BN":
             arrays = [array.reshape(1, -1, 1, 1) for array in arrays]
@@ -184,11 +190,6 @@ def _layers_with_blobs(graph: Graph) -> Iterator[tuple[pb.LayerParameter, str, t
     modules = {scale.name: names[norm] for norm, scale in scales.items()}
     for node in graph.nodes:
         layer = node.layer
-        if layer.type == "BatchNorm" and has_scale_and_bias(layer):
-            raise InputError(
-                f'layer "{layer.name}": a BatchNorm of five blobs (NVIDIA Caffe) has no name '
-                "outside Caffe; fold it into the layer before it, or export the net without it"
-            )
         if layer.type in ("LSTM", "RNN", "Parameter", "Python"):
             raise InputError(
                 f'layer "{layer.name}" ({layer.type}) has no counterpart outside Caffe; '
@@ -196,6 +197,8 @@ def _layers_with_blobs(graph: Graph) -> Iterator[tuple[pb.LayerParameter, str, t
             )
         if layer.type == "BN":
             yield layer, names[layer.name], _BN_BLOBS[bn_kind(layer)]
+        elif _is_nvidia(layer):
+            yield layer, names[layer.name], (*_BLOBS["BatchNorm"], *_WEIGHT_AND_BIAS)
         elif layer.type in _BLOBS and not (
             layer.type in ("Scale", "Bias") and len(node.inputs) == 2
         ):
@@ -207,7 +210,7 @@ def _layers_with_blobs(graph: Graph) -> Iterator[tuple[pb.LayerParameter, str, t
 def _blob_count(layer: pb.LayerParameter, blobs: tuple[str, ...]) -> int:
     """How many blobs the caffemodel has for `layer`, which may be fewer than `blobs` names."""
     if layer.type == "BatchNorm":
-        return 3
+        return 5 if _is_nvidia(layer) else 3
     terms: dict[str, Any] = {
         "Convolution": layer.convolution_param,
         "Deconvolution": layer.convolution_param,
@@ -217,6 +220,11 @@ def _blob_count(layer: pb.LayerParameter, blobs: tuple[str, ...]) -> int:
     }
     with_bias = layer.type not in terms or terms[layer.type].bias_term
     return len(blobs) if with_bias else 1
+
+
+def _is_nvidia(layer: pb.LayerParameter) -> bool:
+    """Whether this is NVIDIA Caffe's BatchNorm of five blobs, with scale and bias in it."""
+    return layer.type == "BatchNorm" and has_scale_and_bias(layer)
 
 
 def _is_transposed(layer: pb.LayerParameter) -> bool:

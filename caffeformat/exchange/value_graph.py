@@ -11,7 +11,7 @@ import collections
 from typing import TYPE_CHECKING, NamedTuple
 
 from caffeformat.errors import InputError
-from caffeformat.messages import distinct_layers
+from caffeformat.messages import distinct_layers, has_scale_and_bias
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,7 +39,7 @@ class Graph(NamedTuple):
 
 
 # Layers whose tops are not outputs of a deployed net; losses are the others.
-_NOT_OUTPUTS = ("Accuracy", "Silence")
+_NOT_OUTPUTS = ("Accuracy", "SegAccuracy", "Silence")
 
 
 def value_graph(net: pb.NetParameter, outputs: Iterable[str] | None = None) -> Graph:
@@ -123,6 +123,25 @@ def value_graph(net: pb.NetParameter, outputs: Iterable[str] | None = None) -> G
     )
 
 
+def needed_net(net: pb.NetParameter, outputs: Iterable[str] | None = None) -> pb.NetParameter:
+    """A copy of `net` with the layers alone that its `value_graph` for `outputs` keeps.
+
+    Split layers of the values that these layers use stay, too.
+    """
+    graph = value_graph(net, outputs)
+    names = {node.layer.name for node in graph.nodes}
+    made = set(graph.inputs)
+    result = type(net)()
+    result.CopyFrom(net)
+    del result.layer[:]
+    for layer in distinct_layers(net).layer:
+        is_split = layer.type == "Split" and layer.bottom[0] in made
+        if layer.name in names or is_split or (layer.type == "Input" and made & {*layer.top}):
+            result.layer.add().CopyFrom(layer)
+            made.update(layer.top)
+    return result
+
+
 def scales_of_norms(graph: Graph) -> dict[str, pb.LayerParameter]:
     """Name of a BatchNorm layer -> the Scale layer that is the only user of its output.
 
@@ -135,7 +154,8 @@ def scales_of_norms(graph: Graph) -> dict[str, pb.LayerParameter]:
             users[name].append(node)
     pairs: dict[str, pb.LayerParameter] = {}
     for node in graph.nodes:
-        if node.layer.type != "BatchNorm" or node.outputs[0] in graph.outputs:
+        is_norm = node.layer.type == "BatchNorm" and not has_scale_and_bias(node.layer)
+        if not is_norm or node.outputs[0] in graph.outputs:
             continue
         after = users[node.outputs[0]]
         if len(after) == 1 and _scales_channels(after[0]):

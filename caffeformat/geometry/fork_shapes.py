@@ -71,10 +71,16 @@ def _permute(layer: pb.LayerParameter, bottoms: Sequence[Shape]) -> list[Shape]:
     return [tuple(shape[axis] for axis in axis_order(layer, len(shape)))]
 
 
+def _seg_accuracy(layer: pb.LayerParameter, bottoms: Sequence[Shape]) -> list[Shape]:
+    """Pixel accuracy, mean accuracy and mean intersection over union."""
+    return [(1, 1, 1, 3)]
+
+
 # Type -> function(layer, shapes of its bottoms) that returns the shapes of its tops
 RULES: dict[str, Callable[[pb.LayerParameter, Sequence[Shape]], list[Shape]]] = {
     "BN": _bn,
     "Interp": _interp,
     "Permute": _permute,
+    "SegAccuracy": _seg_accuracy,
     "Upsample": _upsample,
 }

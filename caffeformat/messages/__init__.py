@@ -10,13 +10,17 @@ from . import pb, wire
 from .dialects import computes_crop_offsets
 from .forks import (
     FORKS,
+    NVIDIA_EPS,
     SEGNET_EPS,
+    FieldWarning,
     ForkWarning,
     assuming_fork,
     bn_kind,
+    fields_in,
     fork_additions,
     fork_titles,
     has_scale_and_bias,
+    instead_of,
     layer_forks,
     refuse_effects,
 )
@@ -36,14 +40,17 @@ from .net_spec import (
     to_proto,
 )
 from .text import format_text, nearest, parse_text, read_text, write_text
+from .unread import unread_fields
 from .upgrade import upgrade_net, upgrade_solver, v0_type_name, v1_type_name
 from .wire import BYTES, VARINT, Span, map_file
 
 __all__ = [
     "BYTES",
     "FORKS",
+    "NVIDIA_EPS",
     "SEGNET_EPS",
     "VARINT",
+    "FieldWarning",
     "ForkWarning",
     "LayerCall",
     "LayerKey",
@@ -58,12 +65,14 @@ __all__ = [
     "computes_crop_offsets",
     "current_step",
     "distinct_layers",
+    "fields_in",
     "filter_net",
     "fork_additions",
     "fork_titles",
     "format_text",
     "has_scale_and_bias",
     "insert_splits",
+    "instead_of",
     "is_solver",
     "keys_of_layers",
     "layer_forks",
@@ -82,6 +91,7 @@ __all__ = [
     "read_text",
     "refuse_effects",
     "to_proto",
+    "unread_fields",
     "upgrade_net",
     "upgrade_solver",
     "v0_type_name",

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import collections
 import csv
+import functools
 import os
 from typing import TYPE_CHECKING
 
@@ -136,6 +137,7 @@ def _new_names(rows: list[Row], added: list[Row], group: str, name: str) -> Iter
             yield row
 
 
+@functools.cache
 def origins() -> dict[tuple[str, str], list[str]]:
     """(message, field) -> the forks that have a field which BVLC Caffe lacks."""
     known = {(row["message"], row["field"]) for row in read_table("schema_fields.csv")}

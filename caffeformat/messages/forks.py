@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 from caffeformat.errors import InputError
 
 from .fork_tables import FORKS, origins, read_table
+from .lr_policy import OWN_POLICIES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
+    from google.protobuf.descriptor import FieldDescriptor
     from google.protobuf.message import Message
 
     from . import pb
@@ -24,15 +26,20 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FORKS",
+    "NVIDIA_EPS",
     "SEGNET_EPS",
+    "FieldWarning",
     "ForkWarning",
     "assumed_fork",
     "assuming_fork",
     "bn_kind",
+    "fields_in",
     "fork_additions",
     "fork_titles",
     "has_scale_and_bias",
     "ignored_fields",
+    "instead_of",
+    "is_ignored",
     "known_fork",
     "layer_forks",
     "refuse_effects",
@@ -48,17 +55,50 @@ _MORE_LAYERS = {
     "SmoothL1Loss": ("nvcaffe", "ssd"),
     "SpatialProduct": ("deeplab", "pspnet"),
 }
+# Type of a layer that does not run here -> what to write instead
+_INSTEAD = {
+    "AnnotatedData": "feed images from a script, or from Data layers",
+    "BiasChannel": "write a Python layer that adds to the channels of its labels",
+    "DenseCRF": "remove it: its bottom holds the net's scores, to refine by other programs",
+    "DetectionEvaluate": "remove it, and compare its bottoms in a script",
+    "DetectionOutput": "remove it: its bottoms are the boxes and scores to choose from",
+    "DomainTransform": "remove it: its bottom holds the net's scores, to refine by other programs",
+    "L1Loss": "write a Python layer",
+    "MatRead": "convert the files to HDF5 and read them with HDF5Data",
+    "MatWrite": "remove it, and save its bottom in a script (scipy.io.savemat, numpy.save), or write "
+    "HDF5Output",
+    "MultiBoxLoss": "remove it to compute boxes and scores; training needs that fork",
+    "PriorBox": "remove it and what depends on it: it makes constants from sizes alone, which a "
+    "script can compute",
+    "SmoothL1Loss": "write a Python layer",
+    "SpatialProduct": "repeat its second bottom by Tile with axis: 1, then write Eltwise with "
+    "operation: PROD",
+    "UniqueLabel": "write a Python layer that lists the classes of its label",
+    "VideoData": "feed images from a script",
+}
 # Messages of forks whose layers run here
 _IN_USE = frozenset([
-    "caffe.BNParameter", "caffe.InterpParameter", "caffe.NormalizeParameter",
-    "caffe.PermuteParameter", "caffe.UpsampleParameter",
+    "caffe.BNParameter", "caffe.DenseImageDataParameter", "caffe.InterpParameter",
+    "caffe.NormalizeParameter", "caffe.PermuteParameter", "caffe.SegAccuracyParameter",
+    "caffe.UpsampleParameter",
 ])  # fmt: skip
 # Fields that run here, of messages that do not as a whole
 _FIELDS_IN_USE = frozenset([
     ("caffe.BatchNormParameter", "bias_filler"), ("caffe.BatchNormParameter", "scale_bias"),
     ("caffe.BatchNormParameter", "scale_filler"), ("caffe.DropoutParameter", "sample_weights_test"),
     ("caffe.LossParameter", "class_weighting"), ("caffe.LossParameter", "weight_by_label_freqs"),
+    ("caffe.SolverParameter", "min_lr"), ("caffe.SolverParameter", "rampup_interval"),
+    ("caffe.SolverParameter", "rampup_lr"),
 ])  # fmt: skip
+# Type of a layer -> fields of shared messages that run in it alone
+_FIELDS_OF_TYPE = {
+    "ImageSegData": frozenset([
+        ("caffe.ImageDataParameter", "ignore_label"), ("caffe.ImageDataParameter", "label_type"),
+        ("caffe.TransformationParameter", "crop_height"),
+        ("caffe.TransformationParameter", "crop_width"),
+        ("caffe.TransformationParameter", "scale_factors"),
+    ]),
+}  # fmt: skip
 # Fields about how a fork computes, reads ahead or reports, but not about what it computes. Of
 # `random_seed` only the sequence of random numbers depends, which is every program's own.
 _HARMLESS = frozenset([
@@ -72,11 +112,16 @@ _HARMLESS = frozenset([
     "store_blobs_in_old_format", "test_and_snapshot_last_epochs", "threads", "use_gpu_transform",
 ])  # fmt: skip
 SEGNET_EPS = 1e-9  # what SegNet's BN adds to the variance
+NVIDIA_EPS = 1e-5  # the least that NVIDIA Caffe's BatchNorm with scale and bias adds to it
 _SEGNET_BN = ("scale_filler", "shift_filler", "bn_mode")
 _PSPNET_BN = ("slope_filler", "bias_filler", "momentum", "eps", "frozen", "engine")
 
 
-class ForkWarning(UserWarning):
+class FieldWarning(UserWarning):
+    """A file sets fields that have no effect, or that are read as others."""
+
+
+class ForkWarning(FieldWarning):
     """A file sets fields of a fork that have no effect here, or that are read as BVLC Caffe's."""
 
 
@@ -131,6 +176,11 @@ def layer_forks(type_name: str) -> tuple[str, ...]:
     return tuple(_layers().get(type_name, ()))
 
 
+def instead_of(type_name: str) -> str:
+    """What to write instead of a fork's layer that does not run here; "" if nothing is known."""
+    return _INSTEAD.get(type_name, "")
+
+
 def bn_kind(layer: pb.LayerParameter) -> str:
     """Which BN a LayerParameter of that type means: "segnet" or "pspnet".
 
@@ -175,12 +225,28 @@ def settle(net: pb.NetParameter, fork: str | None) -> None:
             layer.bn_param.momentum = layer.bn_param.momentum
 
 
+def fields_in(layer_type: str, message: str) -> list[str]:
+    """Fields that forks added to `message`, one of BVLC's, and that run in layers of that type.
+
+    For example `label_type` for ImageSegData and `ImageDataParameter`.
+    """
+    running = _FIELDS_OF_TYPE.get(layer_type, frozenset())
+    return sorted(field for owner, field in running if owner == f"caffe.{message}")
+
+
 def ignored_fields(message: Message) -> list[str]:
     """Descriptions of the fields set in `message` that forks added and that have no effect here.
 
     For example `layer "data": transform_param.crop_h (SSD and NVIDIA Caffe)`.
     """
     return [text for text, _ in _added_fields(message, _IN_USE)]
+
+
+def is_ignored(field: FieldDescriptor) -> bool:
+    """Whether `field` of a layer holds parameters for a layer of a fork that does not run here."""
+    of = field.message_type
+    added = ("caffe.LayerParameter", field.name) in origins()
+    return added and of is not None and of.full_name not in _IN_USE
 
 
 def refuse_effects(message: Message) -> None:
@@ -209,6 +275,8 @@ def fork_additions(message: Message, net: pb.NetParameter | None = None) -> list
         for layer in (net.layer if net is not None else ())
         if layer_forks(layer.type)
     ]
+    if getattr(message, "lr_policy", "") in OWN_POLICIES:
+        found.append(f'lr_policy "{message.lr_policy}" (torchcaffe)')
     return found + [text for text, _ in _added_fields(message)]
 
 
@@ -220,17 +288,18 @@ def _added_fields(message: Message, in_use: Collection[str] = ()) -> list[tuple[
     added = origins()
     found: list[tuple[str, bool]] = []
 
-    def walk(part: Any, path: str, where: str) -> None:
+    def walk(part: Any, path: str, where: str, running: Collection[tuple[str, str]]) -> None:
         name = part.DESCRIPTOR.full_name
         if name in ("caffe.LayerParameter", "caffe.V1LayerParameter"):
             path, where = "", f'layer "{part.name}": '
+            running = _FIELDS_IN_USE | _FIELDS_OF_TYPE.get(str(part.type), frozenset())
         for field, value in part.ListFields():
             here = f"{path}.{field.name}" if path else field.name
             of = None if field.message_type is None else field.message_type.full_name
             if of in in_use:
                 continue
             if (name, field.name) in added:
-                if in_use and (name, field.name) in _FIELDS_IN_USE:
+                if in_use and (name, field.name) in running:
                     continue
                 text = f"{where}{here} ({fork_titles(added[name, field.name])})"
                 # Parameters of a layer that does not run here say nothing about other layers.
@@ -239,7 +308,7 @@ def _added_fields(message: Message, in_use: Collection[str] = ()) -> list[tuple[
                 found.append((text, of_layer or is_default or field.name in _HARMLESS))
             elif of is not None:
                 for item in value if hasattr(value, "extend") else [value]:
-                    walk(item, here, where)
+                    walk(item, here, where, running)
 
-    walk(message, "", "")
+    walk(message, "", "", _FIELDS_IN_USE)
     return list(dict.fromkeys(found))

@@ -12,11 +12,13 @@ import warnings
 from typing import TYPE_CHECKING, TypeVar
 
 from caffeformat.errors import FormatError, InputError
+from caffeformat.files import open_file
 
 from . import forks, pb
 from .binary_net import read_binary_net
 from .dialects import Reading
 from .text import nearest, read_text
+from .unread import unread_fields
 from .upgrade import upgrade_net, upgrade_solver
 
 if TYPE_CHECKING:
@@ -38,7 +40,8 @@ def read_net(path: str | os.PathLike[str], fork: str | None = None) -> pb.NetPar
 
     Binary nets (caffemodels) come without their weights. `fork`, one of `FORKS`, is the fork that
     wrote the file. Binary files of forks cannot be read without it; for texts it decides which BN
-    is meant. Warns (`ForkWarning`) about fields of forks that have no effect here.
+    is meant. Warns (`FieldWarning`) about fields that have no effect: those that Caffe passes over,
+    too, and those of forks.
     """
     fork = forks.assumed_fork() if fork is None else forks.known_fork(fork)
     if _is_binary(path):
@@ -118,9 +121,9 @@ def _read_kind(path: str | os.PathLike[str], wanted: type[_M], other: type[Messa
 def _is_binary(path: str | os.PathLike[str]) -> bool:
     """Whether the file begins with bytes that no text has: protobuf's lengths and field keys."""
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             return _NO_TEXT.search(file.read(_HEAD)) is not None
-    except OSError:
+    except (InputError, OSError):
         return False  # the reader reports what is wrong
 
 
@@ -140,6 +143,13 @@ def _upgrade(message: _M, upgrade: Callable[[_M], list[str]], path: str | os.Pat
             + "; ".join(ignored),
             forks.ForkWarning,
             stacklevel=1,  # one place for all callers: a file is reported once
+        )
+    unread = unread_fields(message)
+    if unread:
+        warnings.warn(
+            f"{os.fspath(path)}: fields that have no effect, as in Caffe: {'; '.join(unread)}",
+            forks.FieldWarning,
+            stacklevel=1,
         )
 
 

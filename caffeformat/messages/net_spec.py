@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 # Types whose parameters are in another type's message
 _BORROWED = {
     "Deconvolution": "convolution_param",
+    "ImageSegData": "image_data_param",
     "Im2col": "convolution_param",
     "LSTM": "recurrent_param",
     "RNN": "recurrent_param",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from caffeformat import InputError, infer_shapes
-from caffeformat.exchange import value_graph
+from caffeformat.exchange import needed_net, value_graph
 from caffeformat.messages import keys_of_layers
 from caffeformat.weights import arranged_blobs
 from fcnkit import engine
@@ -63,6 +63,7 @@ def differences(
     that a model with a `preprocessor` takes. An exported `.pt` is run as the
     module that it belongs to.
     """
+    net = needed_net(net, outputs)
     engine_net = engine.open_net(net)
     layers = dict(zip(keys_of_layers(net.layer), net.layer))
     for name, blobs in engine.layer_params(engine_net).items():

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from caffeformat import FormatError, InputError, atomic_write, infer_shapes
-from caffeformat.exchange import module_names, scales_of_norms, to_tensors, value_graph
+from caffeformat.exchange import (
+    module_names,
+    needed_net,
+    scales_of_norms,
+    to_tensors,
+    value_graph,
+)
 from caffeformat.files import MOST_BYTES, open_file
 
 from .onnx_layers import CONVERTERS
@@ -55,6 +61,8 @@ def to_onnx(
     the layer's name for layers that have no counterpart.
     """
     graph = value_graph(net, outputs)
+    _refuse_unknown(graph)
+    net = needed_net(net, outputs)
     shapes = infer_shapes(net)
     tensors, writer = to_tensors(graph, weights), Writer()
     for name, array in tensors.items():
@@ -155,6 +163,15 @@ class Layer:
         return InputError(f'layer "{self.proto.name}" ({self.proto.type}): {problem}')
 
 
+def _refuse_unknown(graph: Graph) -> None:
+    for node in graph.nodes:
+        if node.layer.type not in CONVERTERS:
+            raise Layer(node.layer, [], {}, "").error(
+                "there is no ONNX counterpart; leave it out of the exported net, or choose an "
+                "output before it"
+            )
+
+
 def _convert(
     writer: Writer, graph: Graph, names: dict[str, str], shapes: Shapes, tensors: Tensors
 ) -> None:
@@ -168,11 +185,6 @@ def _convert(
             continue
         bottoms = [shapes[blob] for blob in proto.bottom]
         layer = Layer(proto, bottoms, tensors, modules[proto.name])
-        if proto.type not in CONVERTERS:
-            raise layer.error(
-                "there is no ONNX counterpart; leave it out of the exported net, or choose an "
-                "output before it"
-            )
         writer.prefix = proto.name
         tops = CONVERTERS[proto.type](writer, layer, *(names[name] for name in node.inputs))
         names.update(zip(node.outputs, [tops] if isinstance(tops, str) else tops))

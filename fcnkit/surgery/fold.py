@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from caffeformat import InputError, Weights, pb
-from caffeformat.messages import bn_kind, distinct_layers, has_scale_and_bias
+from caffeformat.messages import NVIDIA_EPS, bn_kind, distinct_layers, has_scale_and_bias
+from caffeformat.weights import arranged_blobs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -82,10 +83,11 @@ def _per_channel(layer: pb.LayerParameter, weights: Weights) -> tuple[Channels, 
     """(factor, offset) of each channel, or None if that is not all that the layer does."""
     if layer.name not in weights:
         return None
-    blobs = [blob.astype(np.float64) for blob in weights[layer.name]]
+    arrays = arranged_blobs(layer, weights[layer.name])
+    blobs = [array.astype(np.float64) for array in arrays if array is not None]
     if layer.type == "BatchNorm" and has_scale_and_bias(layer):
         mean, variance, _, scale, bias = blobs
-        eps = max(layer.batch_norm_param.eps, 1e-5)
+        eps = max(layer.batch_norm_param.eps, NVIDIA_EPS)
         factor = scale / np.sqrt(_checked_spread(layer, variance + eps))
         return factor, bias - mean * factor
     if layer.type == "BatchNorm":

@@ -23,6 +23,7 @@ import numpy as np
 
 from caffeformat import InputError, Weights
 from caffeformat.messages import layer_keys
+from caffeformat.weights import arranged_blobs
 from fcnkit.nets import (
     bilinear_kernel,
     can_interpolate,
@@ -154,7 +155,7 @@ def transplant(
     steps, weights = [], Weights(name=net.name)
     for key, (layer, wanted) in zip(keys, layers):
         name = origin.get(key)
-        have: Arrays = source[name] if name else []
+        have: Arrays = arranged_blobs(layer, source[name]) if name else []
         arrays, moves = _fit_layer(name, have, key, wanted)
         steps += moves
         full = []
@@ -183,8 +184,9 @@ def check_fit(weights: Weights, net: pb.NetParameter, weights_name: str, net_nam
     problems = []
     layers = net_parameters(net)
     keys = layer_keys(layer.name for layer, _ in layers)
-    for key, (_, blobs) in zip(keys, layers):
-        shapes = [array.shape for array in weights.get(key, []) if array is not None]
+    for key, (layer, blobs) in zip(keys, layers):
+        arrays = arranged_blobs(layer, weights.get(key, []))
+        shapes = [array.shape for array in arrays if array is not None]
         sizes = [int(np.prod(shape)) for shape in shapes]
         if sizes != [int(np.prod(blob.shape)) for blob in blobs]:
             wanted = " ".join(str(blob.shape) for blob in blobs)

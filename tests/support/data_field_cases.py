@@ -15,6 +15,31 @@ CASES = {
         },
         tops=2,
     ),
+    "DenseImageData": [
+        Bench(
+            [],
+            'source: "@/pairs.txt" batch_size: 2',
+            {
+                "source": 'source: "@/other_pairs.txt"',
+                "batch_size": "batch_size: 3",
+                "rand_skip": "rand_skip: 5",
+                "shuffle": "shuffle: true",
+                "new_height": "new_height: 4 new_width: 8",
+                "new_width": "new_height: 6 new_width: 5",
+                "is_color": "is_color: false",
+                "mirror": "mirror: true",
+                "crop_height": "crop_height: 4 crop_width: 8",
+                "crop_width": "crop_height: 6 crop_width: 5",
+            },
+            tops=2,
+        ),
+        Bench(
+            [],
+            'source: "@/bare_pairs.txt" batch_size: 2 root_folder: "@/"',
+            {"root_folder": 'root_folder: "@/other"'},
+            tops=2,
+        ),
+    ],
     "DummyData": [
         Bench(
             [],
@@ -61,6 +86,37 @@ CASES = {
             [],
             'source: "@/bare_list.txt" batch_size: 2 root_folder: "@/images/"',
             {"root_folder": 'root_folder: "@/other_images/"'},
+            tops=2,
+        ),
+    ],
+    "ImageSegData": [
+        Bench(
+            [],
+            'source: "@/pairs.txt" batch_size: 2 label_type: PIXEL',
+            {
+                "source": 'source: "@/other_pairs.txt"',
+                "batch_size": "batch_size: 3",
+                "rand_skip": "rand_skip: 5",
+                "shuffle": "shuffle: true",
+                "is_color": "is_color: false",
+                "label_type": "label_type: NONE",
+            },
+            tops=3,
+        ),
+        Bench(
+            [],
+            'source: "@/pairs.txt" batch_size: 2 label_type: NONE',
+            {
+                "ignore_label": "ignore_label: 7",
+                "new_height": "new_height: 4 new_width: 8",
+                "new_width": "new_height: 6 new_width: 5",
+            },
+            tops=3,
+        ),
+        Bench(
+            [],
+            'source: "@/bare_pairs.txt" batch_size: 2 root_folder: "@/" label_type: PIXEL',
+            {"root_folder": 'root_folder: "@/other"'},
             tops=2,
         ),
     ],

@@ -62,6 +62,7 @@ def make_files(folder):
         lines = [f"{folder}/images/{i}.png {i}\n" for i in places]
         (folder / f"{name}.txt").write_text("".join(lines))
     (folder / "bare_list.txt").write_text("0.png 1\n1.png 2\n")
+    make_pairs(folder, pixels)
     for name, wanted in (("db", pixels), ("other_db", pixels[::-1])):
         with LmdbWriter(folder / name) as writer:
             for number, image in enumerate(wanted):
@@ -90,6 +91,20 @@ def make_files(folder):
     for name in ("field_layers", "other_field_layers"):
         code = _PYTHON_LAYERS if name == "field_layers" else _PYTHON_LAYERS.replace("2.0", "5.0")
         (folder / f"{name}.py").write_text(code)
+
+
+def make_pairs(folder, pixels):
+    """Lists of images and label images, and the same names in a folder `other`."""
+    for root, turn in ((folder, 1), (folder / "other", -1)):
+        for name in ("images", "labels"):
+            (root / name).mkdir(parents=True, exist_ok=True)
+        for number, image in enumerate(pixels[::turn]):
+            Image.fromarray(image.transpose(1, 2, 0)).save(root / f"images/{number}.png")
+            Image.fromarray(image[0] % 3).save(root / f"labels/{number}.png")
+    for name, places in (("pairs", range(6)), ("other_pairs", (3, 1))):
+        lines = [f"{folder}/images/{i}.png {folder}/labels/{i}.png\n" for i in places]
+        (folder / f"{name}.txt").write_text("".join(lines))
+    (folder / "bare_pairs.txt").write_text("images/0.png labels/0.png\n")
 
 
 def bench_net(layer_type, bench, folder, text=""):
@@ -141,6 +156,8 @@ def observe_net(message, phase, folder, bench=None, **options):
             shape = net.blobs[memory[0].top[0]].shape
             net.set_input_arrays(np.ones(shape, np.float32), np.ones(shape[0], np.float32))
         for turn in range(3):
+            for name in net.inputs if turn else ():
+                net.blobs[name].data[...] = np.roll(net.blobs[name].data, turn)
             net.forward()
             found[f"loss:{turn}"] = float(net.loss())
             for name, blob in net.blobs.items():

@@ -227,6 +227,11 @@ CASES = {
         "pyramid_height: 2",
         {"pyramid_height": "pyramid_height: 3", "pool": "pool: AVE"},
     ),
+    "SegAccuracy": Bench(
+        ["2x3x4x5", "2x1x4x5<3"],
+        "",
+        {"ignore_label": "ignore_label: 1", "reset": "reset: false"},
+    ),
     "Scale": Bench(
         ["2x3x4"],
         "",

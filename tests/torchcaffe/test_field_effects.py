@@ -20,6 +20,7 @@ from field_effects import (
 
 import torchcaffe
 from caffeformat import InputError, parse_text, pb, write_caffemodel
+from caffeformat.messages import unread_fields
 
 pytestmark = pytest.mark.both_modes(slow_on_gpu=True)
 
@@ -84,6 +85,10 @@ def test_a_field_of_a_layer_shows(folder, name, bench, field):
         return observe_net(net, bench.phase, folder, bench)
 
     assert_effect(bench.fields[field], observe)
+    text = bench.fields[field]
+    assert (
+        unread_fields(bench_net(name, bench, folder, text if isinstance(text, str) else "")) == []
+    )
 
 
 @pytest.mark.parametrize("message, field", net_field_cases.NET_CASES)
@@ -113,8 +118,8 @@ def other_text(field):
     if field.message_type is not None:
         return f"{field.name} {{ value: 3 }}"
     if field.enum_type is not None:
-        default = field.enum_type.values_by_number[field.default_value].name
-        return f"{field.name}: {'CAFFE' if default != 'CAFFE' else 'DEFAULT'}"
+        others = (v.name for v in field.enum_type.values if v.number != field.default_value)
+        return f"{field.name}: {next(others)}"
     if field.type == field.TYPE_BOOL:
         return f"{field.name}: {str(not field.default_value).lower()}"
     return f'{field.name}: "x"' if field.type == field.TYPE_STRING else f"{field.name}: 3"

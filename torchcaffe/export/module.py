@@ -18,6 +18,7 @@ from caffeformat.exchange import (
     from_tensors,
     identifier,
     module_names,
+    needed_net,
     scales_of_norms,
     to_tensors,
     value_graph,
@@ -59,7 +60,8 @@ def to_module(
         weights = read_caffemodel(weights)
     graph = value_graph(message, outputs)
     tensors = to_tensors(graph, weights)
-    module = _Assembly(graph, infer_shapes(message), tensors).finish(message.name)
+    shapes = infer_shapes(needed_net(message, outputs))
+    module = _Assembly(graph, shapes, tensors).finish(message.name)
     state = {name: torch.from_numpy(np.array(array)) for name, array in tensors.items()}
     for name, _ in module.named_buffers():
         if name.endswith("num_batches_tracked"):

@@ -16,7 +16,7 @@ import torch
 
 from caffeformat import InputError
 from caffeformat.geometry import LOSSES, RULES, SOURCES, loss_shapes
-from caffeformat.messages import fork_titles, layer_forks
+from caffeformat.messages import fork_titles, instead_of, layer_forks
 from torchcaffe import core
 
 if TYPE_CHECKING:
@@ -70,11 +70,13 @@ def create(proto: pb.LayerParameter, phase: int) -> Layer:
     if proto.type not in _TYPES:
         forks = layer_forks(proto.type)
         if forks:
+            instead = instead_of(proto.type)
             raise InputError(
                 f'layer "{proto.name}": "{proto.type}" is a layer of the fork '
-                f"{fork_titles(forks, 'or')} of Caffe that does not run here. Use that fork for "
-                "this net, or remove the layer, and whatever depends on it, from the prototxt (the "
-                "layers before it are enough to compute features and scores)."
+                f"{fork_titles(forks, 'or')} of Caffe that does not run here. "
+                + (f"{instead[0].upper()}{instead[1:]}, or use" if instead else "Use")
+                + " that fork for this net, or remove the layer, and whatever depends on it, from "
+                "the prototxt (the layers before it are enough to compute features and scores)."
             )
         near = difflib.get_close_matches(proto.type, _TYPES, 1)
         hint = f' Did you mean "{near[0]}"?' if near else ""

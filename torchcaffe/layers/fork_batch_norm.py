@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from caffeformat import pb
-from caffeformat.messages import SEGNET_EPS, bn_kind, has_scale_and_bias
+from caffeformat.messages import NVIDIA_EPS, SEGNET_EPS, bn_kind, has_scale_and_bias
 
 from .base import Layer, Param, Shape, Shapes, Tensors, register, register_variant
 from .normalization import batch_norm
@@ -111,24 +111,24 @@ class BN(Layer):
 class ScaleBiasBatchNorm(Layer):
     """NVIDIA Caffe's BatchNorm with `scale_bias`: normalizes, then scales and shifts each channel.
 
-    Blobs: mean, variance, a correction that is 1 and not used, scale and bias. TEST uses the stored
-    mean and variance. TRAIN uses the batch's and moves the stored ones towards them,
-    `moving_average_fraction` * stored + (1 - it) * batch; the first two batches replace them. As in
-    that fork, eps is 1e-5 at least, the variance is that of N values, is stored with eps added, and
-    scale and bias learn with multipliers of 1 whatever `param` says.
+    Blobs: mean, variance, a correction that is 1 and not used, scale and bias; `arranged_blobs`
+    sorts those of older releases. TEST uses the stored mean and variance. TRAIN uses the batch's
+    and moves the stored ones towards them, `moving_average_fraction` * stored + (1 - it) * batch;
+    the first two batches replace them. As in that fork, eps is 1e-5 at least, the variance is that
+    of N values and is stored with eps added, scale and bias learn with multipliers of 1 whatever
+    `param` says, and `use_global_stats` is not read.
     """
 
     output_is_free = True
-    _LEAST_EPS = 1e-5
     _REPLACED = 2  # batches whose statistics replace the stored ones
 
     def setup(self, shapes: Shapes) -> list[Param]:
         p = self.proto.batch_norm_param
         if len(shapes[0]) < 2:
             raise self.error(f"needs a bottom of N x C x ...; found shape {tuple(shapes[0])}.")
-        self.channels, self.eps = shapes[0][1], max(p.eps, self._LEAST_EPS)
+        self.channels, self.eps = shapes[0][1], max(p.eps, NVIDIA_EPS)
         self.fraction, self.batches = p.moving_average_fraction, 0
-        self.stored = self.phase == pb.TEST or p.use_global_stats
+        self.stored = self.phase == pb.TEST  # whatever use_global_stats says, as in the fork
         while len(self.proto.param) < 5:
             self.proto.param.add()
         for index, spec in enumerate(self.proto.param):

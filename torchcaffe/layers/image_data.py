@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from torchcaffe.data import DataTransform, resize_pixels
 
 from .base import Param, Shapes, register
-from .data import ROUND, SETUP, LabelledImages, read_image, read_lines
+from .data import SETUP, LabelledImages, read_image, read_lines
+from .listing import Rounds, listed_path
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 
@@ -34,22 +33,20 @@ class ImageData(LabelledImages):
             raise self.error("new_height and new_width must be set together.")
         self.size = (p.new_height, p.new_width) if p.new_height else None
         self.seed()
-        random = self.draws(SETUP)
+        where = f'layer "{self.name}"'
         self.transform = DataTransform(
-            self.proto.transform_param, self.phase, random, f'layer "{self.name}"'
+            self.proto.transform_param, self.phase, self.draws(SETUP), where
         )
-        self.entries = [self._entry(line) for line in read_lines(self, p.source)]
-        # Counts on through all rounds; a round's order is made when it begins.
-        self.position = int(random.integers(p.rand_skip)) if p.rand_skip else 0
-        self.round, self.order = -1, np.arange(0)
-        self.first_shape = self.transform.shape(self._load(self.entries[0][0]).shape)
+        entries = [self._entry(line) for line in read_lines(self, p.source)]
+        self.rounds = Rounds(self, entries, shuffle=p.shuffle, rand_skip=p.rand_skip)
+        self.first_shape = self.transform.shape(self._load(entries[0][0]).shape)
         return []
 
     def _entry(self, line: str) -> tuple[str, int]:
         """Split a line of the list into the image's path and its label."""
         path, _, label = line.rpartition(" ")
         try:
-            return os.path.join(self.proto.image_data_param.root_folder, path), int(label)
+            return listed_path(self.proto.image_data_param.root_folder, path), int(label)
         except ValueError:
             raise self.error(
                 f'its source has the line "{line}"; expected a path, a space and a label.'
@@ -62,23 +59,9 @@ class ImageData(LabelledImages):
             values = resize_pixels(values.transpose(1, 2, 0), self.size).transpose(2, 0, 1)
         return values
 
-    def _order(self, number: int) -> NDArray[np.int64]:
-        """Make the order of a round, as indices of entries."""
-        count = len(self.entries)
-        if self.proto.image_data_param.shuffle:
-            return self.draws(ROUND, number).permutation(count)
-        return np.arange(count)
-
-    def _next_entry(self) -> tuple[str, int]:
-        number, place = divmod(self.position, len(self.entries))
-        if number != self.round:
-            self.round, self.order = number, self._order(number)
-        self.position += 1
-        return self.entries[self.order[place]]
-
     def skip_items(self, count: int) -> None:
-        self.position += count
+        self.rounds.position += count
 
     def next_item(self) -> tuple[str, NDArray[np.uint8], int]:
-        path, label = self.own_turn(self._next_entry)
+        path, label = self.own_turn(self.rounds.next)
         return path, self._load(path), label

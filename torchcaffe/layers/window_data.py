@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -13,6 +12,7 @@ from torchcaffe.data import resize_pixels
 
 from .base import Param, Shape, Shapes, register
 from .data import BatchLayer, read_image, read_lines
+from .listing import listed_path
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -99,7 +99,7 @@ class WindowData(BatchLayer):
             for head in lines:
                 if not head.startswith("#"):
                     raise ValueError(f'found "{head}", expected a line "# number"')
-                path = os.path.join(p.root_folder, next(lines))
+                path = listed_path(p.root_folder, next(lines))
                 channels, _, _, count = (int(next(lines)) for _ in range(4))
                 for _ in range(count):
                     label, overlap, *corners = next(lines).split()

@@ -10,6 +10,7 @@ import torch
 
 from caffeformat import InputError, Weights, read_caffemodel
 from caffeformat.messages import LayerKey, layer_keys
+from caffeformat.weights import arranged_blobs
 from torchcaffe.core import fill, move_out
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ def load_weights(
 def _load_layer(
     layer: Layer, arrays: Sequence[NDArray[np.float32] | None], source: str
 ) -> list[Blob]:
+    arrays = arranged_blobs(layer.proto, arrays)
     if len(arrays) != len(layer.blobs):
         raise layer.error(
             f"has {len(layer.blobs)} parameter blob(s) "

@@ -50,6 +50,8 @@ def threshold(w: Writer, layer: Layer, x: str) -> str:
 
 @converts("Dropout")
 def dropout(w: Writer, layer: Layer, x: str) -> str:
+    if layer.proto.dropout_param.sample_weights_test:
+        raise layer.error("with sample_weights_test it draws anew in every pass; set it to false.")
     return w.add("Identity", x)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from caffeformat import pb
 from caffeformat.geometry import convolution_windows
-from caffeformat.messages import SEGNET_EPS, bn_kind
+from caffeformat.messages import NVIDIA_EPS, SEGNET_EPS, bn_kind, has_scale_and_bias
 
 from .registry import converts
 
@@ -51,6 +51,9 @@ def embed(w: Writer, layer: Layer, x: str) -> str:
 @converts("BatchNorm")
 def batch_norm(w: Writer, layer: Layer, x: str) -> str:
     p = layer.proto.batch_norm_param
+    if has_scale_and_bias(layer.proto):
+        factors = layer.parameters("weight", "bias", "running_mean", "running_var")
+        return w.add("BatchNormalization", x, *factors, epsilon=max(p.eps, NVIDIA_EPS))
     if p.HasField("use_global_stats") and not p.use_global_stats:
         raise layer.error("with use_global_stats: false it depends on the batch; set it to true.")
     factors = layer.parameters("weight", "bias")

@@ -33,10 +33,17 @@ def _one(kind, fields):
     return f'{CONV}layer {{ name: "l" type: "{kind}" bottom: "c" top: "y" {fields} }}'
 
 
+NVIDIA_AND_SCALE = (
+    f'{CONV}layer {{ name: "l" type: "BatchNorm" bottom: "c" top: "l" '
+    "batch_norm_param { scale_filler { value: 1 } use_global_stats: false } } "
+    'layer { name: "s" type: "Scale" bottom: "l" top: "y" scale_param { bias_term: true } }'
+)
 CASES = {
     "pspnet": _one("BN", "bn_param { momentum: 0.9 eps: 0.001 }"),
     "segnet": _one("BN", "bn_param { bn_mode: INFERENCE }"),
     "segnet learn": _one("BN", "bn_param { bn_mode: LEARN }"),
+    "nvidia": _one("BatchNorm", "batch_norm_param { scale_bias: true eps: 1e-9 }"),
+    "nvidia and scale": NVIDIA_AND_SCALE,
     "normalize": _one("Normalize", "norm_param { across_spatial: false channel_shared: false }"),
     "normalize all": _one("Normalize", "norm_param { across_spatial: true channel_shared: true }"),
     "permute": _one("Permute", "permute_param { order: 0 order: 2 order: 3 order: 1 }"),
@@ -55,8 +62,10 @@ def _weights(net):
     made = torchcaffe.Net(net_param=net, phase=torchcaffe.TEST)
     random = np.random.RandomState(0)
     for layer in made.layers:
-        for blob in layer.blobs:
+        for index, blob in enumerate(layer.blobs):
             blob.data[...] = random.uniform(0.5, 1.5, blob.data.shape)
+            if layer.type == "BatchNorm" and index == 2:
+                blob.data[...] = 1
     return made.weights()
 
 
@@ -87,7 +96,30 @@ def test_layers_whose_blobs_would_be_lost_are_named(tmp_path):
     assert not path.exists()
 
 
-@pytest.mark.parametrize("case", ["pspnet", "segnet"])
+@pytest.mark.parametrize("ending", ["onnx", "pt", "safetensors"])
+def test_blobs_of_an_older_nvidia_caffe_are_exported_in_their_order(tmp_path, ending):
+    net = _net(CASES["nvidia"])
+    weights, path = _weights(net), tmp_path / f"net.{ending}"
+    mean, variance, one, scale, bias = weights["l"]
+    older = _weights(net)
+    older["l"] = [blob.reshape(1, -1, 1, 1) for blob in (scale, bias, mean, variance, one * 0)]
+    export.write_parameters(path, net, older)
+    assert _bits(export.read_parameters(path, net)) == _bits(weights)
+    assert export.parameter_difference(net, older, weights) is None
+    for found in export.differences(net, older, path, sizes=SIZES):
+        assert found.largest <= 1e-5 * found.largest_score
+
+
+@pytest.mark.parametrize("ending", ["onnx", "pt"])
+def test_dropout_that_samples_in_test_is_refused(tmp_path, ending):
+    net = _net(_one("Dropout", "dropout_param { sample_weights_test: true }"))
+    with pytest.raises(InputError, match=r'"l".*sample_weights_test'):
+        path = tmp_path / f"net.{ending}"
+        export.write_parameters(path, net, _weights(net))
+        list(export.differences(net, _weights(net), path, sizes=SIZES))
+
+
+@pytest.mark.parametrize("case", ["pspnet", "segnet", "nvidia", "nvidia and scale"])
 def test_bn_folds_into_the_convolution_before_it(case):
     net = _net(CASES[case])
     weights = _weights(net)

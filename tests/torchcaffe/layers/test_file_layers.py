@@ -43,6 +43,21 @@ def test_images_of_a_list_come_with_their_labels(image_list):
     np.testing.assert_array_equal(net.blobs["data"].data, bgr)
 
 
+def test_a_root_folder_goes_before_names_as_they_are(image_list):
+    """Lists of VOC begin their names with `/`; others need one between folder and name."""
+    folder, pixels = image_list
+    for root, name in (
+        (folder, "/image 0.png"),
+        (folder, "image 0.png"),
+        ("", folder / "image 0.png"),
+    ):
+        (folder / "one.txt").write_text(f"{name} 3\n")
+        net = _image_net(folder / "one.txt", f'root_folder: "{root}"')
+        net.forward()
+        bgr = pixels[0, :, :, ::-1].transpose(2, 0, 1)
+        np.testing.assert_array_equal(net.blobs["data"].data[0], bgr)
+
+
 def test_images_are_resized_and_turned_grey(image_list):
     folder, _ = image_list
     fields = f'root_folder: "{folder}/" new_height: 8 new_width: 9 is_color: false shuffle: true'

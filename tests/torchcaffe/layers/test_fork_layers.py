@@ -215,7 +215,7 @@ def test_bn_blobs_of_an_older_release_load():
     "layer_type, forks",
     [
         ("PriorBox", "NVIDIA Caffe or SSD"),
-        ("DenseImageData", "SegNet"),
+        ("DetectNetAugmentation", "NVIDIA Caffe"),
         ("SpatialProduct", "PSPNet"),
     ],
 )

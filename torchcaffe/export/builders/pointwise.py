@@ -60,6 +60,8 @@ def threshold(place: Place, x: torch.Tensor) -> torch.Tensor:
 
 @builds("Dropout")
 def dropout(place: Place, x: torch.Tensor) -> torch.Tensor:
+    if place.layer.dropout_param.sample_weights_test:
+        raise place.error("with sample_weights_test it draws anew in every pass; set it to false.")
     return place.apply(nn.Dropout(place.layer.dropout_param.dropout_ratio), x)
 
 

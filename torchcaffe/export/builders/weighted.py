@@ -10,7 +10,7 @@ from torch import nn
 
 from caffeformat import pb
 from caffeformat.geometry import convolution_windows
-from caffeformat.messages import SEGNET_EPS, bn_kind
+from caffeformat.messages import NVIDIA_EPS, SEGNET_EPS, bn_kind, has_scale_and_bias
 
 from .registry import Place, append_axes, builds
 
@@ -63,15 +63,16 @@ def embed(place: Place, x: torch.Tensor) -> torch.Tensor:
 @builds("BatchNorm")
 def batch_norm(place: Place, x: torch.Tensor) -> torch.Tensor:
     p, shape = place.layer.batch_norm_param, place.shapes[0]
-    if p.HasField("use_global_stats") and not p.use_global_stats:
+    nvidia = has_scale_and_bias(place.layer)
+    if p.HasField("use_global_stats") and not p.use_global_stats and not nvidia:
         raise place.error(
             "with use_global_stats: false the output depends on the batch; set it to true."
         )
     if len(shape) not in _NORMS:
         raise place.error(f"a bottom of {len(shape)} axes cannot be exported.")
-    module = _NORMS[len(shape)](
-        shape[1], p.eps, 1 - p.moving_average_fraction, affine=place.is_affine, device="meta"
-    )
+    eps = max(p.eps, NVIDIA_EPS) if nvidia else p.eps
+    affine, momentum = place.is_affine or nvidia, 1 - p.moving_average_fraction
+    module = _NORMS[len(shape)](shape[1], eps, momentum, affine=affine, device="meta")
     return place.apply(module, x)
 
 
