@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from caffeformat import InputError
 from caffeformat.files import refuse_overlap
 from fcnkit.data_prep import VAL_PERCENT, Form, create_lmdb, find_splits, processors, split_pairs
-from fcnkit.images import voc_class_names
+from fcnkit.images import count_channels, voc_class_names
 
 from .arguments import basics, classes, image_folders, pixels
 from .console import Console
@@ -126,7 +126,7 @@ def _report(out: str, manifest: dict[str, Any]) -> None:
                 file=sys.stderr,
             )
     mean = manifest["mean"]
-    order = "B G R" if len(mean) == 3 else f"{len(mean)} channels, {manifest['depth']}"
+    order = "B G R" if len(mean) == 3 else f"{count_channels(len(mean))}, {manifest['depth']}"
     say(f"mean ({order}): {' '.join(map(str, mean))}")
     say(f"{len(manifest['classes'])} classes")
 

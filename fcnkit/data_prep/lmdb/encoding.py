@@ -15,9 +15,12 @@ import numpy as np
 from PIL import Image
 
 from caffeformat import InputError, array_to_datum, encoded_datum, read_bytes
+from fcnkit.datasets import can_become
 from fcnkit.images import (
     IGNORE_LABEL,
+    ImageForm,
     channels_first,
+    count_channels,
     label_array,
     load_pixels,
     open_image,
@@ -34,7 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from fcnkit.datasets import Pair
-    from fcnkit.images import ImageForm, Picture
+    from fcnkit.images import Picture
 
 JPEG_QUALITY = 90  # as in DIGITS
 
@@ -96,6 +99,8 @@ class PairEncoder:
         """
         data = read_bytes(path)
         picture, stored = open_picture(data, path), self.expected.image
+        if self.form.channels in ("auto", "none"):
+            _check_alike(picture, stored, path)
         keeps, is_picture = False, stored.depth == "uint8" and stored.channels in (1, 3)
         image: Any
         if is_picture and picture.image is not None:
@@ -182,6 +187,19 @@ class PairEncoder:
             shape = (1, class_map.shape[0], class_map.shape[1])
             datum = encoded_datum(stored or png.encode_label(class_map), shape, label=0)
         return image.size, counts, datum.SerializeToString()
+
+
+def _check_alike(picture: Picture, stored: ImageForm, path: str) -> None:
+    """Refuse an image of other channels than the first one's, where nobody chose a number."""
+    found = ImageForm(picture.channels)
+    if not can_become(found, stored.channels or 0):
+        raise InputError(
+            f"{path}: has {count_channels(picture.channels)}, the first image {stored.channels}: "
+            "images of a net have the same number: pass {option}, or another number, to make them "
+            "alike",
+            option="channels",
+            value="color",
+        )
 
 
 def _array_datum(pixels: NDArray[Any]) -> bytes:

@@ -148,6 +148,19 @@ def encoded16(array):
     return file.getvalue()
 
 
+def test_unlike_images_are_refused_with_the_remedy(tmp_path):
+    contents = [np.dstack([photo(), photo()[..., :1]]), photo()]
+    folder = make_folders(tmp_path / "in", [], [LABEL] * 2)
+    for i, content in enumerate(contents):
+        Image.fromarray(content).save(folder / "images" / f"{i:03d}.tif")
+    with pytest.raises(InputError) as error:
+        build(folder, tmp_path / "db")
+    said = error.value.for_command_line()
+    assert said.startswith(f"{folder}/images/001.tif: has 3 channels, the first image 4")
+    assert "pass --channels color" in said
+    assert build(folder, tmp_path / "db", channels="color")["channels"] == 3
+
+
 @pytest.mark.parametrize("channels", [4, "color", "grey"])
 def test_channels_that_cannot_be_made_are_refused_with_the_file(tmp_path, channels):
     folder = arrays_folder(tmp_path / "in", images(2, 10, np.uint8))
