@@ -1,4 +1,8 @@
-"""Learning-rate policies: the rate at an iteration from SolverParameter's fields."""
+"""Learning-rate policies: the rate at an iteration from SolverParameter's fields.
+
+Caffe's policies, NVIDIA Caffe's fields (`rampup_interval` and `rampup_lr`, a warm-up; `min_lr`, the
+smallest rate), and two policies of our own, "cosine" and "linear".
+"""
 
 from __future__ import annotations
 
@@ -15,8 +19,12 @@ if TYPE_CHECKING:
     Policy = Callable[[pb.SolverParameter, int], float]
 
 
-# Name -> (function, fields that it needs)
+# Name -> (function, fields that it needs); a function's value is a share of base_lr - min_lr in the
+# policies of `_TO_MIN_LR`, which fall from base_lr to min_lr, and of base_lr in all others.
 _POLICIES: dict[str, tuple[Policy, tuple[str, ...]]] = {}
+_TO_MIN_LR = ("poly", "cosine", "linear")
+# Policies that BVLC Caffe does not have.
+OWN_POLICIES = ("cosine", "linear")
 
 
 def policy(name: str, *fields: str) -> Callable[[Policy], Policy]:
@@ -32,10 +40,14 @@ def policy(name: str, *fields: str) -> Callable[[Policy], Policy]:
 def learning_rate(solver: pb.SolverParameter, iteration: int, steps: int | None = None) -> float:
     """The rate at `iteration` (from 0), before any lr_mult.
 
+    In the first `rampup_interval` iterations it rises from `rampup_lr` to base_lr with the square
+    of the iteration, whatever the policy, as in NVIDIA Caffe; it never falls below `min_lr`.
+
     `steps` is how many steps a run with "multistep" has taken, where that is not what `stepvalue`
     says (see `next_step`).
 
-    Raises `InputError` for an unknown policy and for a missing field that it needs.
+    Raises `InputError` for an unknown policy, for a missing field that it needs, and for a min_lr
+    above base_lr.
     """
     if solver.lr_policy not in _POLICIES:
         raise InputError(
@@ -45,18 +57,32 @@ def learning_rate(solver: pb.SolverParameter, iteration: int, steps: int | None 
     for field in ("base_lr", *fields):
         if not solver.HasField(field):
             raise InputError(f'the solver\'s lr_policy "{solver.lr_policy}" needs {field}.')
-    if steps is not None and solver.lr_policy == "multistep":
-        return float(solver.base_lr * solver.gamma**steps)
-    return solver.base_lr * function(solver, iteration)
+    base, least, warm_up = solver.base_lr, solver.min_lr, solver.rampup_interval
+    if not 0 <= least <= base and (least or base):
+        raise InputError(
+            f"the solver's min_lr is {least:g}; expected 0 to its base_lr, {base:g}: set another."
+        )
+    if iteration < warm_up:
+        share = (iteration / warm_up) ** 2
+        rate = solver.rampup_lr + (base - solver.rampup_lr) * share
+    elif steps is not None and solver.lr_policy == "multistep":
+        rate = base * solver.gamma**steps
+    elif solver.lr_policy in _TO_MIN_LR:
+        rate = least + (base - least) * function(solver, iteration)
+    else:
+        rate = base * function(solver, iteration)
+    return float(max(rate, least) if least else rate)
 
 
 def next_step(solver: pb.SolverParameter, iteration: int, steps: int) -> int:
     """How many steps "multistep" has taken at `iteration`, after `steps` in the iteration before.
 
-    As Caffe counts them: at most one more per iteration, and never fewer, so that a run that
-    resumes with other `stepvalue`s goes on from the number in its state.
+    As Caffe counts them: at most one more per iteration, none during the warm-up, and never fewer,
+    so that a run that resumes with other `stepvalue`s goes on from the number in its state.
     """
     values = solver.stepvalue
+    if iteration < solver.rampup_interval:
+        return steps
     return steps + (steps < len(values) and iteration >= values[steps])
 
 
@@ -107,6 +133,24 @@ def _multistep(solver: pb.SolverParameter, iteration: int) -> float:
 def _poly(solver: pb.SolverParameter, iteration: int) -> float:
     """Falls to 0 at max_iter."""
     return (1 - iteration / solver.max_iter) ** solver.power
+
+
+def _done(solver: pb.SolverParameter, iteration: int) -> float:
+    """The share of the run behind the warm-up that is done at `iteration`, from 0 to 1."""
+    start = solver.rampup_interval
+    return min(1.0, (iteration - start) / max(1, solver.max_iter - start))
+
+
+@policy("cosine", "max_iter")
+def _cosine(solver: pb.SolverParameter, iteration: int) -> float:
+    """Falls to 0 at max_iter along half a cosine (Loshchilov and Hutter, 2017, no restarts)."""
+    return (1 + math.cos(math.pi * _done(solver, iteration))) / 2
+
+
+@policy("linear", "max_iter")
+def _linear(solver: pb.SolverParameter, iteration: int) -> float:
+    """Falls to 0 at max_iter along a straight line."""
+    return 1 - _done(solver, iteration)
 
 
 @policy("sigmoid", "gamma", "stepsize")

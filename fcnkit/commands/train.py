@@ -135,4 +135,5 @@ def _overrides(args: argparse.Namespace) -> list[tuple[str, str]]:
         value = getattr(args, name)
         if value is not None:
             pairs.append((field, str(value)))
+    pairs += training.schedule(args)
     return pairs

@@ -92,6 +92,7 @@ def _stages(args: argparse.Namespace) -> list[Stage]:
     stages: list[Stage] = []
     for number, text in enumerate(args.stages):
         overrides = [(name, values[number]) for name, values in fields.items() if values]
+        overrides += training.schedule(args)
         if args.seed is not None:
             overrides.append(("random_seed", str(args.seed)))
         solver, name = network_file(text, "solver.prototxt")

@@ -9,6 +9,7 @@ from caffeformat import InputError
 from .basics import positive
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable, Sequence
 
     from .basics import CommandParser
@@ -42,6 +43,23 @@ def add_changes(parser: CommandParser, each: str = "") -> None:
         "--base-lr", f"learning rate, base_lr{each}", f"N{more}", otherwise="the solver's"
     )
     parser.options.option(
+        "--lr-policy",
+        "how the learning rate falls, lr_policy: fixed, step, poly, cosine, linear, ...; those "
+        "that need more fields get them by --set, or from the solver",
+        "NAME",
+        otherwise="the solver's",
+    )
+    parser.options.option(
+        "--min-lr", "smallest learning rate, min_lr", "N", positive(float), otherwise="0"
+    )
+    parser.options.option(
+        "--warm-up",
+        "number of first iterations in which the learning rate rises from 0, rampup_interval",
+        "N",
+        positive(int),
+        otherwise="no warm-up",
+    )
+    parser.options.option(
         "--fill",
         "fill layers that would start at zero; upsampling layers get the bilinear kernel",
         otherwise="leave them",
@@ -51,6 +69,16 @@ def add_changes(parser: CommandParser, each: str = "") -> None:
     parser.options.option(
         "--seed", "seed of all random numbers, random_seed", "N", int, otherwise="the solver's"
     )
+
+
+def schedule(args: argparse.Namespace) -> list[tuple[str, str]]:
+    """Return (field of the solver, text) of the options for how the learning rate changes."""
+    fields = (
+        ("lr_policy", args.lr_policy),
+        ("min_lr", args.min_lr),
+        ("rampup_interval", args.warm_up),
+    )
+    return [(field, str(value)) for field, value in fields if value is not None]
 
 
 def add_resume(parser: CommandParser) -> None:

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from caffeformat import InputError, learning_rate, parse_text, pb
-from caffeformat.messages import current_step
+from caffeformat.messages import current_step, fork_additions, next_step
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,24 @@ from caffeformat.messages import current_step
         ('lr_policy: "poly" power: 2 max_iter: 100', 50, 0.025),
         ('lr_policy: "sigmoid" gamma: -0.2 stepsize: 4', 4, 0.05),
         ('lr_policy: "sigmoid" gamma: 0.5 stepsize: 4', 6, 0.1 / (1 + math.exp(-1))),
+        ('lr_policy: "cosine" max_iter: 90', 0, 0.1),
+        ('lr_policy: "cosine" max_iter: 90', 30, 0.075),
+        ('lr_policy: "cosine" max_iter: 90', 90, 0),
+        ('lr_policy: "cosine" max_iter: 90 min_lr: 0.02', 30, 0.08),
+        ('lr_policy: "cosine" max_iter: 90 min_lr: 0.02', 95, 0.02),
+        ('lr_policy: "linear" max_iter: 50 min_lr: 0.05', 40, 0.06),
+        # NVIDIA Caffe's fields, with the values of its formulae
+        ('lr_policy: "poly" power: 2 max_iter: 100 min_lr: 0.02', 50, 0.04),
+        ('lr_policy: "exp" gamma: 0.5 min_lr: 0.01', 9, 0.01),
+        ('lr_policy: "fixed" rampup_interval: 10', 0, 0),
+        ('lr_policy: "fixed" rampup_interval: 10', 5, 0.025),
+        ('lr_policy: "fixed" rampup_interval: 10 rampup_lr: 0.02', 5, 0.04),
+        ('lr_policy: "fixed" rampup_interval: 10 min_lr: 0.01', 1, 0.01),
+        ('lr_policy: "step" gamma: 0.1 stepsize: 4 rampup_interval: 10', 10, 0.001),
+        ('lr_policy: "multistep" gamma: 0.1 stepvalue: 4 rampup_interval: 10', 5, 0.025),
+        # Our own policies begin to fall behind the warm-up.
+        ('lr_policy: "linear" max_iter: 50 rampup_interval: 10', 10, 0.1),
+        ('lr_policy: "linear" max_iter: 50 rampup_interval: 10', 30, 0.05),
     ],
 )
 def test_policies(text, iteration, expected):
@@ -28,6 +46,28 @@ def test_policies(text, iteration, expected):
 def test_an_unknown_policy_is_named():
     with pytest.raises(InputError, match=r'"warm".*poly'):
         learning_rate(parse_text('lr_policy: "warm"', pb.SolverParameter), 0)
+
+
+@pytest.mark.parametrize("least", ["0.2", "-0.1"])
+def test_a_smallest_rate_above_the_first_is_refused(least):
+    text = f'base_lr: 0.1 lr_policy: "fixed" min_lr: {least}'
+    with pytest.raises(InputError, match=r"min_lr is -?0\.\d; expected 0 to its base_lr, 0\.1"):
+        learning_rate(parse_text(text, pb.SolverParameter), 0)
+
+
+def test_no_step_is_counted_during_the_warm_up():
+    text = 'lr_policy: "multistep" stepvalue: 2 stepvalue: 3 rampup_interval: 5'
+    solver, steps = parse_text(text, pb.SolverParameter), []
+    for iteration in range(8):
+        steps.append(next_step(solver, iteration, steps[-1] if steps else 0))
+    assert steps == [0, 0, 0, 0, 0, 1, 2, 2]
+
+
+def test_bvlc_caffe_is_said_not_to_have_our_policies():
+    solver = parse_text('lr_policy: "cosine" min_lr: 0.1', pb.SolverParameter)
+    found = fork_additions(solver)
+    assert 'lr_policy "cosine" (torchcaffe)' in found and len(found) == 2
+    assert not fork_additions(parse_text('lr_policy: "poly"', pb.SolverParameter))
 
 
 def test_a_step_of_no_length_is_refused():
