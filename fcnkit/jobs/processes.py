@@ -9,8 +9,6 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
-import fcnkit
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -84,7 +82,7 @@ def end_group(pid: int) -> None:
 
 # The project may lie in a checkout that only the parent's path names. It comes last: a folder of
 # packages in front of the standard library could replace modules of that.
-_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(fcnkit.__file__)))
+_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _START = (
     "import sys; sys.path[:] = [*filter(None, sys.path), {root!r}]; "
     "from {module} import main; sys.exit(main())"

@@ -135,7 +135,7 @@ class Jobs:
         """Make the folder of `new_id` a job that waits for its turn; the texts are shortened."""
         job = Job(
             id_, kind, _one_line(name) or id_, lane, tuple(steps), settings or {},
-            notes[:MAX_NOTES], now(),
+            _lines(notes), now(),
         )  # fmt: skip
         folder = self.path(id_)
         write_state(folder, State(since=now()))
@@ -158,7 +158,7 @@ class Jobs:
             changed = dataclasses.replace(
                 job,
                 name=job.name if name is None else _one_line(name) or job.name,
-                notes=job.notes if notes is None else notes[:MAX_NOTES],
+                notes=job.notes if notes is None else _lines(notes),
             )
             write_job(self.path(id_), changed)
             self._load(id_)
@@ -252,6 +252,11 @@ class Jobs:
 def _one_line(name: str) -> str:
     """Return a name without line breaks and other characters that are no text."""
     return " ".join("".join(c if c.isprintable() else " " for c in name).split())[:MAX_NAME]
+
+
+def _lines(notes: str) -> str:
+    """Return notes without characters that are no text."""
+    return "".join(c for c in notes if c.isprintable() or c in "\n\t")[:MAX_NOTES]
 
 
 def _hold(folder: str) -> Any:

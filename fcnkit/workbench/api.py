@@ -1,0 +1,242 @@
+"""DIGITS' REST API: the routes whose answers are JSON, images or archives."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import flask
+import numpy as np
+import werkzeug.datastructures
+
+from caffeformat import InputError
+from fcnkit.images import legend, paletted_image
+
+from . import downloads, test_pages
+from .bench import bench
+from .dataset_forms import DatasetForm
+from .dataset_forms import make_job as make_dataset
+from .dataset_pages import allow_large_uploads, facts_of, open_or_why
+from .job_pages import job_or_404
+from .model_forms import ModelForm
+from .model_jobs import RUN, make_jobs
+from .model_pages import snapshot_rows
+from .summaries import as_live, summary
+from .wording import DIGITS_STATES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from fcnkit.jobs import Job, State
+
+blueprint = flask.Blueprint("api", __name__)
+
+# DIGITS' extensions -> our fields by theirs.
+_EXTENSIONS: dict[str, dict[str, str]] = {
+    "images": {},
+    "image-segmentation": {"colormap_text_file": "colormap_text_file"},
+    "fcn-voc-segmentation": {
+        "class_names_file": "class_labels_file",
+        "colour_map_file": "colormap_text_file",
+    },
+}
+
+
+@blueprint.get("/index.json")
+def index() -> Any:
+    """List all datasets and models."""
+    found: dict[str, list[dict[str, Any]]] = {"datasets": [], "models": []}
+    for job, state in bench().jobs.all():
+        found["datasets" if job.kind == "dataset" else "models"].append(_line(job, state))
+    return flask.jsonify(found)
+
+
+def _line(job: Job, state: State) -> dict[str, Any]:
+    return {"id": job.id, "name": job.name, "status": DIGITS_STATES.get(state.state, "Error")}
+
+
+@blueprint.get("/datasets/<id_>.json")
+def dataset(id_: str) -> Any:
+    """Describe a dataset."""
+    job, state = job_or_404(id_, "dataset")
+    opened, _ = open_or_why(job)
+    known = facts_of(job, opened)
+    return flask.jsonify(
+        **_line(job, state),
+        directory=bench().jobs.path(id_),
+        notes=job.notes,
+        classes=list(known.names or ()),
+        images=known.counts,
+        problems=[{"part": part, "problem": name} for part, name, _ in known.problems],
+        **_error(state),
+    )
+
+
+@blueprint.get("/models/<id_>.json")
+def model(id_: str) -> Any:
+    """Describe a model; `snapshots` are epochs."""
+    job, state = job_or_404(id_, "model")
+    rows = snapshot_rows(id_, job)
+    line = summary(job, state)
+    return flask.jsonify(
+        **_line(job, state),
+        directory=bench().jobs.path(id_),
+        notes=job.notes,
+        dataset_id=job.settings.get("dataset"),
+        snapshots=[row["epoch"] for row in reversed(rows)],
+        iterations=[row["iteration"] for row in reversed(rows)],
+        mean_iou=line.mean_iou,
+        pixel_accuracy=line.accuracy,
+        progress=as_live(job, state)["progress"],
+        **_error(state),
+    )
+
+
+def _error(state: State) -> dict[str, str]:
+    return {"error": state.words} if state.state == "error" else {}
+
+
+@blueprint.post("/datasets/generic/create/<extension>")
+@blueprint.post("/datasets/generic/create/<extension>.json")
+def create_dataset(extension: str) -> Any:
+    """Make a dataset: the fields are those of DIGITS' extension, or of the page for `images`."""
+    allow_large_uploads()
+    if extension not in _EXTENSIONS:
+        known = ", ".join(_EXTENSIONS)
+        raise InputError(f"{extension}: there is no such extension; there are {known}")
+    sent = _renamed(flask.request.form, _EXTENSIONS[extension])
+    form = _with_defaults(DatasetForm, sent)
+    for name in ("sbd", "folder_inside"):
+        if sent.get(name):
+            return _refused({name: ["is not supported here"]})
+    job = make_dataset(form) if form.validate() else None
+    if job is None:
+        return _refused(form.as_errors())
+    return flask.jsonify(_line(*job_or_404(job.id)))
+
+
+def _renamed(form: Any, names: Mapping[str, str]) -> Any:
+    """Return a form's values under our names, with our defaults for what was not sent."""
+    sent: werkzeug.datastructures.MultiDict[str, str] = werkzeug.datastructures.MultiDict()
+    for name, value in form.items(multi=True):
+        sent.add(names.get(name, name), value)
+    return sent
+
+
+def _with_defaults(kind: Any, sent: Any) -> Any:
+    """Return a form of `kind` for scripts, whose fields have their defaults unless sent."""
+    filled = werkzeug.datastructures.MultiDict(sent)
+    for field in kind(formdata=None):
+        default = "y" if field.data is True else field.data
+        if field.name not in filled and default not in (None, False, ""):
+            filled.add(field.name, str(default))
+    return kind(werkzeug.datastructures.CombinedMultiDict([flask.request.files, filled]))
+
+
+def _refused(errors: Mapping[str, Any]) -> Any:
+    return flask.jsonify(errors=errors), 400
+
+
+@blueprint.post("/models/images/generic")
+@blueprint.post("/models/images/generic.json")
+def create_model() -> Any:
+    """Train a model; several learning rates make one each."""
+    allow_large_uploads()
+    sent = werkzeug.datastructures.MultiDict(flask.request.form)
+    sent.setdefault("method", "custom")
+    if sent.get("use_mean") == "image":
+        sent["use_mean"] = "pixel"
+    form = _with_defaults(ModelForm, sent)
+    jobs = make_jobs(form) if form.validate() else []
+    if not jobs:
+        return _refused(form.as_errors())
+    lines = [_line(*job_or_404(job.id)) for job in jobs]
+    return flask.jsonify({"jobs": lines} if len(lines) > 1 else lines[0])
+
+
+@blueprint.post("/models/images/generic/infer_one.json")
+def infer_one() -> Any:
+    """Segment one image: all scores as nested lists, or with `form=rle` the masks as runs."""
+    job, source = _asked_for_one()
+    image, _ = source.load()
+    network = bench().networks.get(bench().jobs.path(job.id, RUN), test_pages.weights_of(job))
+    scores, mask, blob = network.segment(image, source.title)
+    if flask.request.values.get("form") == "rle":
+        return flask.jsonify(
+            height=mask.shape[0],
+            width=mask.shape[1],
+            classes=[
+                {
+                    "index": each.index,
+                    "name": each.name,
+                    "share": each.share,
+                    "counts": column_runs(mask == each.index),
+                }
+                for each in legend(mask, network.palette, network.names or (), None)
+            ],
+        )
+    return flask.jsonify(outputs={blob: [np.round(scores, 6).tolist()]})
+
+
+@blueprint.post("/models/images/generic/infer_one.png")
+def infer_one_png() -> Any:
+    """Segment one image: the mask as a paletted PNG, whose indices are the classes."""
+    job, source = _asked_for_one()
+    image, _ = source.load()
+    network = bench().networks.get(bench().jobs.path(job.id, RUN), test_pages.weights_of(job))
+    mask = network.segment(image, source.title)[1]
+    buffer = io.BytesIO()
+    paletted_image(mask, network.palette).save(buffer, "PNG")
+    return flask.Response(buffer.getvalue(), mimetype="image/png")
+
+
+def _asked_for_one() -> tuple[Job, Any]:
+    job, _ = job_or_404(flask.request.values.get("job_id", ""), "model")
+    return job, test_pages.one_source(job)
+
+
+def column_runs(mask: NDArray[np.bool_]) -> list[int]:
+    """Return COCO's uncompressed runs of a mask: column by column, beginning with those outside."""
+    flat = mask.ravel(order="F")
+    edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    lengths = np.diff(np.concatenate(([0], edges, [flat.size])))
+    return ([0] if flat[0] else []) + [int(length) for length in lengths]
+
+
+@blueprint.post("/models/images/generic/infer_many.json")
+def infer_many() -> Any:
+    """Segment several images: {path: {blob: nested lists}}."""
+    job, _ = job_or_404(flask.request.values.get("job_id", ""), "model")
+    return flask.jsonify(outputs=_outputs(job, test_pages.many_sources(job)))
+
+
+@blueprint.post("/models/images/generic/infer_db.json")
+def infer_db() -> Any:
+    """Segment the images of a database: {key: {blob: nested lists}}."""
+    job, _ = job_or_404(flask.request.values.get("job_id", ""), "model")
+    path = bench().places.find(flask.request.values.get("db_path", ""))
+    return flask.jsonify(outputs=_outputs(job, downloads.database_sources(path)))
+
+
+def _outputs(job: Job, sources: Any) -> dict[str, Any]:
+    network = bench().networks.get(bench().jobs.path(job.id, RUN), test_pages.weights_of(job))
+    found: dict[str, Any] = {}
+    for number, source in enumerate(sources):
+        if number >= 20:  # each takes megabytes as text
+            break
+        image, _ = source.load()
+        scores, _, blob = network.segment(image, source.title)
+        found[source.title] = {blob: [np.round(scores, 6).tolist()]}
+    if not found:
+        raise InputError("image_list: expected an upload with one path per line")
+    return found
+
+
+@blueprint.route("/models/<id_>/download", methods=["GET", "POST"])
+@blueprint.route("/models/<id_>/download.<ending>", methods=["GET", "POST"])
+def download(id_: str, ending: str = "tar.gz") -> Any:
+    """Return a model as DIGITS' archive (tar.gz, tar, tar.bz2, zip), caffemodel or ONNX."""
+    job, _ = job_or_404(id_, "model")
+    return downloads.respond(job, test_pages.weights_of(job), ending)

@@ -1,0 +1,97 @@
+"""The workbench's Flask application: its pages, filters and errors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import flask
+import flask_wtf.csrf
+import werkzeug.exceptions
+
+from caffeformat import InputError
+
+from . import __name__ as package
+from . import (
+    api,
+    comparing,
+    dataset_pages,
+    entry,
+    explore,
+    home,
+    job_pages,
+    model_pages,
+    test_pages,
+    wording,
+)
+from .bench import EXTENSION
+from .security import Guard, session_key, wants_json
+
+if TYPE_CHECKING:
+    from .bench import Bench
+
+# Bytes of a request that brings no dataset or weights.
+MAX_SMALL = 64 << 20
+
+
+def create_app(bench: Bench) -> flask.Flask:
+    """Return the application that shows `bench`."""
+    app = flask.Flask(package)
+    settings = bench.settings
+    app.config.update(
+        SECRET_KEY=session_key(bench.jobs.folder),
+        # Browsers share cookies between all ports of a host.
+        SESSION_COOKIE_NAME=f"fcnkit_{settings.port}",
+        SESSION_COOKIE_SAMESITE="Strict",
+        SESSION_COOKIE_HTTPONLY=True,
+        MAX_CONTENT_LENGTH=MAX_SMALL,
+        MAX_FORM_MEMORY_SIZE=8 << 20,
+        MAX_FORM_PARTS=2000,
+        WTF_CSRF_TIME_LIMIT=None,
+        WTF_CSRF_CHECK_DEFAULT=False,
+        WTF_CSRF_SSL_STRICT=False,
+    )
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.filters.update(wording.FILTERS)
+    app.extensions[EXTENSION] = bench
+    guard = app.extensions["fcnkit_guard"] = Guard(app, settings)
+    app.jinja_env.globals.update(is_open=guard.is_open, settings=settings)
+    for module in (
+        entry, home, job_pages, dataset_pages, explore, model_pages, test_pages, comparing, api
+    ):  # fmt: skip
+        app.register_blueprint(module.blueprint)
+    app.register_error_handler(InputError, _show_input_error)
+    app.register_error_handler(flask_wtf.csrf.CSRFError, _show_stale_page)
+    app.register_error_handler(werkzeug.exceptions.SecurityError, _refuse_untrusted_host)
+    app.register_error_handler(werkzeug.exceptions.HTTPException, _show_http_error)
+    return app
+
+
+def _show_input_error(error: InputError) -> Any:
+    return _answer("That did not work", error.for_command_line(), 400)
+
+
+def _show_stale_page(error: flask_wtf.csrf.CSRFError) -> Any:
+    words = "This page was opened before the last log-in, or the request came from elsewhere."
+    return _answer("Reload the page and try again", words, 400)
+
+
+def _show_http_error(error: werkzeug.exceptions.HTTPException) -> Any:
+    words = error.description or ""
+    if isinstance(error, werkzeug.exceptions.RequestEntityTooLarge):
+        words = "The upload is larger than this page takes."
+    response = error.get_response()
+    if response.status_code in (301, 302, 303, 307, 308):
+        return response
+    return _answer(error.name, words, error.code or 500)
+
+
+def _refuse_untrusted_host(error: werkzeug.exceptions.SecurityError) -> Any:
+    """Answer in plain text: under a name that is not trusted, a page could not build its links."""
+    return f"{error.description}\n", 400, {"Content-Type": "text/plain"}
+
+
+def _answer(title: str, words: str, status: int) -> Any:
+    if wants_json():
+        return flask.jsonify(error=words or title), status
+    return flask.render_template("error.html", title=title, words=words), status

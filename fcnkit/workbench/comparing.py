@@ -1,0 +1,127 @@
+"""Two models on the same images: their scores, their masks, and where they differ."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import flask
+import numpy as np
+
+from caffeformat import InputError
+from fcnkit.inference import ConfusionMatrix
+
+from . import pictures
+from .bench import bench
+from .dataset_pages import open_or_why
+from .explore import picture_response
+from .job_pages import job_or_404
+from .model_jobs import RUN
+from .summaries import summary
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from fcnkit.jobs import Job
+
+blueprint = flask.Blueprint("compare", __name__)
+
+_IMAGES = 6
+
+
+@blueprint.get("/compare")
+def show() -> Any:
+    """Show two models side by side."""
+    ids = flask.request.args.getlist("model")
+    chosen = [job_or_404(id_, "model") for id_ in dict.fromkeys(ids)]
+    if len(chosen) != 2:
+        raise InputError("choose two models to compare")
+    first, second = (summary(*found) for found in chosen)
+    opened, split, numbers = _images(first.job)
+    return flask.render_template(
+        "compare.html",
+        lines=(first, second),
+        settings=_settings(first.job, second.job),
+        split=split,
+        entries=[(number, opened.ids(split)[number]) for number in numbers] if opened else [],
+    )
+
+
+def _images(job: Job) -> tuple[Any, str, list[int]]:
+    """Return (the dataset of a model, the split to compare on, numbers of its images)."""
+    found = bench().jobs.get(str(job.settings.get("dataset", "")))
+    opened = open_or_why(found[0])[0] if found else None
+    if opened is None or not opened.splits:
+        return None, "", []
+    split = "val" if "val" in opened.splits else opened.splits[0]
+    count = len(opened.ids(split))
+    wanted = min(_IMAGES, count)
+    return opened, split, [number * count // wanted for number in range(wanted)]
+
+
+_SHOWN = {
+    "method": "network",
+    "classifier": "classifier",
+    "standard_networks": "network of the zoo",
+    "surgery_stride": "stride",
+    "train_epochs": "epochs",
+    "batch_size": "batch size",
+    "batch_accumulation": "batches per step",
+    "learning_rate": "learning rate",
+    "lr_policy": "policy",
+    "solver_type": "solver",
+    "augment": "augmented",
+    "class_weights": "class weights",
+}
+
+
+def _settings(first: Job, second: Job) -> list[tuple[str, Any, Any]]:
+    """Return (name, first value, second value) of the settings that differ."""
+    pairs = [
+        (title, first.settings.get(name), second.settings.get(name))
+        for name, title in _SHOWN.items()
+    ]
+    return [pair for pair in pairs if pair[1] != pair[2]]
+
+
+@blueprint.get("/compare/pictures/<first>/<second>/<split>/<int:number>/<kind>")
+def show_picture(first: str, second: str, split: str, number: int, kind: str) -> Any:
+    """Return a picture of one image: first, second (overlays of the masks) or difference."""
+    jobs = [job_or_404(id_, "model")[0] for id_ in (first, second)]
+    found = bench().jobs.get(str(jobs[0].settings.get("dataset", "")))
+    opened = open_or_why(found[0])[0] if found else None
+    if opened is None or split not in opened.splits:
+        raise InputError("the dataset of the first model is not there")
+    image, _ = opened.pair(split, number)
+    title = f"{split} {number}"
+    if kind == "difference":
+        masks = [_mask(job, image, title) for job in jobs]
+        content = pictures.png(pictures.difference(*masks))
+        return picture_response(content, "image/png")
+    job = jobs[0] if kind == "first" else jobs[1]
+    network = bench().networks.get(bench().jobs.path(job.id, RUN))
+    content, mime = pictures.picture(
+        "overlay", image, _mask(job, image, title), network.palette, 480
+    )
+    return picture_response(content, mime)
+
+
+@blueprint.get("/compare/agreement/<first>/<second>/<split>/<int:number>.json")
+def agreement(first: str, second: str, split: str, number: int) -> Any:
+    """Return how far two models agree on an image, and each with its label."""
+    jobs = [job_or_404(id_, "model")[0] for id_ in (first, second)]
+    found = bench().jobs.get(str(jobs[0].settings.get("dataset", "")))
+    opened = open_or_why(found[0])[0] if found else None
+    if opened is None or split not in opened.splits:
+        raise InputError("the dataset of the first model is not there")
+    image, label = opened.pair(split, number)
+    masks = [_mask(job, image, f"{split} {number}") for job in jobs]
+    scores = []
+    for mask in masks:
+        matrix = ConfusionMatrix(256, 255)
+        matrix.update(mask, label, "image")
+        scores.append(None if matrix.mean_iou != matrix.mean_iou else float(matrix.mean_iou))
+    return flask.jsonify(equal=float(np.mean(masks[0] == masks[1])), mean_iou=scores)
+
+
+def _mask(job: Job, image: NDArray[np.uint8], title: str) -> NDArray[np.uint8]:
+    return bench().networks.get(bench().jobs.path(job.id, RUN)).segment(image, title)[1]

@@ -1,0 +1,166 @@
+"""Models to take along: DIGITS' archive, the weights alone, ONNX."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import tarfile
+import tempfile
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+import flask
+import numpy as np
+import werkzeug.exceptions
+
+from caffeformat import (
+    InputError,
+    datum_to_array,
+    open_database,
+    pb,
+    read_caffemodel,
+    read_net,
+    read_solver,
+    write_text,
+)
+from fcnkit.export import deployed, to_onnx
+from fcnkit.images import read_rgb
+from fcnkit.training import read_run
+
+from .bench import bench
+from .model_jobs import RUN
+from .trials import MOST_IMAGES, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fcnkit.jobs import Job
+
+_ARCHIVES = {"tar.gz": "w:gz", "tar": "w", "tar.bz2": "w:bz2", "zip": ""}
+MOST_DATUMS = 20
+
+
+def respond(job: Job, weights: str | None, ending: str) -> Any:
+    """Return a model as a file that is sent to the client."""
+    run = bench().jobs.path(job.id, RUN)
+    weights = weights or read_run(run).weights
+    stem = f"{re.sub(r'[^A-Za-z0-9._-]+', '_', job.name)[:60] or job.id}_{_iteration(weights)}"
+    if ending == "caffemodel":
+        return _sent(weights, f"{stem}.caffemodel")
+    if ending == "onnx":
+        try:
+            model = to_onnx(
+                deployed(read_net(os.path.join(run, "deploy.prototxt"))), read_caffemodel(weights)
+            )
+        except ModuleNotFoundError as error:
+            raise InputError(
+                f"ONNX needs {error.name}: pip install 'fcnkit[export]' on the server"
+            ) from error
+        return flask.send_file(
+            io.BytesIO(model.SerializeToString()),
+            as_attachment=True,
+            download_name=f"{stem}.onnx",
+            mimetype="application/octet-stream",
+        )
+    if ending not in _ARCHIVES:
+        raise werkzeug.exceptions.NotFound(
+            f"There is no download .{ending}; there are {', '.join(_ARCHIVES)}, caffemodel, onnx."
+        )
+    file = tempfile.TemporaryFile()  # noqa: SIM115  (closed when it is sent)
+    with tempfile.TemporaryDirectory() as folder:
+        parts = _parts(job, run, weights, folder)
+        if ending == "zip":
+            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+                for name, path in parts.items():
+                    archive.write(path, name)
+        else:
+            with tarfile.open(fileobj=file, mode=_ARCHIVES[ending]) as packed:  # type: ignore[call-overload]
+                for name, path in parts.items():
+                    packed.add(path, name)
+    file.seek(0)
+    return flask.send_file(file, as_attachment=True, download_name=f"{stem}.{ending}")
+
+
+def _sent(path: str, name: str) -> Any:
+    return flask.send_file(os.path.abspath(path), as_attachment=True, download_name=name)
+
+
+def _iteration(weights: str) -> int:
+    found = re.search(r"_iter_(\d+)\.", os.path.basename(weights))
+    return int(found.group(1)) if found else 0
+
+
+def _parts(job: Job, run: str, weights: str, folder: str) -> dict[str, str]:
+    """Write the files of DIGITS' archive into `folder`; return {name: path}."""
+    trained = read_run(run)
+    iteration = _iteration(weights)
+    snapshot = f"snapshot_iter_{iteration}.caffemodel"
+    parts = {snapshot: weights, "deploy.prototxt": os.path.join(run, "deploy.prototxt")}
+
+    def written(name: str, message: Any) -> None:
+        parts[name] = os.path.join(folder, name)
+        write_text(parts[name], message)
+
+    nets = [
+        path
+        for path in (
+            bench().jobs.path(job.id, place, "train_val.prototxt") for place in ("net", "fcn")
+        )
+        if os.path.isfile(path)
+    ]
+    if nets:
+        parts["train_val.prototxt"] = parts["original.prototxt"] = nets[0]
+    solver = read_solver(os.path.join(run, "solver.prototxt"))
+    solver.ClearField("train_net")
+    del solver.test_net[:]
+    solver.net, solver.snapshot_prefix = "train_val.prototxt", "snapshot"
+    written("solver.prototxt", solver)
+    info: dict[str, Any] = {
+        "job id": job.id,
+        "creation time": job.created,
+        "username": "",
+        "snapshot file": snapshot,
+        "framework": "caffe",
+        "deploy file": "deploy.prototxt",
+        "train_val file": "train_val.prototxt",
+        "solver file": "solver.prototxt",
+        "mean subtraction": "none",
+        "image resize mode": "none",
+        "digits version": "fcnkit",
+    }
+    if trained.mean is not None:
+        mean = np.asarray(trained.mean, np.float32).ravel()
+        info["mean subtraction"], info["mean file"] = "pixel", "mean.binaryproto"
+        blob = pb.BlobProto(num=1, channels=len(mean), height=1, width=1, data=mean.tolist())
+        parts["mean.binaryproto"] = os.path.join(folder, "mean.binaryproto")
+        with open(parts["mean.binaryproto"], "wb") as file:
+            file.write(blob.SerializeToString())
+    texts = {"info.json": json.dumps(info, indent=2) + "\n"}
+    if trained.names:
+        texts["labels.txt"] = "".join(f"{name}\n" for name in trained.names)
+    for name, text in texts.items():
+        parts[name] = os.path.join(folder, name)
+        with open(parts[name], "w", encoding="utf-8") as file_:
+            file_.write(text)
+    return parts
+
+
+def database_sources(path: str) -> Iterator[Source]:
+    """Yield the images of a database, each called by its key."""
+    with open_database(path) as database:
+        for number, key in enumerate(database.keys()):
+            if number >= min(MOST_DATUMS, MOST_IMAGES):
+                return
+            value, title = database.get(key), key.decode("utf-8", "replace")
+
+            def load(value: bytes | None = value, title: str = title) -> Any:
+                datum = pb.Datum.FromString(value or b"")
+                if datum.encoded:
+                    return read_rgb(datum.data, title), None
+                array = datum_to_array(datum)
+                order = [2, 1, 0] if len(array) == 3 else [0, 0, 0]
+                return np.ascontiguousarray(array[order].transpose(1, 2, 0)).astype(np.uint8), None
+
+            yield Source(title, load)

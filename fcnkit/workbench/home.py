@@ -1,0 +1,130 @@
+"""Home: all datasets and models, sorted, searched, side by side."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import flask
+
+from caffeformat import InputError
+
+from .bench import bench
+from .summaries import Summary, summary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from werkzeug.wrappers import Response
+
+    from fcnkit.jobs import Job, State
+
+blueprint = flask.Blueprint("home", __name__)
+
+ROWS = 20  # of a list, per page
+_SORTS: dict[str, Callable[[tuple[Job, State]], Any]] = {
+    "age": lambda found: found[0].id,
+    "name": lambda found: found[0].name.lower(),
+    "state": lambda found: found[1].state,
+    "score": lambda found: summary(*found).mean_iou or -1.0,
+}
+
+
+@blueprint.get("/")
+def show() -> str:
+    """Show datasets and models."""
+    args = flask.request.args
+    words = args.get("q", "").strip()[:200]
+    sort = args.get("sort", "-age")
+    lists = {}
+    for kind in ("model", "dataset"):
+        found = _found(kind, words, sort)
+        page = max(1, min(args.get(f"{kind}s", 1, type=int) or 1, -(-len(found) // ROWS) or 1))
+        rows = [summary(*each) for each in found[(page - 1) * ROWS : page * ROWS]]
+        lists[kind] = {
+            "rows": rows,
+            "page": page,
+            "pages": -(-len(found) // ROWS),
+            "of": len(found),
+        }
+    return flask.render_template(
+        "home.html",
+        lists=lists,
+        words=words,
+        sort=sort,
+        is_empty=not bench().jobs.all(),
+        active=any(row.state.is_active for each in lists.values() for row in each["rows"]),  # type: ignore[attr-defined]
+    )
+
+
+def _found(kind: str, words: str, sort: str) -> list[tuple[Job, State]]:
+    """Return the jobs of a kind that hold `words`, sorted; broken ones count as models."""
+    wanted = words.lower().split()
+    found = [
+        (job, state)
+        for job, state in bench().jobs.all()
+        if (job.kind if job.kind == "dataset" else "model") == kind
+        and all(word in f"{job.name} {job.notes} {job.id}".lower() for word in wanted)
+    ]
+    key = _SORTS.get(sort.lstrip("-"), _SORTS["age"])
+    return sorted(found, key=key, reverse=sort.startswith("-"))
+
+
+@blueprint.get("/rows.json")
+def rows() -> Any:
+    """Return the lines of the jobs that the page shows, for it to bring them up to date."""
+    found = []
+    for id_ in flask.request.args.get("ids", "").split(",")[: 2 * ROWS]:
+        known = bench().jobs.get(id_)
+        if known is not None:
+            found.append(_row(summary(*known)))
+    return flask.jsonify(rows=found)
+
+
+def _row(line: Summary) -> dict[str, Any]:
+    return {
+        "id": line.job.id,
+        "html": flask.render_template("row_state.html", line=line),
+        "active": line.state.is_active,
+    }
+
+
+@blueprint.get("/trash")
+def trash() -> str:
+    """Show what was deleted."""
+    return flask.render_template("trash.html", jobs=bench().jobs.trash())
+
+
+@blueprint.post("/trash/empty")
+def empty_trash() -> Response:
+    """Remove what was deleted for good."""
+    bench().jobs.empty_trash()
+    flask.flash("The trash is empty.")
+    return flask.redirect(flask.url_for("home.trash"))
+
+
+@blueprint.post("/trash/<id_>/restore")
+def restore(id_: str) -> Response:
+    """Take a job out of the trash."""
+    if id_ in {job.id for job in bench().jobs.trash()}:
+        bench().jobs.restore(id_)
+        flask.flash("Restored.")
+    return flask.redirect(flask.url_for("home.show"))
+
+
+@blueprint.get("/places.json")
+def places() -> Any:
+    """List a folder on the server, for forms that name files there."""
+    try:
+        folder, entries = bench().places.listing(flask.request.args.get("under", ""))
+    except InputError as error:
+        return flask.jsonify(error=error.for_command_line()), 400
+    return flask.jsonify(folder=folder, entries=[entry._asdict() for entry in entries])
+
+
+def users_of(id_: str) -> Sequence[Job]:
+    """Return the models that train on a dataset."""
+    return [
+        job
+        for job, _ in bench().jobs.all()
+        if job.kind == "model" and job.settings.get("dataset") == id_
+    ]

@@ -1,0 +1,129 @@
+"""What can be done with any job: rename, notes, abort, resume, delete, its log and its state."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import flask
+import werkzeug.exceptions
+
+from caffeformat import InputError
+from fcnkit.jobs import Job, State, tail
+
+from .bench import bench
+from .home import users_of
+from .security import wants_json
+from .summaries import as_live
+from .wording import DIGITS_STATES
+
+if TYPE_CHECKING:
+    from werkzeug.wrappers import Response
+
+# States of jobs that can go on.
+RESUMABLE = ("aborted", "error", "paused")
+
+blueprint = flask.Blueprint("job", __name__)
+
+
+def job_or_404(id_: str, kind: str | None = None) -> tuple[Job, State]:
+    """Return a job with its state; 404 where there is none of that kind."""
+    found = bench().jobs.get(id_)
+    if found is None or (kind is not None and found[0].kind not in (kind, "broken")):
+        raise werkzeug.exceptions.NotFound(f"There is no {kind or 'job'} {id_}.")
+    return found
+
+
+def page_of(job: Job) -> str:
+    """Return the address of a job's own page."""
+    return flask.url_for("dataset.show" if job.kind == "dataset" else "model.show", id_=job.id)
+
+
+@blueprint.get("/jobs/<id_>")
+def show(id_: str) -> Response:
+    """Lead to the page of a job, as DIGITS does."""
+    return flask.redirect(page_of(job_or_404(id_)[0]))
+
+
+@blueprint.get("/jobs/<id_>/status")
+def status(id_: str) -> Any:
+    """Return a job's state in DIGITS' words, and what is wrong where something is."""
+    job, state = job_or_404(id_)
+    answer = {"status": DIGITS_STATES.get(state.state, "Error"), "name": job.name, "type": job.kind}
+    if state.state == "error":
+        answer["error"] = state.words
+    return flask.jsonify(answer)
+
+
+@blueprint.get("/jobs/<id_>/live.json")
+def live(id_: str) -> Any:
+    """Return how far a job is, with the end of its log."""
+    job, state = job_or_404(id_)
+    return flask.jsonify(log=tail(bench().jobs.path(id_, "log.txt")), **as_live(job, state))
+
+
+@blueprint.get("/jobs/<id_>/log.txt")
+def log(id_: str) -> Any:
+    """Return a job's whole log."""
+    job_or_404(id_)
+    return flask.send_from_directory(bench().jobs.path(id_), "log.txt", mimetype="text/plain")
+
+
+@blueprint.route("/jobs/<id_>", methods=["PUT"])
+@blueprint.post("/jobs/<id_>/change")
+def change(id_: str) -> Any:
+    """Rename a job, or change its notes."""
+    job_or_404(id_)
+    form = flask.request.form
+    bench().jobs.change(id_, form.get("job_name"), form.get("job_notes"))
+    return _done(id_, "Saved.")
+
+
+@blueprint.post("/jobs/<id_>/abort")
+def abort(id_: str) -> Any:
+    """Ask a job to stop, or end it at once where it was asked already."""
+    _, state = job_or_404(id_)
+    if not state.is_active:
+        raise werkzeug.exceptions.Forbidden("Job not running")
+    bench().jobs.stop(id_)
+    return _done(id_, "Stopping. A training run takes a snapshot first.")
+
+
+@blueprint.post("/jobs/<id_>/resume")
+def resume(id_: str) -> Any:
+    """Let a job that stopped go on."""
+    job, state = job_or_404(id_)
+    if state.state not in RESUMABLE:
+        raise InputError(f"{job.name}: is {state.state}, so there is nothing to resume")
+    bench().jobs.go_on(id_)
+    return _done(id_, "In line.")
+
+
+@blueprint.route("/jobs/<id_>", methods=["DELETE"])
+@blueprint.post("/jobs/<id_>/delete")
+def delete(id_: str) -> Any:
+    """Move a job to the trash, unless models need it."""
+    job, _ = job_or_404(id_)
+    users = users_of(id_) if job.kind == "dataset" else []
+    if users:
+        more = f" and {len(users) - 1} more" if len(users) > 1 else ""
+        raise InputError(f"{job.name}: {users[0].name}{more} trains on it: delete that first")
+    bench().jobs.throw_away(id_)
+    if _is_page():
+        flask.flash(f"{job.name} is in the trash.")
+        return flask.redirect(flask.url_for("home.show"))
+    return flask.jsonify(id=id_, status="deleted")
+
+
+def _is_page() -> bool:
+    return (
+        flask.request.method == "POST" and "csrf_token" in flask.request.form and not wants_json()
+    )
+
+
+def _done(id_: str, words: str) -> Any:
+    job, state = job_or_404(id_)
+    if not _is_page():
+        return flask.jsonify(id=id_, name=job.name, status=DIGITS_STATES.get(state.state, "Error"))
+    flask.flash(words)
+    to = flask.request.form.get("to", "")
+    return flask.redirect(flask.url_for("home.show") if to == "home" else page_of(job))

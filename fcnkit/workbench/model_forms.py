@@ -1,0 +1,180 @@
+"""The form of a new model. Fields have DIGITS' names; times are in epochs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import wtforms
+from flask_wtf.file import FileField
+from wtforms import validators
+
+from . import networks
+from .bench import bench
+from .fields import BenchForm, choices, number, place, select, text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+METHODS = [
+    ("surgery", "Net surgery on a classifier"),
+    ("standard", "A network of the zoo"),
+    ("previous", "Another model of this workbench"),
+    ("custom", "A prototxt of your own"),
+]
+POLICIES = [
+    ("poly", "Polynomial decay to zero"),
+    ("fixed", "Fixed"),
+    ("step", "Step down"),
+    ("multistep", "Step down at chosen times"),
+    ("exp", "Exponential decay"),
+    ("inv", "Inverse decay"),
+    ("sigmoid", "Sigmoid decay"),
+]
+SOLVERS = [(name, name) for name in ("SGD", "Nesterov", "Adam", "AdaGrad", "AdaDelta", "RMSProp")]
+_MAX_RATES = 20  # of one sweep
+
+
+def numbers(text_: str) -> list[float]:
+    """Return the numbers of a list such as `0.01, 0.001` or `[0.01, 0.001]`."""
+    return [float(part) for part in text_.strip("[] ").replace(";", ",").split(",") if part.strip()]
+
+
+class ModelForm(BenchForm):
+    """What is trained, on what, from where and how."""
+
+    model_name = text("Name")
+    dataset = select("Dataset", [("", "")])
+    framework = wtforms.HiddenField(default="caffe")
+    method = select("Network", METHODS)
+
+    # surgery
+    classifier = select("Classifier", [("", "")], hint="Its layers are found by this network.")
+    classifier_net = place("Its prototxt, if it is none of these", "A deploy.prototxt.")
+    classifier_net_file = FileField("Or upload the prototxt")
+    classifier_weights = place("Its weights", "A .caffemodel on the server.")
+    classifier_weights_file = FileField("Or upload the weights")
+    surgery_stride = select(
+        "Detail",
+        [("", "As the classifier"), ("32", "Stride 32"), ("16", "Stride 16"), ("8", "Stride 8"),
+         ("4", "Stride 4"), ("2", "Stride 2")],
+        hint="Stride of the finest features that are scored; smaller ones draw finer borders.",
+    )  # fmt: skip
+    # standard
+    standard_networks = select("Network of the zoo", [("", "")])
+    # previous
+    previous_networks = select("Model", [("", "")])
+    # custom
+    custom_network = wtforms.TextAreaField(
+        "Prototxt",
+        description="One net with include rules for TRAIN and TEST, as for DIGITS. Data layers "
+        "have no source; the label's top is called label.",
+        render_kw={"rows": 16, "spellcheck": "false"},
+    )
+    custom_network_snapshot = place("Weights to start from", "A .caffemodel on the server.")
+    weights_file = FileField("Or upload weights")
+
+    # solver, in epochs
+    train_epochs = number("Epochs", float, 10, 0.001, 100000)
+    snapshot_interval = number("Snapshot every", float, 1, 0, 100000, "Epochs; 0: only at the end.")
+    val_interval = number("Validate every", float, 1, 0, 100000, "Epochs; 0: never.")
+    batch_size = number("Batch size", int, None, 1, 4096, "Empty: the network's.")
+    batch_accumulation = number("Batches per step", int, None, 1, 4096, "Gradients add up.")
+    learning_rate = text("Learning rate", "0.001", "Several, separated by commas, make a sweep.")
+    solver_type = select("Solver", SOLVERS)
+    momentum = number("Momentum", float, 0.9, 0, 0.9999)
+    weight_decay = number("Weight decay", float, 0.0005, 0, 10)
+    lr_policy = select("Policy", POLICIES)
+    lr_step_size = number("Step after", float, 33, 0.001, 100, "Per cent of the run.")
+    lr_step_gamma = number("Step factor", float, 0.1, 0, 1000)
+    lr_multistep_values = text("Steps after", "50, 85", "Per cent of the run.")
+    lr_multistep_gamma = number("Factor", float, 0.1, 0, 1000)
+    lr_exp_gamma = number("Factor per step", float, 0.95, 0, 1, "Over one per cent of the run.")
+    lr_inv_gamma = number("Gamma", float, 0.1, 0, 1000)
+    lr_inv_power = number("Power", float, 0.5, 0, 1000)
+    lr_poly_power = number("Power", float, 0.9, 0, 1000)
+    lr_sigmoid_step = number("Middle", float, 50, 0, 100, "Per cent of the run.")
+    lr_sigmoid_gamma = number("Steepness", float, 0.1, 0, 1000)
+    random_seed = number("Seed", int, None, 0, 2**31 - 1)
+    select_gpu = select("Device", [("", "CPU")])
+
+    # data
+    use_mean = select(
+        "Subtract",
+        [("", "What the network says"), ("none", "Nothing"), ("pixel", "The dataset's mean")],
+    )
+    augment = wtforms.BooleanField("Augment", description="Scale and mirror images and labels.")
+    augment_scale = text("Scale", "0.75:1.5", "From : to")
+    augment_flip = wtforms.BooleanField("Mirror", default=True)
+    crop_size = number("Crop", int, None, 8, 4096, "Side in pixels; needs augmentation.")
+    class_weights = number(
+        "Weigh rare classes", float, None, 0, 1, "Power of the median frequency: 0.5 is mild."
+    )
+
+    # Options of DIGITS that say nothing here.
+    shuffle = wtforms.HiddenField()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        found = [(job, state) for job, state in bench().jobs.all()]
+        datasets = [(j.id, j.name) for j, s in found if j.kind == "dataset" and s.state == "done"]
+        models = [(j.id, j.name) for j, _ in found if j.kind == "model"]
+        self.dataset.choices = choices(datasets or [("", "There is no dataset yet")])
+        self.previous_networks.choices = choices(models or [("", "There is no model yet")])
+        known = [(name, name) for name in networks.classifiers()]
+        self.classifier.choices = choices([*known, ("", "Another one")])
+        if self.classifier.data in (None, "None") and known:
+            self.classifier.data = known[0][0]
+        zoo = [(name, name) for name in networks.segmentation_networks()]
+        self.standard_networks.choices = choices(zoo)
+        gpus = [(str(n), f"GPU {n}") for n in bench().settings.gpus]
+        self.select_gpu.choices = choices([("", "CPU"), *gpus])
+        for name in ("previous_networks", "classifier", "standard_networks"):
+            self[name].validate_choice = self.method.data == _METHOD_OF[name]
+        if self.batch_accumulation.data is None:
+            self.batch_accumulation.data = 1
+
+    def validate_framework(self, field: wtforms.Field) -> None:
+        """Accept DIGITS' name of the one framework there is."""
+        if field.data not in (None, "", "caffe"):
+            raise validators.ValidationError(f"{field.data}: expected caffe")
+
+    def validate_learning_rate(self, field: wtforms.Field) -> None:
+        """Expect one rate or several."""
+        try:
+            found = numbers(field.data)
+        except ValueError:
+            found = []
+        if not found or len(found) > _MAX_RATES or not all(0 < rate < 1e6 for rate in found):
+            raise validators.ValidationError(
+                f"expected a number above 0, or up to {_MAX_RATES} separated by commas"
+            )
+
+    def validate_lr_multistep_values(self, field: wtforms.Field) -> None:
+        """Expect percentages."""
+        if self.lr_policy.data != "multistep":
+            return
+        try:
+            found = numbers(field.data)
+        except ValueError:
+            found = []
+        if not found or not all(0 < value <= 100 for value in found) or found != sorted(found):
+            raise validators.ValidationError("expected rising percentages, separated by commas")
+
+    def validate_augment_scale(self, field: wtforms.Field) -> None:
+        """Expect two factors."""
+        if not self.augment.data:
+            return
+        low, _, high = field.data.partition(":")
+        try:
+            good = 0.05 <= float(low) <= float(high or low) <= 20
+        except ValueError:
+            good = False
+        if not good:
+            raise validators.ValidationError("expected LOW:HIGH, such as 0.75:1.5")
+
+
+_METHOD_OF: Mapping[str, str] = {
+    "previous_networks": "previous",
+    "classifier": "surgery",
+    "standard_networks": "standard",
+}

@@ -1,0 +1,201 @@
+"""Pages of models: a new one, and one that trains or has trained."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Any
+
+import flask
+import werkzeug.exceptions
+
+from caffeformat import InputError, draw_network, read_net
+from fcnkit.jobs import tail
+from fcnkit.training import columns
+
+from . import networks
+from .bench import bench
+from .dataset_pages import allow_large_uploads, facts_of, open_or_why
+from .job_pages import RESUMABLE, job_or_404
+from .model_forms import ModelForm
+from .model_jobs import FCN, NET, RUN, TRAIN_VAL, make_jobs, snapshots
+from .summaries import as_live, curve_rows, summary
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from fcnkit.jobs import Job
+
+blueprint = flask.Blueprint("model", __name__, url_prefix="/models")
+
+# Points of a curve that a page draws; more are thinned out.
+_POINTS = 2000
+_NOTE = re.compile(r"^(note|warning): (.*)", re.M)
+
+
+@blueprint.route("/new", methods=["GET", "POST"])
+def new() -> Any:
+    """Show the form of a new model, filled like that of `clone`; a valid one becomes jobs."""
+    allow_large_uploads()
+    args = flask.request.args
+    filled: dict[str, Any] = {"dataset": args.get("dataset")}
+    if "previous" in args:
+        filled.update(method="previous", previous_networks=args["previous"])
+    clone = bench().jobs.get(args.get("clone", ""))
+    if clone is not None:
+        filled = {**clone[0].settings, "model_name": f"{clone[0].name} (copy)"}
+    form = ModelForm(data=filled if flask.request.method == "GET" else None)
+    if form.validate_on_submit():
+        made = make_jobs(form)
+        if made:
+            if len(made) > 1:
+                flask.flash(f"{len(made)} models wait in line.")
+                return flask.redirect(flask.url_for("home.show"))
+            return flask.redirect(flask.url_for("model.show", id_=made[0].id))
+    page = flask.render_template("model_new.html", form=form, roots=bench().places.roots)
+    return page, 400 if form.is_refused else 200
+
+
+@blueprint.post("/check-network")
+def check_network() -> Any:
+    """Return what is wrong with a pasted prototxt, for the page to show while it is typed."""
+    text = flask.request.form.get("network", "")
+    found = bench().jobs.get(flask.request.form.get("dataset", ""))
+    classes = None
+    if found is not None and found[0].kind == "dataset":
+        opened, _ = open_or_why(found[0])
+        names = facts_of(found[0], opened).names
+        classes = len(names) if names else None
+    looked = networks.look_at(text, classes)
+    return flask.jsonify(
+        troubles=[trouble._asdict() for trouble in looked.troubles],
+        warnings=looked.warnings,
+        layers=looked.layers,
+        classes=looked.classes,
+    )
+
+
+@blueprint.post("/visualize-network")
+def visualize_network() -> Any:
+    """Return a picture of a prototxt, as DIGITS does."""
+    net = networks.pasted_net(flask.request.form.get("custom_network", ""))
+    return flask.Response(draw_network(net).svg(), mimetype="image/svg+xml")
+
+
+@blueprint.get("/cards/<name>")
+def card(name: str) -> Any:
+    """Return the card of a network of the zoo, as text."""
+    try:
+        text = networks.card(name)
+    except InputError:
+        raise werkzeug.exceptions.NotFound(f"There is no network {name}.") from None
+    return flask.Response(text, mimetype="text/plain")
+
+
+@blueprint.get("/<id_>")
+def show(id_: str) -> Any:
+    """Show a model: curves, log, snapshots, and what can be done with it."""
+    job, state = job_or_404(id_, "model")
+    run = bench().jobs.path(id_, RUN)
+    found = snapshot_rows(id_, job)
+    dataset = bench().jobs.get(str(job.settings.get("dataset", "")))
+    return flask.render_template(
+        "model.html",
+        job=job,
+        state=state,
+        line=summary(job, state),
+        live=as_live(job, state),
+        snapshots=found,
+        dataset=dataset[0] if dataset else None,
+        notes=_notes(id_),
+        has_net=bool(_net_of(id_)),
+        has_surgery=os.path.isfile(bench().jobs.path(id_, FCN, "surgery.txt")),
+        surgery=tail(bench().jobs.path(id_, FCN, "surgery.txt"), 20000),
+        can_resume=state.state in RESUMABLE and bool(job.steps),
+        has_run=os.path.isdir(run),
+    )
+
+
+def _notes(id_: str) -> list[tuple[str, str]]:
+    """Return the (kind, text) of notes and warnings in the log, each once."""
+    text = tail(bench().jobs.path(id_, "log.txt"), 64 << 10)
+    said = [(kind, words) for kind, words in _NOTE.findall(text) if "to resume from" not in words]
+    found = dict.fromkeys(said)
+    return list(found)[-12:]
+
+
+def _net_of(id_: str) -> str | None:
+    for place in (NET, FCN):
+        path = bench().jobs.path(id_, place, TRAIN_VAL)
+        if os.path.isfile(path):
+            return path
+    return None
+
+
+def snapshot_rows(id_: str, job: Job) -> list[dict[str, Any]]:
+    """Return the snapshots of a model, the newest first, with the scores at their iterations."""
+    rows: Sequence[Mapping[str, float]] = curve_rows(id_)
+    tested = {int(row["iteration"]): row for row in rows if "test_mean_iou" in row}
+    epoch = job.settings.get("epoch") or 0
+    found: list[dict[str, Any]] = []
+    for iteration, path in sorted(snapshots(bench().jobs.path(id_, RUN)).items(), reverse=True):
+        row = tested.get(iteration, {})
+        try:
+            size = os.path.getsize(path)
+        except OSError:
+            continue
+        found.append(
+            {
+                "iteration": iteration,
+                "epoch": round(iteration / epoch, 3) if epoch else None,
+                "mean_iou": row.get("test_mean_iou"),
+                "accuracy": row.get("test_pixel_accuracy"),
+                "size": size,
+                "weights": path,
+            }
+        )
+    scores = [each["mean_iou"] for each in found if each["mean_iou"] is not None]
+    best = found[[each["mean_iou"] for each in found].index(max(scores))] if scores else None
+    for each in found:
+        each["best"] = each is best
+    return found
+
+
+@blueprint.get("/<id_>/live.json")
+def live(id_: str) -> Any:
+    """Return how far a model is, the end of its log, and its curves after iteration `after`."""
+    job, state = job_or_404(id_, "model")
+    after = flask.request.args.get("after", -1, type=int)
+    rows = [row for row in curve_rows(id_) if row["iteration"] > after]
+    names = columns(rows)[1:]
+    step = max(1, len(rows) // _POINTS)
+    kept = [
+        row
+        for number, row in enumerate(rows)
+        if number % step == 0 or any(name.startswith("test") for name in row)
+    ]
+    return flask.jsonify(
+        **as_live(job, state),
+        log=tail(bench().jobs.path(id_, "log.txt"), 6000),
+        iterations=[int(row["iteration"]) for row in kept],
+        curves={name: [_finite(row.get(name)) for row in kept] for name in names},
+        snapshots=len(snapshots(bench().jobs.path(id_, RUN))),
+        epoch=job.settings.get("epoch"),
+        total=job.settings.get("iterations"),
+    )
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and abs(value) < float("inf") else None
+
+
+@blueprint.get("/<id_>/network.svg")
+def network_picture(id_: str) -> Any:
+    """Return a picture of a model's network."""
+    job_or_404(id_, "model")
+    path = _net_of(id_)
+    deploy = bench().jobs.path(id_, RUN, "deploy.prototxt")
+    path = deploy if os.path.isfile(deploy) else path
+    if path is None:
+        raise werkzeug.exceptions.NotFound("There is no network yet.")
+    return flask.Response(draw_network(read_net(path)).svg(), mimetype="image/svg+xml")

@@ -1,0 +1,78 @@
+// The curves of a model's page, drawn by uPlot and continued while the model trains.
+'use strict';
+
+document.addEventListener('DOMContentLoaded', () => {
+    const holder = document.querySelector('[data-curves]');
+    const isDark = matchMedia('(prefers-color-scheme: dark)').matches;
+    const colours = isDark
+        ? ['#8ab8ff', '#ffcf7a', '#7fdca4', '#ff9da4', '#d0a5ff', '#6fe0e0', '#f2f2a0', '#ffb27a']
+        : ['#1f4e9c', '#b35900', '#12683a', '#a31726', '#6a2fa0', '#00707a', '#6b6b00', '#8a3c1e'];
+    const ink = isDark ? '#e7ebf0' : '#1b2129', grid = isDark ? '#364150' : '#d5dae1';
+    const kinds = {
+        rate: (name) => name === 'lr',
+        loss: (name) => name.includes('loss') && name !== 'train_loss',
+        share: (name) => name !== 'lr' && !name.includes('loss')
+    };
+    const known = {iterations: [], curves: {}};
+    const plots = {};
+
+    // Appends what came new; lines logged before a resume are replaced.
+    function append(data) {
+        const first = data.iterations[0];
+        if (first === undefined) { return; }
+        let keep = known.iterations.length;
+        while (keep && known.iterations[keep - 1] >= first) { keep -= 1; }
+        known.iterations.length = keep;
+        for (const values of Object.values(known.curves)) { values.length = keep; }
+        for (const name of Object.keys(data.curves)) {
+            if (!known.curves[name]) { known.curves[name] = new Array(keep).fill(null); }
+        }
+        known.iterations.push(...data.iterations);
+        for (const [name, values] of Object.entries(known.curves)) {
+            values.push(...(data.curves[name] || new Array(data.iterations.length).fill(null)));
+        }
+    }
+
+    function draw() {
+        for (const [kind, belongs] of Object.entries(kinds)) {
+            const names = Object.keys(known.curves).filter(belongs);
+            const place = holder.querySelector(`[data-plot=${kind}]`);
+            place.closest('figure').hidden = !names.length;
+            if (!names.length) { continue; }
+            const data = [known.iterations, ...names.map((name) => known.curves[name])];
+            const key = names.join();
+            if (plots[kind] && plots[kind].key === key) { plots[kind].plot.setData(data); continue; }
+            if (plots[kind]) { plots[kind].plot.destroy(); }
+            const axis = {stroke: ink, grid: {stroke: grid, width: 1}, ticks: {stroke: grid, width: 1}};
+            const plot = new uPlot({
+                width: Math.max(280, place.clientWidth), height: 240,
+                scales: {x: {time: false}, y: kind === 'share' ? {range: (u, low, high) => [Math.min(0, low), Math.max(1, high)]} : {}},
+                axes: [axis, {...axis, size: 64}],
+                series: [{label: 'step'}, ...names.map((name, i) => ({
+                    label: name.replaceAll('_', ' '), stroke: colours[i % colours.length], width: 2, spanGaps: true,
+                    dash: name.startsWith('train') ? [6, 4] : undefined, points: {show: name.startsWith('test')}
+                }))]
+            }, data, place);
+            plots[kind] = {plot, key};
+        }
+    }
+
+    window.addEventListener('resize', () => {
+        for (const {plot} of Object.values(plots)) {
+            plot.setSize({width: Math.max(280, plot.root.parentElement.clientWidth), height: 240});
+        }
+    });
+
+    holder.querySelectorAll('figure').forEach((e) => { e.hidden = true; });
+    let snapshots = null;
+    bench.live((data, after) => {
+        append(data);
+        holder.querySelector('[data-none]').hidden = known.iterations.length > 0;
+        draw();
+        holder.dataset.points = known.iterations.length;
+        // The first snapshot brings the button that tests the model.
+        if (snapshots === 0 && data.snapshots > 0) { location.reload(); }
+        snapshots = data.snapshots;
+        return known.iterations.length ? known.iterations[known.iterations.length - 1] - 1 : after;
+    });
+});

@@ -1,0 +1,98 @@
+// The form of a new model: only the fields of the chosen network and policy, the prototxt checked while it is
+// typed, the schedule drawn.
+'use strict';
+
+document.addEventListener('DOMContentLoaded', () => {
+    const form = document.getElementById('model-form');
+    const field = (name) => form.elements[name];
+    const number = (name) => Number(field(name).value);
+
+    function choose() {
+        for (const [attribute, name] of [['method', 'method'], ['policy', 'lr_policy']]) {
+            form.querySelectorAll(`[data-${attribute}]`).forEach((part) => {
+                part.hidden = !part.dataset[attribute].split(' ').includes(field(name).value);
+            });
+        }
+        card();
+        schedule();
+    }
+
+    async function card() {
+        const box = form.querySelector('[data-card-box]');
+        const name = {surgery: 'classifier', standard: 'standard_networks'}[field('method').value];
+        const network = name && field(name).value;
+        box.hidden = !network;
+        if (network) {
+            const answer = await fetch(form.dataset.cards.replace('NAME', encodeURIComponent(network)));
+            box.querySelector('[data-card]').textContent = answer.ok ? await answer.text() : '';
+        }
+    }
+
+    // The share of the base rate at each per cent of the run.
+    function rate(t) {
+        const times = field('lr_multistep_values').value.split(/[,;]/).map(Number);
+        switch (field('lr_policy').value) {
+        case 'step': return number('lr_step_gamma') ** Math.floor(t / number('lr_step_size'));
+        case 'multistep': return number('lr_multistep_gamma') ** times.filter((v) => t >= v).length;
+        case 'exp': return number('lr_exp_gamma') ** t;
+        case 'inv': return (1 + number('lr_inv_gamma') * t) ** -number('lr_inv_power');
+        case 'poly': return (1 - t / 100) ** number('lr_poly_power');
+        case 'sigmoid': return 1 / (1 + Math.exp(number('lr_sigmoid_gamma') * (t - number('lr_sigmoid_step'))));
+        default: return 1;
+        }
+    }
+
+    function schedule() {
+        const points = [];
+        for (let t = 0; t <= 100; t++) {
+            const y = Math.min(1, Math.max(0, rate(t)));
+            points.push(`${(2.4 * t).toFixed(1)},${(66 - 62 * (Number.isFinite(y) ? y : 0)).toFixed(1)}`);
+        }
+        form.querySelector('[data-schedule] polyline').setAttribute('points', points.join(' '));
+    }
+
+    let timer = null;
+    function checkSoon() {
+        clearTimeout(timer);
+        timer = setTimeout(check, 400);
+    }
+    async function check() {
+        const box = form.querySelector('[data-checked]');
+        const text = field('custom_network').value;
+        box.replaceChildren();
+        if (!text.trim()) { return; }
+        const answer = await bench.post(form.dataset.check, {network: text, dataset: field('dataset').value});
+        if (!answer.ok) { return; }
+        const data = await answer.json();
+        const list = document.createElement('ul');
+        const line = (words, kind) => {
+            const item = document.createElement('li');
+            item.className = kind;
+            item.textContent = words;
+            list.append(item);
+        };
+        for (const each of data.troubles) {
+            line((each.line ? `line ${each.line}, column ${each.column}: ` : '') + each.text, 'flag');
+        }
+        data.warnings.forEach((words) => line(words, ''));
+        if (!data.troubles.length) { line(`${data.layers.length} layers, ${data.classes || 'unknown'} classes: can be trained`, ''); }
+        box.append(list);
+    }
+
+    form.querySelector('[data-draw]').addEventListener('click', async () => {
+        const box = form.querySelector('[data-drawn]');
+        const answer = await bench.post(form.dataset.picture, {custom_network: field('custom_network').value});
+        box.replaceChildren();
+        if (answer.ok) {
+            const image = document.createElement('img');
+            image.alt = 'The layers of the network';
+            image.src = URL.createObjectURL(await answer.blob());
+            box.append(image);
+        }
+    });
+    field('custom_network').addEventListener('input', checkSoon);
+    field('dataset').addEventListener('change', checkSoon);
+    form.addEventListener('change', choose);
+    form.addEventListener('input', schedule);
+    choose();
+});

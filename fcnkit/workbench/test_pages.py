@@ -1,0 +1,240 @@
+"""Test one image, many, a list or a dataset, and what comes of it."""
+
+from __future__ import annotations
+
+import functools
+import io
+import os
+import re
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+import flask
+import werkzeug.exceptions
+
+from caffeformat import InputError
+from fcnkit.datasets import image_files
+
+from . import trials
+from .bench import bench
+from .dataset_pages import open_or_why
+from .job_pages import job_or_404
+from .model_jobs import RUN, snapshots
+from .model_pages import snapshot_rows
+from .trials import Source, from_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from fcnkit.jobs import Job
+
+blueprint = flask.Blueprint("test", __name__, url_prefix="/models")
+
+_FILE = re.compile(
+    r"\d+_(image\.jpg|mask\.png|indices\.png|truth\.png|truth_indices\.png|scores\.npz)\Z"
+)
+_MAX_LIST = 1 << 20  # bytes
+
+
+@blueprint.get("/<id_>/test")
+def show(id_: str) -> Any:
+    """Show the form of a test."""
+    job, _ = job_or_404(id_, "model")
+    rows = snapshot_rows(id_, job)
+    dataset = bench().jobs.get(str(job.settings.get("dataset", "")))
+    opened = open_or_why(dataset[0])[0] if dataset else None
+    split = "val" if opened and "val" in opened.splits else "train"
+    ids = list(opened.ids(split))[:200] if opened and opened.splits else []
+    return flask.render_template(
+        "test.html",
+        job=job,
+        snapshots=rows,
+        dataset=dataset[0] if dataset else None,
+        split=split,
+        ids=ids,
+        roots=bench().places.roots,
+        kept=trials.kept(job)[:8],
+    )
+
+
+def weights_of(job: Job) -> str | None:
+    """Return the weights that the field `snapshot_epoch` names; None for the newest.
+
+    It holds an epoch, as in DIGITS, or an iteration with an `i` before it.
+    """
+    wanted = flask.request.values.get("snapshot_epoch", "").strip()
+    if not wanted or wanted == "-1":
+        return None
+    there = snapshots(bench().jobs.path(job.id, RUN))
+    epoch = job.settings.get("epoch") or 1
+    for iteration, path in there.items():
+        if wanted == f"i{iteration}":
+            return path
+    try:
+        nearest = min(there, key=lambda iteration: abs(iteration / epoch - float(wanted)))
+    except ValueError:
+        raise InputError(f"snapshot_epoch: there is no snapshot {wanted!r}") from None
+    if abs(nearest / epoch - float(wanted)) > 0.01:
+        raise InputError(f"snapshot_epoch: there is no snapshot of epoch {wanted}")
+    return there[nearest]
+
+
+def one_source(job: Job) -> Source:
+    """Return the one image that a request names: an upload, a place, or one of the dataset."""
+    form, upload = flask.request.form, flask.request.files.get("image_file")
+    if upload is not None and upload.filename:
+        return from_file(upload.read(), os.path.basename(upload.filename))
+    if form.get("image_path"):
+        path = bench().places.find(form["image_path"])
+        return from_file(path, os.path.basename(path))
+    if form.get("entry"):
+        split, _, number = form["entry"].partition(":")
+        return next(iter(entries_of(job, split, [int(number)] if number.isdecimal() else [])))
+    raise InputError("image_file: upload an image, name one on the server, or choose one")
+
+
+def many_sources(job: Job) -> Iterator[Source]:
+    """Yield the images that a request names: uploads, a list of paths, a folder."""
+    form = flask.request.form
+    uploads = [each for each in flask.request.files.getlist("image_files") if each.filename]
+    for upload in uploads:
+        yield from_file(upload.read(), os.path.basename(upload.filename or ""))
+    listed = flask.request.files.get("image_list")
+    if listed is not None and listed.filename:
+        yield from _listed(listed.read(_MAX_LIST + 1), form.get("image_folder", ""))
+    elif form.get("image_folder"):
+        folder = bench().places.find(form["image_folder"])
+        for name, path in list(image_files(folder).items())[: _limit()]:
+            yield from_file(bench().places.find(path), name)
+
+
+def _listed(content: bytes, folder: str) -> Iterator[Source]:
+    """Yield the images of a list: a path per line, which a label's number may follow."""
+    if len(content) > _MAX_LIST:
+        raise InputError("image_list: the list is longer than 1 MB")
+    lines = [line.strip() for line in content.decode("utf-8", "replace").splitlines()]
+    for line in [line for line in lines if line][: _limit()]:
+        text = re.sub(r"\s+\d+$", "", line)
+        path = os.path.join(folder, text) if folder else text
+
+        def load(path: str = path, text: str = text) -> Any:
+            return from_file(bench().places.find(path), text).load()
+
+        yield Source(text, load)
+
+
+def _limit() -> int:
+    text = flask.request.form.get("num_test_images", "").strip()
+    if text and not text.isdecimal():
+        raise InputError(f"num_test_images: expected a number, found {text!r}")
+    return min(int(text), trials.MOST_IMAGES) if text else trials.MOST_IMAGES
+
+
+def entries_of(job: Job, split: str, numbers: Iterable[int]) -> Iterator[Source]:
+    """Yield images of the dataset that a model trains on, with their labels."""
+    found = bench().jobs.get(str(job.settings.get("dataset", "")))
+    opened = open_or_why(found[0])[0] if found else None
+    if opened is None or split not in opened.splits:
+        raise InputError(f"the model's dataset has no part {split!r}")
+    ids = opened.ids(split)
+    numbers = list(numbers)
+    if not numbers:
+        raise InputError("entry: expected a part and a number, such as val:0")
+    for number in numbers:
+        title = ids[number] if 0 <= number < len(ids) else str(number)
+        yield Source(title, functools.partial(opened.pair, split, number))
+
+
+@blueprint.post("/images/generic/infer_one")
+def infer_one() -> Any:
+    """Test one image and lead to its page."""
+    job, _ = job_or_404(flask.request.values.get("job_id", ""), "model")
+    keep = bool(flask.request.form.get("keep_scores"))
+    id_, _ = trials.run(job, weights_of(job), [one_source(job)], keep)
+    return flask.redirect(flask.url_for("test.result", id_=job.id, trial=id_), 303)
+
+
+@blueprint.post("/images/generic/infer_many")
+def infer_many() -> Any:
+    """Test several images and lead to their page."""
+    job, _ = job_or_404(flask.request.values.get("job_id", ""), "model")
+    keep = bool(flask.request.form.get("keep_scores"))
+    id_, _ = trials.run(job, weights_of(job), many_sources(job), keep)
+    return flask.redirect(flask.url_for("test.result", id_=job.id, trial=id_), 303)
+
+
+@blueprint.post("/images/generic/infer_dataset")
+def infer_dataset() -> Any:
+    """Test images of the dataset, with their labels as ground truth."""
+    job, _ = job_or_404(flask.request.values.get("job_id", ""), "model")
+    split = flask.request.form.get("split", "val")
+    found = bench().jobs.get(str(job.settings.get("dataset", "")))
+    opened = open_or_why(found[0])[0] if found else None
+    count = len(opened.ids(split)) if opened and split in opened.splits else 0
+    wanted = min(count, _limit())
+    numbers = [number * count // wanted for number in range(wanted)] if wanted else []
+    id_, _ = trials.run(job, weights_of(job), entries_of(job, split, numbers))
+    return flask.redirect(flask.url_for("test.result", id_=job.id, trial=id_), 303)
+
+
+@blueprint.get("/<id_>/tests/<trial>")
+def result(id_: str, trial: str) -> Any:
+    """Show what came of a test; the images with the worst scores first."""
+    job, _ = job_or_404(id_, "model")
+    results = trials.read(job, trial)
+    if results is None:
+        raise werkzeug.exceptions.NotFound("There is no such test; the oldest ones are removed.")
+    items = list(enumerate(results["items"]))
+    items.sort(key=lambda item: (item[1].get("mean_iou") is None, item[1].get("mean_iou") or 0))
+    return flask.render_template("result.html", job=job, trial=trial, results=results, items=items)
+
+
+@blueprint.get("/<id_>/tests/<trial>/<name>")
+def file(id_: str, trial: str, name: str) -> Any:
+    """Return a file of a test: an image, a mask or scores."""
+    job, _ = job_or_404(id_, "model")
+    if not _FILE.match(name) or trial not in trials.kept(job):
+        raise werkzeug.exceptions.NotFound()
+    number, _, kind = name.partition("_")
+    title = _stem(trials.read(job, trial), number)
+    return flask.send_from_directory(
+        bench().jobs.path(id_, trials.TESTS, trial),
+        name,
+        as_attachment="download" in flask.request.args,
+        download_name=f"{title}_{kind}",
+    )
+
+
+def _stem(results: dict[str, Any] | None, number: str) -> str:
+    """Return a file name's beginning for an image of a test."""
+    try:
+        title = (results or {})["items"][int(number)]["title"]
+    except (KeyError, IndexError, ValueError):
+        title = number
+    stem = os.path.splitext(os.path.basename(str(title)))[0]
+    return re.sub(r"[^\w.-]+", "_", stem)[:80] or number
+
+
+@blueprint.get("/<id_>/tests/<trial>/masks.zip")
+def masks(id_: str, trial: str) -> Any:
+    """Return all masks of a test in one archive."""
+    job, _ = job_or_404(id_, "model")
+    results = trials.read(job, trial)
+    if results is None:
+        raise werkzeug.exceptions.NotFound()
+    buffer, names = io.BytesIO(), set()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for number, item in enumerate(results["items"]):
+            if "error" in item:
+                continue
+            name = _stem(results, str(number))
+            while name in names:
+                name += "_"
+            names.add(name)
+            path = bench().jobs.path(id_, trials.TESTS, trial, f"{number}_mask.png")
+            archive.write(path, f"{name}.png")
+    return flask.Response(
+        buffer.getvalue(),
+        mimetype="application/zip",
+        headers={"Content-Disposition": f"attachment; filename=masks_{trial}.zip"},
+    )

@@ -1,0 +1,184 @@
+"""Trials: a model on images, whose masks stay in the model's folder under `tests/<number>/`."""
+
+from __future__ import annotations
+
+import datetime
+import io
+import json
+import os
+import re
+import secrets
+import shutil
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from caffeformat import InputError, atomic_write
+from fcnkit.files import write_json
+from fcnkit.images import legend, read_rgb
+from fcnkit.inference import ConfusionMatrix, class_rows
+
+from .bench import bench
+from .model_jobs import RUN
+from .pictures import picture
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Callable, Union
+
+    from numpy.typing import NDArray
+
+    from fcnkit.jobs import Job
+
+    from .segmenting import OpenNetwork
+
+    Image = NDArray[np.uint8]
+    # Loads (image H x W x 3 RGB, its label H x W or None).
+    Loader = Callable[[], tuple[Image, Union[Image, None]]]
+
+TESTS, RESULTS = "tests", "results.json"
+_KEPT = 50  # trials of a model
+MOST_IMAGES = 100  # of a trial
+_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}\Z")
+
+
+class Source(NamedTuple):
+    """An image to test: its title and how it is loaded."""
+
+    title: str
+    load: Loader
+
+
+def from_file(source: str | bytes, title: str) -> Source:
+    """An image file, by its path or content."""
+    return Source(title, lambda: (read_rgb(source, title), None))
+
+
+def run(
+    job: Job, weights: str | None, sources: Iterable[Source], keep_scores: bool = False
+) -> tuple[str, dict[str, Any]]:
+    """Segment images; return (id of the trial, its results).
+
+    An image that cannot be used becomes a line with its error; where none can, `InputError`.
+    """
+    network = bench().networks.get(bench().jobs.path(job.id, RUN), weights)
+    id_ = f"{datetime.datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    folder = bench().jobs.path(job.id, TESTS, id_)
+    os.makedirs(folder)
+    try:
+        items: list[dict[str, Any]] = []
+        total: ConfusionMatrix | None = None
+        for number, source in enumerate(sources):
+            if number >= MOST_IMAGES:
+                raise InputError(f"a test takes at most {MOST_IMAGES} images at once")
+            try:
+                item, matrix = _one(network, folder, number, source, keep_scores)
+            except InputError as error:
+                items.append({"title": source.title, "error": error.for_command_line()})
+                continue
+            items.append(item)
+            if matrix is not None:
+                if total is None:
+                    total = ConfusionMatrix(matrix.n, matrix.ignore)
+                total += matrix
+        good = [item for item in items if "error" not in item]
+        if not items:
+            raise InputError("choose an image to test")
+        if not good:
+            raise InputError(items[0]["error"])
+        results = {
+            "weights": os.path.basename(network.weights),
+            "names": list(network.names or ()),
+            "palette": network.palette.tolist(),
+            "items": items,
+            "scores": None if total is None else _scores(total, network),
+        }
+        write_json(os.path.join(folder, RESULTS), results)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    _forget_old(job)
+    return id_, results
+
+
+def _one(
+    network: OpenNetwork, folder: str, number: int, source: Source, keep_scores: bool
+) -> tuple[dict[str, Any], ConfusionMatrix | None]:
+    image, label = source.load()
+    scores, mask, blob = network.segment(image, source.title)
+    for kind in ("image", "mask", "indices"):
+        _keep(folder, number, kind, picture(kind, image, mask, network.palette))
+    if keep_scores:
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, scores=scores.astype(np.float16), blob=blob)
+        with atomic_write(os.path.join(folder, f"{number}_scores.npz")) as file:
+            file.write(buffer.getvalue())
+    item: dict[str, Any] = {
+        "title": source.title,
+        "width": image.shape[1],
+        "height": image.shape[0],
+        "scores": keep_scores,
+        "classes": [
+            {"index": entry.index, "name": entry.name, "share": entry.share}
+            for entry in legend(mask, network.palette, network.names or (), None)
+        ],
+    }
+    matrix = None
+    if label is not None and label.shape == mask.shape:
+        matrix = ConfusionMatrix(len(scores), network.ignore)
+        matrix.update(mask, label, source.title)
+        item["truth"] = True
+        item["mean_iou"], item["accuracy"] = (
+            _known(value) for value in (matrix.mean_iou, matrix.pixel_accuracy)
+        )
+        truths = picture("indices", None, label, network.palette)
+        _keep(folder, number, "truth_indices", truths)
+        _keep(folder, number, "truth", picture("mask", None, label, network.palette))
+    return item, matrix
+
+
+def _keep(folder: str, number: int, kind: str, made: tuple[bytes, str]) -> None:
+    ending = "jpg" if made[1] == "image/jpeg" else "png"
+    with atomic_write(os.path.join(folder, f"{number}_{kind}.{ending}")) as file:
+        file.write(made[0])
+
+
+def _known(value: float) -> float | None:
+    return None if value != value else float(value)
+
+
+def _scores(matrix: ConfusionMatrix, network: OpenNetwork) -> dict[str, Any]:
+    rows = class_rows(matrix, network.names)
+    return {
+        "mean_iou": _known(matrix.mean_iou),
+        "pixel_accuracy": _known(matrix.pixel_accuracy),
+        "classes": [
+            {"name": row["name"], "index": row["index"], "iou": _known(row["iou"])} for row in rows
+        ],
+    }
+
+
+def read(job: Job, id_: str) -> dict[str, Any] | None:
+    """Return the results of a trial; None where there is none."""
+    if not _ID.match(id_):
+        return None
+    try:
+        with open(bench().jobs.path(job.id, TESTS, id_, RESULTS), encoding="utf-8") as file:
+            found = json.load(file)
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def kept(job: Job) -> list[str]:
+    """Return the ids of a model's trials, the newest first."""
+    try:
+        names = os.listdir(bench().jobs.path(job.id, TESTS))
+    except OSError:
+        return []
+    return sorted(filter(_ID.match, names), reverse=True)
+
+
+def _forget_old(job: Job) -> None:
+    for id_ in kept(job)[_KEPT:]:
+        shutil.rmtree(bench().jobs.path(job.id, TESTS, id_), ignore_errors=True)
