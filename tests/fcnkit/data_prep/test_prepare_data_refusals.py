@@ -1,7 +1,12 @@
 """Exports that leave something open: the error says what is there and what to pass."""
 
+import io
+import re
+
+import numpy as np
 import pytest
-from labelled_data import check_pairs, image, label, pack, prepare_export, two_sets
+from labelled_data import check_pairs, encoded, image, label, pack, prepare_export, truth, two_sets
+from PIL import Image
 
 from caffeformat import InputError
 
@@ -66,3 +71,17 @@ def test_images_apart_from_folders_of_labels(tmp_path):
         prepare_export(tmp_path, labels)
     prepare_export(tmp_path, {}, images=apart)
     check_pairs(tmp_path / "out/val", ids[1])
+
+
+def test_what_looks_wrong_of_the_labels_is_noted_before_they_are_written_anew(tmp_path):
+    files, _ = two_sets("images/{set}/{id}.png", "labels/{set}/{id}.png")
+    files["labels/train/im0.png"] = encoded((truth(0) * 100).astype(np.uint8), "JPEG")
+    for number in (2, 3):
+        paletted = Image.fromarray(truth(number))
+        paletted.putpalette([0, 0, 0, 9 * number, 0, 0, 0, 9, 0])
+        file = io.BytesIO()
+        paletted.save(file, "PNG")
+        files[f"labels/val/im{number}.png"] = file.getvalue()
+    _, notes = prepare_export(tmp_path, files)
+    assert any(re.match(r"train: lossy labels \(1 of 2 labels", line) for line in notes)
+    assert any(re.match(r"val: another palette .*im3\.png\. If colours", line) for line in notes)

@@ -18,7 +18,7 @@ from caffeformat import InputError
 from fcnkit.images import IGNORE_LABEL, read_label
 
 from .folders import images_alone, label_alone
-from .plan import Item, Plan
+from .plan import Decoder, Item, Plan
 from .tables import find_classes
 
 if TYPE_CHECKING:
@@ -96,10 +96,10 @@ def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
     names = find_classes(catalogue, options).names
     if kind == "labelTrainIds" or names is not None:
         plan.names, plan.labels = names or list(_CLASSES), kind
-        plan.decode = lambda data, name: read_label(data, options.colours, name)
+        plan.decode = Decoder(lambda data, name: read_label(data, options.colours, name))
     else:
         plan.names, plan.labels = list(_CLASSES), "ids, of which 19 become train ids, others 255"
-        plan.decode = _from_ids
+        plan.decode = Decoder(_from_ids)
     return plan
 
 

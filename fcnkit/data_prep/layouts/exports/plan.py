@@ -79,6 +79,16 @@ class Item(NamedTuple):
     unpack: Callable[[bytes], bytes] | None = None
 
 
+class Decoder(NamedTuple):
+    """Reads label files. Called with a file's content, and the name that errors call it."""
+
+    read: Callable[[bytes, str], NDArray[np.uint8]]
+    by_index: bool = False  # whether paletted labels give their indices, whatever their colours
+
+    def __call__(self, data: bytes, name: str) -> NDArray[np.uint8]:
+        return self.read(data, name)
+
+
 @dataclass
 class Plan:
     """What a source was taken for.
@@ -86,7 +96,7 @@ class Plan:
     kind    what it is, in words
     sets    name of the set -> its items; the set "" is a source that is not split
     names   class names, None if unknown
-    decode  reads a label file's content; the name is what errors call it
+    decode  reads label files, where labels are files
     labels  how labels are read, in words
     notes   what else is worth knowing, such as what is left out
     problems    name of the set -> why it cannot be used
@@ -96,7 +106,7 @@ class Plan:
     kind: str
     sets: dict[str, list[Item]]
     names: list[str] | None
-    decode: Callable[[bytes, str], NDArray[np.uint8]] | None = None
+    decode: Decoder | None = None
     labels: str = ""
     notes: list[str] = field(default_factory=list)
     problems: dict[str, InputError] = field(default_factory=dict)

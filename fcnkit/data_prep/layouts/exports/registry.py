@@ -36,8 +36,8 @@ _NOT_READ = {
     r"(?:.*/)?task-\d+-annotation-\d+-.*\.(?:png|npy)": "Label Studio's masks of single brush "
     "strokes, which do not name their images: export the project as COCO",
     r"(?:.*/)?labels/.*\.txt": "YOLO's labels as text: export masks, or COCO's JSON with polygons",
-    r"(?:.*/)?Annotations/.*\.xml": "boxes or outlines as XML: export segmentation masks, or COCO's "
-    "JSON with polygons",
+    r"(?:.*/)?Annotations/.*\.xml": "boxes or outlines as XML: export segmentation masks, or "
+    "COCO's JSON with polygons",
 }
 
 

@@ -22,6 +22,7 @@ from fcnkit.images import (
 )
 
 from ..image_sets import TABLES, is_table
+from .plan import Decoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -104,7 +105,7 @@ def label_reader(
     classes: Classes,
     labels: Sequence[File],
     otherwise: NDArray[np.uint8] | None = None,
-) -> tuple[Decode, str]:
+) -> tuple[Decoder, str]:
     """(what reads the content of a label file, how in words).
 
     `otherwise` are the colours of RGB labels beside which there is no table.
@@ -114,21 +115,23 @@ def label_reader(
     """
     page, table = options.page, classes.table
     if options.colours is not None:
-        return _by_colours(options.colours, page), "colours of the colour map"
+        return Decoder(_by_colours(options.colours, page)), "colours of the colour map"
     if table is None and classes.file is not None and is_table(classes.file.rpartition(": ")[2]):
         # Datumaro paints classes that have no colours in VOC's.
         otherwise = voc_palette()
     if table is None and otherwise is not None:
         if not _modes(catalogue, labels[:1]) & _RGB:
-            return _of_kinds(page, otherwise), "class indices"
-        return _of_kinds(page, otherwise), "VOC's colours"
+            return Decoder(_of_kinds(page, otherwise), by_index=True), "class indices"
+        return Decoder(_of_kinds(page, otherwise), by_index=True), "VOC's colours"
     if table is None:
-        return _by_colours(None, page), "class indices"
+        return Decoder(_by_colours(None, page), by_index=True), "class indices"
     if table.values is not None:
-        return _by_values(table, page), f"pixel values of {classes.file}"
+        return Decoder(_by_values(table, page), by_index=True), f"pixel values of {classes.file}"
     if _holds_indices(catalogue, table, labels, page):
-        return _by_lines(table, page), f"class indices, lines of {classes.file}"
-    return _by_colours(table_colours(table), page), f"colours of {classes.file}"
+        return Decoder(
+            _by_lines(table, page), by_index=True
+        ), f"class indices, lines of {classes.file}"
+    return Decoder(_by_colours(table_colours(table), page)), f"colours of {classes.file}"
 
 
 def table_colours(table: ClassTable) -> NDArray[np.uint8]:

@@ -10,9 +10,16 @@ import numpy as np
 
 from caffeformat import InputError
 from fcnkit.datasets import default_palette
-from fcnkit.images import IGNORE_LABEL, IMAGE_SUFFIXES, open_picture
+from fcnkit.images import (
+    IGNORE_LABEL,
+    IMAGE_SUFFIXES,
+    open_image,
+    open_picture,
+    palette_agrees,
+    palette_from_image,
+)
 
-from ...findings import ADVICE, find, is_black_and_white
+from ...findings import ADVICE, doubtful_pixels, find, is_black_and_white
 from ..extraction import Pairs, write_class_names
 from ..image_sets import is_id
 
@@ -20,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
+    from PIL import Image
 
     from fcnkit.progress import Progress
 
@@ -89,7 +97,9 @@ class _SplitWriter:
         self._sizes: dict[str, tuple[int, int]] = {}
         self._misfits: list[str] = []
         self._pixels: NDArray[np.int64] = np.zeros(256, np.int64)
-        self._labels = self._black_and_white = 0
+        self._labels = self._black_and_white = self._lossy = self._doubtful = 0
+        self._palette: NDArray[np.uint8] | None = None  # of the first paletted label
+        self._other_palettes: list[str] = []
 
     def add(self, item: Item, wanted: Wanted) -> None:
         """Add to `wanted` what writes `item`."""
@@ -122,7 +132,21 @@ class _SplitWriter:
         if self._misfits:
             more = f", and {len(self._misfits) - 1} more" if len(self._misfits) > 1 else ""
             found.append(f"a label of another size than its image: {self._misfits[0]}{more}")
-        findings = find(self._pixels, self._labels, self._black_and_white, self.plan.names or ())
+        if self._other_palettes:
+            others = len(self._other_palettes) - 1
+            found.append(
+                f"another palette than the first label's: {self._other_palettes[0]}"
+                + (f", and {others} more" if others else "")
+                + ". If colours mean classes there, read the labels with a colour map"
+            )
+        findings = find(
+            self._pixels,
+            self._labels,
+            self._black_and_white,
+            self.plan.names or (),
+            self._lossy,
+            self._doubtful,
+        )
         return found + [f"{what} ({detail}): {ADVICE[what]}" for what, detail in findings.items()]
 
     def _image(self, item: Item, data: bytes) -> None:
@@ -141,7 +165,24 @@ class _SplitWriter:
 
     def _label(self, item: Item, data: bytes) -> None:
         assert self.plan.decode is not None, "plans with label files decode them"
-        self._write(item, self.plan.decode(data, str(item.label)), str(item.label))
+        name = str(item.label)
+        classes = self.plan.decode(data, name)
+        self._write(item, classes, name)
+        if not name.lower().endswith((".npy", ".npz")):
+            with open_image(data, name) as image:
+                doubtful = doubtful_pixels(image)
+                if doubtful is not None:
+                    self._lossy += 1
+                    self._doubtful += doubtful
+                if self.plan.decode.by_index and image.mode == "P":
+                    self._compare_palettes(image, classes, name)
+
+    def _compare_palettes(self, image: Image.Image, classes: NDArray[np.uint8], name: str) -> None:
+        """Notice that a paletted label has other colours than the first one."""
+        if self._palette is None:
+            self._palette = palette_from_image(image, name)
+        elif not palette_agrees(image, np.bincount(classes.ravel(), minlength=256), self._palette):
+            self._other_palettes.append(name)
 
     def _write(self, item: Item, classes: NDArray[np.uint8], name: str) -> None:
         counts = np.bincount(classes.ravel(), minlength=256)
