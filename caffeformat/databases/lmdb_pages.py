@@ -12,7 +12,7 @@ from __future__ import annotations
 import mmap
 import os
 import struct
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -126,13 +126,18 @@ class _Pages:
             return
         if not 1 <= meta.depth <= _MOST_DEPTH:
             raise self._error(f"a tree of {meta.depth} levels")
-        level = np.array([meta.root], np.uint64)
+        level, least = [meta.root], [b""]
         for _ in range(meta.depth - 1):
-            self._claim(level)
-            level = np.concatenate([self._branch(int(page)) for page in level])
-        self._claim(level)
-        for page in level:
-            self._leaf(int(page))
+            self._claim(np.array(level, np.uint64))
+            found = [self._branch(page, key) for page, key in zip(level, least)]
+            level = [page for pages, _ in found for page in pages]
+            least = [key for _, keys in found for key in keys]
+        self._claim(np.array(level, np.uint64))
+        last = b""
+        for page, key in zip(level, least):
+            if key and key <= last:
+                raise self._error(f"the keys before page {page} are out of order")
+            last = self._leaf(page, max(key, last + b"\0" if last else b""))
         if self._values != meta.entries:
             raise self._error(f"it has {self._values} of its {meta.entries} entries")
 
@@ -140,12 +145,13 @@ class _Pages:
         """Check that `pages` lie in the file and that nothing else refers to them."""
         if int(pages.min()) < 2 or int(pages.max()) > self._now.last_page:
             raise self._error("a page refers to one outside the file")
-        if len(np.unique(pages)) != len(pages) or self._seen[pages].any():
+        numbers = pages.astype(np.int64)
+        if len(np.unique(numbers)) != len(numbers) or self._seen[numbers].any():
             raise self._error("two pages refer to the same one")
-        self._seen[pages] = True
+        self._seen[numbers] = True
 
-    def _nodes(self, page: int, kind: int, fewest: int) -> tuple[NDArray[np.uint8], ...]:
-        """(bytes, places, lower halves, flags, sizes of keys) of the nodes of a page."""
+    def _nodes(self, page: int, kind: int, fewest: int) -> tuple[NDArray[Any], ...]:
+        """(bytes, places, two halves of a size, flags, sizes of keys) of the nodes of a page."""
         start = page * self._size
         raw = np.frombuffer(self._data[start : start + self._size], np.uint8)
         words = raw.view("<u2")
@@ -168,15 +174,18 @@ class _Pages:
             words[at + 3].astype(np.int64),
         )
 
-    def _branch(self, page: int) -> NDArray[np.uint64]:
-        """The pages that the branch `page` refers to."""
-        _, places, low, high, top, keys = self._nodes(page, _BRANCH, 2)
+    def _branch(self, page: int, least: bytes) -> tuple[list[int], list[bytes]]:
+        """The pages that the branch `page` refers to, and the least keys that they may hold.
+
+        `least` is that of `page` itself, and of its first page, whose own is not used.
+        """
+        raw, places, low, high, top, keys = self._nodes(page, _BRANCH, 2)
         if (places + _NODE_HEADER + keys > self._size).any():
             raise self._error(f"page {page} has a key that ends outside it")
-        return (low | high << 16 | top << 32).astype(np.uint64)
+        return (low | high << 16 | top << 32).tolist(), [least, *_keys(raw, places, keys)[1:]]
 
-    def _leaf(self, page: int) -> None:
-        """Check the keys and values of the leaf `page`."""
+    def _leaf(self, page: int, least: bytes) -> bytes:
+        """Check the keys, from `least` on, and values of the leaf `page`; returns its last key."""
         raw, places, low, high, flags, keys = self._nodes(page, _LEAF, 1)
         self._values += len(places)
         sizes = low | high << 16
@@ -197,3 +206,16 @@ class _Pages:
                 or (numbers.astype(np.int64) + needed > room).any()
             ):
                 raise self._error(f"page {page} has a value that lies outside the file")
+        found = _keys(raw, places, keys)
+        if found[0] < least or any(one >= other for one, other in zip(found, found[1:])):
+            raise self._error(f"the keys of page {page} are out of order")
+        return found[-1]
+
+
+def _keys(
+    raw: NDArray[np.uint8], places: NDArray[np.int64], sizes: NDArray[np.int64]
+) -> list[bytes]:
+    """The keys of a page's nodes."""
+    page = raw.tobytes()
+    begins = (places + _NODE_HEADER).tolist()
+    return [page[begin : begin + size] for begin, size in zip(begins, sizes.tolist())]

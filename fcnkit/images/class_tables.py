@@ -33,9 +33,11 @@ _MAX_BYTES = 1 << 20
 
 _NAME_COLUMNS = ("name", "names", "class", "classes", "class_name", "class_names", "label")
 _RED_GREEN_BLUE = (("r", "g", "b"), ("red", "green", "blue"))
-_LABELMAP_LINE = re.compile(r"([^:]*):\s*(?:(\d+)\s*,\s*(\d+)\s*,\s*(\d+))?\s*:[^:]*:[^:]*")
-_COLOURS_LINE = re.compile(r"(\S.*?)\s+(\d+)\s+(\d+)\s+(\d+)")
-_NAMED_COLOUR = re.compile(r"(\d+)[\s,]+(\d+)[\s,]+(\d+)[\s,]+([^\d\s,].*)")
+_LABELMAP_LINE = re.compile(
+    r"([^:]*):\s*(?:(\d{1,9})\s*,\s*(\d{1,9})\s*,\s*(\d{1,9}))?\s*:[^:]*:[^:]*"
+)
+_COLOURS_LINE = re.compile(r"(\S.*?)\s+(\d{1,9})\s+(\d{1,9})\s+(\d{1,9})")
+_NAMED_COLOUR = re.compile(r"(\d{1,9})[\s,]+(\d{1,9})[\s,]+(\d{1,9})[\s,]+([^\d\s,].*)")
 
 
 class ClassTable(NamedTuple):

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from caffeformat import InputError, Weights
+from caffeformat import InputError, Weights, reading
+from caffeformat.files import open_text
 from caffeformat.messages import layer_keys
 from caffeformat.weights import arranged_blobs
 from fcnkit.nets import (
@@ -124,7 +125,7 @@ def _pairs_of(entry: str) -> list[tuple[str, str]]:
         if "=" not in entry:
             raise InputError(f"name map {entry}: neither a file nor SOURCE=TARGET")
         return [("name map", entry)]
-    with open(entry, encoding="utf-8") as file:
+    with reading(entry, "is not a list of names in UTF-8"), open_text(entry) as file:
         lines = [line.split("#", 1)[0].strip() for line in file]
     return [(f"{entry}:{number}", line) for number, line in enumerate(lines, 1) if line]
 

@@ -1,6 +1,7 @@
 """Changed files load or end in our error: no crash, no hang, memory under a limit."""
 
 import collections
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,15 @@ import pytest
 
 pytest.importorskip("torch")
 
-WORKER = Path(__file__).resolve().parent / "worker.py"
+FOLDER = Path(__file__).resolve().parent
+WORKER = FOLDER / "worker.py"
+# The names in `readers.py`, without what it imports
+READERS = re.findall(r'^    "(.+)": Reader\(', (FOLDER / "readers.py").read_text(), re.MULTILINE)
+# What has modules that not every installation has
+NEEDS = {
+    "HDF5": "h5py", "MATLAB": "scipy", "ONNX": "onnx", "our safetensors": "safetensors",
+    "scores": "flask_wtf",
+}  # fmt: skip
 
 
 def outcomes(kind, first, last):
@@ -32,12 +41,37 @@ def outcomes(kind, first, last):
     return counts, faults
 
 
-@pytest.mark.parametrize("kind", ["text", "model"])
-@pytest.mark.parametrize("cases", [30, pytest.param(10_000, marks=pytest.mark.slow)])
-def test_changed_files_load_or_end_in_our_error(kind, cases):
+def check(kind, cases):
     counts, faults = outcomes(kind, 0, cases)
     print(f"{kind}: {dict(counts)}")  # `pytest -rP` shows it
-    assert not faults, "\n".join(faults[:20])
+    assert not faults, f"{len(faults)} faults\n" + "\n".join(faults[:20])
     assert sum(counts.values()) == cases
+    return counts
+
+
+@pytest.mark.parametrize("kind", ["text", "model"])
+@pytest.mark.parametrize("cases", [30, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_changed_nets_and_weights_load_or_end_in_our_error(kind, cases):
+    counts = check(kind, cases)
     # Neither a fuzzer that destroys everything nor one that changes nothing.
     assert counts["loaded"] > cases / 100 and counts["refused"] > cases / 10
+
+
+def test_the_table_of_readers_is_read_whole():
+    assert len(READERS) > 40 and len(set(READERS)) == len(READERS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", READERS)
+def test_changed_files_of_every_kind_load_or_end_in_our_error(kind):
+    for start, module in NEEDS.items():
+        if kind.startswith(start):
+            pytest.importorskip(module)
+    counts = check(kind, 10_000)
+    assert counts["refused"] > 10
+
+
+def test_some_changed_files_of_every_kind_load_or_end_in_our_error():
+    """All readers in one process, which loads what they need once."""
+    counts = check("all", 60 * len(READERS))
+    assert counts["loaded"] > 500 and counts["refused"] > 500

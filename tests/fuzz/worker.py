@@ -2,10 +2,11 @@
 
     python worker.py KIND FIRST LAST
 
-KIND is `text` (nets) or `model` (weights); a case is a number, which decides file and changes. One
-line a case tells what came of it: `<case> loaded`, `<case> refused: <our error>`, or `<case>
-fault: <traceback in one line>`. A case that takes too long ends the process by SIGALRM; memory is
-limited, so that what would fill it fails.
+KIND is `text` (nets), `model` (weights), the name of an entry of `readers.READERS`, or `all` of
+those in turn; a case is a number, which decides file and changes. One line per case says what came
+of it: `<case> loaded`, `<case> refused: <our error>`, or `<case> fault: <traceback in one line>`. A
+case that takes too long ends the process by SIGALRM; memory is limited, so that what would fill it
+fails.
 """
 
 import os
@@ -35,8 +36,9 @@ from caffeformat import (
     read_net,
 )
 
-SECONDS = 20  # a case
+SECONDS = 20  # per case
 MEMORY = 2 << 30  # bytes beyond what is in use when the first case begins
+MOST_FILE = 1 << 30  # bytes that a case may write
 
 
 def load_text(path, build):
@@ -90,17 +92,79 @@ def model_cases(folder):
     return load
 
 
+def reader_cases(name):
+    """A function of `folder` like those above, for an entry of `READERS`."""
+    from readers import READERS
+
+    if name == "all":
+        return lambda folder: every_reader(folder, READERS)
+    reader = READERS[name]
+
+    def cases(folder):
+        made = reader.samples()
+        places = {}
+        folder.mkdir(exist_ok=True)
+
+        def load(case):
+            rng = np.random.RandomState(case)
+            number = rng.randint(len(made))
+            sample = made[number]
+            if number not in places:
+                places[number] = folder / f"sample{number}"
+                for name, content in sample.files.items():
+                    path = places[number] / name
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_bytes(content)
+            path = places[number] / sample.changed
+            before = path.stat()
+            path.write_bytes(sample.pack(reader.mutate(sample.files[sample.changed], rng)))
+            # What remembers files by their times of change must not take this one for another.
+            os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+            os.chdir(folder)
+            reader.read(str(path))
+
+        return load
+
+    return cases
+
+
+def every_reader(folder, names):
+    """The cases of all readers in turn; one whose modules are not installed takes none."""
+    loads = []
+    for number, name in enumerate(names):
+        try:
+            loads.append((name, reader_cases(name)(folder / str(number))))
+        except ImportError:
+            loads.append((name, None))
+
+    def load(case):
+        turn, number = divmod(case, len(loads))
+        name, one = loads[number]
+        if one is not None:
+            try:
+                one(turn)
+            except InputError:
+                raise
+            except Exception as error:
+                raise RuntimeError(f"{name} {turn}") from error
+
+    return load
+
+
 def limit_memory():
     """From now on this process can have `MEMORY` more bytes of address space."""
     in_use = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (in_use + MEMORY, resource.RLIM_INFINITY))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (MOST_FILE, resource.RLIM_INFINITY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.RLIM_INFINITY))
 
 
 def main(kind, first, last):
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        load = {"text": text_cases, "model": model_cases}[kind](Path(folder))
+        made = {"text": text_cases, "model": model_cases}.get(kind) or reader_cases(kind)
+        load = made(Path(folder))
         limit_memory()
         for case in range(int(first), int(last)):
             print(case, end=" ", flush=True)

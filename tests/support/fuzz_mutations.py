@@ -16,7 +16,7 @@ _PIECES = [b"{", b"}", b"}", b":", b"#", b"layer {", b"<", b">", b"[", b"]", b"\
 
 def mutated_bytes(content, rng, most):
     """`content` with up to `most` places changed, dropped, doubled or cut off."""
-    content = bytearray(content)
+    content = bytearray(content or b"\0")
     for _ in range(rng.randint(most) + 1):
         at, kind = rng.randint(len(content)), rng.randint(5)
         if kind == 0:
@@ -141,3 +141,54 @@ _CHANGES = [
     _swap_words, _swap_numbers, _swap_numbers, _swap_texts, _swap_texts, _misspell, _drop_word,
     _drop_line, _drop_line, _repeat_lines, _move_lines, _insert, _nest, _cut,
 ]  # fmt: skip
+
+
+# Pieces that text formats other than prototxt trip over: numbers of thousands of digits and out of
+# every range, deep nesting, quotes, what controls terminals, marks of Unicode, names that lead out.
+_NASTY = [
+    b"9" * 5000, b"-1", b"1e999", b"NaN", b"-Infinity", b"18446744073709551616", b"0x10", b"1_0",
+    b"[" * 3000, b'{"a":' * 3000, b"(" * 300, b'"', b"'", b"\\", b"\\u", b"\\ud800", b"\x1b[31m",
+    b"\0", b"\r", b"\n\n", b"\xff\xfe", b"\xed\xb3\xbf", b"\xe2\x80\xae", b"\xef\xbb\xbf",
+    b"../../x", b"/dev/zero", b"null", b"true", b"[]", b"{}", b'""', b" ", b",", b":", b"#",
+    b"\xd9\xa3", b"= 1",
+]  # fmt: skip
+_FIELDS = [0, 1, 2, 7, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF, 1 << 40, (1 << 64) - 1]
+
+
+def mutated_words(content, rng):
+    """A text of words, lists or JSON with one to four of its words, lines or bytes changed."""
+    for _ in range(rng.randint(4) + 1):
+        kind = rng.randint(8)
+        if kind == 0:
+            content = mutated_bytes(content, rng, 2)
+        elif kind == 1:
+            content = _drop_line(content, rng)
+        elif kind == 2:
+            content = _repeat_lines(content, rng)
+        elif kind == 3:
+            at = rng.randint(len(content) + 1)
+            content = content[:at] + _pick(_NASTY, rng) + content[at:]
+        elif kind == 4:
+            content = _swap_words(content, rng) or content
+        elif kind == 5:
+            content = _drop_word(content, rng) or content
+        else:
+            span = _word(content, rng)
+            content = _put(content, span, _pick(_NASTY, rng)) if span else content
+        content = content or b"\0"
+    return content
+
+
+def mutated_fields(content, rng):
+    """Binary content with up to three bytes, or fields of 1 to 8 bytes, changed or moved."""
+    if rng.randint(3) == 0 or len(content) < 9:
+        return mutated_bytes(content, rng, 3)
+    content = bytearray(content)
+    for _ in range(rng.randint(3) + 1):
+        size = (1, 2, 4, 8)[rng.randint(4)]
+        # Headers decide more than what follows them.
+        most = len(content) if rng.randint(2) else min(len(content), 512)
+        at = rng.randint(max(1, most - size))
+        value = _pick(_FIELDS, rng) & ((1 << 8 * size) - 1)
+        content[at : at + size] = value.to_bytes(size, ("little", "big")[rng.randint(2)])
+    return bytes(content)

@@ -5,6 +5,7 @@ parse_log.py of Caffe does the same.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import datetime
 import math
@@ -30,6 +31,7 @@ _Row = dict[str, float]
 _GLOG = re.compile(r"[IWEF](\d\d)(\d\d) (\d\d):(\d\d):(\d\d)\.(\d{6})\s")
 _ITERATION = re.compile(r"Iteration (\d+)")
 _RATE = re.compile(r"lr = (\S+)")
+_LONGEST_LINE = 10_000  # characters; logs have no such lines, and patterns take their square
 _OUTPUT = re.compile(r"(Train|Test) net output #\d+: (\S+) = (\S+)")
 
 
@@ -74,29 +76,32 @@ def _read_rows(lines: Iterable[str], year: int) -> dict[str, list[_Row]]:
     iteration: float | None = None
     rate = math.nan
     for line in lines:
-        match = _GLOG.match(line)
-        if match is None:
-            continue
-        now = _time(year, match)
-        if last is not None and now.month < last.month:  # a new year, which glog does not write
-            year += 1
+        line = line[:_LONGEST_LINE]
+        # A line that was cut off, or whose numbers are none, is left out.
+        with contextlib.suppress(ValueError, OverflowError):
+            match = _GLOG.match(line)
+            if match is None:
+                continue
             now = _time(year, match)
-        last = now
-        if begun is None:
-            begun = now if "Solving" in line else None
-            continue
-        if match := _ITERATION.search(line):
-            iteration = float(match[1])
-        if match := _RATE.search(line):
-            rate = float(match[1])
-        match = _OUTPUT.search(line)
-        if match is None or iteration is None:
-            continue
-        rows = tables[match[1].lower()]
-        if not rows or rows[-1]["NumIters"] != iteration:
-            seconds = (now - begun).total_seconds()
-            rows.append({"NumIters": iteration, "Seconds": seconds, "LearningRate": rate})
-        rows[-1][match[2]] = float(match[3])
+            if last is not None and now.month < last.month:  # a new year, which glog does not write
+                year += 1
+                now = _time(year, match)
+            last = now
+            if begun is None:
+                begun = now if "Solving" in line else None
+                continue
+            if match := _ITERATION.search(line):
+                iteration = float(match[1])
+            if match := _RATE.search(line):
+                rate = float(match[1])
+            match = _OUTPUT.search(line)
+            if match is None or iteration is None:
+                continue
+            rows = tables[match[1].lower()]
+            if not rows or rows[-1]["NumIters"] != iteration:
+                seconds = (now - begun).total_seconds()
+                rows.append({"NumIters": iteration, "Seconds": seconds, "LearningRate": rate})
+            rows[-1][match[2]] = float(match[3])
     return tables
 
 
