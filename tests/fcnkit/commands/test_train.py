@@ -231,7 +231,7 @@ def test_epochs_count_passes_over_the_data(here, data):
     [
         ([], ["'data'", "no source", "--data"]),
         (["--data", "nowhere"], ["nowhere", "dataset folder"]),
-        (["--data", "."], ["no such database", "_db/features", "create_lmdb"]),
+        (["--data", "empty"], ["no such database", "_db/features", "create_lmdb"]),
         (["--weights", "none.caffemodel"], ["none.caffemodel", "no such file"]),
         (["--set", "nonsense=1"], ["nonsense"]),
         (["--iterations", "many"], ["max_iter", "many"]),
@@ -240,6 +240,7 @@ def test_epochs_count_passes_over_the_data(here, data):
     ],
 )
 def test_wrong_arguments_are_named(here, capsys, arguments, words):
+    os.mkdir("empty")
     assert train(*arguments) == 1
     said = capsys.readouterr().err
     assert said.startswith("error: ") and all(word in said for word in words)
