@@ -11,6 +11,7 @@ import zlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from caffeformat import InputError
 from caffeformat.files import open_file
@@ -63,6 +64,14 @@ def open_array_file(source: ImageSource, name: str) -> ArrayFile:
         shape, dtype = _header(file)
     shape = image_shape(shape, name)
     return ArrayFile(shape, depth_of(dtype, name), lambda: _pixels(source, name, shape))
+
+
+def grey_image(source: ImageSource, name: str) -> Image.Image:
+    """The array in a `.npy` or `.npz` file as a `PIL.Image` of mode L, I;16 or F."""
+    found = open_array_file(source, name)
+    if found.shape[2] != 1:
+        raise InputError(f"{name}: holds {found.shape[2]} channels, expected height x width")
+    return Image.fromarray(found.pixels()[..., 0])
 
 
 def _pixels(source: ImageSource, name: str, shape: tuple[int, int, int]) -> NDArray[Any]:

@@ -72,9 +72,14 @@ def open_image(source: ImageSource, name: str | None = None) -> Image.Image:
     """Open an image and check its header; the pixels are not decoded yet.
 
     `source` is a path, or an image file's content as bytes; `name` is what errors call it.
-    Raises `InputError` if the file is missing, is not an image or has more than `MAX_PIXELS`.
+    A NumPy array of one channel is a grey image, as labels are. Raises `InputError` if the file is
+    missing, is not an image or has more than `MAX_PIXELS`.
     """
     name = name or source_name(source, "image")
+    if _is_array(source):
+        from .array_files import grey_image
+
+        return grey_image(source, name)
     try:
         if isinstance(source, (bytes, bytearray, memoryview)):
             image = Image.open(io.BytesIO(source), formats=FORMATS)
@@ -100,6 +105,12 @@ def open_image(source: ImageSource, name: str | None = None) -> Image.Image:
     if maximum is not None:
         image.info[_SAMPLE_MAX] = maximum
     return image
+
+
+def _is_array(source: ImageSource) -> bool:
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return bytes(source[:6]) == b"\x93NUMPY"
+    return os.fspath(source).lower().endswith((".npy", ".npz")) and os.path.isfile(source)
 
 
 def sample_values(image: Image.Image) -> NDArray[Any]:

@@ -152,3 +152,22 @@ def test_labels_are_read_as_stored_whatever_their_orientation(tmp_path):
     exif[0x0112] = 6
     Image.fromarray(INDICES).save(tmp_path / "label.png", exif=exif)
     assert np.array_equal(read_label(tmp_path / "label.png"), INDICES)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.uint16, np.float32, bool])
+def test_arrays_hold_indices(tmp_path, dtype):
+    indices = np.array([[0, 1, 1], [1, 0, 0]])
+    np.save(tmp_path / "label.npy", indices.astype(dtype))
+    np.savez(tmp_path / "label.npz", indices.astype(dtype))
+    if dtype is bool:
+        with pytest.raises(InputError, match=r"label\.npy: holds values of type bool"):
+            read_label(tmp_path / "label.npy")
+        return
+    for kind in ("npy", "npz"):
+        assert np.array_equal(read_label(tmp_path / f"label.{kind}"), indices)
+    np.save(tmp_path / "label.npy", indices * 300)
+    with pytest.raises(InputError, match=r"label\.npy: expected class indices 0..255"):
+        read_label(tmp_path / "label.npy")
+    np.save(tmp_path / "label.npy", np.zeros((2, 3, 4), dtype))
+    with pytest.raises(InputError, match=r"label\.npy: holds 4 channels"):
+        read_label(tmp_path / "label.npy")
