@@ -21,7 +21,7 @@ NET = (
     'layer { name: "data" type: "Input" top: "data" input_param '
     "{ shape { dim: 1 dim: 3 dim: 8 dim: 8 } } } "
     'layer { name: "score" type: "Convolution" bottom: "data" top: "score" '
-    "convolution_param { num_output: 500 kernel_size: 30 } }"
+    "convolution_param { num_output: 500 kernel_size: 30 pad: 15 } }"
 )
 
 
@@ -41,13 +41,21 @@ def seconds(*command):
 
 
 def kill_at_random(whole, *command):
-    """Start the command and kill it; returns whether it was killed before it ended."""
+    """Start the command and kill it; returns whether it was killed before it ended.
+
+    Half of the kills come soon after something temporary has appeared, the others at any time.
+    """
     process = start(*command)
-    try:
-        # Most of the time goes into starting, which writes nothing.
-        process.wait(whole * random.uniform(0.5, 1.02))
-    except subprocess.TimeoutExpired:
-        process.kill()
+    end = time.monotonic() + whole * random.uniform(0.5, 1.02)
+    waits_for_writing = random.random() < 0.5
+    while process.poll() is None:
+        if waits_for_writing and any(".fcnkit-f" in name for name in os.listdir()):
+            time.sleep(whole * random.uniform(0, 0.1))
+            break
+        if not waits_for_writing and time.monotonic() > end:
+            break
+        time.sleep(0.001)
+    process.kill()
     process.communicate()
     return process.returncode == -signal.SIGKILL
 
