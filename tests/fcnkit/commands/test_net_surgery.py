@@ -161,7 +161,7 @@ def test_a_target_may_read_its_images_from_a_database(folder):
 def test_without_arguments_it_fetches_alexnet(folder, monkeypatch, capsys):
     asked = []
 
-    def fetch(name, folder, quiet):
+    def fetch(name, folder, progress):
         asked.append((name, folder))
         return "small.caffemodel"
 
