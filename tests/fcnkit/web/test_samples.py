@@ -3,8 +3,10 @@ import pytest
 from PIL import Image
 
 from caffeformat import InputError
+from fcnkit.images import ImageForm, as_rgb
 from fcnkit.web import samples
 from fcnkit.web.samples import find_score_files, read_scores, stretched
+from fcnkit.web.truths import Truths
 
 
 def write(path, **arrays):
@@ -77,3 +79,48 @@ def test_score_files_are_found_below_folders_in_order(tmp_path):
     assert [found.title for found in find_score_files([tmp_path])] == ["a", "b", "sub/c"]
     with pytest.raises(InputError, match="expected a folder or a file"):
         find_score_files([tmp_path / "nowhere"])
+
+
+def test_images_of_many_bands_are_shown_in_the_chosen_ones(tmp_path):
+    image = np.random.RandomState(0).randint(0, 65536, (3, 4, 5)).astype(np.uint16)
+    np.save(tmp_path / "a.npy", image)
+    write(tmp_path / "a_scores.npz", image=str(tmp_path / "a.npy"))
+    shown = as_rgb(image, (4, 3, 2))
+    (found,) = find_score_files([tmp_path], (4, 3, 2))
+    assert np.array_equal(found.load().image, shown)
+
+    class Net:
+        output_blob, form = "score", ImageForm(5, "uint16")
+        read = form.read
+
+        def scores(self, given, name):
+            assert np.array_equal(given, image)
+            return np.zeros((2, 3, 4), np.float32)
+
+    shared = samples.SharedSegmenter(Net(), (4, 3, 2))
+    content = (tmp_path / "a.npy").read_bytes()
+    for source in (str(tmp_path / "a.npy"), content):
+        assert np.array_equal(samples.NetImage(shared, source, "a").load().image, shown)
+
+
+class Dataset:
+    ids = ("a",)
+
+    def __init__(self, image):
+        self._image = image
+
+    def image(self, i, form=None):
+        return (form or ImageForm()).fit(self._image)
+
+    def label(self, i):
+        return np.zeros(self._image.shape[:2], np.uint8)
+
+
+def test_labels_are_found_by_what_is_shown():
+    image = np.random.RandomState(0).randint(0, 65536, (3, 4, 5)).astype(np.uint16)
+    truths = Truths(Dataset(image), (4, 3, 2))
+    assert truths.find("a.tif", as_rgb(image, (4, 3, 2))) is not None
+    assert truths.find("a.tif", as_rgb(image, (1, 2, 3))) is None
+    colour = (image[..., :3] >> 8).astype(np.uint8)
+    grey = ImageForm(1).fit(colour)
+    assert Truths(Dataset(colour), None, ImageForm(1)).find("a", as_rgb(grey)) is not None
