@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from caffeformat.apart import SECONDS, run_apart
-from caffeformat.errors import FormatError, InputError, reading
+from caffeformat.errors import FormatError, InputError, brief, reading
 from caffeformat.files import atomic_path, check_file, open_file
 
 if TYPE_CHECKING:
@@ -132,10 +132,16 @@ def _collect(
     path: str | os.PathLike[str], data: h5py.Group
 ) -> dict[str, list[NDArray[np.float32] | None]]:
     """{layer: blobs} of the groups below `data`; a slash in a name makes groups within groups."""
+    h5py = _h5py(path)
     weights: dict[str, list[NDArray[np.float32] | None]] = {}
     waiting, seen = [("", data)], 0
+    places: set[int] = set()
     while waiting:
         prefix, group = waiting.pop(0)
+        place = h5py.h5o.get_info(group.id).addr
+        if place in places:
+            raise FormatError(path, f"links lead to the group {brief(prefix)} a second time")
+        places.add(place)
         for key, item in group.items():
             if hasattr(item, "items"):
                 blobs = numbered(path, item)
@@ -143,6 +149,6 @@ def _collect(
                     weights[prefix + key] = blobs
                 waiting.append((f"{prefix}{key}/", item))
         seen += len(group)
-        if seen > _MOST_GROUPS:  # links may form a circle
+        if seen > _MOST_GROUPS:
             raise FormatError(path, f"more than {_MOST_GROUPS} groups below data")
     return weights

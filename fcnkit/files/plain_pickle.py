@@ -29,7 +29,7 @@ PICKLE_ERRORS: tuple[type[Exception], ...] = (pickle.UnpicklingError, *DAMAGE)
 
 # Operations and copied elements. The largest checkpoints and the jobs of long training runs need a
 # tenth of them; to use them up takes seconds and some hundred megabytes.
-_MOST_WORK = 3_000_000
+_MOST_WORK = 2_000_000
 _MOST_NAMES = 10_000  # classes and functions
 # A key may be a tuple, of so many values in all its levels. Hashes of tuples can be made to be the
 # same, and then each is compared with all others, so there may not be many.

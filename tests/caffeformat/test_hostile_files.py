@@ -16,7 +16,6 @@ from caffeformat import (
     read_net,
     read_solver_state,
 )
-from caffeformat.weights import hdf5
 
 MOST_MEMORY = 64 << 20
 
@@ -87,12 +86,11 @@ def test_encoded_datums(golden_files):
     assert refused > 0
 
 
-def test_hdf5_groups_that_contain_themselves(tmp_path, monkeypatch):
-    monkeypatch.setattr(hdf5, "_MOST_GROUPS", 500)  # walking 50,000 takes seconds
+def test_hdf5_groups_that_contain_themselves(tmp_path):
     with h5py.File(tmp_path / "w.h5", "w") as file:
         group = file.create_group("data/a")
         group["one"] = group["two"] = file["data"]
-    with pytest.raises(InputError, match="more than 500 groups"):
+    with pytest.raises(InputError, match="a second time"):
         read_caffemodel(tmp_path / "w.h5")
 
 
