@@ -9,8 +9,8 @@ import re
 from typing import TYPE_CHECKING
 
 from .folders import images_alone, label_alone
-from .pairing import LABEL_WORDS, pair_up
-from .plan import SPLITS, Item, Plan
+from .pairing import LABEL_WORDS, SPLITS, pair_up
+from .plan import Item, Plan
 from .tables import find_classes, label_reader
 
 if TYPE_CHECKING:

@@ -20,9 +20,9 @@ from ..coco.annotations import Instances, read_instances, segmentation_of
 from ..coco.masks import mask_of
 from .listed import with_ids
 from .objects import ObjectPainter, check_size, object_classes
-from .pairing import words_in
+from .pairing import SPLITS, split_of, words_in
 from .places import FileIndex, Finder
-from .plan import SPLITS, Item, Plan
+from .plan import Item, Plan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,8 +77,8 @@ def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
             if name in classes.numbers
         }
         reader = _FileReader(file, numbers, painter, options.empty)
-        items = reader.items(found, Finder(index, str(file), file.folder))
         name = _set_name(file, described)
+        items = reader.items(found, Finder(index, str(file), file.folder, split_of(name)))
         plan.sets.setdefault(name, []).extend(items)
         plan.notes += reader.notes(found)
     return plan

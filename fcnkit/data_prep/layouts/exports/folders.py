@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from caffeformat import InputError
 
 from .catalogue import is_image
-from .pairing import IMAGE_WORDS, LABEL_WORDS, VISUAL_WORDS, pair_up, words_in
-from .plan import SPLITS, Item, Plan
+from .pairing import IMAGE_WORDS, LABEL_WORDS, SPLITS, VISUAL_WORDS, pair_up, words_in
+from .plan import Item, Plan
 from .tables import find_classes, label_reader
 
 if TYPE_CHECKING:

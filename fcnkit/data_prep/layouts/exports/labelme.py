@@ -21,8 +21,9 @@ from .catalogue import json_object
 from .folders import images_alone
 from .listed import with_ids
 from .objects import ObjectPainter, check_size, object_classes
+from .pairing import SPLITS
 from .places import FileIndex, Finder
-from .plan import SPLITS, Item, Plan
+from .plan import Item, Plan
 from .tables import find_classes
 
 if TYPE_CHECKING:

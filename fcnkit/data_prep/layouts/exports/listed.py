@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from caffeformat import InputError
+from caffeformat import FormatError, InputError
 
-from ..image_sets import two_columns
+from ..image_sets import set_lines, two_columns
+from .pairing import split_of
 from .places import FileIndex, Finder
 from .plan import Item, Plan
 from .tables import find_classes, label_reader
@@ -26,23 +27,31 @@ NAME = "lists of images and labels"
 
 def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
     """The plan of a source that has such lists; None for any other."""
-    lists: dict[File, list[tuple[str, str]]] = {}
-    for file in catalogue.named(lambda name: name.lower().endswith(".txt")):
-        columns = two_columns(catalogue.text(file))
-        if columns:
-            lists[file] = columns
+    lists = _lists_of_pairs(catalogue)
     if not lists:
         return None
     index = FileIndex(catalogue.images)
-    sets = {
-        os.path.splitext(file.name.rpartition("/")[2])[0]: items_of_columns(columns, file, index)
-        for file, columns in lists.items()
-    }
+    sets: dict[str, list[Item]] = {}
+    for file, columns in lists.items():
+        stem = os.path.splitext(file.name.rpartition("/")[2])[0]
+        name = split_of(stem) or stem
+        sets[stem if name in sets else name] = items_of_columns(columns, file, index)
     classes = find_classes(catalogue, options)
     labels = [item.label for items in sets.values() for item in items if item.label]
     decode, how = label_reader(catalogue, options, classes, labels)
     kind = f"{NAME}: {', '.join(file.name for file in lists)}"
     return Plan(kind, sets, classes.names, decode, how)
+
+
+def has_lists(catalogue: Catalogue) -> bool:
+    """Whether a source has lists with two columns."""
+    return bool(_lists_of_pairs(catalogue))
+
+
+def _lists_of_pairs(catalogue: Catalogue) -> dict[File, list[tuple[str, str]]]:
+    texts = catalogue.named(lambda name: name.lower().endswith(".txt"))
+    found = {file: two_columns(catalogue.text(file)) for file in texts}
+    return {file: columns for file, columns in found.items() if columns}
 
 
 def items_of_columns(
@@ -59,7 +68,11 @@ def items_of_columns(
         image, label = images.find(image_path.strip('"')), labels.find(label_path.strip('"'))
         if image is None or label is None:
             missing = image_path if image is None else label_path
-            raise InputError(f"{source}: names {missing} in line {number}, which is not there")
+            raise InputError(
+                f"{source}: names {missing} in line {number}, which is not there: pass the images' "
+                "folder or archive with {option}, or correct the list",
+                option="images",
+            )
         if image in seen:
             raise InputError(f"{source}: names the image {image.name} twice, in line {number}, too")
         seen.add(image)
@@ -86,3 +99,40 @@ def _stem(item: Item) -> str:
     if item.unpack is None:
         return item.image.stem
     return os.path.splitext(item.image.name.rpartition("/")[2])[0]
+
+
+def split_by_lists(catalogue: Catalogue, plan: Plan) -> None:
+    """Split a plan without sets by lists called train, val or test, if the source has them.
+
+    A list counts if most of its lines are ids or paths of the plan's images; what it names beyond
+    them has no label and is noted.
+    """
+    if list(plan.sets) != [""]:
+        return
+    of_image = {item.image: item for item in plan.sets[""]}
+    index = FileIndex(of_image)
+    sets: dict[str, list[Item]] = {}
+    for file in catalogue.named(lambda name: name.lower().endswith(".txt")):
+        name = split_of(os.path.splitext(file.name.rpartition("/")[2])[0])
+        lines = _lines(catalogue.text(file), file) if name and name not in sets else []
+        finder = Finder(index, str(file))
+        images = [next(filter(None, map(finder.find, meanings)), None) for meanings in lines]
+        found = [of_image[image] for image in dict.fromkeys(images) if image is not None]
+        if 2 * len(found) > len(lines):
+            sets[name] = found
+            if len(found) < len(lines):
+                more = len(lines) - len(found)
+                plan.notes.append(f"{file.name}: {more} of its {len(lines)} lines have no pair")
+            plan.kind += f", set of {file.name}"
+    if sets:
+        plan.sets = sets
+        left = len(of_image) - len({item.image for items in sets.values() for item in items})
+        plan.notes += [f"{left} pairs are in none of the lists"] if left else []
+
+
+def _lines(text: str, file: File) -> list[tuple[str, ...]]:
+    """The lines of a list of images, with all that they may mean; [] for other text."""
+    try:
+        return set_lines("\n".join(line.lstrip("/") for line in text.splitlines()), str(file))
+    except FormatError:
+        return []

@@ -15,6 +15,20 @@ if TYPE_CHECKING:
 
     from .catalogue import File
 
+# Names of sets, as exports have them -> what they become.
+SPLITS = {
+    "train": "train",
+    "training": "train",
+    "trn": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "dev": "val",
+    "test": "test",
+    "testing": "test",
+    "tst": "test",
+}
+
 # Words that tell a folder or file of labels or of images from others; `words_in` finds them.
 LABEL_WORDS = frozenset((
     "ann", "anns", "annot", "annotation", "annotations", "annots", "gt", "gtcoarse", "gtfine",
@@ -44,6 +58,12 @@ def words_in(text: str) -> list[str]:
         match = _GLUED.fullmatch(word)
         found += [match.group(1), match.group(2)] if match else [word]
     return found
+
+
+def split_of(path: str) -> str:
+    """`train`, `val` or `test` if a word of a path says so, as in `train2017` or `val_list`."""
+    words = (re.sub(r"\d+$", "", word) for word in words_in(path))
+    return next((SPLITS[word] for word in words if word in SPLITS), "")
 
 
 class Paired(NamedTuple):

@@ -9,7 +9,7 @@ from caffeformat import InputError
 
 from ..image_sets import same_name
 from .catalogue import image_stem
-from .pairing import LABEL_WORDS, words_in
+from .pairing import LABEL_WORDS, split_of, words_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -39,12 +39,15 @@ class FileIndex:
 class Finder:
     """Looks up the paths that one list or file of annotations names; `source` is its name.
 
+    Of several files of a name, one below the folder `near` counts, then one in a folder of the set
+    `split`, then one that is not in a folder of labels.
+
     A path may come from another machine: folders at its beginning that the archive lacks are cut
     off. All paths of one folder have to be in one folder then, and none of another.
     """
 
-    def __init__(self, index: FileIndex, source: str, near: str = "") -> None:
-        self._index, self._source, self._near = index, source, near
+    def __init__(self, index: FileIndex, source: str, near: str = "", split: str = "") -> None:
+        self._index, self._source, self._near, self._split = index, source, near, split
         self._folder_of: dict[str, str] = {}
         self._taken: dict[str, str] = {}
 
@@ -76,6 +79,8 @@ class Finder:
         if len(files) > 1 and self._near:
             near = [file for file in files if f"{file.folder}/".startswith(f"{self._near}/")]
             files = near or files
+        if len(files) > 1 and self._split:
+            files = [file for file in files if split_of(file.folder) == self._split] or files
         if len(files) > 1:
             others = [file for file in files if not LABEL_WORDS.intersection(words_in(file.folder))]
             files = others or files

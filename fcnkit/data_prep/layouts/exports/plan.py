@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from caffeformat import InputError
 
 from ...lmdb.dataset import VAL_PERCENT, split_pairs
+from .pairing import SPLITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,20 +21,6 @@ if TYPE_CHECKING:
     from .catalogue import File
 
     Path = Union[str, os.PathLike[str]]
-
-# Names of sets, as exports have them -> what they become.
-SPLITS = {
-    "train": "train",
-    "training": "train",
-    "trn": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "dev": "val",
-    "test": "test",
-    "testing": "test",
-    "tst": "test",
-}
 
 
 @dataclass(frozen=True)

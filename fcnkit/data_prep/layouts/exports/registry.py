@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from caffeformat import InputError
 
 from . import beside, cityscapes, coco, folders, labelme, listed, supervisely, voc
+from .listed import split_by_lists
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -54,6 +55,7 @@ def recognise(catalogue: Catalogue, options: DataOptions) -> Plan:
     for layout in chosen.values():
         plan: Plan | None = layout.recognise(catalogue, options)
         if plan is not None:
+            split_by_lists(catalogue, plan)
             return plan
     for pattern, words in _NOT_READ.items():
         some = catalogue.named(re.compile(pattern).fullmatch)

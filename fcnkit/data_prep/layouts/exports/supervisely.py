@@ -19,7 +19,8 @@ from caffeformat import FormatError, InputError
 from . import shapes
 from .catalogue import json_object
 from .objects import ObjectPainter, check_size, object_classes
-from .plan import SPLITS, Item, Plan
+from .pairing import SPLITS
+from .plan import Item, Plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

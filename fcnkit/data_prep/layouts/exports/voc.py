@@ -16,6 +16,7 @@ from caffeformat import InputError
 from fcnkit.images import voc_palette
 
 from ..image_sets import same_name, set_lines, two_columns
+from . import listed
 from .catalogue import image_stem, is_image
 from .folders import images_alone, label_alone
 from .listed import items_of_columns, with_ids
@@ -57,9 +58,11 @@ def recognise(
     root = _root(catalogue, name)
     if root is None:
         return None
+    lists = _lists(catalogue, root, task)
+    if not lists and options.layout is None and name is None and listed.has_lists(catalogue):
+        return None
     labels, folder = _labels(catalogue, root, options)
     images = _images(catalogue, root)
-    lists = _lists(catalogue, root, task)
     finder = _Finder(catalogue, images, labels)
     plan = Plan(f"{NAME}: {_words(root, images)} and {root}{folder}", {}, None)
     if lists:
