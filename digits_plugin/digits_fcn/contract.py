@@ -7,7 +7,10 @@ place: the same names, and fields that accept and keep a `tooltip`.
 
 from __future__ import absolute_import, division, unicode_literals
 
+import re
 import sys
+
+from .text import read_text
 
 try:
     from digits.extensions.view.interface import VisualizationInterface
@@ -65,6 +68,21 @@ def offers_inference_forms():
         return True
     major = str(version).split(".")[0]
     return not major.isdigit() or int(major) > 5
+
+
+def network_size():
+    """Return (height, width) of the input of the network that DIGITS' request is about, or None.
+
+    DIGITS reshapes a network for one image, but puts several into an input of this size.
+    """
+    routing = sys.modules.get("digits.utils.routing")
+    try:
+        task = routing.job_from_request().train_task()
+        deploy = read_text(task.path(task.deploy_file))
+    except Exception:  # not DIGITS, or a network of another framework than Caffe
+        return None
+    shape = re.findall(r"\b(?:input_)?dim:\s*(\d+)", deploy)[:4]
+    return (int(shape[2]), int(shape[3])) if len(shape) == 4 else None
 
 
 def form_base():

@@ -105,8 +105,8 @@ class DataIngestion(contract.DataIngestionInterface):
         if self.userdata["is_inference_db"]:
             if stage != contract.TEST_DB or not self.is_ours:
                 return []
-            picked = self.userdata.get("pick") or []
-            return [("voc", name) for name in picked or self.first(self.userdata.get("pick_count"))]
+            picked = self.userdata.get("pick") or self.first()
+            return [("voc", name) for name in picked]
         if stage == contract.VAL_DB:
             return [("voc", name) for name in self.userdata[contract.VAL_NAMES]]
         if stage == contract.TRAIN_DB:
@@ -140,17 +140,17 @@ class DataIngestion(contract.DataIngestionInterface):
         raw, where = self._store(kind).image(name)
         return labels.upright_size(raw, where)
 
-    def first(self, count=None):
-        """Return the first validation image and the next ones of its size: `count` or fewer names.
+    def first(self, count=1, size=None):
+        """Return the first `count` validation images, or fewer, that DIGITS can test together.
 
-        DIGITS puts the images of one test into one array, so their sizes have to be equal.
+        size: the (height, width) of several; None for that of the first one.
         """
         names = self.userdata[contract.VAL_NAMES]
-        count = int(count or 1)
-        found, size = list(names[:1]), None
-        for name in names[1:] if count > 1 else ():
-            if size is None:
-                size = self.image_size("voc", names[0])
+        if count < 2:
+            return names[:1]
+        size = size or self.image_size("voc", names[0])
+        found = []
+        for name in names:
             if self.image_size("voc", name) == size:
                 found.append(name)
             if len(found) == count:
@@ -231,10 +231,7 @@ class DataIngestion(contract.DataIngestionInterface):
         voc = self._open_voc()
         self.userdata[contract.VAL_NAMES] = voc.names(self.userdata["val_set"] or "val")
         first = voc.names(self.userdata["train_set"] or "train")[0]
-        colours, mapped = self._label_colours()
-        indices, found = voc.read_label(
-            first, colours, kind=self.userdata["label_kind"] or "auto", mapped=mapped
-        )
+        indices, found = self._first_label(voc, first)
         table, origin = found, "labels"
         if self.userdata["colour_map_file"] or (found is None and self._is_rgb(voc, first)):
             table, origin = palette.of_colours(self._colour_map()[0]), "colour map"
@@ -251,6 +248,15 @@ class DataIngestion(contract.DataIngestionInterface):
         if classes:
             self.userdata[contract.CLASS_LABELS_ATTRIBUTE] = classes
             labels.check_indices(indices, first, len(classes))
+
+    def _first_label(self, voc, name):
+        colours, mapped = self._label_colours()
+        kind = self.userdata["label_kind"] or "auto"
+        try:
+            return voc.read_label(name, colours, kind=kind, mapped=mapped)
+        except FcnError as error:
+            error.field = error.field or "train_set"
+            raise
 
     @staticmethod
     def _is_rgb(voc, name):

@@ -193,36 +193,44 @@ class InferenceForm(_Form):
         "Validation images",
         choices=[],
         coerce=to_text,
-        tooltip="Images of the validation set to test, of one size: DIGITS cannot test images of "
-        "different sizes together. If none is picked: the first one.",
+        tooltip="Images of the validation set to test: one of any size, or several of the size of "
+        "the network's input, which DIGITS tests together. If none is picked: the first one.",
     )
     pick_count = _fields.IntegerField(
         "How many, if none is picked",
         validators=[validators.NumberRange(min=1, max=1000)],
         default=1,
-        tooltip="The first validation image and the next ones of its size, at most 1000.",
+        tooltip="The first validation images that can be tested together, at most 1000.",
     )
 
     def validate_pick(self, field):
-        sizes = []
-        for name in field.data if len(field.data or ()) > 1 else ():
-            sizes.append((_checked(self.images.image_size, "voc", name), name))
-            if sizes[-1][0] != sizes[0][0]:
+        if len(field.data or ()) < 2:
+            return
+        size = contract.network_size()
+        whose = "the size of the network's input, %s" % size_words(size) if size else None
+        for name in field.data:
+            found = _checked(self.images.image_size, "voc", name)
+            if size is None:
+                size, whose = found, "one size, and '%s' is %s" % (name, size_words(found))
+            if found != size:
                 raise validators.ValidationError(
-                    "'%s' is %s pixels and '%s' %s (width x height); expected images of one size, "
-                    "as DIGITS cannot test images of different sizes together. Pick one image, or "
-                    "several of one size."
-                    % (sizes[0][1], size_words(sizes[0][0]), name, size_words(sizes[-1][0]))
+                    "DIGITS tests several images together, which have to be of %s (width x height "
+                    "in pixels); '%s' is %s. Pick one image, or several of that size."
+                    % (whose, name, size_words(found))
                 )
 
     def validate_pick_count(self, field):
-        if not self.pick.data and (field.data or 0) > 1:
-            found = len(_checked(self.images.first, field.data))
-            if found < field.data:
-                raise validators.ValidationError(
-                    "%d validation images have the size of the first one; expected at least %d. "
-                    "Enter a smaller number, or pick images of another size." % (found, field.data)
-                )
+        if self.pick.data or field.errors:
+            return
+        names = _checked(self.images.first, field.data, contract.network_size())
+        if len(names) < field.data:
+            raise validators.ValidationError(
+                "%d validation images are of the size that DIGITS can test together (that of the "
+                "network's input, or else of the first image); expected at least %d. Enter a "
+                "smaller number: one image may have any size." % (len(names), field.data)
+            )
+        # The database is made in another process, which knows nothing of the network.
+        self.pick.data = names
 
 
 def refused_inference_form():

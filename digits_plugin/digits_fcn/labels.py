@@ -9,7 +9,7 @@ import numpy as np
 from . import palette
 from .classmap import IGNORE
 from .errors import FcnError
-from .text import shorten
+from .text import shorten, to_text
 
 # 2 GiB of label would be a mistake; Pillow's own limit only warns.
 MAX_SIDE = 30000
@@ -43,7 +43,10 @@ def _opened(raw, name):
 
 
 def _unreadable(name, error):
-    return FcnError("%s cannot be read as an image (%s)." % (shorten(name), shorten(error)))
+    # Pillow names the buffer that it was given in place of a file.
+    unknown = "cannot identify image file" in to_text(error)
+    words = "it is of no known kind, or damaged" if unknown else shorten(error)
+    return FcnError("%s cannot be read as an image (%s)." % (shorten(name), words))
 
 
 def upright(image):

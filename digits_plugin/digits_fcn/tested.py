@@ -167,8 +167,6 @@ def _picked(form, dataset):
     chosen = form.get("data_extension_id", DataIngestion.get_id())
     if chosen != DataIngestion.get_id() or contract.VAL_NAMES not in userdata:
         return Tested()
-    count = form.get("pick_count", "").strip()
-    extension = DataIngestion(
-        **dict(userdata, is_inference_db=True, pick=form.getlist("pick"), pick_count=count or 1)
-    )
-    return Tested(name for _kind, name in extension.itemize_entries(contract.TEST_DB))
+    extension = DataIngestion(**dict(userdata, is_inference_db=True))
+    count = int(form.get("pick_count", "").strip() or 1)
+    return Tested(form.getlist("pick") or extension.first(count, contract.network_size()))

@@ -58,10 +58,8 @@ class Checks(Case):
             for image, values, other, words in faults:
                 if name == "a" and "(1, 2, 3) for class 1" in words:
                     continue  # the first label's palette is the one that holds
-                # The first label is read before the others, so that its fault has no list.
-                place = other or ("source" if name == "a" and image is clear else field)
                 self.label(name, image)
-                self.fault(place, *words, **values)
+                self.fault(other or field, *words, **values)
             self.label(name, paletted(before))
         self.fine()
 
@@ -76,7 +74,9 @@ class Checks(Case):
         self.fault("train_set", "There is no file JPEGImages/d")
         with io.open(os.path.join(self.voc, "JPEGImages", "d.png"), "wb") as f:
             f.write(b"no image")
-        self.fault("train_set", "JPEGImages/d.png cannot be read as an image")
+        self.fault(
+            "train_set", "JPEGImages/d.png cannot be read as an image (it is of no known kind"
+        )
         make_voc(self.voc, names=NAMES, train="abcde", val="fgh")
         path = os.path.join(self.voc, "SegmentationClass", "g.png")
         with io.open(path, "rb") as f:

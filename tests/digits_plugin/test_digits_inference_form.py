@@ -7,7 +7,6 @@ import sys
 import types
 import unittest
 
-import digits
 import fake_digits
 from digits_case import VOC_FORM, Case, image_of, make_voc
 from digits_fcn.data import DataIngestion
@@ -48,8 +47,9 @@ class InferenceForm(Case):
         self.assertEqual(self.names_of(dataset, voc, pick_count="3"), "ace")
         self.assertEqual(self.names_of(dataset, voc, pick=["d", "b"]), "db")
         for data, field, words in (
-            ({"pick": ["c", "b", "e"]}, "pick", "'c' is 32 x 24 pixels and 'b' 9 x 8"),
-            ({"pick_count": "5"}, "pick_count", "4 validation images have the size"),
+            ({"pick": ["c", "b", "e"]}, "pick", "of one size, and 'c' is 32 x 24"),
+            ({"pick": ["c", "b", "e"]}, "pick", "'b' is 9 x 8. Pick one image"),
+            ({"pick_count": "5"}, "pick_count", "4 validation images are of the size"),
             ({"pick_count": "0"}, "pick_count", "between"),
             ({"pick": ["x"]}, "pick", "x"),
         ):
@@ -57,6 +57,29 @@ class InferenceForm(Case):
             self.assertIsNone(pairs)
             self.assertEqual(list(errors), [field])
             self.assertIn(words, errors[field][0])
+
+    def test_several_images_have_the_size_of_the_networks_input(self):
+        dataset, voc = self.make(b=(8, 9), d=(8, 9))
+        deploy = 'input: "data"\ninput_shape {\n dim: 1\n dim: 3\n dim: %d\n dim: %d\n}\nlayer {\n'
+        job = types.ModuleType(str("job"))
+        job.train_task, job.deploy_file, job.path = lambda: job, "deploy.prototxt", self.path
+        routing = sys.modules[str("digits.utils.routing")] = types.ModuleType(str("routing"))
+        self.addCleanup(sys.modules.pop, "digits.utils.routing")
+        routing.job_from_request = lambda: job
+        self.write(deploy % (8, 9), "deploy.prototxt")
+        self.assertEqual(self.names_of(dataset, voc), "a")
+        self.assertEqual(self.names_of(dataset, voc, pick="c"), "c")
+        self.assertEqual(self.names_of(dataset, voc, pick_count="2"), "bd")
+        for data, words in (
+            ({"pick": ["a", "c"]}, "network's input, 9 x 8 (width x height in pixels); 'a' is 32"),
+            ({"pick_count": "3"}, "2 validation images are of the size"),
+        ):
+            _, errors = fake_digits.create_inference_db(dataset, data)
+            self.assertIn(words, list(errors.values())[0][0])
+        self.write("input_dim: 1 input_dim: 3 input_dim: 24 input_dim: 32", "deploy.prototxt")
+        self.assertEqual(self.names_of(dataset, voc, pick_count="3"), "ace")
+        self.write("no shape", "deploy.prototxt")
+        self.assertEqual(self.names_of(dataset, voc, pick_count="3"), "ace")
 
     def test_an_image_that_was_lost_is_named(self):
         dataset, voc = self.make()
@@ -75,6 +98,8 @@ class InferenceForm(Case):
             self.assertEqual(extension.itemize_entries("test_db"), [])
 
     def test_digits_5_keeps_its_test_one(self):
+        import digits  # the stand-in, whose place digits_case adds to the path
+
         dataset, _ = self.make()
         self.addCleanup(sys.modules.pop, "digits.dataset.views", None)
         self.addCleanup(digits.__dict__.pop, "__version__", None)
