@@ -54,6 +54,18 @@ def segnet(width=64, mode="INFERENCE"):
     return _net(text + "".join(f"layer {{ {layer} }} " for layer in layers))
 
 
+def segnet_decoder(net, shapes):
+    """The second half of a SegNet as a net: its inputs are the last pooling and all masks."""
+    result = pb.NetParameter(name="decoder")
+    for name in ("pool5", *(f"pool{stage}_mask" for stage in range(1, 6))):
+        layer = result.layer.add(name=name, type="Input", top=[name])
+        layer.input_param.shape.add(dim=shapes[name])
+    start = [layer.name for layer in net.layer].index("upsample5")
+    for layer in net.layer[start:]:
+        result.layer.add().CopyFrom(layer)
+    return result
+
+
 def ssd_head(prior_boxes=False):
     """The first two feature maps of SSD with their boxes and scores, and with PriorBox on demand.
 
@@ -107,8 +119,27 @@ def ssd_head(prior_boxes=False):
 
 
 def pspnet():
-    """The zoo's PSPNet-50 as published, of the fork's BN and Interp."""
+    """The zoo's PSPNet-50, of BatchNorm, Scale and Interp."""
     return filter_net(read_net(path("pspnet_50", "deploy.prototxt")), pb.TEST)
+
+
+def pspnet_of_the_fork():
+    """PSPNet-50 as its authors publish it: BN in the place of each BatchNorm and its Scale."""
+    net, layers = pspnet(), []
+    for layer in net.layer:
+        if layer.type == "Scale" and layers and layers[-1].type == "BN":
+            assert [*layer.bottom] == [*layers[-1].top] == [*layer.top]
+            continue
+        if layer.type == "BatchNorm":
+            layer.type = "BN"
+            layer.ClearField("param")
+            layer.ClearField("batch_norm_param")
+            layer.bn_param.frozen = True
+        layers.append(layer)
+    result = pb.NetParameter(name=net.name)
+    for layer in layers:
+        result.layer.add().CopyFrom(layer)
+    return result
 
 
 def _net(text):
@@ -118,7 +149,7 @@ def _net(text):
 
 
 def random_weights(net, seed=0):
-    """`Weights` from the net's fillers; BN's factors and statistics vary around 1."""
+    """`Weights` from the net's fillers; factors and statistics of norms vary around 1."""
     torchcaffe.set_random_seed(seed)
     made = torchcaffe.Net(net_param=net, phase=torchcaffe.TEST)
     random = np.random.RandomState(seed)
@@ -129,6 +160,8 @@ def random_weights(net, seed=0):
                 blob.data[...] = random.uniform(0.7, 1.3, shape)
                 if index in (1, 2):  # shift, bias or mean
                     blob.data[...] -= 1
+            elif layer.type == "BatchNorm":
+                blob.data[...] = random.uniform(0.7, 1.3, shape) if index < 2 else 1
             elif not blob.data.any() and blob.data.ndim > 1:
                 blob.data[...] = random.standard_normal(shape) * np.sqrt(2 / np.prod(shape[1:]))
     return made.weights()
