@@ -10,14 +10,14 @@ from fcnkit.training import Recipe, Stage
 FAMILY = ["shapes_fcn32s", "shapes_fcn16s", "shapes_fcn8s"]
 
 
-def write_family(folder, classes=3, width=1 / 32, snapshot=100):
+def write_family(folder, classes=3, width=1 / 32, snapshot=100, channels=3):
     """Write a folder of prototxts for each network of `FAMILY` into `folder`; returns that.
 
     snapshot: steps from one snapshot to the next.
     """
     for name in FAMILY:
         os.makedirs(os.path.join(folder, name), exist_ok=True)
-        for file, message in zoo.spec(name).files(classes=classes, width=width).items():
+        for file, message in zoo.spec(name).files(classes, channels, width=width).items():
             if file == "solver.prototxt":
                 message.snapshot = snapshot
             write_text(os.path.join(folder, name, file), message)
