@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +68,8 @@ def run(args: argparse.Namespace) -> None:
     """Write the LMDBs."""
     image_folders.check_image_folders(args)
     folders = [args.data, args.images, args.labels, args.val_images, args.val_labels]
-    refuse_overlap(args.output, folders)
+    files = [path for path in (args.classes, args.colours) if path and os.path.isfile(path)]
+    refuse_overlap(args.output, folders + files)
     if args.val_percent is not None and not 0 <= args.val_percent < 100:
         raise InputError(f"--val-percent {args.val_percent}: expected 0 to 99")
     train, val = find_splits(args.data, args.images, args.labels, args.val_images, args.val_labels)

@@ -45,6 +45,16 @@ def test_an_output_in_an_input_is_refused(voc, capsys, tree, output, force):
     assert tree(voc) == before
 
 
+def test_a_list_of_classes_in_the_output_stays(voc, capsys, tree):
+    os.mkdir("lmdb")
+    os.rename("voc/classes.txt", "lmdb/classes.txt")
+    before = tree(voc.parent)
+    command = ["create_lmdb", "voc", "lmdb", "--classes", "lmdb/classes.txt", "--force"]
+    assert main.main(command) == 1
+    assert "lmdb/classes.txt: lies in the output lmdb" in capsys.readouterr().err
+    assert tree(voc.parent) == before
+
+
 def test_archives_and_weights_stay(voc, capsys, tree):
     os.mkdir("out")
     (voc.parent / "out" / "a.tar").touch()
