@@ -38,6 +38,8 @@ PLACES = {
     "prefixes": ("image/{set}/img_{id}.png", "label/{set}/lbl_{id}.png"),
     "beside": ("{set}/{id}.png", "{set}/{id}_mask.png"),
     "in capitals": ("Images/{set}/{id}.PNG", "Labels/{set}/{id}.PNG"),
+    "by sample": ("{set}/{id}/images/{id}.png", "{set}/{id}/masks/{id}.png"),
+    "numbers": ("images/{set}/7{id}9.png", "labels/{set}/7{id}9_v2.png"),
     "deep": ("images/{set}/a/b/{id}.png", "labels/{set}/a/b/{id}.png"),
 }
 
@@ -47,9 +49,15 @@ def test_orders_of_folders_and_names(tmp_path, place):
     files, ids = two_sets(*PLACES[place])
     prepare_export(tmp_path, files)
     for split, some in zip(("train", "val"), ids):
-        inner = {"ISIC": "ISIC_", "prefixes": "img_", "deep": "a/b/"}.get(place, "")
-        end = "_rgb" if place == "suffixes" else ""
-        check_pairs(tmp_path / "out" / split, [f"{inner}{id_}{end}" for id_ in some])
+        names = {
+            "ISIC": "ISIC_{}",
+            "prefixes": "img_{}",
+            "suffixes": "{}_rgb",
+            "by sample": "{0}/{0}",
+            "numbers": "7{}9",
+            "deep": "a/b/{}",
+        }
+        check_pairs(tmp_path / "out" / split, [names.get(place, "{}").format(i) for i in some])
 
 
 @pytest.mark.parametrize("sets", [("train", "valid"), ("training", "validation"), ("Train", "Val")])

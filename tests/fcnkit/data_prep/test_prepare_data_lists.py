@@ -1,4 +1,4 @@
-"""Lists beside folders: they split what the folders do not, and say which of two images is meant."""
+"""Lists beside folders: they split what the folders do not, and tell two images of a name apart."""
 
 import pytest
 from labelled_data import check_pairs, coco_json, image, prepare_export, two_sets

@@ -5,7 +5,17 @@ import re
 
 import numpy as np
 import pytest
-from labelled_data import check_pairs, encoded, image, label, pack, prepare_export, truth, two_sets
+from labelled_data import (
+    check_pairs,
+    coco_json,
+    encoded,
+    image,
+    label,
+    pack,
+    prepare_export,
+    truth,
+    two_sets,
+)
 from PIL import Image
 
 from caffeformat import InputError
@@ -85,3 +95,38 @@ def test_what_looks_wrong_of_the_labels_is_noted_before_they_are_written_anew(tm
     _, notes = prepare_export(tmp_path, files)
     assert any(re.match(r"train: lossy labels \(1 of 2 labels", line) for line in notes)
     assert any(re.match(r"val: another palette .*im3\.png\. If colours", line) for line in notes)
+
+
+def test_names_that_differ_in_a_number_do_not_belong_together(tmp_path):
+    files = {f"images/{number:04}.png": image(number) for number in range(1, 11)}
+    files.update({f"labels/{number:04}.png": label(number) for number in range(2, 12)})
+    with pytest.raises(InputError, match=r"labels/0011\.png: there is no image for this label"):
+        prepare_export(tmp_path, files, val_percent=0)
+    files = {f"images/a{number}.png": image(number) for number in range(4)}
+    files.update({f"labels/a{number + 10}.png": label(number) for number in range(4)})
+    with pytest.raises(InputError, match="there is no image for this label and 3 more"):
+        prepare_export(tmp_path, files, "zip", val_percent=0)
+
+
+def test_two_kinds_of_images_for_one_label_are_named(tmp_path):
+    files = {f"images/s{n}_{side}.png": image(n) for n in range(3) for side in ("left", "right")}
+    files.update({f"labels/s{n}_seg.png": label(n) for n in range(3)})
+    with pytest.raises(InputError, match=r"s0_left\.png, images/s0_right\.png: keep one kind"):
+        prepare_export(tmp_path, files)
+
+
+def test_labels_that_have_the_name_of_an_image_are_not_taken_for_it(tmp_path):
+    files = {
+        "a.txt": "",
+        "defaultannot/a.png": label(0),
+        "default.txt": "/default/a.png /defaultannot/a.png\n",
+    }
+    options = {"sets": ["default"], "val_percent": 0}
+    with pytest.raises(InputError, match=r"names /default/a\.png in line 1.*images="):
+        prepare_export(tmp_path, files, **options)
+    apart = pack("zip", tmp_path / "photos", {"mine/a.png": image(0)})
+    prepare_export(tmp_path, files, images=apart, **options)
+    check_pairs(tmp_path / "out/train", ["a"])
+    files = {"x/a.json": coco_json({"a.png": 0}), "x/masks/a.png": label(0)}
+    with pytest.raises(InputError, match=r"names the image a\.png, which is not there.*images="):
+        prepare_export(tmp_path / "coco", files, val_percent=0)

@@ -107,15 +107,9 @@ class Catalogue:
         return [file for file in self.files if is_image(file.name)]
 
     @functools.cached_property
-    def folders(self) -> set[str]:
-        """The paths of all folders that hold files, and of those above them."""
-        found: set[str] = set()
-        for file in self.files:
-            place = file.folder
-            while place and place not in found:
-                found.add(place)
-                place = place.rpartition("/")[0]
-        return found
+    def photographs(self) -> list[File]:
+        """Those of `images` that may be photographs: where these lie apart, all of them there."""
+        return [file for file in self.images if self.apart in (None, file.source)]
 
     @functools.cached_property
     def json_keys(self) -> dict[File, list[str]]:

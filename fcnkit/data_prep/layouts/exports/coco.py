@@ -69,7 +69,7 @@ def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
     painter = ObjectPainter(classes.background, options.overlap or "ignore")
     plan = Plan(f"{NAME}: {', '.join(file.name for file in described)}", {}, classes.names)
     plan.labels, plan.remarks = f"objects are drawn; {classes.words}", painter.remarks
-    index = FileIndex(catalogue.images)
+    index = FileIndex(catalogue.photographs)
     for file, found in described.items():
         numbers = {
             key: classes.numbers[name]

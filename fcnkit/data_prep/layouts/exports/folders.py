@@ -31,9 +31,9 @@ class _Place(NamedTuple):
     """What the path of a file says."""
 
     role: str  # "image", "label", "visual" (labels in colours to look at) or ""
-    folder: str  # the folder that says so, without the words of sets
+    folder: str  # the name of the folder that says so, without the words of sets
     split: str  # the set as the path calls it, or ""
-    below: str  # folders below that one and without the set
+    below: str  # the other folders, without that of the set
 
 
 def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
@@ -88,8 +88,8 @@ def _plan(
             raise _no_images(catalogue, found.labels[0])
         if found.images:
             notes.append(images_alone(found.images, name))
-        if any(found.affixes):
-            shortened.add(found.affixes)
+        if found.patterns is not None:
+            shortened.add(found.patterns)
         sets[name] = [
             Item("/".join(filter(None, (images[image].below, image.stem))), image, label)
             for image, label in found.pairs
@@ -101,7 +101,7 @@ def _plan(
     first = next(iter(labels))
     folder = labels[first].folder
     kind = f"{NAME}: {images[next(iter(images))].folder or '(top)'} and {folder}"
-    kind += "".join(f", names `<name>{a}` and `<name>{b}`" for a, b in sorted(shortened))
+    kind += "".join(f", names `{a}` and `{b}`" for a, b in sorted(shortened))
     classes = find_classes(catalogue, options)
     decode, how = label_reader(catalogue, options, classes, list(labels))
     return Plan(kind, sets, classes.names, decode, how, notes)
@@ -145,7 +145,7 @@ def _place(file: File, top: int, label_folder: str | None) -> _Place:
         words = words_in(part)
         is_label = bool(LABEL_WORDS.intersection(words))
         if label_folder is not None:
-            is_label = label_folder in (part, "/".join(parts[: number + 1]))
+            is_label = part == label_folder.rstrip("/").rpartition("/")[2]
         elif is_label and len(words) > 1 and words[-1] in IMAGE_WORDS:
             is_label = bool({"mask", "label", *VISUAL_WORDS}.intersection(words))  # mask_images
         if is_label or IMAGE_WORDS.intersection(words):
@@ -155,11 +155,11 @@ def _place(file: File, top: int, label_folder: str | None) -> _Place:
         names = [word for word in words if word in SPLITS]
         if names and not split:
             split, split_at = names[0], number
-    folder = "/".join(part for part in parts[: at + 1] if part.lower() not in SPLITS)
+    folder = parts[at] if at >= 0 else ""
     kept = [
         part
         for number, part in enumerate(parts)
-        if number > at and number != split_at and part.lower() not in SPLITS
+        if number not in (at, split_at) and part.lower() not in SPLITS
     ]
     return _Place(role, _without_set(folder), split, "/".join(kept))
 

@@ -30,12 +30,11 @@ def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
     lists = _lists_of_pairs(catalogue)
     if not lists:
         return None
-    index = FileIndex(catalogue.images)
     sets: dict[str, list[Item]] = {}
     for file, columns in lists.items():
         stem = os.path.splitext(file.name.rpartition("/")[2])[0]
         name = split_of(stem) or stem
-        sets[stem if name in sets else name] = items_of_columns(columns, file, index)
+        sets[stem if name in sets else name] = items_of_columns(columns, file, catalogue)
     classes = find_classes(catalogue, options)
     labels = [item.label for items in sets.values() for item in items if item.label]
     decode, how = label_reader(catalogue, options, classes, labels)
@@ -55,19 +54,20 @@ def _lists_of_pairs(catalogue: Catalogue) -> dict[File, list[tuple[str, str]]]:
 
 
 def items_of_columns(
-    columns: Iterable[tuple[str, str]], source: File, index: FileIndex
+    columns: Iterable[tuple[str, str]], source: File, catalogue: Catalogue
 ) -> list[Item]:
     """The items that the lines of a list name.
 
     Raises `InputError` if a file is not there, or two lines name the same image.
     """
-    images, labels = Finder(index, str(source)), Finder(index, str(source))
+    images = Finder(FileIndex(catalogue.photographs), str(source))
+    labels = Finder(FileIndex(catalogue.images), str(source), of_labels=True)
     found: list[Item] = []
     seen: set[File] = set()
     for number, (image_path, label_path) in enumerate(columns, 1):
         image, label = images.find(image_path.strip('"')), labels.find(label_path.strip('"'))
-        if image is None or label is None:
-            missing = image_path if image is None else label_path
+        if image is None or label is None or image == label:
+            missing = label_path if image is not None and label is None else image_path
             raise InputError(
                 f"{source}: names {missing} in line {number}, which is not there: pass the images' "
                 "folder or archive with {option}, or correct the list",

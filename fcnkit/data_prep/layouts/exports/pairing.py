@@ -47,7 +47,9 @@ VISUAL_WORDS = frozenset((
     "color", "colored", "colors", "colour", "coloured", "colours", "overlay", "preview", "rgb",
     "vis", "visual", "visualisation", "visualization", "viz",
 ))  # fmt: skip
-_GLUED = re.compile(r"(train|training|val|valid|validation|test)(annot|label|mask|gt|image|img)s?")
+_GLUED = re.compile(
+    r"(default|train|training|val|valid|validation|test)(annot|label|mask|gt|image|img)s?"
+)
 
 
 def words_in(text: str) -> list[str]:
@@ -72,7 +74,8 @@ class Paired(NamedTuple):
     pairs: list[tuple[File, File]]  # image, label
     images: list[File]  # images without label
     labels: list[File]  # labels without image
-    affixes: tuple[str, str] = ("", "")  # what images and labels have beside their common names
+    # How names of images and labels are made from the names that they share, if they differ
+    patterns: tuple[str, str] | None = None
 
 
 class _Affixes(NamedTuple):
@@ -81,6 +84,12 @@ class _Affixes(NamedTuple):
     image: str
     label: str
     at_end: bool
+
+    def patterns(self) -> tuple[str, str]:
+        """How names of images and of labels are made: `<name>_mask`."""
+        if self.at_end:
+            return f"<name>{self.image}", f"<name>{self.label}"
+        return f"{self.image}<name>", f"{self.label}<name>"
 
     def core(self, stem: str, affix: str) -> str | None:
         """`stem` without `affix`; None if it has none or is nothing else."""
@@ -210,7 +219,7 @@ def _compare(
         pairs,
         [file for file in images if file not in paired],
         [file for file in labels if file not in paired],
-        (affixes.image, affixes.label),
+        affixes.patterns() if affixes.image or affixes.label else None,
     )
 
 

@@ -40,14 +40,23 @@ class Finder:
     """Looks up the paths that one list or file of annotations names; `source` is its name.
 
     Of several files of a name, one below the folder `near` counts, then one in a folder of the set
-    `split`, then one that is not in a folder of labels.
+    `split`, then one that is not in a folder of labels. Images (unless `of_labels`) are in no
+    folder of labels, unless their path says so or the list is there, too.
 
     A path may come from another machine: folders at its beginning that the archive lacks are cut
     off. All paths of one folder have to be in one folder then, and none of another.
     """
 
-    def __init__(self, index: FileIndex, source: str, near: str = "", split: str = "") -> None:
+    def __init__(
+        self,
+        index: FileIndex,
+        source: str,
+        near: str = "",
+        split: str = "",
+        of_labels: bool = False,
+    ) -> None:
         self._index, self._source, self._near, self._split = index, source, near, split
+        self._of_labels = of_labels
         self._folder_of: dict[str, str] = {}
         self._taken: dict[str, str] = {}
 
@@ -64,8 +73,16 @@ class Finder:
             end = "/".join(parts[start:])
             found = self._nearest(self._index.ending(end), end, path if start == 0 else None)
             if found is not None:
-                return found if self._agrees(parts, found) else None
+                is_one = self._of_labels or not self._is_label(parts, found)
+                return found if is_one and self._agrees(parts, found) else None
         return None
+
+    def _is_label(self, parts: Sequence[str], found: File) -> bool:
+        """Whether a file that was named as an image is in a folder of labels."""
+        folder = found.folder.rpartition("/")[2]
+        if folder in parts or (self._near and found.folder == self._near):
+            return False
+        return bool(LABEL_WORDS.intersection(words_in(folder)))
 
     def _nearest(self, files: Sequence[File], end: str, path: str | None) -> File | None:
         """The only one of `files`, or the only one near the list, or not in a folder of labels.

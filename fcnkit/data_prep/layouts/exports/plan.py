@@ -208,4 +208,5 @@ def _unclear(sets: dict[str, list[Item]], plan: Plan, source: str) -> InputError
 
 
 def _listed(sets: dict[str, list[Item]]) -> str:
-    return ", ".join(f"`{name}` ({len(items)} pairs)" for name, items in sets.items())
+    words = (f"`{name}`" if name else "no sets" for name in sets)
+    return ", ".join(f"{word} ({len(sets[name])} pairs)" for word, name in zip(words, sets))

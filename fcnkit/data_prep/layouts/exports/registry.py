@@ -36,6 +36,8 @@ LAYOUTS: dict[str, ModuleType] = {
 _NOT_READ = {
     r"(?:.*/)?task-\d+-annotation-\d+-.*\.(?:png|npy)": "Label Studio's masks of single brush "
     "strokes, which do not name their images: export the project as COCO",
+    r"(?:.*/)?label_names\.txt": "what labelme_json_to_dataset wrote, which numbers the classes "
+    "image by image: prepare labelme's JSON files themselves",
     r"(?:.*/)?labels/.*\.txt": "YOLO's labels as text: export masks, or COCO's JSON with polygons",
     r"(?:.*/)?Annotations/.*\.xml": "boxes or outlines as XML: export segmentation masks, or "
     "COCO's JSON with polygons",

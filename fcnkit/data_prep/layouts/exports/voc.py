@@ -142,7 +142,7 @@ def _labels(catalogue: Catalogue, root: str, options: DataOptions) -> tuple[list
 
 def _images(catalogue: Catalogue, root: str) -> list[File]:
     if catalogue.apart is not None:
-        return [file for file in catalogue.images if file.source == catalogue.apart]
+        return catalogue.photographs
     # Here, images need no suffix; a dot in their names may be part of them.
     found = catalogue.named(lambda name: name.startswith(f"{root}{_IMAGES}/"))
     if not found:
@@ -200,10 +200,9 @@ class _Finder:
             return [], None
         columns = two_columns(text)
         if columns:
-            return items_of_columns(columns, file, FileIndex(self._catalogue.images)), None
-        images, labels = (
-            Finder(index, str(file)) for index in (self._image_index, self._label_index)
-        )
+            return items_of_columns(columns, file, self._catalogue), None
+        images = Finder(self._image_index, str(file), of_labels=True)
+        labels = Finder(self._label_index, str(file), of_labels=True)
         found: dict[File, Item] = {}
         missing: list[str] = []
         for meanings in set_lines(text, str(file)):
