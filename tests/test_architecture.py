@@ -37,12 +37,12 @@ FLOORS = [
     {"torchcaffe.detector"},
     {"torchcaffe"},
     {"torchcaffe.commands"},
-    {"fcnkit.progress"},
+    {"fcnkit.progress", "fcnkit.losses"},
     {"fcnkit.files", "fcnkit.nets", "fcnkit.zoo"},
     {"fcnkit.downloads", "fcnkit.images", "fcnkit.jobs"},
     {"fcnkit.engine", "fcnkit.surgery"},
     {"fcnkit.datasets", "fcnkit.state_dicts"},
-    {"fcnkit.data_layers", "fcnkit.data_prep", "fcnkit.inference"},
+    {"fcnkit.data_layers", "fcnkit.data_prep", "fcnkit.inference", "fcnkit.loss_layers"},
     {"fcnkit.export"},
     {"fcnkit.training"},
     {"fcnkit.digits", "fcnkit.web"},
@@ -59,7 +59,8 @@ MOST_PARAMETERS = 10
 PAGES = ("fcnkit.web", "fcnkit.workbench")
 # Where the engine door hands over to torchcaffe; Python layers name the class of an engine's
 # layers as their base, for type checkers only.
-KNOW_TORCHCAFFE = ("fcnkit/engine/", "fcnkit/data_layers.py", "fcnkit/datasets/berkeley.py")
+KNOW_TORCHCAFFE = ("fcnkit/engine/", "fcnkit/data_layers.py", "fcnkit/datasets/berkeley.py",
+                    "fcnkit/loss_layers.py")  # fmt: skip
 
 
 @functools.cache

@@ -82,6 +82,7 @@ def run(args: argparse.Namespace) -> int:
         augment=training.augmentation(args.augment),
         fill=args.fill,
         class_weights=args.class_weights,
+        loss=training.loss(args.loss),
         overrides=_overrides(args),
         epochs=args.epochs,
         batch_size=args.batch_size,

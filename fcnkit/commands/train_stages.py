@@ -100,6 +100,7 @@ def _stages(args: argparse.Namespace) -> list[Stage]:
             solver,
             augment=training.augmentation(args.augment),
             fill=None if stages else args.fill,
+            loss=training.loss(args.loss),
             overrides=overrides,
             batch_size=args.batch_size,
             validate=not args.no_validation,

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 # the names that Berkeley's networks use for them.
 PYTHON_MODULES = (
     "fcnkit.data_layers",
+    "fcnkit.loss_layers",
     "voc_layers",
     "pascalcontext_layers",
     "nyud_layers",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from caffeformat import InputError, filter_net, geometry, pb
+from fcnkit.losses import loss_kind, parse_loss_options
 
 from .channels import declared_channels
 
@@ -46,19 +47,30 @@ def is_label(blob: str) -> bool:
 
 
 def head(net: pb.NetParameter) -> Head | None:
-    """The `Head` of a net's last softmax loss (weighted or not), else of its Accuracy, or None.
+    """The `Head` of a net's last loss of scores and labels, else of its Accuracy, or None.
+
+    Losses are SoftmaxWithLoss, InfogainLoss and the Python layers of `fcnkit.losses`.
 
     In a net with auxiliary losses the main loss is the last one.
     """
     for layer_types in (("SoftmaxWithLoss", "InfogainLoss"), ("Accuracy",)):
         for layer in reversed(net.layer):
-            if layer.type in layer_types and len(layer.bottom) >= 2:
-                return _head_of(layer)
+            kind = _python_loss(layer) if layer_types[0] != "Accuracy" else None
+            if (layer.type in layer_types or kind) and len(layer.bottom) >= 2:
+                return _head_of(layer, kind)
     return None
 
 
-def _head_of(layer: pb.LayerParameter) -> Head:
+def _python_loss(layer: pb.LayerParameter) -> str | None:
+    param = layer.python_param
+    return loss_kind(param.module, param.layer) if layer.type == "Python" else None
+
+
+def _head_of(layer: pb.LayerParameter, kind: str | None) -> Head:
     param: pb.AccuracyParameter | pb.LossParameter
+    if kind is not None:
+        options = parse_loss_options(kind, layer.python_param.param_str)
+        return Head(layer.bottom[0], layer.bottom[1], options["ignore_label"], False)
     if layer.type == "Accuracy":
         param, is_per_pixel = layer.accuracy_param, False
     else:

@@ -27,6 +27,7 @@ from fcnkit.progress import Progress
 from . import curves, diagnosis, resuming, run_folder, snapshots
 from .images import settle_images
 from .log import TrainingLog
+from .loss import replace_loss
 from .recorder import Recorder
 from .run_files import RunFiles
 from .settings import Recipe, Start
@@ -156,7 +157,8 @@ def _train(
     solver = engine.open_solver(files.stepwise(), allow_python)
     unmatched = _load(solver, files, start.weights, snapshot, recipe.fill, observer)
     if snapshot is not None:
-        resuming.skip_batches(solver, files)
+        for note in resuming.skip_batches(solver, files):
+            observer.note(note)
     with TrainingLog(os.path.join(output, "train.log")) as log:
         log.solving(files.train.name or "net", files.solver.lr_policy)
         if snapshot is not None:
@@ -184,6 +186,13 @@ def _prepare(recipe: Recipe, dataset: DatasetFolder | None) -> RunFiles:
         files.set_batch_size(recipe.batch_size)
     if recipe.augment is not None:
         files.augment(recipe.augment)
+    if recipe.loss is not None:
+        if recipe.class_weights is not None:
+            raise InputError(
+                "{loss} replaces the loss that {class_weights} would weigh: pass one of them",
+                options={"loss": recipe.loss[0], "class_weights": recipe.class_weights},
+            )
+        replace_loss(files.train, *recipe.loss)
     files.set_sources()
     files.set_seed()
     if "test_iter" not in dict(recipe.overrides):

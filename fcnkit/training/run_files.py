@@ -35,7 +35,7 @@ from fcnkit.images import ImageForm
 
 from . import augmented
 from .augmented import batch_size
-from .class_weights import weigh_loss
+from .loss import weigh_loss
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

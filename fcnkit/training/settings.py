@@ -20,6 +20,8 @@ class Recipe:
                     Data layers
     fill            "xavier" or "msra": fills layers that would start at zero
     class_weights   weighs the loss by median-frequency class weights raised to this power
+    loss            (name, options) of a loss of `fcnkit.losses` in place of the last
+                    SoftmaxWithLoss of the training net
     overrides       (field, text) pairs: fields of the solver to set, as its file would spell them
     epochs          passes over the training data; sets the number of iterations
     batch_size      images per iteration
@@ -31,6 +33,7 @@ class Recipe:
     augment: Mapping[str, Any] | None = None
     fill: str | None = None
     class_weights: float | None = None
+    loss: tuple[str, Mapping[str, Any]] | None = None
     overrides: Sequence[tuple[str, str]] = ()
     epochs: float | None = None
     batch_size: int | None = None

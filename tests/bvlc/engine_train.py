@@ -19,9 +19,8 @@ def main(argv=None):
     parser.add_argument("--pairs", help=".npz of `data` and `label`, taken in turn as inputs")
     args = parser.parse_args(argv)
 
-    caffe = engine.load()
-    caffe.set_mode_cpu()
-    solver = caffe.get_solver(args.solver)
+    engine.use_device()
+    solver = engine.open_solver(args.solver)
     if args.weights:
         solver.net.copy_from(args.weights)
     if args.state:
@@ -32,7 +31,7 @@ def main(argv=None):
         for name, arrays in pairs.items():
             solver.net.blobs[name].data[...] = arrays[solver.iter % len(arrays)]
         solver.step(1)
-        losses.append(float(solver.net.blobs["loss"].data))
+        losses.append(float(np.ravel(solver.net.blobs["loss"].data)[0]))
     solver.snapshot()
     np.savez(args.out, losses=np.array(losses))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from caffeformat import InputError
+from fcnkit.losses import parse_loss_options
 
 from .basics import positive
 
@@ -65,6 +66,15 @@ def add_changes(parser: CommandParser, each: str = "") -> None:
         otherwise="leave them",
         choices=("xavier", "msra"),
     )
+    parser.options.option(
+        "--loss",
+        "loss to train with, in place of the last SoftmaxWithLoss, and its options: dice "
+        "smooth=N squared=yes|no present=yes|no, focal gamma=N, hard_pixels threshold=P "
+        "keep=SHARE; each also takes softmax=N, which adds N times the softmax loss",
+        ("NAME", "KEY=VALUE"),
+        otherwise="the net's",
+        nargs="+",
+    )
     parser.options.flag("--no-validation", "train without test nets")
     parser.options.option(
         "--seed", "seed of all random numbers, random_seed", "N", int, otherwise="the solver's"
@@ -79,6 +89,21 @@ def schedule(args: argparse.Namespace) -> list[tuple[str, str]]:
         ("rampup_interval", args.warm_up),
     )
     return [(field, str(value)) for field, value in fields if value is not None]
+
+
+def loss(texts: Sequence[str] | None) -> tuple[str, dict[str, Any]] | None:
+    """Return the name and the options of the loss from the values of `--loss` (None: no such)."""
+    if texts is None:
+        return None
+    name, *rest = texts
+    options: dict[str, Any] = {}
+    for text in rest:
+        key, _, value = text.partition("=")
+        try:
+            options[key] = value == "yes" if value in ("yes", "no") else float(value)
+        except ValueError:
+            raise InputError(f"--loss {text}: expected KEY=VALUE, a number or yes|no") from None
+    return name, parse_loss_options(name, options)
 
 
 def add_resume(parser: CommandParser) -> None:

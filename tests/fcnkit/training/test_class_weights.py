@@ -6,7 +6,7 @@ import pytest
 from caffeformat import InputError, parse_text, pb, read_blob
 from fcnkit.datasets import median_frequency_weights, open_dataset
 from fcnkit.images import voc_palette, write_label
-from fcnkit.training.class_weights import weigh_loss
+from fcnkit.training.loss import weigh_loss
 
 LOSS = """
 name: "tiny"

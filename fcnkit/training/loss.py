@@ -1,4 +1,4 @@
-"""Class weights that make rare classes count in the loss, and the loss layer that uses them.
+"""The loss that a net is trained with: class weights, or another loss in place of its own.
 
 Caffe's SoftmaxWithLoss has no class weights. Its InfogainLoss does: with a diagonal matrix H the
 loss of a pixel of class k is H[k, k] times its softmax loss.
@@ -6,6 +6,7 @@ loss of a pixel of class k is H[k, k] times its softmax loss.
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,12 @@ import numpy as np
 
 from caffeformat import InputError, pb, write_blob
 from fcnkit.datasets import count_pixels, median_frequency_weights
+from fcnkit.losses import LOSSES, MODULE, parse_loss_options
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
     from numpy.typing import NDArray
 
     from fcnkit.datasets import SegmentationDataset
@@ -39,12 +44,7 @@ def weigh_loss(
 
     Raises `InputError` where the net has no such loss.
     """
-    losses = [layer for layer in net.layer if layer.type == "SoftmaxWithLoss"]
-    if not losses:
-        raise InputError(
-            f"net {net.name!r}: class weights need a SoftmaxWithLoss layer, it has none"
-        )
-    layer = losses[-1]
+    layer = _softmax_loss(net, "class weights need")
     param = layer.loss_param
     ignore = param.ignore_label if param.HasField("ignore_label") else None
     found = median_frequency_weights(*count_pixels(dataset, classes, ignore))
@@ -57,6 +57,38 @@ def weigh_loss(
     layer.ClearField("softmax_param")
     _use_normalization(layer.loss_param)
     return weights
+
+
+def replace_loss(net: pb.NetParameter, name: str, options: Mapping[str, Any]) -> None:
+    """Turn the last SoftmaxWithLoss of `net` into the loss `name` of `fcnkit.losses`.
+
+    It keeps the layer's ignore_label and loss_weight. Raises `InputError` where the net has no such
+    loss, or its classes lie along another axis than 1.
+    """
+    layer = _softmax_loss(net, f"the loss {name!r} takes the place of")
+    if layer.softmax_param.axis != 1:
+        raise InputError(
+            f"layer {layer.name!r}: its classes lie along axis {layer.softmax_param.axis}; the "
+            f"loss {name!r} needs them along axis 1"
+        )
+    given = parse_loss_options(name, options)
+    if given["ignore_label"] is None and layer.loss_param.HasField("ignore_label"):
+        given["ignore_label"] = layer.loss_param.ignore_label
+    layer.type = "Python"
+    if not layer.loss_weight:
+        layer.loss_weight.append(1)
+    layer.ClearField("softmax_param")
+    layer.ClearField("loss_param")
+    layer.python_param.module = MODULE
+    layer.python_param.layer = LOSSES[name].layer
+    layer.python_param.param_str = json.dumps(given)
+
+
+def _softmax_loss(net: pb.NetParameter, what: str) -> pb.LayerParameter:
+    losses = [layer for layer in net.layer if layer.type == "SoftmaxWithLoss"]
+    if not losses:
+        raise InputError(f"net {net.name!r}: {what} a SoftmaxWithLoss layer, it has none")
+    return losses[-1]
 
 
 def _use_normalization(param: pb.LossParameter) -> None:
