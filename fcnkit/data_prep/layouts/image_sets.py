@@ -130,6 +130,14 @@ def _meanings(line: str) -> tuple[str, ...]:
 
 def is_id(text: str) -> bool:
     """Whether `text` is a relative path of file names that are harmless on every system."""
-    if "\\" in text or len(text) > 1000 or not text.isprintable():
+    if "\\" in text or len(text) > 1000 or not all(map(_may_be_in_a_name, text)):
         return False
     return not any(part.startswith(".") or not part.strip() for part in text.split("/"))
+
+
+def _may_be_in_a_name(character: str) -> bool:
+    """Whether a character may be in file names: no controls, but the joiners of Indic and Arabic
+    scripts, and blanks of any width."""
+    if character.isprintable() or character in "\u200c\u200d":
+        return True
+    return unicodedata.category(character) == "Zs"

@@ -10,6 +10,7 @@ from labelled_data import check_pairs, encoded, image, labelme_json, pack, polyg
 
 from caffeformat import InputError
 from fcnkit.data_prep import DataOptions, prepare_data
+from fcnkit.data_prep.layouts.exports import objects
 from fcnkit.images import read_label
 
 META = {
@@ -187,3 +188,10 @@ def test_names_without_a_background_leave_the_rest_ignored(tmp_path):
     prepared = prepare(tmp_path, files, classes=["red", "blue"])
     assert prepared.names == ["red", "blue"]
     check_pairs(tmp_path / "out/train", ["a"], meaning=(255, 0, 1))
+
+
+def test_the_work_that_a_file_asks_for_is_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr(objects, "_MOST_WORK", 2 * 600)
+    files = {"a.json": labelme_json(0, "a.png"), "a.png": image(0)}
+    with pytest.raises(InputError, match=r"a\.json: refused: more than 2 objects on 30 x 20"):
+        prepare(tmp_path, files)

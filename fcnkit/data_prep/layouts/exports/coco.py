@@ -161,7 +161,7 @@ class _FileReader:
             (self.numbers[key], functools.partial(_mask, text, size, name))
             for key, text in image.objects
         )
-        return self.painter.draw(size, objects)
+        return self.painter.draw(size, objects, name)
 
 
 def _mask(text: str, size: tuple[int, int], name: str) -> NDArray[np.bool_]:

@@ -165,13 +165,11 @@ def _draw(
 ) -> NDArray[np.uint8]:
     if annotated.size is not None:
         check_size(annotated.size, size, name)
-    return painter.draw(
-        size,
-        (
-            (numbers[shape.label], functools.partial(_mask, shape, size, f"{name}: shape {number}"))
-            for number, shape in enumerate(annotated.shapes, 1)
-        ),
+    masks = (
+        (numbers[shape.label], functools.partial(_mask, shape, size, f"{name}: shape {number}"))
+        for number, shape in enumerate(annotated.shapes, 1)
     )
+    return painter.draw(size, masks, name)
 
 
 def _mask(shape: _Shape, size: tuple[int, int], name: str) -> NDArray[np.bool_]:

@@ -21,6 +21,10 @@ _BACKGROUND = ("background", "_background_", "__background__", "bg")
 _IGNORE = ("__ignore__", "ignore", "neutral")
 
 
+# Objects times pixels of one image: 1,024 objects on the largest image, 200,000 on one of COCO's.
+_MOST_WORK = 1 << 36
+
+
 class ObjectClasses(NamedTuple):
     """The index of each class of objects, and `background`, that of pixels without an object."""
 
@@ -76,13 +80,21 @@ class ObjectPainter:
         self._pixels = self._claimed = 0
 
     def draw(
-        self, size: tuple[int, int], objects: Iterable[tuple[int, Callable[[], Mask]]]
+        self, size: tuple[int, int], objects: Iterable[tuple[int, Callable[[], Mask]]], name: str
     ) -> NDArray[np.uint8]:
-        """H x W class indices of `objects`, pairs of a class index and what makes the mask."""
+        """H x W class indices of `objects`, pairs of a class index and what makes the mask.
+
+        Raises `InputError` with `name` if that is more work than any photograph asks for.
+        """
         label: NDArray[np.uint8] = np.full(size, self.background, np.uint8)
         taken: Mask = np.zeros(size, bool)
         claimed: Mask = np.zeros(size, bool)
-        for index, make in objects:
+        for number, (index, make) in enumerate(objects, 1):
+            if number * label.size > _MOST_WORK:
+                raise InputError(
+                    f"{name}: refused: more than {number - 1} objects on {size[1]} x {size[0]} "
+                    "pixels; cut the image into smaller ones"
+                )
             mask = make()
             both = mask & taken & (label != index)
             claimed |= both

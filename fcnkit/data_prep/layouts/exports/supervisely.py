@@ -122,7 +122,7 @@ def _draw(
         if not isinstance(entry, dict) or entry.get("classTitle") not in numbers:
             raise FormatError(name, f"object {number} has no class that meta.json lists")
         masks.append((numbers[entry["classTitle"]], functools.partial(_mask, entry, size, what)))
-    return painter.draw(size, masks)
+    return painter.draw(size, masks, name)
 
 
 def _mask(entry: Mapping[str, Any], size: tuple[int, int], name: str) -> NDArray[np.bool_]:

@@ -107,12 +107,11 @@ class _SplitWriter:
             raise InputError(
                 f"{item.image}: its name cannot be a file's on every system: rename it"
             )
-        key = item.id.lower()
-        if key in self._ids:
+        if item.id in self._ids:
             raise InputError(
                 f"{item.image}: another image becomes {item.id}, too: give each a name of its own"
             )
-        self._ids.add(key)
+        self._ids.add(item.id)
         wanted.setdefault(item.image, []).append(lambda data: self._image(item, data))
         if item.label is not None:
             wanted.setdefault(item.label, []).append(lambda data: self._label(item, data))
