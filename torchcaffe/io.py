@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # Pillow knows formats that run other programs.
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
+_DAMAGE: tuple[type[Exception], ...] = (*DAMAGE, Image.DecompressionBombError)
 _GREY = np.array([0.2125, 0.7154, 0.0721])  # weights of R, G and B in scikit-image's grey
 
 
@@ -37,7 +38,7 @@ def load_image(filename: str | os.PathLike[str], color: bool = True) -> NDArray[
                 pixels = np.asarray(image.convert("RGB"), float) / 255
     except InputError:
         raise
-    except (*DAMAGE, Image.DecompressionBombError) as error:
+    except _DAMAGE as error:
         raise InputError(f"{filename}: cannot be read as an image: {reason(error)}") from error
     if color and pixels.shape[2] == 1:
         pixels = np.tile(pixels, (1, 1, 3))

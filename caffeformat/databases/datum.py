@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # What OpenCV decodes for Caffe, and GIF. Pillow knows formats that run other programs.
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
+_DAMAGE: tuple[type[Exception], ...] = (*DAMAGE, Image.DecompressionBombError)
 # Number 6, four bytes each, not packed, as Caffe writes them.
 _FLOAT_TAG = 6 << 3 | 5
 
@@ -109,7 +110,7 @@ def _decode(data: bytes, color: bool | None) -> NDArray[np.uint8]:
             pixels = _pixels(image, color)
     except InputError:
         raise
-    except (*DAMAGE, Image.DecompressionBombError) as error:
+    except _DAMAGE as error:
         raise InputError(f"a datum's image cannot be decoded: {reason(error)}") from error
     if pixels.ndim == 2:
         return pixels[np.newaxis]

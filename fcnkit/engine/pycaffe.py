@@ -43,9 +43,6 @@ class Layer(Protocol):
     def type(self) -> str:
         """Its type, as a prototxt names it."""
 
-    def skip_batches(self, count: int) -> None:
-        """Step over the data of `count` passes (data layers of torchcaffe)."""
-
 
 class Net(Protocol):
     """A net of either engine, as pycaffe has it."""

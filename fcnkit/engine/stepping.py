@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from .pycaffe import Net, Solver
 
-# Layers that read their own data in the order of a file. Those written in Python are told where to
-# begin by their `param_str`.
+# BVLC Caffe's layers that read data in the order of a file. Those written in Python are told where
+# to begin by their `param_str`; on torchcaffe they may have a method `skip_batches`, too.
 _READERS = ("Data", "HDF5Data", "ImageData", "WindowData")
 
 
@@ -52,16 +52,21 @@ def train(solver: Solver, hooks: Hooks, options: Mapping[str, Any]) -> None:
             break
 
 
-def skip_batches(net: Net, passes: int) -> None:
+def skip_batches(net: Net, passes: int) -> set[str]:
     """Let Caffe's data layers in `net` continue as if it had made `passes` passes already.
 
     To be called before the first pass. torchcaffe steps over the data; BVLC Caffe has to read it.
+    Returns the names of the layers that go on.
     """
-    for index, layer in enumerate(net.layers):
-        if not passes or layer.type not in _READERS:
-            continue
-        if name() == "torch":
-            layer.skip_batches(passes)
-        else:
+    going_on: set[str] = set()
+    for index, layer in enumerate(net.layers if passes else ()):
+        skip = getattr(layer, "skip_batches", None) if name() == "torch" else None
+        if skip is not None:
+            skip(passes)
+        elif name() != "torch" and layer.type in _READERS:
             for _ in range(passes):
                 net._forward(index, index)
+        else:
+            continue
+        going_on.add(net._layer_names[index])
+    return going_on

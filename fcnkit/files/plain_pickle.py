@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING, Any
 from caffeformat import DAMAGE, FormatError, InputError, read_bytes, reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 MAX_BYTES = 64 << 20
 
@@ -133,12 +133,19 @@ _HASHING: tuple[Any, ...] = (set, frozenset, collections.OrderedDict)
 class PlainUnpickler(pickle._Unpickler):
     """A `pickle.Unpickler` that looks up no class; `load` raises one of `PICKLE_ERRORS`."""
 
+    # Python's own attributes, which its types leave out.
+    stack: list[Any]
+    metastack: list[Any]
+    append: Callable[[Any], None]
+    read: Callable[[int], bytes]
+    readline: Callable[[], bytes]
+
     def __init__(self, file: IO[bytes], encoding: str = "utf-8", errors: str = "replace") -> None:
         """Read from `file`; `encoding` and `errors` are for the strings of Python 2."""
         super().__init__(_limited(file), encoding=encoding, errors=errors)
         self._work = self._tuple_keys = 0
         self._records: dict[tuple[str, str], type[Record]] = {}
-        self.dispatch = _Counting(self)  # type: ignore[assignment]
+        self.dispatch = _Counting(self)  # type: ignore[assignment, misc]
 
     def find_class(self, module: str, name: str) -> Any:
         """Return a plain container, or a class that only records what it is given."""

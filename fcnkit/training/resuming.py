@@ -28,10 +28,7 @@ if TYPE_CHECKING:
 
 
 def start_python_layers(files: RunFiles, iteration: int) -> None:
-    """Let the Python data layers of all nets begin where `iteration` iterations have left them.
-
-    Those that are not this project's cannot be told, which becomes one of `files.notes`.
-    """
+    """Let the project's Python data layers begin where `iteration` iterations have left them."""
     passes = _passes_before(files, iteration)
     for net, count in zip([files.train, *files.tests], passes):
         for layer in nets.data_layers(net):
@@ -39,18 +36,27 @@ def start_python_layers(files: RunFiles, iteration: int) -> None:
                 set_options(layer, start=_samples_used(layer, count))
             elif is_berkeley(layer):
                 start_berkeley(layer, count)
-            elif layer.type == "Python" and count:
-                files.notes.append(
-                    f"layer {layer.name} starts its data over: only its own code decides where it "
-                    "begins, so the weights will differ from those of an unbroken run"
-                )
 
 
-def skip_batches(solver: Solver, files: RunFiles) -> None:
-    """Let Caffe's data layers continue where the iterations that `solver` has taken left them."""
+def skip_batches(solver: Solver, files: RunFiles) -> list[str]:
+    """Let all other data layers continue where the iterations that `solver` has taken left them.
+
+    Returns notes on those that cannot, which only their own code could tell where to begin.
+    """
     passes = _passes_before(files, solver.iter)
-    for net, count in zip([solver.net, *solver.test_nets], passes):
-        engine.skip_batches(net, count)
+    opened, messages = [solver.net, *solver.test_nets], [files.train, *files.tests]
+    strangers: dict[str, None] = {}
+    for net, message, count in zip(opened, messages, passes):
+        going_on = engine.skip_batches(net, count)
+        for layer in nets.data_layers(message):
+            is_ours = is_segmentation_data(layer) or is_berkeley(layer)
+            if layer.type == "Python" and count and not is_ours and layer.name not in going_on:
+                strangers[layer.name] = None
+    return [
+        f"layer {name} starts its data over: only its own code decides where it begins, so the "
+        "weights will differ from those of an unbroken run"
+        for name in strangers
+    ]
 
 
 def _samples_used(layer: pb.LayerParameter, passes: int) -> int:

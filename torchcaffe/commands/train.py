@@ -119,6 +119,7 @@ def _train(
     if flags.snapshot:
         log.info("caffe.cpp:235", f"Resuming from {flags.snapshot}")
         solver.restore(flags.snapshot)
+        log.info("caffe.cpp:236", "Data layers start from the beginning, as in Caffe.")
     joined = join(solver) if join else None
     log.info("caffe.cpp:239", "Starting Optimization")
     solver.solve()

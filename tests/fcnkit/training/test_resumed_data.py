@@ -81,15 +81,15 @@ def write_run(layers, **fields):
         file.writelines(f"{key}: {value}\n" for key, value in settings.items())
 
 
-def assert_resumed_equals_unbroken(notes=None):
+def assert_resumed_equals_unbroken(notes=None, **options):
     class Notes(train.__globals__["Observer"]):
         def note(self, text):
             if notes is not None:
                 notes.append(text)
 
-    train(Recipe("solver.prototxt"), "unbroken")
-    train(Recipe("solver.prototxt", overrides=[("max_iter", "4")]), "broken")
-    train(Recipe("solver.prototxt"), "broken", Start(resume=True), observer=Notes())
+    train(Recipe("solver.prototxt"), "unbroken", **options)
+    train(Recipe("solver.prototxt", overrides=[("max_iter", "4")]), "broken", **options)
+    train(Recipe("solver.prototxt"), "broken", Start(resume=True), observer=Notes(), **options)
     one, other = (read_caffemodel(f"{run}/s_iter_9.caffemodel") for run in ("unbroken", "broken"))
     for name, blobs in one.items():
         for blob, again in zip(blobs, other[name]):
@@ -153,6 +153,28 @@ def test_a_python_layer_of_the_users_own_is_told_of(here, monkeypatch):
     train(Recipe("solver.prototxt", overrides=[("max_iter", "4")]), "run", **allowed)
     train(Recipe("solver.prototxt"), "run", Start(resume=True), observer=Notes(), **allowed)
     assert any("layer own starts its data over" in note for note in notes)
+
+
+def test_a_python_layer_may_skip_batches_itself(here, monkeypatch):
+    (here / "skipping_layers.py").write_text(
+        "import numpy as np\nfrom fcnkit import engine\n"
+        "class Own(engine.load().Layer):\n"
+        "    def setup(self, bottom, top): self.n = 0\n"
+        "    def skip_batches(self, count): self.n = count\n"
+        "    def reshape(self, bottom, top):\n"
+        "        top[0].reshape(2, 3, 8, 8); top[1].reshape(2)\n"
+        "    def forward(self, bottom, top):\n"
+        "        top[0].data[...] = self.n / 9; top[1].data[...] = self.n % 3; self.n += 1\n"
+        "    def backward(self, *_): pass\n"
+    )
+    monkeypatch.syspath_prepend(here)
+    write_run(
+        'layer { name: "own" type: "Python" top: "data" top: "label" '
+        'python_param { module: "skipping_layers" layer: "Own" } }\n'
+    )
+    notes = []
+    assert_resumed_equals_unbroken(notes, allow_python=["skipping_layers"])
+    assert not any("starts its data over" in note for note in notes)
 
 
 @pytest.mark.parametrize("options", [{"seed": 4}, {"randomize": False}])
