@@ -70,6 +70,22 @@ def test_sets_have_several_names(tmp_path, form, sets):
     check_pairs(tmp_path / "out/val", ids[1])
 
 
+YAML = {
+    "indices": "path: x\nnames:\n  0: field\n  1: 'red'\n  2: two words  # most\nnc: 3\n",
+    "dashes": "nc: 3\nnames:\n- field\n- red\n- two words\n",
+    "one line": "names: ['field', red, \"two words\"]\ntrain: images/train\n",
+}
+
+
+@pytest.mark.parametrize("kind", [*YAML, "other"])
+def test_names_of_ultralytics(tmp_path, kind):
+    files, ids = two_sets("images/{set}/{id}.png", "masks/{set}/{id}.png")
+    files["data.yaml"] = YAML.get(kind, "names:\n  1: a\n  7: b\n")
+    prepared, _ = prepare_export(tmp_path, files)
+    assert prepared.names == (["field", "red", "two words"] if kind in YAML else None)
+    check_pairs(tmp_path / "out/train", ids[0])
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_roboflow(tmp_path, form):
     table = "Pixel Value, Class\n0, background\n7, red\n9, blue"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 # Lists of names that tools put beside labels, likeliest first.
 _RGB = {"RGB", "RGBA"}
+_MOST_YAML = 1 << 20
 _NAMES = ("class_names.txt", "classes.txt", "labels.txt", "obj.names", "names.txt", *TABLES)
 
 
@@ -79,10 +81,44 @@ def find_classes(catalogue: Catalogue, options: DataOptions, below: str = "") ->
             )
     if found is not None:
         return Classes(str(where), names or found.names, found)
-    if names is not None or not lists:
+    if names is None and not lists:
+        return _yaml_classes(catalogue)
+    if names is not None:
         return Classes(None, names)
     chosen = min(lists, key=lambda file: _NAMES.index(file.name.rpartition("/")[2].lower()))
     return Classes(str(chosen), names_in(catalogue.text(chosen), str(chosen)))
+
+
+def _yaml_classes(catalogue: Catalogue) -> Classes:
+    """The names in a dataset's YAML file, as Ultralytics has them; unknown without one."""
+    for file in catalogue.named(re.compile(r"(?:[^/]*/)?[^/]+\.ya?ml").fullmatch):
+        names = yaml_names(catalogue.text(file)) if file.size <= _MOST_YAML else None
+        if names:
+            return Classes(str(file), names)
+    return Classes(None, None)
+
+
+def yaml_names(text: str) -> list[str] | None:
+    """The list `names` in a plain YAML file, on one line or several, with indices or without.
+
+    None if there is none, or if it is written in any other way.
+    """
+    match = re.search(r"^names:[ \t]*(.*(?:\n(?:[ \t]*-|[ \t]+\d+[ \t]*:).*)*)", text, re.M)
+    if not match:
+        return None
+    block = match.group(1).strip()
+    if block[:1] in ("[", "{"):
+        parts = block[1:].partition("]" if block[0] == "[" else "}")[0].split(",")
+    else:
+        parts = [line for line in block.splitlines() if not line.strip().startswith("#")]
+    names: list[str] = []
+    for number, part in enumerate(parts):
+        item = re.fullmatch(r"\s*(?:-\s+|(\d+)\s*:\s*)?([^#\[\]{}]*?)\s*(?:#.*)?", part)
+        name = item.group(2).strip("'\"") if item else ""
+        if not item or not name or (item.group(1) and int(item.group(1)) != number):
+            return None
+        names.append(name)
+    return names if len(set(names)) == len(names) else None
 
 
 def _may_hold_classes(name: str) -> bool:
