@@ -82,10 +82,12 @@ def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
     shown = os.fsdecode(path)
     try:
         with open_file(path, most) as file:
-            parts = [file.read(os.fstat(file.fileno()).st_size + 1)]
+            wanted = os.fstat(file.fileno()).st_size + 1
+            parts = [file.read(wanted)]
             # Files of /proc claim to be empty, and others may grow meanwhile.
-            while parts[-1] and sum(map(len, parts)) <= most:
-                parts.append(file.read(_CHUNK))
+            while len(parts[-1] or b"") == wanted and sum(map(len, parts)) <= most:
+                wanted = _CHUNK
+                parts.append(file.read(wanted))
     except OSError as error:
         raise InputError(f"{shown}: cannot be read: {error.strerror}") from error
     data = b"".join(part for part in parts if part)
