@@ -16,7 +16,7 @@ import numpy as np
 from . import contract, labels, names, palette
 from .errors import FcnError
 from .text import read_text, shorten, to_text
-from .voc import Sbd, Voc, size_words
+from .voc import COLOUR_TABLES, Sbd, Voc, size_words
 
 TEMPLATES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "templates")
 FIELDS = (
@@ -205,15 +205,16 @@ class DataIngestion(contract.DataIngestionInterface):
         return self._colour_map()[0], bool(self.userdata.get("colour_map_file")) and kind != "rgb"
 
     def _colour_map(self):
-        """Return (colours, names or None) of the form's file, CVAT's labelmap.txt, or VOC's 21."""
+        """Return (colours, names or None) of the form's file, a tool's table, or VOC's 21."""
         if self._colours is None:
             path = self.userdata.get("colour_map_file")
-            text = None if path else self._open_voc().text("labelmap.txt")
+            tables = [] if path else [(self._open_voc().text(name), name) for name in COLOUR_TABLES]
+            tables = [(text, name) for text, name in tables if text is not None]
             # Assigned only when complete: other threads read it without the lock.
-            if text is None:
-                self._colours = palette.colour_map(path or "voc")
+            if tables:
+                self._colours = palette.parse_text(*tables[0])
             else:
-                self._colours = palette.parse_text(text, "labelmap.txt")
+                self._colours = palette.colour_map(path or "voc")
         return self._colours
 
     def _has_label(self, name):
@@ -231,6 +232,7 @@ class DataIngestion(contract.DataIngestionInterface):
         voc = self._open_voc()
         self.userdata[contract.VAL_NAMES] = voc.names(self.userdata["val_set"] or "val")
         first = voc.names(self.userdata["train_set"] or "train")[0]
+        self.userdata["fcn_folders"] = voc.folders
         indices, found = self._first_label(voc, first)
         table, origin = found, "labels"
         if self.userdata["colour_map_file"] or (found is None and self._is_rgb(voc, first)):
@@ -290,7 +292,10 @@ class DataIngestion(contract.DataIngestionInterface):
     def _open_voc(self):
         with self._lock:
             if self._voc is None:
-                self._voc = Voc(self.userdata["source"], self.userdata.get("folder_inside") or "")
+                voc = Voc(self.userdata["source"], self.userdata.get("folder_inside") or "")
+                # Lists with two columns name other folders; not every process reads a list.
+                voc.folders = list(self.userdata.get("fcn_folders") or voc.folders)
+                self._voc = voc
             return self._voc
 
     def _open_sbd(self):

@@ -20,9 +20,11 @@ from .source import open_source, safe_name
 from .text import decode, lines, shorten
 
 SETS = "ImageSets/Segmentation"
-# The earlier ones are preferred where there are several files of one name.
+FOLDERS = ("JPEGImages", "SegmentationClass")
 IMAGE_ENDINGS = (".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm")
 LABEL_ENDINGS = (".png", ".bmp", ".gif", ".tif", ".tiff", ".jpg", ".jpeg")
+# What annotation tools put beside the folders: the colour of each class.
+COLOUR_TABLES = ("labelmap.txt", "class_dict.csv", "colors.txt")
 COLUMN = re.compile(r"(.*\S)\s+-?[01]$")
 QUOTED = re.compile('"[^"]+"$')
 
@@ -54,6 +56,20 @@ def _meanings(line):
     return [safe_name(text) for text in found]
 
 
+def two_columns(raw):
+    """Return the (image, label) paths of each line of a list with two columns, as DeepLab's.
+
+    They are [] for a list of another kind.
+    """
+    found = []
+    for line in lines(decode(raw)):
+        pair = [part.strip('"').lstrip("/") for part in re.split(r"[\t,; ]+", line)]
+        if line and (len(pair) != 2 or not all(ending(path) in IMAGE_ENDINGS for path in pair)):
+            return []
+        found += [[safe_name(path) for path in pair]] if line else []
+    return found
+
+
 def ending(name):
     """Return a file name's ending in lower case, with the dot; "" if it has none."""
     last = name.split("/")[-1]
@@ -69,6 +85,7 @@ class Voc(object):
 
     def __init__(self, path, folder=""):
         self.source = open_source(path)
+        self.folders = list(FOLDERS)
         self._files = {}
         roots = self.source.roots(SETS)
         if folder:
@@ -99,23 +116,44 @@ class Voc(object):
                 "There is no image set '%s'; there are: %s."
                 % (shorten(image_set), shorten(", ".join(self.sets()), 200) or "none")
             )
+        raw = self.source.read(where)
+        pairs = two_columns(raw)
+        if pairs:
+            return self._paired(pairs, where)
         found = []
-        for meanings in read_list(self.source.read(where), where):
-            known = [name for name in meanings if self._file("JPEGImages", name, IMAGE_ENDINGS)]
+        for meanings in read_list(raw, where):
+            known = [name for name in meanings if self._images(name)]
             found.append((known or meanings)[0])
+        return found
+
+    def _paired(self, pairs, where):
+        """Return the names in a list with two columns, which say where images and labels lie."""
+        found = []
+        for pair in pairs:
+            folders, names = zip(*[path.rpartition("/")[::2] for path in pair])
+            stems = {name[: name.rindex(".")] for name in names}
+            if not found and self.folders == list(FOLDERS):
+                self.folders = list(folders)
+            if list(folders) != self.folders or len(stems) > 1:
+                raise FcnError(
+                    "%s pairs '%s' with '%s'; expected a label of its image's name in each line, "
+                    "and all images and all labels in one folder each (%s, %s)."
+                    % ((shorten(where),) + tuple(map(shorten, list(pair) + self.folders)))
+                )
+            found.append(stems.pop())
         return found
 
     def image(self, name):
         """Return (bytes, file name) of image `name`."""
-        return self._read("JPEGImages", name, IMAGE_ENDINGS)
+        return self._read(self.folders[0], name, self._images(name), IMAGE_ENDINGS[0])
 
     def label(self, name):
         """Return (bytes, file name) of label `name`."""
-        return self._read("SegmentationClass", name, LABEL_ENDINGS)
+        return self._read(self.folders[1], name, self._labels(name), LABEL_ENDINGS[0])
 
     def has_label(self, name):
         """Return whether `name` has a label (VOC's test images have none)."""
-        return self._file("SegmentationClass", name, LABEL_ENDINGS) is not None
+        return bool(self._labels(name))
 
     def text(self, name):
         """Return the text of the file `name` at the top of the dataset, or None."""
@@ -127,29 +165,42 @@ class Voc(object):
         raw, where = self.label(name)
         return labels.read_label(raw, where, colours, **options)
 
-    def _read(self, folder, name, endings):
-        where = self._file(folder, name, endings)
-        if where is None:
+    def _images(self, name):
+        return self._named(self.folders[0], name, IMAGE_ENDINGS + ("",))
+
+    def _labels(self, name):
+        return self._named(self.folders[1], name, LABEL_ENDINGS)
+
+    def _read(self, folder, name, found, usual):
+        base = shorten(join(self.root, folder, name), 200)
+        if not found:
             raise FcnError(
                 "There is no file %s%s, which an image set names. Check whether the dataset is "
-                "complete." % (shorten(join(self.root, folder, name), 200), endings[0])
+                "complete." % (base, usual)
             )
-        return self.source.read(where), where
+        if len(found) > 1:
+            raise FcnError(
+                "%s, which an image set names, may be %s; expected one file of that name. Remove "
+                "the others." % (base, shorten(" or ".join(found), 300))
+            )
+        return self.source.read(found[0]), found[0]
 
-    def _file(self, folder, name, endings):
-        """Return the path of the file of this name, with any of the endings, or None."""
+    def _named(self, folder, name, endings):
+        """Return the paths of the files of this name with any of the endings."""
         folder, _, last = join(self.root, folder, name).rpartition("/")
         if folder not in self._files:
             found = {}
             for file_name in self.source.listing(folder):
                 end = ending(file_name)
                 stem = _same(file_name[: len(file_name) - len(end)])
-                found.setdefault((stem, end), file_name)
+                found.setdefault(stem, []).append((end, join(folder, file_name)))
             self._files[folder] = found
-        for end in endings:
-            if (_same(last), end) in self._files[folder]:
-                return join(folder, self._files[folder][_same(last), end])
-        return None
+        found = [path for end, path in self._files[folder].get(_same(last), []) if end in endings]
+        if "" in endings and not found and ending(last) not in endings:
+            # A file without an ending may have a dot in its name.
+            whole = join(folder, last)
+            return [whole] if self.source.exists(whole) else []
+        return found
 
 
 def size_words(size):

@@ -120,6 +120,44 @@ class ImageSets(Case):
                 self.assertTrue((label[0] == label_of(voc, name)).all(), name)
             self.assertEqual(len(pairs), 7)
 
+    def test_lists_with_two_columns_name_the_folders(self):
+        voc = make_voc(self.path("voc"))
+        os.rename(os.path.join(voc, "SegmentationClass"), os.path.join(voc, "Aug"))
+        for name, members in (("train", "ab"), ("val", "c")):
+            rows = ["/JPEGImages/%s.png /Aug/%s.png\n" % (m, m) for m in members]
+            self.write("".join(rows), "voc", "ImageSets", "Segmentation", name + ".txt")
+        dataset, errors, _ = fake_digits.create_dataset(dict(VOC_FORM, source=voc))
+        self.assertEqual(errors, {})
+        self.assertEqual(dataset.extension_userdata["fcn_val_names"], ["c"])
+        self.assertEqual(len(fake_digits.create_db(dataset, "train_db")), 2)
+        self.assertEqual(len(fake_digits.create_db(dataset, "val_db")), 1)
+        pairs, _ = fake_digits.create_inference_db(dataset, {})
+        self.assertEqual(len(pairs), 1)
+        for row, words in (
+            ("JPEGImages/a.png Aug/b.png\n", "pairs 'JPEGImages/a.png' with 'Aug/b.png'"),
+            ("JPEGImages/a.png Other/a.png\n", "one folder each (JPEGImages, Aug)"),
+        ):
+            rows = "JPEGImages/b.png Aug/b.png\n" + row
+            self.write(rows, "voc", "ImageSets", "Segmentation", "train.txt")
+            _, errors, _ = fake_digits.create_dataset(dict(VOC_FORM, source=voc))
+            self.assertIn(words, errors["train_set"][0])
+
+    def test_two_images_of_one_name_are_refused(self):
+        voc = make_voc(self.path("voc"))
+        Image.new("RGB", (3, 4)).save(self.path("voc", "JPEGImages", "b.jpg"))
+        _, errors, _ = fake_digits.create_dataset(dict(VOC_FORM, source=voc))
+        self.assertEqual(list(errors), ["train_set"])
+        self.assertIn("may be JPEGImages/b.jpg or JPEGImages/b.png", errors["train_set"][0])
+
+    def test_images_without_an_ending(self):
+        voc = make_voc(self.path("voc"), names=("a", "b", "c.d"), val=("c.d",))
+        for name in ("a", "b", "c.d"):
+            path = self.path("voc", "JPEGImages", name)
+            os.rename(path + ".png", path)
+        dataset, errors, _ = fake_digits.create_dataset(dict(VOC_FORM, source=voc))
+        self.assertEqual(errors, {})
+        self.assertEqual(len(fake_digits.create_db(dataset, "val_db")), 1)
+
 
 if __name__ == "__main__":
     unittest.main()
