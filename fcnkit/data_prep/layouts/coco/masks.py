@@ -25,7 +25,7 @@ _FARTHEST = 1 << 31
 # across all rows of the largest image.
 _CROSSINGS, _MOST_CROSSINGS = 1 << 18, 1 << 26
 # How often the boxes around an object's polygons may cover the whole image.
-_MOST_COVERED = 64
+_MOST_COVERED = 16
 
 
 def mask_of(segmentation: Any, height: int, width: int, name: str) -> NDArray[np.bool_]:
