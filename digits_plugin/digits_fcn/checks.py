@@ -1,7 +1,7 @@
 """Looks at every image and label of a new dataset before DIGITS starts the job.
 
 In the job a fault ends hours of work, or minutes, with a line in a log. Here it stands at the field
-of the form that can put it right. Labels are decoded, images only opened. What has not been
+of the form that can put it right. Labels are decoded, images only coarsely. What has not been
 looked at after some time is left to the job, which makes the same checks.
 """
 
@@ -25,7 +25,7 @@ SAME_SHAPE = "dsopts_force_same_shape"
 # One fault usually comes with hundreds of its kind.
 MAX_FAULTS = 5
 
-# Indices of few labels may have gaps, but hardly all be multiples of such a number.
+# Indices of few labels may have gaps, but hardly all be multiples of such a number or a larger one.
 SHADE_STEP = 32
 
 
@@ -74,6 +74,15 @@ def _entries(extension):
     return found
 
 
+def _divisor(values):
+    """Return the greatest common divisor (NumPy has it since 1.15 only)."""
+    found = 0
+    for value in values:
+        while value:
+            found, value = value, found % value
+    return found
+
+
 class _Seen(object):
     """What the labels and images have in common."""
 
@@ -113,7 +122,7 @@ class _Seen(object):
             found.append(("colour_map_file", words % (self.black_and_white, self.labels)))
         values = np.flatnonzero(self.used[:IGNORE])
         named = userdata.get(contract.CLASS_LABELS_ATTRIBUTE)
-        if not named and values.size > 1 and not (values % SHADE_STEP).any():
+        if not named and _divisor(values) >= SHADE_STEP:
             words = (
                 "The labels hold the values %s, and class indices are 0, 1, 2 and so on. If these "
                 "are shades that stand for classes, enter a colour map file that lists them; if "

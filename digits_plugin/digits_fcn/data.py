@@ -133,10 +133,10 @@ class DataIngestion(contract.DataIngestionInterface):
     def read_image(self, kind, name):
         """Return one image as every viewer shows it, H x W x 3 uint8 RGB."""
         raw, where = self._store(kind).image(name)
-        return np.array(labels.upright(labels.open_image(raw, where)).convert("RGB"))
+        return labels.as_rgb(raw, where)
 
     def image_size(self, kind, name):
-        """Return (height, width) of one image, read from the file's header."""
+        """Return (height, width) of one image as every viewer shows it."""
         raw, where = self._store(kind).image(name)
         return labels.upright_size(raw, where)
 

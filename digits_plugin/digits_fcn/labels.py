@@ -20,11 +20,15 @@ EXIF_ORIENTATION = 0x0112
 def open_image(raw, name):
     """Return the Pillow image in the bytes `raw`, loaded; raises FcnError naming the file."""
     image = _opened(raw, name)
+    _load(image, name)
+    return image
+
+
+def _load(image, name):
     try:
         image.load()
     except Exception as error:
         raise _unreadable(name, error)
-    return image
 
 
 def _opened(raw, name):
@@ -68,10 +72,32 @@ def upright(image):
 
 
 def upright_size(raw, name):
-    """Return the (height, width) that `upright` would give, from the file's header alone."""
+    """Return the (height, width) that `upright` would give.
+
+    The file is read to its end, so that a truncated one is found, but a JPEG only coarsely.
+    """
     image = _opened(raw, name)
+    _refuse_depth(image, name)
     width, height = image.size
+    image.draft("L", (1, 1))
+    _load(image, name)
     return (width, height) if orientation(image) in (5, 6, 7, 8) else (height, width)
+
+
+def as_rgb(raw, name):
+    """Return the image in the bytes `raw` as every viewer shows it, H x W x 3 uint8 RGB."""
+    image = upright(open_image(raw, name))
+    _refuse_depth(image, name)
+    return np.array(image.convert("RGB"))
+
+
+def _refuse_depth(image, name):
+    if image.mode == "F" or image.mode.startswith("I"):
+        # Pillow would cut the values off at 255.
+        raise FcnError(
+            "%s has more than 8 bits per sample (mode %s), and DIGITS' images have 8. Scale its "
+            "values to 0 to 255 and save it with 8 bits." % (shorten(name), image.mode)
+        )
 
 
 def orientation(image):

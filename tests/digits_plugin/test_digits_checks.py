@@ -78,6 +78,16 @@ class Checks(Case):
             "train_set", "JPEGImages/d.png cannot be read as an image (it is of no known kind"
         )
         make_voc(self.voc, names=NAMES, train="abcde", val="fgh")
+        for kind in ("PNG", "JPEG"):
+            image = Image.fromarray(
+                np.random.RandomState(0).randint(0, 256, (24, 32, 3)).astype(np.uint8)
+            )
+            file = io.BytesIO()
+            image.save(file, kind)
+            with io.open(os.path.join(self.voc, "JPEGImages", "d.png"), "wb") as f:
+                f.write(file.getvalue()[: len(file.getvalue()) // 2])
+            self.fault("train_set", "JPEGImages/d.png cannot be read as an image")
+        make_voc(self.voc, names=NAMES, train="abcde", val="fgh")
         path = os.path.join(self.voc, "SegmentationClass", "g.png")
         with io.open(path, "rb") as f:
             half = f.read()[:-40]
@@ -115,8 +125,8 @@ class Checks(Case):
 
     def test_shades_of_grey_are_asked_about(self):
         for name in NAMES:
-            self.label(name, Image.fromarray(np.minimum(label_of(self.voc, name), 3) * 64))
-        self.fault("colour_map_file", "hold the values 0, 64, 128, 192", "0, 1, 2")
+            self.label(name, Image.fromarray(np.minimum(label_of(self.voc, name), 3) * 63))
+        self.fault("colour_map_file", "hold the values 0, 63, 126, 189", "0, 1, 2")
         self.fine(label_kind="indexed")
 
 

@@ -128,6 +128,11 @@ class Labels(Case):
         with self.assert_words("of mode I", "values from 0 to 256", "0 to 255"):
             labels.read_label(self.grey_png(16, b"\0\0\0\1\1\0\0\3"), "x.png")
 
+    def test_images_of_16_bits_are_not_cut_off(self):
+        for read in (labels.as_rgb, labels.upright_size):
+            with self.assert_words("deep.png has more than 8 bits per sample", "0 to 255"):
+                read(self.grey_png(16, b"\0\0\0\1\0\2\0\3"), "deep.png")
+
     def test_shades_of_16_bits_are_looked_up(self):
         raw = self.grey_png(16, b"\0\0\xff\xff\x80\x80\0\0")
         colours = np.array([[0, 0, 0], [128, 128, 128], [255, 255, 255]], np.uint8)
