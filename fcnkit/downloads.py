@@ -190,9 +190,11 @@ def _transfer(url: str, path: str, download: Download, progress: Progress) -> No
             f"fetching {download.name} needs the package gdown: install it, or fetch {url} "
             f"yourself and put it into {os.path.dirname(os.path.abspath(path))}"
         ) from error
-    # A name of its own until the checksum is known to be right. gdown keeps what it has received
-    # so far in a file beside it whose name begins with this one.
-    received = path + ".unchecked"
+    # A name that nobody else gives, until the file is known to be right, and another one for each
+    # address, so that halves of two files do not meet. gdown keeps what it has received so far in
+    # a file beside it whose name begins with this one.
+    digest = hashlib.sha256(f"{download.file} {url}".encode()).hexdigest()[:16]
+    received = os.path.join(os.path.dirname(path), f".{download.file}.{digest}.fcnkit-part")
     length: int | None = None
 
     def report(done: int, total: int | None) -> None:

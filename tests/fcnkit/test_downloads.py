@@ -117,6 +117,7 @@ def test_a_file_is_fetched_once(listed, server, tmp_path):
 
 
 def test_an_interrupted_attempt_is_resumed(listed, server, tmp_path):
+    (tmp_path / "thing.bin.unchecked").write_text("of somebody else")
     server.cut = 600_000
     with pytest.raises(InputError, match="run again to resume"):
         downloads.fetch("Thing", tmp_path)
@@ -124,7 +125,7 @@ def test_an_interrupted_attempt_is_resumed(listed, server, tmp_path):
     server.cut = None
     downloads.fetch("Thing", tmp_path)
     assert (tmp_path / "thing.bin").read_bytes() == CONTENT
-    assert os.listdir(tmp_path) == ["thing.bin"]
+    assert sorted(os.listdir(tmp_path)) == ["thing.bin", "thing.bin.unchecked"]
     assert server.starts[0] == 0 and 0 < server.starts[-1] <= 600_000
 
 
