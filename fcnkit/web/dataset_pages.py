@@ -9,6 +9,8 @@ import flask_wtf
 import werkzeug.exceptions
 from PIL import Image
 
+from fcnkit.images import as_rgb
+
 from . import datasets, visualize
 from .digits_stand_in.image import embed_image_html
 from .extensions import Calling
@@ -66,9 +68,9 @@ def show(number: int) -> str:
 def _data_uris(entry: datasets.Entry, palette: Sequence[int] | None) -> tuple[str, str | None]:
     """Return (image, label or None) as data URIs; labels are painted in the dataset's palette."""
     if entry.label is None:
-        return embed_image_html(entry.image), None
+        return embed_image_html(as_rgb(entry.image)), None
     label = Image.fromarray(entry.label)
     if palette:
         label.putpalette(bytes(palette))
     label.format = "png"
-    return embed_image_html(entry.image), embed_image_html(label)
+    return embed_image_html(as_rgb(entry.image)), embed_image_html(label)

@@ -28,7 +28,7 @@ ENTRIES = 4
 class Entry(NamedTuple):
     """One encoded entry of a dataset."""
 
-    image: NDArray[np.uint8]  # H x W x 3, RGB
+    image: NDArray[np.uint8]  # H x W x channels, RGB where it has three
     label: NDArray[np.uint8] | None  # H x W class indices, or None where it has no such label
 
 
@@ -144,6 +144,5 @@ def inference_entries(
 
 def _entry(feature: ArrayLike, label: ArrayLike) -> Entry:
     feature, label = np.asarray(feature), np.asarray(label)
-    image = np.repeat(feature, 3, axis=0) if len(feature) == 1 else feature[:3]
     indices = label[0].astype(np.uint8) if label.ndim == 3 and len(label) == 1 else None
-    return Entry(np.ascontiguousarray(image.transpose(1, 2, 0)).astype(np.uint8), indices)
+    return Entry(np.ascontiguousarray(feature.transpose(1, 2, 0)).astype(np.uint8), indices)
