@@ -63,6 +63,7 @@ class Jobs:
         self._jobs: dict[str, Job] = {}
         self._states: dict[str, State] = {}
         self._marks: dict[str, tuple[int, ...]] = {}
+        self._list: list[tuple[Job, State]] | None = None  # of `all`, until something changes
         self._looked = float("-inf")
         self.refresh()
 
@@ -90,7 +91,10 @@ class Jobs:
     def all(self) -> list[tuple[Job, State]]:
         """Return all jobs with their states, the newest first."""
         with self._lock:
-            return [(self._jobs[id_], self._states[id_]) for id_ in sorted(self._jobs)[::-1]]
+            if self._list is None:
+                ids = sorted(self._jobs, reverse=True)
+                self._list = [(self._jobs[id_], self._states[id_]) for id_ in ids]
+            return list(self._list)
 
     def get(self, id_: str) -> tuple[Job, State] | None:
         """Return the job `id_` as it is now, with its state; None where there is none."""
@@ -242,9 +246,11 @@ class Jobs:
             self._forget(id_)  # a folder that is being filled, or is gone
         elif self._marks.get(id_) != tuple(mark):
             self._jobs[id_], self._states[id_] = read_job(folder), read_state(folder)
-            self._marks[id_] = tuple(mark)
+            self._marks[id_], self._list = tuple(mark), None
 
     def _forget(self, id_: str) -> None:
+        if id_ in self._jobs:
+            self._list = None
         for kept in (self._jobs, self._states, self._marks):
             kept.pop(id_, None)
 

@@ -19,6 +19,7 @@ from . import (
     explore,
     home,
     job_pages,
+    layers,
     model_pages,
     test_pages,
     wording,
@@ -57,7 +58,8 @@ def create_app(bench: Bench) -> flask.Flask:
     guard = app.extensions["fcnkit_guard"] = Guard(app, settings)
     app.jinja_env.globals.update(is_open=guard.is_open, settings=settings)
     for module in (
-        entry, home, job_pages, dataset_pages, explore, model_pages, test_pages, comparing, api
+        entry, home, job_pages, dataset_pages, explore, model_pages, test_pages, comparing, layers,
+        api,
     ):  # fmt: skip
         app.register_blueprint(module.blueprint)
     app.register_error_handler(InputError, _show_input_error)

@@ -184,6 +184,8 @@ def _check(where: list[str], means: list[str], form: DatasetForm, accepts: bool 
     arguments = [
         "check_dataset", *where, "--json", FINDINGS, "--table", TABLE, "--force", *means
     ]  # fmt: skip
+    if form.dsopts_num_threads.data:
+        arguments += ["--workers", str(form.dsopts_num_threads.data)]
     asks = not accepts and not form.accept_findings.data
     return Step("Check", arguments, Evidence(FINDINGS), [1] if asks else [], [] if asks else [1])
 

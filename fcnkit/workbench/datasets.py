@@ -13,7 +13,8 @@ import numpy as np
 
 from caffeformat import InputError
 from fcnkit.data_prep import ImageRow, read_image_table
-from fcnkit.datasets import DatasetFolder, locate
+from fcnkit.datasets import BatchLoader, DatasetFolder, Order, augmentation_from, locate
+from fcnkit.images import Preprocessor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -89,6 +90,33 @@ class OpenDataset:
             if not 0 <= number < len(dataset):
                 raise InputError(f"{split}: has {len(dataset)} images, no number {number}")
             return viewable(dataset.image(number)), dataset.label(number)
+
+    def augmented(
+        self, split: str, options: Mapping[str, Any], count: int, seed: int
+    ) -> list[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
+        """Return (image, label) of images as a net in training gets them.
+
+        `options` are those of SegmentationData: scale, crop, flip.
+        """
+        with self._lock:
+            loader = BatchLoader(
+                self._folder.split(split),
+                count,
+                Preprocessor(),
+                augmentation_from(options),
+                Order(shuffle=True, seed=seed),
+                threads=1,
+                cache_mb=0,
+            )
+            try:
+                data, labels = loader.next()
+            finally:
+                loader.close()
+        images = data[:, ::-1].transpose(0, 2, 3, 1)
+        return [
+            (viewable(np.clip(image, 0, 255).astype(np.uint8)), label[0].astype(np.uint8))
+            for image, label in zip(images, labels)
+        ]
 
     def rows(self, split: str) -> list[ImageRow | None]:
         """Return what the table of images says of each entry of a split, None where nothing."""

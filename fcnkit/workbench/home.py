@@ -9,7 +9,7 @@ import flask
 from caffeformat import InputError
 
 from .bench import bench
-from .summaries import Summary, summary
+from .summaries import Summary, scores_of, summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 blueprint = flask.Blueprint("home", __name__)
 
-ROWS = 20  # of a list, per page
+ROWS = 10  # of a list, per page
 _SORTS: dict[str, Callable[[tuple[Job, State]], Any]] = {
     "age": lambda found: found[0].id,
     "name": lambda found: found[0].name.lower(),
     "state": lambda found: found[1].state,
-    "score": lambda found: summary(*found).mean_iou or -1.0,
+    "score": lambda found: scores_of(*found)[0] or -1.0,
 }
 
 
@@ -62,9 +62,18 @@ def _found(kind: str, words: str, sort: str) -> list[tuple[Job, State]]:
     found = [
         (job, state)
         for job, state in bench().jobs.all()
-        if (job.kind if job.kind == "dataset" else "model") == kind
-        and all(word in f"{job.name} {job.notes} {job.id}".lower() for word in wanted)
+        if (job.kind == "dataset") == (kind == "dataset")
     ]
+    if wanted:
+        found = [
+            each
+            for each in found
+            if all(
+                word in f"{each[0].name} {each[0].notes} {each[0].id}".lower() for word in wanted
+            )
+        ]
+    if sort == "-age":
+        return found  # as they come
     key = _SORTS.get(sort.lstrip("-"), _SORTS["age"])
     return sorted(found, key=key, reverse=sort.startswith("-"))
 

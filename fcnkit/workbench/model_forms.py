@@ -31,12 +31,18 @@ POLICIES = [
     ("sigmoid", "Sigmoid decay"),
 ]
 SOLVERS = [(name, name) for name in ("SGD", "Nesterov", "Adam", "AdaGrad", "AdaDelta", "RMSProp")]
+_MOST = 40  # datasets and models in a list; older ones are reached from their own pages
 _MAX_RATES = 20  # of one sweep
 
 
 def numbers(text_: str) -> list[float]:
     """Return the numbers of a list such as `0.01, 0.001` or `[0.01, 0.001]`."""
     return [float(part) for part in text_.strip("[] ").replace(";", ",").split(",") if part.strip()]
+
+
+def _shown(pairs: list[tuple[str, str]], chosen: str | None) -> list[tuple[str, str]]:
+    """Return the newest of the (id, name) pairs, and the chosen one."""
+    return pairs[:_MOST] + [pair for pair in pairs[_MOST:] if pair[0] == chosen]
 
 
 class ModelForm(BenchForm):
@@ -68,7 +74,7 @@ class ModelForm(BenchForm):
         "Prototxt",
         description="One net with include rules for TRAIN and TEST, as for DIGITS. Data layers "
         "have no source; the label's top is called label.",
-        render_kw={"rows": 16, "spellcheck": "false"},
+        render_kw={"rows": 10, "spellcheck": "false"},
     )
     custom_network_snapshot = place("Weights to start from", "A .caffemodel on the server.")
     weights_file = FileField("Or upload weights")
@@ -115,9 +121,11 @@ class ModelForm(BenchForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        found = [(job, state) for job, state in bench().jobs.all()]
+        found = bench().jobs.all()
         datasets = [(j.id, j.name) for j, s in found if j.kind == "dataset" and s.state == "done"]
         models = [(j.id, j.name) for j, _ in found if j.kind == "model"]
+        datasets = _shown(datasets, self.dataset.data)
+        models = _shown(models, self.previous_networks.data)
         self.dataset.choices = choices(datasets or [("", "There is no dataset yet")])
         self.previous_networks.choices = choices(models or [("", "There is no model yet")])
         known = [(name, name) for name in networks.classifiers()]

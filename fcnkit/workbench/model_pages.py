@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 from typing import TYPE_CHECKING, Any
@@ -15,10 +16,11 @@ from fcnkit.training import columns
 
 from . import networks
 from .bench import bench
-from .dataset_pages import allow_large_uploads, facts_of, open_or_why
+from .dataset_pages import allow_large_uploads, facts_of, open_dataset, open_or_why
 from .job_pages import RESUMABLE, job_or_404
 from .model_forms import ModelForm
 from .model_jobs import FCN, NET, RUN, TRAIN_VAL, make_jobs, snapshots
+from .pictures import picture
 from .summaries import as_live, curve_rows, summary
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ blueprint = flask.Blueprint("model", __name__, url_prefix="/models")
 
 # Points of a curve that a page draws; more are thinned out.
 _POINTS = 2000
+# What every run that is resumed says.
+_ROUTINE = re.compile("to resume from: starting|^continuing from ")
 _NOTE = re.compile(r"^(note|warning): (.*)", re.M)
 
 
@@ -82,6 +86,28 @@ def visualize_network() -> Any:
     return flask.Response(draw_network(net).svg(), mimetype="image/svg+xml")
 
 
+@blueprint.get("/samples.json")
+def samples() -> Any:
+    """Return eight images of a dataset as the net will get them, masks over them."""
+    args = flask.request.args
+    job, _ = job_or_404(args.get("dataset", ""), "dataset")
+    opened = open_dataset(job)
+    options: dict[str, Any] = {"flip": args.get("flip") == "1"}
+    try:
+        low, _, high = args.get("scale", "").partition(":")
+        if low:
+            options["scale"] = (float(low), float(high or low))
+        if args.get("crop"):
+            options["crop"] = min(int(args["crop"]), 1024)
+    except ValueError:
+        raise InputError("expected a scale such as 0.75:1.5, and a crop in pixels") from None
+    pairs = opened.augmented(opened.splits[0], options, 8, args.get("seed", 1, type=int))
+    made = (picture("overlay", *pair, opened.palette, 240) for pair in pairs)
+    return flask.jsonify(
+        pictures=[f"data:{mime};base64,{base64.b64encode(data).decode()}" for data, mime in made]
+    )
+
+
 @blueprint.get("/cards/<name>")
 def card(name: str) -> Any:
     """Return the card of a network of the zoo, as text."""
@@ -119,7 +145,7 @@ def show(id_: str) -> Any:
 def _notes(id_: str) -> list[tuple[str, str]]:
     """Return the (kind, text) of notes and warnings in the log, each once."""
     text = tail(bench().jobs.path(id_, "log.txt"), 64 << 10)
-    said = [(kind, words) for kind, words in _NOTE.findall(text) if "to resume from" not in words]
+    said = [(kind, words) for kind, words in _NOTE.findall(text) if not _ROUTINE.search(words)]
     found = dict.fromkeys(said)
     return list(found)[-12:]
 

@@ -112,12 +112,29 @@ def best_scores(rows: Sequence[Mapping[str, float]]) -> tuple[float | None, floa
     return values[0], values[1]
 
 
+_SETTLED: dict[str, tuple[State, tuple[float | None, float | None]]] = {}
+
+
+def scores_of(job: Job, state: State) -> tuple[float | None, float | None]:
+    """Return a model's newest scores; those of a job at rest are looked up once."""
+    if job.kind == "dataset":
+        return None, None
+    known = _SETTLED.get(job.id)
+    if known is not None and known[0] == state:
+        return known[1]
+    found = best_scores(curve_rows(job.id))
+    if not state.is_active:
+        if len(_SETTLED) > 20000:
+            _SETTLED.clear()
+        _SETTLED[job.id] = (state, found)
+    return found
+
+
 def summary(job: Job, state: State) -> Summary:
     """Return a job's line."""
-    iou = accuracy = None
+    iou, accuracy = scores_of(job, state)
     dataset = None
     if job.kind == "model":
-        iou, accuracy = best_scores(curve_rows(job.id))
         found = bench().jobs.get(str(job.settings.get("dataset", "")))
         dataset = found[0] if found else None
     seconds = None

@@ -103,7 +103,7 @@ function places() {
     const holder = document.querySelector('[data-places]');
     const dialog = document.querySelector('dialog.places');
     if (!holder || !dialog) { return; }
-    const address = holder.dataset.places;
+    const address = holder.getAttribute('data-places');  // a form's `dataset` may be a field of that name
     dialog.querySelector('[data-close]').addEventListener('click', () => dialog.close());
     let field = null;
     const show = async (under) => {

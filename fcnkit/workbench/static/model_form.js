@@ -23,7 +23,7 @@ document.addEventListener('DOMContentLoaded', () => {
         const network = name && field(name).value;
         box.hidden = !network;
         if (network) {
-            const answer = await fetch(form.dataset.cards.replace('NAME', encodeURIComponent(network)));
+            const answer = await fetch(form.getAttribute('data-cards').replace('NAME', encodeURIComponent(network)));
             box.querySelector('[data-card]').textContent = answer.ok ? await answer.text() : '';
         }
     }
@@ -61,7 +61,7 @@ document.addEventListener('DOMContentLoaded', () => {
         const text = field('custom_network').value;
         box.replaceChildren();
         if (!text.trim()) { return; }
-        const answer = await bench.post(form.dataset.check, {network: text, dataset: field('dataset').value});
+        const answer = await bench.post(form.getAttribute('data-check'), {network: text, dataset: field('dataset').value});
         if (!answer.ok) { return; }
         const data = await answer.json();
         const list = document.createElement('ul');
@@ -81,7 +81,7 @@ document.addEventListener('DOMContentLoaded', () => {
 
     form.querySelector('[data-draw]').addEventListener('click', async () => {
         const box = form.querySelector('[data-drawn]');
-        const answer = await bench.post(form.dataset.picture, {custom_network: field('custom_network').value});
+        const answer = await bench.post(form.getAttribute('data-picture'), {custom_network: field('custom_network').value});
         box.replaceChildren();
         if (answer.ok) {
             const image = document.createElement('img');
@@ -90,6 +90,30 @@ document.addEventListener('DOMContentLoaded', () => {
             box.append(image);
         }
     });
+    // Eight images as the net will get them, drawn anew at each click.
+    let seed = 0;
+    form.querySelector('[data-samples]').addEventListener('click', async () => {
+        const box = form.querySelector('[data-sampled]');
+        const isOn = field('augment').checked;
+        const query = new URLSearchParams({dataset: field('dataset').value, seed: ++seed});
+        if (isOn) {
+            query.set('scale', field('augment_scale').value);
+            query.set('flip', field('augment_flip').checked ? '1' : '0');
+            if (field('crop_size').value) { query.set('crop', field('crop_size').value); }
+        }
+        try {
+            const data = await bench.json(form.getAttribute('data-samples-at') + '?' + query);
+            box.replaceChildren(...data.pictures.map((source, i) => {
+                const image = document.createElement('img');
+                image.src = source;
+                image.alt = `sample ${i + 1}`;
+                return image;
+            }));
+        } catch (error) {
+            box.textContent = error.message;
+        }
+    });
+
     field('custom_network').addEventListener('input', checkSoon);
     field('dataset').addEventListener('change', checkSoon);
     form.addEventListener('change', choose);

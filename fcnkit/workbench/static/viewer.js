@@ -28,6 +28,9 @@ async function viewer(root) {
     const canvas = root.querySelector('canvas');
     canvas.width = width;
     canvas.height = height;
+    // Small pictures are enlarged, tall ones fit the window.
+    const wide = Math.min(Math.max(width, 416), 0.75 * innerHeight * width / height);
+    root.querySelector('.stage').style.flexBasis = Math.round(wide) + 'px';
     const context = canvas.getContext('2d');
     const base = pixelsOf(photo, width, height), classes = pixelsOf(map, width, height);
     const right = label && pixelsOf(label, width, height);

@@ -1,0 +1,191 @@
+// From an empty jobs folder to a mask, as test_browser.py serves it:
+//   node check.js FOLDER CHROMIUM ADDRESS MODULES
+// MODULES holds puppeteer-core and axe-core. Assertions throw; screenshots and the downloaded mask land in FOLDER,
+// and `known.json` there says what is to be found.
+'use strict';
+const assert = require('assert');
+const fs = require('fs');
+const path = require('path');
+const [folder, executablePath, address, modules] = process.argv.slice(2);
+const puppeteer = require(path.join(modules, 'puppeteer-core'));
+const axe = fs.readFileSync(path.join(modules, 'axe-core', 'axe.min.js'), 'utf8');
+const known = JSON.parse(fs.readFileSync(path.join(folder, 'known.json')));
+const MINUTE = 60000;
+const faults = [];
+const seen = [];
+let clicks = 0;
+
+const pause = (seconds) => new Promise((done) => setTimeout(done, 1000 * seconds));
+const text = (page, selector) => page.$eval(selector, (e) => e.textContent.trim());
+
+// Clicks as a person does; those that lead elsewhere wait for the page.
+async function click(page, selector, leads = true) {
+    clicks += 1;
+    if (leads) { await Promise.all([page.waitForNavigation({timeout: MINUTE}), page.click(selector)]); }
+    else { await page.click(selector); }
+}
+
+// No page is wider than its window, and none has a serious fault of accessibility.
+async function look(page, name, sizes = [375, 1600]) {
+    if (seen.includes(name)) { return; }
+    seen.push(name);
+    for (const scheme of ['dark', 'light']) {
+        await page.emulateMediaFeatures([{name: 'prefers-color-scheme', value: scheme}]);
+        await page.evaluate(axe);
+        const found = await page.evaluate(() => axe.run(document, {resultTypes: ['violations']}));
+        for (const each of found.violations) {
+            if (['serious', 'critical'].includes(each.impact)) {
+                faults.push(`${name}, ${scheme}: ${each.id}: ${each.nodes.slice(0, 3).map((n) => n.html.slice(0, 160)).join(' | ')}`);
+            }
+        }
+    }
+    for (const width of sizes) {
+        await page.setViewport({width, height: 800});
+        await pause(0.3);
+        const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        if (wide > 0) { faults.push(`${name}: ${wide} pixels too wide at ${width}`); }
+    }
+    await page.setViewport({width: 1200, height: 800});
+    await pause(0.4);
+    await page.screenshot({path: path.join(folder, name + '.png')});
+}
+
+const state = (page) => text(page, '[data-live] [data-part=state]');
+const until = (page, wanted, seconds = 180) => page.waitForFunction(
+    (each) => each.includes(document.querySelector('[data-live]').dataset.state), {timeout: 1000 * seconds}, wanted);
+
+async function flow(page) {
+    await page.goto(address);
+    await look(page, '01_home_empty');
+    await click(page, '.empty a.primary');
+    await page.type('[name=dataset_name]', 'shapes');
+    await page.type('[name=source]', 'shapes.tar');
+    await page.type('[name=class_labels]', known.classes.join('\n'));
+    await look(page, '02_new_dataset');
+    await click(page, '[name=create-dataset]');
+    await look(page, '03_dataset_running', []);
+    await until(page, ['done']);
+    await page.waitForSelector('.strip img');
+    await look(page, '04_dataset');
+    await click(page, 'a[href$="/explore"]');
+    await Promise.all([page.waitForNavigation(), page.select('[name=class]', '4')]);
+    await page.waitForFunction(() => Array.from(document.images).slice(0, 12).every((i) => i.complete));
+    await look(page, '05_explore');
+    await click(page, '.grid a');
+    await page.waitForSelector('[data-painted]');
+    await look(page, '06_entry');
+    await page.goBack();
+    await page.goBack();
+    await page.goBack();
+    await click(page, 'a.primary');
+    await page.type('[name=model_name]', 'FCN of shapes');
+    await page.select('[name=classifier]', 'shapes_classifier');
+    await page.select('[name=surgery_stride]', '4');
+    await page.type('[name=classifier_weights]', 'shapes_classifier.caffemodel');
+    for (const [name, value] of Object.entries({train_epochs: '2', val_interval: '0.5', snapshot_interval: '0.5', learning_rate: '0.02'})) {
+        await page.$eval(`[name=${name}]`, (e, v) => { e.value = v; }, value);
+    }
+    await page.waitForFunction(() => document.querySelector('[data-card]').textContent.length > 100);
+    await look(page, '07_new_model');
+    await click(page, '[name=create-model]');
+    // The curves move.
+    await page.waitForFunction(() => Number(document.querySelector('[data-curves]').dataset.points) > 2, {timeout: 5 * MINUTE});
+    const before = await page.$eval('[data-curves]', (e) => Number(e.dataset.points));
+    await page.waitForFunction((n) => Number(document.querySelector('[data-curves]').dataset.points) > n, {timeout: 3 * MINUTE}, before);
+    await look(page, '08_training');
+    await click(page, 'form[action$="/abort"] button');
+    await until(page, ['aborted']);
+    await page.waitForSelector('form[action$="/resume"]');
+    await look(page, '09_aborted');
+    const kept = await page.$$eval('.links', (rows) => rows.length);
+    assert(kept >= 1, 'no snapshot was taken');
+    await click(page, 'form[action$="/resume"] button');
+    await until(page, ['done'], 400);
+    await page.waitForSelector('a.primary');
+    await page.waitForFunction(() => document.querySelectorAll('.u-wrap').length === 3);
+    await look(page, '10_model');
+    assert(/continuing from/.test(await page.evaluate(async () => (await fetch(document.querySelector('a[href$="/log.txt"]').href)).text())), 'it did not resume');
+    await click(page, 'a.primary');
+    await look(page, '11_test');
+    await (await page.$('#image_file')).uploadFile(known.image);
+    await click(page, '[name=infer-one-btn]');
+    await page.waitForSelector('[data-painted]');
+    await page.hover('canvas');
+    await look(page, '12_mask');
+    const session = await page.createCDPSession();
+    await session.send('Browser.setDownloadBehavior', {behavior: 'allow', downloadPath: path.join(folder, 'downloads')});
+    await click(page, '[data-download=mask]', false);
+    for (let i = 0; i < 100 && !fs.existsSync(path.join(folder, 'downloads', known.mask)); i++) { await pause(0.1); }
+    assert(fs.existsSync(path.join(folder, 'downloads', known.mask)), 'no mask came down');
+    console.log(`${clicks} clicks`);
+    assert(clicks <= 15, `${clicks} clicks`);
+}
+
+// What the way to the mask does not pass: views, ground truth, comparing, names, the trash, the log-in.
+async function rest(page) {
+    const painted = () => page.$eval('canvas', (c) => c.toDataURL());
+    const first = await painted();
+    for (const view of ['mask', 'image']) {
+        await page.click(`[data-view=${view}]`);
+        assert.notStrictEqual(await painted(), first, `${view} looks like the overlay`);
+    }
+    assert(/\d+, \d+: /.test(await text(page, '[data-pointer]')), 'the pointer names no class');
+    await page.goBack();
+    await Promise.all([page.waitForNavigation({timeout: 2 * MINUTE}), page.click('[name=infer-db-btn]')]);
+    await page.waitForFunction(() => document.querySelectorAll('[data-painted]').length === 12, {timeout: MINUTE});
+    await page.click('[data-view=difference]');
+    await look(page, '13_truth');
+    await page.goBack();
+    await Promise.all([page.waitForNavigation(), page.click('a[href*="/layers"]')]);
+    await look(page, '19_layers');
+    // A second model, never trained, to clone and to throw away.
+    await page.goto(address);
+    await look(page, '14_home');
+    await page.click('[data-row] .menu summary');
+    await page.click('[data-row] .menu a');
+    await page.waitForSelector('#model-form');
+    assert.strictEqual(await page.$eval('[name=model_name]', (e) => e.value), 'FCN of shapes (copy)');
+    assert.strictEqual(await page.$eval('[name=learning_rate]', (e) => e.value), '0.02');
+    await page.$$eval('details', (all) => all.forEach((e) => { e.open = true; }));
+    await page.click('[name=augment]');
+    await page.click('[data-samples]');
+    await page.waitForFunction(() => document.querySelectorAll('[data-sampled] img').length === 8);
+    await page.select('[name=method]', 'custom');
+    await page.type('[name=custom_network]', 'layer { name: "a" type: }');
+    await page.waitForFunction(() => /line 1/.test(document.querySelector('[data-checked]').textContent));
+    await look(page, '15_prototxt');
+    await page.$eval('[name=train_epochs]', (e) => { e.value = '-1'; e.form.noValidate = true; });
+    await Promise.all([page.waitForNavigation(), page.click('[name=create-model]')]);
+    assert(await page.$('.field.wrong [name=train_epochs]'), 'the error is not at its field');
+    await look(page, '16_refused');
+    await page.goto(address + 'trash');
+    await look(page, '17_trash');
+    await page.goto(address + 'models/none');
+    await look(page, '18_error');
+}
+
+(async () => {
+    const browser = await puppeteer.launch({executablePath, headless: true, protocolTimeout: 10 * MINUTE, args: ['--no-sandbox', '--disable-gpu', '--force-color-profile=srgb', '--hide-scrollbars']});
+    try {
+        const page = await browser.newPage();
+        const trouble = [];
+        page.on('pageerror', (e) => trouble.push(String(e)));
+        page.on('console', (m) => { if (m.type() === 'error' && !/status of 4\d\d/.test(m.text())) { trouble.push(m.text()); } });
+        page.on('request', (r) => { if (!/^(data|blob):/.test(r.url()) && !r.url().startsWith(address)) { trouble.push('asked for ' + r.url()); } });
+        await page.setViewport({width: 1200, height: 800});
+        page.setDefaultTimeout(3 * MINUTE);
+        try {
+            await flow(page);
+            await rest(page);
+        } catch (error) {
+            await page.screenshot({path: path.join(folder, 'failed.png'), fullPage: true});
+            console.error(trouble);
+            throw error;
+        }
+        assert.deepStrictEqual(faults, []);
+        assert.deepStrictEqual(trouble, []);
+    } finally {
+        await browser.close();
+    }
+    console.log('all pages checked: ' + seen.join(', '));
+})().catch((error) => { console.error(error, faults); process.exit(1); });
