@@ -32,6 +32,8 @@ _FOLDER, _LONG_NAME, _LONG_LINK, _PAX, _PAX_GLOBAL, _SPARSE = b"5LKxgS"
 # Longer names and pax headers are not accidental; nor is an archive with more of them in all than
 # the names of a million files take.
 _MOST_EXTENSION, _MOST_EXTENSIONS = 1 << 20, 1 << 28
+# Records of one pax header, and of all: writers make less than ten for a file.
+_MOST_RECORDS, _MOST_RECORDS_IN_ALL = 1000, 5_000_000
 _MOST_DIGITS = 20  # of a number in a pax header
 _MOST_SIZE = 1 << 62  # bytes of a member: what comes behind cannot be reached
 
@@ -48,7 +50,7 @@ def tar_entries(file: ForwardStream, source: str) -> Iterator[tuple[str, int, bo
     name: str | None = None
     size: int | None = None
     is_sparse = False
-    extensions = 0  # bytes
+    extensions = pax_records = 0  # bytes; records
     while True:
         file.seek(position)
         header = file.read(BLOCK)
@@ -69,6 +71,9 @@ def tar_entries(file: ForwardStream, source: str) -> Iterator[tuple[str, int, bo
                 name = _text(content)
             elif kind == _PAX:
                 records = _pax_records(content, position, source)
+                pax_records += len(records)
+                if pax_records > _MOST_RECORDS_IN_ALL:
+                    raise FormatError(source, "refused: millions of records in pax headers")
                 name = records.get("path", name)
                 size = _pax_size(records["size"]) if "size" in records else size
                 if size is not None and size > _MOST_SIZE:
@@ -148,8 +153,15 @@ def _extension(file: ForwardStream, size: int, position: int, source: str) -> by
 def _pax_records(content: bytes, position: int, source: str) -> dict[str, str]:
     """Parse the records of a pax header, lines `<length> <key>=<value>`."""
     records: dict[str, str] = {}
-    at = 0
+    at = count = 0
     while at < len(content):
+        count += 1
+        if count > _MOST_RECORDS:
+            raise FormatError(
+                source,
+                f"refused: the pax header that ends at byte {position} has more than "
+                f"{_MOST_RECORDS} records",
+            )
         blank = content.find(b" ", at, at + _MOST_DIGITS + 1)
         digits = content[at:blank] if blank > at else b""
         length = int(digits) if digits.isdigit() else 0
