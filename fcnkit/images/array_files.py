@@ -5,15 +5,13 @@ from __future__ import annotations
 import contextlib
 import io
 import math
-import struct
 import zipfile
-import zlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from caffeformat import InputError
+from caffeformat import DAMAGE, InputError, reason
 from caffeformat.files import open_file
 
 from .reading import MAX_PIXELS
@@ -31,23 +29,6 @@ MAX_IMAGE_BYTES = 1 << 30
 
 # Integers up to here are float32 numbers.
 _EXACT = 1 << 24
-
-_READ_ERRORS = (
-    OSError,
-    ValueError,
-    LookupError,
-    EOFError,
-    SyntaxError,
-    RecursionError,
-    MemoryError,
-    OverflowError,
-    NotImplementedError,
-    RuntimeError,
-    TypeError,
-    struct.error,
-    zipfile.BadZipFile,
-    zlib.error,
-)
 
 
 class ArrayFile(NamedTuple):
@@ -100,8 +81,11 @@ def _opened(source: ImageSource, name: str) -> Iterator[Any]:
             else:
                 file.seek(0)
             yield file
-    except _READ_ERRORS as error:
-        raise InputError(f"{name}: cannot be read as a NumPy array: {error}") from error
+    except InputError:
+        raise
+    except DAMAGE as error:
+        text = f"{name}: cannot be read as a NumPy array: {reason(error)}"
+        raise InputError(text) from error
 
 
 def _header(file: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from caffeformat import InputError
+from caffeformat import DAMAGE, InputError
 from caffeformat.files import open_file, read_bytes
 
 from .array_files import open_array_file
@@ -163,13 +163,21 @@ def _plain_tiff(source: ImageSource, name: str) -> Image.Image | None:
         and samples == len(image.getbands())
         and image.mode not in ("I", "F")
         and not image.mode.startswith("I;")
-        and getattr(image, "n_frames", 1) == 1
+        and _pages(image) == 1
         and set(_of(tags.get(339, 1))) <= {1, 4}  # SampleFormat: unsigned, or not said
     )
     if is_plain:
         return image
     image.close()
     return None
+
+
+def _pages(image: Image.Image) -> int:
+    """The number of pages of a TIFF, 0 if the list of them is damaged."""
+    try:
+        return int(getattr(image, "n_frames", 1))
+    except DAMAGE:
+        return 0
 
 
 def _of(value: Any) -> tuple[Any, ...]:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import io
 import os
 import re
-import struct
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
-from caffeformat import InputError
+from caffeformat import DAMAGE, InputError
 from caffeformat.files import check_file, is_stream
 
 if TYPE_CHECKING:
@@ -93,7 +92,7 @@ def open_image(source: ImageSource, name: str | None = None) -> Image.Image:
         raise InputError(f"{name}: {_too_large(size)}") from error
     except FileNotFoundError as error:
         raise InputError(f"{name}: there is no such image") from error
-    except _PILLOW_ERRORS as error:
+    except DAMAGE as error:
         # Pillow names a file's content after the object that holds it.
         reason = re.sub(r" <[^>]*>| '[^']*'$", "", str(error))
         raise InputError(f"{name}: cannot be read as an image: {reason}") from error
@@ -143,7 +142,7 @@ def orientation(image: Image.Image) -> int:
     """The EXIF orientation of an image, 1 to 8; 1 (as stored) if it has none or a damaged one."""
     try:
         value = image.getexif().get(_ORIENTATION_TAG, 1)
-    except _PILLOW_ERRORS + (struct.error, TypeError, KeyError, AttributeError):
+    except DAMAGE:
         return 1
     # Pillow turns TIFFs itself: for them the orientation is part of the format.
     return value if value in _TURNS and image.format != "TIFF" else 1
@@ -184,7 +183,7 @@ def load_pixels(image: Image.Image, name: str) -> Image.Image:
     """
     try:
         image.load()
-    except _PILLOW_ERRORS as error:
+    except DAMAGE as error:
         raise InputError(f"{name}: the image is damaged: {error}") from error
     return image
 
@@ -194,18 +193,6 @@ def rgb_array(image: Image.Image, name: str) -> NDArray[np.uint8]:
     if image.mode.startswith("I") or image.mode == "F":
         raise InputError(f"{name}: expected 8 bits per channel, found more")
     return np.array(image.convert("RGB"))
-
-
-# Files damaged on purpose make Pillow raise much more than OSError.
-_PILLOW_ERRORS = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    IndexError,
-    EOFError,
-    OverflowError,
-    MemoryError,
-)
 
 
 def _too_large(size: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import zlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -111,6 +112,10 @@ def _opened(source: ImageSource, name: str) -> Iterator[Any]:
             f"{name}: TIFFs of more than 8 bits or of other numbers of bands than 1, 3 and 4 need "
             "the package tifffile: pip install tifffile"
         ) from error
+    # What it says of damaged files is said once, by the error; an application may still listen.
+    logger = logging.getLogger("tifffile")
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
     try:
         with contextlib.ExitStack() as stack:
             if isinstance(source, (bytes, bytearray, memoryview)):

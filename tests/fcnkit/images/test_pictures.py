@@ -1,5 +1,6 @@
 """Images of any number of channels, of 8, 16 and 32 bits, from PNG, TIFF and NumPy files."""
 
+import contextlib
 import io
 import struct
 import zlib
@@ -194,6 +195,7 @@ def test_arrays_are_images_of_height_width_channels(tmp_path, dtype, kept):
         (npy(np.array([["a"]], object)), "x: holds values of type object"),
         (npy(np.zeros((2, 3)))[:-8], "x: cannot be read as a NumPy array"),
         (b"\x93NUMPY", "x: cannot be read as a NumPy array"),
+        (b"\x93NUMPY\1\0\4\0{ (\n", "x: cannot be read as a NumPy array"),
         (b"PK\3\4 nothing", "x: cannot be read as a NumPy array"),
         pytest.param(
             b"II*\0 nothing at all",
@@ -206,6 +208,17 @@ def test_arrays_are_images_of_height_width_channels(tmp_path, dtype, kept):
 def test_what_cannot_be_an_image_is_named(content, message):
     with pytest.raises(InputError, match=message):
         read_image(content, "x")
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
+def test_a_damaged_second_page_is_our_error_or_none():
+    data = bytearray(tiff(np.zeros((8, 8), np.uint8)))
+    with tifffile.TiffFile(io.BytesIO(bytes(data))) as file:
+        entries = len(file.pages[0].tags)
+    struct.pack_into("<I", data, 8 + 2 + 12 * entries, len(data))
+    for page in (struct.pack("<HHHIII", 1, 258, 3, 1, 8, 0), b"\1"):
+        with contextlib.suppress(InputError):
+            assert open_picture(bytes(data) + page, "x").size == (8, 8)
 
 
 def test_absurd_arrays_are_refused_by_their_header(tmp_path):
