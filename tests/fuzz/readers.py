@@ -77,6 +77,7 @@ READERS = {
         reading.read_datum,
     ),
     "images": Reader(samples.images, mutated_fields, reading.read_image),
+    "bands": Reader(samples.bands, mutated_fields, images.read_image),
     "palette": Reader(
         reading.texts("p.txt", reading.PALETTE, *reading.TABLES),
         mutated_words,

@@ -61,6 +61,21 @@ def image(form, array=PHOTO, **options):
     return file.getvalue()
 
 
+def bands():
+    """Images of five channels of 16 bits, as arrays and TIFFs."""
+    import tifffile
+
+    array = RANDOM.randint(0, 65536, (12, 16, 5)).astype(np.uint16)
+    found = {name: io.BytesIO() for name in ("a.npy", "a.npz", "a.tif", "z.tif", "b.tif")}
+    np.save(found["a.npy"], array)
+    np.savez_compressed(found["a.npz"], array)
+    form = {"photometric": "minisblack", "planarconfig": "contig"}
+    tifffile.imwrite(found["a.tif"], array, **form)
+    tifffile.imwrite(found["z.tif"], array, **form, compression="zlib", tile=(16, 16))
+    tifffile.imwrite(found["b.tif"], array, **form, bigtiff=True)
+    return [alone(name, file.getvalue()) for name, file in found.items()]
+
+
 def images():
     """Images of every format and kind of samples."""
     exif = Image.Exif()

@@ -16,6 +16,7 @@ WORKER = FOLDER / "worker.py"
 READERS = re.findall(r'^    "(.+)": Reader\(', (FOLDER / "readers.py").read_text(), re.MULTILINE)
 # What has modules that not every installation has
 NEEDS = {
+    "bands": "tifffile",
     "HDF5": "h5py", "MATLAB": "scipy", "ONNX": "onnx", "our safetensors": "safetensors",
     "scores": "flask_wtf",
 }  # fmt: skip
