@@ -6,6 +6,7 @@ and leave out channels, so those files are read otherwise.
 
 from __future__ import annotations
 
+import logging
 import zlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
 
 _TIFF_MARKS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _NUMPY_MARKS = (b"\x93NUMPY", b"PK\x03\x04")
+
+# Pillow reports every file of many bands that it leaves to the other reader.
+logging.getLogger("PIL.TiffImagePlugin").addHandler(logging.NullHandler())
 
 # Modes whose 8 bits Pillow keeps, with their numbers of channels, transparency included. All others
 # of 8 bits become RGB.

@@ -31,6 +31,9 @@ _SMALLER_OR_MASK = 1 | 4  # NewSubfileType
 _PIECE = 1 << 20
 _LARGE_TILE = 4096
 
+# What it says of damaged files is said once, by the error; an application may still listen.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
+
 
 class TiffFile(NamedTuple):
     """A TIFF: (H, W, C) as shown, the depth of its samples, whether the last is transparency."""
@@ -112,10 +115,6 @@ def _opened(source: ImageSource, name: str) -> Iterator[Any]:
             f"{name}: TIFFs of more than 8 bits or of other numbers of bands than 1, 3 and 4 need "
             "the package tifffile: pip install tifffile"
         ) from error
-    # What it says of damaged files is said once, by the error; an application may still listen.
-    logger = logging.getLogger("tifffile")
-    if not logger.handlers:
-        logger.addHandler(logging.NullHandler())
     try:
         with contextlib.ExitStack() as stack:
             if isinstance(source, (bytes, bytearray, memoryview)):

@@ -3,6 +3,8 @@
 import contextlib
 import io
 import struct
+import subprocess
+import sys
 import zlib
 
 import numpy as np
@@ -249,3 +251,12 @@ def test_several_pictures_are_not_one(tmp_path):
         frames[0].save(tmp_path / f"a.{suffix}", save_all=True, append_images=frames[1:])
         with pytest.raises(InputError, match=rf"a\.{suffix}: holds several pictures"):
             read_image(tmp_path / f"a.{suffix}")
+
+
+def test_nothing_is_said_about_files_of_many_bands(tmp_path):
+    (tmp_path / "bands.tif").write_bytes(
+        tiff(values((8, 8, 10), np.uint16), photometric="minisblack", planarconfig="contig")
+    )
+    script = f"from fcnkit.images import read_image; read_image({str(tmp_path / 'bands.tif')!r})"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
