@@ -136,6 +136,9 @@ class Layer:
         """What pycaffe shows as this layer: itself, or the object of a layer written in Python."""
         return self
 
+    def meet(self, net: pb.NetParameter) -> None:
+        """Look at the net that this layer is in, with its splits, before it is set up."""
+
     def setup(self, shapes: Shapes) -> list[Param]:
         """Read the prototxt, given the bottoms' shapes; return the declared `Param`s."""
         return []

@@ -44,6 +44,7 @@ class Wiring:
         for proto in message.layer:
             refuse_effects(proto)
             layer = create(proto, proto.phase if proto.HasField("phase") else phase)
+            layer.meet(message)
             step = self._connect(layer)
             self.steps.append(step)
             self._set_up(step)

@@ -147,3 +147,33 @@ def test_a_solver_with_such_a_field_is_refused(field):
     text = f'net_param {{ }} base_lr: 1 lr_policy: "fixed" {field}'
     with pytest.raises(InputError, match=f"{field.split(':')[0]} .*would change"):
         torchcaffe.get_solver(param=parse_text(text, pb.SolverParameter))
+
+
+ACCURACY = """
+layer { name: "d" type: "Input" top: "x" top: "t" input_param {
+  shape { dim: 1 dim: 3 dim: 2 dim: 2 } shape { dim: 1 dim: 1 dim: 2 dim: 2 } } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "x" bottom: "t" top: "l"
+  loss_param { ignore_label: %d } }
+layer { name: "a" type: "Accuracy" bottom: "x" bottom: "t" top: "a" top: "c" accuracy_param { %s } }
+"""
+
+
+def _accuracy(ignored, fields="", labels=(0, 1, 11, 11)):
+    message = parse_text(ACCURACY % (ignored, fields), pb.NetParameter)
+    net = torchcaffe.Net(net_param=message, phase=torchcaffe.TEST)
+    net.blobs["x"].data[0] = np.eye(3)[[0, 0, 0, 0]].T.reshape(3, 2, 2)
+    net.blobs["t"].data.ravel()[...] = labels
+    net.forward()
+    return float(net.blobs["a"].data), list(net.blobs["c"].data)
+
+
+def test_labels_that_the_loss_ignores_count_as_wrong():
+    with pytest.warns(UserWarning, match=r'layer "a" .*\(11\) count as wrong'):
+        assert _accuracy(11) == (0.25, [1, 0, 0])
+    assert _accuracy(11, "ignore_label: 11") == (0.5, [1, 0, 0])
+    assert _accuracy(1, "", (0, 1, 0, 0)) == (0.75, [1, 0, 0])  # a class, although ignored
+
+
+def test_other_labels_past_the_classes_are_refused():
+    with pytest.raises(InputError, match="holds the label 12"):
+        _accuracy(11, "ignore_label: 12", (0, 1, 11, 12))
