@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from caffeformat import pb
 
 
+_FAR = 1 << 30  # pixels: no image is as large
+
+
 class _Window(NamedTuple):
     """A window of an image: the corners are its first and last pixels."""
 
@@ -103,8 +106,11 @@ class WindowData(BatchLayer):
                 channels, _, _, count = (int(next(lines)) for _ in range(4))
                 for _ in range(count):
                     label, overlap, *corners = next(lines).split()
-                    box = (int(corner) for corner in corners)
-                    windows.append(_Window(path, int(label), float(overlap), *box))
+                    box = [int(corner) for corner in corners]
+                    window = _Window(path, int(label), float(overlap), *box)
+                    if window.x2 < window.x1 or window.y2 < window.y1 or max(map(abs, box)) > _FAR:
+                        raise ValueError(f"found the corners {' '.join(corners)}")
+                    windows.append(window)
         except (ValueError, TypeError, StopIteration, RuntimeError) as error:
             what = str(error) or "it ends too early"
             raise self.error(f"its source {p.source} is not a list of windows: {what}") from error
@@ -146,6 +152,12 @@ class WindowData(BatchLayer):
         ]
         (rows, top, height), (columns, left, width) = spans
         crop = image[:, rows, columns].transpose(1, 2, 0)
+        if not crop.size:
+            corners = f"{window.x1} {window.y1} {window.x2} {window.y2}"
+            raise self.error(
+                f"the window {corners} of {window.path} lies outside the image, which has "
+                f"{image.shape[2]} x {image.shape[1]} pixels."
+            )
         crop = resize_pixels(crop, (height, width)).transpose(2, 0, 1).astype(np.float32)
         place = slice(top, top + height), slice(left, left + width)
         mean = np.broadcast_to(self.mean, target.shape)[:, place[0], place[1]]

@@ -230,6 +230,27 @@ def test_list_that_is_not_one_of_windows_is_refused(image_list):
         _net(text)
 
 
+@pytest.mark.parametrize(
+    ("corners", "words"),
+    [
+        ("3 0 1 3", "is not a list of windows: found the corners 3 0 1 3"),
+        ("0 0 5000000000 3", "found the corners"),
+        ("50 50 53 53", "the window 50 50 53 53 of .* lies outside the image"),
+        ("-9 -9 -6 -6", "lies outside the image"),
+    ],
+)
+def test_windows_that_are_none_are_refused(image_list, corners, words):
+    folder, _ = image_list
+    (folder / "list.txt").write_text(f"# 0\nimage 0.png\n3\n4\n6\n1\n0 0 {corners}\n")
+    text = (
+        'layer { name: "in" type: "WindowData" top: "x" top: "y" window_data_param '
+        f'{{ source: "{folder}/list.txt" root_folder: "{folder}" batch_size: 1 fg_fraction: 0 }} '
+        "transform_param { crop_size: 4 } }"
+    )
+    with pytest.raises(InputError, match=words):
+        _net(text).forward()
+
+
 def _net_of_source(source, fields=""):
     return _net(
         'layer { name: "in" type: "HDF5Data" top: "data" hdf5_data_param '
