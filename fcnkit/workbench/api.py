@@ -16,7 +16,7 @@ from . import downloads, test_pages
 from .bench import bench
 from .dataset_forms import DatasetForm
 from .dataset_forms import make_job as make_dataset
-from .dataset_pages import allow_large_uploads, facts_of, open_or_why
+from .dataset_pages import facts_of, open_or_why
 from .job_pages import job_or_404
 from .model_forms import ModelForm
 from .model_jobs import RUN, make_jobs
@@ -102,7 +102,6 @@ def _error(state: State) -> dict[str, str]:
 @blueprint.post("/datasets/generic/create/<extension>.json")
 def create_dataset(extension: str) -> Any:
     """Make a dataset: the fields are those of DIGITS' extension, or of the page for `images`."""
-    allow_large_uploads()
     if extension not in _EXTENSIONS:
         known = ", ".join(_EXTENSIONS)
         raise InputError(f"{extension}: there is no such extension; there are {known}")
@@ -143,7 +142,6 @@ def _refused(errors: Mapping[str, Any]) -> Any:
 @blueprint.post("/models/images/generic.json")
 def create_model() -> Any:
     """Train a model; several learning rates make one each."""
-    allow_large_uploads()
     sent = werkzeug.datastructures.MultiDict(flask.request.form)
     sent.setdefault("method", "custom")
     if sent.get("use_mean") == "image":

@@ -26,7 +26,6 @@ blueprint = flask.Blueprint("dataset", __name__, url_prefix="/datasets")
 @blueprint.route("/new", methods=["GET", "POST"])
 def new() -> Any:
     """Show the form of a new dataset, filled like that of `clone`; a valid one becomes a job."""
-    allow_large_uploads()
     filled = {}
     clone = bench().jobs.get(flask.request.args.get("clone", ""))
     if clone is not None and flask.request.method == "GET":
@@ -98,8 +97,3 @@ def facts_of(job: Job, opened: OpenDataset | None) -> Facts:
     manifest = opened.manifest if opened else {}
     names = opened.names if opened else None
     return datasets.facts(datasets.read_findings(bench().jobs.path(job.id)), manifest, names)
-
-
-def allow_large_uploads() -> None:
-    """Let the request at hand bring archives or weights."""
-    flask.request.max_content_length = bench().settings.max_upload

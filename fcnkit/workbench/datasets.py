@@ -62,6 +62,8 @@ class OpenDataset:
     def __init__(self, folder: str, table: str | None) -> None:
         self._folder, self._table = DatasetFolder(folder), table
         self._lock = threading.Lock()
+        self._known: dict[str, list[ImageRow | None]] = {}
+        self._shares: dict[tuple[str, int], NDArray[np.float64]] = {}
         self.names = self._folder.names
         self.splits = [split for split in SPLITS if locate(folder, split)]
         if not self.splits and locate(folder):
@@ -120,8 +122,20 @@ class OpenDataset:
 
     def rows(self, split: str) -> list[ImageRow | None]:
         """Return what the table of images says of each entry of a split, None where nothing."""
-        by_part, by_id = self._rows
-        return [by_part.get((split, id_)) or by_id.get(id_) for id_ in map(_text, self.ids(split))]
+        found = self._known.get(split)
+        if found is None:
+            by_part, by_id = self._rows
+            ids = map(_text, self.ids(split))
+            found = [by_part.get((split, id_)) or by_id.get(id_) for id_ in ids]
+            self._known[split] = found
+        return found
+
+    def shares(self, split: str, index: int) -> NDArray[np.float64]:
+        """Return the share of a class among the labelled pixels of each entry of a split."""
+        key = (split, index)
+        if key not in self._shares:
+            self._shares[key] = np.array([share_of(row, index) or 0.0 for row in self.rows(split)])
+        return self._shares[key]
 
     @functools.cached_property
     def _rows(self) -> tuple[dict[tuple[str, str], ImageRow], dict[str, ImageRow]]:
@@ -210,6 +224,14 @@ def facts(
         [float(value) for value in mean] if isinstance(mean, list) else None,
         sum(shares) / len(shares) if shares else 0.0,
     )
+
+
+def share_of(row: ImageRow | None, index: int | None) -> float | None:
+    """Return the share of a class among an image's labelled pixels; None where it is not known."""
+    if row is None or index is None or not 0 <= index < len(row.pixels):
+        return None
+    total = int(row.pixels.sum())
+    return int(row.pixels[index]) / total if total else 0.0
 
 
 def viewable(image: NDArray[Any]) -> NDArray[np.uint8]:

@@ -6,9 +6,11 @@ import hashlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import flask
+import numpy as np
 import werkzeug.exceptions
 
 from .dataset_pages import facts_of, open_dataset
+from .datasets import share_of
 from .job_pages import job_or_404
 from .pictures import KINDS, picture
 
@@ -72,7 +74,7 @@ def show(id_: str) -> Any:
     page = max(1, min(args.get("page", 1, type=int) or 1, pages))
     rows, ids = opened.rows(split), opened.ids(split)
     shown = [
-        Shown(number, ids[number], rows[number], _share(rows[number], wanted))
+        Shown(number, ids[number], rows[number], share_of(rows[number], wanted))
         for number in order[(page - 1) * size : page * size]
     ]
     return flask.render_template(
@@ -98,21 +100,19 @@ def _order(opened: OpenDataset, split: str, wanted: int | None, sort: str) -> Se
     count = len(opened.ids(split))
     if wanted is None and sort in ("order", "share", "-share"):
         return range(count)
-    rows = opened.rows(split)
-    numbers = [n for n in range(count) if wanted is None or (_share(rows[n], wanted) or 0) > 0]
+    numbers = np.arange(count)
+    if wanted is not None:
+        shares = opened.shares(split, wanted)
+        numbers = np.flatnonzero(shares > 0)
+        if sort in ("share", "-share"):
+            sign = 1 if sort == "-share" else -1
+            numbers = numbers[np.argsort(sign * shares[numbers], kind="stable")]
     if sort == "finding":
-        numbers.sort(key=lambda n: not (rows[n] and rows[n].problems))  # type: ignore[union-attr]
-    elif sort in ("share", "-share"):
-        sign = 1 if sort == "-share" else -1
-        numbers.sort(key=lambda n: sign * (_share(rows[n], wanted) or 0))
-    return numbers
-
-
-def _share(row: ImageRow | None, wanted: int | None) -> float | None:
-    if row is None or wanted is None or not 0 <= wanted < len(row.pixels):
-        return None
-    total = int(row.pixels.sum())
-    return int(row.pixels[wanted]) / total if total else 0.0
+        rows = opened.rows(split)
+        fine = np.array([not (row and row.problems) for row in rows], bool)
+        numbers = numbers[np.argsort(fine[numbers], kind="stable")]
+    found: list[int] = numbers.tolist()
+    return found
 
 
 @blueprint.get("/<id_>/entries/<split>/<int:number>")

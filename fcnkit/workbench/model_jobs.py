@@ -111,7 +111,16 @@ def _once(
     key = f"{name} {upload}"
     if key not in uploads:
         uploads[key] = place_or_upload(form, name, upload, os.path.join(folder, "uploads"))
-    return uploads[key]
+    found = uploads[key]
+    if found is None or f"{os.sep}uploads{os.sep}" not in found[len(bench().jobs.folder) :]:
+        return found
+    # Each job keeps what it needs, should another one be deleted.
+    own = os.path.join(folder, "uploads", os.path.basename(found))
+    if found.startswith(bench().jobs.folder) and not os.path.exists(own):
+        os.makedirs(os.path.dirname(own), exist_ok=True)
+        os.link(found, own)
+        return own
+    return found
 
 
 def _surgery(

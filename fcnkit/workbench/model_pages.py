@@ -16,7 +16,7 @@ from fcnkit.training import columns
 
 from . import networks
 from .bench import bench
-from .dataset_pages import allow_large_uploads, facts_of, open_dataset, open_or_why
+from .dataset_pages import facts_of, open_dataset, open_or_why
 from .job_pages import RESUMABLE, job_or_404
 from .model_forms import ModelForm
 from .model_jobs import FCN, NET, RUN, TRAIN_VAL, make_jobs, snapshots
@@ -40,7 +40,6 @@ _NOTE = re.compile(r"^(note|warning): (.*)", re.M)
 @blueprint.route("/new", methods=["GET", "POST"])
 def new() -> Any:
     """Show the form of a new model, filled like that of `clone`; a valid one becomes jobs."""
-    allow_large_uploads()
     args = flask.request.args
     filled: dict[str, Any] = {"dataset": args.get("dataset")}
     if "previous" in args:
@@ -84,6 +83,14 @@ def visualize_network() -> Any:
     """Return a picture of a prototxt, as DIGITS does."""
     net = networks.pasted_net(flask.request.form.get("custom_network", ""))
     return flask.Response(draw_network(net).svg(), mimetype="image/svg+xml")
+
+
+@blueprint.get("/recipes/<name>.json")
+def recipe(name: str) -> Any:
+    """Return the training settings that a network of the zoo was published with."""
+    if name not in networks.segmentation_networks():
+        raise werkzeug.exceptions.NotFound(f"There is no network {name}.")
+    return flask.jsonify(networks.recipe(name))
 
 
 @blueprint.get("/samples.json")

@@ -13,6 +13,7 @@ from caffeformat import (
     infer_shapes,
     parse_text,
     pb,
+    read_solver,
     upgrade_net,
 )
 from fcnkit import nets, zoo
@@ -102,6 +103,34 @@ def card(name: str) -> str:
             return file.read()
     except OSError:
         return ""
+
+
+@functools.lru_cache(maxsize=64)
+def recipe(name: str) -> dict[str, Any]:
+    """Return the form's values of a network's own recipe; times are left to the form.
+
+    Steps of the learning rate become per cent of the run.
+    """
+    solver = read_solver(zoo.path(name, "solver.prototxt"))
+    total = max(1, solver.max_iter)
+    values: dict[str, Any] = {
+        "learning_rate": f"{solver.base_lr:g}",
+        "lr_policy": solver.lr_policy,
+        "momentum": round(solver.momentum, 6),
+        "weight_decay": round(solver.weight_decay, 8),
+        "batch_accumulation": solver.iter_size,
+        "solver_type": solver.type,
+    }
+    if solver.lr_policy == "step":
+        values.update(lr_step_size=100 * solver.stepsize / total, lr_step_gamma=solver.gamma)
+    elif solver.lr_policy == "multistep":
+        times = ", ".join(f"{100 * value / total:g}" for value in solver.stepvalue)
+        values.update(lr_multistep_values=times, lr_multistep_gamma=solver.gamma)
+    elif solver.lr_policy == "poly":
+        values["lr_poly_power"] = solver.power
+    return {
+        key: round(value, 6) if isinstance(value, float) else value for key, value in values.items()
+    }
 
 
 def zoo_net(name: str, classes: int) -> pb.NetParameter:

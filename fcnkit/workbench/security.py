@@ -28,6 +28,9 @@ _SAFE = ("GET", "HEAD", "OPTIONS")
 # Reachable without a password: what the page that asks for it needs.
 _OPEN = ("entry.log_in", "static")
 
+# Bring archives or weights, so that their uploads may be large.
+_LARGE = ("dataset.new", "model.new", "api.create_dataset", "api.create_model")
+
 # Wrong passwords within the window after which nobody may try for the rest of it.
 _TRIES, _WINDOW = 10, 60.0
 
@@ -117,6 +120,9 @@ class Guard:
 
     def _check(self) -> Response | None:
         request = flask.request
+        if request.endpoint in _LARGE:
+            # Before anything looks for the token in the form, which reads it.
+            request.max_content_length = self._settings.max_upload
         names = trusted_hosts(self._settings.host)
         if names is not None and _host_name(request.headers.get("Host", "")) not in names:
             raise werkzeug.exceptions.SecurityError("This is not a name of this server.")

@@ -90,6 +90,16 @@ document.addEventListener('DOMContentLoaded', () => {
             box.append(image);
         }
     });
+    // The published recipe of a network of the zoo, in the form's own fields.
+    form.querySelector('[data-recipe]').addEventListener('click', async () => {
+        const name = encodeURIComponent(field('standard_networks').value);
+        const values = await bench.json(form.getAttribute('data-recipes').replace('NAME', name));
+        for (const [key, value] of Object.entries(values)) { field(key).value = value; }
+        form.querySelector('[data-recipe-said]').textContent =
+            `rate ${values.learning_rate}, ${values.lr_policy}, momentum ${values.momentum}, ${values.batch_accumulation} batches per step`;
+        choose();
+    });
+
     // Eight images as the net will get them, drawn anew at each click.
     let seed = 0;
     form.querySelector('[data-samples]').addEventListener('click', async () => {

@@ -9,7 +9,7 @@ from workbench_site import Site
 
 from caffeformat import InputError
 from fcnkit.workbench.bench import Settings
-from fcnkit.workbench.networks import look_at, pasted_net
+from fcnkit.workbench.networks import look_at, pasted_net, segmentation_networks
 from fcnkit.workbench.places import Places
 from fcnkit.workbench.security import check_settings
 
@@ -206,3 +206,27 @@ def test_broken_jobs_have_a_page(site):
         file.write("{")
     for address in ("/", f"/models/{id_}", f"/jobs/{id_}/live.json", "/index.json"):
         assert site.get(address).status_code == 200
+
+
+def test_archives_may_be_larger_than_other_requests(site):
+    site.app.config["MAX_CONTENT_LENGTH"] = 5000
+    client = site.app.test_client()
+    page = client.get("/datasets/new", **LOCAL).text
+    token = page.split('name="csrf-token" content="')[1].split('"')[0]
+
+    def send(address):
+        sent = {"csrf_token": token, "source_file": (io.BytesIO(b"x" * 9000), "x.tar")}
+        return client.post(address, data=sent, **LOCAL)
+
+    assert send("/datasets/new").status_code == 302
+    assert send("/trash/empty").status_code == 413
+
+
+def test_the_zoos_recipes_fit_the_form(site):
+    for name in segmentation_networks():
+        found = site.get(f"/models/recipes/{name}.json").get_json()
+        assert float(found["learning_rate"]) > 0
+        form = {"dataset": "", "method": "standard", "standard_networks": name, **found}
+        errors = site.post("/models/images/generic.json", form).get_json()["errors"]
+        assert set(errors) == {"dataset"}, (name, errors)
+    assert site.get("/models/recipes/nothing.json").status_code == 404
