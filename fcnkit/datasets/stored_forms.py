@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from caffeformat import InputError, parse_datum
-from fcnkit.images import ImageForm, count_channels, open_picture
+from caffeformat import DAMAGE, InputError, parse_datum, reason
+from fcnkit.images import FORMATS, ImageForm, count_channels, open_picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 # A JPEG may have this much, such as a preview, before the size of its picture.
 _HEAD = 1 << 18
+_DAMAGE: tuple[type[Exception], ...] = (*DAMAGE, Image.DecompressionBombError)
 
 
 def form_of_datum(value: bytes, name: str, color: bool | None = None) -> ImageForm:
@@ -28,12 +29,12 @@ def form_of_datum(value: bytes, name: str, color: bool | None = None) -> ImageFo
     if color is not None:
         return ImageForm(3 if color else 1, "uint8")
     try:
-        with Image.open(io.BytesIO(datum.data[:_HEAD])) as image:
+        with Image.open(io.BytesIO(datum.data[:_HEAD]), formats=FORMATS) as image:
             has_alpha = "A" in image.getbands() or "transparency" in image.info
             channels = 4 if has_alpha else 1 if image.mode in ("1", "L") else 3
             return ImageForm(channels, "uint8")
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        raise InputError(f"{name}: its image cannot be read: {error}") from error
+    except _DAMAGE as error:
+        raise InputError(f"{name}: its image cannot be read: {reason(error)}") from error
 
 
 def form_of_file(path: str) -> ImageForm:

@@ -33,6 +33,7 @@ from .palette import (
 from .pictures import Picture, open_picture
 from .preprocessing import Preprocessor, parse_mean
 from .reading import (
+    FORMATS,
     IMAGE_SUFFIXES,
     MAX_PIXELS,
     Resampling,
@@ -47,6 +48,7 @@ from .reading import (
 
 __all__ = [
     "DEPTHS",
+    "FORMATS",
     "IGNORE_LABEL",
     "IMAGE_SUFFIXES",
     "MAX_CLASSES",

@@ -50,8 +50,8 @@ def mask_of(segmentation: Any, height: int, width: int, name: str) -> NDArray[np
     except (ValueError, TypeError, LookupError, ArithmeticError, MemoryError) as error:
         raise FormatError(
             name,
-            f"a segmentation that cannot be read: {reason(error)}; expected polygons [[x, y, x, y, ...]] "
-            "or run lengths",
+            f"a segmentation that cannot be read: {reason(error)}; expected polygons [[x, y, x, "
+            "y, ...]] or run lengths",
         ) from error
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import functools
-import json
 import os
 import re
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-from caffeformat import FormatError, InputError
+from caffeformat import FormatError, InputError, brief
 from caffeformat.files import open_file
-from fcnkit.files import Member, members
+from fcnkit.files import Member, members, parse_json
 from fcnkit.images import IMAGE_SUFFIXES
 
 from ..extraction import MAX_FILE, member_chunks, read_member
@@ -176,12 +175,9 @@ class Catalogue:
 
 def json_object(data: bytes, name: str) -> dict[str, Any]:
     """The object that a small JSON file holds; `FormatError` with `name` for anything else."""
-    try:
-        content = json.loads(data.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise FormatError(name, f"is not JSON: {error}") from error
+    content = parse_json(data, name)
     if not isinstance(content, dict):
-        raise FormatError(name, f"expected a JSON object, found {str(content)[:40]}")
+        raise FormatError(name, f"expected a JSON object, found {brief(content)}")
     return content
 
 

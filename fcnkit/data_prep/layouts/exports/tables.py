@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from caffeformat import FormatError, InputError
+from caffeformat import FormatError, InputError, reading
 from fcnkit.images import (
     IGNORE_LABEL,
     ClassTable,
@@ -299,10 +299,8 @@ def _page_of(data: bytes, page: int, name: str) -> Image.Image:
 
 def npy_label(data: bytes, name: str) -> NDArray[np.uint8]:
     """H x W class indices of a `.npy` file as labelme's script writes it: -1 is ignored."""
-    try:
-        values: NDArray[Any] = np.load(io.BytesIO(data), allow_pickle=False)
-    except (ValueError, OSError, EOFError, SyntaxError, MemoryError) as error:
-        raise InputError(f"{name}: cannot be read as an array: {error}") from error
+    with reading(name, "cannot be read as an array"):
+        values: NDArray[Any] = np.asarray(np.load(io.BytesIO(data), allow_pickle=False))
     if values.ndim != 2 or values.dtype.kind not in "iub":
         raise InputError(
             f"{name}: expected H x W whole numbers, found {values.dtype} of shape {values.shape}"
