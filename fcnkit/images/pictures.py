@@ -23,7 +23,6 @@ from .reading import (
     orientation,
     rgb_array,
     sample_values,
-    shown_size,
     source_name,
     turned_array,
     upright,
@@ -109,11 +108,12 @@ def open_picture(source: ImageSource, name: str | None = None) -> Picture:
             )
     deep = _deep_pixels(image, source, name)
     turned = orientation(image)
+    size = image.size[::-1] if turned >= 5 else image.size
     if deep is not None:
         samples, read = deep
         has_alpha = samples in (2, 4)
         return Picture(
-            shown_size(image),
+            size,
             samples - has_alpha,
             "uint16",
             has_alpha,
@@ -126,7 +126,7 @@ def open_picture(source: ImageSource, name: str | None = None) -> Picture:
     channels = samples if image.format == "TIFF" else samples - has_alpha
     opened = image
     return Picture(
-        shown_size(image),
+        size,
         channels,
         "uint8",
         has_alpha,
