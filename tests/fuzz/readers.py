@@ -214,6 +214,7 @@ READERS = {
             "layer",
         ),
     ),
+    "form fields": Reader(reading.forms, mutated_words, reading.send_form),
     "name map": Reader(
         reading.texts("map", b"conv1=conv_1\nfc6 = fc6_conv # by hand\n"),
         mutated_words,

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import os
 import tarfile
+import tempfile
 import zipfile
 
 import numpy as np
@@ -249,3 +250,48 @@ def archives(*names):
 def zips():
     kinds = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA
     return [alone("a.zip", samples.zipped(kind)) for kind in kinds]
+
+
+@functools.lru_cache(None)
+def _page():
+    """A preview's page, without its tokens against forged forms."""
+    from host_case import Client, ours
+
+    from fcnkit.web.samples import find_score_files
+
+    folder = tempfile.mkdtemp(dir=os.getcwd())
+    for sample in samples.scores():
+        with open(os.path.join(folder, sample.changed), "wb") as file:
+            file.write(sample.files[sample.changed])
+    client = Client(find_score_files([folder]), ours(), ["a", "b", "c"])
+    client.app.config["WTF_CSRF_ENABLED"] = False
+    return client
+
+
+def forms():
+    """What a browser sends from each of the preview's forms: an address, then `name=value`."""
+    client = _page()
+    model = "view_extension_id=fcn-voc-segmentation\ndataset=0\nimage_path=0\npalette=dataset\n"
+    found = [
+        f"/models/images/generic/{action}\n{model}background=auto\nimage_list=0\n"
+        for action in ("infer_one", "infer_many", "infer_extension")
+    ]
+    with client.app.test_request_context():
+        for key, extension in client.preview.extensions.data.items():
+            fields = "".join(f"{field.name}=a.txt\n" for field in extension.get_dataset_form())
+            found.append(f"/datasets/generic/new/{key}\n{fields}")
+    return [samples.alone("form", text.encode()) for text in found]
+
+
+def send_form(path):
+    """Send a form, whatever its names and values have become; the page answers or refuses."""
+    from werkzeug.datastructures import MultiDict
+
+    address, *lines = read(path).decode("utf-8", "replace").split("\n")
+    fields = [line.partition("=")[::2] for line in lines if line]
+    answer = _page().http.post(
+        "/" + address.lstrip("/"), data=MultiDict(fields), content_type="multipart/form-data"
+    )
+    assert answer.status_code < 500, answer.text[-500:]
+    if answer.status_code >= 400:
+        raise InputError("refused")
