@@ -63,6 +63,8 @@ class OpenDataset:
         self._folder, self._table = DatasetFolder(folder), table
         self._lock = threading.Lock()
         self._known: dict[str, list[ImageRow | None]] = {}
+        self._fine: dict[str, NDArray[np.bool_]] = {}
+        self.orders: dict[tuple[str, int | None, str], list[int]] = {}  # of `explore`
         self._shares: dict[tuple[str, int], NDArray[np.float64]] = {}
         self.names = self._folder.names
         self.splits = [split for split in SPLITS if locate(folder, split)]
@@ -136,6 +138,13 @@ class OpenDataset:
         if key not in self._shares:
             self._shares[key] = np.array([share_of(row, index) or 0.0 for row in self.rows(split)])
         return self._shares[key]
+
+    def is_fine(self, split: str) -> NDArray[np.bool_]:
+        """Return for each entry of a split whether the check found nothing about it."""
+        if split not in self._fine:
+            fine = [not (row and row.problems) for row in self.rows(split)]
+            self._fine[split] = np.array(fine, bool)
+        return self._fine[split]
 
     @functools.cached_property
     def _rows(self) -> tuple[dict[tuple[str, str], ImageRow], dict[str, ImageRow]]:

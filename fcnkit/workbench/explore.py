@@ -100,6 +100,9 @@ def _order(opened: OpenDataset, split: str, wanted: int | None, sort: str) -> Se
     count = len(opened.ids(split))
     if wanted is None and sort in ("order", "share", "-share"):
         return range(count)
+    key = (split, wanted, sort)
+    if key in opened.orders:
+        return opened.orders[key]
     numbers = np.arange(count)
     if wanted is not None:
         shares = opened.shares(split, wanted)
@@ -108,11 +111,11 @@ def _order(opened: OpenDataset, split: str, wanted: int | None, sort: str) -> Se
             sign = 1 if sort == "-share" else -1
             numbers = numbers[np.argsort(sign * shares[numbers], kind="stable")]
     if sort == "finding":
-        rows = opened.rows(split)
-        fine = np.array([not (row and row.problems) for row in rows], bool)
-        numbers = numbers[np.argsort(fine[numbers], kind="stable")]
-    found: list[int] = numbers.tolist()
-    return found
+        numbers = numbers[np.argsort(opened.is_fine(split)[numbers], kind="stable")]
+    if len(opened.orders) >= 64:
+        opened.orders.clear()
+    opened.orders[key] = numbers.tolist()
+    return opened.orders[key]
 
 
 @blueprint.get("/<id_>/entries/<split>/<int:number>")

@@ -43,7 +43,11 @@ POLICY = (
 
 
 def check_settings(settings: Settings) -> None:
-    """Raise `InputError` for a workbench that anybody on the network could use."""
+    """Raise `InputError` for a workbench that anybody on the network could use, and for no port."""
+    if not 0 <= settings.port <= 65535:
+        raise InputError(
+            f"cannot serve at port {settings.port}: choose another port, from 0 to 65535"
+        )
     if settings.host not in _LOCAL_ADDRESSES and not (settings.password or settings.token):
         raise InputError(
             f"{settings.host}: others could use the workbench there: pass {{password}} or "
