@@ -105,16 +105,20 @@ TABLES = (
 
 def is_table(name: str) -> bool:
     """Whether a path is that of a table of classes."""
+    if not name.endswith(_TABLE_SUFFIXES):
+        return False
     base = name.rpartition("/")[2].lower()
     return base in TABLES or base.endswith(("_classes.csv", "class_dict.csv"))
 
 
+_TABLE_SUFFIXES = (".txt", ".csv", ".TXT", ".CSV")
+
+
 def is_litter(name: str) -> bool:
     """Whether a path is what systems leave in archives: macOS's `._x`, hidden files, thumbnails."""
-    parts = name.split("/")
-    if parts[-1].lower() in ("thumbs.db", "desktop.ini"):
+    if "/." in name or name.startswith(".") or "__MACOSX/" in name or "@eaDir/" in name:
         return True
-    return any(part.startswith(".") or part in ("__MACOSX", "@eaDir") for part in parts)
+    return name[-11:].lower().endswith(("thumbs.db", "desktop.ini"))
 
 
 def _meanings(line: str) -> tuple[str, ...]:

@@ -155,6 +155,7 @@ class _Extraction:
         # The same for what was written -> its path below `<set>/`
         self.found: dict[tuple[str, str], str] = {}
         self.origins: dict[tuple[str, str], str] = {}  # likewise -> its path in the archive
+        self.made: set[str] = set()  # folders that are there
         self.left: dict[str, int] = {}
         for name in image_sets.sets:
             for meanings in image_sets.lines[name]:
@@ -184,6 +185,8 @@ class _Extraction:
         if not member.name.startswith(self.root):
             return
         kind, _, file = member.name[len(self.root) :].partition("/")
+        if kind not in self.kinds:
+            return
         stem, suffix = os.path.splitext(file)
         place = kind, same_name(stem)
         if suffix.lower() not in _SUFFIXES:
@@ -255,7 +258,10 @@ class _Extraction:
     def _paths(self, place: tuple[str, str], sets: Iterable[str]) -> list[str]:
         paths = [f"{self.folder}/{name}/{self.found[place]}" for name in sets]
         for path in paths:
-            os.makedirs(os.path.dirname(path), exist_ok=True)
+            folder = os.path.dirname(path)
+            if folder not in self.made:
+                os.makedirs(folder, exist_ok=True)
+                self.made.add(folder)
         return paths
 
     def _announce(self) -> None:
