@@ -7,6 +7,7 @@ list of `Test Many`, and the images picked in our inference form.
 
 from __future__ import absolute_import, division, unicode_literals
 
+import io
 import logging
 import os
 import re
@@ -66,7 +67,8 @@ class Tested(object):
             return False
         try:
             if self.upload is None:
-                return orientation(Image.open(native(path))) != 1
+                with io.open(native(path), "rb") as f:
+                    return orientation(Image.open(f)) != 1
             self.upload.seek(0)
             return orientation(Image.open(self.upload)) != 1
         except Exception:  # not an image, which DIGITS says itself
