@@ -50,12 +50,12 @@ def check(kind, cases):
     return counts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["text", "model"])
-@pytest.mark.parametrize("cases", [30, pytest.param(10_000, marks=pytest.mark.slow)])
-def test_changed_nets_and_weights_load_or_end_in_our_error(kind, cases):
-    counts = check(kind, cases)
+def test_changed_nets_and_weights_load_or_end_in_our_error(kind):
+    counts = check(kind, 10_000)
     # Neither a fuzzer that destroys everything nor one that changes nothing.
-    assert counts["loaded"] > cases / 100 and counts["refused"] > cases / 10
+    assert counts["loaded"] > 100 and counts["refused"] > 1000
 
 
 def test_the_table_of_readers_is_read_whole():
@@ -74,5 +74,5 @@ def test_changed_files_of_every_kind_load_or_end_in_our_error(kind):
 
 def test_some_changed_files_of_every_kind_load_or_end_in_our_error():
     """All readers in one process, which loads what they need once."""
-    counts = check("all", 40 * len(READERS))
-    assert counts["loaded"] > 500 and counts["refused"] > 500
+    counts = check("all", 30 * (len(READERS) + 2))
+    assert counts["loaded"] > 300 and counts["refused"] > 300

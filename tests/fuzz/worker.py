@@ -136,6 +136,9 @@ def every_reader(folder, names):
             loads.append((name, reader_cases(name)(folder / str(number))))
         except ImportError:
             loads.append((name, None))
+    for name, cases in (("text", text_cases), ("model", model_cases)):
+        (folder / name).mkdir()
+        loads.append((name, cases(folder / name)))
 
     def load(case):
         turn, number = divmod(case, len(loads))
