@@ -20,7 +20,7 @@ from PIL import Image
 from places import TESTS
 
 from fcnkit.commands import main
-from fcnkit.images import voc_palette, write_label
+from fcnkit.images import read_rgb, voc_palette, write_label
 from fcnkit.inference import Segmenter, segment_files
 from fcnkit.web import SharedSegmenter
 from fcnkit.web.preview import Preview, first_dataset
@@ -42,6 +42,9 @@ class Street:
 
     output_blob = "score"
     map_of = Segmenter.map_of
+
+    def read(self, source, name=None):
+        return read_rgb(source)
 
     def scores(self, image, name):
         label = scene.drawn(image.shape[1], image.shape[0])[1]
