@@ -150,6 +150,14 @@ def read_lines(layer: Layer, path: str) -> list[str]:
     return lines
 
 
+def label_of(text: str) -> int:
+    """The label in a list, a whole number of 32 bits as Caffe reads it; ValueError for others."""
+    label = int(text) if len(text) < 20 else 1 << 31
+    if not -(1 << 31) <= label < 1 << 31:
+        raise ValueError(f"found the label {text[:20]}")
+    return label
+
+
 def read_image(layer: Layer, path: str, color: bool) -> NDArray[np.uint8]:
     """Read an image for `layer`: C x H x W, BGR with `color`, else grey.
 

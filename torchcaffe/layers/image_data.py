@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from torchcaffe.data import DataTransform, resize_pixels
 
 from .base import Param, Shapes, register
-from .data import SETUP, LabelledImages, read_image, read_lines
+from .data import SETUP, LabelledImages, label_of, read_image, read_lines
 from .listing import Rounds, listed_path
 
 if TYPE_CHECKING:
@@ -46,10 +46,10 @@ class ImageData(LabelledImages):
         """Split a line of the list into the image's path and its label."""
         path, _, label = line.rpartition(" ")
         try:
-            return listed_path(self.proto.image_data_param.root_folder, path), int(label)
+            return listed_path(self.proto.image_data_param.root_folder, path), label_of(label)
         except ValueError:
             raise self.error(
-                f'its source has the line "{line}"; expected a path, a space and a label.'
+                f'its source has the line "{line[:100]}"; expected a path, a space and a label.'
             ) from None
 
     def _load(self, path: str) -> NDArray[np.uint8]:

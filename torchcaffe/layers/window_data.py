@@ -11,7 +11,7 @@ from caffeformat import read_blob
 from torchcaffe.data import resize_pixels
 
 from .base import Param, Shape, Shapes, register
-from .data import BatchLayer, read_image, read_lines
+from .data import BatchLayer, label_of, read_image, read_lines
 from .listing import listed_path
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class WindowData(BatchLayer):
                 for _ in range(count):
                     label, overlap, *corners = next(lines).split()
                     box = [int(corner) for corner in corners]
-                    window = _Window(path, int(label), float(overlap), *box)
+                    window = _Window(path, label_of(label), float(overlap), *box)
                     if window.x2 < window.x1 or window.y2 < window.y1 or max(map(abs, box)) > _FAR:
                         raise ValueError(f"found the corners {' '.join(corners)}")
                     windows.append(window)

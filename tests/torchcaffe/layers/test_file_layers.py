@@ -217,6 +217,18 @@ def test_window_past_the_image_is_padded_with_zeros(image_list):
     assert not crop[:, 0].any() and not crop[:, :, 0].any() and crop[:, 1:, 1:].all()
 
 
+@pytest.mark.parametrize("label", ["x", "1.5", "2147483648", "9" * 400, "9" * 5000])
+def test_labels_that_are_none_are_refused(image_list, label):
+    folder, _ = image_list
+    (folder / "list.txt").write_text(f"image 0.png {label}\n")
+    text = (
+        'layer { name: "in" type: "ImageData" top: "x" top: "y" image_data_param '
+        f'{{ source: "{folder}/list.txt" root_folder: "{folder}/" batch_size: 1 }} }}'
+    )
+    with pytest.raises(InputError, match='layer "in"'):
+        _net(text)
+
+
 def test_list_that_is_not_one_of_windows_is_refused(image_list):
     folder, _ = image_list
     with pytest.raises(InputError, match="no background windows"):
