@@ -26,10 +26,10 @@ def log_in() -> Any:
     if flask.request.method == "POST" and not guard.is_open:
         if guard.log_in(flask.request.form.get("password", "")):
             flask.session.clear()
-            flask.session["in"] = True
+            flask.session["in"] = guard.mark
             return flask.redirect(to)
         words = "That is not the password."
-    if guard.is_open or flask.session.get("in"):
+    if guard.is_open or guard.is_in:
         return flask.redirect(to)
     page = flask.render_template("log_in.html", words=words, to=to)
     return page, 403 if words else 200

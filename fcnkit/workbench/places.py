@@ -47,7 +47,7 @@ class Places:
             raise InputError("expected the path of a file or folder")
         for root in self.roots:
             path = os.path.realpath(os.path.join(root, text))
-            if _is_below(path, root) and os.path.exists(path):
+            if _is_below(path, root) and not _is_hidden(path, root) and os.path.exists(path):
                 return path
         raise InputError(
             f"{text}: there is no such file or folder under {', '.join(self.roots)}, where files "
@@ -84,3 +84,8 @@ class Places:
 
 def _is_below(path: str, root: str) -> bool:
     return path == root or path.startswith(root.rstrip(os.sep) + os.sep)
+
+
+def _is_hidden(path: str, root: str) -> bool:
+    """Whether a name below the root begins with a dot, as keys and settings do."""
+    return any(part.startswith(".") for part in path[len(root) :].split(os.sep))

@@ -96,6 +96,10 @@ class Guard:
         self._csrf = flask_wtf.csrf.CSRFProtect(app)
         self._lock = threading.Lock()
         self._wrong: list[float] = []
+        # Sessions end when the password or the token changes.
+        secret = f"{settings.password}\n{settings.token}".encode("utf-8", "replace")
+        key = bytes(app.config["SECRET_KEY"])
+        self.mark = hmac.new(key, secret, "sha256").hexdigest()
         app.before_request(self._check)
         app.after_request(_add_headers)
 
@@ -103,6 +107,11 @@ class Guard:
     def is_open(self) -> bool:
         """Whether neither password nor token are set."""
         return not (self._settings.password or self._settings.token)
+
+    @property
+    def is_in(self) -> bool:
+        """Whether the request's session has shown the password."""
+        return bool(flask.session.get("in") == self.mark)
 
     def log_in(self, given: str) -> bool:
         """Compare what was typed with the password and the token; too many tries raise 429."""
@@ -131,7 +140,7 @@ class Guard:
         if names is not None and _host_name(request.headers.get("Host", "")) not in names:
             raise werkzeug.exceptions.SecurityError("This is not a name of this server.")
         is_script = self._is_script()
-        may_come_in = self.is_open or is_script or flask.session.get("in")
+        may_come_in = self.is_open or is_script or self.is_in
         if not may_come_in and request.endpoint not in _OPEN:
             return self._refuse()
         if request.method in _SAFE or is_script:

@@ -108,6 +108,8 @@ def test_the_password_opens_the_pages_and_guessing_ends(locked):
     assert log_in("wrong").status_code == 403
     assert log_in("secret").location == "/trash"
     assert client.get("/", **LOCAL).status_code == 200
+    locked.app.extensions["fcnkit_guard"].mark = "of another password"
+    assert client.get("/", **LOCAL).status_code == 302
     client = locked.app.test_client()
     assert log_in("secret", "//evil.example").location == "/"
     client = locked.app.test_client()
@@ -122,11 +124,12 @@ def test_only_files_under_the_roots_can_be_named(tmp_path):
     (root / "in.txt").write_text("x")
     (outside / "out.txt").write_text("x")
     (root / "link").symlink_to(outside)
+    (root / ".key").write_text("x")
     places = Places([str(root)])
     assert places.find("in.txt") == places.find(str(root / "in.txt")) == str(root / "in.txt")
     for name in (
         "../root_else/out.txt", str(outside / "out.txt"), "link/out.txt", "link", "/etc/passwd",
-        "missing", "", "\0", "in.txt\0.png", "..", "~", "a" * 5000, "%2e%2e/x",
+        "missing", "", "\0", "in.txt\0.png", "..", "~", ".key", "a" * 5000, "%2e%2e/x",
     ):  # fmt: skip
         with pytest.raises(InputError):
             places.find(name)
