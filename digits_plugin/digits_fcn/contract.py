@@ -61,11 +61,12 @@ def offers_inference_forms():
     if views is not None:
         return hasattr(views, "inference_form")
     try:
-        import digits
-
-        version = digits.__version__
-    except (ImportError, AttributeError):
-        return True
+        from digits import __version__ as version
+    except ImportError:
+        try:
+            from digits.version import __version__ as version
+        except ImportError:
+            return True
     major = str(version).split(".")[0]
     return not major.isdigit() or int(major) > 5
 

@@ -106,6 +106,12 @@ class InferenceForm(Case):
         for version, shown in (("5.0.0", False), ("5.1-dev", False), ("6.1.1", True)):
             digits.__version__ = version
             self.assertEqual(bool(fake_digits.inference_form(dataset)), shown, version)
+        del digits.__version__
+        self.addCleanup(sys.modules.pop, "digits.version", None)
+        module = sys.modules[str("digits.version")] = types.ModuleType(str("version"))
+        for version, shown in (("5.0.0", False), ("6.0.0-rc.1", True)):
+            module.__version__ = version
+            self.assertEqual(bool(fake_digits.inference_form(dataset)), shown, version)
         # 5.1-dev is the version of all that came between 5.0 and 6.0, so that its pages count.
         digits.__version__ = "5.1-dev"
         views = sys.modules[str("digits.dataset.views")] = types.ModuleType(str("views"))
