@@ -59,7 +59,7 @@ def problems(values, host=None):
         time.sleep(0)
         try:
             size = extension.image_size(kind, name)
-            seen.add(kind, name, size, extension.read_label(kind, name, size))
+            seen.add(name, size, _label(extension, kind, name, size))
         except FcnError as error:
             found.append((error.field or field, error.words))
     return found or seen.problems(extension)
@@ -72,6 +72,15 @@ def _entries(extension):
         for kind, name in extension.itemize_entries(stage):
             found.append(("sbd" if kind == "sbd" else field, kind, name))
     return found
+
+
+def _label(extension, kind, name, size):
+    """Return the checked class indices of a label, None for one that is left to the job."""
+    if kind == "voc":
+        return extension.read_label(kind, name, size)
+    # What SciPy does with a damaged file may end the process, and this one is DIGITS' server.
+    extension.check_matlab(name)
+    return None
 
 
 def _divisor(values):
@@ -92,9 +101,11 @@ class _Seen(object):
         self.labels = self.black_and_white = 0
         self.used = np.zeros(256, bool)
 
-    def add(self, kind, name, size, indices):
+    def add(self, name, size, indices):
         if not any(size == other for other, _name in self.sizes):
             self.sizes.append((size, name))
+        if indices is None:
+            return
         used = np.bincount(indices.ravel(), minlength=256) > 0
         self.labels += 1
         self.black_and_white += bool(used[0] and used[IGNORE] and not used[1:IGNORE].any())

@@ -178,6 +178,10 @@ class DataIngestion(contract.DataIngestionInterface):
             labels.check_indices(indices, name, len(classes))
         return indices
 
+    def check_matlab(self, name):
+        """Raise FcnError if the label of an SBD image is not a MATLAB file; it is not decoded."""
+        self._open_sbd().label(name)
+
     def _check_palette(self, name, indices, found):
         ours = palette.from_list(self.userdata[contract.COLOR_PALETTE_ATTRIBUTE])
         # Colours past those that both palettes give are made up for display.

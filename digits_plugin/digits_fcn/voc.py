@@ -25,6 +25,8 @@ IMAGE_ENDINGS = (".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".we
 LABEL_ENDINGS = (".png", ".bmp", ".gif", ".tif", ".tiff", ".jpg", ".jpeg")
 # What annotation tools put beside the folders: the colour of each class.
 COLOUR_TABLES = ("labelmap.txt", "class_dict.csv", "colors.txt")
+# Bytes of a MATLAB file before its data.
+MAT_HEADER = 128
 COLUMN = re.compile(r"(.*\S)\s+-?[01]$")
 QUOTED = re.compile('"[^"]+"$')
 
@@ -243,6 +245,17 @@ class Sbd(object):
         where = self._image(name)
         return self._read(where), where
 
+    def label(self, name):
+        """Return the bytes of label `name`, a MATLAB file."""
+        where = join(self.root, "cls", name + ".mat")
+        raw = self._read(where)
+        if len(raw) <= MAT_HEADER or not raw.startswith(b"MATLAB 5.0 MAT-file"):
+            raise FcnError(
+                "%s is not a MATLAB file of version 5, which SBD's labels are. Check whether the "
+                "dataset is complete." % shorten(where, 200)
+            )
+        return raw
+
     def _image(self, name):
         return join(self.root, "img", name + ".jpg")
 
@@ -257,7 +270,7 @@ class Sbd(object):
                 "Install it (`pip install scipy`) or leave SBD out."
             )
         try:
-            record = loadmat(io.BytesIO(self._read(where)))["GTcls"]
+            record = loadmat(io.BytesIO(self.label(name)))["GTcls"]
             indices = np.asarray(record["Segmentation"][0, 0])
         except FcnError:
             raise

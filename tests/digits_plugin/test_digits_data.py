@@ -159,6 +159,10 @@ class Sources(Case):
         self.assertEqual(entries, [("voc", "a"), ("voc", "b"), ("sbd", "s")])
         _, label = extension.encode_entry(("sbd", "s"))
         self.assertEqual(label[0, :2, 0].tolist(), [ord("s") % 5, 3])
+        with io.open(self.path("sbd", "dataset", "cls", "s.mat"), "wb") as f:
+            f.write(b"MATLAB 5.0 no more" * 20)
+        _, errors, _ = fake_digits.create_dataset(form(folder, sbd=self.path("sbd")))
+        self.assertIn("s.mat is not a MATLAB file", errors["sbd"][0])
 
 
 class Images(Case):
