@@ -65,8 +65,8 @@ _INSTEAD = {
     "DomainTransform": "remove it: its bottom holds the net's scores, to refine by other programs",
     "L1Loss": "write a Python layer",
     "MatRead": "convert the files to HDF5 and read them with HDF5Data",
-    "MatWrite": "remove it, and save its bottom in a script (scipy.io.savemat, numpy.save), or write "
-    "HDF5Output",
+    "MatWrite": "remove it, and save its bottom in a script (scipy.io.savemat, numpy.save), or "
+    "write HDF5Output",
     "MultiBoxLoss": "remove it to compute boxes and scores; training needs that fork",
     "PriorBox": "remove it and what depends on it: it makes constants from sizes alone, which a "
     "script can compute",

@@ -15,11 +15,11 @@ def write(path, name="new", **settings):
 
 def test_what_appears_meanwhile_stays(tmp_path):
     out = tmp_path / "out"
-    with pytest.raises(InputError, match="cannot be put in place: Directory not empty"):
-        with output_folder(out) as folder:
-            open(os.path.join(folder, "a"), "w").close()
-            out.mkdir()
-            (out / "a").write_text("of somebody else")
+    refused = pytest.raises(InputError, match="cannot be put in place: Directory not empty")
+    with refused, output_folder(out) as folder:
+        open(os.path.join(folder, "a"), "w").close()
+        out.mkdir()
+        (out / "a").write_text("of somebody else")
     assert os.listdir(tmp_path) == ["out"]
     assert os.listdir(out) == ["a"] and (out / "a").read_text() == "of somebody else"
 
