@@ -175,7 +175,7 @@ def _colours_first(lines: Sequence[tuple[int, str]], path: str) -> ClassTable | 
 
 def _table(rows: Iterable[tuple[int, str, Sequence[str]]], path: str) -> ClassTable:
     names: list[str] = []
-    colours: list[Colour] = []
+    colours: dict[Colour, None] = {}
     lines: list[int] = []
     ignore = None
     for number, name, cells in rows:
@@ -193,7 +193,7 @@ def _table(rows: Iterable[tuple[int, str, Sequence[str]]], path: str) -> ClassTa
             continue
         lines.append(len(names))
         names.append(name)
-        colours.append(colour)
+        colours[colour] = None
     if not names:
         raise FormatError(path, "expected classes, found none")
-    return ClassTable(names, colours, ignore, None, tuple(lines))
+    return ClassTable(names, list(colours), ignore, None, tuple(lines))

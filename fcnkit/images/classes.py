@@ -50,10 +50,11 @@ def names_in(text: str, path: str) -> list[str]:
         )
     else:
         names = table.names
+    seen: dict[str, int] = {}
     for number, name in enumerate(names, 1):
-        if name in names[: number - 1]:
-            first = names.index(name) + 1
-            raise FormatError(path, f"class {name!r} is already on line {first}", number)
+        if name in seen:
+            raise FormatError(path, f"class {name!r} is already on line {seen[name]}", number)
+        seen[name] = number
     if not 1 <= len(names) <= MAX_CLASSES:
         raise FormatError(path, f"expected 1 to {MAX_CLASSES} class names, found {len(names)}")
     return names

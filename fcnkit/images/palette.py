@@ -21,6 +21,7 @@ from .class_tables import IGNORE_NAMES, class_table
 from .reading import open_image
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from numpy.typing import ArrayLike, NDArray
@@ -114,6 +115,7 @@ def _read_colours(path: str) -> tuple[list[tuple[int, ...]], tuple[int, ...] | N
     if table is not None:
         if not table.colours:
             raise FormatError(path, "lists classes without colours: add a colour to each")
+        _check_count(table.colours, path)
         return list(table.colours), table.ignore
     colours: list[tuple[int, ...]] = []
     ignore = None
@@ -132,9 +134,13 @@ def _read_colours(path: str) -> tuple[list[tuple[int, ...]], tuple[int, ...] | N
             ignore = colour
         else:
             colours.append(colour)
+    _check_count(colours, path)
+    return colours, ignore
+
+
+def _check_count(colours: Sequence[tuple[int, ...]], path: str) -> None:
     if not 1 <= len(colours) <= 256:
         raise FormatError(path, f"expected 1 to 256 colours, one per line, found {len(colours)}")
-    return colours, ignore
 
 
 def format_palette(palette: ArrayLike) -> str:

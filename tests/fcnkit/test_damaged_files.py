@@ -4,6 +4,7 @@ import io
 import json
 import os
 import pickle
+import time
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from PIL import Image
 from caffeformat import FormatError, InputError, Weights, parse_text, pb, write_caffemodel
 from fcnkit.data_prep.layouts.coco.masks import mask_of
 from fcnkit.datasets import DatasetFolder, parse_options, read_job
-from fcnkit.images import read_class_names, read_palette
+from fcnkit.images import read_class_names, read_colour_map, read_palette
 from fcnkit.surgery import name_map
 from fcnkit.training import curves, read_run
 
@@ -77,6 +78,21 @@ def test_tables_of_classes(tmp_path, read, line):
         read(tmp_path / "t.txt")
     except InputError as error:
         assert "t.txt" in str(error)
+
+
+def test_long_lists_take_no_long_time(tmp_path):
+    names, table = tmp_path / "names.txt", tmp_path / "table.csv"
+    names.write_text("".join(f"{i}\n" for i in range(140_000)))
+    colours = (f"a{i},{i >> 16},{i >> 8 & 255},{i & 255}\n" for i in range(60_000))
+    table.write_text("name,r,g,b\n" + "".join(colours))
+    begun = time.process_time()
+    for read, path in (
+        (read_class_names, names), (read_class_names, table), (read_palette, table),
+        (read_colour_map, table),
+    ):  # fmt: skip
+        with pytest.raises(FormatError, match="expected 1 to 25"):
+            read(path)
+    assert time.process_time() - begun < 10
 
 
 def test_a_damaged_picture_as_palette(tmp_path):
