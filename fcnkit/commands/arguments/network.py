@@ -87,11 +87,12 @@ def add_digits_model(parser: CommandParser) -> None:
 
 
 def add_preprocessing(parser: CommandParser, mean: str = "none", scale: str = "1") -> None:
-    """Declare `--mean`, `--input-scale` and `--channels`, for `preprocessor`."""
+    """Declare `--mean`, `--input-scale` and `--channel-order`, for `preprocessor`."""
     add_mean(parser, mean, scale)
     parser.network.option(
-        "--channels",
+        "--channel-order --channels",
         "order of three channels in the net's input",
+        dest="channels",
         default="BGR",
         choices=("BGR", "RGB"),
     )

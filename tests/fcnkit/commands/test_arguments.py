@@ -23,9 +23,14 @@ GROUPS = ["input", "output", "network", "data", "options", "engine"]
 DIFFERENT = {
     "--base-lr": {"train_stages"},  # one value, or one per stage
     "--iterations": {"train_stages"},
+    "--channels": {"net_surgery"},  # of the net, not of images
     "--data": {"train_stages"},  # required
     "--force": set(),
-    "--images": {"create_lmdb", "check_dataset"},  # instead of DATA, not of --data
+    "--gpu": {"serve"},  # of the trainings that the server starts; may be repeated
+    "--host": {"serve"},  # asks for a password, too
+    # Instead of DATA, not of --data; beside the labels of an archive
+    "--images": {"create_lmdb", "check_dataset", "prepare_data", "prepare_pascal_voc_data"},
+    "--label-folder": {"prepare_data"},  # found by itself, but where there are several
     "--labels": {"create_lmdb", "check_dataset"},
     "--net": {"net_surgery", "edit_weights"},  # the network of weights, not of images
     "--output": "all",  # its help says what is written
@@ -33,12 +38,15 @@ DIFFERENT = {
     "--seed": {"train", "train_stages"},  # by default the solver's
     "--sets": "all",  # its help says which sets there are
     "--sheet": "all",  # its help says what is on it
+    "--sheet-rows": {"prepare_data"},  # of pairs, not of parts
     "--split": {"prepare_sbd_data"},  # a choice of lists
+    "--val-percent": {"create_lmdb"},  # of training images, where validation has no folder
     "--weights": {"train", "train_stages"},  # weights to start from
 }
 
-# A command of its own, and the text that net_surgery leaves for those who use the commands next.
-SPEAK_OF_OPTIONS = ("zoo/__main__.py", "surgery/automatic/inputs.py")
+# A command of its own, the text that net_surgery leaves for those who use the commands next, and the
+# workbench, whose jobs are commands.
+SPEAK_OF_OPTIONS = ("zoo/__main__.py", "surgery/automatic/inputs.py", "workbench/")
 
 
 def _parsers():
@@ -139,7 +147,7 @@ def test_only_commands_know_options():
     wrong = []
     for path in sorted((REPO / "fcnkit").rglob("*.py")):
         name = path.relative_to(REPO / "fcnkit").as_posix()
-        if name.startswith("commands/") or name in SPEAK_OF_OPTIONS:
+        if name.startswith(("commands/", *SPEAK_OF_OPTIONS)):
             continue
         tree = ast.parse(path.read_text(encoding="utf-8"))
         docstrings = {
