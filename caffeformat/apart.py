@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 SECONDS = 60.0  # for one file, if nothing else is asked for
 
 _CHILD = """
-import importlib.util, json, os, sys
+import importlib.util, json, os, signal, sys
 sys.path[:] = json.loads(sys.argv[1])
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
 try:
     import resource
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -127,6 +128,10 @@ class _Child:
             raise InputError(f"no process can be started: {error.strerror}") from error
         self.owner = os.getpid()
 
+    def is_running(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.poll() is None
+
     def ask(self, request: bytes, data: bytes, seconds: float) -> tuple[dict[str, Any], bytes]:
         """Send a request and wait for the answer; raises `_Died`."""
         process, timer = self._process, threading.Timer(seconds, self._process.kill)
@@ -180,6 +185,8 @@ _current: _Child | None = None
 def _child() -> _Child:
     """This process's child, started if there is none."""
     global _current
+    if _current is not None and _current.owner == os.getpid() and not _current.is_running():
+        _forget()  # somebody else ended it
     if _current is None or _current.owner != os.getpid():
         _current = _Child()
         atexit.register(_forget)

@@ -38,6 +38,7 @@ _FULL, _FIRST, _MIDDLE, _LAST = 1, 2, 3, 4
 _TABLE_MAGIC = bytes.fromhex("57fb808b247547db")
 _FOOTER = 48
 _DELETED, _PUT = 0, 1
+_LONGEST_KEY = 1 << 16  # bytes; a key may take over those of the one before again and again
 
 
 class LevelDbReader:
@@ -235,6 +236,8 @@ class _Table:
         while not cursor.done():
             shared, more, length = cursor.varint(), cursor.varint(), cursor.varint()
             key = key[:shared] + cursor.take(more)
+            if len(key) > _LONGEST_KEY:
+                raise FormatError(self.path, f"a key of {len(key)} bytes: damaged")
             yield key, cursor.take(length)
 
 

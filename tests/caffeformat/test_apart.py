@@ -81,6 +81,22 @@ def test_one_process_serves_all_threads_and_what_it_prints_harms_nothing(reader)
     assert seen == {first}
 
 
+def test_signals_for_the_parent_and_an_early_end_are_no_faults_of_the_file(reader):
+    pid = run_apart("x", reader, "where", {})[0][0]
+    os.kill(pid, signal.SIGINT)
+    assert run_apart("x", reader, "where", {})[0][0] == pid
+    os.kill(pid, signal.SIGKILL)
+    while True:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            break
+        with open(f"/proc/{pid}/stat") as file:
+            if file.read().split(") ")[1][0] == "Z":
+                break
+    assert run_apart("x", reader, "where", {})[0][0] != pid
+
+
 def _pid(reader, answers):
     answers.put(run_apart("x", reader, "where", {})[0][0])
 
