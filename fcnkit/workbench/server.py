@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
+import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 import waitress.server
@@ -17,6 +21,24 @@ if TYPE_CHECKING:
     from .bench import Settings
 
 _THREADS = 8
+# Pages wait for trainings rather than the other way round.
+_NICENESS = 10
+
+
+_thread = threading.local()
+
+
+def _yield_to_jobs() -> None:
+    """Lower the priority of the thread that answers a request.
+
+    Only where threads have priorities of their own, as on Linux: jobs are started by another thread
+    and keep the usual one.
+    """
+    if sys.platform != "linux" or getattr(_thread, "yields", False):
+        return
+    _thread.yields = True
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
 
 
 class Server:
@@ -27,9 +49,11 @@ class Server:
         self.bench = Bench(settings)
         logging.getLogger("waitress").setLevel(logging.ERROR)
         logging.getLogger("waitress.queue").setLevel(logging.CRITICAL)
+        app = create_app(self.bench)
+        app.before_request(_yield_to_jobs)
         try:
             self._server: Any = waitress.server.create_server(
-                create_app(self.bench),
+                app,
                 host=settings.host,
                 port=settings.port,
                 threads=_THREADS,
