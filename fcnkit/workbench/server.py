@@ -32,7 +32,7 @@ def _yield_to_jobs() -> None:
     """Lower the priority of the thread that answers a request.
 
     Only where threads have priorities of their own, as on Linux: jobs are started by another thread
-    and keep the usual one.
+    and keep the usual one. It counts where the kernel does not group processes by session.
     """
     if sys.platform != "linux" or getattr(_thread, "yields", False):
         return
