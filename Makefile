@@ -33,6 +33,7 @@ lint: $(INSTALLED)
 	$(BIN)/python docs/make_layers.py --check
 	$(BIN)/python docs/make_commands.py --check
 	$(BIN)/python docs/make_api.py --check
+	$(BIN)/python docs/make_rest.py --check
 	$(BIN)/python -m fcnkit.zoo --check
 
 format: $(INSTALLED)

@@ -5,9 +5,10 @@ Images are H x W x 3 float arrays, RGB, from 0 to 1, as pycaffe loads them.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -26,10 +27,15 @@ _DAMAGE: tuple[type[Exception], ...] = (*DAMAGE, Image.DecompressionBombError)
 _GREY = np.array([0.2125, 0.7154, 0.0721])  # weights of R, G and B in scikit-image's grey
 
 
-def load_image(filename: str | os.PathLike[str], color: bool = True) -> NDArray[np.float32]:
-    """Load an image: H x W x 3 (without `color`: H x W x 1) from 0 to 1, RGB."""
+def load_image(
+    filename: str | os.PathLike[str] | IO[bytes], color: bool = True
+) -> NDArray[np.float32]:
+    """Load an image: H x W x 3 (without `color`: H x W x 1) from 0 to 1, RGB.
+
+    `filename` may be a binary file that is open already, as in pycaffe; it stays open.
+    """
     try:
-        with open_file(filename) as file, Image.open(file, formats=_FORMATS) as image:
+        with _opened(filename) as file, Image.open(file, formats=_FORMATS) as image:
             if image.mode.startswith("I"):  # 16 bits
                 pixels = np.asarray(image, float)[..., np.newaxis] / 65535
             elif image.mode in ("1", "L"):
@@ -45,6 +51,14 @@ def load_image(filename: str | os.PathLike[str], color: bool = True) -> NDArray[
     elif not color and pixels.shape[2] == 3:
         pixels = (pixels @ _GREY)[..., np.newaxis]
     return pixels.astype(np.float32)
+
+
+def _opened(
+    file: str | os.PathLike[str] | IO[bytes],
+) -> contextlib.AbstractContextManager[IO[bytes]]:
+    if isinstance(file, (str, bytes, os.PathLike)):
+        return open_file(file)
+    return contextlib.nullcontext(file)
 
 
 def resize_image(

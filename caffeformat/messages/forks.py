@@ -275,8 +275,9 @@ def fork_additions(message: Message, net: pb.NetParameter | None = None) -> list
         for layer in (net.layer if net is not None else ())
         if layer_forks(layer.type)
     ]
-    if getattr(message, "lr_policy", "") in OWN_POLICIES:
-        found.append(f'lr_policy "{message.lr_policy}" (torchcaffe)')
+    policy = getattr(message, "lr_policy", "")
+    if policy in OWN_POLICIES:
+        found.append(f'lr_policy "{policy}" (torchcaffe)')
     return found + [text for text, _ in _added_fields(message)]
 
 

@@ -4,6 +4,7 @@ import subprocess
 import textwrap
 
 import pytest
+from own_processes import module
 
 from torchcaffe.__main__ import main
 
@@ -32,11 +33,11 @@ if __name__ == "__main__":
 """
 
 
-def _run(folder, module, script, *flags, name="script.py"):
+def _run(folder, of_module, script, *flags, name="script.py"):
     (folder / "net.prototxt").write_text(
         'layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 1 } } } '
         'layer { name: "y" type: "Python" bottom: "x" top: "y" '
-        f'python_param {{ module: "{module}" layer: "Tenfold" }} }}'
+        f'python_param {{ module: "{of_module}" layer: "Tenfold" }} }}'
     )
     (folder / "own_layers.py").write_text(LAYER)
     (folder / name).write_text(textwrap.dedent(script))

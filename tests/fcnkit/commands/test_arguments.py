@@ -44,8 +44,8 @@ DIFFERENT = {
     "--weights": {"train", "train_stages"},  # weights to start from
 }
 
-# A command of its own, the text that net_surgery leaves for those who use the commands next, and the
-# workbench, whose jobs are commands.
+# A command of its own, the text that net_surgery leaves for those who use the commands next, and
+# the workbench, whose jobs are commands.
 SPEAK_OF_OPTIONS = ("zoo/__main__.py", "surgery/automatic/inputs.py", "workbench/")
 
 

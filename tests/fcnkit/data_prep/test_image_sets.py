@@ -1,7 +1,7 @@
 """Lines of image sets: looked up as they stand, then without what tools write beside the id."""
 
 import pytest
-from voc_archive import write_archive
+from voc_archive import voc_files, write_archive
 
 from caffeformat import InputError
 from fcnkit.data_prep import prepare_voc
@@ -80,7 +80,11 @@ def test_two_lines_that_mean_the_same_image_are_an_error(tmp_path):
 
 
 def test_a_line_that_means_no_image_is_named_as_it_stands(tmp_path):
-    archive = archive_of(tmp_path, ["photo"], b"photo\nphoto (1)\n")
-    with pytest.raises(InputError, match=r"lacks 2 of the 4 files .*JPEGImages/photo \(1\)"):
+    files = voc_files()
+    sets = "VOCdevkit/VOC2012/ImageSets/Segmentation/"
+    first = files[sets + "train.txt"].split()[0]
+    files[sets + "train.txt"] = first + b"\n" + first + b" (1)\n"
+    archive = write_archive("tar", tmp_path, files)
+    with pytest.raises(InputError, match=r"JPEGImages/\S+ \(1\)"):
         prepare_voc(archive, tmp_path / "out", sets=["train"])
     assert not (tmp_path / "out").exists()

@@ -23,8 +23,13 @@ def stand_in(monkeypatch):
     for name in of("digits") + of("flask.ext") + ["foreign_extension"]:
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setattr(sys, "path", [p for p in sys.path if not p.endswith("stub")])
+    plugin = {name: sys.modules[name] for name in of("digits_fcn")}
     assert digits_stand_in.install()
     yield
+    # The plug-in's own tests must find the modules that they have imported, and no others.
+    for name in of("digits_fcn"):
+        del sys.modules[name]
+    sys.modules.update(plugin)
     for name in of("digits") + of("flask.ext") + ["foreign_extension"]:
         sys.modules.pop(name, None)
 

@@ -164,7 +164,7 @@ def test_solver_that_cannot_be_is_refused(fields, problem):
 def test_policy_that_lacks_a_field_is_refused():
     with pytest.raises(InputError, match='"poly" needs power'):
         make_solver(base='lr_policy: "poly" base_lr: 1 max_iter: 10')
-    with pytest.raises(InputError, match='lr_policy "stpe"; known: exp, fixed'):
+    with pytest.raises(InputError, match='lr_policy "stpe"; known: cosine, exp, fixed'):
         make_solver(base='lr_policy: "stpe" base_lr: 1')
 
 
