@@ -6,6 +6,8 @@ from PIL import Image
 
 from caffeformat import LmdbWriter, array_to_datum, read_caffemodel
 
+pytestmark = pytest.mark.bvlc
+
 NET = """
 layer {{ name: "data" type: "{type}" top: "data" top: "label" {param}
   transform_param {{ mirror: true crop_size: 6 scale: 0.01 }} }}

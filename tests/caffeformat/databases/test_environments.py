@@ -12,13 +12,19 @@ from caffeformat import InputError, LmdbWriter, open_database
 
 @pytest.fixture
 def label_db(monkeypatch):
-    """The plug-in's reader of LMDBs."""
+    """The plug-in's reader of LMDBs; the plug-in's own tests find their modules as they were."""
+    before = _plugin()
     monkeypatch.syspath_prepend(str(REPO / "digits_plugin"))
     from digits_fcn import label_db
 
     yield label_db
-    for name in [name for name in sys.modules if name.split(".")[0] == "digits_fcn"]:
+    for name in _plugin().keys() - before.keys():
         del sys.modules[name]
+
+
+def _plugin():
+    """{name: module} of what is loaded of the plug-in."""
+    return {n: module for n, module in sys.modules.items() if n.split(".")[0] == "digits_fcn"}
 
 
 @pytest.fixture
