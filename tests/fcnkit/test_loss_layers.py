@@ -52,6 +52,8 @@ def test_a_layer_computes_the_loss_and_its_weighted_gradient(name):
 
 
 def test_shapes_that_do_not_fit_are_named():
+    if engine.name() == "bvlc":
+        pytest.skip("BVLC Caffe ends the process where a Python layer raises an error")
     with pytest.raises(InputError, match=r"labels of shape \(2, 2, 2, 4\)"):
         open_net("dice", channels=2)
 

@@ -13,6 +13,8 @@ from PIL import Image
 from caffeformat import read_caffemodel, write_caffemodel
 from fcnkit.commands import main
 from fcnkit.images import voc_palette, write_label
+
+pytest.importorskip("torch")
 from torchcaffe.commands import main as caffe
 
 NET = """name: "one"

@@ -1,14 +1,16 @@
 """Whole networks of forks in ONNX: as the engine in two runtimes, weights back bit for bit."""
 
-import fork_networks
 import numpy as np
 import pytest
 
-import torchcaffe
 from caffeformat import InputError
 from fcnkit import export
 
 onnxruntime = pytest.importorskip("onnxruntime")
+pytest.importorskip("torch")
+import fork_networks  # noqa: E402  (needs PyTorch)
+
+import torchcaffe  # noqa: E402
 
 BOUND = 1e-4  # of the largest value
 NETS = {"segnet": lambda: fork_networks.segnet(width=4), "ssd": fork_networks.ssd_head}
