@@ -48,8 +48,13 @@ def voc_palette() -> NDArray[np.uint8]:
 
 
 def full_palette(colours: ArrayLike) -> NDArray[np.uint8]:
-    """Extend colours 0..n-1 (n x 3, n <= 256) to 256 rows with an ignore colour."""
-    colours = np.asarray(colours, np.uint8).reshape(-1, 3)
+    """Extend colours 0..n-1 (n x 3, n <= 256) to 256 rows with an ignore colour.
+
+    Raises ValueError for values that are not 0 to 255, which older NumPy would wrap around.
+    """
+    colours = np.asarray(colours).reshape(-1, 3)
+    if colours.size and not (colours.min() >= 0 and colours.max() <= 255):
+        raise ValueError("colours are 0 to 255")
     palette: NDArray[np.uint8] = np.zeros((256, 3), np.uint8)
     palette[IGNORE_LABEL] = IGNORE_COLOUR
     palette[: len(colours)] = colours

@@ -2,6 +2,7 @@
 
 import pytest
 
+from fcnkit import engine
 from fcnkit.commands import main
 from fcnkit.training import curves
 
@@ -13,6 +14,10 @@ def train(*arguments):
 
 
 def test_warm_up_policy_and_smallest_rate_are_in_log_and_curves(here, data, capsys):
+    if engine.name() == "bvlc":
+        assert train("--data", data, "--augment", "--lr-policy", "cosine") == 1
+        assert 'lr_policy "cosine" (torchcaffe)' in capsys.readouterr().err
+        return
     schedule = ["--lr-policy", "cosine", "--warm-up", "2", "--min-lr", "0.02", "--base-lr", "0.1"]
     steps = ["--data", data, "--augment", "--display", "1", "--no-validation", *schedule]
     assert train(*steps, "--iterations", "6", "--snapshot-interval", "3") == 0
