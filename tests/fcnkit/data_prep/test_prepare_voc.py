@@ -161,6 +161,14 @@ def test_truncated_archives_leave_nothing(tmp_path, form, share):
     assert os.listdir(tmp_path) == [archive.name]
 
 
+def test_an_archive_that_ends_before_its_images_is_called_truncated(tmp_path):
+    files = {name: data for name, data in voc_files().items() if "JPEGImages" not in name}
+    archive = write_archive("tar", tmp_path, files)
+    with pytest.raises(InputError, match=r"no images in .*JPEGImages.* truncated: fetch it again"):
+        prepare_voc(archive, tmp_path / "out")
+    assert os.listdir(tmp_path) == [archive.name]
+
+
 def test_a_flipped_byte_in_a_gzip_is_found_or_harmless(tmp_path, tree):
     files = voc_files()
     archive = write_archive("tar.gz", tmp_path, files)

@@ -155,7 +155,8 @@ def _images(catalogue: Catalogue, root: str) -> list[File]:
     if not found:
         raise InputError(
             f"{catalogue.source}: is in PASCAL VOC's layout but has no images in {root}{_IMAGES}: "
-            "pass their folder or archive with {option}",
+            "pass their folder or archive with {option}; an archive that should hold them is "
+            "truncated: fetch it again",
             option="images",
         )
     return found
