@@ -58,6 +58,15 @@ def test_a_link_to_a_folder_stays(tmp_path):
     assert (tmp_path / "out").is_symlink() and os.listdir(tmp_path / "disk") == ["a"]
 
 
+def test_a_folder_of_our_name_without_our_mark_stays(tmp_path):
+    place = tmp_path / ".out.0123456789abcdef.fcnkit-folder"
+    (place / "new").mkdir(parents=True)
+    (place / "new" / "theirs").write_text("of somebody else")
+    (place / "owner").write_text("not our mark, however long this text may be: " + "x" * 100)
+    assert entries_of(tmp_path) == []
+    assert (place / "new" / "theirs").read_text() == "of somebody else"
+
+
 def test_only_marked_folders_of_dead_processes_are_removed(tmp_path):
     kept = [
         "out.partial", "out.replaced", "before-x", ".out.tmp", ".a.0123456789abcdef.fcnkit",
