@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 from PIL import Image
-from tiny_segmentation import CLASSES, net_text, write_dataset
+from tiny_segmentation import CLASSES, net_text
 
 from caffeformat import InputError, Weights, parse_text, pb, write_caffemodel
 from fcnkit import engine
@@ -20,11 +20,6 @@ KERNEL = np.zeros((8, 3, 3, 3), np.float32)
 KERNEL[0, 2, 1, 1] = KERNEL[1, 1, 1, 1] = 1
 SCORES = np.zeros((3, 8, 1, 1), np.float32)
 SCORES[1, 0], SCORES[2, 1], SCORES[0, :2] = 1, 1, -1
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    return write_dataset(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture
