@@ -41,7 +41,7 @@ FLOORS = [
     {"fcnkit.files", "fcnkit.nets", "fcnkit.zoo"},
     {"fcnkit.downloads", "fcnkit.images", "fcnkit.jobs"},
     {"fcnkit.engine", "fcnkit.surgery"},
-    {"fcnkit.datasets", "fcnkit.state_dicts"},
+    {"fcnkit.datasets", "fcnkit.runtimes", "fcnkit.state_dicts"},
     {"fcnkit.data_layers", "fcnkit.data_prep", "fcnkit.inference", "fcnkit.loss_layers"},
     {"fcnkit.export"},
     {"fcnkit.training"},

@@ -6,9 +6,10 @@ from each of them (`read_parameters`).
 
 from __future__ import annotations
 
+from fcnkit.runtimes import to_onnx
+
 from .check import SIZES, Difference, differences
 from .files import KINDS, deployed, kind_of, parameter_difference, read_parameters, write_parameters
-from .onnx_net import to_onnx
 from .onnx_segmenter import OnnxSegmenter
 
 __all__ = [

@@ -13,10 +13,9 @@ from caffeformat.messages import keys_of_layers
 from caffeformat.weights import arranged_blobs
 from fcnkit import engine
 from fcnkit.engine import largest_absolute
+from fcnkit.runtimes import OnnxSession, takes_shapes
 
 from .files import read_parameters
-from .onnx_net import takes_shapes
-from .onnx_session import OnnxSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

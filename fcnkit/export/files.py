@@ -14,10 +14,10 @@ from caffeformat.messages import has_scale_and_bias, keys_of_layers
 from caffeformat.weights import arranged_blobs
 from fcnkit import engine, nets
 from fcnkit.engine import largest_absolute
+from fcnkit.runtimes import read_initializers, to_onnx, write_onnx
 from fcnkit.state_dicts import read_state_dict
 from fcnkit.surgery import check_fit
 
-from .onnx_net import read_initializers, to_onnx, write_onnx
 from .tensor_files import read_safetensors, write_safetensors
 
 if TYPE_CHECKING:

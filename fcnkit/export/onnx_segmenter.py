@@ -8,8 +8,7 @@ import numpy as np
 
 from caffeformat import InputError
 from fcnkit.images import ImageForm, Preprocessor
-
-from .onnx_session import OnnxSession
+from fcnkit.runtimes import OnnxSession
 
 if TYPE_CHECKING:
     import os

@@ -156,7 +156,7 @@ READERS = {
         samples.mindspore, mutated_fields, reading.later("fcnkit.state_dicts", "read_state_dict")
     ),
     "ONNX": Reader(
-        samples.onnx, mutated_fields, reading.later("fcnkit.export.onnx_net", "read_initializers")
+        samples.onnx, mutated_fields, reading.later("fcnkit.runtimes.onnx_net", "read_initializers")
     ),
     "DIGITS job": Reader(
         lambda: written(reading.digits_model, "status.pickle"),

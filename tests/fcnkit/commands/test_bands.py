@@ -11,8 +11,8 @@ from tiny_segmentation import write_solver
 
 from caffeformat import read_caffemodel
 from fcnkit.commands import main
-from fcnkit.export.onnx_session import OnnxSession
 from fcnkit.images import read_label
+from fcnkit.runtimes.onnx_session import OnnxSession
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("needs_engine")]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from caffeformat import parse_text, pb
-from fcnkit.export.onnx_net import to_onnx
+from fcnkit.runtimes.onnx_net import to_onnx
 
 torch = pytest.importorskip("torch")
 onnxruntime = pytest.importorskip("onnxruntime")

@@ -6,8 +6,8 @@ import pytest
 from caffeformat import Weights, parse_text, pb
 from caffeformat.exchange import module_names, value_graph
 from fcnkit.export import files
-from fcnkit.export.onnx_net import to_onnx
 from fcnkit.images import Preprocessor
+from fcnkit.runtimes.onnx_net import to_onnx
 
 torch = pytest.importorskip("torch")
 onnxruntime = pytest.importorskip("onnxruntime")

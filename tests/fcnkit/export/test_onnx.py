@@ -6,9 +6,9 @@ import pytest
 
 from caffeformat import InputError, Weights, parse_text, pb, read_net
 from caffeformat.exchange import from_tensors, value_graph
-from fcnkit.export.onnx_net import read_initializers, takes_shapes, to_onnx, write_onnx
 from fcnkit.images import Preprocessor
 from fcnkit.nets import net_parameters
+from fcnkit.runtimes.onnx_net import read_initializers, takes_shapes, to_onnx, write_onnx
 from fcnkit.zoo import networks, path
 
 onnxruntime = pytest.importorskip("onnxruntime")

@@ -9,7 +9,7 @@ from golden_networks import fill_by_formula
 
 import torchcaffe
 from caffeformat import InputError, parse_text, pb, read_net
-from fcnkit.export.onnx_net import takes_shapes
+from fcnkit.runtimes.onnx_net import takes_shapes
 from fcnkit.zoo import networks, path
 from torchcaffe.export import from_module, from_state_dict, to_module, write_state
 

@@ -48,6 +48,7 @@ def to_onnx(
     preprocessor: Preprocessor | None = None,
     argmax: bool = False,
     depth: str = "uint8",
+    writer: Writer | None = None,
 ) -> Any:
     """The ONNX `ModelProto` that computes what `net` computes at test time.
 
@@ -57,14 +58,15 @@ def to_onnx(
     so are height and width where the net allows it. With a `preprocessor` the only input is
     `image`, H x W x channels of the type `depth` ("uint8", "uint16" or "float32"), RGB where it has
     three. With `argmax` the only output is `class_map`, the index of the
-    highest score: uint8, N x H x W, or H x W where the input is an image. Raises `InputError` with
-    the layer's name for layers that have no counterpart.
+    highest score: uint8, N x H x W, or H x W where the input is an image. `writer` is a fresh one
+    that keeps initializers elsewhere. Raises `InputError` with the layer's name for layers that
+    have no counterpart.
     """
     graph = value_graph(net, outputs)
     _refuse_unknown(graph)
     net = needed_net(net, outputs)
     shapes = infer_shapes(net)
-    tensors, writer = to_tensors(graph, weights), Writer()
+    tensors, writer = to_tensors(graph, weights), writer or Writer()
     for name, array in tensors.items():
         writer.initializer(writer.free(name), array)
     if preprocessor is not None and (len(graph.inputs) != 1 or len(shapes[graph.inputs[0]]) != 4):
