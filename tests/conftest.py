@@ -17,6 +17,8 @@ TESTS = Path(__file__).resolve().parent
 REPO = TESTS.parent
 # Modules that several tests use; they are imported by their own names.
 sys.path.insert(0, str(TESTS / "support"))
+# No test goes by what an earlier run found out.
+os.environ.setdefault("FCNKIT_CACHE", "")
 
 FULL_TIER = ("bvlc", "browser", "gpu", "slow")
 

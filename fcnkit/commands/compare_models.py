@@ -61,6 +61,7 @@ def add_arguments(parser: CommandParser) -> None:
         float,
     )
     basics.add_engine(parser)
+    network.add_runtime(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -80,6 +81,8 @@ def run(args: argparse.Namespace) -> int:
         warning = network.unmatched_warning(model, files[-1])
         if warning:
             console.warn(warning)
+        if model.note:
+            console.note(model.note)
     if found.largest("largest") is not None:
         names = names_for(found.board.matrix.n, names)
     if args.json != "-":
@@ -125,4 +128,5 @@ def _model(args: argparse.Namespace, files: Sequence[str]) -> Segmenter | OnnxSe
         gpu=args.gpu,
         allow_python=args.allow_python,
         form=form,
+        runtime=args.runtime,
     )

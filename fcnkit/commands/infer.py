@@ -64,7 +64,7 @@ def _segment(args: argparse.Namespace, images: Mapping[str, str]) -> int:
     trained = network.trained_net(args)
     segmenter = network.segmenter(args, trained)
     assert trained.palette is not None
-    failed = 0
+    failed, noted = 0, False
     results = segment_files(
         segmenter,
         images,
@@ -88,6 +88,9 @@ def _segment(args: argparse.Namespace, images: Mapping[str, str]) -> int:
             warning = network.unmatched_warning(segmenter, trained.weights)
             if number == 1 and warning:
                 console.warn(warning)
+            if segmenter.note and not noted:
+                console.note(segmenter.note)
+                noted = True
             console.step(number, len(images))
             console.line(describe(result))
             failed += result.error is not None

@@ -111,7 +111,10 @@ def score_network(args: argparse.Namespace, colours: NDArray[np.uint8] | None) -
             names = dataset.classes
         names = names_for(scored, names)
         samples = predictions_and_labels(segmenter, dataset)
-        return score(samples, scored, _ignore(args, trained.ignore), console), names
+        board = score(samples, scored, _ignore(args, trained.ignore), console)
+        if segmenter.note:
+            console.note(segmenter.note)
+        return board, names
 
 
 def _ignore(args: argparse.Namespace, trained: int | None = None) -> int:

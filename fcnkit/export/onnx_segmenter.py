@@ -38,6 +38,7 @@ class OnnxSegmenter:
         self.preprocessor = preprocessor or Preprocessor()
         self.output_blob = output_blob
         self.unmatched: list[str] = []  # as of a `Segmenter`: a model has all its weights
+        self.note: str | None = None
 
     def read(self, source: str | os.PathLike[str] | bytes, name: str | None = None) -> NDArray[Any]:
         """Read an image file as the model takes it: H x W x channels."""

@@ -17,6 +17,7 @@ from .comparison import (
 )
 from .files import SCORE_TYPES, Result, check_outputs, find_images, segment_files
 from .metrics import ConfusionMatrix
+from .network import NetworkError
 from .reports import SUMMARY, class_rows, csv_paths, format_scores, scores_as_dict, write_csv
 from .scoring import (
     VOC_COUNT,
@@ -27,7 +28,7 @@ from .scoring import (
     predictions_and_labels,
     score,
 )
-from .segmenter import NetworkError, Segmenter
+from .segmenter import Segmenter
 from .trained_net import TrainedNet
 
 __all__ = [

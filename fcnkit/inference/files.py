@@ -14,8 +14,8 @@ from fcnkit.datasets import image_files
 from fcnkit.files import write_json
 from fcnkit.images import as_rgb, legend, overlay, write_label
 
+from .network import NetworkError
 from .scoring import OVERLAY_SUFFIX, names_for
-from .segmenter import NetworkError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -10,8 +10,10 @@ from PIL import Image
 
 from caffeformat import InputError, read_caffemodel, read_net
 from fcnkit import engine, nets
-from fcnkit.engine import copy_weights
 from fcnkit.images import ImageForm, Preprocessor, Resampling, resize_image
+
+from .network import Network
+from .winners import is_finite, winners
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,10 +24,6 @@ if TYPE_CHECKING:
     Source = Union[str, os.PathLike[str], bytes]
 
 
-class NetworkError(InputError):
-    """A net or its weights cannot be used, whatever the image."""
-
-
 class Segmenter:
     """A network with weights that turns images into class scores and class maps.
 
@@ -34,10 +32,13 @@ class Segmenter:
     `scale_to` limits the longer side that the net sees, in pixels: larger images are scaled down
     to it. `gpu` is a GPU's number or None for the CPU. `form` says what images the net was trained
     on: channels (default: as the net's Input layer or its weights say, otherwise 3), depth
-    (default: 8 bits) and the value that became 255.
+    (default: 8 bits) and the value that became 255. `runtime` computes the scores: "auto" takes the
+    fastest one that is installed, "torch" the engine, "onnxruntime" and "openvino" what they say.
+    The first image is computed by the engine, too, and any other runtime is left where its scores
+    differ by more than 1e-4 of the largest one.
 
-    After the first image `net` is the engine's Net, reshaped to each image, and `unmatched` lists
-    the layers that found no weights in the caffemodel.
+    After the first image `unmatched` lists the layers that found no weights in the caffemodel,
+    `runtime` is what computes, and `note` says why it is not the one that was asked for, or None.
     """
 
     def __init__(
@@ -50,29 +51,66 @@ class Segmenter:
         gpu: int | None = None,
         allow_python: Iterable[str] = (),
         form: ImageForm | None = None,
+        runtime: str = "auto",
     ) -> None:
         self._path, self._weights = os.fspath(net_path), os.fspath(weights)
         self.preprocessor = preprocessor or Preprocessor()
         source, given = read_net(net_path), form or ImageForm()
-        self._message, self.input_blob = nets.deploy_net(source, (64, 64), given.channels)
-        self._allow_python = tuple(allow_python)
-        engine.check_python_layers(self._message, self._path, self._allow_python)
+        message, self.input_blob = nets.deploy_net(source, (64, 64), given.channels)
+        allow_python = tuple(allow_python)
+        engine.check_python_layers(message, self._path, allow_python)
         for path in (self._path, self._weights):
             if not os.path.isfile(path):
                 raise InputError(f"{path}: there is no such file")
         channels = given.channels or nets.declared_channels(source, self.input_blob)
         if channels is None:
             weights_in_file = read_caffemodel(self._weights)
-            channels = (
-                nets.channels_of_weights(self._message, self.input_blob, weights_in_file) or 3
-            )
-            self._message, _ = nets.deploy_net(source, (64, 64), channels)
+            channels = nets.channels_of_weights(message, self.input_blob, weights_in_file) or 3
+            message, _ = nets.deploy_net(source, (64, 64), channels)
         self.form = ImageForm(channels, given.depth or "uint8", given.white)
         self.preprocessor.check(channels)
-        self.scale_to, self._gpu = scale_to, gpu
-        self.output_blob = output_blob
-        self.net: engine.Net | None = None
-        self.unmatched: list[str] = []
+        self.scale_to = scale_to
+        self._network = Network(
+            message,
+            self._path,
+            self._weights,
+            self.input_blob,
+            output_blob,
+            gpu,
+            allow_python,
+            runtime,
+        )
+        self._input = np.empty(0, np.float32)
+
+    @property
+    def output_blob(self) -> str | None:
+        """The name of the blob with the scores; None until it is chosen for the first image."""
+        return self._network.output_blob
+
+    @property
+    def unmatched(self) -> list[str]:
+        """The layers that found no weights in the caffemodel."""
+        return self._network.unmatched
+
+    @property
+    def runtime(self) -> str:
+        """What computes the scores: "onnxruntime", "openvino", or the engine's name."""
+        return self._network.runtime
+
+    @property
+    def note(self) -> str | None:
+        """Why the runtime is not the one that was asked for, or None."""
+        return self._network.note
+
+    def engine_net(self, image: NDArray[Any], name: str = "image") -> engine.Net:
+        """The engine's Net, reshaped to `image`, with the image in its input; nothing is run.
+
+        For those who want more than scores. Raises as `scores`.
+        """
+        data = self._filled(self._limited(self.form.fit(image, name)))
+        net, _ = self._network.engine_net(data.shape, name)
+        net.blobs[self.input_blob].data[...] = data
+        return net
 
     def read(self, source: Source, name: str | None = None) -> NDArray[Any]:
         """Read an image file, a path or its content, as the net takes it: H x W x channels.
@@ -90,11 +128,9 @@ class Segmenter:
         memory, for scores that are not of the image's size, and for scores that are not finite.
         """
         image = self._limited(self.form.fit(image, name))
-        net, output = self._prepare(image, name)
-        self.preprocessor.fill(net.blobs[self.input_blob].data, image)
-        scores: NDArray[np.float32] = engine.forward(net, output)[0]
+        scores: NDArray[np.float32] = self._network.forward(self._filled(image), name)[0]
         self._check_shape(scores.shape, image)
-        if not np.isfinite(scores).all():
+        if not is_finite(scores):
             raise InputError(
                 f"{name}: the scores are not finite numbers: the weights in {self._weights} come "
                 "from a training run that diverged, or belong to another net"
@@ -107,8 +143,7 @@ class Segmenter:
         Raises as `scores`, except for what only the scores themselves can show.
         """
         image = self._limited(self.form.fit(image, name))
-        net, output = self._prepare(image, name)
-        shape = tuple(net.blobs[output].shape)[1:]
+        shape = self._network.output_shape((1, image.shape[2], *image.shape[:2]), name)[1:]
         self._check_shape(shape, image)
         return shape[0]
 
@@ -128,7 +163,7 @@ class Segmenter:
         if len(scores) > 255:
             raise InputError(f"{len(scores)} classes do not fit a class map of bytes (at most 255)")
         height, width = shape
-        classes: NDArray[np.uint8] = scores.argmax(0).astype(np.uint8)
+        classes = winners(scores)
         if classes.shape == (height, width):
             return classes
         return np.asarray(Image.fromarray(classes).resize((width, height), Resampling.NEAREST))
@@ -153,48 +188,9 @@ class Segmenter:
             option="output_blob",
         )
 
-    def _prepare(self, image: NDArray[Any], name: str) -> tuple[engine.Net, str]:
-        """The net at the size of `image`, opened if need be, and the name of the scores' blob."""
-        wanted = (1, image.shape[2], *image.shape[:2])
-        net = self.net
-        if net is None or tuple(net.blobs[self.input_blob].shape) != wanted:
-            is_lean = "lean_forward" in engine.capabilities()
-            engine.check_memory(self._message, {self.input_blob: wanted}, name, is_lean)
-            if net is None:
-                try:
-                    net = self._open(image.shape[:2])
-                except InputError as error:
-                    raise NetworkError(error.text, options=error.options) from error
-            else:
-                net.blobs[self.input_blob].reshape(*wanted)
-                net.reshape()
-        assert self.output_blob is not None  # chosen when the net was opened
-        return net, self.output_blob
-
-    def _open(self, shape: Sequence[int]) -> engine.Net:
-        engine.use_device(self._gpu)
-        message, _ = nets.deploy_net(self._message, shape)
-        net = engine.open_net(message, allow_python=self._allow_python, source=self._path)
-        self.unmatched = copy_weights(net, self._weights)
-        self.output_blob = self._output(net)
-        self.net = net
-        return net
-
-    def _output(self, net: engine.Net) -> str:
-        names = list(net.blobs)
-        if self.output_blob is not None:
-            if self.output_blob in names:
-                return self.output_blob
-            raise InputError(
-                f"{self._path}: there is no blob {self.output_blob!r}; there are {', '.join(names)}"
-            )
-        outputs = [name for name in net.outputs if name != self.input_blob]
-        if "score" in names:
-            return "score"
-        if len(outputs) == 1:
-            return outputs[0]
-        raise InputError(
-            f"{self._path}: no blob is called score, and the outputs are {', '.join(outputs)}: "
-            "choose one with {option}",
-            option="output_blob",
-        )
+    def _filled(self, image: NDArray[Any]) -> NDArray[np.float32]:
+        """The net's input for `image`, 1 x C x H x W; the next image overwrites it."""
+        shape = (1, image.shape[2], *image.shape[:2])
+        if self._input.shape != shape:
+            self._input = np.empty(shape, np.float32)
+        return self.preprocessor.fill(self._input, image)

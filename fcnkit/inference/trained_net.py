@@ -51,6 +51,7 @@ class TrainedNet:
         scale_to: int | None = None,
         gpu: int | None = None,
         allow_python: Iterable[str] = (),
+        runtime: str = "auto",
     ) -> Segmenter:
         """Open the network; `channels` is the order of its input, the rest as for `Segmenter`."""
         return Segmenter(
@@ -62,4 +63,5 @@ class TrainedNet:
             gpu,
             allow_python,
             self.form,
+            runtime,
         )

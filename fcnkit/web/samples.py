@@ -93,11 +93,11 @@ class SharedSegmenter:
         with self._lock:
             # A copy: the net writes its next scores into the same memory.
             scores = np.array(self._segmenter.scores(image, title))
-            blob = self._segmenter.output_blob
+            blob, note = self._segmenter.output_blob, self._segmenter.note
         assert blob is not None  # chosen for the first image
         height, width = image.shape[:2]
         shown = as_rgb(image, self._bands)
-        return Sample(shown, {blob: stretched(scores, (height, width))}, [])
+        return Sample(shown, {blob: stretched(scores, (height, width))}, [note] if note else [])
 
 
 def find_score_files(

@@ -57,12 +57,8 @@ def show(id_: str) -> Any:
 def _look(id_: str, source: Source, weights: str | None) -> tuple[list[Shown], list[Shown]]:
     network = bench().networks.get(bench().jobs.path(id_, RUN), weights)
     image, _ = source.load()
-    network.segment(image, source.title)  # opens the net at this size, with its input filled
     with network.turn:
-        net = network.segmenter.net
-        assert net is not None
-        if tuple(net.blobs[network.segmenter.input_blob].shape)[2:] == image.shape[:2]:
-            network.segmenter.preprocessor.fill(net.blobs[network.segmenter.input_blob].data, image)
+        net = network.segmenter.engine_net(image, source.title)
         net.forward()
         blobs = [
             _shown(name, np.array(blob.data)[0])

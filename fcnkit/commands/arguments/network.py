@@ -9,6 +9,7 @@ from fcnkit.datasets import default_palette
 from fcnkit.digits import open_model
 from fcnkit.images import ImageForm, Preprocessor, parse_mean
 from fcnkit.inference import TrainedNet
+from fcnkit.runtimes import RUNTIMES
 from fcnkit.training import read_run
 from fcnkit.zoo import network_file, networks
 
@@ -80,6 +81,7 @@ def add_network(parser: CommandParser) -> None:
 def add_digits_model(parser: CommandParser) -> None:
     """Declare `--digits-model`."""
     parser.network.option(
+    add_runtime(parser)
         "--digits-model",
         "a DIGITS model instead: a download (.tar.gz, .tar.bz2, .tar, .zip) or a job folder",
         "PATH",
@@ -135,6 +137,17 @@ def add_stage(parser: CommandParser, default: str) -> None:
         "stage of an all-in-one net; may be repeated",
         "NAME",
         otherwise=default,
+def add_runtime(parser: CommandParser) -> None:
+    """Declare `--runtime`."""
+    parser.engine.option(
+        "--runtime",
+        "what computes the scores: torch is the engine; another runtime is left where its scores "
+        "for the first image are not the engine's",
+        default="auto",
+        choices=RUNTIMES,
+    )
+
+
         action="append",
     )
 
@@ -201,7 +214,12 @@ def trained_net(args: argparse.Namespace) -> TrainedNet:
 def segmenter(args: argparse.Namespace, trained: TrainedNet) -> Segmenter:
     """Open `trained` as the arguments of `add_network` say."""
     return trained.segmenter(
-        args.channels, args.output_blob, args.scale_to, args.gpu, args.allow_python
+        args.channels,
+        args.output_blob,
+        args.scale_to,
+        args.gpu,
+        args.allow_python,
+        args.runtime,
     )
 
 

@@ -259,7 +259,7 @@ def test_counting_the_classes_runs_no_image_through_the_net(here, monkeypatch):
 def test_each_image_is_scored_by_one_pass(here, data, monkeypatch):
     passes, forward = [], engine.forward
     monkeypatch.setattr(engine, "forward", lambda *args: passes.append(1) or forward(*args))
-    assert score("--data", data, *NETWORK) == 0
+    assert score("--data", data, "--runtime", "torch", *NETWORK) == 0
     assert len(passes) == 3
 
 
