@@ -279,6 +279,11 @@ def test_every_command_is_listed_and_can_be_started_by_path():
         assert f'main(["{name}", *sys.argv[1:]])' in text and len(text.splitlines()) < 10
 
 
+def test_no_module_of_the_product_passes_for_a_test():
+    named = [name for name in _modules() if re.search(r"(^|\.)test_|_test$", name)]
+    assert not named, "collected and left out of coverage by the habits of test runners"
+
+
 def test_the_distribution_holds_every_package():
     setup = configparser.ConfigParser()
     setup.read(REPO / "setup.cfg")

@@ -12,7 +12,7 @@ import werkzeug.datastructures
 from caffeformat import InputError
 from fcnkit.images import legend, paletted_image
 
-from . import downloads, test_pages
+from . import downloads, trial_pages
 from .bench import bench
 from .dataset_forms import DatasetForm
 from .dataset_forms import make_job as make_dataset
@@ -159,7 +159,7 @@ def infer_one() -> Any:
     """Segment one image: all scores as nested lists, or with `form=rle` the masks as runs."""
     job, source = _asked_for_one()
     image, _ = source.load()
-    network = bench().networks.get(bench().jobs.path(job.id, RUN), test_pages.weights_of(job))
+    network = bench().networks.get(bench().jobs.path(job.id, RUN), trial_pages.weights_of(job))
     scores, mask, blob = network.segment(image, source.title)
     if flask.request.values.get("form") == "rle":
         return flask.jsonify(
@@ -183,7 +183,7 @@ def infer_one_png() -> Any:
     """Segment one image: the mask as a paletted PNG, whose indices are the classes."""
     job, source = _asked_for_one()
     image, _ = source.load()
-    network = bench().networks.get(bench().jobs.path(job.id, RUN), test_pages.weights_of(job))
+    network = bench().networks.get(bench().jobs.path(job.id, RUN), trial_pages.weights_of(job))
     mask = network.segment(image, source.title)[1]
     buffer = io.BytesIO()
     paletted_image(mask, network.palette).save(buffer, "PNG")
@@ -192,7 +192,7 @@ def infer_one_png() -> Any:
 
 def _asked_for_one() -> tuple[Job, Any]:
     job, _ = job_or_404(flask.request.values.get("job_id", ""), "model")
-    return job, test_pages.one_source(job)
+    return job, trial_pages.one_source(job)
 
 
 def column_runs(mask: NDArray[np.bool_]) -> list[int]:
@@ -207,7 +207,7 @@ def column_runs(mask: NDArray[np.bool_]) -> list[int]:
 def infer_many() -> Any:
     """Segment several images: {path: {blob: nested lists}}."""
     job, _ = job_or_404(flask.request.values.get("job_id", ""), "model")
-    return flask.jsonify(outputs=_outputs(job, test_pages.many_sources(job)))
+    return flask.jsonify(outputs=_outputs(job, trial_pages.many_sources(job)))
 
 
 @blueprint.post("/models/images/generic/infer_db.json")
@@ -219,7 +219,7 @@ def infer_db() -> Any:
 
 
 def _outputs(job: Job, sources: Any) -> dict[str, Any]:
-    network = bench().networks.get(bench().jobs.path(job.id, RUN), test_pages.weights_of(job))
+    network = bench().networks.get(bench().jobs.path(job.id, RUN), trial_pages.weights_of(job))
     found: dict[str, Any] = {}
     for number, source in enumerate(sources):
         if number >= 20:  # each takes megabytes as text
@@ -237,4 +237,4 @@ def _outputs(job: Job, sources: Any) -> dict[str, Any]:
 def download(id_: str, ending: str = "tar.gz") -> Any:
     """Return a model as DIGITS' archive (tar.gz, tar, tar.bz2, zip), caffemodel or ONNX."""
     job, _ = job_or_404(id_, "model")
-    return downloads.respond(job, test_pages.weights_of(job), ending)
+    return downloads.respond(job, trial_pages.weights_of(job), ending)

@@ -21,7 +21,7 @@ from . import (
     job_pages,
     layers,
     model_pages,
-    test_pages,
+    trial_pages,
     wording,
 )
 from .bench import EXTENSION
@@ -58,7 +58,7 @@ def create_app(bench: Bench) -> flask.Flask:
     guard = app.extensions["fcnkit_guard"] = Guard(app, settings)
     app.jinja_env.globals.update(is_open=guard.is_open, settings=settings)
     for module in (
-        entry, home, job_pages, dataset_pages, explore, model_pages, test_pages, comparing, layers,
+        entry, home, job_pages, dataset_pages, explore, model_pages, trial_pages, comparing, layers,
         api,
     ):  # fmt: skip
         app.register_blueprint(module.blueprint)

@@ -14,7 +14,7 @@ from . import pictures
 from .bench import bench
 from .job_pages import job_or_404
 from .model_jobs import RUN
-from .test_pages import entries_of, weights_of
+from .trial_pages import entries_of, weights_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
