@@ -11,7 +11,7 @@ from caffeformat import InputError, write_caffemodel, write_text
 from fcnkit.files import output_folder
 from fcnkit.state_dicts import convert, network_name, read_state_dict
 
-from .arguments import basics
+from .arguments import basics, network
 from .printing import say
 
 if TYPE_CHECKING:
@@ -51,9 +51,9 @@ def add_arguments(parser: CommandParser) -> None:
         "input of deploy.prototxt",
         "HxW",
         _size,
-        default=(224, 224),
-        otherwise="224x224",
+        otherwise="224x224; 480x480 for GluonCV's FCN and PSPNet, 512x512 for MindSpore's FCN-8s",
     )
+    network.add_input_scale(parser, "1")
     parser.options.flag(
         "--fold-batch-norm", "fold BatchNorm and Scale into the convolutions, for inference only"
     )
@@ -67,7 +67,13 @@ def run(args: argparse.Namespace) -> None:
     tensors = read_state_dict(args.weights)
     try:
         made = convert(
-            tensors, args.input_size, args.source_mean, args.source_std, args.fold_batch_norm, name
+            tensors,
+            args.input_size,
+            args.source_mean,
+            args.source_std,
+            args.fold_batch_norm,
+            name,
+            args.input_scale or 1.0,
         )
     except InputError as error:
         raise error.prefixed(args.weights) from error
@@ -80,7 +86,8 @@ def run(args: argparse.Namespace) -> None:
     blobs = [blob for blobs in made.weights.values() for blob in blobs]
     say(f"{args.weights}: {made.family}, {len(tensors)} tensors")
     say(f"{args.output}: {name}, {len(made.net.layer)} layers, {sum(b.size for b in blobs)} values")
-    say("input: BGR, mean " + ",".join(f"{value:.6g}" for value in made.mean))
+    scaled = "" if made.scale == 1 else f", then times {made.scale:g}: pass --input-scale to infer"
+    say("input: BGR, mean " + ",".join(f"{value:.6g}" for value in made.mean) + scaled)
     if made.left_out:
         say(f"left out, only needed for training: {len(made.left_out)} such as {made.left_out[0]}")
 

@@ -55,10 +55,17 @@ def add_network(parser: CommandParser) -> None:
     group.option("--weights", f"its weights: {WEIGHTS}", "FILE")
     group.option(
         "--run",
-        "an output of train instead: its net, newest snapshot, mean, scale, class names and "
-        "palette, unless other options set them",
+        "an output of train instead: its net, weights, mean, scale, class names and palette, "
+        "unless other options set them",
         "FOLDER",
         dest="run_folder",
+    )
+    group.option(
+        "--snapshot",
+        "which weights of --run: best (by the mean IoU of its validation images), newest, or the "
+        "iteration of a snapshot",
+        "best|newest|N",
+        otherwise="newest",
     )
     add_digits_model(parser)
     add_preprocessing(parser, "the run's, otherwise none", "the run's, otherwise 1")
@@ -74,6 +81,7 @@ def add_network(parser: CommandParser) -> None:
     pixels.add_white(group, "the run's; without one, such images are refused")
     basics.add_fork(parser)
     basics.add_engine(parser)
+    add_runtime(parser)
     classes.add_classes(parser, "the run's, otherwise VOC's for 21 classes")
     classes.add_palette(parser, "the run's, otherwise VOC's, or distinct colours past 21 classes")
 
@@ -81,7 +89,6 @@ def add_network(parser: CommandParser) -> None:
 def add_digits_model(parser: CommandParser) -> None:
     """Declare `--digits-model`."""
     parser.network.option(
-    add_runtime(parser)
         "--digits-model",
         "a DIGITS model instead: a download (.tar.gz, .tar.bz2, .tar, .zip) or a job folder",
         "PATH",
@@ -109,12 +116,17 @@ def add_mean(parser: CommandParser, mean: str, scale: str) -> None:
         "MEAN",
         otherwise=mean,
     )
+    add_input_scale(parser, scale)
+
+
+def add_input_scale(parser: CommandParser, otherwise: str) -> None:
+    """Declare `--input-scale`, whose default `otherwise` describes."""
     parser.network.option(
         "--input-scale",
         "factor to multiply the input by after the mean is subtracted",
         "FACTOR",
         positive(float),
-        otherwise=scale,
+        otherwise=otherwise,
     )
 
 
@@ -122,6 +134,17 @@ def add_output_blob(parser: CommandParser) -> None:
     """Declare `--output-blob`."""
     parser.network.option(
         "--output-blob", "blob with the class scores", "BLOB", otherwise="score, or the only output"
+    )
+
+
+def add_runtime(parser: CommandParser) -> None:
+    """Declare `--runtime`."""
+    parser.engine.option(
+        "--runtime",
+        "what computes the scores: torch is the engine; another runtime is left where its scores "
+        "for the first image are not the engine's",
+        default="auto",
+        choices=RUNTIMES,
     )
 
 
@@ -137,17 +160,6 @@ def add_stage(parser: CommandParser, default: str) -> None:
         "stage of an all-in-one net; may be repeated",
         "NAME",
         otherwise=default,
-def add_runtime(parser: CommandParser) -> None:
-    """Declare `--runtime`."""
-    parser.engine.option(
-        "--runtime",
-        "what computes the scores: torch is the engine; another runtime is left where its scores "
-        "for the first image are not the engine's",
-        default="auto",
-        choices=RUNTIMES,
-    )
-
-
         action="append",
     )
 
@@ -179,9 +191,11 @@ def trained_net(args: argparse.Namespace) -> TrainedNet:
     """
     if args.run_folder and args.digits_model:
         raise InputError("--run and --digits-model name two networks: pass one of them")
+    if args.snapshot and (args.weights or not args.run_folder):
+        raise InputError("--snapshot chooses weights of --run: pass it with --run, not --weights")
     run = owner = None
     if args.run_folder:
-        run = read_run(args.run_folder)
+        run = read_run(args.run_folder, args.snapshot or "newest")
     elif args.digits_model:
         owner = open_model(args.digits_model)
         run = owner.run

@@ -78,6 +78,16 @@ class NetBuilder:
             self.left.remove(name)
         return values
 
+    def zero_bias(self, prefix: str) -> None:
+        """Give the module `prefix` a bias of zeros where it has none.
+
+        Weights are copied only into layers with as many blobs, so they need the biases of the
+        network that they are for.
+        """
+        if f"{prefix}.bias" not in self.tensors:
+            bias = np.zeros(self.shape(f"{prefix}.weight")[:1], np.float32)
+            self.tensors = {**self.tensors, f"{prefix}.bias": bias}
+
     def take_with_bias(
         self, prefix: str, wanted: Shape, why: str = ""
     ) -> list[NDArray[np.float32]]:
@@ -180,6 +190,46 @@ class NetBuilder:
         )
         return self._same_channels(top, bottom)
 
+    def learned_enlarging(self, name: str, prefix: str, bottom: Top, factor: int) -> Top:
+        """Add a learned upsampling to `factor` times the size, which may mix channels."""
+        kernel = 2 * factor
+        wanted = [self.channels[bottom], "outputs", kernel, kernel]
+        blobs = [self.take(f"{prefix}.weight", wanted, ", inputs first")]
+        self.n[name] = top = L.Deconvolution(
+            bottom,
+            convolution_param={
+                "num_output": blobs[0].shape[1],
+                "bias_term": False,
+                "kernel_size": kernel,
+                "stride": factor,
+                "pad": factor // 2,
+            },
+        )
+        self.weights[name], self.weights.types[name] = blobs, "Deconvolution"
+        self.channels[top] = blobs[0].shape[1]
+        return top
+
+    def resized(self, name: str, bottom: Top, like: Top) -> Top:
+        """Add a bilinear resizing to the size of `like`, corners on corners."""
+        self.n[name] = top = L.Interp(bottom, like)
+        return self._same_channels(top, bottom)
+
+    def added(self, name: str, one: Top, other: Top) -> Top:
+        """Add the sum of two tops, which must have as many channels."""
+        if self.channels[one] != self.channels[other]:
+            raise InputError(
+                f"{name} adds {self.channels[one]} channels to {self.channels[other]}: expected "
+                f"as many on both sides; {_REMEDY}"
+            )
+        self.n[name] = top = L.Eltwise(one, other)
+        return self._same_channels(top, one)
+
+    def joined(self, name: str, *bottoms: Top) -> Top:
+        """Add the concatenation of tops along their channels."""
+        self.n[name] = top = L.Concat(*bottoms)
+        self.channels[top] = sum(self.channels[bottom] for bottom in bottoms)
+        return top
+
     def global_pooling(self, name: str, bottom: Top) -> Top:
         """Add the average over all of `bottom`, the same as an adaptive pooling to 1 x 1."""
         self.n[name] = top = L.Pooling(bottom, pool=P.Pooling.AVE, global_pooling=True)
@@ -197,8 +247,8 @@ class NetBuilder:
         if height % grid or width % grid:
             raise InputError(
                 f"an input of this size gives features of {height} x {width}, which the "
-                f"classifier averages to {grid} x {grid}: choose an input size at which they are "
-                f"{grid} x {grid} or a multiple of it (the classifier's own size always works)"
+                f"network averages to {grid} x {grid}: choose an input size at which they are "
+                f"{grid} x {grid} or a multiple of it (the network's own size always works)"
             )
         kernel = {
             "kernel_h": height // grid,

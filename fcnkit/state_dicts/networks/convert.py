@@ -8,7 +8,8 @@ with zeros, zero has to stand for the mean colour. So
 
     converted(BGR - mean) = original((RGB / 255 - mean / 255) / deviation)
 
-holds at the border, too. Everything else is converted unchanged, layer by layer.
+holds at the border, too. Everything else is converted unchanged, layer by layer. Networks that read
+BGR already keep the order.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ class Converted(NamedTuple):
     mean: NDArray[np.float32]  # blue, green, red, 0..255, to subtract from the input
     family: str
     left_out: list[str]  # names of tensors that only training needs
+    scale: float = 1.0  # to multiply the input by, after the mean is subtracted
 
 
 # Other frameworks' names for the parts of a BatchNorm.
@@ -57,17 +59,20 @@ _SYNONYMS = {
 
 def convert(
     tensors: Tensors,
-    size: tuple[int, int] = (224, 224),
+    size: tuple[int, int] | None = None,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
     fold: bool = False,
     name: str | None = None,
+    scale: float = 1.0,
 ) -> Converted:
     """Convert the state dict (name -> array) of a classifier or FCN.
 
-    `size` is the height and width of the deploy net's input; `mean` and `std` are three numbers
-    each, for RGB from 0 to 1 (default: those with which the family's published weights were
-    trained). `fold` folds BatchNorm and Scale into the convolutions; `name` is the net's.
+    `size` is the height and width of the deploy net's input (default: the family's); `mean` and
+    `std` are three numbers each, for RGB from 0 to 1 (default: those with which the family's
+    published weights were trained). `fold` folds BatchNorm and Scale into the convolutions; `name`
+    is the net's. `scale` is the factor that its input will be multiplied by after the mean is
+    subtracted, as the zoo's fcn8s_vgg16_bn does; the first convolution is divided by it.
 
     Raises `InputError` for an unknown network, for missing tensors or superfluous ones, and for
     values that are not finite.
@@ -75,11 +80,13 @@ def convert(
     mean, std = _three_numbers("mean", mean), _three_numbers("std", std)
     if std is not None and min(std) <= 0:
         raise InputError(f"std: expected three numbers above 0, found {std}")
+    if not 0 < scale < np.inf:
+        raise InputError(f"scale: expected a number above 0, found {scale}")
     tensors = _usual_names(tensors)
     family = find_family(tensors)
-    builder = NetBuilder(tensors, size)
+    builder = NetBuilder(tensors, size or family.size)
     family.build(builder)
-    left_out = [name for name in builder.left if family.training_only.match(name)]
+    left_out = [name for name in builder.left if family.training_only.fullmatch(name)]
     unknown = [name for name in builder.left if name not in left_out]
     if unknown:
         raise InputError(
@@ -90,11 +97,13 @@ def convert(
     builder.shapes()  # refuses an input that is too small for the net
     net, weights = builder.n.to_proto(), builder.weights
     net.name = weights.name = name or family.name
-    weights[family.first] = _for_bgr(weights[family.first], std or family.std)
+    first = next(layer.name for layer in net.layer if layer.type == "Convolution")
+    deviation = scale * np.asarray(std or family.std, np.float64)
+    weights[first] = _for_bytes(weights[first], deviation, family.reads_bgr)
     if fold:
         net, weights = fold_batch_norm(net, weights)
     bgr = np.array((mean or family.mean)[::-1], np.float64) * 255
-    return Converted(net, weights, bgr.astype(np.float32), family.name, left_out)
+    return Converted(net, weights, bgr.astype(np.float32), family.name, left_out, scale)
 
 
 def _usual_names(tensors: Tensors) -> Tensors:
@@ -121,12 +130,13 @@ def _three_numbers(name: str, values: Sequence[float] | None) -> list[float] | N
     return list(map(float, values))
 
 
-def _for_bgr(
-    blobs: Sequence[NDArray[np.float32]], std: Sequence[float]
+def _for_bytes(
+    blobs: Sequence[NDArray[np.float32]], std: NDArray[np.float64], reads_bgr: bool
 ) -> list[NDArray[np.float32]]:
-    """The first convolution's blobs for BGR from 0 to 255 minus a mean."""
-    weight = blobs[0] / (255 * np.asarray(std, np.float64))[:, None, None]
-    return [np.ascontiguousarray(weight[:, ::-1], np.float32), *blobs[1:]]
+    """The first convolution's blobs for BGR from 0 to 255 minus a mean; `std` is that of RGB."""
+    weight = blobs[0] if reads_bgr else blobs[0][:, ::-1]
+    scaled = weight / (255 * std[::-1])[:, None, None]
+    return [np.ascontiguousarray(scaled, np.float32), *blobs[1:]]
 
 
 def network_name(path: str | os.PathLike[str]) -> str:

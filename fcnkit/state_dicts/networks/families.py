@@ -1,4 +1,4 @@
-"""Families of networks whose state dicts are known, by torchvision's and timm's module names.
+"""Families of networks whose state dicts are known, by their module names.
 
 Each family reads the depth of a net from the names, so that ResNet-18 to -152 (also wide and
 grouped ones) and VGG-11 to -19, with or without BatchNorm, need no code of their own. Layers are
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from caffeformat import InputError
 from caffeformat import layers as L
 
-from . import resnet
+from . import gluoncv, mindspore_fcn8s, resnet
 from .builder import check_shape
 
 if TYPE_CHECKING:
@@ -38,8 +38,9 @@ class Family:
     """A family of networks, and how it is built.
 
     Attributes: `name`; `mark`, the pattern of a tensor's name that only this family has;
-    `build(builder)`; `mean` and `std` of its input, RGB from 0 to 1; `first`, the name of the first
-    convolution; `training_only`, the pattern of tensors that inference does not need.
+    `build(builder)`; `mean` and `std` of its input, RGB from 0 to 1; `training_only`, the pattern
+    of tensors that inference does not need; `size`, height and width of its input; `reads_bgr`,
+    whether its input's channels have Caffe's order.
     """
 
     def __init__(
@@ -47,11 +48,12 @@ class Family:
         name: str,
         mark: str,
         build: Callable[[NetBuilder], None],
-        first: str,
         normalization: tuple[Colour, Colour] = _IMAGENET,
         training_only: str = "$^",
+        size: tuple[int, int] = (224, 224),
+        reads_bgr: bool = False,
     ) -> None:
-        self.name, self.build, self.first = name, build, first
+        self.name, self.build, self.size, self.reads_bgr = name, build, size, reads_bgr
         self.mark, self.training_only = re.compile(mark), re.compile(training_only)
         self.mean, self.std = normalization
 
@@ -63,7 +65,8 @@ def find_family(tensors: Iterable[str]) -> Family:
             return family
     raise InputError(
         f"an unknown network: its tensors are {', '.join(list(tensors)[:6])}, ...; known are "
-        f"{', '.join(family.name for family in _FAMILIES)} with the names of torchvision and timm"
+        f"{', '.join(family.name for family in _FAMILIES)}, with the names of torchvision, timm, "
+        "GluonCV's save_parameters and MindSpore's tutorial"
     )
 
 
@@ -228,24 +231,45 @@ def _fire(b: NetBuilder, name: str, prefix: str, bottom: Top) -> Top:
     return top
 
 
+# Before ResNet, whose names the networks on it have, too.
 _FAMILIES = (
-    Family("ResNet", r"layer1\.0\.conv1\.weight", resnet.classifier, "conv1"),
+    Family(
+        "GluonCV's PSPNet",
+        r"head\.psp\..*",
+        gluoncv.pspnet,
+        training_only=gluoncv.TRAINING_ONLY,
+        size=(480, 480),
+    ),
+    Family(
+        "GluonCV's FCN",
+        r"(head|auxlayer)\.block\..*",
+        gluoncv.fcn,
+        training_only=gluoncv.TRAINING_ONLY,
+        size=(480, 480),
+    ),
+    Family(
+        "MindSpore's FCN-8s",
+        r"conv[45]\.[036]\.weight|(score|upscore)_pool[34]\.weight",
+        mindspore_fcn8s.fcn8s,
+        training_only=mindspore_fcn8s.TRAINING_ONLY,
+        size=(512, 512),
+        reads_bgr=True,
+    ),
+    Family("ResNet", r"layer1\.0\.conv1\.weight", resnet.classifier),
     Family(
         "FCN-ResNet",
         r"backbone\.layer1\.0\.conv1\.weight",
         resnet.fcn,
-        "conv1",
         training_only=r"aux_classifier\..*",
     ),
     Family(
         "GoogLeNet",
         r"inception3a\.branch1\.conv\.weight",
         _googlenet,
-        "conv1/7x7_s2",
         _SYMMETRIC,
         r"aux[12]\..*",
     ),
-    Family("SqueezeNet", r"features\.[0-9]{1,6}\.squeeze\.weight", _squeezenet, "conv1"),
-    Family("AlexNet", r"classifier\.1\.weight", _alexnet, "conv1"),
-    Family("VGG", r"(classifier\.0|pre_logits\.fc1)\.weight", _vgg, "conv1_1"),
+    Family("SqueezeNet", r"features\.[0-9]{1,6}\.squeeze\.weight", _squeezenet),
+    Family("AlexNet", r"classifier\.1\.weight", _alexnet),
+    Family("VGG", r"(classifier\.0|pre_logits\.fc1)\.weight", _vgg),
 )

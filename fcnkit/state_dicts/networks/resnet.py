@@ -1,7 +1,7 @@
-"""ResNet-18 to -152 of torchvision and timm, and torchvision's FCNs on dilated ResNets.
+"""ResNet-18 to -152 of torchvision, timm and GluonCV, and the FCNs on dilated ResNets.
 
 A stage's stride is in its first 3x3 convolution. Layers are named as in the authors' caffemodels
-and in this project's FCN-ResNets.
+and in this project's FCN-ResNets. The stem is one convolution of 7x7, or three of 3x3.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from .builder import NetBuilder
 
 # The FCN's stages 3 and 4 are dilated by these factors instead of strided (first blocks by half).
-_DILATIONS = {3: 2, 4: 4}
+DILATIONS = {3: 2, 4: 4}
 _STRIDE = 8
 
 
 def classifier(b: NetBuilder) -> None:
     """Add the layers of a classifier to the `NetBuilder` `b`."""
-    b.inner_product("fc1000", "fc", b.global_pooling("pool5", _trunk(b)))
+    b.inner_product("fc1000", "fc", b.global_pooling("pool5", trunk(b)))
 
 
 def fcn(b: NetBuilder) -> None:
@@ -45,12 +45,15 @@ def fcn(b: NetBuilder) -> None:
             f"an input of {height} x {width}: scores are enlarged by {_STRIDE}; choose multiples "
             f"of {_STRIDE} as height and width"
         )
-    top = _trunk(b, "backbone.", _DILATIONS)
-    top = b.convolution("head_conv", "classifier.0", top)
-    top = b.batch_norm("head_conv_bn", "head_conv_scale", "classifier.1", top)
+    _enlarge(b, head(b, "classifier", trunk(b, "backbone.", DILATIONS)))
+
+
+def head(b: NetBuilder, prefix: str, bottom: Top) -> Top:
+    """Add a head of two convolutions from the Sequential `prefix`; returns its scores."""
+    top = b.convolution("head_conv", f"{prefix}.0", bottom)
+    top = b.batch_norm("head_conv_bn", "head_conv_scale", f"{prefix}.1", top)
     top = b.dropout("head_drop", b.relu("head_conv_relu", top), 0.1)
-    top = b.convolution("head_score", "classifier.4", top)
-    _enlarge(b, top)
+    return b.convolution("head_score", f"{prefix}.4", top)
 
 
 def _enlarge(b: NetBuilder, scores: Top) -> None:
@@ -72,11 +75,23 @@ def _enlarge(b: NetBuilder, scores: Top) -> None:
     b.n.score = L.Crop(b.n.upscore, b.n.data, axis=2, offset=0)
 
 
-def _trunk(b: NetBuilder, prefix: str = "", dilations: Mapping[int, int] | None = None) -> Top:
+def _stem(b: NetBuilder, prefix: str) -> Top:
+    """Add the convolutions before the first pooling: one, or three as the Sequential `conv1`."""
+    if f"{prefix}conv1.0.weight" not in b.tensors:
+        top = _normalized(b, "conv1", f"{prefix}conv1", f"{prefix}bn1", b.n.data, stride=2)
+        return b.relu("conv1_relu", top)
+    top = b.n.data
+    for number, (index, norm) in enumerate(((0, "conv1.1"), (3, "conv1.4"), (6, "bn1")), 1):
+        name, stride = f"conv1_{number}", 2 if number == 1 else 1
+        top = _normalized(b, name, f"{prefix}conv1.{index}", f"{prefix}{norm}", top, stride)
+        top = b.relu(f"{name}_relu", top)
+    return top
+
+
+def trunk(b: NetBuilder, prefix: str = "", dilations: Mapping[int, int] | None = None) -> Top:
     """Add conv1 to the last block; `dilations` maps stages (from 1) to their dilation."""
     dilations = dilations or {}
-    top = _normalized(b, "conv1", f"{prefix}conv1", f"{prefix}bn1", b.n.data, stride=2)
-    top = b.max_pooling("pool1", b.relu("conv1_relu", top), 3, 2, pad=1)
+    top = b.max_pooling("pool1", _stem(b, prefix), 3, 2, pad=1)
     depths: list[int] = []
     while len(depths) < 4 and f"{prefix}layer{len(depths) + 1}.0.conv1.weight" in b.tensors:
         stage, blocks = len(depths) + 1, 0
@@ -104,6 +119,11 @@ def _block(b: NetBuilder, name: str, prefix: str, bottom: Top, stride: int, dila
             b, f"{name}_branch1", f"{prefix}.downsample.0", f"{prefix}.downsample.1", bottom, stride
         )
     count = 3 if f"{prefix}.conv3.weight" in b.tensors else 2
+    if count == 2 and dilation > 1:
+        raise InputError(
+            f"{prefix} has two convolutions, found in a dilated network: expected three, since it "
+            "is not known which of two are dilated; networks on ResNet-18 and -34 are not supported"
+        )
     top = bottom
     for number in range(1, count + 1):
         branch = f"{name}_branch2{'abc'[number - 1]}"

@@ -9,6 +9,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from state_dict_files import mindspore_bytes, mxnet_bytes
 
 from caffeformat import FormatError, InputError
 from caffeformat.messages.wire import encode_bytes, encode_key, encode_varint
@@ -44,37 +45,6 @@ def safetensors_bytes(tensors=TENSORS):
     return struct.pack("<Q", len(text)) + text + data
 
 
-def mindspore_bytes(tensors=TENSORS):
-    kinds = {"float32": b"Float32", "int64": b"Int64", "float16": b"Float16"}
-    data = b""
-    for name, tensor in tensors.items():
-        # Large tensors come in several entries of one tag.
-        for content in np.array_split(tensor.ravel(), 3) if tensor.size > 9 else [tensor]:
-            dims = b"".join(encode_key(1, 0) + encode_varint(n) for n in tensor.shape or (0,))
-            message = dims + encode_bytes(2, kinds[tensor.dtype.name])
-            message += encode_bytes(3, content.tobytes())
-            entry = encode_bytes(1, name.encode()) + encode_bytes(2, message)
-            data += encode_bytes(1, entry)
-    return data
-
-
-def mxnet_bytes(tensors, version=0xF993FAC9, prefix="arg:"):
-    kinds = {"float32": 0, "int64": 6, "float16": 2}
-    data = struct.pack("<QQQ", 0x112, 0, len(tensors))
-    for tensor in tensors.values():
-        if version is None:
-            data += struct.pack(f"<I{tensor.ndim}I", tensor.ndim, *tensor.shape)
-        else:
-            data += struct.pack("<I", version)
-            data += struct.pack("<i", 0) if version != 0xF993FAC8 else b""
-            data += struct.pack(f"<I{tensor.ndim}q", tensor.ndim, *tensor.shape)
-        data += struct.pack("<iii", 1, 0, kinds[tensor.dtype.name]) + tensor.tobytes()
-    data += struct.pack("<Q", len(tensors))
-    for name in tensors:
-        data += struct.pack("<Q", len(prefix + name)) + (prefix + name).encode()
-    return data
-
-
 def torch_bytes(legacy=False, **extra):
     torch = pytest.importorskip("torch")
     tensors = {name: torch.from_numpy(tensor.copy()) for name, tensor in TENSORS.items()}
@@ -93,7 +63,7 @@ def test_safetensors(tmp_path):
 
 
 def test_mindspores_checkpoint(tmp_path):
-    assert_tensors(read_state_dict(written(tmp_path / "a", mindspore_bytes())))
+    assert_tensors(read_state_dict(written(tmp_path / "a", mindspore_bytes(TENSORS))))
 
 
 def test_mindspores_sizes_of_another_kind_are_refused(tmp_path):
@@ -175,7 +145,7 @@ def test_truncated_and_damaged_files_are_refused_or_read(tmp_path, kind):
     mxnet = {name: tensor for name, tensor in TENSORS.items() if tensor.ndim}
     data = {
         "safetensors": safetensors_bytes,
-        "mindspore": mindspore_bytes,
+        "mindspore": lambda: mindspore_bytes(TENSORS),
         "mxnet": lambda: mxnet_bytes(mxnet),
         "zip": torch_bytes,
         "legacy": lambda: torch_bytes(legacy=True),
