@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .batches import BatchLoader, Order, augmentation_from
+from .augment_options import (
+    AUGMENTATION_SETS,
+    augmentation_from,
+    check_augmentation,
+    parse_augmentation,
+)
+from .augmentation import Augmentation, Draw
+from .batches import BatchLoader, Order
 from .berkeley_options import is_berkeley, seed_berkeley, start_berkeley
 from .class_frequencies import count_pixels, median_frequency_weights
 from .digits_jobs import STATUS, class_names_and_palette, is_job, mean_kind, read_job
@@ -47,13 +54,16 @@ if TYPE_CHECKING:
     from .berkeley import IMAGENET_MEAN, SegDataLayer, image_input, minus_mean, read_depth
 
 __all__ = [
+    "AUGMENTATION_SETS",
     "DEFAULTS",
     "IMAGENET_MEAN",
     "LAYER",
     "MODULE",
     "STATUS",
+    "Augmentation",
     "BatchLoader",
     "DatasetFolder",
+    "Draw",
     "FolderDataset",
     "LmdbDataset",
     "Location",
@@ -64,6 +74,7 @@ __all__ = [
     "SegmentationDataset",
     "augmentation_from",
     "can_become",
+    "check_augmentation",
     "class_names_and_palette",
     "common_channels",
     "context_label",
@@ -88,6 +99,7 @@ __all__ = [
     "open_loader",
     "options_of",
     "other_files",
+    "parse_augmentation",
     "parse_options",
     "read_depth",
     "read_ids",

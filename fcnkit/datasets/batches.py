@@ -13,16 +13,17 @@ import numpy as np
 from caffeformat import InputError
 from fcnkit.images import count_channels
 
-from .augmentation import Augmentation, draw, sample, whole
+from .augment_options import check_colours
+from .augmentation import Augmentation, Draw, draw, whole
+from .rendering import render
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
     from fcnkit.images import ImageForm, Preprocessor
 
-    from .augmentation import Placement
     from .reading import SegmentationDataset
 
 
@@ -92,6 +93,11 @@ class BatchLoader:
         self._waiting.append(self._submit())
         return batch
 
+    def drawn(self, position: int) -> tuple[str, Draw]:
+        """The name of the image that is sample number `position`, and what was drawn for it."""
+        _, _, drawn = self._sample(position)
+        return self._dataset.ids[self._index(position)], drawn
+
     def close(self) -> None:
         """Stop the background threads; batches in the making are finished first."""
         for future in self._waiting:
@@ -112,31 +118,28 @@ class BatchLoader:
 
     def _batch(self, positions: range) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         samples = [self._sample(position) for position in positions]
-        height, width = np.max([placement.size for _, _, placement, _ in samples], axis=0)
+        height, width = np.max([drawn.placement.size for _, _, drawn in samples], axis=0)
         channels = samples[0][0].shape[2]
         data = np.zeros((len(samples), channels, height, width), np.float32)
         labels = np.full((len(samples), 1, height, width), self._ignore, np.float32)
-        for i, (image, label, placement, flip) in enumerate(samples):
-            top, left, bottom, right = placement.window
-            pixels, classes = sample(image, placement, True), sample(label, placement, False)
-            if flip:
-                pixels, classes = pixels[:, ::-1], classes[:, ::-1]
-            if pixels.shape[2] != channels:
+        for i, (image, label, drawn) in enumerate(samples):
+            if image.shape[2] != channels:
                 raise InputError(
                     f"{self._dataset.ids[self._index(positions[i])]}: has "
-                    f"{count_channels(pixels.shape[2])}, but its batch began with {channels}"
+                    f"{count_channels(image.shape[2])}, but its batch began with {channels}"
                 )
-            self._preprocessor.fill(data[i, :, top:bottom, left:right], pixels)
-            labels[i, 0, top:bottom, left:right] = classes
+            render(image, label, drawn, self._preprocessor, data[i], labels[i, 0], self._ignore)
         return data, labels
 
-    def _sample(self, position: int) -> tuple[NDArray[Any], NDArray[np.uint8], Placement, bool]:
-        epoch, place = divmod(position, len(self._dataset))
-        image, label = self._decoded(self._index(position))
+    def _sample(self, position: int) -> tuple[NDArray[Any], NDArray[np.uint8], Draw]:
+        index = self._index(position)
+        image, label = self._decoded(index)
         if self._augmentation is None:
-            return image, label, whole(label.shape), False
+            return image, label, Draw(whole(label.shape))
+        check_colours(self._augmentation, image.shape[2], self._dataset.ids[index])
+        epoch, place = divmod(position, len(self._dataset))
         random = np.random.RandomState([self._seed, epoch, place])
-        return (image, label, *draw(self._augmentation, label.shape, random))
+        return image, label, draw(self._augmentation, label.shape, random)
 
     def _index(self, position: int) -> int:
         epoch, place = divmod(position, len(self._dataset))
@@ -178,18 +181,3 @@ class BatchLoader:
                 f"{name}: the label holds class index {wrong.max()}, but the network has "
                 f"{self._classes} classes, 0 to {self._classes - 1} (and {self._ignore} to ignore)"
             )
-
-
-def augmentation_from(options: Mapping[str, Any]) -> Augmentation | None:
-    """The `Augmentation` of a dict with `crop`, `scale` and `flip`, or None if none is set.
-
-    `crop` is a number or (height, width), `scale` a number or (lowest, highest).
-    """
-    crop, scale, flip = options.get("crop"), options.get("scale"), options.get("flip", False)
-    if crop is None and scale is None and not flip:
-        return None
-    if crop is not None:
-        crop = (crop, crop) if isinstance(crop, int) else tuple(crop)
-    scale = 1.0 if scale is None else scale
-    scale = (scale, scale) if isinstance(scale, (int, float)) else tuple(scale)
-    return Augmentation(crop, scale, bool(flip))

@@ -12,7 +12,8 @@ from caffeformat import InputError, brief
 from fcnkit.files import parse_json
 from fcnkit.images import ImageForm, Preprocessor
 
-from .batches import BatchLoader, Order, augmentation_from
+from .augment_options import augmentation_from
+from .batches import BatchLoader, Order
 from .folder import open_dataset
 
 if TYPE_CHECKING:
@@ -30,6 +31,16 @@ DEFAULTS: dict[str, Any] = {
     "crop": None,  # pixels, a number or [height, width]; smaller images are padded
     "scale": None,  # a factor or [lowest, highest] to draw from
     "flip": False,  # mirror half of the images
+    "rotate": None,  # degrees, the largest angle either way
+    "blur": None,  # a probability or [probability, largest radius], the radius in pixels
+    "brightness": None,  # 0 to 1: values are multiplied by 1 - this to 1 + this
+    "contrast": None,  # likewise, distances from the mean
+    "saturation": None,  # likewise, distances from grey; RGB alone
+    "hue": None,  # 0 to 0.5: the largest turn of colours, as a share of the circle; RGB alone
+    "base": None,  # pixels of the longer side that a scale of 1 stands for; scale is 0.5 to 2 then
+    "draw": "log",  # how the scale is drawn: uniformly in its logarithm, or "uniform"
+    "interpolation": "linear",  # of images, or "cubic"
+    "pad": "random",  # where images smaller than the crop lie, or in the top left "corner"
     "mean": None,  # [blue, green, red], or one value per channel, subtracted
     "input_scale": 1.0,  # factor applied after the mean was subtracted
     "shuffle": False,  # a new order in every epoch

@@ -14,7 +14,6 @@ from .forms import (
     count_channels,
     read_image,
     read_rgb,
-    resize_image,
 )
 from .labels import label_array, paletted_image, read_label, write_label
 from .painting import LegendEntry, contact_sheet, legend, overlay, paint
@@ -45,6 +44,7 @@ from .reading import (
     source_name,
     upright,
 )
+from .resampling import resize_image, transform_image
 
 __all__ = [
     "DEPTHS",
@@ -93,6 +93,7 @@ __all__ = [
     "rgb_array",
     "shown_size",
     "source_name",
+    "transform_image",
     "upright",
     "voc_class_names",
     "voc_palette",

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image
 
 from caffeformat import InputError
 
 from .pictures import open_picture
-from .reading import Resampling, source_name
+from .reading import source_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -156,30 +155,6 @@ def channels_last(array: NDArray[Any]) -> NDArray[Any]:
     """C x H x W, BGR where it is three, as H x W x C, RGB where it is three."""
     turned = array[::-1] if len(array) == 3 else array
     return np.ascontiguousarray(turned.transpose(1, 2, 0))
-
-
-def resize_image(
-    image: NDArray[Any],
-    size: tuple[int, int],
-    smooth: bool = True,
-    box: tuple[float, float, float, float] | None = None,
-) -> NDArray[Any]:
-    """Resample H x W (x C) of any depth to `size` (height, width), bilinear or nearest.
-
-    `box` is the part to sample: left, top, right, bottom. uint8 stays uint8, others become float32.
-    """
-    height, width = size
-    resampling = Resampling.BILINEAR if smooth else Resampling.NEAREST
-    # Pillow weighs RGBA by its last channel, and knows no other numbers of channels.
-    if image.dtype == np.uint8 and (image.ndim == 2 or image.shape[2] == 3):
-        whole = Image.fromarray(np.ascontiguousarray(image))
-        return np.asarray(whole.resize((width, height), resampling, box=box))
-    kind: type[np.generic] = np.uint8 if image.dtype == np.uint8 else np.float32
-    resized = np.empty((height, width, image.shape[2]), kind)
-    for channel in range(image.shape[2]):
-        plane = Image.fromarray(np.ascontiguousarray(image[..., channel], kind))
-        resized[..., channel] = np.asarray(plane.resize((width, height), resampling, box=box))
-    return resized
 
 
 def _with_channels(image: NDArray[Any], wanted: int, name: str, has_alpha: bool) -> NDArray[Any]:

@@ -63,12 +63,30 @@ class Preprocessor:
         """
         planes = out.reshape(out.shape[-3:])
         planes[:] = channels_first(image, self.channels)
+        self.normalize(planes)
+        return out
+
+    def normalize(self, planes: NDArray[np.float32]) -> None:
+        """Subtract the mean from C x H x W and multiply by the scale, in place.
+
+        Raises `InputError` for a mean of another number of channels.
+        """
         self.check(len(planes))
         if self.mean is not None:
             planes -= _mean_for(self.mean, planes.shape)
         if self.scale != 1:
             planes *= self.scale
-        return out
+
+    def mean_colour(self, channels: int) -> NDArray[np.float32]:
+        """The mean of each channel, in the net's order; zeros where there is no mean.
+
+        Raises `InputError` for a mean of another number of channels.
+        """
+        self.check(channels)
+        if self.mean is None:
+            return np.zeros(channels, np.float32)
+        means = self.mean.reshape(len(self.mean), -1).mean(1)
+        return np.broadcast_to(means, (channels,))
 
 
 def _mean_for(mean: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:

@@ -14,6 +14,7 @@ from fcnkit import nets
 from fcnkit.datasets import (
     DatasetFolder,
     can_become,
+    check_augmentation,
     common_channels,
     describe_form,
     form_of_datum,
@@ -96,6 +97,7 @@ def _settle(reader: _Reader, form: ImageForm, why: str) -> tuple[ImageForm, str]
                 "bits, 16 bits and floats do not mean the same: make the dataset of one kind"
             )
     if is_free:
+        check_augmentation(options_of(reader.layer), form.channels, f"net {reader.net.name!r}")
         set_options(reader.layer, channels=form.channels, depth=form.depth)
     return ImageForm(form.channels, form.depth, white if white is not None else form.white), why
 

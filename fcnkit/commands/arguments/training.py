@@ -5,15 +5,33 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from caffeformat import InputError
+from fcnkit.datasets import AUGMENTATION_SETS, parse_augmentation
 from fcnkit.losses import parse_loss_options
 
 from .basics import positive
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from .basics import CommandParser
+    from .basics import CommandParser, Group
+
+
+def add_augment(group: Group, what: str = "augment images together with their labels") -> None:
+    """Declare `--augment`; `what` begins its help."""
+    group.option(
+        "--augment",
+        f"{what}: first a tutorial's set ({', '.join(AUGMENTATION_SETS)}), if any, then what "
+        "changes it: scale=LOW:HIGH, base=SIDE (pixels of the longer side at scale 1), "
+        "draw=log|uniform (of the scale), crop=SIDE or crop=HEIGHTxWIDTH, pad=random|corner, "
+        "interpolation=linear|cubic, flip=yes|no, rotate=DEGREES, blur=CHANCE:RADIUS, "
+        "brightness=N, contrast=N, saturation=N (factors of 1-N to 1+N), hue=N (turns of the "
+        "circle), threads=N, cache_mb=N, white=N (images of more than 8 bits become 8 bits, N "
+        "becomes 255); no values stand for scale=0.75:1.5 flip=yes",
+        ("SET", "KEY=VALUE"),
+        otherwise="no augmentation",
+        nargs="*",
+    )
 
 
 def add_changes(parser: CommandParser, each: str = "") -> None:
@@ -22,15 +40,7 @@ def add_changes(parser: CommandParser, each: str = "") -> None:
     `each` ends the help of the fields that may have several values.
     """
     more = "[,N...]" if each else ""
-    parser.data.option(
-        "--augment",
-        "scale, crop and mirror images together with their labels: scale=LOW:HIGH, crop=SIDE or "
-        "crop=HEIGHTxWIDTH, flip=yes|no, threads=N, cache_mb=N, white=N (images of more than 8 "
-        "bits become 8 bits, N becomes 255); no values stand for scale=0.75:1.5 flip=yes",
-        "KEY=VALUE",
-        otherwise="no augmentation",
-        nargs="*",
-    )
+    add_augment(parser.data)
     parser.data.option(
         "--batch-size", "images per iteration", "N", positive(int), otherwise="the solver's"
     )
@@ -115,43 +125,4 @@ def add_resume(parser: CommandParser) -> None:
 
 def augmentation(texts: Sequence[str] | None) -> dict[str, Any] | None:
     """Return options of SegmentationData from the values of `--augment` (None: no such option)."""
-    if texts is None:
-        return None
-    if not texts:
-        return {"scale": [0.75, 1.5], "flip": True}
-    chosen: dict[str, Any] = {}
-    for text in texts:
-        key, _, value = text.partition("=")
-        if key not in _PARSERS:
-            raise InputError(f"--augment {text}: expected one of {', '.join(_PARSERS)}")
-        try:
-            chosen[key] = _PARSERS[key](value)
-        except ValueError as error:
-            raise InputError(f"--augment {text}: {error}") from error
-    return chosen
-
-
-def _scale(text: str) -> list[float]:
-    low, _, high = text.partition(":")
-    return [float(low), float(high or low)]
-
-
-def _crop(text: str) -> list[int]:
-    height, _, width = text.partition("x")
-    return [int(height), int(width or height)]
-
-
-def _yes(text: str) -> bool:
-    if text not in ("yes", "no", ""):
-        raise ValueError("expected yes or no")
-    return text != "no"
-
-
-_PARSERS: dict[str, Callable[[str], Any]] = {
-    "scale": _scale,
-    "crop": _crop,
-    "flip": _yes,
-    "threads": int,
-    "cache_mb": int,
-    "white": float,
-}
+    return None if texts is None else parse_augmentation(texts)

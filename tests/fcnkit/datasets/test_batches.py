@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from caffeformat import InputError
-from fcnkit.datasets import BatchLoader, Order, augmentation_from
-from fcnkit.datasets.augmentation import Augmentation, draw, sample, whole
+from fcnkit.datasets import BatchLoader, Order
+from fcnkit.datasets.augmentation import Augmentation, draw, whole
+from fcnkit.datasets.rendering import sample
 from fcnkit.images import Preprocessor
 
 
@@ -99,7 +100,7 @@ def test_sampling_the_crop_equals_cropping_the_resized_image(scale):
 
     random = np.random.RandomState(0)
     image = random.randint(0, 256, (90, 120, 3)).astype(np.uint8)
-    placement, _ = draw(Augmentation((40, 40), (scale, scale)), (90, 120), random)
+    placement = draw(Augmentation((40, 40), (scale, scale)), (90, 120), random).placement
     size = (round(120 * scale), round(90 * scale))
     for smooth, method in ((True, Image.BILINEAR), (False, Image.NEAREST)):
         resized = np.asarray(Image.fromarray(image).resize(size, method))
@@ -146,19 +147,6 @@ def test_wrong_data_is_named(dataset, options, words):
         finally:
             batches.close()
     assert all(word in str(caught.value) for word in words)
-
-
-@pytest.mark.parametrize("options", [{"crop": 0}, {"scale": [2, 1]}, {"scale": 0}, {"crop": [1]}])
-def test_impossible_augmentations_are_refused(options):
-    with pytest.raises(InputError):
-        augmentation_from(options)
-
-
-def test_augmentation_options():
-    assert augmentation_from({"crop": None, "scale": None, "flip": False}) is None
-    assert augmentation_from({"crop": 32}) == Augmentation((32, 32))
-    expected = Augmentation((8, 9), (2, 2), True)
-    assert augmentation_from({"crop": [8, 9], "scale": 2, "flip": True}) == expected
 
 
 def test_solvers_that_train_together_take_batches_in_turn():
