@@ -122,6 +122,9 @@ class LmdbReader:
             return
         self._closed = True
         self._transaction.abort()
+        # Older bindings end what is left of a transaction when its environment is closed, and again
+        # when its object is freed by another thread meanwhile: it goes before the environment may.
+        del self._transaction
         give_back(self._key)
 
     def __enter__(self) -> Self:

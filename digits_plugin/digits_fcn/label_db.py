@@ -87,8 +87,18 @@ def find(features, labels, key, image):
 
 def value(path, key):
     """Return the bytes at a key of the LMDB folder `path`, None if there is no such key."""
-    with _Opened(path) as db, db.begin() as transaction:
-        return transaction.get(to_text(key).encode("utf-8"))
+    with _Opened(path) as db:
+        return _get(db, to_text(key).encode("utf-8"))
+
+
+def _get(db, key):
+    """The value, by a transaction whose object is gone before the environment may be closed.
+
+    Older bindings end what is left of a transaction when its environment is closed, and once more
+    when another thread frees the object meanwhile.
+    """
+    with db.begin() as transaction:
+        return transaction.get(key)
 
 
 def entries(path):
