@@ -193,7 +193,7 @@ class NetBuilder:
     def learned_enlarging(self, name: str, prefix: str, bottom: Top, factor: int) -> Top:
         """Add a learned upsampling to `factor` times the size, which may mix channels."""
         kernel = 2 * factor
-        wanted = [self.channels[bottom], "outputs", kernel, kernel]
+        wanted: list[int | str] = [self.channels[bottom], "outputs", kernel, kernel]
         blobs = [self.take(f"{prefix}.weight", wanted, ", inputs first")]
         self.n[name] = top = L.Deconvolution(
             bottom,

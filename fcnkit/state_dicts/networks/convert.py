@@ -25,6 +25,7 @@ from fcnkit.surgery import fold_batch_norm
 
 from .builder import NetBuilder
 from .families import find_family
+from .gluon_names import attribute_names
 
 if TYPE_CHECKING:
     import os
@@ -111,7 +112,7 @@ def _usual_names(tensors: Tensors) -> Tensors:
     if all(name.startswith("module.") for name in tensors):
         tensors = {name[len("module.") :]: tensor for name, tensor in tensors.items()}
     renamed: OrderedDict[str, NDArray[Any]] = OrderedDict()
-    for name, tensor in tensors.items():
+    for name, tensor in attribute_names(tensors).items():
         module, dot, last = name.rpartition(".")
         usual = module + dot + _SYNONYMS.get(last, last)
         if usual in renamed:

@@ -1,10 +1,10 @@
 """GluonCV's FCN and PSPNet on dilated ResNets (`fcn_resnet50_voc`, `psp_resnet101_voc`, ...).
 
 Names and structure are those of gluoncv 0.4 to 0.10: the stem has three convolutions (ResNet
-v1s); files of gluoncv 0.2, whose stem is one convolution (v1b) and whose head has a bias before its
-BatchNorm, are read, too. Scores are resized bilinearly to the image, corners on corners, as
-MXNet's BilinearResize2D does. BatchNorm's epsilon is Gluon's default, the same as PyTorch's, and
-gamma counts (`fix_gamma` is off in Gluon).
+v1s). Files of gluoncv 0.2, whose stem is one convolution (v1b) and whose head has a bias before its
+BatchNorm, are read, too. Scores are resized bilinearly to the image, corners on corners, as MXNet's
+BilinearResize2D does. BatchNorm's epsilon is Gluon's default, the same as PyTorch's, and gamma
+counts (`fix_gamma` is off in Gluon).
 """
 
 from __future__ import annotations

@@ -87,6 +87,55 @@ def test_scores_are_the_tutorials_for_a_raw_image(case, fold, tmp_path):
     assert bool(made.left_out) == (framework == "gluon")
 
 
+def save_params_names(model, named, variant):
+    """The names of Gluon's older `save_params`, from how it counts layers within a scope."""
+    deep = ["conv1.0", "conv1.1", "conv1.3", "conv1.4", "conv1.6", "bn1"]
+    stem = {"b": ["conv1", "bn1"], "s": deep}
+    found, trunk = {}, f"resnetv1{variant}0_"
+    for name, tensor in named.items():
+        module, part = name.rsplit(".", 1)
+        kind = "conv" if tensor.ndim == 4 or part == "bias" else "batchnorm"
+        if module in stem[variant]:
+            scope, number = trunk, stem[variant].index(module) // 2
+        elif module.startswith("layer"):
+            stage, block, *rest = module[5:].split(".")
+            number = 0 if rest[0] == "downsample" else 3 * int(block) + int(rest[0][-1]) - 1
+            scope = f"{trunk}{'down' if rest[0] == 'downsample' else 'layers'}{stage}_"
+        elif ".psp." in module:
+            scope = f"_pyramidpooling0_hybridsequential{int(module.split('.')[2][-1]) - 1}_"
+            number = 0
+        else:
+            is_main = module.startswith("head")
+            scope = f"_fcnhead{0 if is_main else 1}_hybridsequential0_"
+            if isinstance(model, tutorials.GluonPSPNet):
+                scope = "_psphead0_" if is_main else "_fcnhead0_hybridsequential0_"
+            number = int(module.endswith(".4"))
+        found[f"{scope}{kind}{number}_{part}"] = tensor
+    assert len(found) == len(named)
+    return found
+
+
+@pytest.mark.parametrize(
+    "make, variant",
+    [
+        (lambda: tutorials.GluonFCN(v1b=True), "b"),
+        (tutorials.GluonFCN, "s"),
+        (tutorials.GluonPSPNet, "s"),
+    ],
+)
+def test_the_names_of_gluons_older_files_are_known(make, variant, tmp_path):
+    model = randomize(make())
+    named = tutorials.tensors(model, "gluon")
+    older = save_params_names(model, named, variant)
+    (tmp_path / "older.params").write_bytes(mxnet_bytes(older, prefix=""))
+    made = convert(read_state_dict(tmp_path / "older.params"), (96, 48))
+    wanted = convert(named, (96, 48))
+    assert made.net == wanted.net and list(made.weights) == list(wanted.weights)
+    for layer, blobs in wanted.weights.items():
+        for ours, blob in zip(made.weights[layer], blobs):
+            np.testing.assert_array_equal(ours, blob)
+
+
 def test_the_pretrained_part_of_an_fcn8s_ends_where_its_weights_end(tmp_path):
     model, rgb = randomize(tutorials.MindSporeFCN8s()), image((64, 96))
     named = file_of(model, "mindspore", tmp_path / "fcn8s_vgg16_pretrain.ckpt")
