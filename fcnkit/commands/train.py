@@ -27,7 +27,6 @@ _FIELDS = {
     "seed": "random_seed",
     "display": "display",
     "test_interval": "test_interval",
-    "snapshot_interval": "snapshot",
 }
 
 
@@ -60,9 +59,11 @@ def add_arguments(parser: CommandParser) -> None:
     for name, what in (
         ("--display", "iterations between log entries"),
         ("--test-interval", "iterations between tests"),
-        ("--snapshot-interval", "iterations between snapshots"),
     ):
         parser.options.option(name, what, "N", otherwise="the solver's")
+    parser.options.option(
+        "--snapshot-interval", "iterations between snapshots", "N", int, otherwise="the solver's"
+    )
     parser.options.option(
         "--set",
         "set any other field of the solver, such as weight_decay=0.0005; may be repeated",
@@ -87,6 +88,7 @@ def run(args: argparse.Namespace) -> int:
         epochs=args.epochs,
         batch_size=args.batch_size,
         validate=not args.no_validation,
+        snapshots=training.snapshots(args),
     )
     console, interruption = TrainingConsole(), Interruption()
     with console, interruption, explaining_full_disk(args.output):
@@ -99,6 +101,11 @@ def run(args: argparse.Namespace) -> int:
             force=args.force,
             observer=console,
             stop=lambda: interruption.asked,
+        )
+    if outcome.best is not None:
+        say(
+            f"best mean IoU {outcome.best.mean_iou:.4f} after {outcome.best.iteration} iterations, "
+            f"weights in {outcome.best.weights}"
         )
     if outcome.finished:
         say(f"{outcome.iteration} iterations done, weights in {outcome.weights}")

@@ -104,6 +104,7 @@ def _stages(args: argparse.Namespace) -> list[Stage]:
             overrides=overrides,
             batch_size=args.batch_size,
             validate=not args.no_validation,
+            snapshots=training.snapshots(args),
         )
         stages.append(Stage(name, recipe))
     return stages

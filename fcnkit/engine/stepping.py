@@ -22,8 +22,8 @@ _READERS = ("Data", "HDF5Data", "ImageData", "WindowData")
 class Hooks:
     """What `train` calls around each step; a subclass overrides what it needs."""
 
-    def before_step(self, solver: Solver) -> None:
-        """Called before each step; `solver.iter` steps have been taken."""
+    def before_step(self, solver: Solver) -> bool | None:
+        """Called before each step, after `solver.iter` of them; a true value ends the run."""
 
     def after_step(self, solver: Solver) -> bool | None:
         """Called after each step; a true value ends the run."""
@@ -44,7 +44,8 @@ def train(solver: Solver, hooks: Hooks, options: Mapping[str, Any]) -> None:
     if missing:
         raise InputError(f"the engine {name()!r} cannot do {', '.join(missing)}")
     while solver.iter < max_iter:
-        hooks.before_step(solver)
+        if hooks.before_step(solver):
+            break
         if seed is not None:
             load().set_random_seed(zlib.crc32(f"{seed}:{solver.iter}".encode()) & 0x7FFFFFFF)
         solver.step(1)

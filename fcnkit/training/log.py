@@ -88,6 +88,10 @@ class TrainingLog:
             f"{matrix.pixel_accuracy:g}, mean_iou = {matrix.mean_iou:g}",
         )
 
+    def best(self, iteration: int, mean_iou: float) -> None:
+        """Log that the test at this iteration had the best mean IoU so far."""
+        self.line("training.py", f"Iteration {iteration}, best mean IoU so far: {mean_iou:g}")
+
     def snapshot(self, weights: str, state: str) -> None:
         """Log the paths of a snapshot just taken."""
         kind = "HDF5" if weights.endswith(".h5") else "binary proto"

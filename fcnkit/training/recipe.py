@@ -26,6 +26,8 @@ from fcnkit.progress import Progress
 
 from . import curves, diagnosis, resuming, run_folder, snapshots
 from .images import settle_images
+from .intervals import set_intervals
+from .keeping import Best, Keeper
 from .log import TrainingLog
 from .loss import replace_loss
 from .recorder import Recorder
@@ -56,12 +58,15 @@ class Outcome:
     finished    whether these were all of them
     weights     path of the last snapshot's weights; None without a snapshot
     matrix      confusion matrix of the last test; None without a test net
+    best        iteration, mean IoU and path of the weights with the best mean IoU of all tests
+                after the first step; None where no test had one
     """
 
     iteration: int
     finished: bool
     weights: str | None
     matrix: ConfusionMatrix | None
+    best: Best | None = None
 
 
 class Observer(Progress):
@@ -137,7 +142,7 @@ def _train(
         names, palette = _classes(dataset, files)
         prefix = os.path.join(output, os.path.basename(files.solver.snapshot_prefix) or "snapshot")
         files.solver.snapshot_prefix = prefix
-        _claim(output, prefix, start, force)
+        run_folder.claim(output, prefix, start, force)
         if recipe.class_weights is not None:
             files.weigh_classes(recipe.class_weights, output)
     # From here on the dataset is the engine's: one process must not open an LMDB twice.
@@ -164,7 +169,11 @@ def _train(
         if snapshot is not None:
             log.restoring(os.path.abspath(snapshot))
         draw = functools.partial(_draw, output, files.train.name)
-        recorder = Recorder(solver, files, log, observer, draw, stop, names, unmatched)
+        needed = [] if start.weights is None else [start.weights]
+        if start.snapshot is not None:
+            needed += [start.snapshot, snapshots.weights_of(start.snapshot)]
+        keeper = Keeper(files.solver, recipe.snapshots, needed, start.resume)
+        recorder = Recorder(solver, files, log, observer, keeper, draw, stop, names, unmatched)
         try:
             options = {"max_iter": files.solver.max_iter, "seed": files.solver.random_seed}
             engine.train(solver, recorder, options)
@@ -172,7 +181,11 @@ def _train(
         finally:
             draw()
     return Outcome(
-        solver.iter, not recorder.stopped, recorder.last_weights, recorder.last_test_matrix
+        solver.iter,
+        not recorder.stopped,
+        recorder.last_weights,
+        recorder.last_test_matrix,
+        keeper.best,
     )
 
 
@@ -197,7 +210,14 @@ def _prepare(recipe: Recipe, dataset: DatasetFolder | None) -> RunFiles:
     files.set_seed()
     if "test_iter" not in dict(recipe.overrides):
         files.set_test_iterations()
-    files.set_intervals(files.images(files.train), recipe.epochs)
+    set_intervals(files, files.images(files.train), recipe.epochs, recipe.snapshots)
+    if recipe.snapshots.patience is not None and not any(map(nets.head, files.tests[:1])):
+        raise InputError(
+            f"{files.path}: {{option}} counts tests without a better mean IoU, but the run has no "
+            "test net that scores classes",
+            option="patience",
+            value=recipe.snapshots.patience,
+        )
     return files
 
 
@@ -240,43 +260,6 @@ def _classes(
         names = names[:classes]  # the last one names the pixels that the loss ignores
     # A dataset with fewer classes than the network cannot name them all.
     return (names if classes in (None, len(names)) else ()), palette
-
-
-def _claim(output: str, prefix: str, start: Start, force: bool) -> None:
-    """Remove what an earlier run left in the output folder only with `force`.
-
-    Files that the new run starts from are never removed. A run without snapshots is no obstacle.
-    """
-    results = [os.path.join(output, name) for name in ("train.log", "curves.csv", "curves.png")]
-    taken = snapshots.files(prefix)
-    there = [path for path in results + taken if os.path.exists(path)]
-    if not there or start.resume:
-        return
-    if not taken:
-        # Nothing was learned that could be lost; what was written about it is set aside.
-        for path in there:
-            aside, number = f"{path}.before", 1
-            while os.path.lexists(aside):
-                number += 1
-                aside = f"{path}.before{number}"
-            os.replace(path, aside)
-        return
-    if not force:
-        raise InputError(
-            f"{there[0]} is from an earlier run: pass {{resume}} to continue it or {{force}} to "
-            "remove it and start over, or choose another output folder",
-            options={"resume": True, "force": True},
-        )
-    for needed in (start.weights, start.snapshot):
-        if needed is not None and os.path.abspath(needed) in there:
-            raise InputError(
-                f"{needed} is part of the earlier run, which {{force}} would remove: choose "
-                "another output folder",
-                option="force",
-                value=True,
-            )
-    for path in there:
-        os.remove(path)
 
 
 def _newest(prefix: str, solver: pb.SolverParameter, observer: Observer) -> str | None:

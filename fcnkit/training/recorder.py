@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from caffeformat import InputError, learning_rate, pb
+from caffeformat import InputError, learning_rate
 from fcnkit import engine, nets
 from fcnkit.inference import ConfusionMatrix
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from fcnkit.engine import Net, Solver
     from fcnkit.nets import Head
 
+    from .keeping import Keeper
     from .log import Outputs, TrainingLog
     from .recipe import Observer
     from .run_files import RunFiles
@@ -40,7 +41,8 @@ class Recorder(engine.Hooks):
 
     Iteration n is tested before step n, displayed with the loss of step n, and its snapshot is
     taken after n steps. With `iter_size` the loss is that of a step's last pass, which is all that
-    pycaffe exposes. `draw` is called now and then to update the curves, `stop` after every step.
+    pycaffe exposes. `keeper` decides which snapshots stay and when tests end the run. `draw` is
+    called now and then to update the curves, `stop` after every step.
 
     Attributes: `stopped` (whether `stop()` ended the run), `last_weights` (path of the last
     snapshot's weights, or None), `last_test_matrix` (of the last test, or None).
@@ -52,13 +54,14 @@ class Recorder(engine.Hooks):
         files: RunFiles,
         log: TrainingLog,
         observer: Observer,
+        keeper: Keeper,
         draw: Callable[[], None],
         stop: Callable[[], bool],
         class_names: Sequence[str] = (),
         unmatched: Sequence[str] = (),
     ) -> None:
         self._solver, self._files, self._log, self._observer = solver, files, log, observer
-        self._draw, self._stop = draw, stop
+        self._keeper, self._draw, self._stop = keeper, draw, stop
         self._names, self._unmatched = class_names, unmatched
         self._settings = files.solver
         self._head = nets.head(files.train)
@@ -79,12 +82,20 @@ class Recorder(engine.Hooks):
         self.last_weights: str | None = None
         self.last_test_matrix: ConfusionMatrix | None = None
 
-    def before_step(self, solver: Solver) -> None:
-        """Test where a test is due."""
+    def before_step(self, solver: Solver) -> bool:
+        """Test where a test is due; returns whether the tests end the run."""
         interval = self._settings.test_interval
         is_due = bool(interval) and solver.iter % interval == 0
         if solver.test_nets and is_due and (solver.iter or self._settings.test_initialization):
             self._test()
+            if self._keeper.is_exhausted(solver.iter):
+                tests = self._keeper.tests_since_best(solver.iter)
+                self._observer.note(
+                    f"no better mean IoU in {tests} tests: the run ends after {solver.iter} of "
+                    f"{self._settings.max_iter} iterations"
+                )
+                return True
+        return False
 
     def after_step(self, solver: Solver) -> bool:
         """Record the step just taken; returns true where the run was asked to stop."""
@@ -199,6 +210,10 @@ class Recorder(engine.Hooks):
                 self._observer.note(broken)
             if number == 0:
                 self.last_test_matrix = matrix
+                if matrix is not None and self._keeper.test(
+                    iteration, matrix.mean_iou, self._solver.net
+                ):
+                    self._log.best(iteration, matrix.mean_iou)
                 if not broken:
                     self._explain(matrix)
 
@@ -232,12 +247,15 @@ class Recorder(engine.Hooks):
         )
 
     def _snapshot(self) -> None:
+        iteration = self._saved_at = self._solver.iter
+        self._keeper.begin(iteration)
         self._solver.snapshot()
-        self._saved_at = self._solver.iter
-        hdf5 = self._settings.snapshot_format == pb.SolverParameter.HDF5
-        weights, state = snapshots.paths(self._settings.snapshot_prefix, self._solver.iter, hdf5)
+        weights, state = snapshots.written(self._settings, iteration)
         self._log.snapshot(weights, state)
         self.last_weights = weights
+        note = self._keeper.remove_old(iteration)
+        if note:
+            self._observer.note(note)
 
 
 def _new_matrix(net: Net, head: Head | None) -> ConfusionMatrix | None:

@@ -15,7 +15,6 @@ import caffeformat
 from caffeformat import (
     InputError,
     filter_net,
-    learning_rate,
     parse_text,
     pb,
     read_net,
@@ -256,40 +255,6 @@ class RunFiles:
                 set_options(layer, seed=self.solver.random_seed)
             elif is_berkeley(layer):
                 seed_berkeley(layer, self.solver.random_seed)
-
-    def set_intervals(self, images: int | None, epochs: float | None = None) -> None:
-        """Fill in what the solver leaves open: iterations, display and test intervals.
-
-        `images` is the size of the training data (None: unknown), `epochs` the number of passes
-        over it.
-        """
-        solver = self.solver
-        batch = (batch_size(self.train) or 1) * solver.iter_size
-        epoch = math.ceil(images / batch) if images else None
-        if epochs is not None:
-            if epoch is None:
-                raise InputError(
-                    "{epochs} needs a dataset of known size: set max_iter instead",
-                    option="epochs",
-                    value=epochs,
-                )
-            solver.max_iter = math.ceil(epochs * epoch)
-        if solver.max_iter < 1:
-            raise InputError(
-                f"{self.path}: has no max_iter: set it, or pass {{epochs}}", option="epochs"
-            )
-        if not solver.lr_policy:
-            solver.lr_policy = "fixed"
-            self.notes.append("the solver names no lr_policy: the learning rate stays fixed")
-        if solver.base_lr <= 0:
-            raise InputError(
-                f"{self.path}: base_lr is {solver.base_lr:g}, expected a number above 0: set it"
-            )
-        learning_rate(solver, 0)  # an unknown policy would make BVLC Caffe end the process
-        if not solver.display:
-            solver.display = max(1, min(20, solver.max_iter // 20))
-        if self.tests and not solver.test_interval:
-            solver.test_interval = epoch or max(1, solver.max_iter // 10)
 
     def write(self, folder: str, image_shape: tuple[int, int]) -> str:
         """Write `solver.prototxt` and its nets into `folder`; returns the solver's path.

@@ -22,6 +22,7 @@ from fcnkit.images import IGNORE_LABEL, ImageForm, check_bands, full_palette
 from fcnkit.inference import TrainedNet
 
 from . import snapshots
+from .keeping import RECORD, set_aside
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,6 +61,41 @@ def refuse_inputs(output: str, recipe: Recipe, start: Start) -> None:
             )
 
 
+def claim(output: str, prefix: str, start: Start, force: bool) -> None:
+    """Remove what an earlier run left in the output folder only with `force`.
+
+    Files that the new run starts from are never removed. A run without snapshots is no obstacle.
+    """
+    names = ("train.log", "curves.csv", "curves.png", RECORD)
+    results = [os.path.join(output, name) for name in names]
+    taken = snapshots.files(prefix)
+    taken += filter(os.path.exists, [snapshots.best_path(prefix)])
+    there = [path for path in results + taken if os.path.exists(path)]
+    if not there or start.resume:
+        return
+    if not taken:
+        # Nothing was learned that could be lost; what was written about it is set aside.
+        for path in there:
+            set_aside(path)
+        return
+    if not force:
+        raise InputError(
+            f"{there[0]} is from an earlier run: pass {{resume}} to continue it or {{force}} to "
+            "remove it and start over, or choose another output folder",
+            options={"resume": True, "force": True},
+        )
+    for needed in (start.weights, start.snapshot):
+        if needed is not None and os.path.abspath(needed) in there:
+            raise InputError(
+                f"{needed} is part of the earlier run, which {{force}} would remove: choose "
+                "another output folder",
+                option="force",
+                value=True,
+            )
+    for path in there:
+        os.remove(path)
+
+
 def write_settings(
     folder: str,
     files: RunFiles,
@@ -82,10 +118,13 @@ def write_settings(
     write_json(os.path.join(folder, FILE_NAME), settings)
 
 
-def read_run(folder: str | os.PathLike[str]) -> TrainedNet:
-    """Read the trained network in `folder`, an output of `train`, from its newest whole snapshot.
+def read_run(folder: str | os.PathLike[str], snapshot: int | str = "newest") -> TrainedNet:
+    """Read the trained network in `folder`, an output of `train`.
 
-    Raises `InputError` where it is not such a folder or holds no whole snapshot yet, `FormatError`
+    `snapshot` chooses its weights: "newest" is the newest whole snapshot, "best" has the best mean
+    IoU of the validation images so far, a number is the iteration of a snapshot.
+
+    Raises `InputError` where it is not such a folder or does not hold that snapshot, `FormatError`
     for damaged settings.
     """
     folder = os.fspath(folder)
@@ -112,14 +151,44 @@ def read_run(folder: str | os.PathLike[str]) -> TrainedNet:
             "run",
             options={"net": None, "weights": None, "mean": None},
         ) from error
-    solver = read_solver(os.path.join(folder, "solver.prototxt"))
-    prefix = os.path.join(folder, os.path.basename(solver.snapshot_prefix))
-    state, _ = snapshots.newest(prefix, solver)
-    if state is None:
-        raise InputError(f"{folder}: holds no whole snapshot {os.path.basename(prefix)}_iter_*")
-    weights = snapshots.weights_of(state)
+    weights = _weights(folder, str(snapshot))
     net = os.path.join(folder, "deploy.prototxt")
     return TrainedNet(net, weights, mean, scale, names, palette, ignore, form, bands)
+
+
+def _weights(folder: str, snapshot: str) -> str:
+    """Return the path of the weights that `read_run` is to read."""
+    solver = read_solver(os.path.join(folder, "solver.prototxt"))
+    prefix = os.path.join(folder, os.path.basename(solver.snapshot_prefix))
+    name = os.path.basename(prefix)
+    if snapshot == "newest":
+        state, _ = snapshots.newest(prefix, solver)
+        if state is None:
+            raise InputError(f"{folder}: holds no whole snapshot {name}_iter_*")
+        return snapshots.weights_of(state)
+    if snapshot == "best":
+        best = snapshots.best_path(prefix)
+        if os.path.isfile(best):
+            return best
+        raise InputError(
+            f"{folder}: holds no {os.path.basename(best)}: a run has one from its first test after "
+            "a step on, if it tests a net that scores classes"
+        )
+    if not re.fullmatch("[0-9]{1,18}", snapshot):
+        raise InputError(
+            "{option}: expected newest, best, or the iteration of a snapshot",
+            option="snapshot",
+            value=snapshot,
+        )
+    for hdf5 in (False, True):
+        weights, _ = snapshots.paths(prefix, int(snapshot), hdf5)
+        if os.path.isfile(weights):
+            return weights
+    there = ", ".join(map(str, snapshots.iterations(prefix))) or "none"
+    raise InputError(
+        f"{folder}: holds no snapshot {name}_iter_{int(snapshot)}; there are those of iteration "
+        f"{there}"
+    )
 
 
 def _images_of(settings: Mapping[str, Any]) -> tuple[ImageForm, tuple[int, ...] | None]:

@@ -1,4 +1,7 @@
-"""Settings of a training run: a `Recipe` (what to train, on what) and a `Start` (from where)."""
+"""Settings of a training run: a `Recipe` (what to train, on what) and a `Start` (from where).
+
+`Snapshots`, a part of the recipe, says what a run keeps, and when it may end early.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,44 @@ import dataclasses
 import os
 from typing import TYPE_CHECKING, Any
 
+from caffeformat import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+
+@dataclasses.dataclass(frozen=True)
+class Snapshots:
+    """When a run takes snapshots, how many of them stay, and when it ends early.
+
+    The weights with the best mean IoU of the validation images are kept beside them in any case,
+    under a name of their own.
+
+    every       iterations between snapshots, 0 for none; None: the solver's `snapshot`
+    epochs      the same in passes over the training data
+    keep        how many snapshots stay: older ones are removed once a newer one is whole; None: all
+    patience    ends the run after so many tests in a row without a better mean IoU; None: never
+    """
+
+    every: int | None = None
+    epochs: float | None = None
+    keep: int | None = None
+    patience: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.every is not None and self.epochs is not None:
+            raise InputError(
+                f"snapshots every {self.every} iterations and every {self.epochs:g} passes over "
+                "the data: expected one of the two"
+            )
+        if self.every is not None and self.every < 0:
+            raise InputError(f"snapshots every {self.every} iterations: expected 0 (none) or more")
+        if self.epochs is not None and not 0 < self.epochs < float("inf"):
+            raise InputError(f"snapshots every {self.epochs} passes: expected a number above 0")
+        for name in ("keep", "patience"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError("{option}: expected a number above 0", option=name, value=value)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +65,7 @@ class Recipe:
     epochs          passes over the training data; sets the number of iterations
     batch_size      images per iteration
     validate        False drops the solver's test nets
+    snapshots       when snapshots are taken, which of them stay, and when the run ends early
     """
 
     solver: str | os.PathLike[str]
@@ -38,6 +78,7 @@ class Recipe:
     epochs: float | None = None
     batch_size: int | None = None
     validate: bool = True
+    snapshots: Snapshots = Snapshots()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 # Solvers that keep two arrays per blob (gradients and updates, or two moments), as Caffe does
 _TWO_HISTORIES = ("AdaDelta", "Adam")
 _STATE = re.compile(r"_iter_(\d+)\.solverstate(\.h5)?$")
+_WEIGHTS = re.compile(r"_iter_(\d+)\.caffemodel(\.h5)?$")
+_FILE = re.compile(r"_iter_\d+\.(caffemodel|solverstate)(\.h5)?")
+
+# Beside the snapshots: the weights with the best mean IoU of the validation images.
+_BEST = "_best.caffemodel"
 
 
 def paths(prefix: str, iteration: int, hdf5: bool = False) -> tuple[str, str]:
@@ -28,38 +33,58 @@ def paths(prefix: str, iteration: int, hdf5: bool = False) -> tuple[str, str]:
     return f"{stem}.caffemodel{ending}", f"{stem}.solverstate{ending}"
 
 
+def written(solver: pb.SolverParameter, iteration: int) -> tuple[str, str]:
+    """Return (weights, solver state) that `solver` writes after that iteration."""
+    hdf5 = solver.snapshot_format == pb.SolverParameter.HDF5
+    return paths(solver.snapshot_prefix, iteration, hdf5)
+
+
 def files(prefix: str) -> list[str]:
     """Return all snapshot files of `prefix`, weights and states."""
-    stem = glob.escape(prefix) + "_iter_*"
-    return sorted(
-        path
-        for path in glob.glob(stem)
-        if re.search(r"_iter_\d+\.(caffemodel|solverstate)(\.h5)?$", path)
-    )
+    found = glob.glob(glob.escape(prefix) + "_iter_*")
+    return sorted(path for path in found if _FILE.fullmatch(path[len(prefix) :]))
+
+
+def iterations(prefix: str) -> list[int]:
+    """Return the iterations of which there are weights of `prefix`, in order."""
+    found = (_WEIGHTS.search(path) for path in files(prefix))
+    return sorted({int(match.group(1)) for match in found if match})
+
+
+def best_path(prefix: str) -> str:
+    """Return the path of the best weights of the run with the snapshots of `prefix`."""
+    return prefix + _BEST
 
 
 def newest(prefix: str, solver: pb.SolverParameter) -> tuple[str | None, list[str]]:
     """Find the newest whole snapshot of `prefix`: (state path or None, broken state paths).
 
-    An engine that was killed may leave half a file; a snapshot counts only if both its files can
-    be read. Weights that end between two layers can be read, too: they have to hold as many blobs
-    as `solver` keeps histories for.
+    An engine that was killed may leave half a file: only what `is_whole` counts.
     """
-    per_blob = 2 if solver.type in _TWO_HISTORIES else 1
     found = [(_STATE.search(path), path) for path in files(prefix)]
     states = [(int(match.group(1)), path) for match, path in found if match]
     broken: list[str] = []
     for _, path in sorted(states, key=lambda state: state[0], reverse=True):
-        try:
-            weights, histories = read_caffemodel(weights_of(path)), read_solver_state(path).history
-        except InputError:
-            broken.append(path)
-            continue
-        # Layers that share a blob each hold it, so there may be more than histories.
-        if sum(map(len, weights.values())) * per_blob >= len(histories):
+        if is_whole(path, solver):
             return path, broken
         broken.append(path)
     return None, broken
+
+
+def is_whole(state_path: Path, solver: pb.SolverParameter) -> bool:
+    """Whether both files of the snapshot with the solver state at `state_path` can be read.
+
+    Weights that end between two layers can be read, too: they have to hold as many blobs as
+    `solver` keeps histories for.
+    """
+    per_blob = 2 if solver.type in _TWO_HISTORIES else 1
+    try:
+        weights = read_caffemodel(weights_of(state_path))
+        histories = read_solver_state(state_path).history
+    except InputError:
+        return False
+    # Layers that share a blob each hold it, so there may be more than histories.
+    return sum(map(len, weights.values())) * per_blob >= len(histories)
 
 
 def weights_of(state_path: Path) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from caffeformat import InputError
 from fcnkit.datasets import AUGMENTATION_SETS, parse_augmentation
 from fcnkit.losses import parse_loss_options
+from fcnkit.training import Snapshots
 
 from .basics import positive
 
@@ -87,6 +88,27 @@ def add_changes(parser: CommandParser, each: str = "") -> None:
     )
     parser.options.flag("--no-validation", "train without test nets")
     parser.options.option(
+        "--snapshot-epochs",
+        "passes over the training data between snapshots",
+        "N",
+        positive(float),
+        otherwise="the solver's interval",
+    )
+    parser.options.option(
+        "--keep",
+        "number of snapshots that stay, older ones are removed; the best weights stay in any case",
+        "N",
+        positive(int),
+        otherwise="all",
+    )
+    parser.options.option(
+        "--patience",
+        "end after this many tests without a better mean IoU",
+        "N",
+        positive(int),
+        otherwise="never",
+    )
+    parser.options.option(
         "--seed", "seed of all random numbers, random_seed", "N", int, otherwise="the solver's"
     )
 
@@ -114,6 +136,12 @@ def loss(texts: Sequence[str] | None) -> tuple[str, dict[str, Any]] | None:
         except ValueError:
             raise InputError(f"--loss {text}: expected KEY=VALUE, a number or yes|no") from None
     return name, parse_loss_options(name, options)
+
+
+def snapshots(args: argparse.Namespace) -> Snapshots:
+    """Return what the options say about snapshots."""
+    every = getattr(args, "snapshot_interval", None)
+    return Snapshots(every, args.snapshot_epochs, args.keep, args.patience)
 
 
 def add_resume(parser: CommandParser) -> None:

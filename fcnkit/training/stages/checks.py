@@ -41,22 +41,26 @@ def start_net(files: RunFiles, dataset: DatasetFolder) -> pb.NetParameter:
 
 def check_stages(
     stages: Sequence[Stage],
-    dataset: DatasetFolder,
+    datasets: Sequence[DatasetFolder],
     weights: str | os.PathLike[str] | None = None,
 ) -> None:
     """Raise `InputError` where `train_stages` could not get through `stages` to the end.
 
-    Refused are two stages of one name, a dataset without validation images, `weights` (a caffemodel
-    for the first stage) that do not fit, and stages that score different numbers of classes or
-    whose common layers differ in size (fixed upsampling may differ: each stage makes its own).
+    `datasets` has each stage's. Refused are two stages of one name, a dataset without validation
+    images, `weights` (a caffemodel for the first stage) that do not fit, and stages that score
+    different numbers of classes or whose common layers differ in size (fixed upsampling may differ:
+    each stage makes its own).
     """
     names = [stage.name for stage in stages]
     if len(set(names)) < len(names):
         raise InputError(f"each stage needs a name of its own for its folder; found {names}")
-    if not dataset.count("val"):
-        raise InputError(f"{dataset.path}: has no validation images to score the stages on")
     runs = [RunFiles(stage.recipe.solver) for stage in stages]
-    nets = [start_net(files, dataset) for files in runs]
+    nets = []
+    for files, dataset in zip(runs, datasets):
+        with dataset:
+            if not dataset.count("val"):
+                raise InputError(f"{dataset.path}: has no validation images to score the stages on")
+            nets.append(start_net(files, dataset))
     if weights is not None:
         if not os.path.isfile(weights):
             raise InputError(f"{weights}: there is no such file")

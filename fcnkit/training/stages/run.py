@@ -29,7 +29,7 @@ from caffeformat.files import claimed_folder, refuse_overlap
 from caffeformat.messages import distinct_layers
 from fcnkit.datasets import DatasetFolder
 from fcnkit.files import read_json_object, write_json
-from fcnkit.images import read_label, write_label
+from fcnkit.images import ImageForm, read_label, write_label
 from fcnkit.inference import SUMMARY, Scoreboard, TrainedNet
 from fcnkit.nets import count_classes
 from fcnkit.surgery import transplant
@@ -62,13 +62,15 @@ _FIRST_MASKS, _MASKS = "first_masks", "masks"
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
-    """A stage to train: the name of its folder, and its recipe.
+    """A stage to train: the name of its folder, its recipe, and which weights it starts from.
 
-    The recipe's `data` may be left out: `train_stages` sets it.
+    The recipe's `data` may be left out: `train_stages` sets it. `after` says which weights of the
+    previous stage it starts from, as `read_run` names them: "newest" or "best".
     """
 
     name: str
     recipe: Recipe
+    after: str = "newest"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +80,7 @@ class StageResult:
     name        of the stage
     folder      with all that it left
     agreement   share of validation pixels on which its first masks agree with the previous stage's
-                last ones; None for the first stage
+                last ones; None for the first stage, and where the two stages have other data
     start       scores of its first masks (pixel_accuracy, mean_iou, ...); None for the first stage
     end         scores of its last masks; None while it has not finished
     """
@@ -93,7 +95,7 @@ class StageResult:
 def train_stages(
     stages: Sequence[Stage],
     output: Path,
-    data: Path,
+    data: Path | None,
     start: Start | None = None,
     *,
     gpu: int | None = None,
@@ -104,7 +106,8 @@ def train_stages(
 ) -> Iterator[StageResult]:
     """Train `stages` one after another in `output`; yields a `StageResult` after each.
 
-    data        dataset folder that the nets read and whose validation images are segmented
+    data        dataset folder that the nets read and whose validation images are segmented, for
+                stages whose recipe names none
     start       weights for the first stage, for instance a classifier's; with `resume`, stages that
                 are done are skipped and the first that is not continues
     gpu         number of the GPU to compute on; None for the CPU
@@ -121,16 +124,21 @@ def train_stages(
     if start.snapshot is not None:
         raise InputError("stages start from weights; a snapshot belongs to one of them")
     output = os.path.abspath(output)
-    refuse_overlap(output, [data])
+    places = [stage.recipe.data or data for stage in stages]
+    for stage, place in zip(stages, places):
+        if place is None:
+            raise InputError(f"stage {stage.name} has no dataset: pass {{option}}", option="data")
+    refuse_overlap(output, places)
     with claimed_folder(output):
         bring_back(output)
-        yield from _train(stages, output, data, start, gpu, allow_python, force, observer, stop)
+        datasets = [DatasetFolder(os.path.abspath(place)) for place in places if place is not None]
+        yield from _train(stages, output, datasets, start, gpu, allow_python, force, observer, stop)
 
 
 def _train(
     stages: Sequence[Stage],
     output: str,
-    data: Path,
+    datasets: Sequence[DatasetFolder],
     start: Start,
     gpu: int | None,
     allow_python: Sequence[str],
@@ -151,19 +159,18 @@ def _train(
             "resume without {weights}, or start over with {force}",
             options={"weights": None, "force": True},
         )
-    # Each use of the dataset closes it: one process must not open an LMDB twice.
-    dataset = DatasetFolder(data)
-    with dataset:
-        check_stages(stages, dataset, None if has_begun else start.weights)
+    # Each use of a dataset closes it: one process must not open an LMDB twice.
+    check_stages(stages, datasets, None if has_begun else start.weights)
     with set_aside(earlier) as remove_earlier:
 
         def stop_after_step() -> bool:
             remove_earlier()
             return stop()
 
-        previous = None
-        for stage, folder in zip(stages, folders):
-            whole = Stage(stage.name, dataclasses.replace(stage.recipe, data=data))
+        previous: _StageRun | None = None
+        for stage, folder, dataset in zip(stages, folders, datasets):
+            recipe = dataclasses.replace(stage.recipe, data=dataset.path)
+            whole = dataclasses.replace(stage, recipe=recipe)
             run = _StageRun(whole, folder, dataset, previous, start.weights, gpu, allow_python)
             if not run.record.get("end"):
                 run.prepare()
@@ -174,7 +181,7 @@ def _train(
                     return
                 run.finish()
             yield run.result()
-            previous = folder
+            previous = run
 
 
 class _StageRun:
@@ -185,7 +192,7 @@ class _StageRun:
         stage: Stage,
         folder: str,
         dataset: DatasetFolder,
-        previous: str | None,
+        previous: _StageRun | None,
         weights: Path | None,
         gpu: int | None,
         allow_python: Sequence[str],
@@ -216,18 +223,18 @@ class _StageRun:
             return
         os.makedirs(self.folder, exist_ok=True)
         record: dict[str, Any] = {"agreement": None, "start": None, "end": None}
-        source = self.weights if self.previous is None else read_run(self.previous).weights
+        source, form = self.weights, ImageForm()
+        if self.previous is not None:
+            before_it = read_run(self.previous.folder, self.stage.after)
+            source, form = before_it.weights, before_it.form
         if source is not None:
             mean, scale = self._operate(source)
             if self.previous is not None:
                 first = TrainedNet(
-                    self.path(START_NET),
-                    self.path(START_WEIGHTS),
-                    mean,
-                    scale,
-                    form=read_run(self.previous).form,
+                    self.path(START_NET), self.path(START_WEIGHTS), mean, scale, form=form
                 )
-                before = os.path.join(self.previous, _MASKS)
+                same_data = self.previous.dataset.path == self.dataset.path
+                before = self.previous.path(_MASKS) if same_data else None
                 board, same = self._score(first, _FIRST_MASKS, compare=before)
                 record.update(start=_summary(board), agreement=same)
         self._write_record(record)

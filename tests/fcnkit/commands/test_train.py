@@ -56,7 +56,7 @@ def test_a_run_learns_and_leaves_everything_in_its_folder(here, data, capsys, mo
     assert train("--data", data, "--augment", "flip=yes") == 0
     assert sorted(os.listdir("run")) == sorted(
         ["curves.csv", "curves.png", "deploy.prototxt", "inference.json", "solver.prototxt"]
-        + ["train.log", "train.prototxt", "val.prototxt"]
+        + ["train.log", "train.prototxt", "val.prototxt", "snapshots.json", "snap_best.caffemodel"]
         + [f"snap_iter_{n}.{kind}" for n in (10, 20, 30) for kind in ("caffemodel", "solverstate")]
     )
     rows = curves.parse_log("run/train.log")

@@ -6,6 +6,7 @@ from tiny_segmentation import net_text, write_dataset, write_solver
 
 from caffeformat import InputError, pb, read_net, read_solver
 from fcnkit.datasets import DatasetFolder
+from fcnkit.training.intervals import set_intervals
 from fcnkit.training.resuming import start_python_layers
 from fcnkit.training.run_files import RunFiles
 
@@ -139,7 +140,7 @@ def test_tests_cover_their_data_once(here):
 
 def test_missing_solver_fields_are_filled_in(here):
     files = run_files(here, lr_policy=None, max_iter=None, display=None, test_interval=None)
-    files.set_intervals(images=9, epochs=4)
+    set_intervals(files, images=9, epochs=4)
     solver = files.solver
     assert (solver.max_iter, solver.display, solver.test_interval) == (20, 1, 5)
     assert solver.lr_policy == "fixed" and "lr_policy" in files.notes[0]
@@ -152,7 +153,7 @@ def test_missing_solver_fields_are_filled_in(here):
 def test_an_error_asks_for_what_cannot_be_filled_in(here, fields, epochs, word):
     files = run_files(here, **fields)
     with pytest.raises(InputError, match=word):
-        files.set_intervals(images=None, epochs=epochs)
+        set_intervals(files, images=None, epochs=epochs)
 
 
 def test_what_is_written_reads_back_without_stages(here):

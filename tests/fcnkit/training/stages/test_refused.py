@@ -52,7 +52,7 @@ def assert_kept():
 
 def test_stages_that_fit_each_other_are_accepted(family, data):
     for names in (FAMILY, FAMILY[:2], FAMILY[:1]):
-        check_stages(stages(family, names), DatasetFolder(data))
+        check_stages(stages(family, names), [DatasetFolder(data)] * len(names))
 
 
 def test_two_stages_of_one_name(family, data):
@@ -95,9 +95,9 @@ def test_fixed_upsampling_of_one_name_may_differ(family, data, tmp_path, multipl
     both = [first, changed(second, solver="own/solver.prototxt")]
     if multiplier:
         with pytest.raises(InputError, match=r"upscore 0: .* values .* do not fit"):
-            check_stages(both, DatasetFolder(data))
+            check_stages(both, [DatasetFolder(data)] * 2)
     else:
-        check_stages(both, DatasetFolder(data))
+        check_stages(both, [DatasetFolder(data)] * 2)
 
 
 def test_weights_that_do_not_fit(family, data):
