@@ -33,6 +33,14 @@ def safe_name(name):
     return "/".join(parts)
 
 
+def _marker(name):
+    """Return the name of a folder that marks a dataset; FcnError if it could lead outside."""
+    name = safe_name(name)
+    if not name:
+        raise FcnError("Expected the name of a folder inside the dataset, found none.")
+    return name
+
+
 class Folder(object):
     """Files below a directory."""
 
@@ -49,6 +57,9 @@ class Folder(object):
     def read(self, name):
         """Return the bytes of file `name`."""
         full = self._full(name)
+        if not os.path.isfile(full):
+            there = "it is not a regular file" if os.path.exists(full) else "there is no such file"
+            raise FcnError("%s cannot be read (%s)." % (shorten(name, 200), there))
         try:
             if os.path.getsize(full) > MAX_FILE:
                 raise FcnError("%s is larger than %d bytes." % (shorten(name), MAX_FILE))
@@ -58,7 +69,11 @@ class Folder(object):
             raise FcnError("%s cannot be read (%s)." % (shorten(name, 200), error.strerror))
 
     def roots(self, marker):
-        """Return the folders ("" for the top) that hold a folder `marker`, a few levels deep."""
+        """Return the folders ("" for the top) that hold a folder `marker`, a few levels deep.
+
+        Raises FcnError for a marker that leads elsewhere.
+        """
+        marker = _marker(marker)
         found = []
         for folder, children, _files in os.walk(self.path, followlinks=True):
             below = to_text(os.path.relpath(folder, self.path)).replace(os.sep, "/")
@@ -101,7 +116,8 @@ class Archive(object):
             )
 
     def roots(self, marker):
-        """Return folders ("" for the top) that hold a folder `marker`."""
+        """Return folders ("" for the top) that hold a folder `marker`; raises as Folder's."""
+        marker = _marker(marker)
         inside = "/" + marker + "/"
         found = set()
         for name in self.members:

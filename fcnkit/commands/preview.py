@@ -42,9 +42,10 @@ def add_arguments(parser: CommandParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Serve until Ctrl-C."""
     server = make_server(args)
-    name = f"[{server.host}]" if ":" in server.host else server.host
-    address = f"http://{name}:{server.port}/"
-    if args.host not in ("127.0.0.1", "localhost", "::1"):
+    from fcnkit.web import is_local, page_address
+
+    address = page_address(server.host, server.port)
+    if not is_local(args.host):
         say("warning: this page can be reached from the network", file=sys.stderr)
     say(f"preview at {address} (press Ctrl-C to stop)", flush=True)
     if args.open:

@@ -8,8 +8,7 @@ import sys
 import webbrowser
 from typing import TYPE_CHECKING, Any
 
-from caffeformat import InputError
-from caffeformat.files import open_text
+from caffeformat import InputError, read_bytes, reading
 
 from .printing import say
 
@@ -18,6 +17,9 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from .arguments.basics import CommandParser
+
+
+_MOST_SECRET = 4096  # bytes of its file
 
 
 def add_arguments(parser: CommandParser) -> None:
@@ -64,6 +66,7 @@ def add_arguments(parser: CommandParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Serve until Ctrl-C or SIGTERM."""
     try:
+        from fcnkit.web import is_local
         from fcnkit.workbench import Settings, open_server
     except ModuleNotFoundError as error:
         raise InputError(f"the workbench needs {error.name}: pip install 'fcnkit[web]'") from error
@@ -79,7 +82,7 @@ def run(args: argparse.Namespace) -> None:
     )
     server = open_server(settings)
     signal.signal(signal.SIGTERM, _stop)
-    if args.host not in ("127.0.0.1", "localhost", "::1"):
+    if not is_local(args.host):
         say(
             "warning: this page can be reached from the network, and is not encrypted: put it "
             "behind a server that speaks HTTPS",
@@ -99,13 +102,10 @@ def _stop(number: int, frame: FrameType | None) -> Any:
 def _secret(option: str, text: str | None) -> str | None:
     """Return a secret, from its file where the text is `@FILE`."""
     if text is None or not text.startswith("@"):
-        found = text
-    else:
-        try:
-            with open_text(text[1:]) as file:
-                found = file.read(4096).strip()
-        except (InputError, OSError, ValueError) as error:
-            raise InputError(f"{option} {text}: cannot be read: {error}") from error
-    if found == "":
-        raise InputError(f"{option}: expected a text, found none")
-    return found
+        return text
+    path = text[1:]
+    try:
+        with reading(path, "is not UTF-8 text"):
+            return read_bytes(path, _MOST_SECRET).decode("utf-8-sig").strip()
+    except InputError as error:
+        raise error.prefixed(f"{option}: cannot be read") from error

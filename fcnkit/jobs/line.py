@@ -37,7 +37,7 @@ class Line:
     """Starts the jobs of a `Jobs` folder when it is their turn, and notices those that died.
 
     `look` does one round; `start` does so in a thread of its own until `close`. Jobs that run go on
-    without it, and the next one finds them again.
+    without it, and the next one finds them again. `is_busy` says whether any ran at the last round.
     """
 
     def __init__(self, jobs: Jobs) -> None:
@@ -45,6 +45,7 @@ class Line:
         self._started: dict[str, subprocess.Popen[bytes]] = {}
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
+        self.is_busy = False  # whether a job ran at the last look
 
     def start(self) -> None:
         """Look after the jobs in a thread of its own."""
@@ -78,6 +79,7 @@ class Line:
                 busy.add(job.lane)  # its supervisor is about to say that it runs
             elif not job.fault and self._jobs.get(job.id) == (job, state):
                 waiting.append(job)
+        self.is_busy = bool(busy)
         for job in reversed(waiting):  # the oldest first
             if job.lane not in busy:
                 busy.add(job.lane)

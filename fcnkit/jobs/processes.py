@@ -9,8 +9,12 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
+from caffeformat import InputError, read_bytes
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+_MOST_STAT = 1 << 16  # bytes of /proc/<pid>/stat
 
 
 class Running(NamedTuple):
@@ -36,14 +40,11 @@ def start_time(pid: int) -> str | None:
     A process that has ended and was not waited for (a zombie) counts as none.
     """
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            # The name, in brackets, may hold anything. State is the 3rd field, starttime the 22nd.
-            fields = file.read().rpartition(b")")[2].split()
+        # The name, in brackets, may hold anything. State is the 3rd field, starttime the 22nd.
+        fields = read_bytes(f"/proc/{pid}/stat", _MOST_STAT).rpartition(b")")[2].split()
         return None if fields[0] in (b"Z", b"X") else fields[19].decode()
-    except FileNotFoundError:
+    except (InputError, IndexError):
         pass
-    except (OSError, IndexError):
-        return None
     if os.path.isdir("/proc/self"):
         return None
     return _asked_of_ps(pid)

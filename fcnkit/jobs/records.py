@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import json
 import os
 from typing import TYPE_CHECKING, Any
 
-from caffeformat import InputError
-from fcnkit.files import write_json
+from caffeformat import InputError, open_file, reading
+from fcnkit.files import read_json_object, write_json
 
 from .processes import Running
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
 # States in which a job has a process, or will get one.
 ACTIVE = ("waiting", "running")
+_AT_REST = ("paused", "done", "aborted", "error")
 
 # What a folder holds besides the commands' results. Both texts are small.
 JOB, STATE, LOG, PROGRESS, LOCK = "job.json", "state.json", "log.txt", "progress.json", "lock"
@@ -146,27 +146,36 @@ def write_job(folder: str, job: Job) -> None:
 
 def read_job(folder: str) -> Job:
     """Read `job.json`. One that cannot be read becomes a job with a `fault`."""
-    name = os.path.basename(folder)
+    name, path = os.path.basename(folder), os.path.join(folder, JOB)
     try:
-        data = _read(os.path.join(folder, JOB))
-        steps = [
-            Step(
-                str(step["title"]),
-                [str(argument) for argument in step["arguments"]],
-                Evidence(**step["evidence"]) if step.get("evidence") else None,
-                [int(status) for status in step.get("pause_on", ())],
-                [int(status) for status in step.get("accept_on", ())],
-            )
-            for step in data["steps"]
-        ]
-        settings = data.get("settings", {})
-        if not isinstance(settings, dict):
-            raise TypeError("settings: expected an object")
-        texts = {key: str(data.get(key, "")) for key in ("notes", "created")}
-        kind, title, lane = (str(data[key]) for key in ("kind", "name", "lane"))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, InputError) as error:
-        return Job(name, "broken", name, "", (), fault=f"{JOB} cannot be read: {error!r}")
-    return Job(name, kind, title, lane, steps, settings, **texts)
+        data = read_json_object(path, _MAX_TEXT)
+        with reading(path, "is not a job"):
+            return _job_of(name, data)
+    except InputError as error:
+        return Job(name, "broken", name, "", (), fault=f"{JOB} cannot be read: {error}")
+
+
+def _job_of(id_: str, data: Mapping[str, Any]) -> Job:
+    steps = [
+        Step(
+            str(step["title"]),
+            [str(argument) for argument in step["arguments"]],
+            _evidence(step.get("evidence")),
+            [int(status) for status in step.get("pause_on", ())],
+            [int(status) for status in step.get("accept_on", ())],
+        )
+        for step in data["steps"]
+    ]
+    settings = data.get("settings", {})
+    if not isinstance(settings, dict):
+        raise TypeError("settings: expected an object")
+    texts = {key: str(data.get(key, "")) for key in ("notes", "created")}
+    kind, title, lane = (str(data[key]) for key in ("kind", "name", "lane"))
+    return Job(id_, kind, title, lane, steps, settings, **texts)
+
+
+def _evidence(data: Mapping[str, Any] | None) -> Evidence | None:
+    return Evidence(str(data["path"]), str(data.get("text", ""))) if data else None
 
 
 def write_state(folder: str, state: State) -> None:
@@ -180,44 +189,43 @@ def write_state(folder: str, state: State) -> None:
 
 def read_state(folder: str) -> State:
     """Read `state.json`. One that cannot be read is an error, in words."""
+    path = os.path.join(folder, STATE)
     try:
-        data = _read(os.path.join(folder, STATE))
-        status = data.get("exit")
-        return State(
-            str(data["state"]),
-            int(data["step"]),
-            str(data.get("since", "")),
-            str(data.get("begun", "")),
-            _process(data.get("supervisor")),
-            _process(data.get("process")),
-            None if status is None else int(status),
-            str(data.get("words", "")),
-        )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, InputError) as error:
-        return State("error", words=f"{STATE} cannot be read: {error!r}")
+        data = read_json_object(path, _MAX_TEXT)
+        with reading(path, "is not a state"):
+            return _state_of(data)
+    except InputError as error:
+        return State("error", words=f"{STATE} cannot be read: {error}")
+
+
+def _state_of(data: Mapping[str, Any]) -> State:
+    state, step, status = str(data["state"]), int(data["step"]), data.get("exit")
+    if state not in (*ACTIVE, *_AT_REST):
+        raise ValueError(f"there is no state {state[:40]!r}")
+    if step < 0:
+        raise ValueError(f"there is no step {step}")
+    return State(
+        state,
+        step,
+        str(data.get("since", "")),
+        str(data.get("begun", "")),
+        _process(data.get("supervisor")),
+        _process(data.get("process")),
+        None if status is None else int(status),
+        str(data.get("words", "")),
+    )
 
 
 def _process(data: Any) -> Running | None:
     return Running(int(data["pid"]), str(data["started"])) if data else None
 
 
-def _read(path: str) -> Any:
-    try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read(_MAX_TEXT + 1)
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from error
-    if len(text) > _MAX_TEXT:
-        raise InputError(f"{path}: is larger than {_MAX_TEXT} bytes")
-    return json.loads(text)
-
-
 def tail(path: str, size: int = 4096) -> str:
     """Return the last `size` bytes of a text file, "" where there is none."""
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             file.seek(0, os.SEEK_END)
             file.seek(max(0, file.tell() - size))
             return file.read(size).decode("utf-8", "replace")
-    except OSError:
+    except (InputError, OSError):
         return ""

@@ -18,6 +18,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from caffeformat import InputError
+from caffeformat.files import open_append
 
 from .processes import signal_process
 from .records import (
@@ -63,7 +64,8 @@ class Jobs:
         self._jobs: dict[str, Job] = {}
         self._states: dict[str, State] = {}
         self._marks: dict[str, tuple[int, ...]] = {}
-        self._list: list[tuple[Job, State]] | None = None  # of `all`, until something changes
+        self._list: tuple[tuple[Job, State], ...] | None = None  # of `all`, until one changes
+        self._version = 0
         self._looked = float("-inf")
         self.refresh()
 
@@ -88,13 +90,17 @@ class Jobs:
             for id_ in look_at:
                 self._load(id_)
 
-    def all(self) -> list[tuple[Job, State]]:
+    def all(self) -> tuple[tuple[Job, State], ...]:
         """Return all jobs with their states, the newest first."""
+        return self.versioned()[1]
+
+    def versioned(self) -> tuple[int, tuple[tuple[Job, State], ...]]:
+        """Return a number that grows when a job or its state changes, and what `all` returns."""
         with self._lock:
             if self._list is None:
                 ids = sorted(self._jobs, reverse=True)
-                self._list = [(self._jobs[id_], self._states[id_]) for id_ in ids]
-            return list(self._list)
+                self._list = tuple((self._jobs[id_], self._states[id_]) for id_ in ids)
+            return self._version, self._list
 
     def get(self, id_: str) -> tuple[Job, State] | None:
         """Return the job `id_` as it is now, with its state; None where there is none."""
@@ -246,11 +252,15 @@ class Jobs:
             self._forget(id_)  # a folder that is being filled, or is gone
         elif self._marks.get(id_) != tuple(mark):
             self._jobs[id_], self._states[id_] = read_job(folder), read_state(folder)
-            self._marks[id_], self._list = tuple(mark), None
+            self._marks[id_] = tuple(mark)
+            self._changed()
+
+    def _changed(self) -> None:
+        self._list, self._version = None, self._version + 1
 
     def _forget(self, id_: str) -> None:
         if id_ in self._jobs:
-            self._list = None
+            self._changed()
         for kept in (self._jobs, self._states, self._marks):
             kept.pop(id_, None)
 
@@ -267,7 +277,7 @@ def _lines(notes: str) -> str:
 
 def _hold(folder: str) -> Any:
     """Open and lock the file that says that somebody holds `folder`."""
-    file = open(os.path.join(folder, ".held"), "a")  # noqa: SIM115
+    file = open_append(os.path.join(folder, ".held"))
     try:
         import fcntl
 

@@ -86,7 +86,8 @@ class Supervisor:
             return 130
         environment = {**os.environ, "FCNKIT_PROGRESS": os.path.join(self._folder, PROGRESS)}
         with open(os.path.join(self._folder, LOG), "ab") as log:
-            log.write(f"$ fcnkit {' '.join(step.arguments)}\n".encode())
+            # Names that are not UTF-8 have lone surrogates.
+            log.write(f"$ fcnkit {' '.join(step.arguments)}\n".encode("utf-8", "replace"))
             log.flush()
             child = self._child = subprocess.Popen(
                 python_command("fcnkit.commands.main", step.arguments),

@@ -14,8 +14,8 @@ import platform
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from caffeformat import atomic_write
-from caffeformat.files import read_bytes
+from caffeformat import InputError, atomic_write, read_bytes
+from fcnkit.files import read_json_object
 
 if TYPE_CHECKING:
     from caffeformat import pb
@@ -46,7 +46,7 @@ class Agreements:
         entries.pop(key, None)
         entries[key] = value
         kept = dict(list(entries.items())[-_MOST:])
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, InputError):
             os.makedirs(os.path.dirname(self._path), exist_ok=True)
             with atomic_write(self._path) as file:
                 file.write(json.dumps(kept, indent=0).encode())
@@ -55,10 +55,9 @@ class Agreements:
         if self._path is None or not os.path.isfile(self._path):
             return {}
         try:
-            found = json.loads(read_bytes(self._path, _MOST_BYTES))
-        except (OSError, ValueError):  # damaged, or too large: as if there were none
+            return read_json_object(self._path, _MOST_BYTES)
+        except InputError:  # damaged, or too large: as if there were none
             return {}
-        return found if isinstance(found, dict) else {}
 
 
 def key_of(net: pb.NetParameter, weights: str, runtime: str, *settings: object) -> str:
@@ -88,8 +87,9 @@ def _version(package: str) -> str:
 
 def _processor() -> str:
     """The processor's name and abilities, as far as the system says."""
-    with contextlib.suppress(OSError), open("/proc/cpuinfo", encoding="utf-8") as file:
-        lines = file.read().split("\n\n", 1)[0].splitlines()
+    with contextlib.suppress(InputError):
+        text = read_bytes("/proc/cpuinfo", _MOST_BYTES).decode("utf-8", "replace")
+        lines = text.split("\n\n", 1)[0].splitlines()
         return "\n".join(line for line in lines if line.startswith(("model name", "flags")))
     return platform.processor()
 

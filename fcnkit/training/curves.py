@@ -16,16 +16,16 @@ from fcnkit.files import write_table
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     # What was logged at one iteration: column name -> value.
     Row = dict[str, float]
 
-_ITERATION = re.compile(r"\] *Iteration ([0-9]{1,15})(?![0-9])")
+ITERATION = re.compile(r"\] *Iteration ([0-9]{1,15})(?![0-9])")
 _NUMBER = r"([-+]?(?:nan|inf|(?:[0-9]{1,40}\.?[0-9]{0,40}|\.[0-9]{1,40})(?:[eE][-+]?[0-9]{1,4})?))"
-_LONGEST_LINE = 10_000  # characters; logs have no such lines, and patterns take their square
+LONGEST_LINE = 10_000  # characters; logs have no such lines, and patterns take their square
 _LOSS = re.compile(r"Iteration \d+.*, loss = " + _NUMBER)
 _RATE = re.compile(r"Iteration \d+, lr = " + _NUMBER)
 _OUTPUT = re.compile(r"(Train|Test) net output #([0-9]{1,9}): (\S+) = " + _NUMBER)
@@ -47,14 +47,14 @@ def parse_log(path: str | os.PathLike[str]) -> list[Row]:
     with open_text(path, MOST_BYTES, errors="replace") as file:
         lines = file.readlines()
     for line in lines:
-        line = line[:_LONGEST_LINE]
-        found = _ITERATION.search(line)
+        line = line[:LONGEST_LINE]
+        found = ITERATION.search(line)
         if found:
             previous, iteration = iteration, int(found.group(1))
             if previous is not None and iteration < previous:
                 rows = {key: row for key, row in rows.items() if key < iteration}
         if iteration is not None:
-            rows.setdefault(iteration, {}).update(_values(line))
+            rows.setdefault(iteration, {}).update(values_in(line))
     return _named([{"iteration": key, **rows[key]} for key in sorted(rows) if rows[key]])
 
 
@@ -65,14 +65,21 @@ def _named(rows: list[dict[Any, float]]) -> list[Row]:
         for key in row:
             if isinstance(key, tuple):
                 numbers.setdefault(key[0], set()).add(key[1])
-    names: dict[tuple[str, int], str] = {}
-    for output, found in numbers.items():
-        for place, number in enumerate(sorted(found)):
-            names[output, number] = output if len(found) == 1 else f"{output}_{place}"
+    names = names_of(numbers)
     return [{names.get(key, key): value for key, value in row.items()} for row in rows]
 
 
-def _values(line: str) -> dict[Any, float]:
+def names_of(numbers: Mapping[str, Iterable[int]]) -> dict[tuple[str, int], str]:
+    """Return the column names of outputs' values: {(output, number): name}."""
+    names: dict[tuple[str, int], str] = {}
+    for output, found in numbers.items():
+        places = sorted(found)
+        for place, number in enumerate(places):
+            names[output, number] = output if len(places) == 1 else f"{output}_{place}"
+    return names
+
+
+def values_in(line: str) -> dict[Any, float]:
     """Return the values in one line of a log, by column name or by (output, number)."""
     values: dict[Any, float] = {}
     for key, pattern in (("loss", _LOSS), ("lr", _RATE)):

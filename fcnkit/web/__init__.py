@@ -7,10 +7,16 @@ an extension imports. Flask and Flask-WTF come with `pip install fcnkit[web]`; w
 room cannot be imported.
 """
 
+from .hosts import bare_host, is_local, is_trusted, page_address, trusted_hosts
 from .opening import open_server
 from .samples import SharedSegmenter
 
 __all__ = [
     "SharedSegmenter",
+    "bare_host",
+    "is_local",
+    "is_trusted",
     "open_server",
+    "page_address",
+    "trusted_hosts",
 ]

@@ -16,6 +16,7 @@ from caffeformat import InputError
 from . import __name__ as package
 from . import dataset_pages, model_pages
 from .extensions import ExtensionError
+from .hosts import is_trusted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,13 +49,13 @@ def create_app(preview: Preview, trusted_hosts: Sequence[str] | None = None) -> 
         SESSION_COOKIE_SAMESITE="Strict",
         MAX_CONTENT_LENGTH=MAX_UPLOAD,
         MAX_FORM_PARTS=2000,
-        TRUSTED_HOSTS=trusted_hosts,
         WTF_CSRF_TIME_LIMIT=None,
     )
     # As in DIGITS, and as the templates of extensions expect.
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals.update(server_name=None, server_version="preview")
     app.extensions["fcnkit_preview"] = preview
+    app.before_request(lambda: _check_host(trusted_hosts))
     flask_wtf.csrf.CSRFProtect(app)
     app.register_blueprint(model_pages.blueprint)
     app.register_blueprint(dataset_pages.blueprint)
@@ -69,6 +70,11 @@ def create_app(preview: Preview, trusted_hosts: Sequence[str] | None = None) -> 
     app.register_error_handler(werkzeug.exceptions.HTTPException, _show_http_error)
     app.register_error_handler(werkzeug.exceptions.SecurityError, _refuse_untrusted_host)
     return app
+
+
+def _check_host(trusted_hosts: Sequence[str] | None) -> None:
+    if not is_trusted(flask.request.headers.get("Host", ""), trusted_hosts):
+        raise werkzeug.exceptions.SecurityError("This is not a name of this server.")
 
 
 def _extension_static(kind: str, extension_id: str, filename: str) -> flask.Response:

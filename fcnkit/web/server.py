@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 from typing import TYPE_CHECKING
 
@@ -11,11 +10,10 @@ import werkzeug.serving
 from caffeformat import InputError
 
 from .app import create_app
+from .hosts import bare_host, trusted_hosts
 
 if TYPE_CHECKING:
     from .preview import Preview
-
-LOCAL_NAMES = ["localhost", "127.0.0.1", "[::1]"]
 
 
 def make_server(preview: Preview, host: str, port: int) -> werkzeug.serving.BaseWSGIServer:
@@ -24,10 +22,10 @@ def make_server(preview: Preview, host: str, port: int) -> werkzeug.serving.Base
     It answers browsers that address it by a local name or as `host`; when bound to all interfaces,
     by any name. Raises `InputError` where it cannot be bound.
     """
-    trusted = None if _is_everywhere(host) else [*LOCAL_NAMES, host]
+    app = create_app(preview, trusted_hosts(host))
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     try:
-        return werkzeug.serving.make_server(host, port, create_app(preview, trusted), threaded=True)
+        return werkzeug.serving.make_server(bare_host(host), port, app, threaded=True)
     except (OSError, OverflowError) as error:
         raise InputError(
             f"cannot serve at {host}:{port}: {error}: choose another port or address"
@@ -37,10 +35,3 @@ def make_server(preview: Preview, host: str, port: int) -> werkzeug.serving.Base
         raise InputError(
             f"cannot serve at {host}:{port}: choose another port or address"
         ) from error
-
-
-def _is_everywhere(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_unspecified
-    except ValueError:
-        return False

@@ -9,8 +9,10 @@ import flask
 
 from fcnkit.jobs import Jobs, Line
 
+from .catalogue import Catalogue
 from .datasets import OpenDatasets
 from .places import Places
+from .scores import Scores
 from .segmenting import OpenNetworks
 
 if TYPE_CHECKING:
@@ -43,13 +45,19 @@ class Settings:
 
 
 class Bench:
-    """What the pages work with: `jobs`, `places` on the server, open `datasets` and `networks`."""
+    """What the pages work with.
+
+    `jobs` and the `line` in which they wait, their `scores`, the `catalogue` that lists them,
+    `places` on the server, open `datasets` and `networks`.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.places = Places(settings.data_roots)
         self.jobs = Jobs(settings.jobs)
         self.line = Line(self.jobs)
+        self.scores = Scores(self.jobs)
+        self.catalogue = Catalogue(self.jobs, self.scores.mean_iou)
         self.datasets = OpenDatasets()
         self.networks = OpenNetworks()
 

@@ -11,7 +11,6 @@ from caffeformat import InputError
 from . import datasets
 from .bench import bench
 from .dataset_forms import DatasetForm, make_job
-from .home import users_of
 from .job_pages import job_or_404
 from .summaries import as_live, summary
 
@@ -65,7 +64,7 @@ def show(id_: str) -> Any:
         opened=opened,
         words=words,
         sample=sample[:9],
-        users=users_of(id_),
+        users=bench().catalogue.users_of(id_),
     )
 
 

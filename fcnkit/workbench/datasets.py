@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import functools
-import json
 import os
 import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,6 +13,7 @@ import numpy as np
 from caffeformat import InputError
 from fcnkit.data_prep import ImageRow, read_image_table
 from fcnkit.datasets import BatchLoader, DatasetFolder, Order, augmentation_from, locate
+from fcnkit.files import read_json_object
 from fcnkit.images import Preprocessor
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 DATA, FINDINGS, TABLE = "data", "findings.json", "table.csv"
 SPLITS = ("train", "val", "test")
 _MOST = 4  # datasets that stay open
+_MOST_FINDINGS = 64 << 20  # bytes
 
 
 class Facts(NamedTuple):
@@ -192,11 +193,10 @@ class OpenDatasets:
 def read_findings(job_folder: str) -> dict[str, Any] | None:
     """Return what `check_dataset` found, by split; None where it has not yet."""
     try:
-        with open(os.path.join(job_folder, FINDINGS), encoding="utf-8") as file:
-            found = json.load(file)
-    except (OSError, ValueError):
+        found = read_json_object(os.path.join(job_folder, FINDINGS), _MOST_FINDINGS)
+    except InputError:
         return None
-    return found if isinstance(found, dict) else None
+    return {part: each for part, each in found.items() if isinstance(each, dict)}
 
 
 def facts(

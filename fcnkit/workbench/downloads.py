@@ -25,6 +25,7 @@ from caffeformat import (
     read_solver,
     write_text,
 )
+from caffeformat.files import check_file
 from fcnkit.export import deployed, to_onnx
 from fcnkit.images import read_rgb
 from fcnkit.training import read_run
@@ -46,6 +47,7 @@ def respond(job: Job, weights: str | None, ending: str) -> Any:
     """Return a model as a file that is sent to the client."""
     run = bench().jobs.path(job.id, RUN)
     weights = weights or read_run(run).weights
+    check_file(weights)
     stem = f"{re.sub(r'[^A-Za-z0-9._-]+', '_', job.name)[:60] or job.id}_{_iteration(weights)}"
     if ending == "caffemodel":
         return _sent(weights, f"{stem}.caffemodel")
@@ -71,6 +73,8 @@ def respond(job: Job, weights: str | None, ending: str) -> Any:
     file = tempfile.TemporaryFile()  # noqa: SIM115  (closed when it is sent)
     with tempfile.TemporaryDirectory() as folder:
         parts = _parts(job, run, weights, folder)
+        for path in parts.values():
+            check_file(path)
         if ending == "zip":
             with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
                 for name, path in parts.items():

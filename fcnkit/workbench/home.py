@@ -9,24 +9,14 @@ import flask
 from caffeformat import InputError
 
 from .bench import bench
-from .summaries import Summary, scores_of, summary
+from .summaries import Summary, summary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from werkzeug.wrappers import Response
-
-    from fcnkit.jobs import Job, State
 
 blueprint = flask.Blueprint("home", __name__)
 
 ROWS = 10  # of a list, per page
-_SORTS: dict[str, Callable[[tuple[Job, State]], Any]] = {
-    "age": lambda found: found[0].id,
-    "name": lambda found: found[0].name.lower(),
-    "state": lambda found: found[1].state,
-    "score": lambda found: scores_of(*found)[0] or -1.0,
-}
 
 
 @blueprint.get("/")
@@ -37,7 +27,7 @@ def show() -> str:
     sort = args.get("sort", "-age")
     lists = {}
     for kind in ("model", "dataset"):
-        found = _found(kind, words, sort)
+        found = bench().catalogue.find(kind, words.split(), sort)
         page = max(1, min(args.get(f"{kind}s", 1, type=int) or 1, -(-len(found) // ROWS) or 1))
         rows = [summary(*each) for each in found[(page - 1) * ROWS : page * ROWS]]
         lists[kind] = {
@@ -51,31 +41,9 @@ def show() -> str:
         lists=lists,
         words=words,
         sort=sort,
-        is_empty=not bench().jobs.all(),
+        is_empty=not bench().catalogue.count(),
         active=any(row.state.is_active for each in lists.values() for row in each["rows"]),  # type: ignore[attr-defined]
     )
-
-
-def _found(kind: str, words: str, sort: str) -> list[tuple[Job, State]]:
-    """Return the jobs of a kind that hold `words`, sorted; broken ones count as models."""
-    wanted = words.lower().split()
-    found = [
-        (job, state)
-        for job, state in bench().jobs.all()
-        if (job.kind == "dataset") == (kind == "dataset")
-    ]
-    if wanted:
-        found = [
-            each
-            for each in found
-            if all(
-                word in f"{each[0].name} {each[0].notes} {each[0].id}".lower() for word in wanted
-            )
-        ]
-    if sort == "-age":
-        return found  # as they come
-    key = _SORTS.get(sort.lstrip("-"), _SORTS["age"])
-    return sorted(found, key=key, reverse=sort.startswith("-"))
 
 
 @blueprint.get("/rows.json")
@@ -128,12 +96,3 @@ def places() -> Any:
     except InputError as error:
         return flask.jsonify(error=error.for_command_line()), 400
     return flask.jsonify(folder=folder, entries=[entry._asdict() for entry in entries])
-
-
-def users_of(id_: str) -> Sequence[Job]:
-    """Return the models that train on a dataset."""
-    return [
-        job
-        for job, _ in bench().jobs.all()
-        if job.kind == "model" and job.settings.get("dataset") == id_
-    ]

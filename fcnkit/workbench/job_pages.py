@@ -11,7 +11,6 @@ from caffeformat import InputError
 from fcnkit.jobs import Job, State, tail
 
 from .bench import bench
-from .home import users_of
 from .security import wants_json
 from .summaries import as_live
 from .wording import DIGITS_STATES
@@ -103,7 +102,7 @@ def resume(id_: str) -> Any:
 def delete(id_: str) -> Any:
     """Move a job to the trash, unless models need it."""
     job, _ = job_or_404(id_)
-    users = users_of(id_) if job.kind == "dataset" else []
+    users = bench().catalogue.users_of(id_) if job.kind == "dataset" else []
     if users:
         more = f" and {len(users) - 1} more" if len(users) > 1 else ""
         raise InputError(f"{job.name}: {users[0].name}{more} trains on it: delete that first")

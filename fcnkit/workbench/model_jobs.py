@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from caffeformat import InputError, pb, write_text
 from fcnkit.jobs import Evidence, Job, Step
 
-from . import networks
+from . import networks, scores
 from .bench import bench
 from .datasets import folder_of
 from .fields import place_or_upload
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .datasets import OpenDataset
     from .model_forms import ModelForm
 
-FCN, NET, RUN, SOLVER = "fcn", "net", "run", "solver.prototxt"
+FCN, NET, RUN, SOLVER = "fcn", "net", scores.RUN, "solver.prototxt"
 TRAIN_VAL = "train_val.prototxt"
 _DONE = Evidence(os.path.join(RUN, "train.log"), "Optimization Done.")
 
@@ -209,7 +209,9 @@ def snapshots(run: str) -> dict[int, str]:
     for name in names:
         stem, _, number = name.partition(".caffemodel")[0].rpartition("_iter_")
         if stem and number.isdecimal() and name.endswith((".caffemodel", ".caffemodel.h5")):
-            found[int(number)] = os.path.join(run, name)
+            path = os.path.join(run, name)
+            if os.path.isfile(path):
+                found[int(number)] = path
     return found
 
 

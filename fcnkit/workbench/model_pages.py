@@ -21,6 +21,7 @@ from .job_pages import RESUMABLE, job_or_404
 from .model_forms import ModelForm
 from .model_jobs import FCN, NET, RUN, TRAIN_VAL, make_jobs, snapshots
 from .pictures import picture
+from .scores import rows_after
 from .summaries import as_live, curve_rows, summary
 
 if TYPE_CHECKING:
@@ -199,7 +200,7 @@ def live(id_: str) -> Any:
     """Return how far a model is, the end of its log, and its curves after iteration `after`."""
     job, state = job_or_404(id_, "model")
     after = flask.request.args.get("after", -1, type=int)
-    rows = [row for row in curve_rows(id_) if row["iteration"] > after]
+    rows = rows_after(curve_rows(id_), after)
     names = columns(rows)[1:]
     step = max(1, len(rows) // _POINTS)
     kept = [

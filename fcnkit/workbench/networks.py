@@ -11,9 +11,12 @@ from caffeformat import (
     InputError,
     filter_net,
     infer_shapes,
+    open_text,
     parse_text,
     pb,
+    read_bytes,
     read_solver,
+    reading,
     upgrade_net,
 )
 from fcnkit import nets, zoo
@@ -69,7 +72,7 @@ def segmentation_networks() -> dict[str, str]:
     for name in zoo.networks():
         for file in ("train_val.prototxt", f"{name}.prototxt"):
             try:
-                with open(zoo.path(name, file), encoding="utf-8") as opened:
+                with open_text(zoo.path(name, file)) as opened:
                     text = opened.read()
             except InputError:
                 continue
@@ -87,7 +90,7 @@ def classifiers() -> list[str]:
     for name in zoo.networks():
         if name in known:
             continue
-        with open(zoo.path(name, "deploy.prototxt"), encoding="utf-8") as opened:
+        with open_text(zoo.path(name, "deploy.prototxt")) as opened:
             text = opened.read()
         if '"InnerProduct"' in text:
             found.append(name)
@@ -99,9 +102,9 @@ def card(name: str) -> str:
     """Return the card of a network of the zoo, Markdown; empty where it has none."""
     path = os.path.join(os.path.dirname(zoo.path(name, "deploy.prototxt")), "README.md")
     try:
-        with open(path, encoding="utf-8") as file:
+        with open_text(path) as file:
             return file.read()
-    except OSError:
+    except InputError:
         return ""
 
 
@@ -157,18 +160,10 @@ def pasted_net(text: str) -> pb.NetParameter:
 
 def net_of_file(path: str) -> pb.NetParameter:
     """Return the net of a prototxt file, as `pasted_net` does of a text."""
-    if os.path.getsize(path) > MAX_PROTOTXT:
-        raise InputError(f"{os.path.basename(path)}: is too large for a prototxt")
-    return pasted_net(read_text_of(path))
-
-
-def read_text_of(path: str) -> str:
-    """Return the text of a small file; `InputError` where it is none."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            return file.read(MAX_PROTOTXT + 1)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{os.path.basename(path)}: is not a prototxt: {error}") from error
+    data = read_bytes(path, MAX_PROTOTXT)
+    with reading(os.path.basename(path), "is not a prototxt"):
+        text = data.decode("utf-8-sig")
+    return pasted_net(text)
 
 
 def check_harmless(net: pb.NetParameter) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-import re
 import secrets
 import threading
 import time
@@ -15,15 +14,14 @@ import flask
 import flask_wtf.csrf
 import werkzeug.exceptions
 
-from caffeformat import InputError, atomic_write
+from caffeformat import InputError, atomic_write, open_file
+from fcnkit.web import is_local, is_trusted, trusted_hosts
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response
 
     from .bench import Settings
 
-LOCAL_NAMES = ["localhost", "127.0.0.1", "[::1]"]
-_LOCAL_ADDRESSES = ("127.0.0.1", "localhost", "::1")
 _SAFE = ("GET", "HEAD", "OPTIONS")
 # Reachable without a password: what the page that asks for it needs.
 _OPEN = ("entry.log_in", "static")
@@ -48,7 +46,10 @@ def check_settings(settings: Settings) -> None:
         raise InputError(
             f"cannot serve at port {settings.port}: choose another port, from 0 to 65535"
         )
-    if settings.host not in _LOCAL_ADDRESSES and not (settings.password or settings.token):
+    for name, secret in (("password", settings.password), ("token", settings.token)):
+        if secret is not None:
+            _check_secret(name, secret)
+    if not is_local(settings.host) and not (settings.password or settings.token):
         raise InputError(
             f"{settings.host}: others could use the workbench there: pass {{password}} or "
             "{token}, or serve locally",
@@ -56,24 +57,28 @@ def check_settings(settings: Settings) -> None:
         )
 
 
-def trusted_hosts(host: str) -> list[str] | None:
-    """Return the names under which browsers may reach the server; None: any.
-
-    A request under another name may come from a page elsewhere whose name leads here.
-    """
-    if host in ("0.0.0.0", "::"):
-        return None
-    return [*LOCAL_NAMES, f"[{host}]" if ":" in host else host]
+def _check_secret(name: str, secret: str) -> None:
+    """Raise `InputError` for what no browser or script could send back as it is."""
+    if not secret:
+        problem = "expected a text, found none"
+    elif any("\ud800" <= c <= "\udfff" for c in secret):
+        problem = "is not UTF-8 text"
+    elif not secret.isprintable():
+        problem = "holds a line break or another character that cannot be typed"
+    elif name == "token" and not (secret.isascii() and " " not in secret):
+        problem = "expected letters, digits and signs of ASCII without blanks, as headers hold"
+    else:
+        return
+    raise InputError(f"{{{name}}}: {problem}: choose another one", option=name)
 
 
 def session_key(folder: str) -> bytes:
     """Return the key that signs sessions, kept in `folder` so that a restart ends none."""
     path = os.path.join(folder, ".key")
-    try:
-        with open(path, "rb") as file:
-            key = file.read(64)
-    except OSError:
-        key = b""
+    key = b""
+    if os.path.exists(path):
+        with open_file(path) as opened:
+            key = opened.read(64)
     if len(key) != 32:
         key = secrets.token_bytes(32)
         with atomic_write(path) as file:
@@ -93,6 +98,7 @@ class Guard:
 
     def __init__(self, app: flask.Flask, settings: Settings) -> None:
         self._settings = settings
+        self._names = trusted_hosts(settings.host)
         self._csrf = flask_wtf.csrf.CSRFProtect(app)
         self._lock = threading.Lock()
         self._wrong: list[float] = []
@@ -136,8 +142,7 @@ class Guard:
         if request.endpoint in _LARGE:
             # Before anything looks for the token in the form, which reads it.
             request.max_content_length = self._settings.max_upload
-        names = trusted_hosts(self._settings.host)
-        if names is not None and _host_name(request.headers.get("Host", "")) not in names:
+        if not is_trusted(request.headers.get("Host", ""), self._names):
             raise werkzeug.exceptions.SecurityError("This is not a name of this server.")
         is_script = self._is_script()
         may_come_in = self.is_open or is_script or self.is_in
@@ -175,12 +180,6 @@ def wants_json() -> bool:
         return True
     best = flask.request.accept_mimetypes.best_match(["text/html", "application/json"], "text/html")
     return best == "application/json"
-
-
-def _host_name(host: str) -> str:
-    """Return the name in a Host header, without the port; empty where it is none."""
-    found = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?", host)
-    return found.group(1).lower() if found else ""
 
 
 def _is_no_browser() -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from caffeformat import InputError
+from caffeformat.files import check_file
 from fcnkit.datasets import default_palette
 from fcnkit.inference import names_for
 from fcnkit.training import read_run
@@ -80,6 +81,7 @@ class OpenNetworks:
         trained = read_run(run)
         if weights is not None:
             trained = dataclasses.replace(trained, weights=weights)
+        check_file(trained.weights)
         key = (trained.weights, os.stat(trained.weights).st_mtime)
         with self._lock:
             if key not in self._open:

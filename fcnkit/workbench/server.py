@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import waitress.server
 
 from caffeformat import InputError
+from fcnkit.web import bare_host, page_address
 
 from .app import MAX_SMALL, create_app
 from .bench import Bench
@@ -54,7 +55,7 @@ class Server:
         try:
             self._server: Any = waitress.server.create_server(
                 app,
-                host=settings.host,
+                host=bare_host(settings.host),
                 port=settings.port,
                 threads=_THREADS,
                 ident="fcnkit",
@@ -68,8 +69,7 @@ class Server:
                 "or address"
             ) from error
         port = getattr(self._server, "effective_port", settings.port)
-        name = f"[{settings.host}]" if ":" in settings.host else settings.host
-        self.address = f"http://{name}:{port}/"
+        self.address = page_address(settings.host, port)
 
     def run(self) -> None:
         """Serve until Ctrl-C; jobs go on afterwards."""

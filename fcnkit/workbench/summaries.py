@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import os
-import threading
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from caffeformat import InputError
+from caffeformat import InputError, reading
+from fcnkit.files import read_json_object
 from fcnkit.jobs import Job, State, seconds_of
-from fcnkit.training import parse_log
 
 from .bench import bench
-from .model_jobs import RUN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_SCORES = ("test_mean_iou", "test_pixel_accuracy")
+_MOST_PROGRESS = 1 << 20  # bytes
 
 
 class Progress(NamedTuple):
@@ -48,91 +44,34 @@ class Summary(NamedTuple):
     seconds: float | None  # that it took, or has taken
 
 
-class Curves:
-    """The rows of training logs, read again when they change. Several threads may use it."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._kept: dict[str, tuple[tuple[int, int], list[dict[str, float]]]] = {}
-
-    def rows(self, run: str) -> list[dict[str, float]]:
-        """Return the rows of the log in the folder of a run; empty where there is none."""
-        path = os.path.join(run, "train.log")
-        try:
-            found = os.stat(path)
-        except OSError:
-            return []
-        mark = (found.st_mtime_ns, found.st_size)
-        with self._lock:
-            known = self._kept.get(path)
-        if known is None or known[0] != mark:
-            try:
-                known = (mark, parse_log(path))
-            except InputError:
-                return []
-            with self._lock:
-                if len(self._kept) > 5000:
-                    self._kept.clear()
-                self._kept[path] = known
-        return known[1]
-
-
-_CURVES = Curves()
-
-
-def curve_rows(id_: str) -> list[dict[str, float]]:
-    """Return what a model's training log holds so far, one dict per iteration."""
-    return _CURVES.rows(bench().jobs.path(id_, RUN))
+def curve_rows(id_: str) -> Sequence[dict[str, float]]:
+    """Return what a model's training log holds so far, one dict per iteration, in order."""
+    return bench().scores.curves(id_)
 
 
 def progress_of(job: Job, state: State) -> Progress | None:
     """Return how far the command that runs is; None where none does or it does not say."""
     if state.state != "running":
         return None
+    path = bench().jobs.path(job.id, "progress.json")
     try:
-        with open(bench().jobs.path(job.id, "progress.json"), encoding="utf-8") as file:
-            found = json.load(file)
-        return Progress(
-            int(found["done"]),
-            None if found["total"] is None else int(found["total"]),
-            str(found["what"]),
-            found.get("left"),
-            found.get("figures") or {},
-        )
-    except (OSError, ValueError, KeyError, TypeError):
+        found = read_json_object(path, _MOST_PROGRESS)
+        with reading(path):
+            left, figures = found.get("left"), found.get("figures") or {}
+            return Progress(
+                int(found["done"]),
+                None if found["total"] is None else int(found["total"]),
+                str(found["what"]),
+                None if left is None else float(left),
+                {str(k): None if v is None else float(v) for k, v in figures.items()},
+            )
+    except InputError:
         return None
-
-
-def best_scores(rows: Sequence[Mapping[str, float]]) -> tuple[float | None, float | None]:
-    """Return the newest (mean IoU, pixel accuracy) of a validation; None where there is none."""
-    values: list[float | None] = []
-    for name in _SCORES:
-        found = [row[name] for row in rows if name in row]
-        values.append(found[-1] if found else None)
-    return values[0], values[1]
-
-
-_SETTLED: dict[str, tuple[State, tuple[float | None, float | None]]] = {}
-
-
-def scores_of(job: Job, state: State) -> tuple[float | None, float | None]:
-    """Return a model's newest scores; those of a job at rest are looked up once."""
-    if job.kind == "dataset":
-        return None, None
-    known = _SETTLED.get(job.id)
-    if known is not None and known[0] == state:
-        return known[1]
-    found = best_scores(curve_rows(job.id))
-    if not state.is_active:
-        if len(_SETTLED) > 20000:
-            _SETTLED.clear()
-        _SETTLED[job.id] = (state, found)
-    return found
 
 
 def summary(job: Job, state: State) -> Summary:
     """Return a job's line."""
-    iou, accuracy = scores_of(job, state)
+    iou, accuracy = bench().scores.of(job, state)
     dataset = None
     if job.kind == "model":
         found = bench().jobs.get(str(job.settings.get("dataset", "")))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import io
-import json
 import os
 import re
 import secrets
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from caffeformat import InputError, atomic_write
-from fcnkit.files import write_json
+from fcnkit.files import read_json_object, write_json
 from fcnkit.images import legend, read_rgb
 from fcnkit.inference import ConfusionMatrix, class_rows
 
@@ -163,11 +162,10 @@ def read(job: Job, id_: str) -> dict[str, Any] | None:
     if not _ID.match(id_):
         return None
     try:
-        with open(bench().jobs.path(job.id, TESTS, id_, RESULTS), encoding="utf-8") as file:
-            found = json.load(file)
-    except (OSError, ValueError):
+        found = read_json_object(bench().jobs.path(job.id, TESTS, id_, RESULTS))
+    except InputError:
         return None
-    return found if isinstance(found, dict) else None
+    return found if isinstance(found.get("items"), list) else None
 
 
 def kept(job: Job) -> list[str]:

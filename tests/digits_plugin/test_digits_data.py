@@ -4,6 +4,7 @@ from __future__ import absolute_import, division, unicode_literals
 
 import io
 import os
+import tarfile
 import unittest
 import zipfile
 
@@ -128,9 +129,34 @@ class Sources(Case):
         for name in ("../x", "/etc/passwd", "a/../../x", "c:/x", "a\0"):
             with self.assert_words("leads out"):
                 source.safe_name(name)
+        make_voc(self.path("deep", "below", "voc"))
+        with tarfile.open(self.path("voc.tar"), "w") as tar:
+            tar.add(self.path("deep"), "deep")
+        for place in (self.path("deep", "below", "voc"), self.path("voc.tar")):
+            opened = source.open_source(place)
+            for marker in ("..", "../..", "../../..", "a/../../b", "/", "/etc", "a\0"):
+                with self.assert_words("leads out"):
+                    opened.roots(marker)
+            for marker in ("", "."):
+                with self.assert_words("found none"):
+                    opened.roots(marker)
+            self.assertEqual(len(opened.roots("ImageSets")), 1)
+            with self.assert_words("leads out"):
+                voc.Voc(place, "../..")
         folder = make_voc(self.path("voc"), val=["../../secret"])
         _, errors, _ = fake_digits.create_dataset(form(folder))
         self.assertIn("leads out", errors["val_set"][0])
+
+    def test_what_is_no_file_is_not_read(self):
+        folder = make_voc(self.path("voc"))
+        os.mkfifo(self.path("voc", "JPEGImages", "pipe.jpg"))
+        opened = source.open_source(folder)
+        with self.assert_words("pipe.jpg", "not a regular file"):
+            opened.read("JPEGImages/pipe.jpg")
+        with self.assert_words("JPEGImages", "not a regular file"):
+            opened.read("JPEGImages")
+        with self.assert_words("none.jpg", "no such file"):
+            opened.read("JPEGImages/none.jpg")
 
     def test_sbd_joins_the_training_set_without_validation_images(self):
         try:
