@@ -9,21 +9,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .curves import columns, parse_log
+from .keeping import Best
 from .log_reader import LogReader
 from .recipe import Observer, Outcome, train
 from .run_folder import read_run
-from .settings import Recipe, Start
+from .settings import Recipe, Snapshots, Start
 from .stages import Stage, StageResult, declines, format_stages, train_stages
 
 if TYPE_CHECKING:
     from .log import Outputs
 
 __all__ = [
+    "Best",
     "LogReader",
     "Observer",
     "Outcome",
     "Outputs",
     "Recipe",
+    "Snapshots",
     "Stage",
     "StageResult",
     "Start",
