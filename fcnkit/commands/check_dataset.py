@@ -11,6 +11,7 @@ from PIL import Image
 from caffeformat import InputError, atomic_write
 from fcnkit.data_prep import (
     ImageTable,
+    augmented_sheet,
     check_entries,
     database_entries,
     dataset_sheet,
@@ -18,10 +19,10 @@ from fcnkit.data_prep import (
     format_summary,
     processors,
 )
-from fcnkit.datasets import DatasetFolder, Location, locate, read_ids, read_if_there
-from fcnkit.images import read_palette
+from fcnkit.datasets import DatasetFolder, FolderDataset, Location, locate, read_ids, read_if_there
+from fcnkit.images import parse_mean, read_palette
 
-from .arguments import basics, classes, image_folders, pixels
+from .arguments import basics, classes, image_folders, pixels, training
 from .arguments.basics import positive
 from .console import Console
 from .printing import say
@@ -45,7 +46,11 @@ def add_arguments(parser: CommandParser) -> None:
     basics.add_json(parser)
     parser.output.option("--sheet", "write a contact sheet of images and their labels", "FILE.png")
     parser.output.option(
-        "--sheet-rows", "images of each part on the sheet", "N", positive(int), default=12
+        "--sheet-rows",
+        "images of each part on the sheet",
+        "N",
+        positive(int),
+        otherwise="12, with --augment 8",
     )
     parser.output.option(
         "--table",
@@ -55,6 +60,12 @@ def add_arguments(parser: CommandParser) -> None:
     basics.add_force(parser)
     classes.add_classes(parser, "DATA/classes.txt, otherwise any label is accepted")
     classes.add_colour_map(parser)
+    training.add_augment(
+        parser.data,
+        "show on the sheet, in place of images as they are, the first samples of a run as a net "
+        "gets them",
+    )
+    basics.add_seed(parser, 1)
     pixels.add_channels(parser.data)
     pixels.add_white(parser.data, "8 bits and more are different kinds of images")
     pixels.add_bands(parser.output, "the dataset's, otherwise the first three")
@@ -64,6 +75,12 @@ def add_arguments(parser: CommandParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Check the dataset and report; return 1 where there are problems."""
     basics.refuse_existing(args, args.json, args.sheet, args.table)
+    augment = training.augmentation(args.augment)
+    if augment is not None and not args.sheet:
+        raise InputError(
+            "{augment} shows samples on a sheet: pass {sheet}, too",
+            options={"augment": None, "sheet": None},
+        )
     names, colours = classes.class_names(args), classes.colour_map(args)
     classes.check_count(names, colours)
     palette = read_if_there(read_palette, args.data or "", "palette.txt")
@@ -90,18 +107,42 @@ def run(args: argparse.Namespace) -> int:
         facts[part] = summary.as_dict()
         if args.json != "-":
             say(format_summary(f"{part} ({location.kind})", facts[part]), end="\n\n")
-        if args.sheet:
-            count, rows = summary.entries, args.sheet_rows
+        if args.sheet and augment is None:
+            count, rows = summary.entries, args.sheet_rows or 12
             sheets.append(
                 dataset_sheet(entries(), count, part, names, colours, palette, rows, bands)
             )
     basics.write_json_output(args, facts)
     if table is not None:
         table.write(args.table, names)
+    if augment is not None:
+        sheets.append(_augmented(args, augment, next(iter(facts)), names, colours))
     if args.sheet:
         with atomic_write(args.sheet) as file:
             Image.fromarray(np.concatenate(sheets)).save(file, format="PNG")
     return 1 if any(part["problems"] for part in facts.values()) else 0
+
+
+def _augmented(
+    args: argparse.Namespace,
+    augment: dict[str, Any],
+    part: str,
+    names: list[str] | None,
+    colours: NDArray[np.uint8] | None,
+) -> NDArray[np.uint8]:
+    """Return a sheet of samples of a part of the dataset as a run gets them."""
+    options: dict[str, Any] = {"rows": args.sheet_rows or 8, "seed": args.seed, "bands": args.bands}
+    form = pixels.image_form(args)
+    if args.images:
+        with FolderDataset(args.images, args.labels, names, None, colours) as dataset:
+            return augmented_sheet(dataset, augment, part, names, form=form, **options)
+    with DatasetFolder(args.data, colours) as folder:
+        options["bands"] = options["bands"] or folder.bands
+        mean = read_if_there(parse_mean, args.data, "mean.txt")
+        dataset = folder.split(part)
+        return augmented_sheet(
+            dataset, augment, part, names or folder.names, form=form, mean=mean, **options
+        )
 
 
 def _parts(args: argparse.Namespace) -> dict[str, Location]:

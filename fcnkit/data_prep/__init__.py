@@ -7,6 +7,7 @@ faults in either. All report to a `Progress`.
 
 from __future__ import annotations
 
+from .check.augmented_sheet import augmented_sheet
 from .check.entries import check_entries, database_entries, folder_entries
 from .check.sheet import dataset_sheet
 from .check.summary import format_summary
@@ -35,6 +36,7 @@ __all__ = [
     "ImageRow",
     "ImageTable",
     "PreparedData",
+    "augmented_sheet",
     "check_entries",
     "create_lmdb",
     "database_entries",
