@@ -20,15 +20,21 @@ from .device import (
     set_random_seed,
     synchronize,
 )
+from .exchange import LostSolversError, add_up, gather, is_joined, noticing_losses
 from .fillers import fill
 from .mapped import move_out
 from .process import (
     Timer,
+    data_turn,
     set_multiprocess,
+    set_share_tests,
     set_solver_count,
     set_solver_rank,
+    set_sync_batch_norm,
+    share_tests,
     solver_count,
     solver_rank,
+    sync_batch_norm,
 )
 from .vectors import BlobVec, BoolVec, DtypeVec, IntVec, LayerVec, NetVec, RawBlobVec, StringVec
 
@@ -39,25 +45,35 @@ __all__ = [
     "DtypeVec",
     "IntVec",
     "LayerVec",
+    "LostSolversError",
     "MemoryBudget",
     "NetVec",
     "RawBlobVec",
     "StringVec",
     "Timer",
+    "add_up",
     "current_device",
+    "data_turn",
     "fill",
+    "gather",
     "gpu_count",
     "gpus",
+    "is_joined",
     "move_out",
+    "noticing_losses",
     "require_gpu",
     "set_device",
     "set_mode_cpu",
     "set_mode_gpu",
     "set_multiprocess",
     "set_random_seed",
+    "set_share_tests",
     "set_solver_count",
     "set_solver_rank",
+    "set_sync_batch_norm",
+    "share_tests",
     "solver_count",
     "solver_rank",
+    "sync_batch_norm",
     "synchronize",
 ]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 
-from caffeformat import InputError
+from caffeformat import InputError, pb
 
 from . import device
 
@@ -63,6 +63,39 @@ def set_solver_rank(rank: int) -> None:
     if rank < 0:
         raise InputError(f"this solver's rank is {rank}; expected 0 or more.")
     _rank = int(rank)
+
+
+_sync_batch_norm, _share_tests = False, False
+
+
+def set_sync_batch_norm(synchronize: bool) -> None:
+    """Let BatchNorm layers that are built from now on normalize by the batches of all solvers."""
+    global _sync_batch_norm
+    _sync_batch_norm = bool(synchronize)
+
+
+def sync_batch_norm() -> bool:
+    """Whether there are several solvers whose BatchNorm layers share their statistics."""
+    return _sync_batch_norm and _count > 1
+
+
+def set_share_tests(share: bool) -> None:
+    """Let all solvers test, each on its own batches, and not the root alone, from now on."""
+    global _share_tests
+    _share_tests = bool(share)
+
+
+def share_tests() -> bool:
+    """Whether each solver tests on its own batches."""
+    return _share_tests
+
+
+def data_turn(phase: int) -> tuple[int, int]:
+    """Return (rank, solvers) among which the data layers of `phase` deal out what they read.
+
+    In phase TRAIN that is every solver, in TEST only where tests are shared out.
+    """
+    return (_rank, _count) if phase == pb.TRAIN or _share_tests else (0, 1)
 
 
 def set_multiprocess(multiprocess: bool) -> None:

@@ -124,6 +124,7 @@ class Layer:
     # on it may overwrite it.
     output_is_free: bool = False
     can_overwrite: bool = False  # it has `overwrite` and `gradient_of_overwritten`
+    repeats: bool = False  # the batch is that of the last `forward`: statistics stay as they are
     fitted: list[Shape]
 
     def __init__(self, proto: pb.LayerParameter, phase: int) -> None:

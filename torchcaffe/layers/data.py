@@ -11,7 +11,7 @@ import torch
 
 from caffeformat import InputError, datum_to_array, encoded_datum, open_database, pb
 from caffeformat.files import MOST_BYTES, open_text, read_bytes
-from torchcaffe.core import solver_count, solver_rank
+from torchcaffe.core import data_turn
 from torchcaffe.data import DataTransform, Prefetcher
 
 from .base import Layer, Param, Shape, Shapes, Tensors, register
@@ -24,56 +24,80 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-# What a generator of a layer's random numbers is for: its set-up, a batch, a round of its data.
-SETUP, BATCH, ROUND = range(3)
+# What a generator of a layer's random numbers is for: its set-up, an entry, a round of its data.
+SETUP, ENTRY, ROUND = range(3)
 
 
 class BatchLayer(Layer):
     """Base of layers without bottoms whose batches are prefetched by a thread.
 
-    A subclass defines `next_batch()` and may set `depth`, the number of batches to prefetch. What
-    it draws at random comes from `draws(...)`, so that it depends on the layer's seed and on the
-    number of the batch or round, not on what was drawn before: a run can continue at any batch.
+    A subclass sets `batch_size`, defines `next_batch()` and may set `depth`, the number of batches
+    to prefetch. What it draws at random comes from `draws(...)`, so that it depends on the layer's
+    seed and on the number of the entry or round, not on what was drawn before: a run can continue
+    at any batch, and several solvers draw for their entries what one would draw for all.
+
+    Of several solvers, each trains on the entries that fall to it in turn, and tests on whole
+    batches: with `n` of them, number `r` tests on the batches r, r + n, r + 2n, ... of one solver.
     """
 
     bottoms = (0, 0)
     fixed_tops = True
     depth: int = 4
+    batch_size: int
 
     def __init__(self, proto: pb.LayerParameter, phase: int) -> None:
         super().__init__(proto, phase)
         self._prefetcher: Prefetcher[list[NDArray[np.float32]]] | None = None
-        self._batches_made, self._seed = 0, 0
-        # With several solvers, each trains on its own entry in every round; only the root tests.
-        self._rank, self._solvers = solver_rank(), solver_count()
-        if phase != pb.TRAIN:
-            self._rank, self._solvers = 0, 1
+        self._seed = 0
+        self._rank, self._solvers = data_turn(phase)
+        self._in_training = phase == pb.TRAIN
+        self._batches_made = 0 if self._in_training else self._rank
+        self._has_skipped = False
+        self._entries_taken, self._to_leave_out = 0, 0  # in the batch that is made; before its next
 
     def seed(self) -> None:
         """Take the seed of `draws` from the generator that `set_random_seed` seeds."""
         self._seed = int(torch.randint(2**62, ()))
 
     def draws(self, kind: int, number: int = 0) -> np.random.Generator:
-        """The random numbers of the set-up, or of the `number`-th batch or round (`kind`)."""
+        """The random numbers of the set-up, or of the `number`-th entry or round (`kind`)."""
         return np.random.default_rng([self._seed, kind, number])
 
-    def batch_draws(self) -> np.random.Generator:
-        """The random numbers of the batch that is made now."""
-        return self.draws(BATCH, self._batches_made)
+    def entry_draws(self) -> np.random.Generator:
+        """The random numbers of the entry that was taken last."""
+        number = self._batches_made * self.batch_size + self._entries_taken - 1
+        if self._in_training:
+            number = number * self._solvers + self._rank
+        return self.draws(ENTRY, number)
 
     def skip_batches(self, count: int) -> None:
-        """Continue as if `count` batches had been taken; only before the first pass."""
+        """Continue as if `count` batches had been taken; only before the first pass.
+
+        In training these are the solver's own, in tests those of all solvers.
+        """
         if self._prefetcher is not None:
             raise self.error("cannot skip batches once it has made some.")
-        self._batches_made = count
+        if not self._in_training:
+            count += (self._rank - count) % self._solvers  # to the next one of its own
+        self._batches_made, self._has_skipped = count, True
         self.skip(count)
 
     def skip(self, batches: int) -> None:
         """Step over the data of that many batches, from the beginning; a subclass defines it."""
         raise NotImplementedError
 
+    def entries_of(self, batches: int) -> int:
+        """How many entries all solvers have taken when this one has skipped that many batches."""
+        return batches * self.batch_size * (self._solvers if self._in_training else 1)
+
     def own_turn(self, take: Callable[[], _T]) -> _T:
-        """Call `take()` once per solver and return what falls to this one."""
+        """Return from the entries that `take()` takes the next one that falls to this solver."""
+        self._entries_taken += 1
+        while self._to_leave_out:
+            take()
+            self._to_leave_out -= 1
+        if not self._in_training:
+            return take()
         return [take() for _ in range(self._solvers)][self._rank]
 
     def next_batch(self) -> list[NDArray[np.float32]]:
@@ -81,8 +105,13 @@ class BatchLayer(Layer):
         raise NotImplementedError
 
     def _numbered_batch(self) -> list[NDArray[np.float32]]:
+        self._entries_taken = 0
         batch = self.next_batch()
-        self._batches_made += 1
+        if self._in_training:
+            self._batches_made += 1
+        else:
+            self._batches_made += self._solvers
+            self._to_leave_out = (self._solvers - 1) * self.batch_size
         return batch
 
     def require_batch_size(self, batch_size: int) -> int:
@@ -93,6 +122,8 @@ class BatchLayer(Layer):
 
     def forward(self, bottoms: Tensors, params: Tensors) -> Tensors:
         if self._prefetcher is None:
+            if self._rank and not self._in_training and not self._has_skipped:
+                self.skip(self._rank)
             self._prefetcher = Prefetcher(self._numbered_batch, self.depth)
         return [torch.from_numpy(array).to(self.device) for array in self._prefetcher.next()]
 
@@ -104,7 +135,6 @@ class LabelledImages(BatchLayer):
     `skip_items()`.
     """
 
-    batch_size: int
     transform: DataTransform
     first_shape: Shape
     advice = ""  # how to get images of one size
@@ -118,17 +148,17 @@ class LabelledImages(BatchLayer):
         raise NotImplementedError
 
     def skip(self, batches: int) -> None:
-        self.skip_items(batches * self.batch_size * self._solvers)
+        self.skip_items(self.entries_of(batches))
 
     def top_shapes(self, shapes: Shapes) -> list[Shape]:
         return [(self.batch_size, *self.first_shape), (self.batch_size,)][: len(self.proto.top)]
 
     def next_batch(self) -> list[NDArray[np.float32]]:
-        self.transform.random = self.batch_draws()
         images: list[NDArray[np.float32]] = []
         labels = np.empty(self.batch_size, np.float32)
         for index in range(self.batch_size):
             what, image, labels[index] = self.next_item()
+            self.transform.random = self.entry_draws()
             images.append(self.transform(image))
             if images[-1].shape != images[0].shape:
                 raise self.error(

@@ -14,7 +14,7 @@ from caffeformat import pb
 from caffeformat.messages import NVIDIA_EPS, SEGNET_EPS, bn_kind, has_scale_and_bias
 
 from .base import Layer, Param, Shape, Shapes, Tensors, register, register_variant
-from .normalization import batch_norm
+from .normalization import BatchStatistics, batch_norm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +39,7 @@ class BN(Layer):
     def setup(self, shapes: Shapes) -> list[Param]:
         p = self.proto.bn_param
         self.check_axes(shapes[0])
-        self.channels = shapes[0][1]
+        self.channels, self.batch = shapes[0][1], BatchStatistics(self.phase)
         self.segnet = bn_kind(self.proto) == "segnet"
         shape = (1, self.channels, 1, 1)
         if len(self.proto.top) > 1 and not (self.segnet and p.bn_mode == pb.BNParameter.LEARN):
@@ -83,19 +83,13 @@ class BN(Layer):
         if self.stored:
             # Under force_backward they would require a gradient, which torch does not provide.
             mean, variance = (values.detach() for values in statistics)
-        else:
-            mean, variance = x.new_zeros(self.channels), x.new_zeros(self.channels)
-        top = batch_norm(x, factor, offset, mean, variance, self.eps, stored=self.stored)
-        if statistics and not self.stored:
-            count = x.numel() // self.channels
-            # The unbiased variance of a single value is 0 / 0.
-            biased = variance * ((count - 1) / count) if count > 1 else variance.zero_()
-            self._update(statistics, mean, biased)
-        if len(self.proto.top) == 1:
-            return [top]
-        others = [0, *range(2, x.dim())]
-        spread, mean = torch.var_mean(x.detach(), others, unbiased=False)
-        made = [mean, spread][: len(self.proto.top) - 1]
+            return [batch_norm(x, factor, offset, mean, variance, self.eps, stored=True)]
+        top, mean, variance, _ = self.batch.normalize(
+            x, factor, offset, self.eps, again=self.repeats
+        )
+        if statistics and not self.repeats:
+            self._update(statistics, mean, variance)
+        made = [mean, variance][: len(self.proto.top) - 1]
         return [top, *(values.view(1, -1, 1, 1) for values in made)]
 
     def _update(self, statistics: Tensors, mean: torch.Tensor, variance: torch.Tensor) -> None:
@@ -128,6 +122,7 @@ class ScaleBiasBatchNorm(Layer):
             raise self.error(f"needs a bottom of N x C x ...; found shape {tuple(shapes[0])}.")
         self.channels, self.eps = shapes[0][1], max(p.eps, NVIDIA_EPS)
         self.fraction, self.batches = p.moving_average_fraction, 0
+        self.batch = BatchStatistics(self.phase)
         self.stored = self.phase == pb.TEST  # whatever use_global_stats says, as in the fork
         while len(self.proto.param) < 5:
             self.proto.param.add()
@@ -151,16 +146,12 @@ class ScaleBiasBatchNorm(Layer):
         stored_mean, stored_variance, _, scale, bias = params
         if self.stored:
             mean, variance = stored_mean.detach(), stored_variance.detach()
-        else:
-            mean, variance = x.new_zeros(self.channels), x.new_zeros(self.channels)
-        top = batch_norm(x, scale, bias, mean, variance, self.eps, stored=self.stored)
-        if not self.stored:
-            count = x.numel() // self.channels
-            # The unbiased variance of a single value is 0 / 0.
-            biased = variance * ((count - 1) / count) if count > 1 else variance.zero_()
+            return [batch_norm(x, scale, bias, mean, variance, self.eps, stored=True)]
+        top, mean, variance, _ = self.batch.normalize(x, scale, bias, self.eps, again=self.repeats)
+        if not self.repeats:
             kept = self.fraction if self.batches >= self._REPLACED else 0.0
             with torch.no_grad():
-                for values, now in ((stored_mean, mean), (stored_variance, biased + self.eps)):
+                for values, now in ((stored_mean, mean), (stored_variance, variance + self.eps)):
                     values.mul_(kept).add_(now, alpha=1 - kept)
             self.batches += 1
             for blob in self.blobs[:2]:

@@ -94,7 +94,7 @@ class HDF5Data(BatchLayer):
 
     def skip(self, batches: int) -> None:
         counts = [len(self._read(path)[0]) for path in self.files]
-        rounds, rows = divmod(batches * self.batch_size * self._solvers, sum(counts))
+        rounds, rows = divmod(self.entries_of(batches), sum(counts))
         self.round = rounds
         self._begin_round()
         while rows:

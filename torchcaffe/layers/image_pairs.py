@@ -37,7 +37,6 @@ class _Images(NamedTuple):
 class ImagePairs(BatchLayer):
     """Base of layers that read such lists; a subclass sets the attributes and makes the batches."""
 
-    batch_size: int
     color: bool
     size: Size | None  # to which images and labels are resized
     rounds: Rounds[_Line]
@@ -95,7 +94,7 @@ class ImagePairs(BatchLayer):
         return [np.stack(arrays) for arrays in zip(*((image, label) for _, image, label in parts))]
 
     def skip(self, batches: int) -> None:
-        self.rounds.position += batches * self.batch_size * self._solvers
+        self.rounds.position += self.entries_of(batches)
 
 
 @register("DenseImageData")
@@ -146,10 +145,10 @@ class DenseImageData(ImagePairs):
         return [(self.batch_size, count, *self.top_size) for count in (self.channels, 1)]
 
     def next_batch(self) -> list[NDArray[np.float32]]:
-        random, mirror = self.batch_draws(), self.proto.dense_image_data_param.mirror
-        parts = []
+        mirror, parts = self.proto.dense_image_data_param.mirror, []
         for _ in range(self.batch_size):
             path, image, label = self.load(self.own_turn(self.rounds.next))
+            random = self.entry_draws()
             if mirror and random.integers(2):
                 image, label = image[:, :, ::-1], label[:, :, ::-1]
             if self.crop:
@@ -235,12 +234,12 @@ class ImageSegData(ImagePairs):
         return [*shapes, (self.batch_size, 1, 1, 2)][: len(self.proto.top)]
 
     def next_batch(self) -> list[NDArray[np.float32]]:
-        random, parts, sizes = self.batch_draws(), [], []
+        parts, sizes = [], []
         for _ in range(self.batch_size):
             loaded = self.load(self.own_turn(self.rounds.next))
             limits = self.crop or loaded.image.shape[1:]
             sizes.append([list(map(min, limits, loaded.image.shape[1:]))])
-            parts.append((loaded.path, *self._transformed(loaded, random)))
+            parts.append((loaded.path, *self._transformed(loaded, self.entry_draws())))
         tops = [*self.join(parts), np.array(sizes, np.float32)[:, None]]
         return tops[: len(self.proto.top)]
 

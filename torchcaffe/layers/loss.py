@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import torch
+
 from caffeformat import pb
+from torchcaffe.core import add_up, is_joined, solver_count
 
 from .base import Layer, Shapes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import torch
 
 _MODES = pb.LossParameter
 
@@ -75,11 +76,27 @@ class LossLayer(Layer):
     def normalizer(
         self, index: torch.Tensor, valid: torch.Tensor | None, axis: int
     ) -> int | torch.Tensor:
-        """Return the divisor of the sum of losses, at least 1: a number, or a tensor for VALID."""
+        """Return the divisor of the sum of losses: a number, or a tensor for VALID.
+
+        It is at least 1. Of several solvers that train together each has a share of one divisor for
+        all their batches, so that the mean of their losses is the loss of one large batch.
+        """
+        count = self._count(index, valid, axis)
+        if self.phase == pb.TRAIN and is_joined():
+            total = torch.as_tensor(count, dtype=torch.float32, device=index.device).clone()
+            if self.normalization != _MODES.NONE:
+                add_up([total])
+            return total.clamp(min=1) / solver_count()
+        return max(1, count) if isinstance(count, int) else count.clamp(min=1)
+
+    def _count(
+        self, index: torch.Tensor, valid: torch.Tensor | None, axis: int
+    ) -> int | torch.Tensor:
+        """What the sum of losses is divided by, for the solver's own batch."""
         if self.normalization == _MODES.VALID and valid is not None:
-            return valid.sum().clamp(min=1)
+            return valid.sum()
         if self.normalization in (_MODES.FULL, _MODES.VALID):
-            return max(1, index.numel())
+            return index.numel()
         if self.normalization == _MODES.BATCH_SIZE:
-            return max(1, math.prod(index.shape[:axis]))
+            return math.prod(index.shape[:axis])
         return 1

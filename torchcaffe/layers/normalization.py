@@ -5,8 +5,10 @@ from __future__ import annotations
 import torch
 
 from caffeformat import pb
+from torchcaffe.core import sync_batch_norm
 
 from .base import Layer, Param, Shape, Shapes, Tensors, register
+from .shared_norm import SharedStatistics, shared_norm, shared_statistics
 
 
 def batch_norm(
@@ -26,6 +28,44 @@ def batch_norm(
     """
     cudnn = torch.backends.cudnn.enabled
     return torch.batch_norm(x, scale, bias, mean, variance, not stored, 1.0, eps, cudnn)
+
+
+class BatchStatistics:
+    """How a layer normalizes a batch by statistics of its own, in phase TRAIN.
+
+    That batch is the solver's or, with `set_sync_batch_norm`, that of all solvers together.
+    """
+
+    def __init__(self, phase: int) -> None:
+        self._is_shared = phase == pb.TRAIN and sync_batch_norm()
+        self._last: SharedStatistics | None = None
+
+    def normalize(
+        self,
+        x: torch.Tensor,
+        scale: torch.Tensor | None,
+        bias: torch.Tensor | None,
+        eps: float,
+        *,
+        again: bool,
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Normalize `x` (N x C x ...), times `scale` plus `bias` per channel.
+
+        Returns the top and, per channel, the mean, the variance and its unbiased estimate (0 for a
+        single value). `again`: the batch is that of the last call.
+        """
+        if self._is_shared:
+            if self._last is None or not again:
+                self._last = shared_statistics(x)
+            top = shared_norm(x, scale, bias, self._last, eps)
+            return top, self._last.mean, self._last.variance, self._last.unbiased
+        # Zeros, not uninitialized memory: torch multiplies it by 0, and 0 times NaN is NaN.
+        mean, unbiased = x.new_zeros(x.shape[1]), x.new_zeros(x.shape[1])
+        top = batch_norm(x, scale, bias, mean, unbiased, eps, stored=False)
+        count = x.numel() // x.shape[1]
+        if count == 1:  # the unbiased variance of one value is 0 / 0
+            unbiased.zero_()
+        return top, mean, unbiased * ((count - 1) / count), unbiased
 
 
 @register("BatchNorm")
@@ -52,6 +92,7 @@ class BatchNorm(Layer):
                     f"but one has {spec.lr_mult:g}."
                 )
         self.channels = self._channels(shapes[0])
+        self.batch = BatchStatistics(self.phase)
         return [Param(shape, learned=False) for shape in ((self.channels,), (self.channels,), (1,))]
 
     @staticmethod
@@ -86,24 +127,19 @@ class BatchNorm(Layer):
             # A comparison and not an `if`, which on a GPU would have to wait for the number.
             factor = torch.where(weight == 0, weight, 1 / weight)
             mean, variance = means * factor, variances * factor
-        else:
-            # Zeros, not uninitialized memory: torch multiplies it by 0, and 0 times NaN is NaN.
-            mean, variance = x.new_zeros(self.channels), x.new_zeros(self.channels)
-        top = batch_norm(x, scale, bias, mean, variance, self.eps, stored=self.stored)
-        if remember and not self.stored:
-            self._accumulate(params, mean, variance, x.numel() // self.channels)
+            return batch_norm(x, scale, bias, mean, variance, self.eps, stored=True).view(shape)
+        again = self.repeats or not remember
+        top, mean, _, unbiased = self.batch.normalize(x, scale, bias, self.eps, again=again)
+        if not again:
+            self._accumulate(params, mean, unbiased)
         return top.view(shape)
 
-    def _accumulate(
-        self, params: Tensors, mean: torch.Tensor, variance: torch.Tensor, count: int
-    ) -> None:
-        """Add the statistics of a batch, `count` values per channel, to the decayed sums."""
-        if count == 1:  # the unbiased variance of one value is 0 / 0
-            variance.zero_()
+    def _accumulate(self, params: Tensors, mean: torch.Tensor, unbiased: torch.Tensor) -> None:
+        """Add the statistics of a batch to the decayed sums."""
         with torch.no_grad():
             mean_sum, variance_sum, weight = params
             mean_sum.mul_(self.decay).add_(mean)
-            variance_sum.mul_(self.decay).add_(variance)
+            variance_sum.mul_(self.decay).add_(unbiased)
             weight.mul_(self.decay).add_(1.0)
         for blob in self.blobs:
             blob.data_written()

@@ -130,8 +130,8 @@ class WindowData(BatchLayer):
         images = np.zeros((self.batch_size, self.channels, self.crop, self.crop), np.float32)
         labels = np.zeros(self.batch_size, np.float32)
         backgrounds = self.batch_size - self.foreground_share
-        self.random = self.batch_draws()
         for index in range(self.batch_size):
+            self.random = self.own_turn(self.entry_draws)
             choices = self.background if index < backgrounds else self.foreground
             window = choices[int(self.random.integers(len(choices)))]
             self._cut(self._image(window.path), window, images[index])
@@ -139,7 +139,7 @@ class WindowData(BatchLayer):
         return [images, labels]
 
     def skip(self, batches: int) -> None:
-        pass  # a batch depends on its number alone
+        pass  # an entry depends on its number alone
 
     def _cut(self, image: NDArray[np.uint8], window: _Window, target: NDArray[np.float32]) -> None:
         """Write the crop of `window` into `target`, which stays 0 outside the image."""

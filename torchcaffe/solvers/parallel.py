@@ -8,9 +8,7 @@ elsewhere.
 
 from __future__ import annotations
 
-import datetime
 import os
-import sys
 import tempfile
 import uuid
 from typing import TYPE_CHECKING
@@ -19,20 +17,15 @@ import torch
 import torch.distributed as dist
 
 from caffeformat import InputError
-from torchcaffe.core import current_device, solver_count, solver_rank
+from torchcaffe.core import add_up, noticing_losses, solver_count, solver_rank
+
+from .joining import Joined, connect, stay_on_this_machine
 
 if TYPE_CHECKING:
     from torchcaffe.core import Blob
     from torchcaffe.nets import Net
 
     from .solver import Solver
-
-# While the root tests, the others wait. Whatever started the processes makes sure that none waits
-# for one that has ended.
-_PATIENCE = datetime.timedelta(days=7)
-# Gloo would use the address that the host's name resolves to, which need not be one of its own; all
-# processes are on this host.
-_LOOPBACK = {"linux": "lo", "darwin": "lo0"}
 
 
 def has_nccl() -> bool:
@@ -45,29 +38,22 @@ class NCCL:
 
     Every rank's process makes one, with the same `uid` (from `new_uid`), after `set_solver_count`
     and `set_solver_rank`; it waits for the others. Then `bcast()`, and `solver.add_callback(nccl)`.
+    Processes that torchrun has started are joined before their solvers are built: by `joined`,
+    instead of `uid`.
 
     Raises `InputError` if this PyTorch has no collective operations.
     """
 
-    def __init__(self, solver: Solver, uid: str) -> None:
+    def __init__(self, solver: Solver, uid: str = "", joined: Joined | None = None) -> None:
         if not has_nccl():
             raise InputError("this PyTorch was built without torch.distributed; use one device.")
         self._solver = solver
         self._learning = _blobs_with_gradients(solver.net)
-        place = current_device()
-        if place.type == "cuda":
-            torch.cuda.set_device(place)
-        if sys.platform in _LOOPBACK:
-            os.environ.setdefault("GLOO_SOCKET_IFNAME", _LOOPBACK[sys.platform])
-        dist.init_process_group(
-            "nccl" if place.type == "cuda" else "gloo",
-            init_method=f"file://{uid}",
-            world_size=solver_count(),
-            rank=solver_rank(),
-            timeout=_PATIENCE,
-        )
-        # Messages between hosts bypass the GPU, which would have to be waited for.
-        self._hosts = dist.new_group(backend="gloo", timeout=_PATIENCE)
+        if joined is None:
+            stay_on_this_machine()
+            place, count, rank = f"file://{uid}", solver_count(), solver_rank()
+            joined = Joined(None, connect(init_method=place, world_size=count, rank=rank))
+        self._joined = joined
 
     @staticmethod
     def new_uid() -> str:
@@ -75,10 +61,15 @@ class NCCL:
         return os.path.join(tempfile.gettempdir(), f"torchcaffe-{uuid.uuid4().hex}")
 
     def bcast(self) -> None:
-        """Give every solver the root's weights."""
-        for param in self._solver.net.learnable_params:
-            dist.broadcast(param.blob.tensor(), 0)
-            param.blob.data_written()
+        """Give every solver the root's weights, history and iteration."""
+        solver = self._solver
+        with noticing_losses():
+            for param in solver.net.learnable_params:
+                dist.broadcast(param.blob.tensor(), 0)
+                param.blob.data_written()
+            for history in solver.optimizer.history:
+                dist.broadcast(history, 0)
+        solver.progress = self._joined.from_root(lambda: solver.progress)
 
     def on_start(self) -> None:
         """Do nothing before a step: all solvers have the same weights already."""
@@ -86,25 +77,27 @@ class NCCL:
     def on_gradients_ready(self) -> None:
         """Average the gradients over all solvers."""
         gradients = [blob.gradient() for blob in self._learning]
-        running = [dist.all_reduce(gradient, async_op=True) for gradient in gradients]
-        for work, gradient, blob in zip(running, gradients, self._learning):
-            work.wait()
+        add_up(gradients)
+        for gradient, blob in zip(gradients, self._learning):
             gradient.div_(solver_count())
             blob.diff_written()
 
     def __call__(self, layer: int) -> None:
         """Do nothing after a layer's backward: all gradients are averaged at the end."""
 
+    def mean_loss(self, loss: torch.Tensor | float) -> torch.Tensor | float:
+        """Return the mean of the solvers' losses."""
+        total = torch.as_tensor(loss, dtype=torch.float32).detach().clone()
+        add_up([total])
+        return total / solver_count()
+
     def agree(self, stop: bool) -> bool:
-        """Return the root's `stop`: whether all solvers stop before the next step."""
-        answer = torch.tensor([int(stop)])
-        dist.broadcast(answer, 0, group=self._hosts)
-        return bool(answer)
+        """Return whether any solver is to stop: all stop before the next step."""
+        return self._joined.any(stop)
 
     def close(self) -> None:
         """Leave the other ranks, once all are done."""
-        dist.barrier(group=self._hosts)
-        dist.destroy_process_group()
+        self._joined.close()
 
 
 def _blobs_with_gradients(net: Net) -> list[Blob]:

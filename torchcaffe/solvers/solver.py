@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from caffeformat import InputError, learning_rate, pb, read_solver, upgrade_solver
 from caffeformat.messages import current_step, next_step, refuse_effects
 from torchcaffe import log
-from torchcaffe.core import NetVec, set_random_seed, solver_rank
+from torchcaffe.core import NetVec, set_random_seed, share_tests, solver_count, solver_rank
 
+from .joining import shared_seed
 from .nets import open_test_nets, open_train_net
 from .optimizer import Optimizer
 from .signals import NONE, SNAPSHOT, STOP
@@ -51,10 +52,12 @@ class Solver:
     Attributes as in pycaffe: `net`, `test_nets`, `iter` (steps taken), `param` (SolverParameter).
     Beyond pycaffe: `requested_action`, a function that is called after every step and test pass and
     returns what the run should do (`signals.STOP`, `SNAPSHOT` or `NONE`); `agree_to_stop`, which is
-    called before every step with whether this solver would stop, and returns whether it does.
+    called before every step with whether this solver would stop, and returns whether it does;
+    `mean_loss`, which is called with the loss of every step and returns the one to remember.
 
-    Of several solvers that share the work (`parallel`) only the root tests, displays and
-    snapshots.
+    Of several solvers that share the work (`parallel`) only the root displays and snapshots, and
+    tests unless tests are shared out. All begin with the same random numbers, so that their nets
+    and their data layers' orders are the same; then each draws its own.
     """
 
     type: str | None = None  # a subclass is of one type; this class takes it from the prototxt
@@ -94,16 +97,22 @@ class Solver:
         if self.param.iter_size < 1:
             raise InputError(f"iter_size must be 1 or more, found {self.param.iter_size}.")
         self._is_root = solver_rank() == 0
-        if self.param.random_seed >= 0 or not self._is_root:
-            set_random_seed(max(0, self.param.random_seed) + solver_rank())
+        seed = self.param.random_seed
+        if seed < 0 and solver_count() > 1:
+            seed = shared_seed()
+        if seed >= 0:
+            set_random_seed(seed)
         learning_rate(self.param, 0)  # refuses a policy that lacks a field, before anything is run
         if self.param.snapshot:
             require_writable(self.param.snapshot_prefix)
         self.iter = 0
         self._steps = 0  # that "multistep" has taken
         self.net = open_train_net(self.param, folder)
-        tests = open_test_nets(self.param, folder, self.net) if self._is_root else []
+        tests_here = self._is_root or share_tests()
+        tests = open_test_nets(self.param, folder, self.net) if tests_here else []
         self.test_nets = NetVec(tests)
+        if not self._is_root:
+            set_random_seed(seed + solver_rank())
         self.optimizer = Optimizer(self.param, rule(self.param), self.net.learnable_params)
         self._debug = self.net.log_debug_info(active=False) if self.param.debug_info else None
         if self._debug:
@@ -111,6 +120,7 @@ class Solver:
                 net.log_debug_info()
         self.requested_action: Callable[[], str] = lambda: NONE
         self.agree_to_stop: Callable[[bool], bool] = lambda stop: stop
+        self.mean_loss: Callable[[torch.Tensor | float], torch.Tensor | float] = lambda loss: loss
         self._callbacks: list[tuple[Callable[[], object], Callable[[], object] | None]] = []
         self._stopped = False
         self._losses: collections.deque[torch.Tensor | float] = collections.deque(
@@ -133,6 +143,15 @@ class Solver:
         if self.param.lr_policy == "multistep":
             return self._steps
         return current_step(self.param, max(0, self.iter - 1))
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """How many steps were taken, and how many of them lowered the rate of "multistep"."""
+        return self.iter, self._steps
+
+    @progress.setter
+    def progress(self, progress: tuple[int, int]) -> None:
+        self.iter, self._steps = progress
 
     @property
     def smoothed_loss(self) -> float:
@@ -160,17 +179,17 @@ class Solver:
         if resume_file:
             self.restore(resume_file)
         self.step(self.param.max_iter - self.iter)
-        if not self._is_root:
-            return
         p = self.param
-        if p.snapshot_after_train and not (p.snapshot and self.iter % p.snapshot == 0):
+        is_whole = p.snapshot and self.iter % p.snapshot == 0
+        if self._is_root and p.snapshot_after_train and not is_whole:
             self.snapshot()
         if self._stopped:
             log.info("solver.cpp:321", "Optimization stopped early.")
             return
         if p.display and self.iter % p.display == 0:
+            # A pass in which solvers exchange what their layers share: all of them make it.
             self.net.run_forward()
-            self._losses.append(self.net.loss())
+            self._losses.append(self.mean_loss(self.net.loss()))
             loss = log.number(self.smoothed_loss)
             log.info("solver.cpp:310", f"Iteration {self.iter}, loss = {loss}")
         if p.test_interval and self.iter % p.test_interval == 0:
@@ -196,7 +215,7 @@ class Solver:
             display = self._is_root and bool(p.display) and self.iter % p.display == 0
             if self._debug:
                 self._debug.active = display
-            self._losses.append(self._sum_gradients())
+            self._losses.append(self.mean_loss(self._sum_gradients()))
             if display:
                 self._log_progress(speed)
             for _, on_gradients_ready in self._callbacks:
@@ -251,7 +270,9 @@ class Solver:
     # testing
 
     def test_all(self) -> None:
-        """Run every test net over its `test_iter` batches and log its mean outputs."""
+        """Run every test net over its `test_iter` batches and log its mean outputs, in the root."""
+        if not self._is_root:
+            return
         for number in range(len(self.test_nets)):
             if not self._stopped:
                 self.test(number)

@@ -6,6 +6,8 @@ import types
 import h5py
 import numpy as np
 import pytest
+import torch
+from PIL import Image
 
 import torchcaffe as caffe
 from caffeformat import LmdbWriter, array_to_datum, parse_text, pb
@@ -44,10 +46,12 @@ def make_solver(tmp_path):
     return Solver(param=param)
 
 
-def labels(source, phase, rounds=3):
+def labels(source, phase, rounds=3, skipped=0):
     text = f'layer {{ name: "in" top: "data" top: "label" {source} }}'
     net = caffe.Net(net_param=parse_text(text, pb.NetParameter), phase=phase)
     seen = []
+    if skipped:
+        net.layers[0].skip_batches(skipped)
     for _ in range(rounds):
         net.forward()
         seen += net.blobs["label"].data.astype(int).tolist()
@@ -69,8 +73,6 @@ def source(request, tmp_path):
         (tmp_path / "list").write_text(f"{tmp_path}/a.h5\n")
         fields = f'hdf5_data_param {{ source: "{tmp_path}/list" batch_size: 2 }}'
     else:
-        from PIL import Image
-
         Image.fromarray(images[0].transpose(1, 2, 0)).save(tmp_path / "a.png")
         lines = "".join(f"{tmp_path}/a.png {index}\n" for index in range(5))
         (tmp_path / "list").write_text(lines)
@@ -86,6 +88,57 @@ def test_solvers_take_entries_in_turn_and_tests_see_all(source, as_rank):
     assert labels(source, caffe.TEST) == [0, 1, 2, 3, 4, 0]
     as_rank(0, 1)
     assert labels(source, caffe.TRAIN) == [0, 1, 2, 3, 4, 0]
+
+
+def test_solvers_that_share_tests_take_whole_batches_in_turn(source, as_rank, monkeypatch):
+    as_rank(0, 1)
+    batches = np.reshape(labels(source, caffe.TEST, 12), (12, 2)).tolist()
+    monkeypatch.setattr(process, "_share_tests", True)
+    for count in (2, 3):
+        for rank in range(count):
+            as_rank(rank, count)
+            assert labels(source, caffe.TEST) == np.ravel(batches[rank::count][:3]).tolist()
+            own = [number for number in range(4, 12) if number % count == rank]
+            expected = [label for number in own[:2] for label in batches[number]]
+            assert labels(source, caffe.TEST, 2, skipped=4) == expected
+
+
+@pytest.mark.parametrize("kind", ["ImageData", "DenseImageData"])
+def test_solvers_draw_for_their_images_what_one_draws_for_all(kind, as_rank, tmp_path):
+    random = np.random.RandomState(1)
+    for index in range(5):
+        Image.fromarray(random.randint(0, 256, (6, 6, 3), np.uint8)).save(tmp_path / f"{index}.png")
+        Image.fromarray(random.randint(0, 9, (6, 6), np.uint8)).save(tmp_path / f"l{index}.png")
+    second = "{0}" if kind == "ImageData" else "{1}/l{0}.png"
+    lines = [f"{tmp_path}/{i}.png {second.format(i, tmp_path)}" for i in range(5)]
+    (tmp_path / "list").write_text("\n".join(lines))
+
+    def run(batch, passes):
+        source = f'source: "{tmp_path}/list" batch_size: {batch} shuffle: true'
+        fields = {
+            "ImageData": f"image_data_param {{ {source} }} "
+            "transform_param { mirror: true crop_size: 3 }",
+            "DenseImageData": f"dense_image_data_param {{ {source} "
+            "mirror: true crop_height: 3 crop_width: 3 }",
+        }[kind]
+        text = f'layer {{ name: "in" type: "{kind}" top: "x" top: "y" {fields} }}'
+        caffe.set_random_seed(7)
+        net = caffe.Net(net_param=parse_text(text, pb.NetParameter), phase=caffe.TRAIN)
+        seen = []
+        for _ in range(passes):
+            net.forward()
+            seen.append(net.blobs["x"].data.copy())
+        return seen
+
+    as_rank(0, 1)
+    whole = run(4, 3)
+    parts = []
+    for rank in (0, 1):
+        as_rank(rank, 2)
+        parts.append(run(2, 3))
+    for step, images in enumerate(whole):
+        np.testing.assert_array_equal(images[0::2], parts[0][step])
+        np.testing.assert_array_equal(images[1::2], parts[1][step])
 
 
 def test_a_layer_in_python_that_may_not_deal_out_its_data_is_warned_of(
@@ -121,12 +174,14 @@ def test_only_the_root_tests_and_snapshots(as_rank, tmp_path, caplog):
     assert not list(tmp_path.iterdir())
 
 
-def test_every_solver_has_random_numbers_of_its_own(as_rank, tmp_path):
-    drawn = []
+def test_solvers_begin_alike_and_then_draw_their_own(as_rank, tmp_path):
+    filled, drawn = [], []
     for rank in (0, 1):
         as_rank(rank, 2)
-        drawn.append(make_solver(tmp_path).net.params["ip"][0].data.copy())
-    assert (drawn[0] != drawn[1]).any()
+        filled.append(make_solver(tmp_path).net.params["ip"][0].data.copy())
+        drawn.append(torch.rand(8).numpy())
+    np.testing.assert_array_equal(*filled)
+    assert (drawn[0] != drawn[1]).all()
 
 
 def test_a_solver_joined_with_nobody_trains_as_if_alone(tmp_path):
