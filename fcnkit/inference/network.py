@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from caffeformat import InputError, infer_shapes, read_caffemodel
+from caffeformat import InputError, infer_shapes
 from fcnkit import engine, nets, runtimes
 from fcnkit.engine import copy_weights, largest_absolute
 
@@ -147,8 +147,7 @@ class Network:
         if self.unmatched:
             raise InputError(f"the weights lack {', '.join(self.unmatched)}, which fillers fill")
         assert self._runtime is not None
-        weights = read_caffemodel(self._weights)
-        return runtimes.plan(self._runtime, self._message, weights, self._input, output)
+        return runtimes.plan(self._runtime, self._message, self._weights, self._input, output)
 
     def _open_known(self) -> bool:
         """Decide without a check, where one was passed before: returns whether that is so."""

@@ -59,7 +59,7 @@ def to_onnx(
     `image`, H x W x channels of the type `depth` ("uint8", "uint16" or "float32"), RGB where it has
     three. With `argmax` the only output is `class_map`, the index of the
     highest score: uint8, N x H x W, or H x W where the input is an image. `writer` is a fresh one
-    that keeps initializers elsewhere. Raises `InputError` with the layer's name for layers that
+    that arranges them in its own way. Raises `InputError` with the layer's name for layers that
     have no counterpart.
     """
     graph = value_graph(net, outputs)
@@ -94,6 +94,7 @@ def to_onnx(
             onnx().helper.make_node("Identity", [value], [name], name=f"output/{name}")
         )
         values.append(_value(name, None, np.uint8) if argmax else _value(name, [None] * len(shape)))
+    writer.finish()
     helper = onnx().helper
     body = helper.make_graph(
         writer.nodes, net.name or "net", inputs, values, initializer=writer.initializers

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-_SMALL = 1 << 10  # bytes
-
 
 def onnx() -> ModuleType:
     """The package `onnx`; raises `InputError` where it is not installed."""
@@ -121,25 +119,5 @@ class Writer:
         """`value` from `starts` to `ends` (names of int64 vectors) along `axes`."""
         return self.add("Slice", value, starts, ends, self.integers(*axes))
 
-
-class OutsideWriter(Writer):
-    """A `Writer` whose large initializers stay outside the graph, in `arrays`: name -> array."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.arrays: dict[str, NDArray[Any]] = {}
-
-    def initializer(self, name: str, array: NDArray[Any]) -> str:
-        if array.nbytes < _SMALL:  # shapes and the like, which a runtime reads while it loads
-            return super().initializer(name, array)
-        # Aligned, because vector instructions want it; what the file maps in place stays there.
-        self.arrays[name] = np.require(array, requirements=["C", "A"])
-        tensor = onnx().TensorProto(
-            name=name,
-            dims=array.shape,
-            data_type=onnx().helper.np_dtype_to_tensor_dtype(array.dtype),
-            data_location=onnx().TensorProto.EXTERNAL,
-        )
-        tensor.external_data.add(key="location", value=name)
-        self.initializers.append(tensor)
-        return name
+    def finish(self) -> None:
+        """Called once all nodes and initializers are there; a subclass may rearrange them."""

@@ -1,7 +1,6 @@
 """A net's forward pass in a runtime: from an array of its input to one of its scores.
 
-The model is built in memory. ONNX Runtime gets weights as they are, views of the mapped caffemodel,
-so that they lie in memory once in the form that it packs them into.
+The model is built in memory; the weights stay in the caffemodel until the runtime reads them.
 """
 
 from __future__ import annotations
@@ -11,17 +10,21 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from caffeformat import InputError, reason
+from caffeformat import InputError, read_caffemodel, reason
 
 from .onnx_net import to_onnx
-from .onnx_writer import OutsideWriter
+from .packing import PackingWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    from caffeformat import Weights, pb
+    from caffeformat import pb
+
+
+# Where the files lie that a model in memory names.
+_FOLDER = "session.model_external_initializers_file_folder_path"
 
 
 class Pass(Protocol):
@@ -35,20 +38,22 @@ class Pass(Protocol):
 
 
 def plan(
-    runtime: str, net: pb.NetParameter, weights: Weights, input_blob: str, output_blob: str
+    runtime: str, net: pb.NetParameter, weights: str, input_blob: str, output_blob: str
 ) -> Callable[[], Pass]:
     """A function that opens `net` with `weights` in `runtime`, "onnxruntime" or "openvino".
 
     `net` is a deploy net, filtered, whose input `input_blob` is N x C x H x W; the pass computes
-    `output_blob` for any N, height and width. Raises `InputError`, naming the layer or the input,
-    for nets that the runtime cannot run so; the function raises it where the runtime itself fails.
+    `output_blob` for any N, height and width. `weights` is the path of a caffemodel. Raises
+    `InputError`, naming the layer or the input, for nets that the runtime cannot run so; the
+    function raises it where the runtime itself fails.
     """
-    writer = OutsideWriter() if runtime == "onnxruntime" else None
-    model = to_onnx(net, weights, [output_blob], writer=writer)
+    path = os.path.realpath(weights)
+    writer = PackingWriter(path) if runtime == "onnxruntime" else None
+    model = to_onnx(net, read_caffemodel(path), [output_blob], writer=writer)
     _check_inputs(model, input_blob)
     if writer is not None:
         arrays = writer.arrays
-        return lambda: _OnnxRuntimePass(model.SerializeToString(), arrays)
+        return lambda: _OnnxRuntimePass(model.SerializeToString(), arrays, os.path.dirname(path))
     return lambda: _OpenVinoPass(model.SerializeToString())
 
 
@@ -81,10 +86,13 @@ def session_options() -> Any:
 class _OnnxRuntimePass:
     """A net in ONNX Runtime, on the CPU."""
 
-    def __init__(self, model: bytes, arrays: dict[str, NDArray[np.float32]]) -> None:
+    def __init__(self, model: bytes, arrays: dict[str, NDArray[np.float32]], folder: str) -> None:
         import onnxruntime
 
         options = session_options()
+        options.add_session_config_entry(_FOLDER, folder)
+        # It would keep a plan, and memory laid out by it, for every size of image.
+        options.enable_mem_pattern = False
         values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in arrays.values()]
         try:
             if values:
