@@ -11,7 +11,7 @@ from fcnkit.datasets import other_files
 from fcnkit.images import IMAGE_SUFFIXES
 from fcnkit.inference import SCORE_TYPES, check_outputs, find_images, segment_files
 
-from .arguments import basics, network, pixels
+from .arguments import basics, evaluation, network, pixels
 from .arguments.basics import positive
 from .console import Console
 
@@ -43,9 +43,20 @@ def add_arguments(parser: CommandParser) -> None:
         const="float16",
         choices=sorted(SCORE_TYPES),
     )
+    parser.output.flag(
+        "--confidence",
+        "also write the probability of each pixel's class as a grey PNG, 255 for certain",
+    )
+    parser.output.option(
+        "--at-least",
+        "leave out pixels whose class has a smaller probability, 0 to 1: 255 in the mask",
+        "P",
+        float,
+    )
     pixels.add_bands(parser.output, "the run's, otherwise the first three")
     basics.add_force(parser)
     network.add_network(parser)
+    evaluation.add_evaluation(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -53,9 +64,11 @@ def run(args: argparse.Namespace) -> int:
     images = find_images(args.images)
     if args.opacity > 1:
         raise InputError(f"--opacity {args.opacity:g}: expected at most 1")
+    if args.at_least is not None and not 0 <= args.at_least <= 1:
+        raise InputError(f"--at-least {args.at_least:g}: expected a probability from 0 to 1")
     refuse_overlap(args.output, [path for path in args.images if os.path.isdir(path)])
     with claimed_folder(args.output):
-        check_outputs(images, args.output, args.save_scores, args.force)
+        check_outputs(images, args.output, args.save_scores, args.force, args.confidence)
         return _segment(args, images)
 
 
@@ -74,6 +87,8 @@ def _segment(args: argparse.Namespace, images: Mapping[str, str]) -> int:
         args.opacity,
         args.save_scores,
         trained.bands,
+        args.confidence,
+        args.at_least,
     )
     with Console() as console:
         for folder in filter(os.path.isdir, args.images):

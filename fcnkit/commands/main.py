@@ -56,6 +56,7 @@ SECTIONS = {
     "trained networks": {
         "infer": "fcnkit.commands.infer",
         "score": "fcnkit.commands.score",
+        "pack_voc_results": "fcnkit.commands.pack_voc_results",
         "compare_models": "fcnkit.commands.compare_models",
         "compare_engines": "fcnkit.commands.compare_engines",
         "preview": "fcnkit.commands.preview",

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from caffeformat import InputError
+from PIL import Image
+
+from caffeformat import InputError, atomic_write
 from fcnkit import inference
-from fcnkit.datasets import FolderDataset, open_dataset
-from fcnkit.images import IGNORE_LABEL
+from fcnkit.datasets import FolderDataset, default_palette, open_dataset
+from fcnkit.images import IGNORE_LABEL, as_rgb
 from fcnkit.inference import VOC_COUNT, masks_and_labels, names_for, predictions_and_labels, score
 
-from .arguments import basics, classes, network
+from .arguments import basics, classes, evaluation, network
 from .console import Console
 from .printing import say
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -42,8 +44,18 @@ def add_arguments(parser: CommandParser) -> None:
         "also write PREFIX_classes.csv, PREFIX_images.csv and PREFIX_confusion.csv",
         "PREFIX",
     )
+    parser.output.option(
+        "--confusion", "also draw the confusion matrix, a row per label's class", "FILE.png"
+    )
+    parser.output.option(
+        "--sheet", "also write a contact sheet of the images with the lowest mean IoU", "FILE.png"
+    )
+    parser.options.option(
+        "--worst", "number of images on the sheet", "N", basics.positive(int), default=8
+    )
     basics.add_force(parser)
     network.add_network(parser)
+    evaluation.add_evaluation(parser)
     classes.add_colour_map(parser)
     parser.data.option("--split", "part of --data: train or val", default="val")
     parser.data.option(
@@ -58,7 +70,7 @@ def add_arguments(parser: CommandParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Score, print the table, and write the requested files."""
     tables = inference.csv_paths(args.csv) if args.csv else []
-    basics.refuse_existing(args, args.json, *tables)
+    basics.refuse_existing(args, args.json, args.confusion, args.sheet, *tables)
     colours = classes.colour_map(args)
     if args.predictions:
         board, names = score_masks(args, colours)
@@ -69,6 +81,8 @@ def run(args: argparse.Namespace) -> None:
     basics.write_json_output(args, inference.scores_as_dict(board, names))
     if args.csv:
         inference.write_csv(args.csv, board, names)
+    if args.confusion:
+        inference.draw_confusion(args.confusion, board.matrix, names)
 
 
 def score_masks(args: argparse.Namespace, colours: NDArray[np.uint8] | None) -> Scored:
@@ -80,7 +94,12 @@ def score_masks(args: argparse.Namespace, colours: NDArray[np.uint8] | None) -> 
     names, count = _named_classes(args) or (None, VOC_COUNT)
     with Console() as console:
         samples = masks_and_labels(args.predictions, args.labels, colours)
-        return score(samples, count, _ignore(args), console), names_for(count, names)
+        board = score(samples, count, _ignore(args), console, _kept(args))
+        names_of_masks = names_for(count, names)
+        if args.sheet:
+            palette = classes.names_and_palette(args)[1]
+            _write_sheet(args.sheet, board, palette, names_of_masks)
+        return board, names_of_masks
 
 
 def score_network(args: argparse.Namespace, colours: NDArray[np.uint8] | None) -> Scored:
@@ -111,10 +130,36 @@ def score_network(args: argparse.Namespace, colours: NDArray[np.uint8] | None) -
             names = dataset.classes
         names = names_for(scored, names)
         samples = predictions_and_labels(segmenter, dataset)
-        board = score(samples, scored, _ignore(args, trained.ignore), console)
+        board = score(samples, scored, _ignore(args, trained.ignore), console, _kept(args))
         if segmenter.note:
             console.note(segmenter.note)
+        if args.sheet:
+
+            def image_of(name: str) -> NDArray[np.uint8]:
+                image = dataset.image(dataset.ids.index(name), segmenter.form)
+                return as_rgb(image, trained.bands)
+
+            _write_sheet(args.sheet, board, trained.palette, names, image_of)
         return board, names
+
+
+def _kept(args: argparse.Namespace) -> int:
+    """Return how many of the worst images are needed."""
+    return args.worst if args.sheet else 0
+
+
+def _write_sheet(
+    path: str,
+    board: Scoreboard,
+    palette: NDArray[np.uint8] | None,
+    names: Sequence[str] | None,
+    image_of: Callable[[str], NDArray[np.uint8] | None] = lambda name: None,
+) -> None:
+    if palette is None:
+        palette = default_palette(names)
+    sheet = inference.worst_sheet(board, palette, image_of)
+    with atomic_write(path) as file:
+        Image.fromarray(sheet).save(file, format="PNG")
 
 
 def _ignore(args: argparse.Namespace, trained: int | None = None) -> int:

@@ -24,7 +24,7 @@ from fcnkit.images import (
 from .stored_forms import form_of_datum, form_of_file
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Any, TypeVar
 
     from numpy.typing import NDArray
@@ -87,15 +87,16 @@ def _is_image(name: str, suffix: str) -> bool:
 
 
 def find_pairs(
-    images: str | os.PathLike[str], labels: str | os.PathLike[str], extra: str | None = None
+    images: str | os.PathLike[str], labels: str | os.PathLike[str], extras: Iterable[str] = ()
 ) -> list[Pair]:
     """Pair the images and labels of two folders by name; the list is sorted by id.
 
-    With a suffix `extra`, images called `<name><extra>` beside an image `<name>` need no label.
+    Images called `<name><extra>`, with one of the suffixes `extras`, need no label where there is
+    an image `<name>`.
     Raises `InputError` naming an image without label or a label without image.
     """
     image_paths, label_paths = image_files(images), image_files(labels)
-    if extra:
+    for extra in extras:
         for key in [key for key in image_paths if key + extra in image_paths]:
             if key + extra not in label_paths:
                 del image_paths[key + extra]

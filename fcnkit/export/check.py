@@ -11,7 +11,7 @@ from caffeformat import InputError, infer_shapes
 from caffeformat.exchange import needed_net, value_graph
 from caffeformat.messages import keys_of_layers
 from caffeformat.weights import arranged_blobs
-from fcnkit import engine
+from fcnkit import engine, nets
 from fcnkit.engine import largest_absolute
 from fcnkit.runtimes import OnnxSession, takes_shapes
 
@@ -57,10 +57,10 @@ def differences(
     """Compare the engine and the exported file at `path`: a `Difference` per size and output.
 
     `net` is the deployed NetParameter and `outputs` the names of the exported blobs (by default all
-    that no layer uses). `sizes` are (height, width); those that the net cannot take are skipped,
-    and nets that take none of them are compared at their own size. `depth` is that of the images
-    that a model with a `preprocessor` takes. An exported `.pt` is run as the
-    module that it belongs to.
+    that no layer uses). `sizes` are (height, width); where the net does not take one, the next that
+    it takes stands for it, and nets that take none near them are compared at their own size.
+    `depth` is that of the images that a model with a `preprocessor` takes. An exported `.pt` is run
+    as the module that it belongs to.
     """
     net = needed_net(net, outputs)
     engine_net = engine.open_net(net)
@@ -94,11 +94,17 @@ def differences(
 def _input_shapes(
     net: pb.NetParameter, inputs: Iterable[str], sizes: Iterable[tuple[int, int]]
 ) -> list[Shapes]:
-    """[{input: shape}] for images of those `sizes` that the net takes; else the net's own."""
+    """[{input: shape}] for images of `sizes`, or the next that the net takes; else its own."""
     declared = infer_shapes(net)
     own = {name: declared[name] for name in inputs}
     if not all(len(shape) == 4 for shape in own.values()):
         return [own]
+    if len(own) == 1:
+        ((image, shape),) = own.items()
+        score = nets.score_blob(net, image)
+        if score is not None and declared.get(score, ())[2:] == shape[2:]:
+            taken = nets.ImageSizes(net, image, score, (shape[2], shape[3]))
+            sizes = dict.fromkeys(map(taken.nearest, sizes))
     wanted = [{name: (*own[name][:2], *size) for name in own} for size in sizes]
     return [shapes for shapes in wanted if takes_shapes(net, shapes)] or [own]
 

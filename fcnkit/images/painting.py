@@ -28,6 +28,7 @@ class LegendEntry:
 
 
 _LINE = 16  # height of a line of text, pixels
+_OVERLAY_PIXELS = 1 << 20  # that are mixed at a time: large images need little memory beside them
 
 
 def paint(class_map: NDArray[np.uint8], palette: ArrayLike) -> NDArray[np.uint8]:
@@ -55,10 +56,15 @@ def overlay(
         strength[~palette.any(axis=1)] = 0
     else:
         strength[list(see_through)] = 0
-    strength = strength[class_map][..., None]
-    # Weights are out of 256, so that a shift by 8 bits divides and everything stays an integer.
-    mixed = image.astype(np.int32) * (256 - strength) + paint(class_map, palette) * strength
-    return ((mixed + 128) >> 8).astype(np.uint8)
+    painted = np.empty((*class_map.shape, 3), np.uint8)
+    rows = max(1, _OVERLAY_PIXELS // max(1, class_map.shape[1]))
+    for top in range(0, len(class_map), rows):
+        pixels, classes = image[top : top + rows], class_map[top : top + rows]
+        share = strength[classes][..., None]
+        # Weights are out of 256, so that a shift by 8 bits divides and everything stays an integer.
+        mixed = pixels.astype(np.int32) * (256 - share) + paint(classes, palette) * share
+        painted[top : top + rows] = (mixed + 128) >> 8
+    return painted
 
 
 def legend(

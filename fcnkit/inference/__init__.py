@@ -6,6 +6,8 @@ or masks against labels, and `compare_models` compares two models.
 
 from __future__ import annotations
 
+from .averaging import Evaluation, parse_scales
+from .boundaries import BoundaryCounts
 from .comparison import (
     Comparison,
     ImageDifference,
@@ -18,7 +20,17 @@ from .comparison import (
 from .files import SCORE_TYPES, Result, check_outputs, find_images, segment_files
 from .metrics import ConfusionMatrix
 from .network import NetworkError
-from .reports import SUMMARY, class_rows, csv_paths, format_scores, scores_as_dict, write_csv
+from .pictures import draw_confusion, worst_sheet
+from .reports import (
+    SUMMARY,
+    board_rows,
+    class_rows,
+    csv_paths,
+    format_scores,
+    scores_as_dict,
+    summary,
+    write_csv,
+)
 from .scoring import (
     VOC_COUNT,
     ImageScore,
@@ -28,23 +40,29 @@ from .scoring import (
     predictions_and_labels,
     score,
 )
-from .segmenter import Segmenter
+from .segmenter import Prediction, Segmenter
 from .trained_net import TrainedNet
+from .voc_results import COMPETITIONS, pack_voc_results, read_image_set
 
 __all__ = [
+    "COMPETITIONS",
     "SCORE_TYPES",
     "SUMMARY",
     "VOC_COUNT",
+    "BoundaryCounts",
     "Comparison",
     "ConfusionMatrix",
+    "Evaluation",
     "ImageDifference",
     "ImageScore",
     "Model",
     "NetworkError",
+    "Prediction",
     "Result",
     "Scoreboard",
     "Segmenter",
     "TrainedNet",
+    "board_rows",
     "check_outputs",
     "class_rows",
     "compare_models",
@@ -52,13 +70,19 @@ __all__ = [
     "comparison_sheet",
     "comparison_table",
     "csv_paths",
+    "draw_confusion",
     "find_images",
     "format_scores",
     "masks_and_labels",
     "names_for",
+    "pack_voc_results",
+    "parse_scales",
     "predictions_and_labels",
+    "read_image_set",
     "score",
     "scores_as_dict",
     "segment_files",
+    "summary",
+    "worst_sheet",
     "write_csv",
 ]

@@ -12,10 +12,10 @@ from PIL import Image
 from caffeformat import InputError, atomic_write
 from fcnkit.datasets import image_files
 from fcnkit.files import write_json
-from fcnkit.images import as_rgb, legend, overlay, write_label
+from fcnkit.images import IGNORE_LABEL, as_rgb, legend, overlay, write_label
 
 from .network import NetworkError
-from .scoring import OVERLAY_SUFFIX, names_for
+from .scoring import CONFIDENCE_SUFFIX, OVERLAY_SUFFIX, names_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -67,14 +67,19 @@ def find_images(inputs: Iterable[Path]) -> OrderedDict[str, str]:
     return found
 
 
-def output_paths(name: str, save_scores: bool = False) -> list[str]:
+def output_paths(name: str, save_scores: bool = False, confidence: bool = False) -> list[str]:
     """The files that are written for image `name`, relative to the output folder."""
     kinds = [f"{name}.png", f"{name}{OVERLAY_SUFFIX}.png", f"{name}.json"]
-    return kinds + ([f"{name}_scores.npz"] if save_scores else [])
+    kinds += [f"{name}_scores.npz"] if save_scores else []
+    return kinds + ([f"{name}{CONFIDENCE_SUFFIX}.png"] if confidence else [])
 
 
 def check_outputs(
-    images: Mapping[str, Path], output: Path, save_scores: bool = False, force: bool = False
+    images: Mapping[str, Path],
+    output: Path,
+    save_scores: bool = False,
+    force: bool = False,
+    confidence: bool = False,
 ) -> None:
     """Make the folder `output`; raise `InputError` where a result would overwrite something.
 
@@ -86,7 +91,7 @@ def check_outputs(
         raise InputError(f"{output}: cannot write results here: {error.strerror}") from error
     owners: dict[str, Path] = {}
     for name, path in images.items():
-        for target in output_paths(name, save_scores):
+        for target in output_paths(name, save_scores, confidence):
             if target in owners:
                 raise InputError(f"{path} and {owners[target]} would both write {target}")
             owners[target] = path
@@ -117,35 +122,54 @@ def segment_files(
     opacity: float = 0.6,
     save_scores: str | None = None,
     bands: Sequence[int] | None = None,
+    confidence: bool = False,
+    at_least: float | None = None,
 ) -> Iterator[Result]:
     """Segment `images` (name -> path) into the folder `output`; yield one `Result` per image.
 
     Writes `<name>.png` (paletted, class indices, at the image's size), `<name>_overlay.png`,
     `<name>.json` (class names and pixel shares) and, where `save_scores` is "float16" or
     "float32", `<name>_scores.npz`: `scores` (C x H x W at the size that the net saw), `blob`,
-    `shape` and `image`. `palette` is 256 x 3 uint8, `opacity` (0 to 1) that of the classes in the
-    overlay, `bands` the channels that it shows (see `as_rgb`). An image that cannot be read gives a
-    `Result` with an error, and the next one follows. Raises `InputError` where the number of
-    `names` is not the net's number of classes, and `NetworkError` where net and weights do not fit,
-    since no image could be segmented then.
+    `shape` and `image`, and with `confidence` `<name>_confidence.png` (8 bits, grey: the
+    probability of each pixel's class, 255 for 1). Pixels whose class has a probability below
+    `at_least`, 0 to 1, get the index 255. `palette` is 256 x 3 uint8, `opacity` (0 to 1) that of
+    the classes in the overlay, `bands` the channels that it shows (see `as_rgb`). An image that
+    cannot be read gives a `Result` with an error, and the next one follows. Raises `InputError`
+    where the number of `names` is not the net's number of classes, and `NetworkError` where net and
+    weights do not fit, since no image could be segmented then.
     """
+    if at_least is not None and not 0 <= at_least <= 1:
+        raise InputError(
+            f"a probability of {at_least:g} in {{option}}: expected 0 to 1", option="at_least"
+        )
+    needs_confidence = confidence or at_least is not None
     for name, path in images.items():
+        scores: NDArray[np.float32] | None = None
         try:
             image = segmenter.read(path)
-            scores = segmenter.scores(image, os.fspath(path))
+            if save_scores:
+                scores = segmenter.scores(image, os.fspath(path))
+                found = segmenter.prediction_of(scores, image.shape[:2], needs_confidence)
+            else:
+                found = segmenter.predict(image, os.fspath(path), needs_confidence)
         except NetworkError:
             raise
         except InputError as error:
             yield Result(name, None, [], error)
             continue
-        names = names_for(len(scores), names)
-        class_map = segmenter.map_of(scores, image.shape[:2])
+        names = names_for(found.classes, names)
+        class_map = found.mask
+        if at_least is not None and found.confidence is not None:
+            class_map = np.where(found.confidence < at_least, np.uint8(IGNORE_LABEL), class_map)
         mask, painted, shares, *rest = (
-            os.path.join(output, target) for target in output_paths(name, bool(save_scores))
+            os.path.join(output, target)
+            for target in output_paths(name, bool(save_scores), confidence)
         )
         os.makedirs(os.path.dirname(mask) or ".", exist_ok=True)
-        for target in rest:
-            _write_scores(target, scores, save_scores or "", segmenter.output_blob, path)
+        if scores is not None:
+            _write_scores(rest[0], scores, save_scores or "", segmenter.output_blob, path)
+        if confidence and found.confidence is not None:
+            _write_confidence(rest[-1], found.confidence)
         write_label(mask, class_map, palette)
         with atomic_write(painted) as file:
             shown = overlay(as_rgb(image, bands), class_map, palette, opacity)
@@ -183,6 +207,12 @@ def _as_dict(path: Path, image: NDArray[Any], entries: Iterable[LegendEntry]) ->
             for entry in entries
         ],
     }
+
+
+def _write_confidence(target: str, confidence: NDArray[np.float32]) -> None:
+    """Write H x W probabilities as a grey PNG of 8 bits."""
+    with atomic_write(target) as file:
+        Image.fromarray(np.rint(255 * confidence).astype(np.uint8)).save(file, format="PNG")
 
 
 def _write_scores(

@@ -9,9 +9,18 @@ Segmentation", CVPR 2015, section 5):
 - mean IoU:                1/n_cl * sum_i n_ii / (t_i + sum_j n_ji - n_ii)
 - frequency weighted IoU:  1/sum_k t_k * sum_i t_i n_ii / (t_i + sum_j n_ji - n_ii)
 
+Beside them, of each class, with TP = n_ii, FP = sum_j n_ji - n_ii and FN = t_i - n_ii (van
+Rijsbergen, "Information Retrieval", 1979, chapter 7; F1 of pixels is Dice's coefficient, "Measures
+of the Amount of Ecologic Association Between Species", Ecology 26, 1945):
+
+- precision:               TP / (TP + FP)
+- recall:                  TP / (TP + FN), which the FCN paper calls the class's accuracy
+- F1 (Dice):               2 TP / (2 TP + FP + FN)
+
 A class that occurs neither in the labels nor in the predictions has no IoU: it is NaN and left out
-of the mean, as is the accuracy of a class that does not occur in the labels. A class that is only
-predicted, and thus wrongly, has IoU 0 and counts.
+of the mean; so are its F1, the recall of a class that does not occur in the labels, and the
+precision of one that was never predicted. A class that is only predicted, and thus wrongly, has IoU
+0 and counts.
 """
 
 from __future__ import annotations
@@ -98,6 +107,21 @@ class ConfusionMatrix:
         return _ratio(np.diag(self.counts), self.counts.sum(1))
 
     @property
+    def recall(self) -> NDArray[np.float64]:
+        """The same as `class_accuracy`: TP / (TP + FN) of each class."""
+        return self.class_accuracy
+
+    @property
+    def precision(self) -> NDArray[np.float64]:
+        """TP / (TP + FP) of each class, float64; NaN where it was never predicted."""
+        return _ratio(np.diag(self.counts), self.counts.sum(0))
+
+    @property
+    def f1(self) -> NDArray[np.float64]:
+        """2 TP / (2 TP + FP + FN) of each class (Dice), float64; NaN for absent classes."""
+        return _ratio(2 * np.diag(self.counts), self.counts.sum(1) + self.counts.sum(0))
+
+    @property
     def iou(self) -> NDArray[np.float64]:
         """n_ii / (t_i + sum_j n_ji - n_ii) of each class, float64; NaN for absent classes."""
         correct = np.diag(self.counts)
@@ -117,6 +141,11 @@ class ConfusionMatrix:
     def mean_iou(self) -> float:
         """Mean of `iou` over the classes that occur in labels or predictions."""
         return _mean(self.iou)
+
+    @property
+    def mean_f1(self) -> float:
+        """Mean of `f1` over the classes that occur in labels or predictions."""
+        return _mean(self.f1)
 
     @property
     def frequency_weighted_iou(self) -> float:

@@ -10,17 +10,36 @@ from fcnkit.files import known, write_table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from .metrics import ConfusionMatrix
     from .scoring import Scoreboard
 
     Names = Sequence[str] | None
 
 SUMMARY = ("pixel_accuracy", "mean_accuracy", "mean_iou", "frequency_weighted_iou")
+# Columns of the table that `score` prints: heading -> key of `class_rows`
+_COLUMNS = {
+    "IoU": "iou",
+    "recall": "recall",
+    "precision": "precision",
+    "F1": "f1",
+    "boundary": "boundary_iou",
+}
 
 
-def class_rows(matrix: ConfusionMatrix, names: Names = None) -> list[dict[str, Any]]:
-    """One dict per class: index, name, labelled_pixels, predicted_pixels, accuracy, iou."""
+def class_rows(
+    matrix: ConfusionMatrix, names: Names = None, boundary_iou: NDArray[np.float64] | None = None
+) -> list[dict[str, Any]]:
+    """One dict per class: index, name, labelled_pixels, predicted_pixels, accuracy, iou, ...
+
+    Then precision, recall and f1, and boundary_iou where it is given.
+    """
     labelled, predicted = matrix.counts.sum(1), matrix.counts.sum(0)
+    more = {"precision": matrix.precision, "recall": matrix.recall, "f1": matrix.f1}
+    if boundary_iou is not None:
+        more["boundary_iou"] = boundary_iou
     return [
         {
             "index": i,
@@ -29,9 +48,25 @@ def class_rows(matrix: ConfusionMatrix, names: Names = None) -> list[dict[str, A
             "predicted_pixels": int(predicted[i]),
             "accuracy": float(matrix.class_accuracy[i]),
             "iou": float(matrix.iou[i]),
+            **{key: float(values[i]) for key, values in more.items()},
         }
         for i in range(matrix.n)
     ]
+
+
+def board_rows(board: Scoreboard, names: Names = None) -> list[dict[str, Any]]:
+    """`class_rows` of a `Scoreboard`, boundary IoU included."""
+    return class_rows(board.matrix, names, board.boundaries.iou)
+
+
+def summary(board: Scoreboard) -> dict[str, float]:
+    """The figures over all classes: those of `SUMMARY`, mean_f1 and mean_boundary_iou."""
+    figures = {key: float(getattr(board.matrix, key)) for key in SUMMARY}
+    return {
+        **figures,
+        "mean_f1": board.matrix.mean_f1,
+        "mean_boundary_iou": board.boundaries.mean_iou,
+    }
 
 
 def class_name(index: int, names: Names = None) -> str:
@@ -41,17 +76,19 @@ def class_name(index: int, names: Names = None) -> str:
 
 def format_scores(board: Scoreboard, names: Names = None) -> str:
     """A `Scoreboard` as the table that `score` prints."""
-    rows = class_rows(board.matrix, names)
+    rows = board_rows(board, names)
     width = max([len("class")] + [len(row["name"]) for row in rows])
-    lines = [f"{'class':{width}}  {'IoU':>6}  {'acc.':>6}  {'labelled':>12}  {'predicted':>12}"]
+    shares = "".join(f"  {title:>9}" for title in _COLUMNS)
+    lines = [f"{'class':{width}}{shares}  {'labelled':>12}  {'predicted':>12}"]
     for row in rows:
+        shares = "".join(f"  {_share(row[key]):>9}" for key in _COLUMNS.values())
         lines.append(
-            f"{row['name']:{width}}  {_share(row['iou'])}  {_share(row['accuracy'])}  "
-            f"{row['labelled_pixels']:12d}  {row['predicted_pixels']:12d}"
+            f"{row['name']:{width}}{shares}  {row['labelled_pixels']:12d}  "
+            f"{row['predicted_pixels']:12d}"
         )
     lines.append("")
-    for key in SUMMARY:
-        lines.append(f"{key.replace('_', ' '):24}{_share(getattr(board.matrix, key))}")
+    for key, value in summary(board).items():
+        lines.append(f"{key.replace('_', ' '):24}{_share(value)}")
     absent = [row["name"] for row in rows if math.isnan(row["iou"])]
     if absent:
         lines.append(
@@ -69,10 +106,9 @@ def format_scores(board: Scoreboard, names: Names = None) -> str:
 def scores_as_dict(board: Scoreboard, names: Names = None) -> dict[str, Any]:
     """A `Scoreboard` as plain data for JSON; NaN becomes None."""
     return {
-        **{key: known(getattr(board.matrix, key)) for key in SUMMARY},
+        **{key: known(value) for key, value in summary(board).items()},
         "classes": [
-            {key: known(value) for key, value in row.items()}
-            for row in class_rows(board.matrix, names)
+            {key: known(value) for key, value in row.items()} for row in board_rows(board, names)
         ],
         "images": [
             {
@@ -100,7 +136,7 @@ def write_csv(prefix: str, board: Scoreboard, names: Names = None) -> None:
     In the confusion matrix, rows are labels and columns are predictions, in pixels.
     """
     titles = [class_name(i, names) for i in range(board.matrix.n)]
-    rows = class_rows(board.matrix, names)
+    rows = board_rows(board, names)
     tables = (
         [list(rows[0])] + [[_cell(value) for value in row.values()] for row in rows],
         [["image", "pixel_accuracy", "mean_iou"] + [f"iou {title}" for title in titles]]

@@ -9,6 +9,7 @@ from fcnkit.datasets import find_pairs
 from fcnkit.images import read_label, voc_class_names
 from fcnkit.progress import Progress
 
+from .boundaries import BoundaryCounts
 from .metrics import ConfusionMatrix
 
 if TYPE_CHECKING:
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
 
 VOC_COUNT = 21
 
-# The overlay beside a mask is named after the mask, with this suffix.
+# The overlay and the confidence beside a mask are named after the mask, with these suffixes.
 OVERLAY_SUFFIX = "_overlay"
+CONFIDENCE_SUFFIX = "_confidence"
 
 
 class ImageScore(NamedTuple):
@@ -43,21 +45,33 @@ class ImageScore(NamedTuple):
 
 
 class Scoreboard:
-    """Scores of a dataset as its images come in: `matrix` over all, `images` one by one."""
+    """Scores of a dataset as its images come in.
 
-    def __init__(self, classes: int, ignore: int | None = 255) -> None:
+    `matrix` and `boundaries` count all images, `images` lists them one by one. `worst` holds
+    (score, prediction, label) of the `keep` images with the lowest mean IoU, the worst first.
+    """
+
+    def __init__(self, classes: int, ignore: int | None = 255, keep: int = 0) -> None:
         self.matrix = ConfusionMatrix(classes, ignore)
+        self.boundaries = BoundaryCounts(classes, ignore)
         self.images: list[ImageScore] = []
         self.ignored = 0  # pixels
+        self.worst: list[tuple[ImageScore, NDArray[Any], NDArray[Any]]] = []
+        self._keep = keep
 
     def add(self, name: str, prediction: NDArray[Any], label: NDArray[Any]) -> ImageScore:
         """Count one image, H x W class indices each; returns its `ImageScore`."""
         matrix = ConfusionMatrix(self.matrix.n, self.matrix.ignore)
         matrix.update(prediction, label, name)
         self.matrix += matrix
+        self.boundaries.update(prediction, label)
         self.ignored += label.size - matrix.total
         score = ImageScore(name, matrix.pixel_accuracy, matrix.mean_iou, matrix.iou)
         self.images.append(score)
+        if self._keep and matrix.total:
+            self.worst.append((score, prediction, label))
+            self.worst.sort(key=lambda item: (item[0].mean_iou, item[0].pixel_accuracy))
+            del self.worst[self._keep :]
         return score
 
 
@@ -67,10 +81,10 @@ def masks_and_labels(
     """Read the masks in one folder and the labels of the same names in another.
 
     Yields (name, mask, label, number of pairs), arrays of H x W uint8 indices; `colours` as in
-    `labels.read_label`. Overlays beside the masks, as inference writes them, are ignored.
-    Raises `InputError` where the two folders do not have the same names.
+    `labels.read_label`. Overlays and confidences beside the masks, as inference writes them, are
+    ignored. Raises `InputError` where the two folders do not have the same names.
     """
-    pairs = find_pairs(predictions, labels, OVERLAY_SUFFIX)
+    pairs = find_pairs(predictions, labels, (OVERLAY_SUFFIX, CONFIDENCE_SUFFIX))
     for pair in pairs:
         mask, label = read_label(pair.image, colours), read_label(pair.label, colours)
         yield pair.id, mask, label, len(pairs)
@@ -91,13 +105,15 @@ def score(
     classes: int,
     ignore: int | None = 255,
     progress: Progress | None = None,
+    keep: int = 0,
 ) -> Scoreboard:
     """Score (name, prediction, label, total) as the functions above yield them.
 
-    `progress` gets a step after each image, with the mean IoU so far. Raises `InputError` where
-    there are no images, and as `ConfusionMatrix.update` does.
+    `keep` is the number of worst images that the `Scoreboard` keeps; `progress` gets a step after
+    each image, with the mean IoU so far. Raises `InputError` where there are no images, and as
+    `ConfusionMatrix.update` does.
     """
-    board, progress = Scoreboard(classes, ignore), progress or Progress()
+    board, progress = Scoreboard(classes, ignore, keep), progress or Progress()
     for name, prediction, label, total in samples:
         board.add(name, prediction, label)
         progress.step(len(board.images), total, figures={"mean_iou": board.matrix.mean_iou})

@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from caffeformat import InputError, read_caffemodel, read_net
+from caffeformat import InputError, available_memory, read_caffemodel, read_net
 from fcnkit import engine, nets
 from fcnkit.images import ImageForm, Preprocessor, Resampling, resize_image
 
+from .averaging import Block, Evaluation, Passes, probabilities
+from .fitting import FittedNetwork
 from .network import Network
-from .winners import is_finite, winners
+from .winners import winners
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import Union
 
     from numpy.typing import NDArray
 
     Source = Union[str, os.PathLike[str], bytes]
+
+
+class Prediction(NamedTuple):
+    """What a net says of an image."""
+
+    # The class of highest score, H x W uint8
+    mask: NDArray[np.uint8]
+    # Its probability, H x W float32, 0 to 1; None where it was not asked for
+    confidence: NDArray[np.float32] | None
+    # The number of classes that the net scores
+    classes: int
 
 
 class Segmenter:
@@ -35,7 +48,10 @@ class Segmenter:
     (default: 8 bits) and the value that became 255. `runtime` computes the scores: "auto" takes the
     fastest one that is installed, "torch" the engine, "onnxruntime" and "openvino" what they say.
     The first image is computed by the engine, too, and any other runtime is left where its scores
-    differ by more than 1e-4 of the largest one.
+    differ by more than 1e-4 of the largest one. `evaluation` asks for more passes than one.
+
+    Images of sizes that the net does not take are padded with the mean colour at the bottom and at
+    the right, or cut into overlapping windows, and the scores put back (see `FittedNetwork`).
 
     After the first image `unmatched` lists the layers that found no weights in the caffemodel,
     `runtime` is what computes, and `note` says why it is not the one that was asked for, or None.
@@ -52,6 +68,7 @@ class Segmenter:
         allow_python: Iterable[str] = (),
         form: ImageForm | None = None,
         runtime: str = "auto",
+        evaluation: Evaluation | None = None,
     ) -> None:
         self._path, self._weights = os.fspath(net_path), os.fspath(weights)
         self.preprocessor = preprocessor or Preprocessor()
@@ -69,7 +86,7 @@ class Segmenter:
             message, _ = nets.deploy_net(source, (64, 64), channels)
         self.form = ImageForm(channels, given.depth or "uint8", given.white)
         self.preprocessor.check(channels)
-        self.scale_to = scale_to
+        self.scale_to, self.evaluation = scale_to, evaluation or Evaluation()
         self._network = Network(
             message,
             self._path,
@@ -79,6 +96,10 @@ class Segmenter:
             gpu,
             allow_python,
             runtime,
+        )
+        own = nets.declared_size(source, self.input_blob)
+        self._fitted = FittedNetwork(
+            self._network, message, self._path, self._weights, self.input_blob, own
         )
         self._input = np.empty(0, np.float32)
 
@@ -105,9 +126,12 @@ class Segmenter:
     def engine_net(self, image: NDArray[Any], name: str = "image") -> engine.Net:
         """The engine's Net, reshaped to `image`, with the image in its input; nothing is run.
 
-        For those who want more than scores. Raises as `scores`.
+        For those who want more than scores. An image that the net does not take is padded, or its
+        first window stands for it. Raises as `scores`.
         """
-        data = self._filled(self._limited(self.form.fit(image, name)))
+        image = self._limited(self.form.fit(image, name))
+        height, width = self._fitted.window(image.shape[:2], self.evaluation.window)
+        data = self._fitted.fitted(self._filled(image[:height, :width]))
         net, _ = self._network.engine_net(data.shape, name)
         net.blobs[self.input_blob].data[...] = data
         return net
@@ -122,20 +146,23 @@ class Segmenter:
     def scores(self, image: NDArray[Any], name: str = "image") -> NDArray[np.float32]:
         """Class scores of `image`, H x W (x channels), RGB where it has three: C x H x W float32.
 
-        Where `scale_to` made the image smaller, they have the smaller size. The next image may
-        overwrite them. `name` is what errors call the image. Raises `NetworkError` where the net
-        cannot be made or the weights do not fit it, and `InputError` for images that do not fit in
-        memory, for scores that are not of the image's size, and for scores that are not finite.
+        They are the net's, averaged where windows overlap, or with an `evaluation` of several
+        passes the probabilities that it averages. Where `scale_to` made the image smaller, they
+        have the smaller size. The next image may overwrite them. `name` is what errors call the
+        image. Raises `NetworkError` where the net cannot be made or the weights do not fit it, and
+        `InputError` for images that do not fit in memory, for scores that are not of the image's
+        size, and for scores that are not finite.
         """
         image = self._limited(self.form.fit(image, name))
-        scores: NDArray[np.float32] = self._network.forward(self._filled(image), name)[0]
-        self._check_shape(scores.shape, image)
-        if not is_finite(scores):
-            raise InputError(
-                f"{name}: the scores are not finite numbers: the weights in {self._weights} come "
-                "from a training run that diverged, or belong to another net"
-            )
-        return scores
+        whole: NDArray[np.float32] | None = None
+        for block in self._blocks(image, name):
+            if block.scores.shape[1:] == image.shape[:2]:
+                return block.scores
+            if whole is None:
+                whole = _room(len(block.scores), image.shape[:2], name)
+            whole[:, block.rows, block.columns] = block.scores
+        assert whole is not None  # every image has a pixel
+        return whole
 
     def classes(self, image: NDArray[Any], name: str = "image") -> int:
         """The number of classes that the net scores, from its shapes for `image`; runs nothing.
@@ -143,13 +170,41 @@ class Segmenter:
         Raises as `scores`, except for what only the scores themselves can show.
         """
         image = self._limited(self.form.fit(image, name))
-        shape = self._network.output_shape((1, image.shape[2], *image.shape[:2]), name)[1:]
-        self._check_shape(shape, image)
-        return shape[0]
+        window = self._fitted.window(image.shape[:2], self.evaluation.window)
+        return self._fitted.classes(image.shape[2], window, name)
+
+    def predict(
+        self, image: NDArray[Any], name: str = "image", confidence: bool = False
+    ) -> Prediction:
+        """The `Prediction` for `image`, at its own size; raises as `scores`.
+
+        The probability of a class is the softmax of the scores. Images that are cut into windows
+        need memory for the mask alone, not for the scores of all classes.
+        """
+        fitted = self._limited(self.form.fit(image, name))
+        mask = np.empty(fitted.shape[:2], np.uint8)
+        sure = np.empty(fitted.shape[:2], np.float32) if confidence else None
+        classes = 0
+        for rows, columns, scores in self._blocks(fitted, name):
+            classes = len(scores)
+            mask[rows, columns] = _winners(scores)
+            if sure is not None:
+                sure[rows, columns] = self._confidence(scores)
+        shape = image.shape[:2]
+        return Prediction(
+            _stretched(mask, shape), None if sure is None else _stretched(sure, shape), classes
+        )
+
+    def prediction_of(
+        self, scores: NDArray[np.float32], shape: Sequence[int], confidence: bool = False
+    ) -> Prediction:
+        """The `Prediction` from `scores` of this net, C x h x w, at `shape` (height, width)."""
+        sure = _stretched(self._confidence(scores), shape) if confidence else None
+        return Prediction(self.map_of(scores, shape), sure, len(scores))
 
     def class_map(self, image: NDArray[Any], name: str = "image") -> NDArray[np.uint8]:
         """The class of highest score at every pixel of `image`: H x W uint8."""
-        return self.map_of(self.scores(image, name), image.shape[:2])
+        return self.predict(image, name).mask
 
     def segment(
         self, image: NDArray[Any], name: str = "image"
@@ -160,13 +215,7 @@ class Segmenter:
 
     def map_of(self, scores: NDArray[np.float32], shape: Sequence[int]) -> NDArray[np.uint8]:
         """The class map of `scores` (C x h x w) at `shape` (height, width), uint8."""
-        if len(scores) > 255:
-            raise InputError(f"{len(scores)} classes do not fit a class map of bytes (at most 255)")
-        height, width = shape
-        classes = winners(scores)
-        if classes.shape == (height, width):
-            return classes
-        return np.asarray(Image.fromarray(classes).resize((width, height), Resampling.NEAREST))
+        return _stretched(_winners(scores), shape)
 
     def _limited(self, image: NDArray[Any]) -> NDArray[Any]:
         longest = max(image.shape[:2])
@@ -177,16 +226,52 @@ class Segmenter:
         )
         return resize_image(image, (height, width))
 
-    def _check_shape(self, shape: Sequence[int], image: NDArray[Any]) -> None:
-        """Raise `InputError` where `shape` is not classes x height x width of `image`."""
-        if len(shape) == 3 and tuple(shape[1:]) == image.shape[:2] and shape[0] >= 2:
+    def _blocks(self, image: NDArray[Any], name: str) -> Iterator[Block]:
+        """The scores of `image`, fitted and limited, in one block or several."""
+        shape: tuple[int, int] = image.shape[:2]
+        plan, limit = self.evaluation, self.evaluation.window
+        if plan.is_plain and self._fitted.window(shape) == shape:
+            scores = self._fitted.scores(self._filled(image), name)
+            yield Block(slice(0, shape[0]), slice(0, shape[1]), scores)
             return
-        raise InputError(
-            f"{self._path}: blob {self.output_blob!r} is {'x'.join(map(str, shape))} for an image "
-            f"of {image.shape[1]}x{image.shape[0]}; expected classes x height x width of the "
-            "image: choose another blob with {option}",
-            option="output_blob",
+        prepared: list[NDArray[np.float32]] = []
+        if self.preprocessor.mean is not None and self.preprocessor.mean.ndim == 3:
+            prepared.append(self._filled(image)[0])  # a mean with a value per pixel
+
+        def part(top: int, left: int, bottom: int, right: int) -> NDArray[np.float32]:
+            if prepared:
+                return prepared[0][:, top:bottom, left:right]
+            return self.preprocessor(image[top:bottom, left:right])[0]
+
+        def score(planes: NDArray[np.float32]) -> NDArray[np.float32]:
+            if plan.is_plain:
+                return self._fitted.scores(planes[None], name)
+            return self._averaged(planes, name)
+
+        passes = Passes(
+            shape, plan.scales, part, score, lambda size: self._fitted.window(size, limit)
         )
+        window = self._fitted.window(shape, limit)
+        yield from passes.blocks(self._fitted.classes(image.shape[2], window, name))
+
+    def _averaged(self, planes: NDArray[np.float32], name: str) -> NDArray[np.float32]:
+        """The probabilities for an input C x H x W, and with `flip` its mirror image's."""
+        found = self._probabilities(self._fitted.scores(planes[None], name))
+        if self.evaluation.flip:
+            mirrored = np.ascontiguousarray(planes[None, :, :, ::-1])
+            found += self._probabilities(self._fitted.scores(mirrored, name))[:, :, ::-1]
+            found /= 2
+        return found
+
+    def _probabilities(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
+        return scores.copy() if self._fitted.has_probabilities else probabilities(scores)
+
+    def _confidence(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The probability of the class of highest score at every pixel."""
+        highest: NDArray[np.float32] = scores.max(0)
+        if self._fitted.has_probabilities or not self.evaluation.is_plain:
+            return highest
+        return np.asarray(1 / sum(np.exp(plane - highest) for plane in scores), np.float32)
 
     def _filled(self, image: NDArray[Any]) -> NDArray[np.float32]:
         """The net's input for `image`, 1 x C x H x W; the next image overwrites it."""
@@ -194,3 +279,31 @@ class Segmenter:
         if self._input.shape != shape:
             self._input = np.empty(shape, np.float32)
         return self.preprocessor.fill(self._input, image)
+
+
+def _winners(scores: NDArray[np.float32]) -> NDArray[np.uint8]:
+    if len(scores) > 255:
+        raise InputError(f"{len(scores)} classes do not fit a class map of bytes (at most 255)")
+    return winners(scores)
+
+
+def _stretched(values: NDArray[Any], shape: Sequence[int]) -> NDArray[Any]:
+    """H x W values at `shape` (height, width): each pixel takes the nearest value."""
+    height, width = shape
+    if values.shape == (height, width):
+        return values
+    return np.asarray(Image.fromarray(values).resize((width, height), Resampling.NEAREST))
+
+
+def _room(classes: int, shape: Sequence[int], name: str) -> NDArray[np.float32]:
+    """An array for the scores of a whole image; `InputError` where memory does not suffice."""
+    height, width = shape
+    free, needed = available_memory(), 4 * classes * height * width
+    if free is not None and needed > free:
+        raise InputError(
+            f"{name}: the scores of {classes} classes at {width}x{height} pixels need "
+            f"{needed / 2**30:.1f} GiB, but {free / 2**30:.1f} GiB are free: ask for masks alone, "
+            "or pass {option}",
+            option="scale_to",
+        )
+    return np.empty((classes, height, width), np.float32)

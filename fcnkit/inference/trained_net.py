@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
+    from .averaging import Evaluation
+
 
 @dataclasses.dataclass(frozen=True)
 class TrainedNet:
@@ -52,6 +54,7 @@ class TrainedNet:
         gpu: int | None = None,
         allow_python: Iterable[str] = (),
         runtime: str = "auto",
+        evaluation: Evaluation | None = None,
     ) -> Segmenter:
         """Open the network; `channels` is the order of its input, the rest as for `Segmenter`."""
         return Segmenter(
@@ -64,4 +67,5 @@ class TrainedNet:
             allow_python,
             self.form,
             runtime,
+            evaluation,
         )

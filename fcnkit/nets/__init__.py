@@ -8,6 +8,7 @@ from __future__ import annotations
 from .channels import channels_of_weights, declared_channels, image_convolutions
 from .crop_check import CropCheck, check_crops, is_right
 from .fillers import bilinear_kernel, can_interpolate, fill, interpolation_weights
+from .image_sizes import ImageSizes, declared_size, has_probabilities, score_blob
 from .parameters import Parameter, image_shapes, net_parameters
 from .roles import (
     DATA_TYPES,
@@ -24,6 +25,7 @@ __all__ = [
     "DATA_TYPES",
     "CropCheck",
     "Head",
+    "ImageSizes",
     "Parameter",
     "bilinear_kernel",
     "can_interpolate",
@@ -32,8 +34,10 @@ __all__ = [
     "count_classes",
     "data_layers",
     "declared_channels",
+    "declared_size",
     "deploy_net",
     "fill",
+    "has_probabilities",
     "head",
     "image_convolutions",
     "image_shapes",
@@ -42,4 +46,5 @@ __all__ = [
     "is_right",
     "loss_weights",
     "net_parameters",
+    "score_blob",
 ]

@@ -13,7 +13,7 @@ from fcnkit.runtimes import RUNTIMES
 from fcnkit.training import read_run
 from fcnkit.zoo import network_file, networks
 
-from . import basics, classes, pixels
+from . import basics, classes, evaluation, pixels
 from .basics import positive
 
 if TYPE_CHECKING:
@@ -234,6 +234,7 @@ def segmenter(args: argparse.Namespace, trained: TrainedNet) -> Segmenter:
         args.gpu,
         args.allow_python,
         args.runtime,
+        evaluation.evaluation(args),
     )
 
 
