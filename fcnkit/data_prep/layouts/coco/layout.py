@@ -9,6 +9,7 @@ their class; pixels that two classes claim are 255, since it is unknown which is
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from typing import TYPE_CHECKING
@@ -17,19 +18,20 @@ import numpy as np
 
 from caffeformat import FormatError, InputError
 from fcnkit.files import members, output_folder
-from fcnkit.images import IGNORE_LABEL, voc_class_names, voc_palette
+from fcnkit.images import IGNORE_LABEL, open_image, shown_size, voc_class_names, voc_palette
 from fcnkit.progress import Progress
 
+from ..exports.objects import check_size
 from ..extraction import Pairs, extract, member_chunks, write_class_names
 from .annotations import read_annotations, segmentation_of
-from .masks import mask_of
+from .masks import mask_of, most_pixels
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from ..extraction import Wanted
+    from ..extraction import Action, Wanted
     from .annotations import AnnotatedImage
 
 # Bytes; the annotations of the 118,000 training images of 2017 have 470 MB.
@@ -58,25 +60,22 @@ def prepare_coco(
     annotations, progress = os.fspath(annotations), progress or Progress()
     progress.note(f"Expanding {annotations}")
     described = _read_sets(annotations, sets)
-    counts: dict[str, int] = {}
+    writers: dict[str, _Labels] = {}
     wanted: Wanted = {}
     with output_folder(out, force, [annotations, *images]) as folder:
         for split, name in zip(("train", "val"), sets):
             progress.note(f"Processing {split} data")
             pairs = Pairs(folder, split, voc_palette())
-            source = f"{annotations}: instances_{name}.json"
-            chosen = _write_labels(described.pop(name), pairs, least, source, progress)
-            if not chosen:
-                raise InputError(f"{source}: no image has {least} pixels of VOC's classes")
-            counts[split] = len(chosen)
-            for file in chosen:
-                stem, suffix = os.path.splitext(file)
-                wanted.setdefault(file, []).append(pairs.image(stem, suffix, file))
+            writer = writers[split] = _Labels(f"{annotations}: instances_{name}.json", pairs, least)
+            for file, action in writer.actions(described.pop(name)):
+                wanted.setdefault(file, []).append(action)
         progress.note(f"Copying data into {os.fspath(out)}")
         _extract_from_all(images, wanted, progress)
+        for writer in writers.values():
+            writer.check()
         write_class_names(folder, voc_class_names())
     progress.done("Done!")
-    return counts
+    return {split: writer.count for split, writer in writers.items()}
 
 
 def _read_sets(annotations: str, sets: Sequence[str]) -> dict[str, list[AnnotatedImage]]:
@@ -99,26 +98,54 @@ def _read_sets(annotations: str, sets: Sequence[str]) -> dict[str, list[Annotate
     return found
 
 
-def _write_labels(
-    images: Sequence[AnnotatedImage], pairs: Pairs, least: int, source: str, progress: Progress
-) -> list[str]:
-    """Write the labels of one set; returns the image files that have one."""
-    chosen: dict[str, str] = {}  # name without suffix -> file
-    for number, image in enumerate(images, 1):
-        label = _label(image, source)
-        if np.count_nonzero(label) >= least:
-            file = _safe_file(image.file, source)
+class _Labels:
+    """Draws the labels of one set, each when its image is there and has the size that is stated.
+
+    `count` is the number of pairs that were written.
+    """
+
+    def __init__(self, source: str, pairs: Pairs, least: int) -> None:
+        self.count, self._source, self._pairs, self._least = 0, source, pairs, least
+        self._chosen: dict[str, str] = {}  # name without suffix -> file
+
+    def actions(self, images: Sequence[AnnotatedImage]) -> Iterator[tuple[str, Action]]:
+        """Yield (file, what to do with its content) for the images that may have enough labels."""
+        for image in images:
+            name = f"{self._source}: {image.file}"
+            room = 0
+            for _, text in image.objects:
+                # This also refuses absurd sizes.
+                room += most_pixels(segmentation_of(text), image.height, image.width, name)
+            if room < self._least:
+                continue
+            file = _safe_file(image.file, self._source)
             stem = os.path.splitext(file)[0]
-            if stem in chosen:
+            if stem in self._chosen:
                 raise FormatError(
-                    source,
-                    f"two of its images have the names {chosen[stem]} and {file}, and would share "
-                    "one label: give every image a name of its own",
+                    self._source,
+                    f"two of its images have the names {self._chosen[stem]} and {file}, and would "
+                    "share one label: give every image a name of its own",
                 )
-            chosen[stem] = file
-            pairs.write_label(stem, label)
-        progress.step(number, len(images), f"{os.path.basename(pairs.folder)} labels")
-    return list(chosen.values())
+            self._chosen[stem] = file
+            yield file, functools.partial(self._write, image, file)
+
+    def _write(self, image: AnnotatedImage, file: str, data: bytes) -> None:
+        name = f"{self._source}: {image.file}"
+        with open_image(data, file) as picture:
+            stored, shown = picture.size, shown_size(picture)
+        if (image.width, image.height) != stored:
+            check_size((image.height, image.width), shown[::-1], name)
+        label = _label(image, self._source)
+        if np.count_nonzero(label) >= self._least:
+            stem, suffix = os.path.splitext(file)
+            self._pairs.image(stem, suffix, file)(data)
+            self._pairs.write_label(stem, label)
+            self.count += 1
+
+    def check(self) -> None:
+        """Raise `InputError` where nothing was written."""
+        if not self.count:
+            raise InputError(f"{self._source}: no image has {self._least} pixels of VOC's classes")
 
 
 def _label(image: AnnotatedImage, source: str) -> NDArray[np.uint8]:
@@ -126,7 +153,6 @@ def _label(image: AnnotatedImage, source: str) -> NDArray[np.uint8]:
     name = f"{source}: {image.file}"
     label: NDArray[np.uint8] | None = None
     for index, text in image.objects:
-        # This also refuses absurd sizes before the label is allocated.
         mask = mask_of(segmentation_of(text), image.height, image.width, name)
         label = np.zeros(mask.shape, np.uint8) if label is None else label
         claimed = mask & (label != 0) & (label != index)

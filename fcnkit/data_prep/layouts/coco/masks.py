@@ -6,6 +6,7 @@ own tools round edges slightly differently, so that borders may differ by a pixe
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from caffeformat import FormatError, brief, reason
 from fcnkit.images import MAX_PIXELS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -30,9 +31,7 @@ _MOST_COVERED = 16
 
 def mask_of(segmentation: Any, height: int, width: int, name: str) -> NDArray[np.bool_]:
     """The mask of an annotation's `segmentation`; `FormatError` with `name` if it is damaged."""
-    if height * width > MAX_PIXELS:
-        raise FormatError(name, f"refused: {height} x {width} pixels, more than {MAX_PIXELS}")
-    try:
+    with _reading(height, width, name):
         if isinstance(segmentation, dict):
             return _from_runs(segmentation, height, width)
         mask = np.zeros((height, width), bool)
@@ -47,6 +46,27 @@ def mask_of(segmentation: Any, height: int, width: int, name: str) -> NDArray[np
                 part = polygon_mask(points - (left, top), bottom - top, right - left)
                 mask[top:bottom, left:right] |= part
         return mask
+
+
+def most_pixels(segmentation: Any, height: int, width: int, name: str) -> int:
+    """How many pixels `mask_of` may set at most: found without drawing; raises as it does."""
+    with _reading(height, width, name):
+        if isinstance(segmentation, dict):
+            return sum(_runs(segmentation, height, width)[1::2])
+        most = 0
+        for polygon in segmentation:
+            top, bottom, left, right = _box(_corners(polygon), height, width)
+            most += (bottom - top) * (right - left)
+        return min(most, height * width)
+
+
+@contextlib.contextmanager
+def _reading(height: int, width: int, name: str) -> Iterator[None]:
+    """Around the code that reads a segmentation: whatever is wrong with it is our error."""
+    if height * width > MAX_PIXELS:
+        raise FormatError(name, f"refused: {height} x {width} pixels, more than {MAX_PIXELS}")
+    try:
+        yield
     except (ValueError, TypeError, LookupError, ArithmeticError, MemoryError) as error:
         raise FormatError(
             name,
@@ -133,6 +153,13 @@ def run_lengths(text: str) -> list[int]:
 
 def _from_runs(segmentation: Mapping[str, Any], height: int, width: int) -> NDArray[np.bool_]:
     """Draw runs of pixels, alternately outside and inside, down the columns."""
+    counts = _runs(segmentation, height, width)
+    inside = np.arange(len(counts)) % 2 == 1
+    return np.repeat(inside, counts).reshape(width, height).T
+
+
+def _runs(segmentation: Mapping[str, Any], height: int, width: int) -> list[int]:
+    """The lengths of the runs, which fill an image of this size."""
     counts, size = segmentation["counts"], segmentation.get("size", [height, width])
     if isinstance(counts, str):
         counts = run_lengths(counts)
@@ -142,5 +169,4 @@ def _from_runs(segmentation: Mapping[str, Any], height: int, width: int) -> NDAr
         raise ValueError("run lengths that are not whole numbers from 0 on")
     if sum(counts) != height * width:
         raise ValueError(f"run lengths of {sum(counts)} pixels, in an image of {height * width}")
-    inside = np.arange(len(counts)) % 2 == 1
-    return np.repeat(inside, counts).reshape(width, height).T
+    return list(counts)
