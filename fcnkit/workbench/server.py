@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
-import sys
-import threading
+import time
 from typing import TYPE_CHECKING, Any
 
+import flask
 import waitress.server
 
 from caffeformat import InputError
@@ -17,29 +15,12 @@ from fcnkit.web import bare_host, page_address
 from .app import MAX_SMALL, create_app
 from .bench import Bench
 from .security import check_settings
+from .share import Share, lower_session, yield_to_jobs
 
 if TYPE_CHECKING:
     from .bench import Settings
 
 _THREADS = 8
-# Pages wait for trainings rather than the other way round.
-_NICENESS = 10
-
-
-_thread = threading.local()
-
-
-def _yield_to_jobs() -> None:
-    """Lower the priority of the thread that answers a request.
-
-    Only where threads have priorities of their own, as on Linux: jobs are started by another thread
-    and keep the usual one. It counts where the kernel does not group processes by session.
-    """
-    if sys.platform != "linux" or getattr(_thread, "yields", False):
-        return
-    _thread.yields = True
-    with contextlib.suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
 
 
 class Server:
@@ -51,7 +32,9 @@ class Server:
         logging.getLogger("waitress").setLevel(logging.ERROR)
         logging.getLogger("waitress.queue").setLevel(logging.CRITICAL)
         app = create_app(self.bench)
-        app.before_request(_yield_to_jobs)
+        self._share = Share()
+        app.before_request(self._begin)
+        app.teardown_request(self._end)
         try:
             self._server: Any = waitress.server.create_server(
                 app,
@@ -73,11 +56,25 @@ class Server:
 
     def run(self) -> None:
         """Serve until Ctrl-C; jobs go on afterwards."""
+        lower_session()
         self.bench.line.start()
         try:
             self._server.run()
         finally:
             self.close()
+
+    def _begin(self) -> None:
+        yield_to_jobs()
+        # Pages and pictures wait while jobs run; what changes or computes something does not.
+        is_page = flask.request.method in ("GET", "HEAD") and self.bench.line.is_busy
+        if is_page:
+            self._share.wait()
+        flask.g.begun = time.thread_time() if is_page else None
+
+    def _end(self, error: BaseException | None) -> None:
+        begun = flask.g.get("begun")
+        if begun is not None:
+            self._share.spend(time.thread_time() - begun)
 
     def close(self) -> None:
         """Stop serving."""
