@@ -1,4 +1,4 @@
-"""Write a network as ONNX or its weights as safetensors or a state dict, and back."""
+"""Write a network as ONNX, a model folder or a DIGITS archive, or its weights; and back."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from caffeformat import InputError, read_net
 from caffeformat.exchange import value_graph
 from caffeformat.files import atomic_path
 from fcnkit import export
+from fcnkit.files import output_folder
 
-from .arguments import basics, network, pixels
+from . import exported_models
+from .arguments import basics, classes, network, pixels
 from .printing import say
 
 if TYPE_CHECKING:
@@ -35,7 +37,10 @@ def add_arguments(parser: CommandParser) -> None:
     kinds = ", ".join(export.KINDS)
     network.add_net(parser.input, "net")
     parser.input.option("weights", f"its weights: {kinds}", "WEIGHTS")
-    basics.add_output_position(parser, f"file to write: {kinds}")
+    basics.add_output_position(
+        parser,
+        f"file to write: {kinds}, {exported_models.ARCHIVE} for DIGITS; or with --folder a folder",
+    )
     parser.output.option(
         "--blob",
         "output to export; may be repeated",
@@ -51,16 +56,26 @@ def add_arguments(parser: CommandParser) -> None:
     parser.output.flag(
         "--argmax", "make the output of the ONNX model the class map, uint8, instead of the scores"
     )
+    parser.output.option(
+        "--input-size --size",
+        "image size to fix in the ONNX model, for one image at a time",
+        "HxW",
+        _size,
+        otherwise="free",
+    )
     basics.add_force(parser)
-    network.add_preprocessing(parser)
+    exported_models.add_arguments_of_models(parser)
+    classes.add_classes(parser, "those of --run; `class 0`, ... in a model folder")
+    classes.add_palette(parser, "that of --run")
+    network.add_preprocessing(parser, "that of --run; nothing", "that of --run; 1")
     pixels.add_depth(parser.network, "uint8; with --preprocess")
     basics.add_fork(parser)
     parser.options.option(
-        "--check-size --size",
+        "--check-size",
         "image size at which to compare with the engine; may be repeated",
         "HxW",
         _size,
-        otherwise=", ".join(f"{height}x{width}" for height, width in export.SIZES),
+        otherwise="that of --size; " + ", ".join(f"{h}x{w}" for h, w in export.SIZES),
         action="append",
     )
     parser.options.flag("--no-check", "skip the comparison")
@@ -72,33 +87,91 @@ def run(args: argparse.Namespace) -> int:
 
     The file gets its name once it is checked: one that fails is not kept.
     """
-    basics.refuse_existing(args, args.output)
     try:
+        if args.folder:
+            inputs = [network.net_path(args.net), args.weights, args.run_folder]
+            with output_folder(args.output, args.force, inputs) as folder:
+                _accept(_export_folder(args, folder))
+            return 0
+        basics.refuse_existing(args, args.output)
         with atomic_path(args.output) as path:
-            status = _export(args, path)
-            if status:
-                raise _Rejected
+            is_archive = args.output.endswith(exported_models.ARCHIVE)
+            _accept(_export_archive(args, path) if is_archive else _export(args, path))
     except _Rejected:
         return 1
     return 0
+
+
+def _accept(status: int) -> None:
+    if status:
+        raise _Rejected
 
 
 class _Rejected(Exception):
     """The exported file is not kept."""
 
 
+def _export_folder(args: argparse.Namespace, folder: str) -> int:
+    """Write the model folder and check its files; return 1 where they differ."""
+    net, weights = _network(args)
+    described = exported_models.write_folder(args, folder, net, weights)
+    say(f"{args.output}: {', '.join(sorted(os.listdir(folder)))}")
+    if args.no_check:
+        say("not checked: neither the files nor what they compute")
+        return 0
+    back = export.read_parameters(os.path.join(folder, export.WEIGHTS), net)
+    if not _same_weights(net, weights, back, None):
+        say(f"error: {export.WEIGHTS} holds different weights", file=sys.stderr)
+        return 1
+    if described.licence is None:
+        say("the card states no licence of the weights: pass --licence before you publish it")
+    return _compare(args, os.path.join(folder, export.MODEL), net, weights, None)
+
+
+def _export_archive(args: argparse.Namespace, path: str) -> int:
+    """Write the archive for DIGITS and read it back; return 1 where it holds other weights."""
+    net, weights = _network(args)
+    members = exported_models.write_digits(args, path, net, weights)
+    say(f"{args.output}: {', '.join(members)}")
+    if args.no_check:
+        say("not checked")
+        return 0
+    if not _same_weights(net, weights, exported_models.digits_weights(path), None):
+        say("error: the archive holds different weights", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _network(args: argparse.Namespace) -> tuple[pb.NetParameter, Weights]:
+    """The net and weights of a whole model; refuses options that only files have."""
+    for option, given in (
+        ("--blob", args.blob),
+        ("--preprocess", args.preprocess),
+        ("--argmax", args.argmax),
+        ("--depth", args.depth),
+    ):
+        if given:
+            raise InputError(f"{option} is for files, not for model folders and DIGITS' archives")
+    net = export.deployed(read_net(network.net_path(args.net)))
+    return net, export.read_parameters(args.weights, net)
+
+
 def _export(args: argparse.Namespace, path: str) -> int:
     """Write the file to `path` and check it; return 1 where it computes something else."""
     preprocessor = _preprocessor(args)
     kind = export.kind_of(args.output)
-    if kind != ".onnx" and (preprocessor or args.argmax):
-        raise InputError("--preprocess and --argmax are for .onnx: other files hold only weights")
+    if kind != ".onnx" and (preprocessor or args.argmax or args.input_size):
+        raise InputError(
+            "--preprocess, --argmax and --size are for .onnx: other files hold only weights"
+        )
+    exported_models.refuse_for_files(args)
     net = export.deployed(read_net(network.net_path(args.net)))
     weights = export.read_parameters(args.weights, net, args.blob)
     onnx_options = {
         "preprocessor": preprocessor,
         "argmax": args.argmax,
         "depth": args.depth or "uint8",
+        "size": args.input_size,
     }
     export.write_parameters(
         path, net, weights, args.blob, **(onnx_options if kind == ".onnx" else {})
@@ -150,7 +223,7 @@ def _compare(
         args.blob,
         preprocessor,
         args.argmax,
-        args.check_size or export.SIZES,
+        [args.input_size] if args.input_size else args.check_size or export.SIZES,
         args.depth or "uint8",
     ):
         head = f'  blob "{found.output}" for {"x".join(map(str, found.shape)):>14}  '
@@ -175,7 +248,7 @@ def _preprocessor(args: argparse.Namespace) -> Preprocessor | None:
         if args.mean or args.input_scale or args.depth:
             raise InputError("--mean, --input-scale and --depth need --preprocess")
         return None
-    return network.preprocessor(args)
+    return exported_models.preprocessor(args)
 
 
 def _size(text: str) -> tuple[int, int]:

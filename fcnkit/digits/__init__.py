@@ -1,12 +1,15 @@
-"""DIGITS' models: downloads and job folders, opened for inference or to continue their training."""
+"""DIGITS' models: downloads and job folders, opened for inference or further training; archives."""
 
 from __future__ import annotations
 
+from .archive import iteration_of, write_archive
 from .models import DigitsModel
 from .opening import open_for_training, open_model
 
 __all__ = [
     "DigitsModel",
+    "iteration_of",
     "open_for_training",
     "open_model",
+    "write_archive",
 ]

@@ -18,6 +18,7 @@ from fcnkit.runtimes import read_initializers, to_onnx, write_onnx
 from fcnkit.state_dicts import read_state_dict
 from fcnkit.surgery import check_fit
 
+from .fixed_size import fix_size
 from .tensor_files import read_safetensors, write_safetensors
 
 if TYPE_CHECKING:
@@ -91,12 +92,14 @@ def write_parameters(
     net: pb.NetParameter,
     weights: Weights,
     outputs: Sequence[str] | None = None,
+    size: tuple[int, int] | None = None,
     **onnx_options: Any,
 ) -> None:
     """Write `weights` of `net` to `path` in the format of its ending; ONNX includes the net.
 
-    `onnx_options` go to `to_onnx`. A caffemodel gets the layers that `net` has. Raises `InputError`
-    for weights that are not finite numbers: they compute nothing, and would agree with nothing.
+    `size` (height, width) fixes that of the ONNX model's images, one at a time; `onnx_options` go
+    to `to_onnx`. A caffemodel gets the layers that `net` has. Raises `InputError` for weights that
+    are not finite numbers: they compute nothing, and would agree with nothing.
     """
     kind, graph = kind_of(path), value_graph(net, outputs)
     _refuse_not_finite(net, weights)
@@ -104,7 +107,10 @@ def write_parameters(
         kept = {key: weights[key] for key in keys_of_layers(net.layer) if key in weights}
         write_caffemodel(path, kept, net)
     elif kind == ".onnx":
-        write_onnx(path, to_onnx(net, weights, outputs, **onnx_options))
+        model = to_onnx(net, weights, outputs, **onnx_options)
+        if size is not None:
+            fix_size(model, net, size, outputs)
+        write_onnx(path, model)
     elif kind == ".safetensors":
         write_safetensors(path, graph, weights)
     else:

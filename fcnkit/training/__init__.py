@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .curves import columns, parse_log
+from .facts import RunFacts, run_facts
 from .keeping import Best
 from .log_reader import LogReader
 from .recipe import Observer, Outcome, train
@@ -26,6 +27,7 @@ __all__ = [
     "Outcome",
     "Outputs",
     "Recipe",
+    "RunFacts",
     "Snapshots",
     "Stage",
     "StageResult",
@@ -35,6 +37,7 @@ __all__ = [
     "format_stages",
     "parse_log",
     "read_run",
+    "run_facts",
     "train",
     "train_stages",
 ]

@@ -54,7 +54,9 @@ def files(tmp_path):
 
 
 def run(*arguments):
-    return main.run_module(export, [*map(str, arguments), "--size", "24x24", "--size", "25x31"])
+    return main.run_module(
+        export, [*map(str, arguments), "--check-size", "24x24", "--check-size", "25x31"]
+    )
 
 
 def assert_same(path, other):

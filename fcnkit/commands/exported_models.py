@@ -1,0 +1,122 @@
+"""What `export` writes of a whole model: a folder with a card, or an archive for DIGITS."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from caffeformat import InputError, read_caffemodel
+from fcnkit import export
+from fcnkit.digits import iteration_of, open_model, write_archive
+from fcnkit.images import IGNORE_LABEL, Preprocessor
+from fcnkit.training import read_run, run_facts
+
+from .arguments import classes, network
+
+if TYPE_CHECKING:
+    from caffeformat import Weights, pb
+
+    from .arguments.basics import CommandParser
+
+ARCHIVE = ".tar.gz"
+
+
+def add_arguments_of_models(parser: CommandParser) -> None:
+    """Declare `--folder`, `--run` and what a model's card says."""
+    parser.output.flag(
+        "--folder",
+        "write a model folder: model.onnx, model.safetensors, deploy.prototxt, config.json with "
+        "classes and preprocessing, and a README.md with data, scores, recipe and licence",
+    )
+    parser.output.option("--name", "name of the model", otherwise="the net's")
+    parser.output.option(
+        "--licence",
+        "licence of the weights for the card of --folder, such as apache-2.0",
+        "LICENCE",
+        otherwise="the card says that none was stated",
+    )
+    parser.input.option(
+        "--run",
+        "the output of train that the weights come from: its mean, scale, class names and palette "
+        "unless other options set them; for --folder its data, scores and recipe",
+        "FOLDER",
+        dest="run_folder",
+    )
+
+
+def refuse_for_files(args: argparse.Namespace) -> None:
+    """Refuse the options of whole models where one file is written that has no place for them."""
+    for option, given in (
+        ("--name", args.name),
+        ("--licence", args.licence),
+        ("--classes", args.classes),
+        ("--palette", args.palette),
+    ):
+        if given:
+            raise InputError(
+                f"{option} is for model folders (--folder) and DIGITS' archives ({ARCHIVE})"
+            )
+
+
+def preprocessor(args: argparse.Namespace) -> Preprocessor:
+    """What images go through before they are the net's input: as given, else the run's."""
+    given = network.preprocessor(args)
+    if not args.run_folder:
+        return given
+    run = read_run(args.run_folder)
+    return Preprocessor(
+        given.mean if args.mean else run.mean, args.input_scale or run.scale, args.channels
+    )
+
+
+def write_folder(
+    args: argparse.Namespace, folder: str, net: pb.NetParameter, weights: Weights
+) -> export.ModelCard:
+    """Write the model folder; returns its card."""
+    names, palette = classes.names_and_palette(args)
+    facts: dict[str, Any] = {}
+    ignore = None
+    if args.run_folder:
+        run = read_run(args.run_folder)
+        names = names or (list(run.names) if run.names else None)
+        palette = run.palette if palette is None else palette
+        found = run_facts(args.run_folder, iteration_of(args.weights))
+        facts = {"data": found.data, "images": found.images}
+        facts.update(scores=found.scores, recipe=found.recipe)
+        ignore = run.ignore
+    card = export.ModelCard(
+        args.name or net.name or "net",
+        names,
+        palette,
+        IGNORE_LABEL if ignore is None else ignore,
+        args.licence,
+        **facts,
+    )
+    export.write_model_folder(folder, net, weights, card, preprocessor(args), args.input_size)
+    return card
+
+
+def write_digits(
+    args: argparse.Namespace, path: str, net: pb.NetParameter, weights: Weights
+) -> list[str]:
+    """Write the archive for DIGITS to `path`; returns the names of its files."""
+    for option, given in (("--licence", args.licence), ("--palette", args.palette)):
+        if given:
+            raise InputError(f"{option} has no place in DIGITS' archives")
+    names, _ = classes.names_and_palette(args)
+    if names is None and args.run_folder:
+        run = read_run(args.run_folder)
+        names = list(run.names) if run.names else None
+    if args.input_size:
+        raise InputError("--size is for ONNX models: DIGITS reshapes the net for each image")
+    if args.name:
+        renamed = type(net)()
+        renamed.CopyFrom(net)
+        renamed.name, net = args.name, renamed
+    return write_archive(path, net, weights, preprocessor(args), names, iteration_of(args.weights))
+
+
+def digits_weights(path: str) -> Weights:
+    """The weights in a written archive, as a reader of DIGITS' models finds them."""
+    model = open_model(path)
+    return read_caffemodel(model.weights)
