@@ -43,6 +43,7 @@ __all__ = [
     "known_fork",
     "layer_forks",
     "refuse_effects",
+    "refused_fields",
     "settle",
 ]
 
@@ -237,9 +238,15 @@ def fields_in(layer_type: str, message: str) -> list[str]:
 def ignored_fields(message: Message) -> list[str]:
     """Descriptions of the fields set in `message` that forks added and that have no effect here.
 
-    For example `layer "data": transform_param.crop_h (SSD and NVIDIA Caffe)`.
+    For example `layer "data": transform_param.parser_threads (NVIDIA Caffe)`. What is computed is
+    the same without them.
     """
-    return [text for text, _ in _added_fields(message, _IN_USE)]
+    return [text for text, is_harmless in _added_fields(message, _IN_USE) if is_harmless]
+
+
+def refused_fields(message: Message) -> list[str]:
+    """Descriptions of the fields set in `message` that `refuse_effects` refuses."""
+    return [text for text, is_harmless in _added_fields(message, _IN_USE) if not is_harmless]
 
 
 def is_ignored(field: FieldDescriptor) -> bool:
@@ -252,10 +259,16 @@ def is_ignored(field: FieldDescriptor) -> bool:
 def refuse_effects(message: Message) -> None:
     """Raise `InputError` if `message` sets a field of a fork that would change what is computed.
 
-    `message` is a layer that is about to be built, or a solver without its nets. Fields at their
-    default value do nothing.
+    `message` is a layer that is about to be built, or a solver, whose nets look after their own
+    layers. Fields at their default value do nothing.
     """
-    found = [text for text, is_harmless in _added_fields(message, _IN_USE) if not is_harmless]
+    if message.DESCRIPTOR.name == "SolverParameter":
+        settings = type(message)()
+        settings.CopyFrom(message)
+        for nets in ("net_param", "train_net_param", "test_net_param"):
+            settings.ClearField(nets)
+        message = settings
+    found = refused_fields(message)
     if found:
         raise InputError(
             f"{'; '.join(found)}: would change what is computed, and does not run here; remove it "

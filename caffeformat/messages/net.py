@@ -144,6 +144,14 @@ def _upgrade(message: _M, upgrade: Callable[[_M], list[str]], path: str | os.Pat
             forks.ForkWarning,
             stacklevel=1,  # one place for all callers: a file is reported once
         )
+    refused = forks.refused_fields(message)
+    if refused:
+        warnings.warn(
+            f"{os.fspath(path)}: fields of Caffe's forks that change what is computed and do not "
+            f"run here, so that nothing is computed with them: {'; '.join(refused)}",
+            forks.ForkWarning,
+            stacklevel=1,
+        )
     unread = unread_fields(message)
     if unread:
         warnings.warn(

@@ -196,9 +196,12 @@ class Network:
             return "score"
         if len(outputs) == 1:
             return outputs[0]
+        # Networks whose result goes into a Silence layer have no output.
+        found = f"the outputs are {', '.join(outputs)}"
+        if not outputs:
+            found = f"every blob is used by a layer; the last ones are {', '.join(names[-5:])}"
         raise InputError(
-            f"{self._source}: no blob is called score, and the outputs are {', '.join(outputs)}: "
-            "choose one with {option}",
+            f"{self._source}: no blob is called score, and {found}: choose one with {{option}}",
             option="output_blob",
         )
 

@@ -21,6 +21,7 @@ from caffeformat import (
     read_solver,
     write_text,
 )
+from caffeformat.messages import refuse_effects
 from fcnkit import nets
 from fcnkit.datasets import (
     DatasetFolder,
@@ -57,6 +58,7 @@ class RunFiles:
         self.path = os.fspath(solver_path)
         self._dataset = dataset
         self.solver = read_solver(solver_path)
+        refuse_effects(self.solver)  # before anything is written
         self.notes: list[str] = []
         self.form = ImageForm()
         self.bands: tuple[int, ...] | None = None

@@ -11,11 +11,12 @@ from caffeformat import (
     pb,
     read_caffemodel,
     read_net,
+    read_solver,
     write_caffemodel,
 )
 from caffeformat.messages import ForkWarning, assuming_fork, bn_kind, refuse_effects
 from caffeformat.messages.fork_tables import FORKS
-from caffeformat.messages.forks import ignored_fields
+from caffeformat.messages.forks import FieldWarning, ignored_fields, refused_fields
 from caffeformat.messages.schema import caffe_messages, fork_messages
 from caffeformat.messages.wire import field_numbers
 
@@ -92,16 +93,49 @@ def test_the_fork_settles_whose_bn_is_meant(tmp_path):
 def test_fields_of_forks_that_nothing_looks_at_are_named_in_a_warning(tmp_path):
     path = tmp_path / "net.prototxt"
     path.write_text("""layer { name: "data" type: "Data" transform_param {
-        crop_h: 3 resize_param { height: 4 } mirror: true } }
+        crop_h: 3 resize_param { height: 4 } mirror: true } data_param { threads: 2 } }
         layer { name: "bn" type: "BatchNorm" batch_norm_param { scale_bias: true } }
         layer { name: "up" type: "Interp" interp_param { zoom_factor: 2 } }""")
     with pytest.warns(ForkWarning) as caught:
         net = read_net(path)
-    assert sorted(ignored_fields(net)) == [
+    assert ignored_fields(net) == ['layer "data": data_param.threads (NVIDIA Caffe)']
+    assert sorted(refused_fields(net)) == [
         'layer "data": transform_param.crop_h (NVIDIA Caffe and SSD)',
         'layer "data": transform_param.resize_param (NVIDIA Caffe and SSD)',
     ]
-    assert all(text in str(caught[0].message) for text in [str(path), *ignored_fields(net)])
+    ignored, refused = (str(each.message) for each in caught)
+    assert "have no effect here" in ignored and "change what is computed" in refused
+    assert all(text in ignored for text in [str(path), *ignored_fields(net)])
+    assert all(text in refused for text in [str(path), *refused_fields(net)])
+
+
+@pytest.mark.parametrize(
+    "field", ["larc: true", "larc: true larc_eta: 0.01", "type: 'Adam' larc_turbo: true"]
+)
+def test_a_solvers_field_that_changes_the_training_is_never_called_harmless(tmp_path, field):
+    path = tmp_path / "solver.prototxt"
+    path.write_text(f'net: "net.prototxt" base_lr: 0.1 lr_policy: "fixed" max_iter: 1 {field}')
+    with pytest.warns(ForkWarning) as caught:
+        solver = read_solver(path)
+    (words,) = (str(each.message) for each in caught)
+    assert "larc" in words and "change what is computed" in words and "no effect" not in words
+    solver.net_param.layer.add(name="a", type="ReLU").elu_param.alpha = 2
+    with pytest.raises(InputError, match=r"^larc.*remove it"):
+        refuse_effects(solver)
+
+
+@pytest.mark.parametrize("policy", ["cosine", "linear"])
+def test_schedules_of_our_own_read_what_others_do(tmp_path, policy):
+    path = tmp_path / "solver.prototxt"
+    text = f'net: "x" base_lr: 0.1 lr_policy: "{policy}" max_iter: 10 min_lr: 0.01'
+    path.write_text(text + " rampup_interval: 2 rampup_lr: 0.01")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read_solver(path)
+    path.write_text(text + " gamma: 0.5 power: 2 stepsize: 3 stepvalue: 4")
+    with pytest.warns(FieldWarning) as caught:
+        read_solver(path)
+    assert str(caught[0].message).count(f'not "{policy}"') == 4
 
 
 @pytest.mark.parametrize(

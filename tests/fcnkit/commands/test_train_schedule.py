@@ -38,3 +38,16 @@ def test_a_policy_that_nobody_knows_is_refused(here, data, capsys):
     assert train("--data", data, "--augment", "--lr-policy", "cosinus") == 1
     said = capsys.readouterr().err
     assert '"cosinus"' in said and "cosine" in said
+
+
+def test_solver_fields_that_do_not_run_here_are_refused_before_anything_is_written(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.prototxt").write_text('layer { name: "a" type: "ReLU" }')
+    text = 'net: "net.prototxt" base_lr: 0.1 lr_policy: "fixed" max_iter: 1 larc: true'
+    (tmp_path / "solver.prototxt").write_text(text)
+    assert main.run_module("fcnkit.commands.train", ["solver.prototxt", "-o", "run"]) == 1
+    said = capsys.readouterr().err
+    assert "larc (NVIDIA Caffe): would change what is computed" in said
+    assert "no effect" not in said and not (tmp_path / "run").exists()
