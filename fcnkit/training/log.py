@@ -16,7 +16,9 @@ from caffeformat.files import open_append
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from fcnkit.engine import Net
     from fcnkit.inference import ConfusionMatrix
+    from fcnkit.nets import Head
 
     # Name, values and loss weight of each output blob of a net.
     Outputs = Sequence[tuple[str, Sequence[float], float]]
@@ -91,6 +93,12 @@ class TrainingLog:
     def best(self, iteration: int, mean_iou: float) -> None:
         """Log that the test at this iteration had the best mean IoU so far."""
         self.line("training.py", f"Iteration {iteration}, best mean IoU so far: {mean_iou:g}")
+
+    def sample(self, iteration: int, number: int, net: Net, head: Head) -> None:
+        """Log a picture of pass `number` of a test of `net`; only events have pictures."""
+
+    def weights(self, iteration: int, net: Net) -> None:
+        """Log what the weights of `net` are like; only events have histograms."""
 
     def snapshot(self, weights: str, state: str) -> None:
         """Log the paths of a snapshot just taken."""
