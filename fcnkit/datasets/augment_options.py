@@ -173,6 +173,18 @@ def _whole(text: str) -> int:
         raise ValueError("expected a whole number") from None
 
 
+def _at_least(number: float, least: int) -> float:
+    if not least <= number < float("inf"):
+        raise ValueError(f"expected {least} or more")
+    return number
+
+
+def _positive(number: float) -> float:
+    if not 0 < number < float("inf"):
+        raise ValueError("expected a number above 0")
+    return number
+
+
 def _side(text: str) -> int | None:
     return None if text == "none" else _whole(text)
 
@@ -204,8 +216,8 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "draw": str,
     "interpolation": str,
     "pad": str,
-    "threads": int,
-    "cache_mb": int,
-    "white": float,
+    "threads": lambda text: _at_least(_whole(text), 1),
+    "cache_mb": lambda text: _at_least(_whole(text), 0),
+    "white": lambda text: _positive(_number(text)),
 }
 _FIELDS = tuple(key for key in _PARSERS if key not in ("threads", "cache_mb", "white"))

@@ -196,21 +196,16 @@ def _blur(plane: NDArray[np.float32], radius: float) -> None:
     reach = max(1, math.ceil(3 * radius))
     weights = np.exp(-0.5 * (np.arange(reach + 1) / radius) ** 2)
     weights = (weights / (2 * weights.sum() - 1)).astype(np.float32)
-    height, width = plane.shape
-    for axis, extent in enumerate((height, width)):
-        padding = [(reach, reach) if axis == i else (0, 0) for i in range(2)]
-        padded = np.pad(plane, padding, mode="edge")
-        pairs = np.empty_like(plane)
-
-        def shifted(by: int, padded: Any = padded, axis: int = axis, extent: int = extent) -> Any:
-            part = slice(reach + by, reach + by + extent)
-            return padded[part] if axis == 0 else padded[:, part]
-
-        np.multiply(shifted(0), weights[0], out=plane)
+    for lines in (plane, plane.T):
+        extent = len(lines)
+        padded = np.pad(lines, [(reach, reach), (0, 0)], mode="edge")
+        pairs = np.empty_like(lines)
+        np.multiply(padded[reach : reach + extent], weights[0], out=lines)
         for distance in range(1, reach + 1):
-            np.add(shifted(-distance), shifted(distance), out=pairs)
+            before, after = reach - distance, reach + distance
+            np.add(padded[before : before + extent], padded[after : after + extent], out=pairs)
             pairs *= weights[distance]
-            plane += pairs
+            lines += pairs
 
 
 def _recolour(

@@ -55,6 +55,16 @@ DEFAULTS: dict[str, Any] = {
     "cache_mb": 512,  # MiB of decoded images that may be kept
 }
 
+# The smallest values of options that are whole numbers.
+_WHOLE_NUMBERS = {
+    "batch_size": 1,
+    "seed": -(1 << 63),
+    "start": 0,
+    "ignore": -(1 << 31),
+    "threads": 1,
+    "cache_mb": 0,
+}
+
 
 def is_segmentation_data(layer: pb.LayerParameter) -> bool:
     """Whether a layer is our Python layer that reads images and labels together."""
@@ -84,6 +94,16 @@ def parse_options(text: str, name: str = LAYER) -> dict[str, Any]:
     options = dict(DEFAULTS, **given)
     if options["source"] is None:
         raise InputError(f'layer {name}: param_str needs "source", a dataset folder')
+    for key, least in _WHOLE_NUMBERS.items():
+        if type(options[key]) is not int or options[key] < least:
+            raise InputError(
+                f"layer {name}: {key} {options[key]!r}: expected a whole number"
+                + (f" of at least {least}" if least >= 0 else "")
+            )
+    try:
+        augmentation_from(options)
+    except InputError as error:
+        raise error.prefixed(f"layer {name}") from error
     return options
 
 

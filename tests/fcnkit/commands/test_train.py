@@ -237,6 +237,7 @@ def test_epochs_count_passes_over_the_data(here, data):
         (["--iterations", "many"], ["max_iter", "many"]),
         (["--augment", "zoom=2"], ["zoom", "scale, crop, flip"]),
         (["--augment", "crop=x"], ["crop=x"]),
+        (["--augment", "gluoncv", "threads=0"], ["threads=0", "1 or more"]),
     ],
 )
 def test_wrong_arguments_are_named(here, capsys, arguments, words):

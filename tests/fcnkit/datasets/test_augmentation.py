@@ -1,5 +1,6 @@
 """What is drawn: options as text and JSON, the tutorials' sets, draws that stay what they were."""
 
+import json
 import math
 
 import numpy as np
@@ -12,6 +13,7 @@ from fcnkit.datasets import (
     augmentation_from,
     check_augmentation,
     parse_augmentation,
+    parse_options,
 )
 from fcnkit.datasets.augmentation import draw
 
@@ -180,6 +182,9 @@ def test_options_behind_a_set_override_it():
         (["pad=mirror"], ["pad", "random or corner"]),
         (["flip=maybe"], ["flip=maybe", "yes or no"]),
         (["scale=2:1"], ["scale", "lowest and highest"]),
+        (["threads=0"], ["threads=0", "1 or more"]),
+        (["cache_mb=-1"], ["cache_mb=-1", "0 or more"]),
+        (["white=nan"], ["white=nan", "above 0"]),
     ],
 )
 def test_texts_that_make_no_sense_are_refused(texts, words):
@@ -214,6 +219,18 @@ def test_texts_that_make_no_sense_are_refused(texts, words):
 def test_json_that_makes_no_sense_is_refused(options):
     with pytest.raises(InputError, match=next(iter(options))):
         augmentation_from(options)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"batch_size": "4"}, {"batch_size": 0}, {"seed": 1.5}, {"threads": 0}, {"rotate": "ten"}],
+    ids=str,
+)
+def test_options_of_a_layer_are_named_with_it(more):
+    given = json.dumps({"source": "voc", **more})
+    with pytest.raises(InputError, match=f"layer data: {next(iter(more))}"):
+        parse_options(given, "data")
+    assert parse_options('{"source": "voc", "rotate": 10}')["rotate"] == 10
 
 
 def test_results_are_as_small_as_images_have_to_be():

@@ -113,6 +113,14 @@ def test_folders_are_looked_at_header_by_header(tmp_path):
     assert files.form == ImageForm(3, "uint8", 4095)
 
 
+def test_colours_of_an_augmentation_need_rgb_before_anything_starts(tmp_path):
+    folder = write_bands(tmp_path / "in", 4, np.uint8, as_npy, train=2, val=1)
+    data = lmdb(folder, tmp_path / "db")
+    with pytest.raises(InputError, match="has 4 channels, but saturation and hue"):
+        settled(tmp_path, data, augment={"saturation": 0.2, "hue": 0.1})
+    settled(tmp_path, data, augment={"brightness": 0.2, "rotate": 10})
+
+
 @pytest.mark.usefixtures("needs_engine")
 @pytest.mark.parametrize("how", ["augment", "lmdb"])
 @pytest.mark.parametrize(("channels", "dtype"), [(1, np.uint8), (4, np.uint16)])

@@ -5,7 +5,7 @@ import pytest
 from tiny_segmentation import net_text, write_dataset, write_solver
 
 from caffeformat import InputError, pb, read_net, read_solver
-from fcnkit.datasets import DatasetFolder
+from fcnkit.datasets import DatasetFolder, augmentation_from, parse_augmentation
 from fcnkit.training.intervals import set_intervals
 from fcnkit.training.resuming import start_python_layers
 from fcnkit.training.run_files import RunFiles
@@ -103,6 +103,17 @@ def test_augmentation_keeps_the_transforms_of_the_data_layers(here):
     assert val["split"] == "val" and not {"crop", "flip", "scale", "shuffle"} & set(val)
     assert layers(files.train)[:2] == [("data", "Python"), ("shift", "Power")]
     assert list(files.train.layer[0].top) == ["data", "label"]
+
+
+def test_a_set_without_augmentation_takes_crop_and_mirror_away(here):
+    text = net_text().replace(
+        'type: "Data" top: "data"',
+        'type: "Data" top: "data" transform_param { mirror: true crop_size: 16 scale: 0.5 }',
+    )
+    files = run_files(here, text)
+    files.augment(parse_augmentation(["berkeley"]))
+    chosen = options(files.train)
+    assert augmentation_from(chosen) is None and chosen["input_scale"] == 0.5
 
 
 def test_augmentation_needs_an_image_and_a_label(here):
