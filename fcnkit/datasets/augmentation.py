@@ -214,19 +214,24 @@ def whole(shape: Sequence[int], size: Sequence[int] | None = None) -> Placement:
     return Placement((bottom, right), area, area)
 
 
-def turning(placement: Placement, angle: float, shape: Sequence[int]) -> NDArray[np.float64]:
+def turning(draw: Draw, shape: Sequence[int]) -> NDArray[np.float64]:
     """The 2 x 3 map from points of a result to points of the image of `shape` that they show.
 
-    `angle` in degrees, counterclockwise, about the image's centre. Points are (x, y), and pixel 0
-    reaches from 0 to 1.
+    The image is turned about its centre; then the window is mirrored in its place, as if nothing
+    were turned. Points are (x, y), and pixel 0 reaches from 0 to 1.
     """
+    placement = draw.placement
     top, left, bottom, right = placement.window
     above, before, below, after = placement.source
     ratios = np.array([(after - before) / (right - left), (below - above) / (bottom - top)])
     centre = np.array([shape[1] / 2, shape[0] / 2])
-    turn = math.radians(angle)
+    turn = math.radians(draw.angle)
     cos, sin = math.cos(turn), math.sin(turn)
     # In pixels of the scaled image, since the two ratios differ a little.
     turned = ratios[:, None] * np.array([[cos, -sin], [sin, cos]])
     start = np.array([before, above]) / ratios - (left, top) - centre / ratios
-    return np.column_stack([turned, turned @ start + centre])
+    offset = turned @ start + centre
+    if draw.flip:
+        offset += turned[:, 0] * (left + right)
+        turned[:, 0] *= -1
+    return np.column_stack([turned, offset])

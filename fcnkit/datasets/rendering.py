@@ -54,7 +54,7 @@ def render(
     if draw.angle:
         size = draw.placement.size
         top, left, bottom, right = 0, 0, *size
-        matrix = turning(draw.placement, draw.angle, label.shape)
+        matrix = turning(draw, label.shape)
         pixels = turned(image, size, matrix, cubic=draw.cubic)
         classes = turned(label, size, matrix, smooth=False)
         inside: NDArray[np.bool_] | None = _inside(matrix, size, label.shape)
@@ -62,9 +62,8 @@ def render(
         pixels = sample(image, draw.placement, True, draw.cubic)
         classes = sample(label, draw.placement, False)
         inside = None
-    if draw.flip:
-        pixels, classes = pixels[:, ::-1], classes[:, ::-1]
-        inside = None if inside is None else inside[:, ::-1]
+        if draw.flip:
+            pixels, classes = pixels[:, ::-1], classes[:, ::-1]
     planes = data[:, top:bottom, left:right]
     if draw.blur < _NARROWEST and draw.colours is None:
         preprocessor.fill(planes, pixels)

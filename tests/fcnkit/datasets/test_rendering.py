@@ -120,6 +120,24 @@ def test_half_a_turn_and_a_mirror_are_a_mirror_upside_down():
     assert np.array_equal(labels[inside], label[::-1][inside])
 
 
+@pytest.mark.parametrize("angle", [0.0, 1e-6])
+def test_a_mirrored_image_lies_where_it_would_lie_as_it_is(angle):
+    image, label = picture()
+    for pad in ("corner", "random"):
+        augmentation = Augmentation((100, 200), (0.8, 0.8), pad=pad)
+        drawn = draw(augmentation, label.shape, np.random.RandomState(1))
+        top, left, bottom, right = drawn.placement.window
+        assert (top, left) == (0, 0) or pad == "random"
+        data, labels = rendered(image, label, drawn)
+        mirrored, its_labels = rendered(image, label, drawn._replace(flip=True, angle=angle))
+        inside = labels != 255
+        assert inside[top:bottom, left:right].all() and (its_labels[~inside] == 255).all()
+        part = (slice(top + 1, bottom - 1), slice(left + 1, right - 1))
+        assert (its_labels[part] == labels[part][:, ::-1]).mean() > 0.95
+        off = np.abs(mirrored[:, part[0], part[1]] - data[:, part[0], part[1]][..., ::-1])
+        assert off.mean() < 1.5
+
+
 def test_a_crop_that_shows_nothing_of_a_turned_image_is_ignored():
     image, label = picture()
     placement = draw(
