@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 # Of all processors, in the long run. Threads of a training wait for the slowest, so that what is
 # taken from one processor slows down all.
-_SHARE = 0.03
+_SHARE, _LEAST = 0.03, 0.05  # the least is of one processor
 _SAVED = 0.5  # seconds of a processor that may be taken at once, after a while without requests
-_LONGEST = 20.0  # seconds that a request waits
+_LONGEST = 1.0  # seconds that a request waits, whatever its share: people wait, too
 _NICENESS = 10
 
 
@@ -33,7 +33,7 @@ class Share:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._rate = _SHARE * _processors() if rate is None else rate
+        self._rate = max(_LEAST, _SHARE * _processors()) if rate is None else rate
         self._clock, self._sleep = clock, sleep
         self._lock = threading.Lock()
         self._left, self._moment = _SAVED, clock()

@@ -23,7 +23,7 @@ class Clock:
         self.now += seconds
 
 
-@pytest.mark.parametrize("cost", [0.002, 0.05, 1.0])
+@pytest.mark.parametrize("cost", [0.002, 0.01, 0.05])
 def test_the_share_is_kept_in_the_long_run(cost):
     clock = Clock()
     share = Share(0.05, clock, clock.sleep)
@@ -53,7 +53,7 @@ def test_no_request_waits_for_ever():
     share = Share(0.05, clock, clock.sleep)
     share.spend(1000)
     share.wait()
-    assert clock.now == 20
+    assert clock.now == 1
 
 
 def test_only_pages_wait_and_only_while_jobs_run(tmp_path, monkeypatch):
