@@ -13,7 +13,8 @@ from fcnkit.files import parse_json
 from fcnkit.images import ImageForm, Preprocessor
 
 from .augment_options import augmentation_from
-from .batches import BatchLoader, Order
+from .batches import ALONE, BatchLoader, Order, Turn
+from .fitted_batches import FittedLoader
 from .folder import open_dataset
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ DEFAULTS: dict[str, Any] = {
     "base": None,  # pixels of the longer side that a scale of 1 stands for; scale is 0.5 to 2 then
     "draw": "log",  # how the scale is drawn: uniformly in its logarithm, or "uniform"
     "interpolation": "linear",  # of images, or "cubic"
+    "steps": None,  # [[step, offset], [step, offset]]: the heights and widths that the net takes
     "pad": "random",  # where images smaller than the crop lie, or in the top left "corner"
     "mean": None,  # [blue, green, red], or one value per channel, subtracted
     "input_scale": 1.0,  # factor applied after the mean was subtracted
@@ -107,9 +109,14 @@ def parse_options(text: str, name: str = LAYER) -> dict[str, Any]:
     return options
 
 
-def open_loader(options: Mapping[str, Any], turn: tuple[int, int] = (0, 1)) -> BatchLoader:
-    """Open the `BatchLoader` of a dict from `parse_options`, for solver `turn[0]` of `turn[1]`."""
-    return BatchLoader(
+def open_loader(
+    options: Mapping[str, Any], turn: Turn = ALONE
+) -> BatchLoader | FittedLoader:
+    """Open the `BatchLoader` of a dict from `parse_options`, for the solver of `turn`.
+
+    With `steps` a `FittedLoader`.
+    """
+    loader = BatchLoader(
         open_dataset(options["source"], options["split"]),
         options["batch_size"],
         Preprocessor(options["mean"], options["input_scale"]),
@@ -118,6 +125,9 @@ def open_loader(options: Mapping[str, Any], turn: tuple[int, int] = (0, 1)) -> B
         **{key: options[key] for key in ("ignore", "classes", "threads", "cache_mb")},
         form=ImageForm(options["channels"], options["depth"], options["white"]),
     )
+    if options["steps"] is None:
+        return loader
+    return FittedLoader(loader, options["steps"], options["ignore"])
 
 
 def _read_json(text: str, name: str) -> dict[str, Any]:

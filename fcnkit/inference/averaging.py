@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from caffeformat import InputError
+from fcnkit.nets import window_starts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -215,21 +216,9 @@ def resized(planes: NDArray[np.float32], down: Taps, across: Taps) -> NDArray[np
     return across.apply(down.apply(planes, 1), 2)
 
 
-def starts(extent: int, window: int) -> list[int]:
-    """Where the windows along an axis of `extent` pixels begin, two thirds of a window apart.
-
-    The last one is moved back to end where the axis ends.
-    """
-    if window >= extent:
-        return [0]
-    step = max(1, window * 2 // 3)
-    count = -(-(extent - window) // step) + 1
-    return [min(number * step, extent - window) for number in range(count)]
-
-
 def _starts(extent: int, window: int, span: Span) -> list[int]:
-    """Those of `starts` whose windows have pixels in `span`."""
-    return [at for at in starts(extent, window) if at < span[1] and at + window > span[0]]
+    """Those of `window_starts` whose windows have pixels in `span`."""
+    return [at for at in window_starts(extent, window) if at < span[1] and at + window > span[0]]
 
 
 def _common(begin: int, end: int, span: Span) -> tuple[slice, slice]:

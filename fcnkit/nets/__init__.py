@@ -8,7 +8,13 @@ from __future__ import annotations
 from .channels import channels_of_weights, declared_channels, image_convolutions
 from .crop_check import CropCheck, check_crops, is_right
 from .fillers import bilinear_kernel, can_interpolate, fill, interpolation_weights
-from .image_sizes import ImageSizes, declared_size, has_probabilities, score_blob
+from .image_sizes import (
+    ImageSizes,
+    declared_size,
+    has_probabilities,
+    score_blob,
+    window_starts,
+)
 from .parameters import Parameter, image_shapes, net_parameters
 from .roles import (
     DATA_TYPES,
@@ -47,4 +53,5 @@ __all__ = [
     "loss_weights",
     "net_parameters",
     "score_blob",
+    "window_starts",
 ]

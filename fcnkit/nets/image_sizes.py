@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from caffeformat import InputError, geometry
 
+from .channels import declared_channels
 from .roles import data_layers
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 # Sizes repeat with the product of a net's strides, 32 in most: no search goes farther.
 _PERIOD = 128
+_MOST_FOUND = 10_000  # sizes that are remembered
 
 
 class ImageSizes:
@@ -43,9 +45,7 @@ class ImageSizes:
         self, net: pb.NetParameter, image: str, score: str, own: Size | None = None
     ) -> None:
         self._net, self._image, self._score, self._own = net, image, score, own
-        (layer,) = [layer for layer in net.layer if image in layer.top and not layer.bottom][:1]
-        shapes = layer.input_param.shape
-        self._channels = int(shapes[min(list(layer.top).index(image), len(shapes) - 1)].dim[1])
+        self._channels = declared_channels(net, image) or 3
         rules = {*geometry.RULES, *geometry.LOSSES}
         self._is_known = all(not layer.bottom or layer.type in rules for layer in net.layer)
         self._values: dict[str, int] = {}
@@ -53,6 +53,7 @@ class ImageSizes:
         if own is not None:
             self._values = self._inner_values(self.shapes(own))
         self._alone: dict[tuple[int, int], bool] = {}
+        self._found: dict[Size, Size] = {}
 
     def shapes(self, size: Size) -> Shapes:
         """The shape of every blob for one image of `size`; None where the net does not take it."""
@@ -70,6 +71,13 @@ class ImageSizes:
         Along each axis that is its own length where the net takes that, else the next larger one,
         so that the image can be padded, else a smaller one, so that it can be cut.
         """
+        if size not in self._found:
+            if len(self._found) >= _MOST_FOUND:
+                self._found.clear()
+            self._found[size] = self._search(size)
+        return self._found[size]
+
+    def _search(self, size: Size) -> Size:
         if self.takes(size):
             return size
         base = self._base(size)
@@ -77,6 +85,22 @@ class ImageSizes:
             return size
         found = (self._along(0, size[0], base), self._along(1, size[1], base))
         return found if self.takes(found) else base
+
+    def steps(self) -> tuple[tuple[int, int], tuple[int, int]] | None:
+        """(step, offset) along each axis, where the net takes lengths of step k + offset alone.
+
+        A step of 0 stands for one length alone, the offset. None for nets that take every length
+        from some on, and where no size is found.
+        """
+        base = self._base((1, 1)) if self._is_known else None
+        if base is None:
+            return None
+        down, across = self._step(0, base), self._step(1, base)
+        return None if down[0] == across[0] == 1 else (down, across)
+
+    def _step(self, axis: int, base: Size) -> tuple[int, int]:
+        step = self._along(axis, base[axis] + 1, base) - base[axis]
+        return step, base[axis] % step if step else base[axis]
 
     def _infer(self, size: Size) -> Shapes:
         try:
@@ -116,6 +140,18 @@ class ImageSizes:
             if self._alone[key]:
                 return candidate
         return base[axis]
+
+
+def window_starts(extent: int, window: int) -> list[int]:
+    """Where the windows along an axis of `extent` pixels begin, two thirds of a window apart.
+
+    The last one is moved back to end where the axis ends.
+    """
+    if window >= extent:
+        return [0]
+    step = max(1, window * 2 // 3)
+    count = -(-(extent - window) // step) + 1
+    return [min(number * step, extent - window) for number in range(count)]
 
 
 def declared_size(net: pb.NetParameter, image: str) -> Size | None:

@@ -66,6 +66,42 @@ def augment_net(
         set_options(net.layer[0], classes=classes)
 
 
+def fit_whole_images(net: pb.NetParameter, own: tuple[int, int] | None = None) -> None:
+    """Let the SegmentationData layers of `net` give whole images sizes that the net takes.
+
+    `own` is a (height, width) that it takes, such as the crops of training. Layers that crop are
+    left alone, and so are nets that take every size.
+    """
+    head = nets.head(net)
+    readers = [
+        layer
+        for layer in nets.data_layers(net)
+        if is_segmentation_data(layer)
+        and all(options_of(layer).get(key) is None for key in ("crop", "steps"))
+    ]
+    if head is None or not readers:
+        return
+    try:
+        message, image = nets.deploy_net(net, (64, 64))
+    except InputError:
+        return  # more inputs than one: their sizes depend on each other
+    steps = nets.ImageSizes(message, image, head.score, own).steps()
+    for layer in readers if steps is not None else ():
+        set_options(layer, steps=steps)
+
+
+def crop_of(net: pb.NetParameter) -> tuple[int, int] | None:
+    """The (height, width) of the crops that the image's data layer of `net` takes, if it does."""
+    for layer in nets.data_layers(net):
+        crop = layer.transform_param.crop_size or None
+        if is_segmentation_data(layer):
+            crop = options_of(layer).get("crop")
+        if crop and not nets.is_label(layer.top[0]):
+            height, width = (crop, crop) if isinstance(crop, int) else crop
+            return int(height), int(width)
+    return None
+
+
 def transform_of(layer: pb.LayerParameter, find: Callable[[str], str]) -> dict[str, Any]:
     """Return the mean and scale that a data layer applies, as options of SegmentationData.
 

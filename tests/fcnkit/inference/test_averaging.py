@@ -6,6 +6,7 @@ from averaged_passes import reference, resize, softmax, window_starts
 from PIL import Image
 
 from caffeformat import InputError
+from fcnkit import nets
 from fcnkit.inference import Evaluation, averaging, parse_scales
 
 
@@ -70,12 +71,12 @@ def test_resizing_is_pillow_s(old, new):
 
 
 def test_windows_are_two_thirds_of_their_size_apart_and_end_at_the_border():
-    assert averaging.starts(480, 480) == averaging.starts(100, 480) == [0]
-    assert averaging.starts(500, 480) == [0, 20]
-    assert averaging.starts(1000, 480) == [0, 320, 520]
-    assert averaging.starts(800, 480) == [0, 320]
+    assert nets.window_starts(480, 480) == nets.window_starts(100, 480) == [0]
+    assert nets.window_starts(500, 480) == [0, 20]
+    assert nets.window_starts(1000, 480) == [0, 320, 520]
+    assert nets.window_starts(800, 480) == [0, 320]
     for extent in range(1, 200):
-        assert averaging.starts(extent, 30) == window_starts(extent, 30)
+        assert nets.window_starts(extent, 30) == window_starts(extent, 30)
 
 
 @pytest.mark.parametrize(
