@@ -52,6 +52,7 @@ SECTIONS = {
     "training": {
         "train": "fcnkit.commands.train",
         "train_stages": "fcnkit.commands.train_stages",
+        "plot_runs": "fcnkit.commands.plot_runs",
     },
     "trained networks": {
         "infer": "fcnkit.commands.infer",

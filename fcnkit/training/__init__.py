@@ -1,7 +1,8 @@
 """Training runs: a solver, its networks and data, logs, curves and snapshots.
 
-`train` carries out a `Recipe`, `train_stages` several that build on each other; `read_run` reads
-what they leave, for inference. Importing this room loads no engine; training does.
+`train` carries out a `Recipe`, `train_stages` several that build on each other, `train_recipe`
+those of a text file; `read_run` reads what they leave, for inference. Importing this room loads no
+engine; training does.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from .facts import RunFacts, run_facts
 from .keeping import Best
 from .log_reader import LogReader
 from .recipe import Observer, Outcome, train
+from .recipes import RecipeFile, describe_recipe, read_recipe, recipe_names, train_recipe
 from .run_folder import read_run
 from .settings import Recipe, Snapshots, Start
+from .several import plot_runs, read_runs
 from .stages import Stage, StageResult, declines, format_stages, train_stages
 
 if TYPE_CHECKING:
@@ -27,6 +30,7 @@ __all__ = [
     "Outcome",
     "Outputs",
     "Recipe",
+    "RecipeFile",
     "RunFacts",
     "Snapshots",
     "Stage",
@@ -34,10 +38,16 @@ __all__ = [
     "Start",
     "columns",
     "declines",
+    "describe_recipe",
     "format_stages",
     "parse_log",
+    "plot_runs",
+    "read_recipe",
     "read_run",
+    "read_runs",
+    "recipe_names",
     "run_facts",
     "train",
+    "train_recipe",
     "train_stages",
 ]

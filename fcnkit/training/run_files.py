@@ -106,16 +106,7 @@ class RunFiles:
     def override(self, assignments: Iterable[tuple[str, str]]) -> None:
         """Set fields of the solver from (name, value) pairs of text, spelled as in its file."""
         for name, value in assignments:
-            source = f"{name}={value}"
-            if name not in pb.SolverParameter.DESCRIPTOR.fields_by_name:
-                raise InputError(f"{source}: a solver has no field {name}")
-            field = pb.SolverParameter.DESCRIPTOR.fields_by_name[name]
-            text = value
-            if field.type == field.TYPE_STRING and not value.startswith(('"', "'")):
-                text = json.dumps(value)
-            changed = parse_text(f"{name}: {text}", pb.SolverParameter, source)
-            self.solver.ClearField(name)
-            self.solver.MergeFrom(changed)
+            set_field(self.solver, name, value)
 
     def set_batch_size(self, size: int) -> None:
         """Set how many images the training net's data layers read per iteration."""
@@ -296,6 +287,20 @@ class RunFiles:
         if self.tests:
             quiet.test_interval = 2**31 - 1
         return quiet
+
+
+def set_field(solver: pb.SolverParameter, name: str, value: str) -> None:
+    """Set a field of `solver` from text, spelled as in its file; `InputError` if it cannot be."""
+    source = f"{name}={value}"
+    if name not in pb.SolverParameter.DESCRIPTOR.fields_by_name:
+        raise InputError(f"{source}: a solver has no field {name}")
+    field = pb.SolverParameter.DESCRIPTOR.fields_by_name[name]
+    text = value
+    if field.type == field.TYPE_STRING and not value.startswith(('"', "'")):
+        text = json.dumps(value)
+    changed = parse_text(f"{name}: {text}", pb.SolverParameter, source)
+    solver.ClearField(name)
+    solver.MergeFrom(changed)
 
 
 def _upgraded(net: pb.NetParameter) -> pb.NetParameter:

@@ -117,11 +117,13 @@ class DilatedSegmentation(Segmentation):
         classes: int | None = None,
         channels: int = 3,
         auxiliary: bool | None = None,
+        auxiliary_weight: float | None = None,
         **form: Any,
     ) -> Files:
         """The network's files; the arguments are those of `deploy`.
 
-        auxiliary: give the net an auxiliary head in TRAIN; the deploy net has none.
+        auxiliary: give the net an auxiliary head in TRAIN; the deploy net has none;
+        auxiliary_weight: the weight of its loss.
         """
         extra = self.auxiliary if auxiliary is None else auxiliary
         trained = self.deploy(classes, channels, auxiliary=extra, **form)
@@ -131,7 +133,8 @@ class DilatedSegmentation(Segmentation):
                 if layer.name.startswith(_AUXILIARY):
                     layer.include.add(phase=pb.TRAIN)
             loss = segmentation_loss(True, score=_AUXILIARY, name="loss_aux")
-            loss.loss_weight.append(self.auxiliary_weight)
+            weight = self.auxiliary_weight if auxiliary_weight is None else auxiliary_weight
+            loss.loss_weight.append(weight)
             loss.include.add(phase=pb.TRAIN)
             measures.insert(0, loss)
         return {

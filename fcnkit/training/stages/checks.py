@@ -14,6 +14,7 @@ from fcnkit.nets import count_classes, deploy_net, net_parameters
 from fcnkit.surgery import transplant
 
 from ..run_files import RunFiles
+from .folders import read_record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,6 +69,27 @@ def check_stages(
     _check_classes(names, [count_classes(files.train) for files in runs])
     for i in range(1, len(stages)):
         _check_fit(_shapes(nets[i - 1]), nets[i], f"{names[i]} from the weights of {names[i - 1]}")
+
+
+def check_settings(stage: Stage, folder: str) -> None:
+    """Raise `InputError` where `folder` holds a stage that was begun with other settings."""
+    record = read_record(folder)
+    if not record or stage.settings is None:
+        return
+    before, now = record.get("settings") or {}, stage.settings
+    changed = [key for key in {**before, **now} if before.get(key) != now.get(key)]
+    if changed:
+        what = "; ".join(
+            f"{key} was {before.get(key, 'not set')}, is {now.get(key, 'not set')}"
+            for key in changed[:3]
+        )
+        more = f"; and {len(changed) - 3} more" if len(changed) > 3 else ""
+        raise InputError(
+            f"{folder}: was begun with other settings ({what}{more}): use those to continue it, "
+            "pass {force} to start over, or choose another output folder",
+            option="force",
+            value=True,
+        )
 
 
 def _check_classes(names: Sequence[str], counts: Sequence[int | None]) -> None:

@@ -9,11 +9,13 @@ import shutil
 import tempfile
 from typing import TYPE_CHECKING
 
-from caffeformat import InputError, open_text
+from caffeformat import FormatError, InputError, open_text
 from caffeformat.files import TemporaryFolder, entries_of
+from fcnkit.files import read_json_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from typing import Any
 
 # In a stage's folder: the net and weights it starts from, and the record of its results.
 START_NET, START_WEIGHTS, RECORD = "start.prototxt", "start.caffemodel", "stage.json"
@@ -50,6 +52,26 @@ def earlier_stages(
                 "first"
             )
     return earlier
+
+
+def read_record(folder: str) -> dict[str, Any]:
+    """Return what `folder` records of its stage, empty where it has not begun.
+
+    Raises `FormatError` for a damaged record.
+    """
+    path = os.path.join(folder, RECORD)
+    if not os.path.exists(path):
+        return {}
+    advice = "start over with {force}"
+    try:
+        record = read_json_object(path)
+    except FormatError as error:
+        text = f"{error.problem}: {advice}"
+        raise FormatError(path, text, options={"force": True}) from error
+    if not {"agreement", "start", "end"} <= set(record):
+        text = f"is damaged (entries are missing): {advice}"
+        raise FormatError(path, text, options={"force": True})
+    return record
 
 
 @contextlib.contextmanager

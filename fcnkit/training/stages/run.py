@@ -17,18 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from caffeformat import (
-    FormatError,
-    InputError,
-    pb,
-    read_caffemodel,
-    write_caffemodel,
-    write_text,
-)
+from caffeformat import InputError, pb, read_caffemodel, write_caffemodel, write_text
 from caffeformat.files import claimed_folder, refuse_overlap
 from caffeformat.messages import distinct_layers
 from fcnkit.datasets import DatasetFolder
-from fcnkit.files import read_json_object, write_json
+from fcnkit.files import write_json
 from fcnkit.images import ImageForm, read_label, write_label
 from fcnkit.inference import SUMMARY, Scoreboard, TrainedNet
 from fcnkit.nets import count_classes
@@ -38,7 +31,7 @@ from ..recipe import Observer, train
 from ..run_files import RunFiles
 from ..run_folder import read_run
 from ..settings import Recipe, Start
-from .checks import check_stages, start_net
+from .checks import check_settings, check_stages, start_net
 from .folders import (
     RECORD,
     START_NET,
@@ -46,11 +39,12 @@ from .folders import (
     bring_back,
     earlier_stages,
     new_folder,
+    read_record,
     set_aside,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from fcnkit.surgery import Transplant
 
@@ -65,12 +59,15 @@ class Stage:
     """A stage to train: the name of its folder, its recipe, and which weights it starts from.
 
     The recipe's `data` may be left out: `train_stages` sets it. `after` says which weights of the
-    previous stage it starts from, as `read_run` names them: "newest" or "best".
+    previous stage it starts from, as `read_run` names them: "newest" or "best". `settings` are what
+    decides its weights, in words (key -> text): they are recorded in its folder, and a stage that
+    was begun with others is not continued. None: whoever resumes answers for that.
     """
 
     name: str
     recipe: Recipe
     after: str = "newest"
+    settings: Mapping[str, str] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,6 +156,9 @@ def _train(
             "resume without {weights}, or start over with {force}",
             options={"weights": None, "force": True},
         )
+    if start.resume:
+        for stage, folder in zip(stages, folders):
+            check_settings(stage, folder)
     # Each use of a dataset closes it: one process must not open an LMDB twice.
     check_stages(stages, datasets, None if has_begun else start.weights)
     with set_aside(earlier) as remove_earlier:
@@ -200,7 +200,7 @@ class _StageRun:
         self.stage, self.folder, self.dataset = stage, folder, dataset
         self.previous, self.weights = previous, weights
         self.gpu, self.allow_python = gpu, allow_python
-        self.record = self._read_record()
+        self.record = read_record(folder)
         self.notes: list[str] = []
 
     def path(self, name: str) -> str:
@@ -223,6 +223,8 @@ class _StageRun:
             return
         os.makedirs(self.folder, exist_ok=True)
         record: dict[str, Any] = {"agreement": None, "start": None, "end": None}
+        if self.stage.settings is not None:
+            record["settings"] = dict(self.stage.settings)
         source, form = self.weights, ImageForm()
         if self.previous is not None:
             before_it = read_run(self.previous.folder, self.stage.after)
@@ -299,21 +301,6 @@ class _StageRun:
                     same += np.count_nonzero(before == mask)
                     pixels += mask.size
         return board, same / pixels if pixels else None
-
-    def _read_record(self) -> dict[str, Any]:
-        path = self.path(RECORD)
-        if not os.path.exists(path):
-            return {}
-        advice = "start over with {force}"
-        try:
-            record = read_json_object(path)
-        except FormatError as error:
-            text = f"{error.problem}: {advice}"
-            raise FormatError(path, text, options={"force": True}) from error
-        if not {"agreement", "start", "end"} <= set(record):
-            text = f"is damaged (entries are missing): {advice}"
-            raise FormatError(path, text, options={"force": True})
-        return record
 
     def _write_record(self, record: dict[str, Any]) -> None:
         self.record = record
