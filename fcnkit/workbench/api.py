@@ -25,13 +25,17 @@ from .summaries import as_live, summary
 from .wording import DIGITS_STATES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from fcnkit.jobs import Job, State
 
+    from .trials import Source
+
 blueprint = flask.Blueprint("api", __name__)
+
+MOST_OUTPUTS = 20  # images of an answer with scores, each of which takes megabytes as text
 
 # DIGITS' extensions -> our fields by theirs.
 _EXTENSIONS: dict[str, dict[str, str]] = {
@@ -205,31 +209,43 @@ def column_runs(mask: NDArray[np.bool_]) -> list[int]:
 
 @blueprint.post("/models/images/generic/infer_many.json")
 def infer_many() -> Any:
-    """Segment several images: {path: {blob: nested lists}}."""
+    """Segment up to 20 images: {"outputs": {path: {blob: nested lists}}, "left_out": N}."""
     job, _ = job_or_404(flask.request.values.get("job_id", ""), "model")
-    return flask.jsonify(outputs=_outputs(job, trial_pages.many_sources(job)))
+    return _outputs(job, list(trial_pages.many_sources(job, most=None)))
 
 
 @blueprint.post("/models/images/generic/infer_db.json")
 def infer_db() -> Any:
-    """Segment the images of a database: {key: {blob: nested lists}}."""
+    """Segment up to 20 images of a database: {"outputs": {key: {blob: lists}}, "left_out": N}."""
     job, _ = job_or_404(flask.request.values.get("job_id", ""), "model")
     path = bench().places.find(flask.request.values.get("db_path", ""))
-    return flask.jsonify(outputs=_outputs(job, downloads.database_sources(path)))
+    count, sources = downloads.database_sources(path, MOST_OUTPUTS)
+    return _outputs(job, list(sources), count)
 
 
-def _outputs(job: Job, sources: Any) -> dict[str, Any]:
+def _outputs(job: Job, sources: Sequence[Source], count: int | None = None) -> Any:
+    """Return the answer for the first of `sources`, of which there are `count`."""
     network = bench().networks.get(bench().jobs.path(job.id, RUN), trial_pages.weights_of(job))
     found: dict[str, Any] = {}
-    for number, source in enumerate(sources):
-        if number >= 20:  # each takes megabytes as text
-            break
+    for source in sources[:MOST_OUTPUTS]:
         image, _ = source.load()
         scores, _, blob = network.segment(image, source.title)
-        found[source.title] = {blob: [np.round(scores, 6).tolist()]}
+        # Uploads may share a name.
+        title, number = source.title, 1
+        while title in found:
+            number += 1
+            title = f"{source.title} ({number})"
+        found[title] = {blob: [np.round(scores, 6).tolist()]}
     if not found:
         raise InputError("image_list: expected an upload with one path per line")
-    return found
+    left_out = (len(sources) if count is None else count) - len(sources[:MOST_OUTPUTS])
+    answer: dict[str, Any] = {"outputs": found, "left_out": left_out}
+    if left_out:
+        answer["note"] = (
+            f"an answer has the first {MOST_OUTPUTS} images; {left_out} more are left out: ask "
+            "again with those"
+        )
+    return flask.jsonify(answer)
 
 
 @blueprint.route("/models/<id_>/download", methods=["GET", "POST"])

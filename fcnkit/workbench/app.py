@@ -17,6 +17,7 @@ from . import (
     dataset_pages,
     entry,
     explore,
+    growth,
     home,
     job_pages,
     layers,
@@ -59,7 +60,7 @@ def create_app(bench: Bench) -> flask.Flask:
     app.jinja_env.globals.update(is_open=guard.is_open, settings=settings)
     for module in (
         entry, home, job_pages, dataset_pages, explore, model_pages, trial_pages, comparing, layers,
-        api,
+        growth, api,
     ):  # fmt: skip
         app.register_blueprint(module.blueprint)
     app.register_error_handler(InputError, _show_input_error)

@@ -60,8 +60,9 @@ def folder_of(job: Job, job_folder: str) -> str:
 class OpenDataset:
     """A dataset folder that several threads read, one at a time."""
 
-    def __init__(self, folder: str, table: str | None) -> None:
+    def __init__(self, folder: str, table: str | None, mark: object = None) -> None:
         self._folder, self._table = DatasetFolder(folder), table
+        self.mark = mark  # changes with its files
         self._lock = threading.Lock()
         self._known: dict[str, list[ImageRow | None]] = {}
         self._fine: dict[str, NDArray[np.bool_]] = {}
@@ -177,7 +178,7 @@ class OpenDatasets:
             if key not in self._open:
                 if not os.path.isdir(folder):
                     raise InputError(f"{folder}: the dataset is not there")
-                self._open[key] = OpenDataset(folder, table)
+                self._open[key] = OpenDataset(folder, table, key)
             self._open.move_to_end(key)
             while len(self._open) > _MOST:
                 self._open.popitem(last=False)[1].close()
@@ -192,10 +193,18 @@ class OpenDatasets:
 
 def read_findings(job_folder: str) -> dict[str, Any] | None:
     """Return what `check_dataset` found, by split; None where it has not yet."""
+    path = os.path.join(job_folder, FINDINGS)
     try:
-        found = read_json_object(os.path.join(job_folder, FINDINGS), _MOST_FINDINGS)
-    except InputError:
+        found = os.stat(path)
+        return _findings(path, found.st_mtime_ns, found.st_size)
+    except (InputError, OSError):
         return None
+
+
+@functools.lru_cache(maxsize=8)
+def _findings(path: str, *mark: int) -> dict[str, Any]:
+    """Return the findings in a file, which are not to be changed; `mark` changes with it."""
+    found = read_json_object(path, _MOST_FINDINGS)
     return {part: each for part, each in found.items() if isinstance(each, dict)}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import os
 import re
@@ -32,7 +33,7 @@ from fcnkit.training import read_run
 
 from .bench import bench
 from .model_jobs import RUN
-from .trials import MOST_IMAGES, Source
+from .trials import Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from fcnkit.jobs import Job
 
 _ARCHIVES = {"tar.gz": "w:gz", "tar": "w", "tar.bz2": "w:bz2", "zip": ""}
-MOST_DATUMS = 20
 
 
 def respond(job: Job, weights: str | None, ending: str) -> Any:
@@ -151,12 +151,16 @@ def _parts(job: Job, run: str, weights: str, folder: str) -> dict[str, str]:
     return parts
 
 
-def database_sources(path: str) -> Iterator[Source]:
-    """Yield the images of a database, each called by its key."""
+def database_sources(path: str, most: int) -> tuple[int, Iterator[Source]]:
+    """Return (how many images a database has, the first `most` of them, called by their keys)."""
     with open_database(path) as database:
-        for number, key in enumerate(database.keys()):
-            if number >= min(MOST_DATUMS, MOST_IMAGES):
-                return
+        count = len(database)
+    return count, _datums(path, most)
+
+
+def _datums(path: str, most: int) -> Iterator[Source]:
+    with open_database(path) as database:
+        for key in itertools.islice(database.keys(), most):
             value, title = database.get(key), key.decode("utf-8", "replace")
 
             def load(value: bytes | None = value, title: str = title) -> Any:

@@ -9,6 +9,8 @@ import flask
 import numpy as np
 import werkzeug.exceptions
 
+from fcnkit import __version__
+
 from .dataset_pages import facts_of, open_dataset
 from .datasets import share_of
 from .job_pages import job_or_404
@@ -153,17 +155,28 @@ def show_picture(id_: str, split: str, number: int, kind: str) -> Any:
     if split not in opened.splits or number >= len(opened.ids(split)):
         raise werkzeug.exceptions.NotFound()
     side = flask.request.args.get("side", type=int)
+    side = side and max(16, min(side, 4096))
+    tag = _digest(repr((opened.mark, split, number, kind, side, __version__)).encode())
+    if flask.request.if_none_match.contains(tag):
+        return _kept(flask.Response(status=304), tag)  # without making the picture
     image, mask = opened.pair(split, number)
-    content, mime = picture(kind, image, mask, opened.palette, side and max(16, min(side, 4096)))
-    return picture_response(content, mime)
+    return picture_response(*picture(kind, image, mask, opened.palette, side), tag)
 
 
-def picture_response(content: bytes, mime: str) -> Any:
-    """Return a picture that browsers may keep, as long as it is the same."""
-    response = flask.Response(content, mimetype=mime)
-    response.headers["Cache-Control"] = "private, no-cache"
-    response.set_etag(hashlib.sha256(content).hexdigest()[:32])
+def picture_response(content: bytes, mime: str, tag: str | None = None) -> Any:
+    """Return a picture that browsers may keep as long as `tag`, or its content, is the same."""
+    response = _kept(flask.Response(content, mimetype=mime), tag or _digest(content))
     return response.make_conditional(flask.request)
+
+
+def _kept(response: flask.Response, tag: str) -> flask.Response:
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.set_etag(tag)
+    return response
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:32]
 
 
 def small() -> int:

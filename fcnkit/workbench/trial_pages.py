@@ -93,27 +93,30 @@ def one_source(job: Job) -> Source:
     raise InputError("image_file: upload an image, name one on the server, or choose one")
 
 
-def many_sources(job: Job) -> Iterator[Source]:
-    """Yield the images that a request names: uploads, a list of paths, a folder."""
+def many_sources(job: Job, most: int | None = trials.MOST_IMAGES) -> Iterator[Source]:
+    """Yield the images that a request names: uploads, a list of paths, a folder.
+
+    At most `most` of a list or folder, and at most as many as the request says.
+    """
     form = flask.request.form
     uploads = [each for each in flask.request.files.getlist("image_files") if each.filename]
     for upload in uploads:
         yield from_file(upload.read(), os.path.basename(upload.filename or ""))
     listed = flask.request.files.get("image_list")
     if listed is not None and listed.filename:
-        yield from _listed(listed.read(_MAX_LIST + 1), form.get("image_folder", ""))
+        yield from _listed(listed.read(_MAX_LIST + 1), form.get("image_folder", ""), _limit(most))
     elif form.get("image_folder"):
         folder = bench().places.find(form["image_folder"])
-        for name, path in list(image_files(folder).items())[: _limit()]:
+        for name, path in list(image_files(folder).items())[: _limit(most)]:
             yield from_file(bench().places.find(path), name)
 
 
-def _listed(content: bytes, folder: str) -> Iterator[Source]:
+def _listed(content: bytes, folder: str, most: int | None) -> Iterator[Source]:
     """Yield the images of a list: a path per line, which a label's number may follow."""
     if len(content) > _MAX_LIST:
         raise InputError("image_list: the list is longer than 1 MB")
     lines = [line.strip() for line in content.decode("utf-8", "replace").splitlines()]
-    for line in [line for line in lines if line][: _limit()]:
+    for line in [line for line in lines if line][:most]:
         text = re.sub(r"\s+\d+$", "", line)
         path = os.path.join(folder, text) if folder else text
 
@@ -123,11 +126,14 @@ def _listed(content: bytes, folder: str) -> Iterator[Source]:
         yield Source(text, load)
 
 
-def _limit() -> int:
+def _limit(most: int | None = trials.MOST_IMAGES) -> int | None:
+    """Return how many images to take at most: what the request says, up to `most`."""
     text = flask.request.form.get("num_test_images", "").strip()
     if text and not text.isdecimal():
         raise InputError(f"num_test_images: expected a number, found {text!r}")
-    return min(int(text), trials.MOST_IMAGES) if text else trials.MOST_IMAGES
+    if not text or len(text) > 9:
+        return most
+    return int(text) if most is None else min(int(text), most)
 
 
 def entries_of(job: Job, split: str, numbers: Iterable[int]) -> Iterator[Source]:
@@ -171,7 +177,7 @@ def infer_dataset() -> Any:
     found = bench().jobs.get(str(job.settings.get("dataset", "")))
     opened = open_or_why(found[0])[0] if found else None
     count = len(opened.ids(split)) if opened and split in opened.splits else 0
-    wanted = min(count, _limit())
+    wanted = min(count, _limit() or 0)
     numbers = [number * count // wanted for number in range(wanted)] if wanted else []
     id_, _ = trials.run(job, weights_of(job), entries_of(job, split, numbers))
     return flask.redirect(flask.url_for("test.result", id_=job.id, trial=id_), 303)

@@ -6,11 +6,14 @@ import os
 import tarfile
 
 import numpy as np
+import pytest
 from PIL import Image
 from tiny_segmentation import CLASSES, net_text, write_dataset
 
+from caffeformat import LmdbWriter, pb
 from fcnkit.commands import main
 from fcnkit.images import read_label
+from fcnkit.inference import ConfusionMatrix
 
 
 def test_the_dataset_as_json_and_on_its_page(trained):
@@ -133,6 +136,56 @@ def test_many_by_upload_list_and_folder(trained):
     sent = {"job_id": trained.model, "db_path": database}
     answer = trained.post("/models/images/generic/infer_db.json", sent)
     assert answer.status_code == 400 and "may be named" in answer.get_json()["error"]
+
+
+def test_masks_at_each_snapshot(trained):
+    address = f"/models/{trained.model}/masks"
+    page = trained.get(address).text
+    assert address in trained.get(f"/models/{trained.model}").text
+    assert page.count("val_") >= 3 and "epoch 1<" in page and "epoch 2<" in page
+    scores = [float(part.split("%")[0]) for part in page.split("mean IoU ")[1:]]
+    assert scores == sorted(scores)
+    last = trained.jobs.path(trained.model, "masks")
+    for iteration in (4, 8):
+        for number in range(3):
+            answer = trained.get(f"{address}/{iteration}/val/{number}.jpg")
+            shown = np.asarray(Image.open(io.BytesIO(answer.data)))
+            assert shown.shape == (24, 32, 3)
+            with open(os.path.join(last, f"{iteration}_val_{number}.json")) as file:
+                found = json.load(file)["mean_iou"]
+            with Image.open(trained.data / "squares/val/labels" / f"val_{number}.png") as label:
+                matrix = ConfusionMatrix(3, 255)
+                sent = {"job_id": trained.model, "entry": f"val:{number}",
+                        "snapshot_epoch": f"i{iteration}"}  # fmt: skip
+                mask = trained.post("/models/images/generic/infer_one.png", sent)
+                mask = np.asarray(Image.open(io.BytesIO(mask.data)))
+                matrix.update(mask, np.asarray(label), "x")
+            assert found == pytest.approx(float(matrix.mean_iou))
+    for wrong in ("5/val/0", "4/train/0", "4/val/7", "4/x/0"):
+        assert trained.get(f"{address}/{wrong}.jpg").status_code == 404
+
+
+def test_answers_with_scores_say_what_they_leave_out(trained):
+    listed = b"squares/val/images/val_0.png\n" * 25
+    sent = {"job_id": trained.model, "image_list": (io.BytesIO(listed), "list.txt")}
+    answer = trained.post("/models/images/generic/infer_many.json", sent).get_json()
+    assert len(answer["outputs"]) == 20 and answer["left_out"] == 5
+    assert "first 20 images; 5 more" in answer["note"]
+    with open(trained.data / "squares/val/images/val_1.png", "rb") as file:
+        image = file.read()
+    uploads = [(io.BytesIO(image), "same.png") for _ in range(3)]
+    sent = {"job_id": trained.model, "image_files": uploads}
+    answer = trained.post("/models/images/generic/infer_many.json", sent).get_json()
+    assert list(answer["outputs"]) == ["same.png", "same.png (2)", "same.png (3)"]
+    assert answer["left_out"] == 0 and "note" not in answer
+    with LmdbWriter(str(trained.data / "many")) as database:
+        for number in range(23):
+            datum = pb.Datum(encoded=True, data=image)
+            database.put(b"%03d" % number, datum.SerializeToString())
+    sent = {"job_id": trained.model, "db_path": "many"}
+    answer = trained.post("/models/images/generic/infer_db.json", sent).get_json()
+    assert next(iter(answer["outputs"])) == "000" and len(answer["outputs"]) == 20
+    assert answer["left_out"] == 3
 
 
 def test_the_digits_archive_is_one(trained, tmp_path):
