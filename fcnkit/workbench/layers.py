@@ -56,7 +56,7 @@ def show(id_: str) -> Any:
 
 def _look(id_: str, source: Source, weights: str | None) -> tuple[list[Shown], list[Shown]]:
     network = bench().networks.get(bench().jobs.path(id_, RUN), weights)
-    image, _ = source.load()
+    image, _ = source.load_for(network)
     with network.turn:
         net = network.segmenter.engine_net(image, source.title)
         net.forward()

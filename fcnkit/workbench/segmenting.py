@@ -6,13 +6,14 @@ import collections
 import dataclasses
 import os
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from caffeformat import InputError
 from caffeformat.files import check_file
 from fcnkit.datasets import default_palette
+from fcnkit.images import as_rgb
 from fcnkit.inference import names_for
 from fcnkit.training import read_run
 
@@ -38,11 +39,16 @@ class OpenNetwork:
         palette = trained.palette
         self.palette = default_palette(trained.names) if palette is None else palette
         self.ignore = 255 if trained.ignore is None else trained.ignore
+        self.form = self._segmenter.form
+
+    def shown(self, image: NDArray[Any]) -> NDArray[np.uint8]:
+        """Return an image of the network's form as H x W x 3 uint8 RGB."""
+        return as_rgb(image, self._trained.bands)
 
     def segment(
-        self, image: NDArray[np.uint8], title: str
+        self, image: NDArray[Any], title: str
     ) -> tuple[NDArray[np.float32], NDArray[np.uint8], str]:
-        """Return (scores C x h x w, class map H x W, blob) of an image, H x W x 3 uint8 RGB."""
+        """Return (scores C x h x w, class map H x W, blob) of an image, H x W x channels."""
         if image.shape[0] * image.shape[1] > _MAX_PIXELS:
             raise InputError(
                 f"{title}: has {image.shape[1]}x{image.shape[0]} pixels; expected at most "

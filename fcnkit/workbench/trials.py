@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from fcnkit.images import ImageForm
     from fcnkit.jobs import Job
 
     from .segmenting import OpenNetwork
@@ -46,11 +47,21 @@ class Source(NamedTuple):
 
     title: str
     load: Loader
+    # The same with the image as a network takes it, H x W x channels; None: as `load` returns it
+    read: Callable[[ImageForm], tuple[NDArray[Any], Image | None]] | None = None
+
+    def load_for(self, network: OpenNetwork) -> tuple[NDArray[Any], Image | None]:
+        """Return (image as `network` takes it, its label or None)."""
+        return self.load() if self.read is None else self.read(network.form)
 
 
 def from_file(source: str | bytes, title: str) -> Source:
     """An image file, by its path or content."""
-    return Source(title, lambda: (read_rgb(source, title), None))
+    return Source(
+        title,
+        lambda: (read_rgb(source, title), None),
+        lambda form: (form.read(source, title), None),
+    )
 
 
 def run(
@@ -103,8 +114,9 @@ def run(
 def _one(
     network: OpenNetwork, folder: str, number: int, source: Source, keep_scores: bool
 ) -> tuple[dict[str, Any], ConfusionMatrix | None]:
-    image, label = source.load()
-    scores, mask, blob = network.segment(image, source.title)
+    taken, label = source.load_for(network)
+    scores, mask, blob = network.segment(taken, source.title)
+    image = network.shown(taken)
     for kind in ("image", "mask", "indices"):
         _keep(folder, number, kind, picture(kind, image, mask, network.palette))
     if keep_scores:
