@@ -63,7 +63,7 @@ class CommandParser(argparse.ArgumentParser):
     """The parser of one command: its help lists the same groups in the same order for all.
 
     A command adds its arguments, positional ones too, to the groups `input`, `output`, `network`,
-    `data`, `options` and `engine`; the help leaves out empty groups.
+    `data`, `options`, `evaluation` and `engine`; the help leaves out empty groups.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -75,6 +75,7 @@ class CommandParser(argparse.ArgumentParser):
         options = self.add_argument_group("options")
         options.add_argument("-h", "--help", action="help", help="show this help and exit")
         self.options = Group(options)
+        self.evaluation = self.group("evaluation")
         self.engine = self.group("engine")
         self.output_position: argparse.Action | None = None
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def add_evaluation(parser: CommandParser) -> None:
     """Declare `--scales`, `--flip` and `--window`, for `evaluation`."""
-    group = parser.group("evaluation")
+    group = parser.evaluation
     group.option(
         "--scales",
         "average the probabilities over images resized by these factors: START:END in steps of "

@@ -17,24 +17,31 @@ from fcnkit.commands.arguments import network
 from fcnkit.commands.arguments.basics import CommandParser, add_output_position
 
 REPO = Path(__file__).resolve().parents[3]
-GROUPS = ["input", "output", "network", "data", "options", "engine"]
+GROUPS = ["input", "output", "network", "data", "options", "evaluation", "engine"]
 
 # Options that mean something else in these commands, or take more there.
 DIFFERENT = {
+    "--at-least": {"compare_models"},  # a share of pixels, not the probability of one
+    "--augment": {"check_dataset"},  # shown, not trained with
     "--base-lr": {"train_stages"},  # one value, or one per stage
     "--iterations": {"train_stages"},
     "--channels": {"net_surgery"},  # of the net, not of images
     "--data": {"train_stages"},  # required
     "--force": set(),
-    "--gpu": {"serve"},  # of the trainings that the server starts; may be repeated
+    # Of the trainings that the server starts, repeated; several, a process for each
+    "--gpu": {"serve", "train", "score"},
     "--host": {"serve"},  # asks for a password, too
-    # Instead of DATA, not of --data; beside the labels of an archive
-    "--images": {"create_lmdb", "check_dataset", "prepare_data", "prepare_pascal_voc_data"},
+    "--images": "all",  # its help says of what: instead of a dataset, or beside it
+    "--input-size": {"convert_weights"},  # of the deploy file; fixed in a model elsewhere
     "--label-folder": {"prepare_data"},  # found by itself, but where there are several
     "--labels": {"create_lmdb", "check_dataset"},
+    "--name": "all",  # its help says of what
     "--net": {"net_surgery", "edit_weights"},  # the network of weights, not of images
     "--output": "all",  # its help says what is written
     "--phase": {"draw_net"},  # ALL, too
+    "--run": {"export"},  # takes no net from it
+    "--snapshot": {"train"},  # a file to continue from; elsewhere one of --run
+    "--set": {"train_stages"},  # a key of the recipe, not a field of the solver
     "--seed": {"train", "train_stages"},  # by default the solver's
     "--sets": "all",  # its help says which sets there are
     "--sheet": "all",  # its help says what is on it
@@ -42,6 +49,7 @@ DIFFERENT = {
     "--split": {"prepare_sbd_data"},  # a choice of lists
     "--val-percent": {"create_lmdb"},  # of training images, where validation has no folder
     "--weights": {"train", "train_stages"},  # weights to start from
+    "--worst": {"compare_models"},  # listed, not drawn
 }
 
 # A command of its own, the text that net_surgery leaves for those who use the commands next, and
