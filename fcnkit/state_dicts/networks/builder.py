@@ -16,7 +16,7 @@ from caffeformat import layers as L
 from caffeformat import params as P
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -33,12 +33,19 @@ _PER_OUTPUT = ", one per output of its weight"
 class NetBuilder:
     """A net that grows layer by layer, with weights taken from `tensors`.
 
-    `size` is the height and width of its input. Attributes: `n` (NetSpec), `weights` (Weights),
+    `size` is the height and width of its input; `spelling` maps names of `tensors` to those that
+    errors show, the file's own. Attributes: `n` (NetSpec), `weights` (Weights),
     `left` (names of the tensors not taken yet), `channels` (of each top).
     """
 
-    def __init__(self, tensors: Mapping[str, NDArray[Any]], size: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        tensors: Mapping[str, NDArray[Any]],
+        size: tuple[int, int],
+        spelling: Callable[[str], str] = str,
+    ) -> None:
         self.tensors, self.left, self._size = tensors, list(tensors), size
+        self._spelling = spelling
         self.n, self.weights = NetSpec(), Weights()
         self.channels: dict[Top, int] = {}
         data: Top = L.Input(shape={"dim": [1, 3, *size]})
@@ -49,8 +56,8 @@ class NetBuilder:
         """The shape of the tensor `name`; raises `InputError` where there is none."""
         if name not in self.tensors:
             raise InputError(
-                f"the state dict has no {name!r}, which its other tensors require; it has "
-                f"{', '.join(list(self.tensors)[:4])}, ...: {_REMEDY}"
+                f"the state dict has no {self._spelling(name)!r}, which its other tensors require; "
+                f"it has {', '.join(map(self._spelling, list(self.tensors)[:4]))}, ...: {_REMEDY}"
             )
         return np.shape(self.tensors[name])
 
@@ -60,18 +67,19 @@ class NetBuilder:
         Each axis of `wanted` is a size or a word; words stand for sizes above 0, equal words for
         equal sizes. `why` is what the error adds to the expected shape.
         """
-        check_shape(name, self.shape(name), wanted, why)
+        shown = self._spelling(name)
+        check_shape(shown, self.shape(name), wanted, why)
         tensor = np.asarray(self.tensors[name])
         if tensor.dtype.kind != "f":
             raise InputError(
-                f"{name} has values of type {tensor.dtype}, expected floating-point numbers; "
+                f"{shown} has values of type {tensor.dtype}, expected floating-point numbers; "
                 "convert quantized weights back in the framework that they come from"
             )
         with np.errstate(over="ignore"):  # becomes infinite, and is refused below
             values = np.asarray(tensor, np.float32)
         if not np.isfinite(values).all():
             raise InputError(
-                f"{name} has values that are not finite float32 numbers: the training run "
+                f"{shown} has values that are not finite float32 numbers: the training run "
                 "diverged, or the file is damaged"
             )
         if name in self.left:
@@ -150,9 +158,9 @@ class NetBuilder:
             for part in ("running_mean", "running_var", "weight", "bias")
         )
         if variance.min() < 0:
+            name = self._spelling(f"{prefix}.running_var")
             raise InputError(
-                f"{prefix}.running_var has the value {variance.min():g}, expected 0 or more; "
-                f"{_REMEDY}"
+                f"{name} has the value {variance.min():g}, expected 0 or more; {_REMEDY}"
             )
         if f"{prefix}.num_batches_tracked" in self.left:
             self.left.remove(f"{prefix}.num_batches_tracked")

@@ -29,7 +29,7 @@ from .gluon_names import attribute_names
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -83,9 +83,9 @@ def convert(
         raise InputError(f"std: expected three numbers above 0, found {std}")
     if not 0 < scale < np.inf:
         raise InputError(f"scale: expected a number above 0, found {scale}")
-    tensors = _usual_names(tensors)
+    named, tensors = tensors, _usual_names(tensors)
     family = find_family(tensors)
-    builder = NetBuilder(tensors, size or family.size)
+    builder = NetBuilder(tensors, size or family.size, _spelling(named, tensors))
     family.build(builder)
     left_out = [name for name in builder.left if family.training_only.fullmatch(name)]
     unknown = [name for name in builder.left if name not in left_out]
@@ -121,6 +121,25 @@ def _usual_names(tensors: Tensors) -> Tensors:
             )
         renamed[usual] = tensor
     return renamed
+
+
+def _spelling(named: Tensors, tensors: Tensors) -> Callable[[str], str]:
+    """A function from a name in `tensors` to the one in the file, whose tensors are `named`.
+
+    Names of tensors that are missing follow those of the other BatchNorms.
+    """
+    known = dict(zip(tensors, named))
+    parts = {name.rpartition(".")[2] for name in named}
+    own = {usual: part for part, usual in _SYNONYMS.items() if part in parts}
+
+    def spelled(name: str) -> str:
+        module, dot, last = name.rpartition(".")
+        is_norm = any(f"{module}.{part}" in tensors for part in ("running_mean", "running_var"))
+        if name in known or last not in own or not (is_norm or last.startswith("running")):
+            return known.get(name, name)
+        return module + dot + own[last]
+
+    return spelled
 
 
 def _three_numbers(name: str, values: Sequence[float] | None) -> list[float] | None:

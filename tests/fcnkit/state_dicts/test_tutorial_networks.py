@@ -250,7 +250,15 @@ def changed(framework, make, **renamed):
         ),
         (
             "mindspore", tutorials.MindSporeFCN8s, {"conv5_7_moving_mean": None},
-            r"no 'conv5\.7\.running_mean'",
+            r"no 'conv5\.7\.moving_mean', which .* it has conv1\.0\.weight, conv1\.1\.gamma",
+        ),
+        (
+            "mindspore", tutorials.MindSporeFCN8s, {"conv3_4_gamma": None},
+            r"no 'conv3\.4\.gamma'",
+        ),
+        (
+            "gluon", tutorials.GluonPSPNet, {"head_psp_conv2_1_beta": None},
+            r"no 'head\.psp\.conv2\.1\.beta'",
         ),
         (
             "mindspore", tutorials.MindSporeFCN8s, {"upscore8_weight": None},
