@@ -89,6 +89,7 @@ def run(args: argparse.Namespace) -> int:
         batch_size=args.batch_size,
         validate=not args.no_validation,
         snapshots=training.snapshots(args),
+        tensorboard=args.tensorboard,
     )
     console, interruption = TrainingConsole(), Interruption()
     with console, interruption, explaining_full_disk(args.output):

@@ -161,6 +161,7 @@ def _stages(args: argparse.Namespace, solvers: Sequence[str]) -> list[Stage]:
             batch_size=args.batch_size,
             validate=not args.no_validation,
             snapshots=training.snapshots(args),
+            tensorboard=args.tensorboard,
         )
         stages.append(Stage(name, recipe))
     return stages

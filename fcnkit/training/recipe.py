@@ -25,10 +25,10 @@ from fcnkit.engine import copy_weights, fill_weights
 from fcnkit.progress import Progress
 
 from . import curves, diagnosis, resuming, run_folder, snapshots
+from .events import check_tensorboard, open_log
 from .images import settle_images
 from .intervals import set_intervals
 from .keeping import Best, Keeper
-from .log import TrainingLog
 from .loss import replace_loss
 from .recorder import Recorder
 from .run_files import RunFiles
@@ -135,6 +135,8 @@ def _train(
             raise InputError(f"{path}: there is no such file")
     if recipe.data is not None and not os.path.isdir(recipe.data):
         raise InputError(f"{recipe.data}: expected a dataset folder, there is none")
+    if recipe.tensorboard:
+        check_tensorboard()
     with contextlib.ExitStack() as stack:
         dataset = None if recipe.data is None else stack.enter_context(DatasetFolder(recipe.data))
         files = _prepare(recipe, dataset)
@@ -164,7 +166,7 @@ def _train(
     if snapshot is not None:
         for note in resuming.skip_batches(solver, files):
             observer.note(note)
-    with TrainingLog(os.path.join(output, "train.log")) as log:
+    with open_log(output, files, solver.iter, recipe.tensorboard) as log:
         log.solving(files.train.name or "net", files.solver.lr_policy)
         if snapshot is not None:
             log.restoring(os.path.abspath(snapshot))

@@ -34,6 +34,8 @@ _LASTING = 3
 # Steps over which the loss is averaged that progress shows; the log has its own `average_loss`.
 _RUNNING = 20
 _SECONDS_BETWEEN_DRAWINGS = 60
+# How many images of a test the log may take pictures of: its first ones, which stay the same.
+_PICTURES = 4
 
 
 class Recorder(engine.Hooks):
@@ -190,13 +192,15 @@ class Recorder(engine.Hooks):
             net.share_with(self._solver.net)
             passes = max(1, self._settings.test_iter[number])
             sums: dict[str, Any] = {}
-            for _ in range(passes):
+            for turn in range(passes):
                 net.forward()
                 for name in net.outputs:
                     values = np.ravel(net.blobs[name].data).astype(float)
                     sums[name] = sums[name] + values if name in sums else values
                 if head is not None and matrix is not None:
                     _count(matrix, net, head, f"test at iteration {iteration}")
+                    if number == 0 and turn < _PICTURES:
+                        self._log.sample(iteration, turn, net, head)
             outputs: Outputs = [
                 (name, (values / passes).tolist(), weights.get(name, 0))
                 for name, values in sums.items()
@@ -209,6 +213,7 @@ class Recorder(engine.Hooks):
             if broken:
                 self._observer.note(broken)
             if number == 0:
+                self._log.weights(iteration, self._solver.net)
                 self.last_test_matrix = matrix
                 if matrix is not None and self._keeper.test(
                     iteration, matrix.mean_iou, self._solver.net

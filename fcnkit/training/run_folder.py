@@ -7,6 +7,7 @@ beside it does, together with the names and colours of the classes.
 from __future__ import annotations
 
 import contextlib
+import glob
 import math
 import os
 import re
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from .settings import Recipe, Start
 
 FILE_NAME = "inference.json"
+EVENTS = "tensorboard"  # folder of event files
 
 # What a run writes besides snapshots, log and curves.
 _WRITTEN = re.compile(r"(solver|train|val(_\d+)?|deploy)\.prototxt")
@@ -68,6 +70,7 @@ def claim(output: str, prefix: str, start: Start, force: bool) -> None:
     """
     names = ("train.log", "curves.csv", "curves.png", RECORD)
     results = [os.path.join(output, name) for name in names]
+    results += glob.glob(os.path.join(glob.escape(output), EVENTS, "*tfevents*"))
     taken = snapshots.files(prefix)
     taken += filter(os.path.exists, [snapshots.best_path(prefix)])
     there = [path for path in results + taken if os.path.exists(path)]

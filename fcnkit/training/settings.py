@@ -66,6 +66,7 @@ class Recipe:
     batch_size      images per iteration
     validate        False drops the solver's test nets
     snapshots       when snapshots are taken, which of them stay, and when the run ends early
+    tensorboard     also write TensorBoard's event files, into the output's folder `tensorboard`
     """
 
     solver: str | os.PathLike[str]
@@ -79,6 +80,7 @@ class Recipe:
     batch_size: int | None = None
     validate: bool = True
     snapshots: Snapshots = Snapshots()
+    tensorboard: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

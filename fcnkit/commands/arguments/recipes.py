@@ -33,7 +33,8 @@ _PER_STAGE = {"iterations": "iterations", "base_lr": "base_lr"}
 # those of several words; flags
 _WORDS = ("augment", "loss")
 _FLAGS = {"no_validation": ("validate", "no"), "recompute": ("recompute", "yes"),
-          "sync_batch_norm": ("sync_batch_norm", "yes")}  # fmt: skip
+          "sync_batch_norm": ("sync_batch_norm", "yes"),
+          "tensorboard": ("tensorboard", "yes")}  # fmt: skip
 
 
 def add_recipe(parser: CommandParser) -> None:

@@ -108,6 +108,11 @@ def add_changes(parser: CommandParser, each: str = "") -> None:
         positive(int),
         otherwise="never",
     )
+    parser.output.flag(
+        "--tensorboard",
+        "also write TensorBoard's event files into the folder tensorboard of the output: scalars, "
+        "histograms of the weights, masks of the same few validation images",
+    )
     parser.options.option(
         "--seed", "seed of all random numbers, random_seed", "N", int, otherwise="the solver's"
     )

@@ -142,6 +142,7 @@ KEYS: dict[str, Key] = {
     "snapshot_interval": Key(_whole, _WHOLE, is_free=True),
     "keep": Key(_whole, _WHOLE, is_free=True),
     "patience": Key(_whole, _WHOLE, is_free=True),
+    "tensorboard": Key(_yes, _YES, is_free=True),
 }
 
 # Of each pair a later layer of settings replaces the other one, too.

@@ -150,6 +150,7 @@ def _plan(
                 keep=values.get("keep"),
                 patience=values.get("patience"),
             ),
+            tensorboard=values.get("tensorboard", False),
             **wanted,
         ),
         after=values.get("after", "newest"),
