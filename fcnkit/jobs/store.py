@@ -219,11 +219,16 @@ class Jobs:
             os.rename(self.path(id_), os.path.join(self.folder, _TRASH, id_))
             self._forget(id_)
 
-    def trash(self) -> list[Job]:
-        """Return the jobs in the trash, the newest first."""
+    def trash_ids(self) -> list[str]:
+        """Return the ids of the jobs in the trash, the newest first."""
+        names = os.listdir(os.path.join(self.folder, _TRASH))
+        return sorted((name for name in names if _ID.match(name)), reverse=True)
+
+    def trash(self, ids: Sequence[str] | None = None) -> list[Job]:
+        """Return the jobs in the trash, or those of `ids`, the newest first."""
         place = os.path.join(self.folder, _TRASH)
-        names = sorted((name for name in os.listdir(place) if _ID.match(name)), reverse=True)
-        return [read_job(os.path.join(place, name)) for name in names]
+        ids = self.trash_ids() if ids is None else ids
+        return [read_job(os.path.join(place, id_)) for id_ in ids]
 
     def restore(self, id_: str) -> None:
         """Take a job out of the trash."""
@@ -234,8 +239,8 @@ class Jobs:
 
     def empty_trash(self) -> None:
         """Remove what is in the trash for good."""
-        for job in self.trash():
-            shutil.rmtree(os.path.join(self.folder, _TRASH, job.id), ignore_errors=True)
+        for id_ in self.trash_ids():
+            shutil.rmtree(os.path.join(self.folder, _TRASH, id_), ignore_errors=True)
 
     # --- within
 

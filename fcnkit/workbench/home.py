@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 blueprint = flask.Blueprint("home", __name__)
 
 ROWS = 10  # of a list, per page
+_TRASHED = 50  # jobs of a page of the trash
 
 
 @blueprint.get("/")
@@ -68,7 +69,11 @@ def _row(line: Summary) -> dict[str, Any]:
 @blueprint.get("/trash")
 def trash() -> str:
     """Show what was deleted."""
-    return flask.render_template("trash.html", jobs=bench().jobs.trash())
+    ids = bench().jobs.trash_ids()
+    pages = -(-len(ids) // _TRASHED) or 1
+    page = max(1, min(flask.request.args.get("page", 1, type=int) or 1, pages))
+    jobs = bench().jobs.trash(ids[(page - 1) * _TRASHED : page * _TRASHED])
+    return flask.render_template("trash.html", jobs=jobs, page=page, pages_total=pages)
 
 
 @blueprint.post("/trash/empty")
@@ -82,7 +87,7 @@ def empty_trash() -> Response:
 @blueprint.post("/trash/<id_>/restore")
 def restore(id_: str) -> Response:
     """Take a job out of the trash."""
-    if id_ in {job.id for job in bench().jobs.trash()}:
+    if id_ in bench().jobs.trash_ids():
         bench().jobs.restore(id_)
         flask.flash("Restored.")
     return flask.redirect(flask.url_for("home.show"))

@@ -72,6 +72,24 @@ def test_orders_are_those_of_sorting_everything(jobs, sort):
         jobs.throw_away(jobs.all()[5][0].id)
 
 
+def test_a_full_trash_is_shown_page_by_page(tmp_path):
+    from workbench_site import Site
+
+    write_jobs(tmp_path / "jobs", 1000)
+    (tmp_path / "jobs").rename(tmp_path / "trash")
+    (tmp_path / "jobs").mkdir()
+    (tmp_path / "trash").rename(tmp_path / "jobs" / "trash")
+    site = Site(tmp_path)
+    try:
+        text = site.get("/trash").text
+        assert text.count("Restore<") == 50 and "Page 1 of 20" in text
+        assert site.get("/trash?page=99").text.count("Restore<") == 50
+        site.post(f"/trash/{site.jobs.trash_ids()[0]}/restore")
+        assert len(site.jobs.all()) == 1 and len(site.jobs.trash_ids()) == 999
+    finally:
+        site.bench.close()
+
+
 def test_models_of_a_dataset(jobs):
     catalogue, _ = catalogue_of(jobs)
     dataset = "20260101-000000-0000"
@@ -99,7 +117,10 @@ def test_few_logs_stay_in_memory(jobs):
     assert len(scores._logs) <= 16
 
 
+IDS = [f"20260101-0000{number:02}-0000" for number in (0, 5)]
 ADDRESSES = ["/", "/?sort=-score", "/?sort=name", "/?q=name", "/?q=name+1&sort=score", "/trash"]
+ADDRESSES += ["/datasets/new", "/models/new", f"/datasets/{IDS[0]}", f"/models/{IDS[1]}"]
+ADDRESSES += [f"/rows.json?ids={IDS[1]}", f"/models/{IDS[1]}/live.json"]
 
 
 def test_a_page_costs_the_same_among_a_thousand_jobs(tmp_path):
