@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 import pytest
+from engine_runtime import of_the_engine
 from PIL import Image
 from tiny_segmentation import CLASSES, net_text
 
@@ -259,7 +260,7 @@ def test_counting_the_classes_runs_no_image_through_the_net(here, monkeypatch):
 def test_each_image_is_scored_by_one_pass(here, data, monkeypatch):
     passes, forward = [], engine.forward
     monkeypatch.setattr(engine, "forward", lambda *args: passes.append(1) or forward(*args))
-    assert score("--data", data, "--runtime", "torch", *NETWORK) == 0
+    assert score("--data", data, "--runtime", of_the_engine(), *NETWORK) == 0
     assert len(passes) == 3
 
 

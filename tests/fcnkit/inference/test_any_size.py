@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from averaged_passes import reference, window_starts
+from engine_runtime import of_the_engine
 
 from caffeformat import InputError, Weights, parse_text, pb, write_caffemodel
 from fcnkit import engine
@@ -58,7 +59,7 @@ def make(tmp_path):
         blobs["c"][0] /= 100
         write_caffemodel(weights, Weights(blobs), net)
         options.setdefault("preprocessor", Preprocessor([100, 110, 120], 0.5))
-        return Segmenter(str(path), str(weights), runtime="torch", **options)
+        return Segmenter(str(path), str(weights), runtime=of_the_engine(), **options)
 
     return segmenter
 

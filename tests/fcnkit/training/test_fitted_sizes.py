@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from engine_runtime import of_the_engine
 from tiny_segmentation import write_dataset, write_solver
 
 from caffeformat import InputError, parse_text, pb
@@ -41,7 +42,7 @@ def test_validation_images_are_padded_and_scored_as_score_does(tmp_path):
     recipe = Recipe(solver, data=data, augment={"crop": 16})
     outcome = train(recipe, str(tmp_path / "run"))
     trained = read_run(str(tmp_path / "run"))
-    segmenter, expected = trained.segmenter(runtime="torch"), ConfusionMatrix(3)
+    segmenter, expected = trained.segmenter(runtime=of_the_engine()), ConfusionMatrix(3)
     with open_dataset(data, "val") as val:
         for i in range(len(val)):
             expected.update(segmenter.class_map(val.image(i)), val.label(i))
