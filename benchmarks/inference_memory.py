@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 """Peak memory of FCN-8s on one image: infer, our Net with all blobs alive, and BVLC Caffe's.
 
+`infer` is measured in the runtime that it takes, with its check against the engine (`first time`)
+and without (`later`), and on the engine alone.
+
     benchmarks/inference_memory.py [--net prototxt/voc_fcn8s/deploy.prototxt] [--size 500x500]
 
 Weights are random. BVLC Caffe is measured if it is set up beside the project
@@ -29,7 +32,9 @@ def main(argv=None):
     parser.add_argument("--root", default=REPO / ".bullseye", help="Debian folder with BVLC Caffe")
     args = parser.parse_args(argv)
     ways = {
-        "infer": ([sys.executable], "torch", "infer"),
+        "infer, first time": ([sys.executable], "torch", "infer"),
+        "infer, later": ([sys.executable], "torch", "infer"),
+        "infer, engine alone": ([sys.executable], "torch", "engine"),
         "Net, all blobs": ([sys.executable], "torch", "net"),
     }
     if (Path(args.root) / "usr/lib/python3/dist-packages/caffe").is_dir():
@@ -37,6 +42,7 @@ def main(argv=None):
         ways["Net of BVLC Caffe"] = (run, "bvlc", "net")
     width, height = map(int, args.size.split("x"))
     with tempfile.TemporaryDirectory() as folder:
+        os.environ["FCNKIT_CACHE"] = folder
         weights, image = (os.path.join(folder, name) for name in ("w.caffemodel", "image.png"))
         random_weights(args.net, weights)
         pixels = np.random.RandomState(0).randint(0, 256, (height, width, 3), np.uint8)
@@ -47,7 +53,7 @@ def main(argv=None):
             for way, (python, engine, what) in ways.items()
         }  # fmt: skip
     for way, mebibytes in measured.items():
-        print(f"{way:20}{mebibytes * 2**20 / 1e9:6.2f} GB")
+        print(f"{way:22}{mebibytes * 2**20 / 1e9:6.2f} GB")
 
 
 def peak(command, arguments, engine):

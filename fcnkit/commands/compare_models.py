@@ -11,9 +11,8 @@ from PIL import Image
 from caffeformat import InputError, atomic_write
 from fcnkit import inference
 from fcnkit.datasets import default_palette
-from fcnkit.export import OnnxSegmenter
 from fcnkit.images import ImageForm, Preprocessor
-from fcnkit.inference import Segmenter, find_images, names_for
+from fcnkit.inference import OnnxSegmenter, Segmenter, find_images, is_onnx, names_for
 from fcnkit.training import read_run
 
 from .arguments import basics, classes, network, pixels
@@ -106,10 +105,10 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _model(args: argparse.Namespace, files: Sequence[str]) -> Segmenter | OnnxSegmenter:
+def _model(args: argparse.Namespace, files: Sequence[str]) -> Segmenter:
     preprocessor = network.preprocessor(args)
     form = network.image_form(args, ImageForm())
-    if len(files) == 1 and files[0].endswith(".onnx"):
+    if len(files) == 1 and is_onnx(files[0]):
         return OnnxSegmenter(files[0], preprocessor, args.output_blob, form)
     if len(files) == 1 and os.path.isdir(files[0]):
         run = read_run(files[0])

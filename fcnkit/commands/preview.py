@@ -9,6 +9,7 @@ import webbrowser
 from typing import TYPE_CHECKING
 
 from caffeformat import InputError, read_net
+from fcnkit.inference import is_onnx
 from fcnkit.zoo import network_file
 
 from .arguments import basics, classes, network, pixels
@@ -90,10 +91,10 @@ def make_server(args: argparse.Namespace) -> BaseWSGIServer:
 def _title(args: argparse.Namespace) -> str:
     """Return a title for the page: the model's file, folder or net, else the first scores' name."""
     path = args.digits_model or args.run_folder
-    if args.net and not path:
+    if args.net and not path and not is_onnx(args.net):
         path, name = network_file(args.net)
         return read_net(path).name or name
-    if not path and not args.inputs:
+    if not (path or args.net or args.inputs):
         return "preview"
-    name = os.path.basename(os.path.abspath(path or args.inputs[0]))
+    name = os.path.basename(os.path.abspath(path or args.net or args.inputs[0]))
     return os.fsencode(name).decode("utf-8", "replace")

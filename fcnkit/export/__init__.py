@@ -8,12 +8,12 @@ from each of them (`read_parameters`).
 
 from __future__ import annotations
 
+from fcnkit.inference import OnnxSegmenter
 from fcnkit.runtimes import to_onnx
 
 from .check import SIZES, Difference, differences
 from .files import KINDS, deployed, kind_of, parameter_difference, read_parameters, write_parameters
 from .model_folder import MODEL, WEIGHTS, ModelCard, write_model_folder
-from .onnx_segmenter import OnnxSegmenter
 
 __all__ = [
     "KINDS",

@@ -51,7 +51,7 @@ def overlay(
     if image.shape[:2] != class_map.shape:
         raise ValueError(f"image {image.shape[:2]} and class map {class_map.shape} differ in size")
     palette = np.asarray(palette, np.uint8)
-    strength = np.full(256, round(opacity * 256), np.int32)
+    strength = np.full(256, round(opacity * 256), np.uint16)
     if see_through is None:
         strength[~palette.any(axis=1)] = 0
     else:
@@ -60,10 +60,11 @@ def overlay(
     rows = max(1, _OVERLAY_PIXELS // max(1, class_map.shape[1]))
     for top in range(0, len(class_map), rows):
         pixels, classes = image[top : top + rows], class_map[top : top + rows]
-        share = strength[classes][..., None]
-        # Weights are out of 256, so that a shift by 8 bits divides and everything stays an integer.
-        mixed = pixels.astype(np.int32) * (256 - share) + paint(classes, palette) * share
-        painted[top : top + rows] = (mixed + 128) >> 8
+        # Weights are out of 256, so that a shift by 8 bits divides, and all sums fit 16 bits.
+        mixed = pixels * (np.uint16(256) - strength)[classes][..., None]
+        mixed += (palette * strength[:, None] + np.uint16(128))[classes]
+        mixed >>= 8
+        painted[top : top + rows] = mixed
     return painted
 
 

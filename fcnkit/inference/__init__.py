@@ -20,6 +20,7 @@ from .comparison import (
 from .files import SCORE_TYPES, Result, check_outputs, find_images, segment_files
 from .metrics import ConfusionMatrix
 from .network import NetworkError
+from .onnx_network import OnnxSegmenter
 from .pictures import draw_confusion, worst_sheet
 from .reports import (
     SUMMARY,
@@ -41,7 +42,7 @@ from .scoring import (
     score,
 )
 from .segmenter import Prediction, Segmenter
-from .trained_net import TrainedNet
+from .trained_net import TrainedNet, is_onnx
 from .voc_results import COMPETITIONS, pack_voc_results, read_image_set
 
 __all__ = [
@@ -57,6 +58,7 @@ __all__ = [
     "ImageScore",
     "Model",
     "NetworkError",
+    "OnnxSegmenter",
     "Prediction",
     "Result",
     "Scoreboard",
@@ -73,6 +75,7 @@ __all__ = [
     "draw_confusion",
     "find_images",
     "format_scores",
+    "is_onnx",
     "masks_and_labels",
     "names_for",
     "pack_voc_results",

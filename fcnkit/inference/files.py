@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,18 +15,19 @@ from fcnkit.datasets import image_files
 from fcnkit.files import write_json
 from fcnkit.images import IGNORE_LABEL, as_rgb, legend, overlay, write_label
 
+from .ahead import ahead
 from .network import NetworkError
 from .scoring import CONFIDENCE_SUFFIX, OVERLAY_SUFFIX, names_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Union
 
     from numpy.typing import DTypeLike, NDArray
 
     from fcnkit.images import LegendEntry
 
-    from .segmenter import Segmenter
+    from .segmenter import Prediction, Segmenter
 
     Path = Union[str, os.PathLike[str]]
 
@@ -142,42 +144,107 @@ def segment_files(
         raise InputError(
             f"a probability of {at_least:g} in {{option}}: expected 0 to 1", option="at_least"
         )
-    needs_confidence = confidence or at_least is not None
-    for name, path in images.items():
+    painter = _Painter(output, palette, names, opacity, save_scores, bands, confidence, at_least)
+
+    def read(name: str) -> tuple[str, NDArray[Any] | InputError]:
+        try:
+            return name, segmenter.read(images[name])
+        except InputError as error:
+            return name, error
+
+    # Files are read and written in threads of their own, while the net runs in this one.
+    yield from ahead(painter.paint, _segmented(segmenter, images, ahead(read, images), painter))
+
+
+class _Segmented(NamedTuple):
+    """An image that the net has run on, for another thread to write its files."""
+
+    name: str
+    path: Path
+    image: NDArray[Any] | None
+    later: Callable[[], Prediction]
+    scores: NDArray[np.float32] | None
+    blob: str | None
+    error: InputError | None
+
+
+def _segmented(
+    segmenter: Segmenter,
+    images: Mapping[str, Path],
+    read: Iterable[tuple[str, NDArray[Any] | InputError]],
+    painter: _Painter,
+) -> Iterator[_Segmented]:
+    for name, found in read:
+        path = images[name]
         scores: NDArray[np.float32] | None = None
         try:
-            image = segmenter.read(path)
-            if save_scores:
-                scores = segmenter.scores(image, os.fspath(path))
-                found = segmenter.prediction_of(scores, image.shape[:2], needs_confidence)
+            if isinstance(found, InputError):
+                raise found
+            if painter.save_scores:
+                scores = np.array(segmenter.scores(found, os.fspath(path)))
+                kept = scores, found.shape[:2], painter.needs_confidence
+                later: Callable[[], Prediction] = functools.partial(segmenter.prediction_of, *kept)
             else:
-                found = segmenter.predict(image, os.fspath(path), needs_confidence)
+                later = segmenter.predict_later(found, os.fspath(path), painter.needs_confidence)
         except NetworkError:
             raise
         except InputError as error:
-            yield Result(name, None, [], error)
+            yield _Segmented(name, path, None, _nothing, None, None, error)
             continue
-        names = names_for(found.classes, names)
+        yield _Segmented(name, path, found, later, scores, segmenter.output_blob, None)
+
+
+def _nothing() -> Prediction:
+    raise AssertionError("an image that could not be segmented has no prediction")
+
+
+class _Painter(NamedTuple):
+    """Writes the files of one image; the fields are the parameters of `segment_files`."""
+
+    output: Path
+    palette: NDArray[np.uint8]
+    names: Sequence[str] | None
+    opacity: float
+    save_scores: str | None
+    bands: Sequence[int] | None
+    confidence: bool
+    at_least: float | None
+
+    @property
+    def needs_confidence(self) -> bool:
+        return self.confidence or self.at_least is not None
+
+    def paint(self, segmented: _Segmented) -> Result:
+        name, path, image, later, scores, blob, error = segmented
+        if image is None:
+            return Result(name, None, [], error)
+        try:
+            found = later()
+        except InputError as late:
+            return Result(name, None, [], late)
+        names = names_for(found.classes, self.names)
         class_map = found.mask
-        if at_least is not None and found.confidence is not None:
-            class_map = np.where(found.confidence < at_least, np.uint8(IGNORE_LABEL), class_map)
+        if self.at_least is not None and found.confidence is not None:
+            left_out = found.confidence < self.at_least
+            class_map = np.where(left_out, np.uint8(IGNORE_LABEL), class_map)
         mask, painted, shares, *rest = (
-            os.path.join(output, target)
-            for target in output_paths(name, bool(save_scores), confidence)
+            os.path.join(self.output, target)
+            for target in output_paths(name, bool(self.save_scores), self.confidence)
         )
         os.makedirs(os.path.dirname(mask) or ".", exist_ok=True)
         if scores is not None:
-            _write_scores(rest[0], scores, save_scores or "", segmenter.output_blob, path)
-        if confidence and found.confidence is not None:
+            _write_scores(rest[0], scores, self.save_scores or "", blob, path)
+        if self.confidence and found.confidence is not None:
             _write_confidence(rest[-1], found.confidence)
-        write_label(mask, class_map, palette)
+        write_label(mask, class_map, self.palette)
         with atomic_write(painted) as file:
-            shown = overlay(as_rgb(image, bands), class_map, palette, opacity)
-            Image.fromarray(shown).save(file, format="PNG")
-        entries = legend(class_map, palette, names or ())
+            shown = overlay(as_rgb(image, self.bands), class_map, self.palette, self.opacity)
+            # Photographs hardly become smaller at higher levels, which take four times as long.
+            Image.fromarray(shown).save(file, format="PNG", compress_level=1)
+        entries = legend(class_map, self.palette, names or ())
         # Last, so that where there is a JSON file there are pictures, too.
         write_json(shares, _as_dict(path, image, entries))
-        yield Result(name, (image.shape[1], image.shape[0]), entries, None)
+        return Result(name, (image.shape[1], image.shape[0]), entries, None)
 
 
 def rounded_scores(scores: NDArray[np.float32], dtype: DTypeLike) -> NDArray[Any]:

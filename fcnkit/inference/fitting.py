@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from caffeformat import InputError
-from fcnkit import nets
 
 from .winners import is_finite
 
@@ -16,12 +15,17 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from caffeformat import pb
-
     from .network import Network
 
     Size = tuple[int, int]  # height, width
     Data = NDArray[np.float32]  # 1 x C x H x W
+
+
+class Sizes(Protocol):
+    """The sizes that a net takes, such as `nets.ImageSizes`."""
+
+    def nearest(self, size: Size) -> Size:
+        """The next size that is taken: larger, else smaller."""
 
 
 class FittedNetwork:
@@ -32,23 +36,20 @@ class FittedNetwork:
     taken, `window` says into what the input has to be cut. Which sizes a net takes follows from
     the shapes of its layers (`nets.ImageSizes`).
 
-    `message` is the deploy net, `source` and `weights` what errors call it and its weights, `own`
-    the size that its text states.
+    `source` and `weights` are what errors call the net and its weights, `sizes` those that it
+    takes, None where any will do; `has_probabilities` says whether its scores are some.
     """
 
     def __init__(
         self,
         network: Network,
-        message: pb.NetParameter,
         source: str,
         weights: str,
-        image: str,
-        own: Size | None,
+        sizes: Sizes | None,
+        has_probabilities: bool = False,
     ) -> None:
         self._network, self._source, self._weights = network, source, weights
-        score = nets.score_blob(message, image, network.output_blob)
-        self._sizes = None if score is None else nets.ImageSizes(message, image, score, own)
-        self.has_probabilities = score is not None and nets.has_probabilities(message, score)
+        self._sizes, self.has_probabilities = sizes, has_probabilities
 
     def window(self, size: Size, limit: int | None = None) -> Size:
         """The windows that an input of `size` is cut into, at most `limit` pixels high and wide.

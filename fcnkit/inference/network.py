@@ -60,6 +60,7 @@ class Network:
         self.unmatched: list[str] = []
         self.note: str | None = None
         self._key = ""
+        self._checked: tuple[int, ...] = ()  # the last shape that memory was found to suffice for
         if self._runtime is not None:
             key_net, _ = nets.deploy_net(message, (64, 64))
             self._key = runtimes.key_of(key_net, weights, self._runtime, input_blob, output_blob)
@@ -68,6 +69,11 @@ class Network:
     def runtime(self) -> str:
         """What computes now: "onnxruntime", "openvino", or the engine's name."""
         return self._runtime if self._pass is not None and self._runtime else engine.name()
+
+    @property
+    def returns_copies(self) -> bool:
+        """Whether the scores of the last pass stay as they are in the next."""
+        return self._pass is not None
 
     def forward(self, data: NDArray[np.float32], name: str = "image") -> NDArray[np.float32]:
         """Scores of `data`, N x C x H x W float32; the next pass may overwrite them.
@@ -78,7 +84,9 @@ class Network:
         if self._runtime is not None and self._pass is None and not self._open_known():
             return self._first(data, name)
         if self._pass is not None:
-            self._check_memory(data.shape, name, is_lean=True)
+            if data.shape != self._checked:
+                self._check_memory(data.shape, name, is_lean=True)
+                self._checked = data.shape
             try:
                 return self._pass.run(data)
             except InputError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,12 +19,15 @@ from .network import Network
 from .winners import winners
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Union
 
     from numpy.typing import NDArray
 
     Source = Union[str, os.PathLike[str], bytes]
+
+
+_MOST_WAITING = 1 << 26  # bytes of scores whose classes a thread may find out later
 
 
 class Prediction(NamedTuple):
@@ -97,9 +101,14 @@ class Segmenter:
             allow_python,
             runtime,
         )
-        own = nets.declared_size(source, self.input_blob)
+        score = nets.score_blob(message, self.input_blob, output_blob)
+        sizes, has_probabilities = None, False
+        if score is not None:
+            own = nets.declared_size(source, self.input_blob)
+            sizes = nets.ImageSizes(message, self.input_blob, score, own)
+            has_probabilities = nets.has_probabilities(message, score)
         self._fitted = FittedNetwork(
-            self._network, message, self._path, self._weights, self.input_blob, own
+            self._network, self._path, self._weights, sizes, has_probabilities
         )
         self._input = np.empty(0, np.float32)
 
@@ -181,16 +190,42 @@ class Segmenter:
         The probability of a class is the softmax of the scores. Images that are cut into windows
         need memory for the mask alone, not for the scores of all classes.
         """
+        return self.predict_later(image, name, confidence)()
+
+    def predict_later(
+        self, image: NDArray[Any], name: str = "image", confidence: bool = False
+    ) -> Callable[[], Prediction]:
+        """Run the net; the result does the rest of `predict`, in any thread, after later images.
+
+        Scores that the next image would overwrite, and those of large images, do not wait.
+        """
         fitted = self._limited(self.form.fit(image, name))
-        mask = np.empty(fitted.shape[:2], np.uint8)
-        sure = np.empty(fitted.shape[:2], np.float32) if confidence else None
+        blocks = self._blocks(fitted, name)
+        first = next(blocks)
+        is_whole = first.scores.shape[1:] == fitted.shape[:2]
+        if is_whole and self._network.returns_copies and first.scores.nbytes <= _MOST_WAITING:
+            return lambda: self._predicted([first], fitted.shape, image.shape, confidence)
+        parts = itertools.chain([first], blocks)
+        made = self._predicted(parts, fitted.shape, image.shape, confidence)
+        return lambda: made
+
+    def _predicted(
+        self,
+        blocks: Iterable[Block],
+        seen: Sequence[int],
+        shape: Sequence[int],
+        confidence: bool,
+    ) -> Prediction:
+        """The `Prediction` from the blocks of an image that the net saw in the size `seen`."""
+        mask = np.empty(seen[:2], np.uint8)
+        sure = np.empty(seen[:2], np.float32) if confidence else None
         classes = 0
-        for rows, columns, scores in self._blocks(fitted, name):
+        for rows, columns, scores in blocks:
             classes = len(scores)
             mask[rows, columns] = _winners(scores)
             if sure is not None:
                 sure[rows, columns] = self._confidence(scores)
-        shape = image.shape[:2]
+        shape = shape[:2]
         return Prediction(
             _stretched(mask, shape), None if sure is None else _stretched(sure, shape), classes
         )

@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from caffeformat import InputError
 from fcnkit.images import ImageForm, Preprocessor
 
+from .onnx_network import OnnxSegmenter
 from .segmenter import Segmenter
 
 if TYPE_CHECKING:
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
 class TrainedNet:
     """A network, its weights, how images become its input, and what its classes are called.
 
-    net         path of its deploy net
-    weights     path of its weights
+    net         path of its deploy net, or of an ONNX model
+    weights     path of its weights; of an ONNX model the same
     mean        subtracted from the input: blue, green, red, or one value per channel (or an image's
                 mean); None for nothing
     scale       multiplied after the mean
@@ -57,10 +59,20 @@ class TrainedNet:
         evaluation: Evaluation | None = None,
     ) -> Segmenter:
         """Open the network; `channels` is the order of its input, the rest as for `Segmenter`."""
+        preprocessor = Preprocessor(self.mean, self.scale, channels)
+        if is_onnx(self.net):
+            if gpu is not None or runtime not in ("auto", "onnxruntime"):
+                raise InputError(
+                    f"{self.net}: an ONNX model runs in ONNX Runtime on the CPU alone: leave out "
+                    "the GPU and other runtimes"
+                )
+            return OnnxSegmenter(
+                self.net, preprocessor, output_blob, self.form, scale_to, evaluation
+            )
         return Segmenter(
             self.net,
             self.weights,
-            Preprocessor(self.mean, self.scale, channels),
+            preprocessor,
             output_blob,
             scale_to,
             gpu,
@@ -69,3 +81,8 @@ class TrainedNet:
             runtime,
             evaluation,
         )
+
+
+def is_onnx(path: str) -> bool:
+    """Whether `path` names an ONNX model, which is a net and its weights in one."""
+    return path.lower().endswith(".onnx")

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from caffeformat import FormatError, InputError
-from caffeformat.files import check_file
+
+from .onnx_guard import Model
+from .session_options import session_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _DEPTHS = {"tensor(uint8)": "uint8", "tensor(uint16)": "uint16", "tensor(float)": "float32"}
+# Constants that a graph computes from smaller ones may have so many bytes.
+_FOLDED = "optimization.constant_folding_max_output_size_in_bytes"
 
 
 class OnnxSession:
@@ -24,8 +28,9 @@ class OnnxSession:
     `path` is an ONNX file. Attributes: `inputs` (name -> shape: numbers, or names of axes that may
     have any size), `takes_images` (whether the only input is an H x W x channels image, as exported
     with a preprocessor), `image_depth` (that of such an image: "uint8", "uint16" or "float32"),
-    `channels` (those of its images, None if unknown), `outputs` (names). Raises
-    `FormatError` for files that ONNX Runtime refuses and `InputError` where it is not installed.
+    `channels` (those of its images, None if unknown), `size` (height, width of its images, None
+    where any will do), `outputs` (names), `metadata` (the file's). Raises `FormatError` for files
+    that ONNX Runtime refuses, and `InputError` where it is not installed and as `onnx_guard.Model`.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -36,19 +41,17 @@ class OnnxSession:
                 "running ONNX models needs the package onnxruntime: pip install 'fcnkit[export]'"
             ) from None
         self.path = os.fspath(path)
-        check_file(self.path)
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        # The one setting that all engines here follow; OpenMP also takes a list of numbers.
-        threads = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-        if threads.isdecimal():
-            options.intra_op_num_threads = int(threads)
+        self._model = Model(self.path)
+        self.metadata = self._model.metadata
+        options = session_options()
+        options.add_session_config_entry(_FOLDED, str(1 << 28))
         try:
             self._session = onnxruntime.InferenceSession(
                 self.path, options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # ONNX Runtime has a class for each kind of fault
             raise FormatError(self.path, f"ONNX Runtime refuses it: {error}") from error
+        self._checked: dict[str, tuple[int, ...]] = {}
         inputs = self._session.get_inputs()
         if not inputs:
             raise FormatError(self.path, "the model has no input; expected one for images")
@@ -62,7 +65,16 @@ class OnnxSession:
         place = 2 if self.takes_images else 1
         known = shape[place] if len(shape) > place else None
         self.channels: int | None = known if isinstance(known, int) else None
-        self.outputs: list[str] = [value.name for value in self._session.get_outputs()]
+        sides = [shape[place - 2], shape[place - 1]] if self.takes_images else list(shape[2:4])
+        self.size: tuple[int, int] | None = None
+        if len(sides) == 2 and all(isinstance(side, int) for side in sides):
+            self.size = (int(sides[0]), int(sides[1]))
+        self._outputs = {value.name: value.type for value in self._session.get_outputs()}
+        self.outputs: list[str] = list(self._outputs)
+
+    def is_integer(self, output: str) -> bool:
+        """Whether `output` holds integers, such as classes."""
+        return "int" in self._outputs.get(output, "")
 
     def run(self, arrays: Iterable[NDArray[Any]], output: str | None = None) -> NDArray[Any]:
         """The value of `output` (default: the first) for `arrays`, one per input, in order."""
@@ -75,9 +87,13 @@ class OnnxSession:
         given = [np.ascontiguousarray(array, dtype) for array in arrays]
         if len(given) != len(self.inputs):
             raise InputError(f"{self.path}: needs the inputs {', '.join(self.inputs)}")
+        shapes = {name: array.shape for name, array in zip(self.inputs, given)}
+        sizes = " and ".join("x".join(map(str, shape)) for shape in shapes.values())
+        if shapes != self._checked:
+            self._model.check_memory(shapes, f"an input of {sizes}")
+            self._checked = shapes
         try:
             value: NDArray[Any] = self._session.run([output], dict(zip(self.inputs, given)))[0]
             return value
         except Exception as error:
-            shapes = " and ".join("x".join(map(str, array.shape)) for array in given)
-            raise InputError(f"{self.path}: fails on an input of {shapes}: {error}") from error
+            raise InputError(f"{self.path}: fails on an input of {sizes}: {error}") from error

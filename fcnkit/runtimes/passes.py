@@ -14,6 +14,7 @@ from caffeformat import InputError, read_caffemodel, reason
 
 from .onnx_net import to_onnx
 from .packing import PackingWriter
+from .session_options import session_options, threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,23 +65,6 @@ def _check_inputs(model: Any, blob: str) -> None:
     dims = model.graph.input[0].type.tensor_type.shape.dim
     if len(dims) != 4 or not (dims[2].dim_param and dims[3].dim_param):
         raise InputError("the net takes images of one size only")
-
-
-def threads() -> int | None:
-    """How many threads OMP_NUM_THREADS asks for, which all engines here follow; None: as many as
-    there are cores."""
-    text = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    return int(text) if text.isdecimal() and int(text) else None
-
-
-def session_options() -> Any:
-    """ONNX Runtime's options as every session here has them."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.intra_op_num_threads = threads() or 0
-    return options
 
 
 class _OnnxRuntimePass:

@@ -8,7 +8,7 @@ from caffeformat import InputError
 from fcnkit.datasets import default_palette
 from fcnkit.digits import open_model
 from fcnkit.images import ImageForm, Preprocessor, parse_mean
-from fcnkit.inference import TrainedNet
+from fcnkit.inference import TrainedNet, is_onnx
 from fcnkit.runtimes import RUNTIMES
 from fcnkit.training import read_run
 from fcnkit.zoo import network_file, networks
@@ -19,7 +19,6 @@ from .basics import positive
 if TYPE_CHECKING:
     import argparse
 
-    from fcnkit.export import OnnxSegmenter
     from fcnkit.inference import Segmenter
 
     from .basics import CommandParser, Group
@@ -51,7 +50,7 @@ def net_path(text: str) -> str:
 def add_network(parser: CommandParser) -> None:
     """Declare what names a trained network, for `trained_net` and `segmenter`."""
     group = parser.network
-    add_net(group, "--net")
+    add_net(group, "--net", more="; or an ONNX model")
     group.option("--weights", f"its weights: {WEIGHTS}", "FILE")
     group.option(
         "--run",
@@ -199,16 +198,23 @@ def trained_net(args: argparse.Namespace) -> TrainedNet:
     elif args.digits_model:
         owner = open_model(args.digits_model)
         run = owner.run
-    net = net_path(args.net) if args.net else run.net if run else None
+    if args.net:
+        net: str | None = args.net if is_onnx(args.net) else net_path(args.net)
+    else:
+        net = run.net if run else None
     weights = args.weights or (run.weights if run else None)
     if not net or not weights:
         raise InputError(
-            "no network given: pass --net and --weights, --run FOLDER (an output of train), or "
-            "--digits-model PATH"
+            "no network given: pass --net and --weights, --net MODEL.onnx, --run FOLDER (an output "
+            "of train), or --digits-model PATH"
         )
     given = TrainedNet(net, weights) if run is None else run
     names, palette = classes.names_and_palette(args)
     chosen = names or given.names
+    if net and is_onnx(net):
+        if weights:
+            raise InputError(f"{net}: an ONNX model holds its weights: leave out {weights}")
+        weights = net
     if palette is None:
         palette = default_palette(chosen) if given.palette is None else given.palette
     return TrainedNet(
@@ -238,7 +244,7 @@ def segmenter(args: argparse.Namespace, trained: TrainedNet) -> Segmenter:
     )
 
 
-def unmatched_warning(segmenter: Segmenter | OnnxSegmenter, weights: str) -> str | None:
+def unmatched_warning(segmenter: Segmenter, weights: str) -> str | None:
     """Return the warning about layers that found no weights, or None."""
     if not segmenter.unmatched:
         return None

@@ -74,6 +74,16 @@ def test_every_size_and_batch_has_the_engines_scores(net):
     assert made[0].shape == (3, 4, 10, 12) and agree(*made)
 
 
+@pytest.mark.parametrize("runtime", ["auto", "torch"])
+def test_predictions_may_wait_for_later_images(net, runtime):
+    made, shown = Segmenter(*net, runtime=runtime), [image(12, 17, seed) for seed in range(4)]
+    later = [made.predict_later(each, confidence=True) for each in shown]
+    for each, predict in zip(shown, later):
+        expected = Segmenter(*net, runtime="torch").predict(each, confidence=True)
+        assert np.array_equal(predict().mask, expected.mask) and predict().classes == 4
+        assert np.allclose(predict().confidence, expected.confidence, atol=1e-3)
+
+
 def test_openvino_computes_the_same_when_asked(net):
     pytest.importorskip("openvino")
     fast, plain = Segmenter(*net, runtime="openvino"), Segmenter(*net, runtime="torch")

@@ -1,0 +1,23 @@
+"""ONNX Runtime's options as every session here has them."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+
+def threads() -> int | None:
+    """How many threads OMP_NUM_THREADS asks for, which all engines here follow; None: as many as
+    there are cores."""
+    text = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return int(text) if text.isdecimal() and int(text) else None
+
+
+def session_options() -> Any:
+    """ONNX Runtime's options as every session here has them."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = threads() or 0
+    return options
