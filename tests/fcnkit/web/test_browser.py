@@ -40,8 +40,8 @@ import scene  # noqa: E402  (the street that the extension's own screenshots sho
 class Street:
     """Stands in for a Segmenter: returns nearly correct scores of the drawn street."""
 
-    output_blob = "score"
-    map_of = Segmenter.map_of
+    output_blob, note = "score", None
+    map_of, prediction_of = Segmenter.map_of, Segmenter.prediction_of
 
     def read(self, source, name=None):
         return read_rgb(source)
