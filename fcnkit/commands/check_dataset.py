@@ -134,8 +134,8 @@ def _augmented(
     options: dict[str, Any] = {"rows": args.sheet_rows or 8, "seed": args.seed, "bands": args.bands}
     form = pixels.image_form(args)
     if args.images:
-        with FolderDataset(args.images, args.labels, names, None, colours) as dataset:
-            return augmented_sheet(dataset, augment, part, names, form=form, **options)
+        with FolderDataset(args.images, args.labels, names, None, colours) as images:
+            return augmented_sheet(images, augment, part, names, form=form, **options)
     with DatasetFolder(args.data, colours) as folder:
         options["bands"] = options["bands"] or folder.bands
         mean = read_if_there(parse_mean, args.data, "mean.txt")
