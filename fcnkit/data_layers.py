@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from caffeformat import InputError
 from fcnkit import engine
-from fcnkit.datasets import NoGradient, open_loader, parse_options
+from fcnkit.datasets import NoGradient, Turn, open_loader, parse_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,7 @@ else:
 class SegmentationData(NoGradient, Layer):
     """Tops: data (N x 3 x H x W) and label (N x 1 x H x W); no bottoms, no gradient."""
 
-    takes_turns = True  # solvers that train together get one batch each of the same round
+    takes_turns = True  # of solvers that train together, each reads its own share
 
     def setup(self, bottom: Sequence[engine.Blob], top: Sequence[engine.Blob]) -> None:
         """Open the dataset and start reading ahead."""
@@ -44,10 +44,8 @@ class SegmentationData(NoGradient, Layer):
                 f"a SegmentationData layer has no bottoms and two tops, data and label; found "
                 f"{len(bottom)} bottoms and {len(top)} tops"
             )
-        caffe = engine.load()
-        turn = 0, 1
-        if self.phase == caffe.TRAIN:
-            turn = caffe.solver_rank(), caffe.solver_count()
+        in_training = self.phase == engine.load().TRAIN
+        turn = Turn(*engine.data_turn(self.phase), in_training)
         self._loader = open_loader(parse_options(self.param_str), turn)
         self._batch: tuple[NDArray[np.float32], ...] = ()
 

@@ -95,10 +95,13 @@ class Console(Progress):
 
 
 class Interruption:
-    """Makes the first Ctrl-C (or SIGTERM) request an end, and the second one end at once."""
+    """Makes the first Ctrl-C (or SIGTERM) request an end, and the second one end at once.
 
-    def __init__(self) -> None:
-        self.asked = False
+    `silent`: nothing is said about it.
+    """
+
+    def __init__(self, *, silent: bool = False) -> None:
+        self.asked, self._silent = False, silent
 
     def __enter__(self) -> Interruption:
         self._before = {
@@ -114,6 +117,8 @@ class Interruption:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
+        if self._silent:
+            return
         tqdm.write("stopping with a snapshot after this step; again to stop at once", sys.stderr)
 
 

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 from caffeformat import InputError
 from fcnkit.digits import open_for_training
+from fcnkit.engine import is_root
 from fcnkit.training import Recipe, Start, train
 from fcnkit.zoo import network_file
 
-from .arguments import basics, network, training
+from .arguments import basics, devices, network, training
 from .arguments.basics import positive
 from .console import Interruption, explaining_full_disk
 from .printing import say
-from .training_console import TrainingConsole
+from .training_console import SilentTrainingConsole, TrainingConsole
 
 if TYPE_CHECKING:
     import argparse
@@ -71,7 +72,9 @@ def add_arguments(parser: CommandParser) -> None:
         default=[],
         action="append",
     )
-    basics.add_engine(parser)
+    devices.add_sync_batch_norm(parser)
+    devices.add_devices(parser)
+    basics.add_allow_python(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -88,16 +91,19 @@ def run(args: argparse.Namespace) -> int:
         epochs=args.epochs,
         batch_size=args.batch_size,
         validate=not args.no_validation,
+        sync_batch_norm=args.sync_batch_norm,
         snapshots=training.snapshots(args),
         tensorboard=args.tensorboard,
     )
-    console, interruption = TrainingConsole(), Interruption()
+    # Of processes that torchrun has started, one speaks.
+    console = TrainingConsole() if is_root() else SilentTrainingConsole()
+    interruption = Interruption(silent=not is_root())
     with console, interruption, explaining_full_disk(args.output):
         outcome = train(
             recipe,
             args.output,
             Start(weights, args.snapshot, args.resume),
-            gpu=args.gpu,
+            gpu=devices.devices(args),
             allow_python=args.allow_python,
             force=args.force,
             observer=console,
@@ -108,6 +114,8 @@ def run(args: argparse.Namespace) -> int:
             f"best mean IoU {outcome.best.mean_iou:.4f} after {outcome.best.iteration} iterations, "
             f"weights in {outcome.best.weights}"
         )
+    if not is_root():
+        return 0 if outcome.finished else 130
     if outcome.finished:
         say(f"{outcome.iteration} iterations done, weights in {outcome.weights}")
         return 0

@@ -27,3 +27,13 @@ class TrainingConsole(Console, Observer):
                 f"mean IoU {matrix.mean_iou:.3f}",
             ]
         self.line(f"iteration {iteration}, validation: {', '.join(parts)}")
+
+
+class SilentTrainingConsole(Observer):
+    """In the place of a console, in a process whose run another one shows."""
+
+    def __enter__(self) -> SilentTrainingConsole:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass

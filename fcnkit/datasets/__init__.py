@@ -15,7 +15,7 @@ from .augment_options import (
     parse_augmentation,
 )
 from .augmentation import Augmentation, Draw
-from .batches import BatchLoader, Order
+from .batches import BatchLoader, Order, Turn
 from .berkeley_options import is_berkeley, seed_berkeley, start_berkeley
 from .class_frequencies import count_pixels, median_frequency_weights
 from .digits_jobs import STATUS, class_names_and_palette, is_job, mean_kind, read_job
@@ -72,6 +72,7 @@ __all__ = [
     "Pair",
     "SegDataLayer",
     "SegmentationDataset",
+    "Turn",
     "augmentation_from",
     "can_become",
     "check_augmentation",

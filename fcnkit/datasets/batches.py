@@ -6,7 +6,7 @@ import collections
 import concurrent.futures
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -27,19 +27,41 @@ if TYPE_CHECKING:
     from .reading import SegmentationDataset
 
 
+class Turn(NamedTuple):
+    """Whose batches they are: those of number `rank` of several solvers.
+
+    In every turn each takes one batch. `jointly`: whole images in a turn are the batch of one
+    solver that takes as many as all together, which ends where a round does; what is left there is
+    shared out, and repeated where there is less than an image for each.
+    """
+
+    rank: int = 0
+    solvers: int = 1
+    jointly: bool = False
+
+    def share(self, positions: range) -> range:
+        """The solver's part of a joint batch."""
+        count = len(positions)
+        begin, end = (count * (self.rank + i) // self.solvers for i in (0, 1))
+        begin = min(begin, count - 1)
+        return positions[begin : max(end, begin + 1)]
+
+
+ALONE = Turn()
+
+
 @dataclass(frozen=True)
 class Order:
     """Which samples the batches of a run consist of.
 
     Sample number p of a run depends on `seed` and p alone, so `start` (the number of samples
-    already used) continues an earlier run. With `turn` (r, n) the batches are those of number r of
-    n solvers, which take one batch each in every round.
+    already used, by all solvers) continues an earlier run.
     """
 
     seed: int = 0
     shuffle: bool = False  # a new order in every epoch
     start: int = 0
-    turn: tuple[int, int] = (0, 1)
+    turn: Turn = ALONE
 
 
 class BatchLoader:
@@ -105,12 +127,16 @@ class BatchLoader:
         self._pool.shutdown()
 
     def _submit(self) -> concurrent.futures.Future[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-        rank, solvers = self._turn
-        positions = [self._next_positions() for _ in range(solvers)][rank]
+        turn = self._turn
+        if turn.jointly:
+            positions = turn.share(self._next_positions(self._size * turn.solvers))
+        else:
+            turns = [self._next_positions(self._size) for _ in range(turn.solvers)]
+            positions = turns[turn.rank]
         return self._pool.submit(self._batch, positions)
 
-    def _next_positions(self) -> range:
-        begin, count = self._position, self._size
+    def _next_positions(self, count: int) -> range:
+        begin = self._position
         if self._augmentation is None:
             count = min(count, len(self._dataset) - begin % len(self._dataset))
         self._position += count

@@ -40,7 +40,10 @@ class SegDataLayer(NoGradient, Layer):
     `param_str` is a Python dict as text. All layers accept `split` (the image set; sets without
     `train` in their name are read in order), `randomize` (default True: draw images, otherwise read
     them in order), `seed` (of the draws) and `start` (number of images that an earlier run used).
+    Of solvers that train together, each takes its own of the images that one would take.
     """
+
+    takes_turns = True
 
     required: tuple[str, ...] = ()  # required options besides `split`
     optional: Mapping[str, object] = {}  # other options: name -> default
@@ -84,13 +87,10 @@ class SegDataLayer(NoGradient, Layer):
         self._draws: random.Random | None = None
         if self.options["randomize"] and "train" in self.options["split"]:
             self._draws = random.Random(self.options["seed"])
-        self._index = 0
+        self._index = self._position = 0
         self._loaded: Sequence[NDArray[Any]] = ()
-        self._next(0)
-        for _ in range(self.options["start"] if self._draws is not None else 0):
-            self._next(1)
-        if self._draws is None:
-            self._index = self.options["start"] % len(self.ids)
+        rank, self._solvers = engine.data_turn(self.phase)
+        self._next(self.options["start"] + rank)
 
     def reshape(self, bottom: Sequence[engine.Blob], top: Sequence[engine.Blob]) -> None:
         """Read the next image and shape the tops for it."""
@@ -104,14 +104,17 @@ class SegDataLayer(NoGradient, Layer):
         """Hand out the image and its labels, and pick the next."""
         for index, array in enumerate(self._loaded):
             top[index].data[...] = array
-        self._next(1)
+        self._next(self._solvers - 1)
 
-    def _next(self, step: int) -> None:
+    def _next(self, others: int) -> None:
+        """Pick the next image after `others` that are not this solver's, or not of now."""
         last = len(self.ids) - 1
-        if self._draws is not None:
-            self._index = self._draws.randint(0, last)
+        if self._draws is None:
+            self._position += others + 1
+            self._index = (self._position - 1) % len(self.ids)
         else:
-            self._index = (self._index + step) % len(self.ids)
+            for _ in range(others + 1):
+                self._index = self._draws.randint(0, last)
         self._loaded = ()
 
 

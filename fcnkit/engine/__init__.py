@@ -14,6 +14,19 @@ from .comparison import (
     random_layers,
     rows_as_data,
 )
+from .devices import (
+    ALONE,
+    Devices,
+    Together,
+    connect,
+    data_turn,
+    devices_of,
+    has_launched,
+    is_root,
+    join,
+    prepare_solvers,
+    run_together,
+)
 from .differences import largest_absolute, largest_difference
 from .door import forward, open_net, open_solver
 from .guards import PYTHON_MODULES, check_python_layers, refuse_forks, refuse_forks_of_solver
@@ -24,13 +37,16 @@ from .runs import training_net
 from .stepping import Hooks, skip_batches, train
 
 __all__ = [
+    "ALONE",
     "PYTHON_MODULES",
     "VARIABLE",
     "Blob",
+    "Devices",
     "Hooks",
     "Net",
     "Row",
     "Solver",
+    "Together",
     "capabilities",
     "check_memory",
     "check_python_layers",
@@ -38,10 +54,16 @@ __all__ = [
     "compare_solvers",
     "compare_weights",
     "comparison_row",
+    "connect",
     "copy_weights",
+    "data_turn",
+    "devices_of",
     "fill_weights",
     "forward",
     "has_bvlc",
+    "has_launched",
+    "is_root",
+    "join",
     "largest_absolute",
     "largest_difference",
     "layer_params",
@@ -50,10 +72,12 @@ __all__ = [
     "name",
     "open_net",
     "open_solver",
+    "prepare_solvers",
     "random_layers",
     "refuse_forks",
     "refuse_forks_of_solver",
     "rows_as_data",
+    "run_together",
     "skip_batches",
     "train",
     "training_net",

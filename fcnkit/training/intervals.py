@@ -29,7 +29,7 @@ def set_intervals(
     it. `snapshots` may say how often snapshots are taken, in iterations or in passes.
     """
     solver = files.solver
-    batch = (batch_size(files.train) or 1) * solver.iter_size
+    batch = (batch_size(files.train) or 1) * solver.iter_size * files.solvers
     epoch = math.ceil(images / batch) if images else None
     if epochs is not None:
         if epoch is None:

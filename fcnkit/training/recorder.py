@@ -6,7 +6,7 @@ import collections
 import math
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,7 +14,8 @@ from caffeformat import InputError, learning_rate
 from fcnkit import engine, nets
 from fcnkit.inference import ConfusionMatrix
 
-from . import diagnosis, snapshots
+from . import diagnosis, resuming, snapshots
+from .together import NoKeeper, add_outputs, can_share_tests, own_passes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
 
     from .keeping import Keeper
     from .log import Outputs, TrainingLog
-    from .recipe import Observer
+    from .observing import Observer
     from .run_files import RunFiles
+    from .together import SilentLog
 
 # Training scores are sampled this often between two displays, as each takes an argmax over them.
 _SAMPLES = 5
@@ -46,24 +48,30 @@ class Recorder(engine.Hooks):
     pycaffe exposes. `keeper` decides which snapshots stay and when tests end the run. `draw` is
     called now and then to update the curves, `stop` after every step.
 
-    Attributes: `stopped` (whether `stop()` ended the run), `last_weights` (path of the last
-    snapshot's weights, or None), `last_test_matrix` (of the last test, or None).
+    Of processes that train `together` each has such hooks: losses are means and scores sums over
+    all of them, each makes its share of the tests' passes, and the root alone takes snapshots.
+
+    Attributes: `keeper`, `stopped` (whether `stop()` ended the run), `last_weights` (path of the
+    last snapshot's weights, or None), `last_test_matrix` (of the last test, or None).
     """
 
     def __init__(
         self,
         solver: Solver,
         files: RunFiles,
-        log: TrainingLog,
+        log: TrainingLog | SilentLog,
         observer: Observer,
-        keeper: Keeper,
+        keeper: Keeper | NoKeeper,
         draw: Callable[[], None],
         stop: Callable[[], bool],
         class_names: Sequence[str] = (),
         unmatched: Sequence[str] = (),
+        together: engine.Together = engine.ALONE,
     ) -> None:
+        self._together = together
+        self._is_shared = together.count > 1 and can_share_tests(files.tests)
         self._solver, self._files, self._log, self._observer = solver, files, log, observer
-        self._keeper, self._draw, self._stop = keeper, draw, stop
+        self.keeper, self._draw, self._stop = keeper, draw, stop
         self._names, self._unmatched = class_names, unmatched
         self._settings = files.solver
         self._head = nets.head(files.train)
@@ -88,10 +96,12 @@ class Recorder(engine.Hooks):
         """Test where a test is due; returns whether the tests end the run."""
         interval = self._settings.test_interval
         is_due = bool(interval) and solver.iter % interval == 0
-        if solver.test_nets and is_due and (solver.iter or self._settings.test_initialization):
+        if self._files.tests and is_due and (solver.iter or self._settings.test_initialization):
             self._test()
-            if self._keeper.is_exhausted(solver.iter):
-                tests = self._keeper.tests_since_best(solver.iter)
+            if self._together.from_root(lambda: self.keeper.is_exhausted(solver.iter)):
+                if not self._together.is_root:
+                    return True
+                tests = self.keeper.tests_since_best(solver.iter)
                 self._observer.note(
                     f"no better mean IoU in {tests} tests: the run ends after {solver.iter} of "
                     f"{self._settings.max_iter} iterations"
@@ -102,7 +112,8 @@ class Recorder(engine.Hooks):
     def after_step(self, solver: Solver) -> bool:
         """Record the step just taken; returns true where the run was asked to stop."""
         iteration, settings = solver.iter - 1, self._settings
-        self._recent.append(self._loss(iteration))
+        loss, asked = self._together.total(np.array([self._loss(), float(self._stop())]))
+        self._recent.append(self._checked(float(loss) / self._together.count, iteration))
         if iteration % max(1, settings.display // _SAMPLES) == 0:
             self._sample(solver.net, iteration)
         figures = {"loss": self._mean_loss(_RUNNING), **self._scores}
@@ -114,14 +125,16 @@ class Recorder(engine.Hooks):
         if time.monotonic() - self._drawn_at > _SECONDS_BETWEEN_DRAWINGS:
             self._draw()
             self._drawn_at = time.monotonic()
-        self.stopped = self._stop() and solver.iter < settings.max_iter
+        self.stopped = bool(asked) and solver.iter < settings.max_iter
         return self.stopped
 
     def _sample(self, net: Net, iteration: int) -> None:
         """Add the last pass to the training scores."""
         if self._head is None or self._matrix is None:
             return
-        _count(self._matrix, net, self._head, f"iteration {iteration}")
+        counted = ConfusionMatrix(self._matrix.n, self._matrix.ignore)
+        _count(counted, net, self._head, f"iteration {iteration}")
+        self._matrix.counts += self._together.total(counted.counts)
         if self._matrix.total:
             self._scores = {
                 "accuracy": self._matrix.pixel_accuracy,
@@ -136,16 +149,19 @@ class Recorder(engine.Hooks):
             self._snapshot()
         if self.stopped:
             return
-        if self._solver.test_nets and self._tested_at != self._solver.iter:
+        if self._files.tests and self._tested_at != self._solver.iter:
             self._test()
         self._log.done()
 
-    def _loss(self, iteration: int) -> float:
-        """Return the weighted sum of the last pass's losses; `InputError` if it is not finite."""
+    def _loss(self) -> float:
+        """Return the weighted sum of the last pass's losses."""
         blobs = self._solver.net.blobs
-        loss = sum(
+        return sum(
             weight * float(np.sum(blobs[name].data)) for name, weight in self._losses.items()
         )
+
+    def _checked(self, loss: float, iteration: int) -> float:
+        """Return `loss`; `InputError` if it is not finite."""
         if math.isfinite(loss):
             return loss
         before = (
@@ -165,9 +181,12 @@ class Recorder(engine.Hooks):
 
     def _display(self, iteration: int) -> None:
         now = time.monotonic()
+        blobs, count = self._solver.net.blobs, self._together.count
+        names = self._solver.net.outputs
+        own = {name: np.ravel(blobs[name].data).astype(float) for name in names}
         outputs = [
-            (name, np.ravel(self._solver.net.blobs[name].data).tolist(), self._losses.get(name, 0))
-            for name in self._solver.net.outputs
+            (name, (values / count).tolist(), self._losses.get(name, 0))
+            for name, values in add_outputs(own, self._together).items()
         ]
         self._log.train(
             iteration,
@@ -191,16 +210,19 @@ class Recorder(engine.Hooks):
             matrix = _new_matrix(net, head)
             net.share_with(self._solver.net)
             passes = max(1, self._settings.test_iter[number])
-            sums: dict[str, Any] = {}
-            for turn in range(passes):
+            sums = {name: np.zeros(np.size(net.blobs[name].data)) for name in net.outputs}
+            for turn, _ in enumerate(self._passes(number, passes)):
                 net.forward()
                 for name in net.outputs:
-                    values = np.ravel(net.blobs[name].data).astype(float)
-                    sums[name] = sums[name] + values if name in sums else values
+                    sums[name] = sums[name] + np.ravel(net.blobs[name].data)
                 if head is not None and matrix is not None:
                     _count(matrix, net, head, f"test at iteration {iteration}")
                     if number == 0 and turn < _PICTURES:
                         self._log.sample(iteration, turn, net, head)
+            if self._is_shared:
+                sums = add_outputs(sums, self._together)
+                if matrix is not None:
+                    matrix.counts = self._together.total(matrix.counts)
             outputs: Outputs = [
                 (name, (values / passes).tolist(), weights.get(name, 0))
                 for name, values in sums.items()
@@ -215,16 +237,23 @@ class Recorder(engine.Hooks):
             if number == 0:
                 self._log.weights(iteration, self._solver.net)
                 self.last_test_matrix = matrix
-                if matrix is not None and self._keeper.test(
+                if matrix is not None and self.keeper.test(
                     iteration, matrix.mean_iou, self._solver.net
                 ):
                     self._log.best(iteration, matrix.mean_iou)
                 if not broken:
                     self._explain(matrix)
 
+    def _passes(self, number: int, passes: int) -> Sequence[int]:
+        """Which of the test's passes through test net `number` this process makes."""
+        if not self._is_shared:
+            return range(passes)
+        first = resuming.passes_before(self._files, self._solver.iter)[1 + number]
+        return own_passes(first, passes, self._together)
+
     def _watch_without_tests(self) -> None:
         """Without a test net, explain a collapse that lasts for several displays."""
-        if self._solver.test_nets or self._matrix is None:
+        if self._files.tests or self._matrix is None:
             return
         is_collapsed = diagnosis.is_collapsed(self._matrix)
         self._collapsed_displays = self._collapsed_displays + 1 if is_collapsed else 0
@@ -253,12 +282,14 @@ class Recorder(engine.Hooks):
 
     def _snapshot(self) -> None:
         iteration = self._saved_at = self._solver.iter
-        self._keeper.begin(iteration)
-        self._solver.snapshot()
         weights, state = snapshots.written(self._settings, iteration)
-        self._log.snapshot(weights, state)
         self.last_weights = weights
-        note = self._keeper.remove_old(iteration)
+        if isinstance(self.keeper, NoKeeper):
+            return
+        self.keeper.begin(iteration)
+        self._solver.snapshot()
+        self._log.snapshot(weights, state)
+        note = self.keeper.remove_old(iteration)
         if note:
             self._observer.note(note)
 

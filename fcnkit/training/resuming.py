@@ -27,15 +27,22 @@ if TYPE_CHECKING:
     from .run_files import RunFiles
 
 
-def start_python_layers(files: RunFiles, iteration: int) -> None:
-    """Let the project's Python data layers begin where `iteration` iterations have left them."""
-    passes = _passes_before(files, iteration)
+def start_python_layers(files: RunFiles, iteration: int, rank: int = 0, solvers: int = 1) -> None:
+    """Let the project's Python data layers begin where `iteration` iterations have left them.
+
+    With several `solvers`, all of them together: in training each of them makes every pass, tests
+    are shared out. What number `rank` of them begins with is counted from `start` on.
+    """
+    passes = passes_before(files, iteration)
     for net, count in zip([files.train, *files.tests], passes):
+        in_turn = solvers if net is files.train else 1
+        if net is not files.train:
+            count = max(0, math.ceil((count - rank) / solvers)) * solvers
         for layer in nets.data_layers(net):
             if is_segmentation_data(layer):
-                set_options(layer, start=_samples_used(layer, count))
+                set_options(layer, start=_samples_used(layer, count, in_turn))
             elif is_berkeley(layer):
-                start_berkeley(layer, count)
+                start_berkeley(layer, count * in_turn)
 
 
 def skip_batches(solver: Solver, files: RunFiles) -> list[str]:
@@ -43,7 +50,7 @@ def skip_batches(solver: Solver, files: RunFiles) -> list[str]:
 
     Returns notes on those that cannot, which only their own code could tell where to begin.
     """
-    passes = _passes_before(files, solver.iter)
+    passes = passes_before(files, solver.iter)
     opened, messages = [solver.net, *solver.test_nets], [files.train, *files.tests]
     strangers: dict[str, None] = {}
     for net, message, count in zip(opened, messages, passes):
@@ -59,10 +66,10 @@ def skip_batches(solver: Solver, files: RunFiles) -> list[str]:
     ]
 
 
-def _samples_used(layer: pb.LayerParameter, passes: int) -> int:
-    """How many samples a SegmentationData layer has handed out after that many passes."""
+def _samples_used(layer: pb.LayerParameter, passes: int, solvers: int = 1) -> int:
+    """How many samples SegmentationData layers of so many solvers have handed out after passes."""
     options = options_of(layer)
-    batch = int(options.get("batch_size", 1))
+    batch = int(options.get("batch_size", 1)) * solvers
     if augmentation_from(options) is not None or batch == 1:
         return passes * batch
     # Whole images: a batch ends where a round does.
@@ -72,7 +79,7 @@ def _samples_used(layer: pb.LayerParameter, passes: int) -> int:
     return rounds * images + rest * batch
 
 
-def _passes_before(files: RunFiles, iteration: int) -> list[int]:
+def passes_before(files: RunFiles, iteration: int) -> list[int]:
     """How many passes the training net and each test net have made before that iteration."""
     solver: pb.SolverParameter = files.solver
     interval, tests = solver.test_interval, 0

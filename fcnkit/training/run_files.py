@@ -60,7 +60,7 @@ class RunFiles:
         self.solver = read_solver(solver_path)
         refuse_effects(self.solver)  # before anything is written
         self.notes: list[str] = []
-        self.form = ImageForm()
+        self.form, self.solvers = ImageForm(), 1
         self.bands: tuple[int, ...] | None = None
         solver = self.solver
         all_in_one = self._net(solver.net, solver.net_param)

@@ -65,6 +65,7 @@ class Recipe:
     epochs          passes over the training data; sets the number of iterations
     batch_size      images per iteration
     validate        False drops the solver's test nets
+    sync_batch_norm  with several devices, BatchNorm layers normalize by the batches of all of them
     snapshots       when snapshots are taken, which of them stay, and when the run ends early
     tensorboard     also write TensorBoard's event files, into the output's folder `tensorboard`
     """
@@ -79,6 +80,7 @@ class Recipe:
     epochs: float | None = None
     batch_size: int | None = None
     validate: bool = True
+    sync_batch_norm: bool = False
     snapshots: Snapshots = Snapshots()
     tensorboard: bool = False
 

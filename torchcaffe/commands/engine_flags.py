@@ -30,6 +30,14 @@ NET_FLAGS = [LEVEL, STAGE, ALLOW_PYTHON]
 GPU = Flag("gpu", "", "run on the GPU of this number", _DEVICE)
 GPUS = Flag("gpu", "", "train on the GPUs of these numbers, separated by commas (or: all)", _DEVICE)
 
+PROCESSES = Flag("processes", 1, "train in this many processes on the CPU (not in Caffe)", _DEVICE)
+SYNC_BATCH_NORM = Flag(
+    "sync_batch_norm",
+    False,
+    "with several GPUs or processes, normalize by the batches of all (not in Caffe)",
+    _DEVICE,
+)
+
 
 def words(text: str) -> list[str]:
     """Split the value of a flag at its commas."""

@@ -1,4 +1,4 @@
-"""Trains a net from a solver prototxt, as `caffe train` does, on one device or several GPUs."""
+"""Trains a net from a solver prototxt, as `caffe train` does, on one device or several."""
 
 from __future__ import annotations
 
@@ -9,10 +9,32 @@ from typing import TYPE_CHECKING
 from caffeformat import InputError, format_text, pb, read_solver
 from caffeformat.files import locked
 from torchcaffe import core, log
-from torchcaffe.core import set_solver_count, set_solver_rank
-from torchcaffe.solvers import NCCL, SNAPSHOT, STOP, SignalActions, Solver, run_ranks
+from torchcaffe.core import set_sync_batch_norm
+from torchcaffe.solvers import (
+    NCCL,
+    SNAPSHOT,
+    STOP,
+    Joined,
+    Line,
+    SignalActions,
+    Solver,
+    has_launched,
+    join,
+    local_rank,
+    run_ranks,
+)
 
-from .engine_flags import GPUS, NET_FLAGS, WEIGHTS, allow_python, gpu_numbers, require, words
+from .engine_flags import (
+    GPUS,
+    NET_FLAGS,
+    PROCESSES,
+    SYNC_BATCH_NORM,
+    WEIGHTS,
+    allow_python,
+    gpu_numbers,
+    require,
+    words,
+)
 from .flags import Flag, Flags
 from .main import expect_arguments, follow_log_flags
 from .net_log import log_net
@@ -30,6 +52,8 @@ FLAGS = [
     Flag("sighup_effect", SNAPSHOT, "what SIGHUP does: snapshot, stop or none"),
     *NET_FLAGS,
     GPUS,
+    PROCESSES,
+    SYNC_BATCH_NORM,
 ]
 
 
@@ -43,12 +67,20 @@ def run(flags: Flags, arguments: list[str]) -> None:
             "to start a new run from."
         )
     param = _read_solver(flags)
-    gpus = _gpus(flags.gpu, param)
+    devices = _devices(flags, param)
+    if has_launched():
+        is_root = os.environ["RANK"] == "0"
+        with (
+            _locked_prefix(param) if is_root else contextlib.nullcontext(),
+            SignalActions(flags.sigint_effect, flags.sighup_effect) as actions,
+        ):
+            _train_joined(devices, flags, actions.requested)
+        return
     with _locked_prefix(param), SignalActions(flags.sigint_effect, flags.sighup_effect) as actions:
-        if len(gpus) > 1:
-            train_on(gpus, flags, actions.requested)
+        if len(devices) > 1:
+            train_on(devices, flags, actions.requested)
         else:
-            _use(gpus[0] if gpus else None)
+            _use(devices[0])
             _train(param, flags, actions.requested)
     log.info("caffe.cpp:250", "Optimization Done.")
 
@@ -62,57 +94,44 @@ def _locked_prefix(param: pb.SolverParameter) -> AbstractContextManager[None]:
     return locked(f"{param.snapshot_prefix}_iter_")
 
 
-def train_on(gpus: Sequence[int | None], flags: Flags, requested: Callable[[], str]) -> None:
+def train_on(devices: Sequence[int | None], flags: Flags, requested: Callable[[], str]) -> None:
     """Train on several devices, with one process and one solver each.
 
     A device is the number of a GPU, or None for the CPU. `flags` are those of the command;
     `requested` is that of a `SignalActions`.
     """
-    uid = NCCL.new_uid()
-    try:
-        run_ranks(_train_rank, len(gpus), (gpus, flags, uid), requested)
-    finally:
-        with contextlib.suppress(FileNotFoundError):  # PyTorch removes it if all went well
-            os.unlink(uid)
+    run_ranks(_train_rank, len(devices), (devices, flags), requested)
 
 
-def _train_rank(
-    rank: int,
-    requested: Callable[[], str],
-    gpus: Sequence[int | None],
-    flags: Flags,
-    uid: str,
-) -> None:
-    """Train with solver number `rank`, in a process of its own."""
+def _train_rank(line: Line, devices: Sequence[int | None], flags: Flags) -> None:
+    """Train with one solver of several, in a process of its own."""
     log.attach()
-    if rank == 0:
+    _train_joined(devices, flags, line.requested)
+
+
+def _train_joined(
+    devices: Sequence[int | None], flags: Flags, requested: Callable[[], str]
+) -> None:
+    """Train together with the other processes that torchrun has started.
+
+    `devices` are those of this machine's processes.
+    """
+    _use(devices[local_rank()[0]])
+    joined = join()
+    if joined.is_root:
         follow_log_flags("train", flags)
-    set_solver_count(len(gpus))
-    set_solver_rank(rank)
-    _use(gpus[rank])
-
-    def join(solver: Solver) -> NCCL:
-        nccl = NCCL(solver, uid)
-        nccl.bcast()
-        solver.add_callback(nccl)
-        solver.agree_to_stop = nccl.agree
-        return nccl
-
-    joined = _train(_read_solver(flags), flags, requested, join)
-    if joined is not None:
-        joined.close()
+    set_sync_batch_norm(flags.sync_batch_norm)
+    _train(_read_solver(flags), flags, requested, joined)
+    joined.close()
 
 
 def _train(
     param: pb.SolverParameter,
     flags: Flags,
     requested: Callable[[], str],
-    join: Callable[[Solver], NCCL] | None = None,
-) -> NCCL | None:
-    """Build the solver, let `join(solver)` connect it with others, and train.
-
-    Returns what `join` returned.
-    """
+    joined: Joined | None = None,
+) -> None:
+    """Build the solver and train, with the solvers of the processes that are `joined`."""
     allow_python(flags.allow_python)
     solver = _make_solver(param, flags)
     solver.requested_action = requested
@@ -120,10 +139,10 @@ def _train(
         log.info("caffe.cpp:235", f"Resuming from {flags.snapshot}")
         solver.restore(flags.snapshot)
         log.info("caffe.cpp:236", "Data layers start from the beginning, as in Caffe.")
-    joined = join(solver) if join else None
+    if joined is not None:
+        NCCL(solver, joined=joined).connect()
     log.info("caffe.cpp:239", "Starting Optimization")
     solver.solve()
-    return joined
 
 
 def _read_solver(flags: Flags) -> pb.SolverParameter:
@@ -138,17 +157,36 @@ def _read_solver(flags: Flags) -> pb.SolverParameter:
     return param
 
 
-def _gpus(text: str, param: pb.SolverParameter) -> list[int]:
-    """Choose the GPUs by -gpu or else by the solver, and log them; an empty list means the CPU."""
+def _devices(flags: Flags, param: pb.SolverParameter) -> list[int | None]:
+    """Choose by -gpu and -processes, or else by the solver, and log the choice.
+
+    A device is the number of a GPU, or None for the CPU, for each process on this machine.
+    """
+    if flags.processes < 1 or (flags.processes > 1 and flags.gpu):
+        raise InputError(
+            f"-processes is {flags.processes}; expected 1 or more, and no -gpu: GPUs have a "
+            "process each."
+        )
     asks = param.HasField("solver_mode") and param.solver_mode == pb.SolverParameter.GPU
-    gpus = gpu_numbers(str(param.device_id) if asks and not text else text)
+    asks = asks and not flags.gpu and flags.processes == 1
+    gpus = gpu_numbers(str(param.device_id) if asks else flags.gpu)
+    devices: list[int | None] = [*gpus] if gpus else [None] * flags.processes
+    if has_launched():
+        here = local_rank()[1]
+        if not gpus and flags.processes == 1:
+            devices *= here
+        if len(devices) != here:
+            raise InputError(
+                f"torchrun has started {here} processes here, but there are {len(devices)} devices "
+                "for them: choose as many by -gpu or -processes."
+            )
     if gpus:
         log.info("caffe.cpp:204", f"Using GPUs {', '.join(map(str, gpus))}")
     else:
         log.info("caffe.cpp:197", "Use CPU.")
     for number in gpus:
         log.info("caffe.cpp:209", f"GPU {number}: {core.gpus().get_device_name(number)}")
-    return gpus
+    return devices
 
 
 def _use(gpu: int | None) -> None:

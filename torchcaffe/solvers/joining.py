@@ -11,6 +11,7 @@ import datetime
 import os
 import pickle
 import sys
+import threading
 import time
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 PATIENCE = datetime.timedelta(days=7)
 _MEETING = datetime.timedelta(minutes=30)
 _POLL = 0.05  # seconds between two looks at who has come
+_WATCH = 0.5  # seconds between two looks at whether the launcher is there
 # Gloo would use the address that the host's name resolves to, which need not be one of its own.
 _LOOPBACK = {"linux": "lo", "darwin": "lo0"}
 
@@ -53,13 +55,26 @@ def local_rank() -> tuple[int, int]:
     return int(os.environ["LOCAL_RANK"]), int(os.environ["LOCAL_WORLD_SIZE"])
 
 
+def end_with_parent() -> None:
+    """End this process, from now on, as soon as the one that has started it ends."""
+    threading.Thread(target=_watch_parent, args=(os.getppid(),), daemon=True).start()
+
+
+def _watch_parent(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_WATCH)
+    os._exit(1)
+
+
 def join() -> Joined:
     """Join the processes that torchrun has started, on `current_device()`, and wait for all.
 
-    Sets the solver's rank and the number of solvers. Raises `InputError` where PyTorch cannot.
+    Sets the solver's rank and the number of solvers; from now on this process ends when its
+    launcher does. Raises `InputError` where PyTorch cannot.
     """
     if not dist.is_available():
         raise InputError("this PyTorch was built without torch.distributed; use one process.")
+    end_with_parent()
     rank, count = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     has_store = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"

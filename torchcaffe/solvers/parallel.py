@@ -60,6 +60,12 @@ class NCCL:
         """Return the name, of a file not there yet, by which the ranks of a run find each other."""
         return os.path.join(tempfile.gettempdir(), f"torchcaffe-{uuid.uuid4().hex}")
 
+    def connect(self) -> None:
+        """Do all that makes the solver one of several: `bcast`, and what it calls while it runs."""
+        self.bcast()
+        self._solver.add_callback(self)
+        self._solver.agree_to_stop, self._solver.mean_loss = self.agree, self.mean_loss
+
     def bcast(self) -> None:
         """Give every solver the root's weights, history and iteration."""
         solver = self._solver
@@ -70,6 +76,9 @@ class NCCL:
             for history in solver.optimizer.history:
                 dist.broadcast(history, 0)
         solver.progress = self._joined.from_root(lambda: solver.progress)
+        scale = self._joined.from_root(lambda: getattr(solver, "loss_scale", None))
+        if scale is not None:
+            solver.loss_scale = scale
 
     def on_start(self) -> None:
         """Do nothing before a step: all solvers have the same weights already."""

@@ -1,170 +1,204 @@
-"""Rank processes: several processes share one task, started, watched and ended together."""
+"""Rank processes: several processes share one task, started and watched by torchrun's launcher.
+
+    run_ranks ---- launcher ---- rank 0, rank 1, ...      (processes; who starts whom)
+        '---------------------------'                     (a line to each rank)
+
+The launcher is PyTorch's elastic agent, what `torchrun` runs: it starts the ranks, and starts them
+all again where one has ended, as often as it may. What they have to say goes over the lines.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
+import json
 import os
-import signal
+import pickle
+import secrets
+import subprocess
+import sys
+import tempfile
 import threading
 import time
-import traceback
-from multiprocessing.connection import wait
-from typing import TYPE_CHECKING
+from multiprocessing.connection import Client, Connection, Listener, wait
+from typing import TYPE_CHECKING, Any
 
 from caffeformat import InputError
-from caffeformat.processes import importing_safely
+from caffeformat.processes import run_module, safe_path_variable
 
 from .signals import NONE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from multiprocessing.connection import Connection
-    from multiprocessing.context import SpawnProcess
-
-    Lines = dict[Connection, int]  # the connection to each process still running -> its rank
+    from collections.abc import Callable, Sequence
 
 _POLL = 0.2  # seconds between two looks at whether an action was requested
-_GRACE = 5.0  # seconds that a process gets to end when told to
-_ECHO = 1.0  # seconds within which other processes follow one that failed
+_GRACE = 10.0  # seconds that the launcher gets to end the ranks
+JOB, FAILURES = "job", "failures"  # files in the folder that launcher and ranks are told of
+
+
+class Line:
+    """A rank's line to the process that called `run_ranks`."""
+
+    def __init__(self, rank: int, line: Connection) -> None:
+        self.rank, self._line = rank, line
+
+    def requested(self) -> str:
+        """Return the action that was requested meanwhile, in rank 0; NONE in the others."""
+        return str(self._line.recv()) if self._line.poll() else NONE
+
+    def tell(self, message: object) -> None:
+        """Hand `message` to the `heard` of `run_ranks`."""
+        self._line.send(("told", message))
 
 
 def run_ranks(
-    work: Callable[..., object],
+    work: Callable[..., Any],
     count: int,
     arguments: Sequence[object],
     requested: Callable[[], str] = lambda: NONE,
-) -> None:
-    """Run `work(rank, requested, *arguments)` in `count` processes, rank 0 to count - 1.
+    *,
+    restarts: int = 0,
+    heard: Callable[[Any], object] = lambda message: None,
+) -> Any:
+    """Run `work(line, *arguments)` in `count` processes; each gets its `Line`.
 
-    Returns when all have returned. If one fails the others are ended, and its error is raised here:
-    its `InputError`, or a RuntimeError with its traceback. If this process ends, the others do.
+    work        a module's function, which calls `join`; it and the arguments are pickled
+    requested   polled for an action, which is passed on to rank 0
+    restarts    how often all ranks are started again because one has ended
+    heard       gets what the ranks tell
 
-    `requested` is polled for an action, which is passed on to rank 0, whose own `requested()`
-    returns it. The processes themselves ignore SIGINT and SIGHUP.
+    Returns what rank 0 returned, when all have returned. If one raises an error the others are
+    ended, and it is raised here: its `InputError`, or a RuntimeError with its traceback. If this
+    process ends, the others do. The ranks ignore SIGINT and SIGHUP.
     """
-    context = multiprocessing.get_context("spawn")
-    processes: list[SpawnProcess] = []
-    lines: Lines = {}
-    try:
-        folder = os.getcwd()
-        with _ignored_signals(), importing_safely():
-            for rank in range(count):
-                mine, theirs = context.Pipe()
-                process = context.Process(
-                    target=_run_rank, args=(work, rank, theirs, folder, arguments)
-                )
-                process.start()
-                theirs.close()  # so that the connection breaks when the process ends
-                processes.append(process)
-                lines[mine] = rank
-        root = next(iter(lines))
-        while lines:
-            failures = _failures(lines, processes, _POLL)
-            if failures:
-                _raise_cause(failures, lines, processes)
-            action = requested()
-            if action != NONE and root in lines:
-                with contextlib.suppress(BrokenPipeError):  # it has just ended and reported why
-                    root.send(action)
-        _wait_for(processes)
-    finally:
-        _end(processes)
+    key = secrets.token_bytes(32)
+    with (
+        tempfile.TemporaryDirectory(prefix="torchcaffe-") as folder,
+        Listener(("127.0.0.1", 0), backlog=count, authkey=key) as listener,
+    ):
+        with open(os.path.join(folder, JOB), "wb") as file:
+            os.chmod(file.fileno(), 0o600)
+            pickle.dump((os.getcwd(), listener.address, key, pickle.dumps((work, arguments))), file)
+        lines = _Lines(listener, key)
+        launcher = _launch(folder, count, restarts)
+        try:
+            return _watch(launcher, lines, folder, requested, heard)
+        finally:
+            _end(launcher)
+            lines.close()
 
 
-@contextlib.contextmanager
-def _ignored_signals() -> Iterator[None]:
-    """Make processes started meanwhile ignore SIGINT and SIGHUP from their first moment on."""
-    numbers = signal.SIGINT, signal.SIGHUP
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+class _Lines:
+    """The lines of the ranks that run now; a thread accepts those of ranks that come."""
+
+    def __init__(self, listener: Listener, key: bytes) -> None:
+        self._listener, self._key = listener, key
+        self.ranks: dict[Connection, int] = {}
+        self._thread = threading.Thread(target=self._accept, daemon=True)
+        self._is_closed = False
+        self._thread.start()
+
+    def _accept(self) -> None:
+        while not self._is_closed:
+            with contextlib.suppress(Exception):  # a rank that ended meanwhile, or a stranger
+                line = self._listener.accept()
+                self.ranks[line] = line.recv()
+
+    def messages(self) -> list[tuple[int, tuple[Any, ...] | None]]:
+        """Wait a moment; return what ranks have sent, as (rank, message), None for their end."""
+        found: list[tuple[int, tuple[Any, ...] | None]] = []
+        lines = list(self.ranks)
+        if not lines:
+            time.sleep(_POLL)
+        for line in wait(lines, _POLL) if lines else ():
+            assert isinstance(line, Connection)  # nothing else is waited for
+            rank = self.ranks[line]
+            try:
+                found.append((rank, line.recv()))
+            except (EOFError, OSError):
+                del self.ranks[line]
+                found.append((rank, None))
+        return found
+
+    def send(self, rank: int, message: object) -> None:
+        """Send `message` to that rank, if it is there."""
+        for line, number in list(self.ranks.items()):
+            if number == rank:
+                with contextlib.suppress(OSError):  # it has just ended
+                    line.send(message)
+
+    def close(self) -> None:
+        self._is_closed = True
+        with contextlib.suppress(Exception):
+            Client(self._listener.address, authkey=self._key).close()  # wakes the thread
+        for line in list(self.ranks):
+            line.close()
 
 
-class _Failure:
-    """Why a process ended early. `order` sorts causes before their consequences."""
-
-    def __init__(self, error: Exception, order: int, when: float) -> None:
-        self.error, self.order = error, (order, when)
-
-
-def _report(line: Connection, rank: int, processes: list[SpawnProcess]) -> _Failure | None:
-    """Return the `_Failure` with which the process of `rank` ended, or None if it succeeded."""
-    try:
-        report = line.recv()
-    except (EOFError, OSError):  # it ended without a report
-        processes[rank].join()
-        status = processes[rank].exitcode or 0  # never None after join()
-        how = f"by signal {-status}" if status < 0 else f"with status {status}"
-        error = InputError(f"the process of solver {rank} ended {how}; the training run stopped.")
-        return _Failure(error, 1, time.monotonic())
-    if report is None:
-        return None
-    is_input_error, text, when = report
-    if is_input_error:
-        return _Failure(InputError(text), 0, when)
-    return _Failure(RuntimeError(f"solver {rank} failed:\n{text}"), 2, when)
+def _launch(folder: str, count: int, restarts: int) -> subprocess.Popen[bytes]:
+    """Start the launcher; it ends when its input does."""
+    environment = {**os.environ, "PYTHONPATH": safe_path_variable(), "PYTHONSAFEPATH": "1"}
+    environment.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // count)))
+    environment.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    environment["LOGLEVEL"] = "CRITICAL"  # of PyTorch's agent, whose failures are reported here
+    command = [sys.executable, *run_module("torchcaffe.solvers")]
+    return subprocess.Popen(
+        [*command, "launch", folder, str(count), str(restarts)],
+        stdin=subprocess.PIPE,
+        env=environment,
+        start_new_session=True,  # Ctrl-C reaches this process alone
+    )
 
 
-def _failures(lines: Lines, processes: list[SpawnProcess], patience: float) -> list[_Failure]:
-    """Take the reports that come within `patience` seconds; return the failures among them."""
-    ready = set(wait(list(lines), patience))
-    reports = [_report(line, lines.pop(line), processes) for line in list(lines) if line in ready]
-    return [report for report in reports if report is not None]
-
-
-def _raise_cause(failures: list[_Failure], lines: Lines, processes: list[SpawnProcess]) -> None:
-    """Raise the error behind `failures`: a process that lost the others may have reported first."""
-    deadline = time.monotonic() + _ECHO
-    while lines and time.monotonic() < deadline:
-        failures += _failures(lines, processes, max(0, deadline - time.monotonic()))
-    raise min(failures, key=lambda failure: failure.order).error
-
-
-def _end(processes: list[SpawnProcess]) -> None:
-    for process in processes:
-        process.terminate()
-    _wait_for(processes)
-    for process in processes:
-        process.kill()
-        process.join()
-
-
-def _wait_for(processes: list[SpawnProcess]) -> None:
-    deadline = time.monotonic() + _GRACE
-    for process in processes:
-        process.join(max(0, deadline - time.monotonic()))
-
-
-def _run_rank(
-    work: Callable[..., object],
-    rank: int,
-    line: Connection,
+def _watch(
+    launcher: subprocess.Popen[bytes],
+    lines: _Lines,
     folder: str,
-    arguments: Sequence[object],
-) -> None:
-    """Do the work in the process of `rank`, and report its failure, or None, over `line`."""
-    os.chdir(folder)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    requested: Callable[[], str],
+    heard: Callable[[Any], object],
+) -> Any:
+    """Pass messages on until the launcher has ended; return what rank 0 returned."""
+    result, is_done = None, False
+    while True:
+        has_ended = launcher.poll() is not None
+        messages = lines.messages()
+        for rank, message in messages:
+            kind, *values = message or ("",)
+            if kind == "told":
+                heard(values[0])
+            elif kind == "error":
+                raise InputError(values[0], options=values[1])
+            elif kind == "bug":
+                raise RuntimeError(f"solver {rank} failed:\n{values[0]}")
+            elif kind == "done" and rank == 0:
+                result, is_done = values[0], True
+        if has_ended and not messages:
+            break
+        action = requested()
+        if action != NONE:
+            lines.send(0, action)
+    if launcher.returncode or not is_done:
+        raise _explain_failure(folder)
+    return result
 
-    def requested() -> str:
-        return str(line.recv()) if line.poll() else NONE
 
-    report: tuple[bool, str, float] | None = None  # whether it is an InputError, its text, when
+def _explain_failure(folder: str) -> InputError:
     try:
-        work(rank, requested, *arguments)
-    except (InputError, OSError) as error:
-        report = True, str(error), time.monotonic()
-    except BaseException:
-        report = False, traceback.format_exc(), time.monotonic()
-    line.send(report)
+        with open(os.path.join(folder, FAILURES), encoding="utf-8") as file:
+            rank, status = json.load(file)
+    except (OSError, ValueError):
+        return InputError("the training run's processes could not be started, or were ended.")
+    how = f"by signal {-status}" if status < 0 else f"with status {status}"
+    return InputError(f"the process of solver {rank} ended {how}; the training run stopped.")
 
 
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None  # only ever called in a process that was started
-    wait([parent.sentinel])
-    os._exit(1)
+def _end(launcher: subprocess.Popen[bytes]) -> None:
+    """End the launcher, and by it the ranks."""
+    if launcher.poll() is None:
+        launcher.terminate()
+    try:
+        launcher.wait(_GRACE)
+    except (subprocess.TimeoutExpired, KeyboardInterrupt):
+        launcher.kill()  # the ranks notice
+        launcher.wait()
+    if launcher.stdin is not None:
+        launcher.stdin.close()

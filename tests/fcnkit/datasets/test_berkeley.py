@@ -226,3 +226,28 @@ def test_the_number_of_tops_is_checked(tmp_path):
             "siftflow_layers", "SIFTFlowSegDataLayer", ["data", "sem"],
             siftflow_dir=str(folder), split="test",
         )  # fmt: skip
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+@pytest.mark.parametrize("start", [0, 6])
+def test_solvers_take_what_one_solver_would(split, start, tmp_path, monkeypatch):
+    from torchcaffe.core import process
+
+    ids = [f"2008_{number:06}" for number in range(5)]
+    folder = made.write_files(tmp_path, made.sbd_files(ids, ids))
+    settings = {
+        "sbdd_dir": str(folder / "benchmark_RELEASE" / "dataset"),
+        "split": split, "seed": 7, "mean": (0, 0, 0), "start": start,
+    }  # fmt: skip
+
+    def seen(rank, solvers, count):
+        monkeypatch.setattr(process, "_count", solvers)
+        monkeypatch.setattr(process, "_rank", rank)
+        net = data_net("voc_layers", "SBDDSegDataLayer", ["data", "label"], **settings)
+        return [blobs["data"].tobytes() for blobs in steps(net, count)]
+
+    whole = seen(0, 1, 8)
+    assert len(set(whole)) > 1
+    for solvers in (2, 4):
+        for rank in range(solvers):
+            assert seen(rank, solvers, 8 // solvers) == whole[rank::solvers]

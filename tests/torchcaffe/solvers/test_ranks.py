@@ -190,9 +190,7 @@ def test_a_solver_joined_with_nobody_trains_as_if_alone(tmp_path):
         solver = make_solver(tmp_path)
         if joined:
             nccl = caffe.NCCL(solver, caffe.NCCL.new_uid())
-            nccl.bcast()
-            solver.add_callback(nccl)
-            solver.agree_to_stop = nccl.agree
+            nccl.connect()
         held = solver.net.params["ip"][0].diff
         solver.step(2)
         if joined:
