@@ -12,7 +12,7 @@ from fcnkit.datasets import LAYER, MODULE, is_segmentation_data, options_of, set
 from fcnkit.images import IGNORE_LABEL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 
 def augment_net(
@@ -64,6 +64,7 @@ def augment_net(
     classes = nets.count_classes(net)
     if classes:
         set_options(net.layer[0], classes=classes)
+    fit_whole_images(net, _size(options.get("crop")))
 
 
 def fit_whole_images(net: pb.NetParameter, own: tuple[int, int] | None = None) -> None:
@@ -97,9 +98,16 @@ def crop_of(net: pb.NetParameter) -> tuple[int, int] | None:
         if is_segmentation_data(layer):
             crop = options_of(layer).get("crop")
         if crop and not nets.is_label(layer.top[0]):
-            height, width = (crop, crop) if isinstance(crop, int) else crop
-            return int(height), int(width)
+            return _size(crop)
     return None
+
+
+def _size(crop: int | Sequence[int] | None) -> tuple[int, int] | None:
+    """The (height, width) that an option `crop` stands for."""
+    if not crop:
+        return None
+    height, width = (crop, crop) if isinstance(crop, int) else crop
+    return int(height), int(width)
 
 
 def transform_of(layer: pb.LayerParameter, find: Callable[[str], str]) -> dict[str, Any]:
