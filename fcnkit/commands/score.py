@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 from PIL import Image
@@ -12,7 +13,7 @@ from fcnkit.datasets import FolderDataset, default_palette, open_dataset
 from fcnkit.images import IGNORE_LABEL, as_rgb
 from fcnkit.inference import VOC_COUNT, masks_and_labels, names_for, predictions_and_labels, score
 
-from .arguments import basics, classes, evaluation, network
+from .arguments import basics, classes, devices, evaluation, network
 from .console import Console
 from .printing import say
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from fcnkit.datasets import SegmentationDataset
     from fcnkit.inference import Scoreboard
 
     from .arguments.basics import CommandParser
@@ -54,7 +56,7 @@ def add_arguments(parser: CommandParser) -> None:
         "--worst", "number of images on the sheet", "N", basics.positive(int), default=8
     )
     basics.add_force(parser)
-    network.add_network(parser)
+    network.add_network(parser, on_devices=True)
     evaluation.add_evaluation(parser)
     classes.add_colour_map(parser)
     parser.data.option("--split", "part of --data: train or val", default="val")
@@ -108,12 +110,16 @@ def score_network(args: argparse.Namespace, colours: NDArray[np.uint8] | None) -
         raise InputError(
             "pass a network (--net and --weights, --run or --digits-model) or masks (--predictions)"
         )
+    open_images: Callable[[], SegmentationDataset]
     if args.data and not (args.images or args.labels):
-        dataset = open_dataset(args.data, args.split, colours)
+        open_images = functools.partial(open_dataset, args.data, args.split, colours)
     elif args.images and args.labels and not args.data:
-        dataset = FolderDataset(args.images, args.labels, colours=colours)
+        open_images = functools.partial(FolderDataset, args.images, args.labels, colours=colours)
     else:
         raise InputError("pass the images to score: --data FOLDER, or --images and --labels")
+    inference.refuse_launched()
+    chosen = devices.devices(args)
+    dataset = open_images()
     trained = network.trained_net(args)
     segmenter = network.segmenter(args, trained)
     names: Sequence[str] | None
@@ -129,7 +135,11 @@ def score_network(args: argparse.Namespace, colours: NDArray[np.uint8] | None) -
             # A dataset may have fewer classes than the network: then its names are not used.
             names = dataset.classes
         names = names_for(scored, names)
-        samples = predictions_and_labels(segmenter, dataset)
+        if chosen.count > 1:
+            settings = network.segmenter_settings(args)
+            samples = inference.shared_predictions(trained, settings, open_images, chosen)
+        else:
+            samples = predictions_and_labels(segmenter, dataset)
         board = score(samples, scored, _ignore(args, trained.ignore), console, _kept(args))
         if segmenter.note:
             console.note(segmenter.note)

@@ -42,6 +42,7 @@ from .scoring import (
     score,
 )
 from .segmenter import Prediction, Segmenter
+from .shared import refuse_launched, shared_predictions
 from .trained_net import TrainedNet, is_onnx
 from .voc_results import COMPETITIONS, pack_voc_results, read_image_set
 
@@ -82,9 +83,11 @@ __all__ = [
     "parse_scales",
     "predictions_and_labels",
     "read_image_set",
+    "refuse_launched",
     "score",
     "scores_as_dict",
     "segment_files",
+    "shared_predictions",
     "summary",
     "worst_sheet",
     "write_csv",

@@ -13,7 +13,7 @@ from fcnkit.runtimes import RUNTIMES
 from fcnkit.training import read_run
 from fcnkit.zoo import network_file, networks
 
-from . import basics, classes, evaluation, pixels
+from . import basics, classes, devices, evaluation, pixels
 from .basics import positive
 
 if TYPE_CHECKING:
@@ -47,8 +47,11 @@ def net_path(text: str) -> str:
     return network_file(text, "deploy.prototxt")[0]
 
 
-def add_network(parser: CommandParser) -> None:
-    """Declare what names a trained network, for `trained_net` and `segmenter`."""
+def add_network(parser: CommandParser, *, on_devices: bool = False) -> None:
+    """Declare what names a trained network, for `trained_net` and `segmenter`.
+
+    `on_devices`: it may run on several devices at once.
+    """
     group = parser.network
     add_net(group, "--net", more="; or an ONNX model")
     group.option("--weights", f"its weights: {WEIGHTS}", "FILE")
@@ -79,7 +82,11 @@ def add_network(parser: CommandParser) -> None:
     pixels.add_depth(group, "the run's, otherwise uint8")
     pixels.add_white(group, "the run's; without one, such images are refused")
     basics.add_fork(parser)
-    basics.add_engine(parser)
+    if on_devices:
+        devices.add_devices(parser)
+        basics.add_allow_python(parser)
+    else:
+        basics.add_engine(parser)
     add_runtime(parser)
     classes.add_classes(parser, "the run's, otherwise VOC's for 21 classes")
     classes.add_palette(parser, "the run's, otherwise VOC's, or distinct colours past 21 classes")
@@ -232,16 +239,22 @@ def trained_net(args: argparse.Namespace) -> TrainedNet:
 
 
 def segmenter(args: argparse.Namespace, trained: TrainedNet) -> Segmenter:
-    """Open `trained` as the arguments of `add_network` say."""
-    return trained.segmenter(
-        args.channels,
-        args.output_blob,
-        args.scale_to,
-        args.gpu,
-        args.allow_python,
-        args.runtime,
-        evaluation.evaluation(args),
-    )
+    """Open `trained` as the arguments of `add_network` say, on the first of several devices."""
+    gpus = devices.devices(args).gpus if hasattr(args, "processes") else ()
+    gpu = gpus[0] if gpus else args.gpu
+    return trained.segmenter(**segmenter_settings(args), gpu=gpu)
+
+
+def segmenter_settings(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the arguments of `TrainedNet.segmenter`, but for the GPU."""
+    return {
+        "channels": args.channels,
+        "output_blob": args.output_blob,
+        "scale_to": args.scale_to,
+        "allow_python": args.allow_python,
+        "runtime": args.runtime,
+        "evaluation": evaluation.evaluation(args),
+    }
 
 
 def unmatched_warning(segmenter: Segmenter, weights: str) -> str | None:
