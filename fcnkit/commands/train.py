@@ -109,13 +109,13 @@ def run(args: argparse.Namespace) -> int:
             observer=console,
             stop=lambda: interruption.asked,
         )
+    if not is_root():
+        return 0 if outcome.finished else 130
     if outcome.best is not None:
         say(
             f"best mean IoU {outcome.best.mean_iou:.4f} after {outcome.best.iteration} iterations, "
             f"weights in {outcome.best.weights}"
         )
-    if not is_root():
-        return 0 if outcome.finished else 130
     if outcome.finished:
         say(f"{outcome.iteration} iterations done, weights in {outcome.weights}")
         return 0

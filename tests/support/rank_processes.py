@@ -1,5 +1,6 @@
 """Training runs in several processes, found by a mark in their environment: watched and killed."""
 
+import atexit
 import contextlib
 import os
 import signal
@@ -40,6 +41,7 @@ class MarkedRun:
             start_new_session=True,
             env={**os.environ, _MARK: self.mark, "TMPDIR": self.temporary, "OMP_NUM_THREADS": "1"},
         )
+        atexit.register(self.kill_all)
 
     def processes(self):
         """Process id -> its environment, of all that run."""

@@ -30,7 +30,7 @@ def torch_engine(monkeypatch):
 @pytest.fixture
 def here(tmp_path, monkeypatch, torch_engine):
     monkeypatch.chdir(tmp_path)
-    write_dataset(tmp_path / "data", train=9, val=5)
+    write_dataset(tmp_path / "data", train=10, val=5)
     text = (
         net_text()
         .replace('layer { name: "relu1" ', NORM)
@@ -190,38 +190,38 @@ def train_command(output, iterations, *more):
 
 @pytest.mark.slow
 def test_killed_processes_start_again_and_end_with_the_unbroken_runs_weights(here):
-    expected, text = (MarkedRun(here, *train_command("unbroken", 60, "--processes", "2"))).end()
+    expected, text = (MarkedRun(here, *train_command("unbroken", 40, "--processes", "2"))).end()
     assert expected == 0, text
-    run = MarkedRun(here, *train_command("run", 60, "--processes", "2"))
-    for rank, iteration in ((1, 8), (0, 31)):
+    run = MarkedRun(here, *train_command("run", 40, "--processes", "2"))
+    for rank, iteration in ((1, 8), (0, 23)):
         wait_for(here / "run" / "train.log", f"Iteration {iteration} (")
         assert run.kill(rank)
     status, text = run.end()
     assert status == 0 and "Traceback" not in text, text
     assert run.leaves_nobody() and run.leaves_no_file()
-    assert_same(*(weights_of(f"{name}/snap_iter_60.caffemodel") for name in ("unbroken", "run")), 0)
+    assert_same(*(weights_of(f"{name}/snap_iter_40.caffemodel") for name in ("unbroken", "run")), 0)
 
 
 @pytest.mark.slow
 def test_two_machines_by_torchrun_of_which_one_loses_a_process(here):
-    status, text = MarkedRun(here, *train_command("unbroken", 60, "--processes", "2")).end()
+    status, text = MarkedRun(here, *train_command("unbroken", 40, "--processes", "2")).end()
     assert status == 0, text
     nodes = [
         MarkedRun(
-            here, *train_command("run", 60),
+            here, *train_command("run", 40),
             torchrun=["--nnodes=2", "--nproc-per-node=1", "--max-restarts=9", "--rdzv-id=9",
                       "--rdzv-backend=c10d", "--rdzv-endpoint=127.0.0.1:29631"],
         )
         for _ in range(2)
     ]  # fmt: skip
-    for rank, iteration in ((1, 12), (0, 33)):
+    for rank, iteration in ((1, 8), (0, 23)):
         wait_for(here / "run" / "train.log", f"Iteration {iteration} (")
         assert any(node.kill(rank) for node in nodes)
     for node in nodes:
         status, text = node.end()
         assert status == 0, text
         assert node.leaves_nobody() and node.leaves_no_file()
-    assert_same(*(weights_of(f"{name}/snap_iter_60.caffemodel") for name in ("unbroken", "run")), 0)
+    assert_same(*(weights_of(f"{name}/snap_iter_40.caffemodel") for name in ("unbroken", "run")), 0)
 
 
 @pytest.mark.slow
