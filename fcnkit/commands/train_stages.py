@@ -22,7 +22,7 @@ from fcnkit.training import (
 )
 from fcnkit.zoo import network_file
 
-from .arguments import basics, network, recipes, training
+from .arguments import basics, devices, network, recipes, training
 from .arguments.basics import positive
 from .console import Interruption, explaining_full_disk
 from .printing import say
@@ -63,7 +63,9 @@ def add_arguments(parser: CommandParser) -> None:
     recipes.add_data(parser)
     training.add_changes(parser, "; one value for all stages, or one per stage")
     basics.add_fork(parser)
-    basics.add_engine(parser)
+    devices.add_sync_batch_norm(parser)
+    devices.add_devices(parser)
+    basics.add_allow_python(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -121,7 +123,7 @@ def _train(
             args.output,
             recipes.folders(args, recipe),
             args.weights,
-            gpu=args.gpu,
+            gpu=devices.devices(args),
             allow_python=args.allow_python,
             force=args.force,
             observer=console,
@@ -133,7 +135,7 @@ def _train(
         args.output,
         folder,
         Start(weights=args.weights, resume=args.resume),
-        gpu=args.gpu,
+        gpu=devices.devices(args),
         allow_python=args.allow_python,
         force=args.force,
         observer=console,
@@ -162,6 +164,7 @@ def _stages(args: argparse.Namespace, solvers: Sequence[str]) -> list[Stage]:
             validate=not args.no_validation,
             snapshots=training.snapshots(args),
             tensorboard=args.tensorboard,
+            sync_batch_norm=args.sync_batch_norm,
         )
         stages.append(Stage(name, recipe))
     return stages

@@ -160,6 +160,10 @@ class NoKeeper:
         """Return False; the root knows."""
         return False
 
+    def tests_since_best(self, iteration: int) -> int:
+        """Return 0; the root knows."""
+        return 0
+
 
 def check_share(files: RunFiles, images: int | None, count: int) -> None:
     """Raise `InputError` where `count` processes cannot share the training data of `files`.
@@ -193,6 +197,7 @@ def add_outputs(
     sums: Mapping[str, NDArray[np.float64]], together: engine.Together
 ) -> dict[str, NDArray[np.float64]]:
     """Add the arrays of all processes, which have the same names and sizes."""
-    flat = together.total(np.concatenate([np.ravel(values) for values in sums.values()] or [[]]))
+    every = [np.zeros(0), *(np.ravel(values) for values in sums.values())]
+    flat = together.total(np.concatenate(every))
     ends = np.cumsum([values.size for values in sums.values()])
     return dict(zip(sums, np.split(flat, ends[:-1])))

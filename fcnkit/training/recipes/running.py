@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from caffeformat import InputError
 from caffeformat.files import claimed_folder, refuse_overlap
@@ -30,7 +30,7 @@ def train_recipe(
     data: Folders,
     weights: str | os.PathLike[str] | None = None,
     *,
-    gpu: int | None = None,
+    gpu: int | Sequence[int] | str | engine.Devices | None = None,
     allow_python: Sequence[str] = (),
     force: bool = False,
     observer: Observer | None = None,
@@ -49,12 +49,13 @@ def train_recipe(
     """
     output = os.path.abspath(output)
     check_weights(recipe, weights)
+    count = engine.devices_of(gpu).count
     refuse_overlap(output, list(data.values()))
     with tempfile.TemporaryDirectory() as folder:  # nothing is written where something is wrong
-        plan_stages(recipe, data, folder, devices=count_devices(gpu))
+        plan_stages(recipe, data, folder, devices=count)
     with claimed_folder(output):
         networks = os.path.join(output, NETWORKS)
-        planned = plan_stages(recipe, data, networks, devices=count_devices(gpu))
+        planned = plan_stages(recipe, data, networks, devices=count)
     yield from train_stages(
         stages_of(planned),
         output,
@@ -66,11 +67,6 @@ def train_recipe(
         observer=observer,
         stop=stop,
     )
-
-
-def count_devices(gpu: Any) -> int:
-    """How many devices `gpu` stands for, as `train` takes it."""
-    return 1 if gpu is None or isinstance(gpu, int) else engine.devices_of(gpu).count
 
 
 def check_weights(recipe: RecipeFile, weights: str | os.PathLike[str] | None) -> None:

@@ -20,6 +20,7 @@ import numpy as np
 from caffeformat import InputError, pb, read_caffemodel, write_caffemodel, write_text
 from caffeformat.files import claimed_folder, refuse_overlap
 from caffeformat.messages import distinct_layers
+from fcnkit import engine
 from fcnkit.datasets import DatasetFolder
 from fcnkit.files import write_json
 from fcnkit.images import ImageForm, read_label, write_label
@@ -95,7 +96,7 @@ def train_stages(
     data: Path | None,
     start: Start | None = None,
     *,
-    gpu: int | None = None,
+    gpu: int | Sequence[int] | str | engine.Devices | None = None,
     allow_python: Sequence[str] = (),
     force: bool = False,
     observer: Observer | None = None,
@@ -107,7 +108,7 @@ def train_stages(
                 stages whose recipe names none
     start       weights for the first stage, for instance a classifier's; with `resume`, stages that
                 are done are skipped and the first that is not continues
-    gpu         number of the GPU to compute on; None for the CPU
+    gpu         devices to train on, as for `train`; masks are made on the first of them
     allow_python
                 modules whose Python layers the nets may run
     force       remove an earlier run in `output`, once the new one has taken its first step
@@ -116,7 +117,16 @@ def train_stages(
                 a last result without `end`
 
     Raises `InputError` as `train` and `check_stages` do, and where `output` holds stages already.
+    torchrun cannot start it: between the stages one process works.
     """
+    if engine.has_launched():
+        raise InputError(
+            "torchrun has started this process among several, but stages start theirs themselves: "
+            "run the command alone, and pass {option}",
+            option="gpu",
+            value="all",
+        )
+    devices = engine.devices_of(gpu)
     start, observer = start or Start(), observer or Observer()
     if start.snapshot is not None:
         raise InputError("stages start from weights; a snapshot belongs to one of them")
@@ -129,7 +139,9 @@ def train_stages(
     with claimed_folder(output):
         bring_back(output)
         datasets = [DatasetFolder(os.path.abspath(place)) for place in places if place is not None]
-        yield from _train(stages, output, datasets, start, gpu, allow_python, force, observer, stop)
+        yield from _train(
+            stages, output, datasets, start, devices, allow_python, force, observer, stop
+        )
 
 
 def _train(
@@ -137,7 +149,7 @@ def _train(
     output: str,
     datasets: Sequence[DatasetFolder],
     start: Start,
-    gpu: int | None,
+    devices: engine.Devices,
     allow_python: Sequence[str],
     force: bool,
     observer: Observer,
@@ -171,7 +183,7 @@ def _train(
         for stage, folder, dataset in zip(stages, folders, datasets):
             recipe = dataclasses.replace(stage.recipe, data=dataset.path)
             whole = dataclasses.replace(stage, recipe=recipe)
-            run = _StageRun(whole, folder, dataset, previous, start.weights, gpu, allow_python)
+            run = _StageRun(whole, folder, dataset, previous, start.weights, devices, allow_python)
             if not run.record.get("end"):
                 run.prepare()
                 for note in run.notes:
@@ -194,12 +206,12 @@ class _StageRun:
         dataset: DatasetFolder,
         previous: _StageRun | None,
         weights: Path | None,
-        gpu: int | None,
+        devices: engine.Devices,
         allow_python: Sequence[str],
     ) -> None:
         self.stage, self.folder, self.dataset = stage, folder, dataset
         self.previous, self.weights = previous, weights
-        self.gpu, self.allow_python = gpu, allow_python
+        self.devices, self.allow_python = devices, allow_python
         self.record = read_record(folder)
         self.notes: list[str] = []
 
@@ -268,7 +280,7 @@ class _StageRun:
             recipe,
             self.folder,
             start,
-            gpu=self.gpu,
+            gpu=self.devices,
             allow_python=self.allow_python,
             observer=observer,
             stop=stop,
@@ -287,7 +299,8 @@ class _StageRun:
 
         The masks are written to the folder `masks`, numbered in the order of the dataset.
         """
-        segmenter = trained.segmenter(gpu=self.gpu, allow_python=self.allow_python)
+        gpu = self.devices.gpus[0] if self.devices.gpus else None
+        segmenter = trained.segmenter(gpu=gpu, allow_python=self.allow_python)
         same, pixels = 0, 0
         with self.dataset, new_folder(self.path(masks)) as partial:
             images = self.dataset.split("val")

@@ -9,6 +9,7 @@ import pytest
 from tiny_segmentation import write_dataset
 
 from caffeformat import InputError, read_caffemodel
+from fcnkit import engine
 from fcnkit.commands import main
 from fcnkit.training import curves, read_recipe, train_recipe
 
@@ -147,6 +148,12 @@ def test_other_settings_do_not_continue_a_run(data, here):
     # What does not change the weights may change.
     assert len(run(data, "first.keep=3")) == 2
     assert run(data, "iterations=2", force=True)[-1].end is not None
+
+
+def test_torchrun_cannot_start_stages(data, monkeypatch):
+    monkeypatch.setattr(engine, "has_launched", lambda: True)
+    with pytest.raises(InputError, match="torchrun has started this process"):
+        run(data)
 
 
 def test_the_command_trains_a_recipe(data, capsys):

@@ -6,7 +6,7 @@ import os
 import pytest
 from tiny_archives import write_datasets
 
-from caffeformat import read_net
+from caffeformat import InputError, read_net
 from fcnkit.commands import main
 from fcnkit.training import read_recipe, recipe_names
 from fcnkit.training.recipes import plan_stages
@@ -89,6 +89,14 @@ def test_details_of_single_recipes(planned):
     (mindspore,) = planned("mindspore_fcn8s")
     assert mindspore.stage.recipe.augment["crop"] == [512, 512]
     assert mindspore.stage.recipe.snapshots.keep == 5
+
+
+def test_devices_share_the_images_of_an_update(datasets, tmp_path):
+    recipe, data = read_recipe("blog_fcn_resnet50"), {"voc": datasets["voc"]}
+    (two,) = plan_stages(recipe, data, str(tmp_path), devices=2)
+    assert (two.per_pass, two.passes) == (4, 2)
+    with pytest.raises(InputError, match=r"16 images .* of 4 \(batch_size\) on each of 3 devices"):
+        plan_stages(recipe, data, str(tmp_path), devices=3)
 
 
 @pytest.mark.parametrize("name", sorted(STAGES))
