@@ -252,7 +252,8 @@ class RunFiles:
     def write(self, folder: str, image_shape: tuple[int, int]) -> str:
         """Write `solver.prototxt` and its nets into `folder`; returns the solver's path.
 
-        Also writes `deploy.prototxt`, for images of `image_shape` (height, width).
+        Also writes `deploy.prototxt`, for images of `image_shape` (height, width) or, where the net
+        does not take that, the nearest size.
         """
         solver = self.solver
         for field in ("net", "net_param", "train_net_param", "train_state"):
@@ -269,7 +270,7 @@ class RunFiles:
             solver.ClearField("test_interval")
         write_text(
             os.path.join(folder, "deploy.prototxt"),
-            nets.deploy_net(self.deploy, image_shape, self.form.channels)[0],
+            fitted_deploy_net(self.deploy, image_shape, self.form.channels),
         )
         path = os.path.join(folder, "solver.prototxt")
         write_text(path, solver)
@@ -301,6 +302,18 @@ def set_field(solver: pb.SolverParameter, name: str, value: str) -> None:
     changed = parse_text(f"{name}: {text}", pb.SolverParameter, source)
     solver.ClearField(name)
     solver.MergeFrom(changed)
+
+
+def fitted_deploy_net(
+    net: pb.NetParameter, image_shape: tuple[int, int], channels: int | None = None
+) -> pb.NetParameter:
+    """The net for inference, for images of `image_shape` or the nearest size that it takes."""
+    made, image = nets.deploy_net(net, image_shape, channels)
+    score = nets.score_blob(made, image)
+    if score is None or any(layer.type == "Input" for layer in net.layer):
+        return made
+    size = nets.ImageSizes(made, image, score).nearest(image_shape)
+    return made if size == image_shape else nets.deploy_net(net, size, channels)[0]
 
 
 def _upgraded(net: pb.NetParameter) -> pb.NetParameter:

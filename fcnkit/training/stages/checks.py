@@ -10,10 +10,10 @@ import numpy as np
 from caffeformat import InputError, Weights, pb, read_caffemodel
 from caffeformat.messages import distinct_layers, layer_keys
 from fcnkit.datasets import common_channels
-from fcnkit.nets import count_classes, deploy_net, net_parameters
+from fcnkit.nets import count_classes, net_parameters
 from fcnkit.surgery import transplant
 
-from ..run_files import RunFiles
+from ..run_files import RunFiles, fitted_deploy_net
 from .folders import read_record
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def start_net(files: RunFiles, dataset: DatasetFolder) -> pb.NetParameter:
     if channels is None and not is_declared:
         images = dataset.split("train")
         channels = common_channels(images.form(i) for i in range(len(images)))
-    return deploy_net(files.deploy, _IMAGE_SHAPE, channels)[0]
+    return fitted_deploy_net(files.deploy, _IMAGE_SHAPE, channels)
 
 
 def check_stages(

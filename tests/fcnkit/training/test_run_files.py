@@ -5,10 +5,11 @@ import pytest
 from tiny_segmentation import net_text, write_dataset, write_solver
 
 from caffeformat import InputError, pb, read_net, read_solver
+from fcnkit import zoo
 from fcnkit.datasets import DatasetFolder, augmentation_from, parse_augmentation
 from fcnkit.training.intervals import set_intervals
 from fcnkit.training.resuming import start_python_layers
-from fcnkit.training.run_files import RunFiles
+from fcnkit.training.run_files import RunFiles, fitted_deploy_net
 
 
 @pytest.fixture
@@ -182,3 +183,11 @@ def test_what_is_written_reads_back_without_stages(here):
 def test_a_stepped_solver_leaves_tests_and_snapshots_to_the_recipe(here):
     solver = run_files(here).stepwise()
     assert (solver.snapshot, solver.display, solver.test_interval) == (0, 0, 2**31 - 1)
+
+
+def test_the_deploy_net_has_a_size_that_the_net_takes():
+    net = read_net(zoo.path("fcn8s_vgg16_bn", "train_val.prototxt"))
+    made = fitted_deploy_net(net, (500, 300))
+    assert list(made.layer[0].input_param.shape[0].dim) == [1, 3, 512, 320]
+    free = fitted_deploy_net(read_net(zoo.path("voc_fcn8s", "train_val.prototxt")), (500, 300))
+    assert list(free.layer[0].input_param.shape[0].dim) == [1, 3, 500, 300]
