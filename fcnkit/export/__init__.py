@@ -14,6 +14,7 @@ from fcnkit.runtimes import to_onnx
 from .check import SIZES, Difference, differences
 from .files import KINDS, deployed, kind_of, parameter_difference, read_parameters, write_parameters
 from .model_folder import MODEL, WEIGHTS, ModelCard, write_model_folder
+from .onnx_models import read_onnx_model
 
 __all__ = [
     "KINDS",
@@ -27,6 +28,7 @@ __all__ = [
     "differences",
     "kind_of",
     "parameter_difference",
+    "read_onnx_model",
     "read_parameters",
     "to_onnx",
     "write_model_folder",

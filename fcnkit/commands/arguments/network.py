@@ -8,6 +8,7 @@ from caffeformat import InputError
 from fcnkit.datasets import default_palette
 from fcnkit.digits import open_model
 from fcnkit.images import ImageForm, Preprocessor, parse_mean
+from fcnkit.export import read_onnx_model
 from fcnkit.inference import TrainedNet, is_onnx
 from fcnkit.runtimes import RUNTIMES
 from fcnkit.training import read_run
@@ -211,6 +212,12 @@ def trained_net(args: argparse.Namespace) -> TrainedNet:
         net = run.net if run else None
     weights = args.weights or (run.weights if run else None)
     if not net or not weights:
+    if net and is_onnx(net):
+        if weights:
+            raise InputError(f"{net}: an ONNX model holds its weights: leave out {weights}")
+        weights, (run, order) = net, read_onnx_model(net)
+        if order not in (None, args.channels):
+            raise InputError(f"{net}: was made for {order} input: pass --channel-order {order}")
         raise InputError(
             "no network given: pass --net and --weights, --net MODEL.onnx, --run FOLDER (an output "
             "of train), or --digits-model PATH"
@@ -218,10 +225,6 @@ def trained_net(args: argparse.Namespace) -> TrainedNet:
     given = TrainedNet(net, weights) if run is None else run
     names, palette = classes.names_and_palette(args)
     chosen = names or given.names
-    if net and is_onnx(net):
-        if weights:
-            raise InputError(f"{net}: an ONNX model holds its weights: leave out {weights}")
-        weights = net
     if palette is None:
         palette = default_palette(chosen) if given.palette is None else given.palette
     return TrainedNet(
