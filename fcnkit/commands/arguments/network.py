@@ -211,13 +211,13 @@ def trained_net(args: argparse.Namespace) -> TrainedNet:
     else:
         net = run.net if run else None
     weights = args.weights or (run.weights if run else None)
-    if not net or not weights:
     if net and is_onnx(net):
         if weights:
             raise InputError(f"{net}: an ONNX model holds its weights: leave out {weights}")
         weights, (run, order) = net, read_onnx_model(net)
         if order not in (None, args.channels):
             raise InputError(f"{net}: was made for {order} input: pass --channel-order {order}")
+    if not net or not weights:
         raise InputError(
             "no network given: pass --net and --weights, --net MODEL.onnx, --run FOLDER (an output "
             "of train), or --digits-model PATH"
