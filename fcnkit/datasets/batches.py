@@ -100,7 +100,7 @@ class BatchLoader:
         order = order or Order()
         self._dataset, self._size, self._preprocessor = dataset, batch_size, preprocessor
         self._augmentation, self._seed = augmentation, order.seed & 0xFFFFFFFF
-        self._shuffle, self._position, self._turn = order.shuffle, order.start, order.turn
+        self._shuffle, self._position, self._turn = order.shuffle, order.start, Turn(*order.turn)
         self._ignore, self._classes, self._form = ignore, classes, form
         self._cache: dict[int, tuple[NDArray[Any], NDArray[np.uint8]]] = {}
         self._cache_room = cache_mb << 20

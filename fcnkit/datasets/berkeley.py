@@ -89,7 +89,7 @@ class SegDataLayer(NoGradient, Layer):
             self._draws = random.Random(self.options["seed"])
         self._index = self._position = 0
         self._loaded: Sequence[NDArray[Any]] = ()
-        rank, self._solvers = engine.data_turn(self.phase)
+        rank, self._solvers = engine.data_turn(getattr(self, "phase", None))
         self._next(self.options["start"] + rank)
 
     def reshape(self, bottom: Sequence[engine.Blob], top: Sequence[engine.Blob]) -> None:

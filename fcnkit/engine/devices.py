@@ -184,8 +184,11 @@ def connect(solver: Solver, together: Together) -> None:
         add_callback(nccl)
 
 
-def data_turn(phase: int) -> tuple[int, int]:
-    """Return (rank, solvers) among which data layers of `phase` deal out what they read."""
+def data_turn(phase: int | None) -> tuple[int, int]:
+    """Return (rank, solvers) among which data layers of `phase` deal out what they read.
+
+    A layer that no net has opened has no phase: None.
+    """
     caffe = load()
     if name() == "torch":
         turn: tuple[int, int] = importlib.import_module("torchcaffe.core").data_turn(phase)

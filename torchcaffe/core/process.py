@@ -90,7 +90,7 @@ def share_tests() -> bool:
     return _share_tests
 
 
-def data_turn(phase: int) -> tuple[int, int]:
+def data_turn(phase: int | None) -> tuple[int, int]:
     """Return (rank, solvers) among which the data layers of `phase` deal out what they read.
 
     In phase TRAIN that is every solver, in TEST only where tests are shared out.

@@ -17,16 +17,16 @@ from torchcaffe.core import add_up, gather
 
 
 class SharedStatistics(NamedTuple):
-    """Mean and variance per channel of `count` values per channel (a tensor of one number)."""
+    """Mean and variance per channel of `number` values per channel (a tensor of one number)."""
 
     mean: torch.Tensor
     variance: torch.Tensor
-    count: torch.Tensor
+    number: torch.Tensor
 
     @property
     def unbiased(self) -> torch.Tensor:
         """The variance's unbiased estimate; 0 for a single value."""
-        return self.variance * (self.count / (self.count - 1).clamp(min=1))
+        return self.variance * (self.number / (self.number - 1).clamp(min=1))
 
 
 def shared_statistics(x: torch.Tensor) -> SharedStatistics:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
+    from torch._C._distributed_c10d import TCPStore
 
 # While the root prepares or tests, the others wait. Whatever started the processes makes sure that
 # none waits for one that has ended.
@@ -74,6 +75,8 @@ def join() -> Joined:
     """
     if not dist.is_available():
         raise InputError("this PyTorch was built without torch.distributed; use one process.")
+    from torch._C._distributed_c10d import PrefixStore, TCPStore  # only where it is available
+
     end_with_parent()
     rank, count = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
@@ -84,8 +87,8 @@ def join() -> Joined:
     set_solver_rank(rank)
     with noticing_losses():
         is_server = rank == 0 and not has_store
-        store = dist.TCPStore(address, port, None, is_server, _MEETING, multi_tenant=True)
-        meeting = dist.PrefixStore(_meet(store, rank, count), store)
+        store = TCPStore(address, port, None, is_server, _MEETING, multi_tenant=True)
+        meeting = PrefixStore(_meet(store, rank, count), store)
         return Joined(store, connect(store=meeting, rank=rank, world_size=count))
 
 
@@ -109,7 +112,7 @@ def connect(**meeting: Any) -> dist.ProcessGroup | None:
     return dist.new_group(backend="gloo", timeout=PATIENCE) if backend == "nccl" else None
 
 
-def _meet(store: dist.Store, rank: int, count: int) -> str:
+def _meet(store: TCPStore, rank: int, count: int) -> str:
     """Return the name of the meeting of the `count` processes that are alive now."""
     own = uuid.uuid4().hex
     store.set(f"torchcaffe/here/{rank}", own)
@@ -149,7 +152,7 @@ class Joined:
     Attributes: `rank`, `count`, `is_root` (rank 0).
     """
 
-    def __init__(self, store: dist.Store | None, hosts: dist.ProcessGroup | None) -> None:
+    def __init__(self, store: TCPStore | None, hosts: dist.ProcessGroup | None) -> None:
         self._store, self._hosts = store, hosts
         self.rank, self.count = dist.get_rank(), dist.get_world_size()
         self.is_root = self.rank == 0
