@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from caffeformat import InputError
 from fcnkit.datasets import default_palette
 from fcnkit.digits import open_model
-from fcnkit.images import ImageForm, Preprocessor, parse_mean
 from fcnkit.export import read_onnx_model
+from fcnkit.images import ImageForm, Preprocessor, parse_mean
 from fcnkit.inference import TrainedNet, is_onnx
 from fcnkit.runtimes import RUNTIMES
 from fcnkit.training import read_run
