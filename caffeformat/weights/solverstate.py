@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _STATE = wire.field_numbers(pb.SolverState)
 _MOST_HISTORY = 100_000
+# A field that Caffe does not have, and so skips: "<loss scale> <steps>"
+_LOSS_SCALE = 1001
 
 
 @dataclasses.dataclass
@@ -36,6 +38,10 @@ class SolverState:
     learned_net: str = ""
     # The update rule's float32 arrays, one or two per parameter
     history: list[NDArray[np.float32]] = dataclasses.field(default_factory=list)
+    # What losses are multiplied by in float16, and for how many steps already; 0: not float16.
+    # Caffe passes over both.
+    loss_scale: float = 0.0
+    loss_scale_steps: int = 0
 
 
 def read_solver_state(path: str | os.PathLike[str]) -> SolverState:
@@ -60,6 +66,12 @@ def read_solver_state(path: str | os.PathLike[str]) -> SolverState:
             state.history.append(decode_blob(value)[0])
             if len(state.history) > _MOST_HISTORY:
                 raise value.error(value.start, f"more than {_MOST_HISTORY} arrays")
+        elif number == _LOSS_SCALE and kind == wire.BYTES:
+            try:
+                scale, steps = value.text().split()
+                state.loss_scale, state.loss_scale_steps = float(scale), int(steps)
+            except ValueError:
+                raise value.error(value.start, "no loss scale and number of steps") from None
         elif number == 1 and kind == wire.BYTES:  # the name of a net
             raise span.error(
                 0,
@@ -88,6 +100,9 @@ def write_solver_state(path: str | os.PathLike[str], state: SolverState) -> None
             wire.encode_key(_STATE["current_step"], wire.VARINT)
             + wire.encode_varint(state.current_step)
         )
+        if state.loss_scale:
+            text = f"{state.loss_scale!r} {state.loss_scale_steps}"
+            file.write(wire.encode_bytes(_LOSS_SCALE, text.encode()))
 
 
 def _read_hdf5(path: str | os.PathLike[str]) -> SolverState:
@@ -105,11 +120,20 @@ def _read_hdf5(path: str | os.PathLike[str]) -> SolverState:
             current_step=_integer(file["current_step"]) if "current_step" in file else 0,
             learned_net=learned_net.decode() if isinstance(learned_net, bytes) else learned_net,
             history=history,
+            loss_scale=float(_number(file["loss_scale"])) if "loss_scale" in file else 0.0,
+            loss_scale_steps=(
+                _integer(file["loss_scale_steps"]) if "loss_scale_steps" in file else 0
+            ),
         )
 
 
 def _integer(dataset: h5py.Dataset) -> int:
-    return int(np.asarray(dataset[()]).reshape(-1)[0])
+    return int(_number(dataset))
+
+
+def _number(dataset: h5py.Dataset) -> float:
+    value: float = np.asarray(dataset[()]).reshape(-1)[0]
+    return value
 
 
 def _write_hdf5(path: str | os.PathLike[str], state: SolverState) -> None:
@@ -119,6 +143,9 @@ def _write_hdf5(path: str | os.PathLike[str], state: SolverState) -> None:
         name = state.learned_net.encode()
         file.create_dataset("learned_net", data=np.array(name, dtype=f"S{len(name) + 1}"))
         file.create_dataset("current_step", data=[state.current_step], dtype="<i4")
+        if state.loss_scale:
+            file.create_dataset("loss_scale", data=[state.loss_scale], dtype="<f8")
+            file.create_dataset("loss_scale_steps", data=[state.loss_scale_steps], dtype="<i4")
         history = file.create_group("history")
         for index, array in enumerate(state.history):
             history.create_dataset(str(index), data=array, dtype="<f4")

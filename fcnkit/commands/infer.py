@@ -11,7 +11,7 @@ from fcnkit.datasets import other_files
 from fcnkit.images import IMAGE_SUFFIXES
 from fcnkit.inference import SCORE_TYPES, check_outputs, find_images, segment_files
 
-from .arguments import basics, evaluation, network, pixels
+from .arguments import basics, devices, evaluation, network, pixels
 from .arguments.basics import positive
 from .console import Console
 
@@ -56,6 +56,7 @@ def add_arguments(parser: CommandParser) -> None:
     pixels.add_bands(parser.output, "the run's, otherwise the first three")
     basics.add_force(parser)
     network.add_network(parser)
+    devices.add_precision(parser)
     evaluation.add_evaluation(parser)
 
 

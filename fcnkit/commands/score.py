@@ -57,6 +57,7 @@ def add_arguments(parser: CommandParser) -> None:
     )
     basics.add_force(parser)
     network.add_network(parser, on_devices=True)
+    devices.add_precision(parser)
     evaluation.add_evaluation(parser)
     classes.add_colour_map(parser)
     parser.data.option("--split", "part of --data: train or val", default="val")
@@ -119,6 +120,8 @@ def score_network(args: argparse.Namespace, colours: NDArray[np.uint8] | None) -
         raise InputError("pass the images to score: --data FOLDER, or --images and --labels")
     inference.refuse_launched()
     chosen = devices.devices(args)
+    if chosen.count > 1 and args.precision not in (None, "float32"):
+        raise InputError(f"--precision {args.precision}: several processes score in float32 only")
     dataset = open_images()
     trained = network.trained_net(args)
     segmenter = network.segmenter(args, trained)

@@ -8,6 +8,7 @@ import os
 from typing import TYPE_CHECKING
 
 from caffeformat import InputError
+from fcnkit import engine
 from fcnkit.files import write_json
 from fcnkit.training import (
     Recipe,
@@ -63,6 +64,8 @@ def add_arguments(parser: CommandParser) -> None:
     recipes.add_data(parser)
     training.add_changes(parser, "; one value for all stages, or one per stage")
     basics.add_fork(parser)
+    devices.add_precision(parser)
+    devices.add_recompute(parser)
     devices.add_sync_batch_norm(parser)
     devices.add_devices(parser)
     basics.add_allow_python(parser)
@@ -72,6 +75,11 @@ def run(args: argparse.Namespace) -> int:
     """Train the stages and print their table; returns 130 where Ctrl-C ended the run early."""
     if args.resume and args.force:
         raise InputError("--resume continues an earlier run, --force removes it: pass one of them")
+    if engine.has_launched():
+        raise InputError(
+            "train_stages runs in one process, but torchrun has started this one: train each stage "
+            "by torchrun ... -m fcnkit train"
+        )
     recipe = _recipe(args)
     if args.dry_run:
         if recipe is None:
@@ -162,6 +170,8 @@ def _stages(args: argparse.Namespace, solvers: Sequence[str]) -> list[Stage]:
             overrides=overrides,
             batch_size=args.batch_size,
             validate=not args.no_validation,
+            precision=args.precision or "float32",
+            recompute=args.recompute,
             snapshots=training.snapshots(args),
             tensorboard=args.tensorboard,
             sync_batch_norm=args.sync_batch_norm,

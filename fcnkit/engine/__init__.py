@@ -28,7 +28,14 @@ from .devices import (
     run_together,
 )
 from .differences import largest_absolute, largest_difference
-from .door import forward, open_net, open_solver
+from .door import (
+    PRECISIONS,
+    check_computing,
+    forward,
+    open_net,
+    open_solver,
+    use_precision,
+)
 from .guards import PYTHON_MODULES, check_python_layers, refuse_forks, refuse_forks_of_solver
 from .loading import compare_weights, copy_weights, fill_weights
 from .memory import check_memory
@@ -38,6 +45,7 @@ from .stepping import Hooks, skip_batches, train
 
 __all__ = [
     "ALONE",
+    "PRECISIONS",
     "PYTHON_MODULES",
     "VARIABLE",
     "Blob",
@@ -48,6 +56,7 @@ __all__ = [
     "Solver",
     "Together",
     "capabilities",
+    "check_computing",
     "check_memory",
     "check_python_layers",
     "compare_nets",
@@ -82,4 +91,5 @@ __all__ = [
     "train",
     "training_net",
     "use_device",
+    "use_precision",
 ]

@@ -7,9 +7,9 @@ import os
 import tempfile
 from typing import TYPE_CHECKING, Any
 
-from caffeformat import filter_net, format_text, pb, read_net
+from caffeformat import InputError, filter_net, format_text, pb, read_net
 
-from .choice import capabilities, load, name
+from .choice import VARIABLE, capabilities, load, name
 from .guards import (
     allow_in_engine,
     check_python_layers,
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     Path = Union[str, os.PathLike[str]]
 
 
+FLOAT32 = "float32"
+PRECISIONS = (FLOAT32, "bfloat16", "float16")
+
+
 def open_net(
     net: pb.NetParameter | Path,
     phase: str = "TEST",
@@ -39,15 +43,18 @@ def open_net(
     level: int = 0,
     allow_python: Iterable[str] = (),
     source: str | None = None,
+    precision: str | None = None,
 ) -> Net:
     """Open `net`, a NetParameter or the path of one as text; its fillers set its weights.
 
     `phase` is "TRAIN" or "TEST"; `stages` and `level` choose layers as Caffe's NetState does.
-    `source` is what errors call a net that is given as a message. Raises `InputError` for a Python
-    layer of a module that is neither in `PYTHON_MODULES` nor in `allow_python`, and where BVLC
-    Caffe would have to run what forks of Caffe added.
+    `source` is what errors call a net that is given as a message; `precision` is "float32",
+    "bfloat16" or "float16" (None: what `use_precision` has chosen). Raises `InputError` for a
+    Python layer of a module that is neither in `PYTHON_MODULES` nor in `allow_python`, and where
+    BVLC Caffe would have to run what forks of Caffe added, or another precision than float32.
     """
     caffe = load()
+    check_computing(precision)
     message, source = _message_of(net, source)
     check_python_layers(message, source, allow_python)
     allow_in_engine(caffe, allow_python)
@@ -55,7 +62,8 @@ def open_net(
     if level:
         chosen["level"] = level
     if name() == "torch":
-        opened: Net = caffe.Net(net_param=message, phase=getattr(caffe, phase), **chosen)
+        with _precision(precision):
+            opened: Net = caffe.Net(net_param=message, phase=getattr(caffe, phase), **chosen)
         return opened
     refuse_forks(message, source, filter_net(message, getattr(pb, phase), level, stages))
     with _as_file(net) as path:
@@ -86,23 +94,76 @@ def _as_file(message: Message | Path) -> Iterator[str]:
         yield path
 
 
-def open_solver(solver: pb.SolverParameter | Path, allow_python: Iterable[str] = ()) -> Solver:
+def open_solver(
+    solver: pb.SolverParameter | Path,
+    allow_python: Iterable[str] = (),
+    *,
+    precision: str | None = None,
+    recompute: bool = False,
+) -> Solver:
     """Open `solver`, a SolverParameter or the path of one as text; checks its nets as `open_net`.
 
-    Nets that a SolverParameter names by path are relative to the working directory.
+    Nets that a SolverParameter names by path are relative to the working directory. `precision` as
+    for `open_net`; with `recompute` activations are computed twice rather than kept. Raises
+    `InputError` where the engine is BVLC Caffe, which can do neither.
     """
     caffe = load()
+    check_computing(precision, recompute)
     for net, source in solver_nets(solver):
         check_python_layers(net, source, allow_python)
     if name() == "bvlc":
         refuse_forks_of_solver(solver)
     allow_in_engine(caffe, allow_python)
-    if name() == "torch" and isinstance(solver, pb.SolverParameter):
-        opened: Solver = caffe.get_solver(param=solver)
+    if name() == "torch":
+        is_message = isinstance(solver, pb.SolverParameter)
+        with _precision(precision):
+            ours = caffe.get_solver(**{"param" if is_message else "solver_file": solver})
+        ours.net.training.recompute = recompute
+        opened: Solver = ours
         return opened
     with _as_file(solver) as path:
         opened = caffe.get_solver(path)
     return opened
+
+
+def use_precision(precision: str) -> None:
+    """Let nets opened from now on compute in `precision`; `InputError` where the engine cannot."""
+    check_computing(precision)
+    if name() == "torch":
+        load().set_precision(precision)
+
+
+def _precision(precision: str | None) -> contextlib.AbstractContextManager[None]:
+    """Let torchcaffe's nets made meanwhile compute in `precision`, if that is not None."""
+    if precision is None:
+        return contextlib.nullcontext()
+    chosen: contextlib.AbstractContextManager[None] = load().precision(precision)
+    return chosen
+
+
+def check_computing(precision: str | None, recompute: bool = False) -> None:
+    """Raise `InputError` unless the engine can compute in `precision`, and `recompute` if asked."""
+    precision = precision or FLOAT32
+    if precision not in PRECISIONS:
+        raise InputError(
+            f"{{option}}: expected one of {', '.join(PRECISIONS)}",
+            option="precision",
+            value=precision,
+        )
+    if precision != FLOAT32 and name() != "torch":
+        raise InputError(
+            f"the engine {name()!r} computes in float32: leave {{option}} out, or set "
+            f"{VARIABLE}=torch",
+            option="precision",
+            value=precision,
+        )
+    if recompute and name() != "torch":
+        raise InputError(
+            f"the engine {name()!r} keeps all activations: leave {{option}} out, or set "
+            f"{VARIABLE}=torch",
+            option="recompute",
+            value=True,
+        )
 
 
 def forward(net: Net, blob: str) -> NDArray[np.float32]:

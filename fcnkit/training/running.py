@@ -83,6 +83,7 @@ class Run:
         run_folder.refuse_inputs(output, recipe, start)
         stack.enter_context(claimed_folder(output))
         check_files(recipe, start)
+        engine.check_computing(recipe.precision, recipe.recompute)
         if recipe.tensorboard:
             check_tensorboard()
         with contextlib.ExitStack() as opened:
@@ -172,7 +173,10 @@ class Run:
         )
 
     def _open(self, solver: pb.SolverParameter) -> Solver:
-        return engine.open_solver(solver, self._allow_python)
+        recipe = self.recipe
+        return engine.open_solver(
+            solver, self._allow_python, precision=recipe.precision, recompute=recipe.recompute
+        )
 
     def _recorder(
         self,

@@ -66,6 +66,9 @@ class Recipe:
     batch_size      images per iteration
     validate        False drops the solver's test nets
     sync_batch_norm  with several devices, BatchNorm layers normalize by the batches of all of them
+    precision       "float32", "bfloat16" or "float16": the type in which the nets compute; weights
+                    and losses are float32 in any case
+    recompute       compute activations twice rather than keep them: less memory, more time
     snapshots       when snapshots are taken, which of them stay, and when the run ends early
     tensorboard     also write TensorBoard's event files, into the output's folder `tensorboard`
     """
@@ -81,6 +84,8 @@ class Recipe:
     batch_size: int | None = None
     validate: bool = True
     sync_batch_norm: bool = False
+    precision: str = "float32"
+    recompute: bool = False
     snapshots: Snapshots = Snapshots()
     tensorboard: bool = False
 

@@ -41,6 +41,12 @@ class _Module:
     def manual_seed_all(self, seed):
         """Random numbers are those of the host."""
 
+    def get_rng_state(self, device=None):
+        return torch.get_rng_state()
+
+    def set_rng_state(self, state, device=None):
+        torch.set_rng_state(state)
+
     def get_device_name(self, device=None):
         return "make-believe"
 

@@ -26,7 +26,13 @@ ALLOW_PYTHON = Flag(
     "modules whose Python layers may run, separated by commas (not in Caffe)",
     _NET,
 )
-NET_FLAGS = [LEVEL, STAGE, ALLOW_PYTHON]
+PRECISION = Flag(
+    "precision",
+    "float32",
+    "the type in which nets compute: float32, bfloat16 or float16 (not in Caffe)",
+    _NET,
+)
+NET_FLAGS = [LEVEL, STAGE, ALLOW_PYTHON, PRECISION]
 GPU = Flag("gpu", "", "run on the GPU of this number", _DEVICE)
 GPUS = Flag("gpu", "", "train on the GPUs of these numbers, separated by commas (or: all)", _DEVICE)
 
@@ -53,6 +59,13 @@ def require(value: str, flag: str, what: str) -> None:
 def allow_python(modules: str) -> None:
     """Let the Python layers of the modules that -allow_python names run."""
     allow_python_modules(*words(modules))
+
+
+def choose_precision(name: str) -> None:
+    """Let nets compute in the type that -precision names."""
+    if name not in core.PRECISIONS:
+        raise InputError(f'-precision is "{name}"; expected one of {", ".join(core.PRECISIONS)}.')
+    core.set_precision(name)
 
 
 def gpu_numbers(text: str) -> list[int]:
@@ -108,6 +121,7 @@ def open_net(flags: Flags, phase: int, place: str) -> Net:
     if flags.iterations < 1:
         raise InputError(f"-iterations is {flags.iterations}; expected 1 or more.")
     allow_python(flags.allow_python)
+    choose_precision(flags.precision)
     choose_device(flags.gpu, place)
     net = Net(flags.model, phase=phase, level=flags.level, stages=words(flags.stage))
     log_net(net)

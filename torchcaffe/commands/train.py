@@ -31,6 +31,7 @@ from .engine_flags import (
     SYNC_BATCH_NORM,
     WEIGHTS,
     allow_python,
+    choose_precision,
     gpu_numbers,
     require,
     words,
@@ -133,6 +134,7 @@ def _train(
 ) -> None:
     """Build the solver and train, with the solvers of the processes that are `joined`."""
     allow_python(flags.allow_python)
+    choose_precision(flags.precision)
     solver = _make_solver(param, flags)
     solver.requested_action = requested
     if flags.snapshot:

@@ -13,16 +13,19 @@ from .device import (
     current_device,
     gpu_count,
     gpus,
+    random_state,
     require_gpu,
     set_device,
     set_mode_cpu,
     set_mode_gpu,
     set_random_seed,
     synchronize,
+    with_random_state,
 )
 from .exchange import LostSolversError, add_up, gather, is_joined, noticing_losses
 from .fillers import fill
 from .mapped import move_out
+from .precision import PRECISIONS, lower_precision, precision, set_precision
 from .process import (
     Timer,
     data_turn,
@@ -39,6 +42,7 @@ from .process import (
 from .vectors import BlobVec, BoolVec, DtypeVec, IntVec, LayerVec, NetVec, RawBlobVec, StringVec
 
 __all__ = [
+    "PRECISIONS",
     "Blob",
     "BlobVec",
     "BoolVec",
@@ -59,13 +63,17 @@ __all__ = [
     "gpu_count",
     "gpus",
     "is_joined",
+    "lower_precision",
     "move_out",
     "noticing_losses",
+    "precision",
+    "random_state",
     "require_gpu",
     "set_device",
     "set_mode_cpu",
     "set_mode_gpu",
     "set_multiprocess",
+    "set_precision",
     "set_random_seed",
     "set_share_tests",
     "set_solver_count",
@@ -76,4 +84,5 @@ __all__ = [
     "solver_rank",
     "sync_batch_norm",
     "synchronize",
+    "with_random_state",
 ]

@@ -6,6 +6,9 @@ array of the old one: then the numbers are copied into that array's memory, so t
 handed out stays live, as in pycaffe. On a GPU the array is a mirror in host memory: what is written
 into it goes to the device when the engine next asks for the tensor, and what the device computes is
 copied back while somebody holds the array.
+
+Numbers that nobody has asked for yet may be freed (`free_data`, `free_diff`), with a function that
+brings them back when somebody does.
 """
 
 from __future__ import annotations
@@ -77,16 +80,22 @@ class _Memory:
 class _Half:
     """The data or the diff of a blob: a tensor, and its memory once that is seen from outside."""
 
-    __slots__ = ("_memory", "pending", "tensor")
+    __slots__ = ("_memory", "is_wanted", "pending", "tensor")
 
     def __init__(self) -> None:
         self.tensor: torch.Tensor | None = None
         self._memory: _Memory | None = None
-        # Computes the tensor when somebody asks for it.
-        self.pending: Callable[[], torch.Tensor] | None = None
+        # Computes the tensor when somebody asks for it; returns None if it was set meanwhile.
+        self.pending: Callable[[], torch.Tensor | None] | None = None
+        self.is_wanted = False  # whether somebody outside ever asked for it
 
     def current(self) -> torch.Tensor | None:
         """Return the tensor, with what was written into its mirror; None if there is none yet."""
+        if self.pending is not None:
+            compute, self.pending = self.pending, None
+            tensor = compute()
+            if tensor is not None:
+                self.set(tensor)
         memory = self._memory
         if memory is not None and memory.mirror is not None:
             memory.upload()
@@ -100,12 +109,13 @@ class _Half:
     def _exposed(self) -> _Memory:
         """Return the memory of the tensor, which is seen from outside from now on."""
         if self._memory is None:
-            self.tensor = self.existing().contiguous()
+            self.tensor = self.existing().float().contiguous()
             self._memory = _Memory(self.tensor.data)
         return self._memory
 
     def array(self) -> NDArray[np.float32]:
         """Return the tensor as a live array."""
+        self.is_wanted = True
         array, shape = self._exposed().array(), self.existing().shape
         return array if array.shape == shape else array.reshape(shape)
 
@@ -115,6 +125,7 @@ class _Half:
 
     def set(self, tensor: torch.Tensor) -> None:
         """Take `tensor` as the new one, in the present memory if that is held."""
+        self.pending = None
         current = self.tensor
         if current is not None and self.held() and current.shape == tensor.shape:
             # .data: the graphs of earlier passes must not count this as a change to their inputs.
@@ -136,8 +147,15 @@ class _Half:
         self.tensor = self.existing().reshape(shape)
 
     def drop(self) -> None:
-        """Forget the numbers: they are of another shape."""
+        """Forget the numbers: they are of another shape, or of no use any more."""
         self.tensor = self.pending = self._memory = None
+
+    def free(self, recover: Callable[[], torch.Tensor | None]) -> None:
+        """Let go of the memory, unless somebody looks at it; `recover` as `pending`."""
+        exists = self.tensor is not None or self.pending is not None
+        if exists and not (self.is_wanted or self.held()):
+            self.tensor = self._memory = None
+            self.pending = recover
 
     def written(self) -> None:
         """Update the mirror that somebody holds, after the tensor was changed in place."""
@@ -150,7 +168,8 @@ class Blob:
     """An N-dimensional float32 array with its gradient.
 
     `data` and `diff` are live NumPy arrays of `shape`: writing into them is seen by the next pass.
-    `tensor()` and `gradient()` are the same numbers for the engine.
+    `tensor()` and `gradient()` are the same numbers for the engine, in the precision in which they
+    were computed until somebody asks for an array.
     """
 
     __slots__ = ("__weakref__", "_data", "_diff", "_spare", "_spare_wanted", "device", "shape")
@@ -215,7 +234,7 @@ class Blob:
         same_count = math.prod(shape) == self.count
         self.shape = shape
         for half in (self._data, self._diff):
-            if half.tensor is not None and same_count:
+            if same_count and half.current() is not None:
                 half.reshape(shape)
             else:
                 half.drop()
@@ -232,8 +251,6 @@ class Blob:
 
     def gradient(self) -> torch.Tensor:
         """Return the diff as a tensor on the blob's device (zeros if none was written yet)."""
-        if self._diff.pending is not None:
-            self.set_diff(self._diff.pending())
         gradient = self._diff.current()
         if gradient is None:
             gradient = self._diff.tensor = torch.zeros(self.shape, device=self.device)
@@ -242,7 +259,7 @@ class Blob:
     @property
     def has_data(self) -> bool:
         """Whether values were ever written or asked for."""
-        return self._data.tensor is not None
+        return self._data.tensor is not None or self._data.pending is not None
 
     @property
     def has_gradient(self) -> bool:
@@ -263,7 +280,6 @@ class Blob:
 
     def set_diff(self, tensor: torch.Tensor) -> None:
         """Take `tensor`, of the blob's shape, as the new diff."""
-        self._diff.pending = None
         self._diff.set(tensor)
 
     def set_diff_later(self, compute: Callable[[], torch.Tensor]) -> None:
@@ -272,6 +288,26 @@ class Blob:
             self.set_diff(compute())
         else:
             self._diff.pending = compute
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether somebody asked for the values, or holds them, so that they are not freed."""
+        return self._data.is_wanted or self._data.held()
+
+    def free_data(self, recover: Callable[[], torch.Tensor | None]) -> None:
+        """Let go of the values, which nobody asked for yet; `recover()` returns them if asked."""
+        self._data.free(recover)
+
+    def free_diff(self, recover: Callable[[], torch.Tensor | None]) -> None:
+        """Let go of the diff, which nobody asked for yet.
+
+        `recover()`, called if somebody does ask, returns it, or returns None and has set it.
+        """
+        self._diff.free(recover)
+
+    def forget_freed_diff(self) -> None:
+        """Take a diff that was freed as one that was never written."""
+        self._diff.pending = None
 
     def fill(self, values: torch.Tensor) -> None:
         """Copy `values`, a tensor of the blob's shape, into the present memory."""

@@ -6,6 +6,7 @@ it was built on.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ import torch
 from caffeformat import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import ModuleType
 
 # PyTorch reads this at its first allocation: large tensors then lie in huge pages. Nets allocate
@@ -100,6 +102,35 @@ def synchronize(device: torch.device) -> None:
     """Wait until everything that was started on `device` has finished."""
     if device.type == GPU:
         gpus().synchronize(device)
+
+
+def random_state(device: torch.device) -> torch.Tensor:
+    """Return the state of the generator from which layers on `device` draw."""
+    state: torch.Tensor = (
+        torch.get_rng_state() if device.type == "cpu" else gpus().get_rng_state(device)
+    )
+    return state
+
+
+@contextlib.contextmanager
+def with_random_state(state: torch.Tensor | None, device: torch.device) -> Iterator[None]:
+    """Draw from `state` meanwhile (None: go on as before), and then go on as before."""
+    if state is None:
+        yield
+        return
+    before = random_state(device)
+    _set_random_state(state, device)
+    try:
+        yield
+    finally:
+        _set_random_state(before, device)
+
+
+def _set_random_state(state: torch.Tensor, device: torch.device) -> None:
+    if device.type == "cpu":
+        torch.set_rng_state(state)
+    else:
+        gpus().set_rng_state(state, device)
 
 
 def set_random_seed(seed: int) -> None:

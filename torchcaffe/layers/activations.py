@@ -14,6 +14,8 @@ from .base import Layer, Param, Shapes, Tensors, register
 class ReLU(Layer):
     """x where x > 0, negative_slope * x elsewhere."""
 
+    arithmetic = "any"
+
     def setup(self, shapes: Shapes) -> list[Param]:
         self.slope = self.proto.relu_param.negative_slope
         self.can_overwrite = self.slope >= 0  # the output's sign must be the input's
@@ -131,17 +133,23 @@ class Dropout(Layer):
     as in TRAIN.
     """
 
+    arithmetic = "any"
+
     def setup(self, shapes: Shapes) -> list[Param]:
         self.ratio = self.proto.dropout_param.dropout_ratio
         if not 0 <= self.ratio < 1:
             raise self.error(f"dropout_ratio is {self.ratio}; expected at least 0 and below 1.")
+        self.is_random = self.phase == pb.TRAIN or self.proto.dropout_param.sample_weights_test
         return []
 
     def forward(self, bottoms: Tensors, params: Tensors) -> Tensors:
         (x,) = bottoms
-        if self.phase != pb.TRAIN and not self.proto.dropout_param.sample_weights_test:
+        if not self.is_random:
             return [x.view_as(x)]
-        return [x * _random_mask(x, self.ratio).mul_(1 / (1 - self.ratio))]
+        mask, factor = _random_mask(x, self.ratio), 1 / (1 - self.ratio)
+        if x.dtype != torch.float32:  # in which the factor would be rounded
+            return [x * mask * factor]
+        return [x * mask.mul_(factor)]
 
 
 def _random_mask(x: torch.Tensor, ratio: float) -> torch.Tensor:

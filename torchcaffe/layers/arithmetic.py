@@ -115,9 +115,12 @@ class Eltwise(Layer):
     """
 
     bottoms = (2, None)
+    output_is_free = True
+    arithmetic = "any"
 
     def setup(self, shapes: Shapes) -> list[Param]:
         p = self.proto.eltwise_param
+        self.inputs_are_free = p.operation == pb.EltwiseParameter.SUM
         self.operation, coefficients = p.operation, list(p.coeff)
         if coefficients and self.operation == pb.EltwiseParameter.PROD:
             raise self.error("coeff is available for operation SUM only, not for PROD.")
@@ -126,6 +129,7 @@ class Eltwise(Layer):
                 f"needs one coeff per bottom; found {len(coefficients)} for {len(shapes)} bottoms."
             )
         self.coefficients = coefficients or [1.0] * len(shapes)
+        self.adds_up = self.inputs_are_free and self.coefficients == [1, 1]
         return []
 
     def forward(self, bottoms: Tensors, params: Tensors) -> Tensors:
@@ -150,6 +154,7 @@ class Eltwise(Layer):
 class _Broadcast(Layer):
     """Base of Scale and Bias: one operand, learned or a second bottom, along some axes."""
 
+    arithmetic = "any"
     bottoms = (1, 2)
     operand: Shape
 
@@ -204,8 +209,8 @@ class Scale(_Broadcast):
         x = bottoms[0]
         scale = self.aligned(bottoms[1] if len(bottoms) == 2 else params[0], x)
         if not self.bias:
-            return [x * scale]
-        return [torch.addcmul(self.aligned(params[-1], x), x, scale)]
+            return [(x * scale).to(x.dtype)]
+        return [torch.addcmul(self.aligned(params[-1], x), x, scale).to(x.dtype)]
 
 
 @register("Bias")
@@ -221,4 +226,4 @@ class Bias(_Broadcast):
 
     def forward(self, bottoms: Tensors, params: Tensors) -> Tensors:
         x = bottoms[0]
-        return [x + self.aligned(bottoms[1] if len(bottoms) == 2 else params[0], x)]
+        return [(x + self.aligned(bottoms[1] if len(bottoms) == 2 else params[0], x)).to(x.dtype)]

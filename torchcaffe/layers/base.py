@@ -124,12 +124,19 @@ class Layer:
     # on it may overwrite it.
     output_is_free: bool = False
     can_overwrite: bool = False  # it has `overwrite` and `gradient_of_overwritten`
+    inputs_are_free: bool = False  # its gradient needs none of its bottoms' values
+    adds_up: bool = False  # its top is the sum of its two bottoms
+    is_cheap: bool = False  # unless it learns, its top is computed again rather than kept
+    # Of a net in a lower precision: "lower", whatever its bottoms are ("any"), or float32 ("exact")
+    arithmetic: str = "exact"
+    is_random: bool = False  # `forward` draws random numbers
+    is_repeatable: bool = True  # `forward` may run twice on one batch, with `repeats` set
     repeats: bool = False  # the batch is that of the last `forward`: statistics stay as they are
     fitted: list[Shape]
 
     def __init__(self, proto: pb.LayerParameter, phase: int) -> None:
         self.proto, self.phase, self.name = proto, phase, proto.name
-        self.device = core.current_device()
+        self.device, self.lower = core.current_device(), core.lower_precision()
         self.blobs = core.BlobVec(self.device)
 
     @property
@@ -174,6 +181,13 @@ class Layer:
         self.check(shapes)
         self.fitted = self.top_shapes(shapes)
         return self.fitted
+
+    def compute(self, bottoms: Tensors, params: Tensors) -> Tensors:
+        """Run `forward` in the precision of the net."""
+        if self.lower is None or self.arithmetic == "any":
+            return self.forward(bottoms, params)
+        dtype = self.lower if self.arithmetic == "lower" else torch.float32
+        return self.forward([x.to(dtype) for x in bottoms], [x.to(dtype) for x in params])
 
     def forward(self, bottoms: Tensors, params: Tensors) -> Tensors:
         """Compute the tops from the bottoms, which must not be changed, and the parameters."""
@@ -235,6 +249,8 @@ class Layer:
 
 class ManualLayer(Layer):
     """A layer that works on Blobs and brings its own backward (Split, Parameter, Python)."""
+
+    is_repeatable = False
 
     def connect(self, bottoms: Sequence[Blob], tops: Sequence[Blob]) -> None:
         """Receive the Blobs, once, after `setup`; may add to `self.blobs`."""

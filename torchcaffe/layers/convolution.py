@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from caffeformat.geometry import convolution_windows
 
 from .base import Layer, Param, Shape, Shapes, Tensors, register
-from .deconvolve import deconvolve
+from .deconvolve import LARGE_STRIDE, deconvolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,6 +50,7 @@ class _Weighted(_Windows):
 
     bottoms = tops = (1, None)
     output_is_free = True
+    arithmetic = "lower"
 
     def setup(self, shapes: Shapes) -> list[Param]:
         super().setup(shapes)
@@ -187,6 +188,14 @@ class Deconvolution(_Weighted):
 
     Weights: channels x num_output/group x kernel; bias: num_output.
     """
+
+    is_cheap = True
+
+    def setup(self, shapes: Shapes) -> list[Param]:
+        params = super().setup(shapes)
+        # Large strides upsample scores, of which there are few, and whose order decides.
+        self.arithmetic = "exact" if min(self.stride) >= LARGE_STRIDE else "lower"
+        return params
 
     def weight_shape(self) -> Shape:
         return (self.channels, self.outputs // self.group, *self.kernel)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .base import Shape
 
 _TRANSPOSED = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
-_LARGE_STRIDE = 4
+LARGE_STRIDE = 4
 
 
 def deconvolve(
@@ -35,7 +35,7 @@ def deconvolve(
     group: int,
 ) -> torch.Tensor:
     """Map N x C x spatial to N x O x spatial, with weights C x O/group x kernel."""
-    if len(stride) == 2 and min(stride) >= _LARGE_STRIDE and max(dilation) == 1:
+    if len(stride) == 2 and min(stride) >= LARGE_STRIDE and max(dilation) == 1:
         own_kernels = group == x.shape[1] and weight.shape[1] == 1 and not weight.requires_grad
         if own_kernels and x.device.type == "cpu":  # on a GPU, reading the kernels means waiting
             factors = _factors(weight)

@@ -34,6 +34,7 @@ class BN(Layer):
     """
 
     output_is_free = True
+    arithmetic = "any"
     tops = (1, 3)
 
     def setup(self, shapes: Shapes) -> list[Param]:
@@ -79,7 +80,7 @@ class BN(Layer):
         factor, offset, *statistics = (param.view(-1) for param in params)
         if self.plain:
             shape = (1, -1) + (1,) * (x.dim() - 2)
-            return [x * factor.view(shape) + offset.view(shape)]
+            return [(x * factor.view(shape) + offset.view(shape)).to(x.dtype)]
         if self.stored:
             # Under force_backward they would require a gradient, which torch does not provide.
             mean, variance = (values.detach() for values in statistics)
@@ -114,6 +115,7 @@ class ScaleBiasBatchNorm(Layer):
     """
 
     output_is_free = True
+    arithmetic = "any"
     _REPLACED = 2  # batches whose statistics replace the stored ones
 
     def setup(self, shapes: Shapes) -> list[Param]:

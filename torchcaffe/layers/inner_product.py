@@ -17,6 +17,7 @@ class InnerProduct(Layer):
     """
 
     output_is_free = True
+    arithmetic = "lower"
 
     def setup(self, shapes: Shapes) -> list[Param]:
         p = self.proto.inner_product_param

@@ -18,6 +18,8 @@ class Interp(Layer):
     """
 
     bottoms = (1, 2)
+    inputs_are_free = is_cheap = True
+    arithmetic = "any"
 
     def setup(self, shapes: Shapes) -> list[Param]:
         self.begin, self.end = interpolation(self.proto)[:2]

@@ -55,12 +55,13 @@ class BatchStatistics:
         single value). `again`: the batch is that of the last call.
         """
         if self._is_shared:
+            dtype, x = x.dtype, x.float()
             if self._last is None or not again:
                 self._last = shared_statistics(x)
             top = shared_norm(x, scale, bias, self._last, eps)
-            return top, self._last.mean, self._last.variance, self._last.unbiased
+            return top.to(dtype), self._last.mean, self._last.variance, self._last.unbiased
         # Zeros, not uninitialized memory: torch multiplies it by 0, and 0 times NaN is NaN.
-        mean, unbiased = x.new_zeros(x.shape[1]), x.new_zeros(x.shape[1])
+        mean, unbiased = torch.zeros(2, x.shape[1], device=x.device)
         top = batch_norm(x, scale, bias, mean, unbiased, eps, stored=False)
         count = x.numel() // x.shape[1]
         if count == 1:  # the unbiased variance of one value is 0 / 0
@@ -78,6 +79,7 @@ class BatchNorm(Layer):
     """
 
     output_is_free = True
+    arithmetic = "any"
 
     def setup(self, shapes: Shapes) -> list[Param]:
         p = self.proto.batch_norm_param

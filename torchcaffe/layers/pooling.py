@@ -17,8 +17,6 @@ _MAX, _AVE, _STOCHASTIC = (
     pb.PoolingParameter.AVE,
     pb.PoolingParameter.STOCHASTIC,
 )
-_LOWEST = torch.finfo(torch.float32).min
-
 
 @register("Pooling")
 class Pooling(Layer):
@@ -33,10 +31,12 @@ class Pooling(Layer):
     pad: Shape
 
     tops = (1, 2)
+    arithmetic = "any"
 
     def setup(self, shapes: Shapes) -> list[Param]:
         p = self.proto.pooling_param
         self.method = p.pool
+        self.is_random = p.pool == _STOCHASTIC and self.phase == pb.TRAIN
         if len(self.proto.top) > 1 and self.method != _MAX:
             raise self.error("only MAX pooling can have a second top (the winners' indices).")
         windows = pooling_windows(self.proto)
@@ -115,11 +115,11 @@ def max_pool(
             return [F.max_pool2d(x, kernel, stride, pad, 1, ceil_mode)]
         top, index = F.max_pool2d(x, kernel, stride, pad, 1, ceil_mode, return_indices=True)
         return [top, index.to(x.dtype)]
-    padded = _padded(x, kernel, stride, pad, sizes, _LOWEST)
+    padded = _padded(x, kernel, stride, pad, sizes, torch.finfo(x.dtype).min)
     top, index = F.max_pool2d(padded, kernel, stride, return_indices=True)
     row = index.div(padded.shape[3], rounding_mode="floor") - pad[0]
     column = index % padded.shape[3] - pad[1]
-    return [top, (row * x.shape[3] + column).to(x.dtype)] if indices else [top]
+    return [top, (row * x.shape[3] + column).float()] if indices else [top]
 
 
 def _halves(x: torch.Tensor, kernel: Shape, stride: Shape, pad: Shape) -> bool:

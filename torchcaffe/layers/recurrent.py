@@ -41,6 +41,7 @@ class _Recurrent(Layer):
             raise self.error(f"needs {1 + given} tops; found {len(self.proto.top)}.")
         self.static = len(shapes) == 3 + given
         self.state: list[torch.Tensor] | None = None
+        self.is_repeatable = self.exposed
         rows = self.gates * self.outputs
         params = self.inner_product(math.prod(shapes[0][2:]), rows)
         if self.static:

@@ -24,6 +24,7 @@ class Split(ManualLayer):
     """
 
     tops = (1, None)
+    is_repeatable = True
 
     def forward_blobs(self, bottoms: Sequence[Blob], tops: Sequence[Blob]) -> None:
         for top in tops:
@@ -41,7 +42,9 @@ class Split(ManualLayer):
 class Concat(Layer):
     """Joins its bottoms along `axis`."""
 
+    arithmetic = "any"
     bottoms = (1, None)
+    output_is_free = inputs_are_free = True
 
     def forward(self, bottoms: Tensors, params: Tensors) -> Tensors:
         return [torch.cat(list(bottoms), concat_axis(self.proto, bottoms[0].shape))]
@@ -51,6 +54,7 @@ class Concat(Layer):
 class Slice(Layer):
     """Splits its bottom along `axis`, at the `slice_point`s or into equal parts."""
 
+    arithmetic = "any"
     tops = (1, None)
 
     def forward(self, bottoms: Tensors, params: Tensors) -> Tensors:
@@ -65,8 +69,10 @@ class Crop(Layer):
     `offset` is where the crop begins: one number for all those axes or one per axis (default: 0).
     """
 
+    arithmetic = "any"
     bottoms = (2, 2)
     label_bottoms = (1,)
+    inputs_are_free = is_cheap = True
 
     def setup(self, shapes: Shapes) -> list[Param]:
         p = self.proto.crop_param
@@ -86,6 +92,8 @@ class Crop(Layer):
 class Flatten(Layer):
     """Merges the axes from `axis` to `end_axis` into one."""
 
+    arithmetic = "any"
+
     def setup(self, shapes: Shapes) -> list[Param]:
         p = self.proto.flatten_param
         first = self.canonical_axis(p.axis, shapes[0])
@@ -101,6 +109,8 @@ class Flatten(Layer):
 class Reshape(Layer):
     """Reshapes `num_axes` axes from `axis` on: 0 copies a size, a single -1 is inferred."""
 
+    arithmetic = "any"
+
     def forward(self, bottoms: Tensors, params: Tensors) -> Tensors:
         return [bottoms[0].reshape(self.fitted[0])]
 
@@ -108,6 +118,8 @@ class Reshape(Layer):
 @register("Tile")
 class Tile(Layer):
     """Repeats its bottom `tiles` times along `axis`."""
+
+    arithmetic = "any"
 
     def setup(self, shapes: Shapes) -> list[Param]:
         p = self.proto.tile_param
@@ -124,6 +136,7 @@ class Tile(Layer):
 class Silence(Layer):
     """Consumes its bottoms, so that they are not printed as outputs; their gradient is 0."""
 
+    arithmetic = "any"
     bottoms = (1, None)
     tops = (0, 0)
 

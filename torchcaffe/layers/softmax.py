@@ -38,6 +38,7 @@ class SoftmaxWithLoss(LossLayer):
     """
 
     tops = (1, 2)
+    inputs_are_free = True  # the gradient is computed from the logarithms of the probabilities
 
     def setup(self, shapes: Shapes) -> list[Param]:
         self.read_loss_param()

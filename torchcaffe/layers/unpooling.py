@@ -15,6 +15,7 @@ class Upsample(Layer):
 
     bottoms = (1, 2)  # one is another fork's layer, which the rule for shapes explains
     label_bottoms = (1,)
+    arithmetic = "any"
 
     def forward(self, bottoms: Tensors, params: Tensors) -> Tensors:
         x, mask = bottoms

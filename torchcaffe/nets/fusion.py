@@ -7,20 +7,29 @@ apart.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import torch
+from torch.autograd.graph import GradientEdge, get_gradient_edge
 
 from torchcaffe.layers import BatchNormLayer, ScaleLayer
 
+from .graphs import graph_of
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+
+    from torchcaffe.core import Blob
 
     from .step import Step
 
 
 class FusedNormalization:
     """Runs in a pass instead of the two Steps of a BatchNorm and the Scale behind it."""
+
+    is_random = is_split = overwrites = inputs_are_free = adds_up = False
+    is_repeatable = has_own_output = True
 
     def __init__(
         self, norm: Step, batch_norm: BatchNormLayer, scale: Step, factor: ScaleLayer
@@ -30,13 +39,52 @@ class FusedNormalization:
         self._batch_norm, self._factor = batch_norm, factor
         norm.fused = scale.fused = self
         self.bottom_names, self.top_names = norm.bottom_names, scale.top_names
-        # (the bottom, the leaves whose gradient is needed, the top) of the last forward pass
-        self.graph: tuple[torch.Tensor, list[torch.Tensor], torch.Tensor] | None = None
+        # (the bottom, the leaves whose gradient is needed, the top's edge) of the last forward pass
+        self.graph: tuple[torch.Tensor, list[torch.Tensor], GradientEdge | None] | None = None
 
     @property
     def needs_backward(self) -> bool:
         """Whether either layer needs a backward pass."""
         return self.norm.needs_backward or self.scale.needs_backward
+
+    @property
+    def device(self) -> torch.device:
+        """Where both layers compute."""
+        return self.norm.layer.device
+
+    @property
+    def loss_weights(self) -> list[float]:
+        """The second layer's loss weight."""
+        return self.scale.loss_weights
+
+    @property
+    def bottoms(self) -> Sequence[Blob]:
+        """The first layer's bottom."""
+        return self.norm.bottoms
+
+    @property
+    def tops(self) -> Sequence[Blob]:
+        """The second layer's top."""
+        return self.scale.tops
+
+    def drop_graph(self) -> None:
+        """Let go of what the last forward pass kept for a backward pass."""
+        self.norm.graph = self.scale.graph = self.graph = None
+
+    def top_again(self) -> Callable[[], torch.Tensor] | None:
+        """Return what computes the last forward pass's top again, or None without a graph.
+
+        It knows the factors of that pass, and so is right even after they have learned.
+        """
+        if self.graph is None:
+            return None
+        x, statistics = self.graph[0].data, self.norm.param_tensors()
+        factors = [factor.clone() for factor in self.scale.param_tensors()]
+
+        def compute() -> torch.Tensor:
+            return self._batch_norm.scaled(x, statistics, *factors, remember=False)
+
+        return compute
 
     def _fit(self, x: torch.Tensor) -> None:
         shapes = [tuple(x.shape)]
@@ -53,7 +101,7 @@ class FusedNormalization:
     def forward(self) -> None:
         """Both layers' forward."""
         norm, scale = self.norm, self.scale
-        norm.graph = scale.graph = self.graph = None
+        self.drop_graph()
         x = norm.bottoms[0].tensor()
         self._fit(x)
         wanted: list[torch.Tensor] = []
@@ -64,9 +112,18 @@ class FusedNormalization:
         factors = scale.param_leaves(wanted) if self.needs_backward else scale.param_tensors()
         top = self._batch_norm.scaled(x, norm.param_tensors(), *factors)
         if self.needs_backward:
-            self.graph = x, wanted, top
+            self.graph = x, wanted, get_gradient_edge(top) if wanted else None
             top = top.data
         scale.tops[0].set_data(top)
+
+    @contextlib.contextmanager
+    def repeating(self) -> Iterator[None]:
+        """Let `forward`, run meanwhile for the last batch, leave running statistics alone."""
+        self._batch_norm.repeats = True
+        try:
+            yield
+        finally:
+            self._batch_norm.repeats = False
 
     def backward(self) -> None:
         """Both layers' backward."""
@@ -76,14 +133,15 @@ class FusedNormalization:
                 if step.needs_backward:
                     step.backward()
             return
-        _, wanted, top = self.graph
-        diff = scale.tops[0].gradient()
-        if not norm.in_place[0]:
+        _, wanted, edge = self.graph
+        diff = scale.top_diff(0)
+        gradients: Iterator[torch.Tensor] = iter(())
+        if edge is not None:
+            matching = diff.to(self.graph[0].dtype)
+            gradients = iter(torch.autograd.grad([edge], wanted, [matching], retain_graph=True))
+        if not norm.in_place[0]:  # only now: an array that somebody holds is overwritten at once
             factor = self._factor.aligned(scale.params[0].tensor(), diff).clone()
             scale.tops[0].set_diff_later(lambda: diff * factor)
-        gradients: Iterator[torch.Tensor] = iter(())
-        if wanted:
-            gradients = iter(torch.autograd.grad(top, wanted, diff, retain_graph=True))
         if norm.bottom_needs[0]:
             norm.bottoms[0].set_diff(next(gradients))
         scale.add_param_diffs(gradients)
@@ -95,10 +153,11 @@ class FusedNormalization:
         x, _, _ = self.graph
         self.graph = None
         middle = self._batch_norm.scaled(x, norm.param_tensors(), remember=False)
-        norm.graph = ([x] if norm.bottom_needs[0] else []), [middle]
+        norm.graph = graph_of([x] if norm.bottom_needs[0] else [], [middle])
         leaf = middle.data.requires_grad_(scale.bottom_needs[0])
         wanted = [leaf] if scale.bottom_needs[0] else []
-        scale.graph = wanted, scale.layer.forward([leaf], scale.param_leaves(wanted))
+        factors = scale.param_leaves(wanted)
+        scale.graph = graph_of(wanted, scale.layer.compute([leaf], factors))
 
 
 def fuse(steps: list[Step]) -> dict[int, FusedNormalization]:

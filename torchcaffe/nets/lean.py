@@ -45,7 +45,7 @@ def forward_lean(steps: list[Step], outputs: Collection[str]) -> dict[str, NDArr
         for name in {*turn.bottom_names, *turn.top_names}:
             if last_use.get(name) in (turn, None) and name not in outputs:
                 del values[name]
-    return {name: values[name].cpu().numpy() for name in outputs}
+    return {name: values[name].float().cpu().numpy() for name in outputs}
 
 
 def _with_pairs_fused(steps: list[Step]) -> list[Step | FusedNormalization]:

@@ -54,8 +54,9 @@ class Net:
     `weights` may also be a `Weights` mapping. Attributes as in pycaffe: `blobs`, `params` (ordered,
     name -> Blob and layer name -> list of Blobs), `layers`, `layer_dict`, `inputs`, `outputs`,
     `top_names`, `bottom_names`, `blob_loss_weights`, `name`. Beyond pycaffe: `phase`, `device`,
-    `message` (the NetParameter as it runs), `steps` (a Step per layer) and `learnable_params` (a
-    LearnableParam per parameter that is not another layer's).
+    `message` (the NetParameter as it runs), `steps` (a Step per layer), `learnable_params` (a
+    LearnableParam per parameter that is not another layer's) and `training` (TrainingPasses, for
+    solvers).
 
     Raises `InputError`, which names the layer, for files and layers that do not make a net.
     """
@@ -107,6 +108,7 @@ class Net:
         self._inputs, self._outputs = self._numbers(self.inputs), self._numbers(self.outputs)
         self._blob_loss_weights = DtypeVec(self.blob_loss_weights.values())
         self._passes = Passes(self.steps)
+        self.training = self._passes.training
         if self.message.debug_info:
             self.log_debug_info()
         loaded = set() if weights is None else load_weights(self.steps, weights, self.name)
@@ -210,6 +212,7 @@ class Net:
 
     def clear_param_diffs(self) -> None:
         """Set the gradients of all parameters to zero."""
+        self.training.expire()
         for param in self.learnable_params:
             param.blob.clear_diff()
 

@@ -10,6 +10,7 @@ import torch
 from caffeformat import InputError
 
 from .fusion import FusedNormalization, fuse
+from .training import TrainingPasses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -27,7 +28,8 @@ class Passes:
     """Runs the Steps of a net.
 
     The four lists of callbacks, `before_forward` to `after_backward`, may be added to; each
-    callback is called with a layer's index.
+    callback is called with a layer's index. `training` are the passes of a solver through the whole
+    net, which keep less.
     """
 
     def __init__(self, steps: list[Step]) -> None:
@@ -38,12 +40,37 @@ class Passes:
         self.after_backward: list[Callback] = []
         self._pairs = fuse(steps)
         self._plans: dict[tuple[int, int], list[tuple[int, Step | FusedNormalization]]] = {}
+        self.training = TrainingPasses(steps, self)
+        self._is_driven_by_hand = False  # between a solver's steps
         self._loss_tops = [
             blob for step in steps for blob, weight in zip(step.tops, step.loss_weights) if weight
         ]
 
+    @property
+    def _has_callbacks(self) -> bool:
+        return bool(
+            self.before_forward or self.after_forward or self.before_backward or self.after_backward
+        )
+
+    def _settle(self) -> None:
+        """Make sure that a pass by hand loses nothing that a solver's pass has left to be seen.
+
+        Whoever runs passes between a solver's steps has all passes keep everything from then on.
+        """
+        self._is_driven_by_hand = self.training.settle() or self._is_driven_by_hand
+
+    @property
+    def keeps_all(self) -> bool:
+        """Whether a solver's passes, too, keep everything."""
+        return self._is_driven_by_hand or self._has_callbacks
+
+    def turns(self) -> list[Step | FusedNormalization]:
+        """Return what runs, in order, in a pass through the whole net."""
+        return [turn for _, turn in self._plan(0, len(self.steps) - 1)]
+
     def forward(self, first: int = 0, last: int | None = None) -> None:
         """Run layers `first` to `last` (indices) forward."""
+        self._settle()
         before, after = self.before_forward, self.after_forward
         for index, step in self._plan(first, len(self.steps) - 1 if last is None else last):
             for callback in before:
@@ -54,6 +81,7 @@ class Passes:
 
     def backward(self, first: int | None = None, last: int = 0) -> None:
         """Run layers `first` (the last one) back to `last` (indices)."""
+        self._settle()
         before, after = self.before_backward, self.after_backward
         for index, step in reversed(
             self._plan(last, len(self.steps) - 1 if first is None else first)
@@ -67,8 +95,7 @@ class Passes:
 
     def _plan(self, first: int, last: int) -> list[tuple[int, Step | FusedNormalization]]:
         """Return (index, what runs) for layers `first` to `last`: their Steps, some fused."""
-        if self.before_forward or self.after_forward or self.before_backward or self.after_backward:
-            # Callbacks are called for every layer.
+        if self._has_callbacks:  # they are called for every layer
             return list(enumerate(self.steps[first : last + 1], first))
         if (first, last) not in self._plans:
             plan: list[tuple[int, Step | FusedNormalization]] = []

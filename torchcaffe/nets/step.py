@@ -4,34 +4,43 @@ Each layer has a graph of its own: its bottoms enter as leaves, and a backward p
 diffs to autograd and writes what it returns into the bottoms' diffs. So passes may begin and end
 anywhere, diffs may be edited between layers, and a blob that is changed in place ends up with the
 gradient of its last maker's input, all as in Caffe.
+
+A graph is kept by its edges, not by its tops, whose memory is the blobs' alone: unless a layer's
+gradient needs its output, that memory may be overwritten or freed.
 """
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Protocol
 
 import torch
+from torch.autograd.graph import GradientEdge
 
 from torchcaffe.core import BoolVec, RawBlobVec
 from torchcaffe.layers import ManualLayer
 
+from .graphs import LayerTraits, graph_of
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from torchcaffe.core import Blob
     from torchcaffe.layers import Layer
+
+    from .graphs import Graph
 
 
 class _Fused(Protocol):
     """What computes a Step and its neighbour in one (see `fusion`)."""
 
-    graph: tuple[torch.Tensor, list[torch.Tensor], torch.Tensor] | None
+    graph: tuple[torch.Tensor, list[torch.Tensor], GradientEdge | None] | None
 
     def take_apart(self) -> None:
         """Give each of the two Steps its own graph."""
 
 
-class Step:
+class Step(LayerTraits):
     """A layer in its net, with its blobs and the gradients it has to compute.
 
     `bottom_needs` and `param_needs` say for each bottom and parameter whether its gradient is
@@ -44,8 +53,10 @@ class Step:
         "bottoms",
         "fused",
         "graph",
+        "has_added_up",
         "in_place",
         "layer",
+        "loss_scale",
         "loss_weights",
         "manual",
         "needs_backward",
@@ -76,12 +87,19 @@ class Step:
         self.bottom_needs = [False] * len(bottoms)
         self.needs_backward = False
         self.loss_weights = [0.0] * len(tops)
+        self.loss_scale = 1.0  # what a solver multiplies losses by in backward passes
         self.overwrites = False  # it computes in place, in the memory of its bottom
         self.shapes: list[tuple[int, ...]] | None = None  # the bottoms' shapes checked last
-        # (the leaves whose gradient is needed, the tops) of the last forward pass
-        self.graph: tuple[list[torch.Tensor], Sequence[torch.Tensor]] | None = None
+        # (the leaves whose gradient is needed, the tops' edges) of the last forward pass
+        self.graph: Graph | None = None
+        self.has_added_up = False  # the last forward pass was `add_up_in`
         self.overwritten: torch.Tensor | None = None  # the bottom that the last forward overwrote
         self.fused: _Fused | None = None  # may run instead of it
+
+    def drop_graph(self) -> None:
+        """Let go of what the last forward pass kept for a backward pass."""
+        self.graph = self.overwritten = None
+        self.has_added_up = False
 
     def reshape(self) -> None:
         """Check the bottoms' shapes and set the tops' shapes."""
@@ -107,7 +125,7 @@ class Step:
 
     def forward(self) -> None:
         """Compute the tops' data, keeping what a backward pass needs."""
-        self.graph = self.overwritten = None
+        self.drop_graph()
         if self.fused is not None:
             self.fused.graph = None
         manual = self.manual
@@ -127,10 +145,46 @@ class Step:
         elif self.needs_backward:
             self._forward_with_graph()
         else:
-            for blob, top in zip(self.tops, self.layer.forward(bottoms, self.param_tensors())):
+            for blob, top in zip(self.tops, self.layer.compute(bottoms, self.param_tensors())):
                 blob.set_data(top)
         if any(self.loss_weights):
             self._weigh_losses()
+
+    def add_up_in(self, blob: Blob) -> None:
+        """Run `forward` of a layer that `adds_up`, in the memory of one of its bottoms, `blob`."""
+        self.drop_graph()
+        shapes = [bottom.shape for bottom in self.bottoms]
+        if shapes != self.shapes:
+            self.fit(shapes)
+        total = blob.tensor().data
+        for bottom in self.bottoms:
+            if bottom is not blob:
+                total.add_(bottom.tensor())
+        self.has_added_up = True
+        self.tops[0].set_data(total)
+        self._weigh_losses()
+
+    def top_again(self) -> Callable[[], torch.Tensor] | None:
+        """Return what computes the last forward pass's top again, or None if that is not cheap."""
+        learns = any(self.param_needs) or not self.layer.is_cheap or len(self.tops) > 1
+        if learns or self.in_place != [False] * len(self.bottoms):
+            return None
+
+        def compute() -> torch.Tensor:
+            with torch.no_grad():
+                bottoms = [blob.tensor() for blob in self.bottoms]
+                return self.layer.compute(bottoms, self.param_tensors())[0]
+
+        return compute
+
+    @contextlib.contextmanager
+    def repeating(self) -> Iterator[None]:
+        """Let `forward`, run meanwhile for the last batch, leave running statistics alone."""
+        self.layer.repeats = True
+        try:
+            yield
+        finally:
+            self.layer.repeats = False
 
     def compute(self, bottoms: list[torch.Tensor]) -> Sequence[torch.Tensor]:
         """Return the tops for these tensors, without a graph and without using the blobs.
@@ -143,12 +197,12 @@ class Step:
         if self.overwrites:
             self.layer.overwrite(bottoms[0])
             return bottoms
-        return self.layer.forward(bottoms, self.param_tensors())
+        return self.layer.compute(bottoms, self.param_tensors())
 
     def _forward_with_graph(self) -> None:
         bottoms, wanted = self._bottom_leaves()
-        tops = self.layer.forward(bottoms, self.param_leaves(wanted))
-        self.graph = wanted, tops
+        tops = self.layer.compute(bottoms, self.param_leaves(wanted))
+        self.graph = graph_of(wanted, tops)
         for blob, top in zip(self.tops, tops):
             blob.set_data(top.data)
 
@@ -190,6 +244,15 @@ class Step:
         """Compute the bottoms' diffs from the tops', and add to the parameters' diffs."""
         if self.manual is not None:
             self.manual.backward_blobs(self.tops, BoolVec(self.bottom_needs), self.bottoms)
+            if self.loss_scale != 1 and any(self.loss_weights):
+                for blob, needs in zip(self.bottoms, self.bottom_needs):
+                    if needs:
+                        blob.set_diff(blob.gradient() * self.loss_scale)
+            return
+        if self.has_added_up:
+            for blob, needs in zip(self.bottoms, self.bottom_needs):
+                if needs:
+                    blob.set_diff(self.top_diff(0).clone())
             return
         first = self.graph is None and (self.fused is None or self.fused.graph is None)
         if first and self.overwrites and self.overwritten is None:
@@ -197,7 +260,7 @@ class Step:
         if self.overwritten is not None:
             (blob,) = self.bottoms
             if self.bottom_needs[0]:
-                diff = blob.gradient()
+                diff = self.top_diff(0).to(self.overwritten.dtype)
                 blob.set_diff(self.layer.gradient_of_overwritten(self.overwritten, diff))
             return
         if self.graph is None and self.fused is not None and self.fused.graph is not None:
@@ -211,18 +274,18 @@ class Step:
                 blob.set_diff(blob.tensor().new_zeros(blob.shape) if gradient is None else gradient)
         self.add_param_diffs(gradients)
 
-    def _graph_without_forward(self) -> tuple[list[torch.Tensor], Sequence[torch.Tensor]]:
+    def _graph_without_forward(self) -> Graph:
         """Return a graph of what the bottoms hold now; tops and parameters stay as they are."""
         before = [tensor.clone() for tensor in self.param_tensors()]
         shapes = [blob.shape for blob in self.bottoms]
         if shapes != self.shapes:
             self.fit(shapes)
         bottoms, wanted = self._bottom_leaves()
-        tops = self.layer.forward(bottoms, self.param_leaves(wanted))
+        tops = self.layer.compute(bottoms, self.param_leaves(wanted))
         for blob, values in zip(self.params, before):
             if not torch.equal(blob.tensor(), values):  # statistics that a forward pass updates
                 blob.fill(values)
-        return wanted, tops
+        return graph_of(wanted, tops)
 
     def add_param_diffs(self, gradients: Iterator[torch.Tensor | None]) -> None:
         """Add what `gradients` yields to the diffs of the parameters that need one, in order."""
@@ -233,11 +296,13 @@ class Step:
                     blob.add_diff(gradient)
 
     def _gradients(
-        self, wanted: list[torch.Tensor], tops: Sequence[torch.Tensor]
+        self, wanted: list[torch.Tensor], edges: list[tuple[GradientEdge, torch.dtype] | None]
     ) -> list[torch.Tensor | None]:
         """Return the gradient, or None, of each wanted tensor, from the diffs of the tops."""
         reached = [
-            (top, blob.gradient()) for top, blob in zip(tops, self.tops) if top.requires_grad
+            (edge[0], self.top_diff(index).to(edge[1]))
+            for index, edge in enumerate(edges)
+            if edge is not None
         ]
         if not reached or not wanted:
             return [None] * len(wanted)
@@ -251,6 +316,12 @@ class Step:
             gradient.clone() if gradient is not None and gradient.data_ptr() in begins else gradient
             for gradient in gradients
         ]
+
+    def top_diff(self, index: int) -> torch.Tensor:
+        """Return the diff of a top, times `loss_scale` if the top is a loss."""
+        diff = self.tops[index].gradient()
+        is_scaled = self.loss_scale != 1 and self.loss_weights[index]
+        return diff * self.loss_scale if is_scaled else diff
 
     def _refuse_gradient_of_labels(self) -> None:
         for index in self.layer.label_bottoms:

@@ -6,14 +6,14 @@ from .joining import Joined, end_with_parent, has_launched, join, local_rank
 from .parallel import NCCL, has_nccl
 from .ranks import Line, run_ranks
 from .signals import NONE, SNAPSHOT, STOP, SignalActions
-from .solver import (
+from .solver import Solver
+from .types import (
     AdaDeltaSolver,
     AdaGradSolver,
     AdamSolver,
     NesterovSolver,
     RMSPropSolver,
     SGDSolver,
-    Solver,
     get_solver,
 )
 

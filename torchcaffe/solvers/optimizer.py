@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,8 @@ import torch
 from caffeformat import InputError, pb
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torchcaffe.core import Blob
     from torchcaffe.nets import LearnableParam
 
@@ -51,6 +54,19 @@ class Optimizer:
             history = self.history[index::count]
             decay = self.solver.weight_decay * param.decay_mult
             self._apply_one(param.blob, history, scale, decay, rate * param.lr_mult, iteration)
+
+    @contextlib.contextmanager
+    def undone(self) -> Iterator[None]:
+        """Give the parameters the values, up to rounding, that they had before the last `apply`."""
+        changed = [param.blob for param in self.params if param.blob.has_gradient]
+        now = [blob.tensor().clone() for blob in changed]
+        for blob in changed:
+            blob.tensor().add_(blob.gradient())
+            blob.data_written()
+        yield
+        for blob, values in zip(changed, now):
+            blob.tensor().copy_(values)
+            blob.data_written()
 
     def _clip_factor(self) -> float:
         """Return the factor that limits the L2 norm of all gradients to `clip_gradients`, or 1."""

@@ -37,30 +37,24 @@ def require_writable(prefix: str) -> None:
 
 
 def write_snapshot(
-    param: pb.SolverParameter, net: Net, optimizer: Optimizer, iteration: int, current_step: int
+    param: pb.SolverParameter, net: Net, optimizer: Optimizer, state: SolverState
 ) -> tuple[str, str]:
     """Write `<prefix>_iter_<n>.caffemodel` and `.solverstate`; returns both paths.
 
-    `current_step` is how many times the learning rate was lowered. Raises `InputError` if
-    the folder is missing or not writable.
+    `state` lacks only the name of the weights and the history. Raises `InputError` if the folder is
+    missing or not writable.
     """
     ending, kind = _FORMATS[param.snapshot_format]
-    stem = f"{param.snapshot_prefix}_iter_{iteration}"
-    model, state = f"{stem}.caffemodel{ending}", f"{stem}.solverstate{ending}"
+    stem = f"{param.snapshot_prefix}_iter_{state.iter}"
+    model, path = f"{stem}.caffemodel{ending}", f"{stem}.solverstate{ending}"
     require_writable(model)
     log.info("solver.cpp:447", f"Snapshotting to {kind} file {model}")
     net.save(model)
-    log.info("sgd_solver.cpp:273", f"Snapshotting solver state to {kind} file {state}")
-    write_solver_state(
-        state,
-        SolverState(
-            iter=iteration,
-            current_step=current_step,
-            learned_net=model,
-            history=[tensor.cpu().numpy() for tensor in optimizer.history],
-        ),
-    )
-    return model, state
+    log.info("sgd_solver.cpp:273", f"Snapshotting solver state to {kind} file {path}")
+    state.learned_net = model
+    state.history = [tensor.cpu().numpy() for tensor in optimizer.history]
+    write_solver_state(path, state)
+    return model, path
 
 
 def restore_snapshot(path: str | os.PathLike[str], net: Net, optimizer: Optimizer) -> SolverState:

@@ -15,12 +15,22 @@ import math
 import os
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from caffeformat import InputError, learning_rate, pb, read_solver, upgrade_solver
+import torch
+
+from caffeformat import InputError, SolverState, learning_rate, pb, read_solver, upgrade_solver
 from caffeformat.messages import current_step, next_step, refuse_effects
 from torchcaffe import log
-from torchcaffe.core import NetVec, set_random_seed, share_tests, solver_count, solver_rank
+from torchcaffe.core import (
+    NetVec,
+    lower_precision,
+    set_random_seed,
+    share_tests,
+    solver_count,
+    solver_rank,
+)
 
 from .joining import shared_seed
+from .loss_scale import LossScale
 from .nets import open_test_nets, open_train_net
 from .optimizer import Optimizer
 from .signals import NONE, SNAPSHOT, STOP
@@ -31,9 +41,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import numpy as np
-    import torch
     from numpy.typing import NDArray
 
+    from torchcaffe.core import Blob
     from torchcaffe.nets import Net
 
 
@@ -113,6 +123,7 @@ class Solver:
         self.test_nets = NetVec(tests)
         if not self._is_root:
             set_random_seed(seed + solver_rank())
+        self.loss_scale = LossScale() if lower_precision() == torch.float16 else None
         self.optimizer = Optimizer(self.param, rule(self.param), self.net.learnable_params)
         self._debug = self.net.log_debug_info(active=False) if self.param.debug_info else None
         if self._debug:
@@ -188,7 +199,7 @@ class Solver:
             return
         if p.display and self.iter % p.display == 0:
             # A pass in which solvers exchange what their layers share: all of them make it.
-            self.net.run_forward()
+            self.net.training.forward()
             self._losses.append(self.mean_loss(self.net.loss()))
             loss = log.number(self.smoothed_loss)
             log.info("solver.cpp:310", f"Iteration {self.iter}, loss = {loss}")
@@ -221,7 +232,10 @@ class Solver:
             for _, on_gradients_ready in self._callbacks:
                 if on_gradients_ready is not None:
                     on_gradients_ready()
-            self.apply_update()
+            if self._may_update():
+                self.apply_update()
+            else:
+                self._steps = self._next_step()
             self.iter += 1
             request = self.requested_action()
             due = bool(p.snapshot) and self.iter % p.snapshot == 0
@@ -231,13 +245,24 @@ class Solver:
 
     def _sum_gradients(self) -> torch.Tensor | float:
         loss: torch.Tensor | float = 0.0
+        if self.loss_scale is not None:
+            self.net.training.scale_losses(self.loss_scale.value)
         for _ in range(self.param.iter_size):
-            self.net.run_forward()
+            self.net.training.forward()
             loss = loss + self.net.loss()
             if self.param.debug_info:
                 self._refuse_nan()
-            self.net.run_backward()
+            self.net.training.backward()
+        if self.loss_scale is not None:
+            self.loss_scale.unscale(self._parameters())
         return loss / self.param.iter_size
+
+    def _parameters(self) -> list[Blob]:
+        return [param.blob for param in self.net.learnable_params]
+
+    def _may_update(self) -> bool:
+        scale = self.loss_scale
+        return scale is None or scale.accept(self._parameters(), self.iter)
 
     def _refuse_nan(self) -> None:
         """Raise `InputError` if a top of the last pass is not finite; names the first."""
@@ -257,6 +282,7 @@ class Solver:
             log.info("sgd_solver.cpp:138", f"Iteration {self.iter}, lr = {log.number(rate)}")
         self._steps = self._next_step()
         self.optimizer.apply(rate, self.iter)
+        self.net.training.weights_updated(self.optimizer.undone)
 
     def _log_progress(self, speed: log.Speed) -> None:
         loss = log.number(self.smoothed_loss)
@@ -315,7 +341,10 @@ class Solver:
 
     def snapshot(self) -> tuple[str, str]:
         """Write weights and solver state; returns their paths."""
-        return write_snapshot(self.param, self.net, self.optimizer, self.iter, self.current_step)
+        state = SolverState(iter=self.iter, current_step=self.current_step)
+        if self.loss_scale is not None:
+            state.loss_scale, state.loss_scale_steps = self.loss_scale.value, self.loss_scale.steps
+        return write_snapshot(self.param, self.net, self.optimizer, state)
 
     def restore(self, path: str | os.PathLike[str]) -> None:
         """Continue from a `.solverstate` (or `.solverstate.h5`), weights included.
@@ -324,26 +353,5 @@ class Solver:
         """
         state = restore_snapshot(path, self.net, self.optimizer)
         self.iter, self._steps = state.iter, state.current_step
-
-
-def _solver_class(rule_name: str) -> type[Solver]:
-    return type(
-        f"{rule_name}Solver",
-        (Solver,),
-        {"type": rule_name, "__doc__": f"A Solver that uses {rule_name} whatever its file names."},
-    )
-
-
-SGDSolver = _solver_class("SGD")
-NesterovSolver = _solver_class("Nesterov")
-AdaGradSolver = _solver_class("AdaGrad")
-RMSPropSolver = _solver_class("RMSProp")
-AdaDeltaSolver = _solver_class("AdaDelta")
-AdamSolver = _solver_class("Adam")
-
-
-def get_solver(
-    solver_file: str | os.PathLike[str] | None = None, param: pb.SolverParameter | None = None
-) -> Solver:
-    """Return a solver of the type that the file, or the message `param`, names."""
-    return Solver(solver_file, param)
+        if self.loss_scale is not None and state.loss_scale:
+            self.loss_scale = LossScale(state.loss_scale, state.loss_scale_steps)

@@ -35,6 +35,24 @@ def add_sync_batch_norm(parser: CommandParser) -> None:
     )
 
 
+def add_precision(parser: CommandParser) -> None:
+    """Declare `--precision`."""
+    parser.engine.option(
+        "--precision",
+        "type in which nets compute; weights and losses are float32 in any case, and only "
+        "torchcaffe has others than that",
+        choices=engine.PRECISIONS,
+        otherwise="float32",
+    )
+
+
+def add_recompute(parser: CommandParser) -> None:
+    """Declare `--recompute`."""
+    parser.engine.flag(
+        "--recompute",
+        "compute activations twice rather than keep them, which takes less memory and more time "
+        "(torchcaffe only)",
+    )
 
 
 def devices(args: argparse.Namespace) -> engine.Devices:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from caffeformat import InputError
+from fcnkit import engine
 from fcnkit.datasets import default_palette
 from fcnkit.digits import open_model
 from fcnkit.export import read_onnx_model
@@ -243,6 +244,8 @@ def trained_net(args: argparse.Namespace) -> TrainedNet:
 
 def segmenter(args: argparse.Namespace, trained: TrainedNet) -> Segmenter:
     """Open `trained` as the arguments of `add_network` say, on the first of several devices."""
+    if getattr(args, "precision", None):
+        engine.use_precision(args.precision)
     gpus = devices.devices(args).gpus if hasattr(args, "processes") else ()
     gpu = gpus[0] if gpus else args.gpu
     return trained.segmenter(**segmenter_settings(args), gpu=gpu)
@@ -255,9 +258,21 @@ def segmenter_settings(args: argparse.Namespace) -> dict[str, Any]:
         "output_blob": args.output_blob,
         "scale_to": args.scale_to,
         "allow_python": args.allow_python,
-        "runtime": args.runtime,
+        "runtime": _runtime(args),
         "evaluation": evaluation.evaluation(args),
     }
+
+
+def _runtime(args: argparse.Namespace) -> str:
+    """Return the runtime: the engine for a lower precision, which it alone has."""
+    runtime: str = args.runtime
+    if getattr(args, "precision", None) in (None, "float32"):
+        return runtime
+    if runtime not in ("auto", "torch"):
+        raise InputError(
+            f"--precision {args.precision} is the engine's: pass no --runtime, or --runtime torch"
+        )
+    return "torch"
 
 
 def unmatched_warning(segmenter: Segmenter, weights: str) -> str | None:

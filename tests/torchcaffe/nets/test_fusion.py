@@ -67,6 +67,14 @@ def test_pair_in_place_is_the_pair_apart():
         np.testing.assert_allclose(mine, theirs, rtol=2e-5, atol=1e-6)
 
 
+def test_gradients_are_the_same_whoever_holds_a_diff():
+    free, held = _net(top="y"), _net(top="y")
+    array = held.blobs["y"].diff
+    for mine, theirs in zip(_observe(held, WHOLE, WHOLE), _observe(free, WHOLE, WHOLE)):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-6)
+    assert array is held.blobs["y"].diff
+
+
 def test_statistics_are_updated_once():
     net = _net()
     _observe(net, WHOLE, BACKWARD_PIECES)

@@ -1,0 +1,121 @@
+"""A solver's passes keep what backpropagation needs; whatever else is asked for comes back."""
+
+import numpy as np
+import pytest
+from residual_net import IMAGES, LABELS, residual_net
+
+import torchcaffe
+from caffeformat import InputError, parse_text, pb
+from torchcaffe.solvers import Solver
+
+pytestmark = pytest.mark.both_modes
+
+
+def train(steps, recompute=False, hold=False, fields="", look=lambda solver: None):
+    torchcaffe.set_random_seed(1)
+    text = f'lr_policy: "fixed" base_lr: 0.05 momentum: 0.9 {fields}'
+    param = parse_text(text, pb.SolverParameter)
+    param.net_param.CopyFrom(residual_net())
+    solver = Solver(param=param)
+    solver.net.training.recompute = recompute
+    blobs = solver.net.blobs.values() if hold else ()
+    held = [array for blob in blobs for array in (blob.data, blob.diff)]
+    for number in range(steps):
+        solver.net.blobs["data"].data[...] = IMAGES[number % 4]
+        solver.net.blobs["label"].data[...] = LABELS[number % 4]
+        solver.step(1)
+        look(solver)
+    assert len(held) == 2 * len(blobs)
+    return solver
+
+
+def weights(solver):
+    return {
+        (layer, index): blob.data.copy()
+        for layer, blobs in solver.net.params.items()
+        for index, blob in enumerate(blobs)
+    }
+
+
+def fresh(solver, names, half):
+    """Arrays of a solver's blobs, asked for now."""
+    return {name: getattr(solver.net.blobs[name], half).copy() for name in names}
+
+
+@pytest.mark.parametrize("fields", ["", "iter_size: 2", 'type: "Adam" momentum2: 0.99'])
+def test_recomputation_changes_nothing(fields):
+    plain, again = train(4, fields=fields), train(4, recompute=True, fields=fields)
+    for key, values in weights(plain).items():
+        np.testing.assert_array_equal(weights(again)[key], values, err_msg=str(key))
+    for name in ("loss", "aux_loss"):
+        assert again.net.blobs[name].data == plain.net.blobs[name].data
+
+
+@pytest.mark.parametrize("recompute", [False, True])
+def test_what_was_freed_comes_back_as_it_was(recompute):
+    def make(hold):
+        torchcaffe.set_random_seed(1)
+        return train(3, recompute=recompute and not hold, hold=hold)
+
+    kept, lean = make(True), make(False)
+    names = list(kept.net.blobs)
+    for half in ("diff", "data"):
+        expected = fresh(kept, names, half)
+        for name, values in fresh(lean, names, half).items():
+            scale = max(1e-6, np.abs(expected[name]).max())
+            np.testing.assert_allclose(
+                values / scale, expected[name] / scale, atol=3e-5, err_msg=f"{name} {half}"
+            )
+    for key, values in weights(kept).items():
+        np.testing.assert_allclose(weights(lean)[key], values, rtol=1e-5, atol=1e-6)
+
+
+def test_looking_changes_no_weights():
+    looked = train(4, look=lambda solver: fresh(solver, ["0a", "1_sum", "pool"], "diff"))
+    plain = weights(train(4))
+    for key, values in weights(looked).items():
+        np.testing.assert_allclose(values, plain[key], rtol=1e-5, atol=1e-6, err_msg=str(key))
+
+
+def _new_solver():
+    """A solver none of whose blobs was looked at, but for the inputs."""
+    torchcaffe.set_random_seed(1)
+    param = parse_text('lr_policy: "fixed" base_lr: 0.05', pb.SolverParameter)
+    param.net_param.CopyFrom(residual_net())
+    solver = Solver(param=param)
+    solver.net.blobs["data"].data[...] = IMAGES[0]
+    solver.net.blobs["label"].data[...] = LABELS[0]
+    return solver
+
+
+def test_a_step_leaves_no_diffs_but_those_of_parameters_and_losses():
+    solver = _new_solver()
+    solver.step(1)
+    net = solver.net
+    left = {name for name, blob in net.blobs.items() if blob.has_gradient}
+    assert left == {"loss", "aux_loss"}
+    assert net.blobs["0a"].diff.any()  # asked for, and from now on kept
+    solver.step(1)
+    assert net.blobs["0a"].has_gradient
+    assert not net.blobs["0b"].has_gradient
+
+
+def test_passes_by_hand_keep_everything():
+    solver = _new_solver()
+    solver.step(1)
+    solver.net.forward()
+    assert solver.net.blobs["0b"].diff.any()  # still that of the step
+    solver.net.backward()
+    assert solver.net.blobs["0b"].has_gradient
+    solver.net.forward()
+    assert solver.net.blobs["0b"].has_gradient
+
+
+def test_a_diff_that_can_no_longer_be_had_is_no_zero():
+    solver = _new_solver()
+    solver.step(1)
+    solver.net.clear_param_diffs()
+    with pytest.raises(InputError, match="freed by the solver"):
+        solver.net.blobs["0b"].diff  # noqa: B018
+    solver.step(1)
+    assert solver.net.blobs["0b"].diff.any()
