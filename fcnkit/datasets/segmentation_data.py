@@ -109,9 +109,7 @@ def parse_options(text: str, name: str = LAYER) -> dict[str, Any]:
     return options
 
 
-def open_loader(
-    options: Mapping[str, Any], turn: Turn = ALONE
-) -> BatchLoader | FittedLoader:
+def open_loader(options: Mapping[str, Any], turn: Turn = ALONE) -> BatchLoader | FittedLoader:
     """Open the `BatchLoader` of a dict from `parse_options`, for the solver of `turn`.
 
     With `steps` a `FittedLoader`.

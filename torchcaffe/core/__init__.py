@@ -25,7 +25,7 @@ from .device import (
 from .exchange import LostSolversError, add_up, gather, is_joined, noticing_losses
 from .fillers import fill
 from .mapped import move_out
-from .precision import PRECISIONS, lower_precision, precision, set_precision
+from .precision import PRECISIONS, is_native, lower_precision, precision, set_precision
 from .process import (
     Timer,
     data_turn,
@@ -63,6 +63,7 @@ __all__ = [
     "gpu_count",
     "gpus",
     "is_joined",
+    "is_native",
     "lower_precision",
     "move_out",
     "noticing_losses",

@@ -187,7 +187,11 @@ class Layer:
         if self.lower is None or self.arithmetic == "any":
             return self.forward(bottoms, params)
         dtype = self.lower if self.arithmetic == "lower" else torch.float32
-        return self.forward([x.to(dtype) for x in bottoms], [x.to(dtype) for x in params])
+        bottoms, params = [x.to(dtype) for x in bottoms], [x.to(dtype) for x in params]
+        if core.is_native(dtype, self.device.type):
+            return self.forward(bottoms, params)
+        tops = self.forward([x.float() for x in bottoms], [x.float() for x in params])
+        return [top.to(dtype) for top in tops]
 
     def forward(self, bottoms: Tensors, params: Tensors) -> Tensors:
         """Compute the tops from the bottoms, which must not be changed, and the parameters."""

@@ -18,6 +18,7 @@ _MAX, _AVE, _STOCHASTIC = (
     pb.PoolingParameter.STOCHASTIC,
 )
 
+
 @register("Pooling")
 class Pooling(Layer):
     """N x C x H x W -> N x C x H' x W'; with MAX, a second top holds the winners' indices in H x W.

@@ -6,7 +6,8 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from caffeformat.messages import refuse_effects
-from torchcaffe.core import Blob, MemoryBudget
+from torchcaffe import log
+from torchcaffe.core import Blob, MemoryBudget, is_native, lower_precision
 from torchcaffe.layers import create
 
 from .sharing import LearnableParam, ParamRegister
@@ -40,6 +41,7 @@ class Wiring:
         self.inputs: list[str] = []
         self.fills: dict[Blob, tuple[pb.FillerParameter | None, Layer]] = {}
         self._device, self._unused = device, set[str]()
+        _warn_of_slowness(device)
         self._register, self._budget = ParamRegister(), MemoryBudget(device)
         for proto in message.layer:
             refuse_effects(proto)
@@ -110,6 +112,15 @@ class Wiring:
         for name, blob in zip(step.top_names, step.tops):
             if name not in step.bottom_names and layer.type != "Split":  # has memory of its own
                 self._budget.take(layer, f'its top "{name}"', blob.shape, blob.count)
+
+
+def _warn_of_slowness(device: torch.device) -> None:
+    lower = lower_precision()
+    if lower is not None and not is_native(lower, device.type):
+        log.logger.warning(
+            f"this CPU has no instructions for {str(lower)[6:]}: numbers are rounded to it, but "
+            "nets take more time than in float32"
+        )
 
 
 def _loss_weights(layer: Layer) -> list[float]:
