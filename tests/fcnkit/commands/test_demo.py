@@ -27,6 +27,7 @@ class InThisProcess:
         return types.SimpleNamespace(get=lambda: outcome)
 
 
+@pytest.mark.slow
 def test_the_whole_job_on_a_few_images(tmp_path, monkeypatch):
     monkeypatch.setattr(steps, "_one_worker", InThisProcess)
     lines = []

@@ -96,6 +96,7 @@ def test_several_passes(here):
     assert once != json.loads((here / "plain.json").read_text())["confusion"]
 
 
+@pytest.mark.slow
 def test_what_is_uncertain_is_left_out(here, capsys):
     assert infer("--confidence", "--at-least", "0.6") == 0
     assert "ignore" in capsys.readouterr().out

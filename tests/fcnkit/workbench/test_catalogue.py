@@ -123,6 +123,7 @@ ADDRESSES += ["/datasets/new", "/models/new", f"/datasets/{IDS[0]}", f"/models/{
 ADDRESSES += [f"/rows.json?ids={IDS[1]}", f"/models/{IDS[1]}/live.json"]
 
 
+@pytest.mark.slow
 def test_a_page_costs_the_same_among_a_thousand_jobs(tmp_path):
     from workbench_site import Site
 

@@ -104,6 +104,7 @@ def test_stages_are_trained_on_their_own_data(whole, data):
     assert "iter_size: 2" in solver and "test_interval: 2" in solver
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "place, call",
     [
@@ -133,6 +134,7 @@ def test_the_same_again_continues_a_killed_run(data, whole, monkeypatch, place, 
     assert_same_weights(whole)
 
 
+@pytest.mark.slow
 def test_other_settings_do_not_continue_a_run(data, here):
     class Stop:
         left = 3

@@ -80,6 +80,7 @@ def test_a_run_that_ended_early_continues_where_it_was(two, data, whole):
     assert os.stat(first).st_mtime_ns == written
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "place, call",
     [
