@@ -24,6 +24,7 @@ from .device import (
 )
 from .exchange import LostSolversError, add_up, gather, is_joined, noticing_losses
 from .fillers import fill
+from .heap import trim_heap
 from .mapped import move_out
 from .precision import PRECISIONS, is_native, lower_precision, precision, set_precision
 from .process import (
@@ -85,5 +86,6 @@ __all__ = [
     "solver_rank",
     "sync_batch_norm",
     "synchronize",
+    "trim_heap",
     "with_random_state",
 ]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from torchcaffe.core import random_state, with_random_state
+from torchcaffe.core import random_state, trim_heap, with_random_state
 
 from .fusion import FusedNormalization
 
@@ -57,6 +57,7 @@ class Segment:
                 turn.drop_graph()
         for blob in self.inner:
             blob.free_data(recover)
+        trim_heap()
 
 
 def is_repeatable(turn: Turn) -> bool:
