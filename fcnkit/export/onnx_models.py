@@ -39,7 +39,8 @@ def read_onnx_model(path: str | os.PathLike[str]) -> tuple[TrainedNet, str | Non
         return _trained(path, found)
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise FormatError(
-            config, f"not the settings of a model, as export --folder writes them: {error!r}"
+            config,
+            f"not the settings of a model, as the export of a model folder writes them: {error!r}",
         ) from error
 
 

@@ -61,7 +61,8 @@ class BatchStatistics:
             top = shared_norm(x, scale, bias, self._last, eps)
             return top.to(dtype), self._last.mean, self._last.variance, self._last.unbiased
         # Zeros, not uninitialized memory: torch multiplies it by 0, and 0 times NaN is NaN.
-        mean, unbiased = torch.zeros(2, x.shape[1], device=x.device)
+        kind = torch.promote_types(x.dtype, torch.float32)  # float32 for halves, too
+        mean, unbiased = torch.zeros(2, x.shape[1], device=x.device, dtype=kind)
         top = batch_norm(x, scale, bias, mean, unbiased, eps, stored=False)
         count = x.numel() // x.shape[1]
         if count == 1:  # the unbiased variance of one value is 0 / 0

@@ -7,7 +7,6 @@ rank FOLDER                     does the work of one rank
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import pickle
 import shutil
@@ -19,6 +18,7 @@ from multiprocessing.connection import Client
 from typing import TYPE_CHECKING
 
 from caffeformat import InputError
+from caffeformat.files import open_file
 from caffeformat.processes import run_module
 from torchcaffe.core import LostSolversError
 
@@ -67,7 +67,7 @@ def launch(folder: str, count: int, restarts: int) -> int:
     except ChildFailedError as error:
         ends = [(_order(f.exitcode), rank, f.exitcode) for rank, f in error.failures.items()]
         with open(os.path.join(folder, FAILURES), "w", encoding="utf-8") as file:
-            json.dump(min(ends)[1:], file)
+            file.write("{} {}".format(*min(ends)[1:]))
         return 1
     except SignalException:
         return 1
@@ -89,7 +89,7 @@ def _end_with_input(folder: str) -> None:
 def run_rank(folder: str) -> int:
     """Do the work in the folder's job as one rank, and report how it ended."""
     end_with_parent()
-    with open(os.path.join(folder, JOB), "rb") as file:
+    with open_file(os.path.join(folder, JOB)) as file:
         place, address, key, job = pickle.load(file)
     rank = int(os.environ["RANK"])
     with Client(address, authkey=key) as line:

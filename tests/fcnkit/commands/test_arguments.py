@@ -29,7 +29,7 @@ DIFFERENT = {
     "--data": {"train_stages"},  # required
     "--force": set(),
     # Of the trainings that the server starts, repeated; several, a process for each
-    "--gpu": {"serve", "train", "score"},
+    "--gpu": {"serve", "train", "train_stages", "score"},
     "--host": {"serve"},  # asks for a password, too
     "--images": "all",  # its help says of what: instead of a dataset, or beside it
     "--input-size": {"convert_weights"},  # of the deploy file; fixed in a model elsewhere

@@ -42,7 +42,8 @@ def test_the_script_of_a_shell_is_printed(shell, capsys):
 
 def test_commands_options_and_choices_are_completed(tmp_path):
     assert {"train", "train_stages"} == completions("fcnkit train", tmp_path)
-    assert {"--scale-to", "--save-scores"} == completions("fcnkit infer --s", tmp_path)
+    expected = {"--scale-to", "--save-scores", "--scales", "--snapshot"}
+    assert expected == completions("fcnkit infer --s", tmp_path)
     assert {"BGR", "RGB"} == completions("fcnkit infer --channels ", tmp_path)
 
 

@@ -90,7 +90,7 @@ def test_images_of_many_bands_are_shown_in_the_chosen_ones(tmp_path):
     assert np.array_equal(found.load().image, shown)
 
     class Net:
-        output_blob, form = "score", ImageForm(5, "uint16")
+        output_blob, form, note = "score", ImageForm(5, "uint16"), None
         read = form.read
 
         def scores(self, given, name):
