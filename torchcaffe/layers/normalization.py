@@ -66,7 +66,7 @@ class BatchStatistics:
         top = batch_norm(x, scale, bias, mean, unbiased, eps, stored=False)
         count = x.numel() // x.shape[1]
         if count == 1:  # the unbiased variance of one value is 0 / 0
-            unbiased.zero_()
+            unbiased = torch.zeros_like(unbiased)  # torch keeps the other one for its backward
         return top, mean, unbiased * ((count - 1) / count), unbiased
 
 

@@ -176,3 +176,24 @@ def test_the_mean_of_the_solvers_losses_is_the_loss_of_all_batches(mode, exchang
     monkeypatch.setattr(loss, "is_joined", lambda: False)
     whole = loss_of(np.concatenate(scores), np.concatenate(labels))
     assert np.mean(found) == pytest.approx(whole, rel=1e-5)
+
+
+def test_a_single_value_per_channel_has_a_backward_pass():
+    """As after a global pooling, with one image: its unbiased variance is 0 / 0."""
+    net = caffe.Net(
+        net_param=parse_text(
+            'force_backward: true layer { name: "x" type: "Input" top: "x" '
+            "input_param { shape { dim: [1, 3, 1, 1] } } } "
+            'layer { name: "bn" type: "BatchNorm" bottom: "x" top: "bn" } '
+            'layer { name: "s" type: "Scale" bottom: "bn" top: "s" '
+            "scale_param { bias_term: true } }",
+            pb.NetParameter,
+        ),
+        phase=caffe.TRAIN,
+    )
+    net.blobs["x"].data[...] = 2
+    net.forward()
+    net.blobs["s"].diff[...] = 1
+    net.backward()
+    assert not net.blobs["x"].diff.any()
+    assert (net.params["s"][1].diff == 1).all() and not net.params["bn"][1].data.any()
