@@ -80,13 +80,14 @@ class _Memory:
 class _Half:
     """The data or the diff of a blob: a tensor, and its memory once that is seen from outside."""
 
-    __slots__ = ("_memory", "is_wanted", "pending", "tensor")
+    __slots__ = ("_memory", "_recover", "is_wanted", "pending", "tensor")
 
     def __init__(self) -> None:
         self.tensor: torch.Tensor | None = None
         self._memory: _Memory | None = None
         # Computes the tensor when somebody asks for it; returns None if it was set meanwhile.
         self.pending: Callable[[], torch.Tensor | None] | None = None
+        self._recover: Callable[[], torch.Tensor | None] | None = None  # as `free` was given it
         self.is_wanted = False  # whether somebody outside ever asked for it
 
     def current(self) -> torch.Tensor | None:
@@ -155,7 +156,11 @@ class _Half:
         exists = self.tensor is not None or self.pending is not None
         if exists and not (self.is_wanted or self.held()):
             self.tensor = self._memory = None
-            self.pending = recover
+            self.pending = self._recover = recover
+
+    def is_freed(self) -> bool:
+        """Return whether `free` has let go of the numbers and nobody has asked for them since."""
+        return self.pending is not None and self.pending is self._recover
 
     def written(self) -> None:
         """Update the mirror that somebody holds, after the tensor was changed in place."""
@@ -234,7 +239,8 @@ class Blob:
         same_count = math.prod(shape) == self.count
         self.shape = shape
         for half in (self._data, self._diff):
-            if same_count and half.current() is not None:
+            # What a solver has freed cannot be had back in the middle of its next pass.
+            if same_count and not half.is_freed() and half.current() is not None:
                 half.reshape(shape)
             else:
                 half.drop()

@@ -119,3 +119,27 @@ def test_a_diff_that_can_no_longer_be_had_is_no_zero():
         solver.net.blobs["0b"].diff  # noqa: B018
     solver.step(1)
     assert solver.net.blobs["0b"].diff.any()
+
+
+def test_images_of_one_area_and_other_shapes_follow_each_other(tmp_path):
+    """Upright and lying photographs: blobs take other shapes with as many numbers."""
+    (tmp_path / "net.prototxt").write_text(
+        'layer { name: "x" type: "Input" top: "x" top: "y" input_param { '
+        "shape { dim: [1, 3, 6, 8] } shape { dim: [1, 1, 6, 8] } } } "
+        'layer { name: "a" type: "Convolution" bottom: "x" top: "a" convolution_param { '
+        'num_output: 4 kernel_size: 3 pad: 1 weight_filler { type: "xavier" } } } '
+        'layer { name: "r" type: "ReLU" bottom: "a" top: "r" } '
+        'layer { name: "b" type: "Convolution" bottom: "r" top: "b" convolution_param { '
+        'num_output: 2 kernel_size: 1 weight_filler { type: "xavier" } } } '
+        'layer { name: "loss" type: "SoftmaxWithLoss" bottom: "b" bottom: "y" top: "loss" }'
+    )
+    (tmp_path / "solver.prototxt").write_text(
+        f'net: "{tmp_path}/net.prototxt" base_lr: 0.1 lr_policy: "fixed" max_iter: 9'
+    )
+    solver = torchcaffe.SGDSolver(str(tmp_path / "solver.prototxt"))
+    for height, width in ((6, 8), (8, 6), (4, 12), (6, 8)):
+        solver.net.blobs["x"].reshape(1, 3, height, width)
+        solver.net.blobs["y"].reshape(1, 1, height, width)
+        solver.net.blobs["x"].data[...] = 1
+        solver.step(1)
+        assert solver.net.blobs["a"].diff.shape == (1, 4, height, width)
