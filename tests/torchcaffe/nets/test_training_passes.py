@@ -140,6 +140,5 @@ def test_images_of_one_area_and_other_shapes_follow_each_other(tmp_path):
     for height, width in ((6, 8), (8, 6), (4, 12), (6, 8)):
         solver.net.blobs["x"].reshape(1, 3, height, width)
         solver.net.blobs["y"].reshape(1, 1, height, width)
-        solver.net.blobs["x"].data[...] = 1
-        solver.step(1)
-        assert solver.net.blobs["a"].diff.shape == (1, 4, height, width)
+        solver.step(1)  # nobody looks at anything between the steps: that would keep it
+    assert solver.net.blobs["a"].diff.shape == (1, 4, height, width)
