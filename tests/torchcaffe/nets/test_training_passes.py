@@ -1,5 +1,7 @@
 """A solver's passes keep what backpropagation needs; whatever else is asked for comes back."""
 
+import sys
+
 import numpy as np
 import pytest
 from residual_net import IMAGES, LABELS, residual_net
@@ -121,24 +123,52 @@ def test_a_diff_that_can_no_longer_be_had_is_no_zero():
     assert solver.net.blobs["0b"].diff.any()
 
 
-def test_images_of_one_area_and_other_shapes_follow_each_other(tmp_path):
+SIZES = """
+import caffe
+
+class Sizes(caffe.Layer):
+    shapes = [(6, 8), (8, 6), (4, 12), (6, 8)]
+
+    def setup(self, bottom, top):
+        self.turn = 0
+
+    def reshape(self, bottom, top):
+        shape = self.shapes[self.turn % 4]
+        top[0].reshape(1, 3, *shape)
+        top[1].reshape(1, 1, *shape)
+
+    def forward(self, bottom, top):
+        self.turn += 1
+        top[0].data[...] = 1
+        top[1].data[...] = 0
+
+    def backward(self, top, propagate_down, bottom):
+        pass
+"""
+
+
+def test_images_of_one_area_and_other_shapes_follow_each_other(tmp_path, monkeypatch):
     """Upright and lying photographs: blobs take other shapes with as many numbers."""
-    (tmp_path / "net.prototxt").write_text(
-        'layer { name: "x" type: "Input" top: "x" top: "y" input_param { '
-        "shape { dim: [1, 3, 6, 8] } shape { dim: [1, 1, 6, 8] } } } "
-        'layer { name: "a" type: "Convolution" bottom: "x" top: "a" convolution_param { '
-        'num_output: 4 kernel_size: 3 pad: 1 weight_filler { type: "xavier" } } } '
-        'layer { name: "r" type: "ReLU" bottom: "a" top: "r" } '
-        'layer { name: "b" type: "Convolution" bottom: "r" top: "b" convolution_param { '
-        'num_output: 2 kernel_size: 1 weight_filler { type: "xavier" } } } '
-        'layer { name: "loss" type: "SoftmaxWithLoss" bottom: "b" bottom: "y" top: "loss" }'
+    (tmp_path / "sizes_of_images.py").write_text(SIZES)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setitem(sys.modules, "caffe", torchcaffe)
+    torchcaffe.allow_python_modules("sizes_of_images")
+    param = parse_text('lr_policy: "fixed" base_lr: 0.1', pb.SolverParameter)
+    param.net_param.CopyFrom(
+        parse_text(
+            'layer { name: "x" type: "Python" top: "x" top: "y" '
+            'python_param { module: "sizes_of_images" layer: "Sizes" } } '
+            'layer { name: "a" type: "Convolution" bottom: "x" top: "a" convolution_param { '
+            'num_output: 4 kernel_size: 3 pad: 1 weight_filler { type: "xavier" } } } '
+            'layer { name: "r" type: "ReLU" bottom: "a" top: "r" } '
+            # Two layers read "a": the Split that hands it to both shapes its tops in the pass.
+            'layer { name: "sum" type: "Eltwise" bottom: "r" bottom: "a" top: "sum" } '
+            'layer { name: "b" type: "Convolution" bottom: "sum" top: "b" convolution_param { '
+            'num_output: 2 kernel_size: 1 weight_filler { type: "xavier" } } } '
+            'layer { name: "loss" type: "SoftmaxWithLoss" bottom: "b" bottom: "y" top: "loss" }',
+            pb.NetParameter,
+        )
     )
-    (tmp_path / "solver.prototxt").write_text(
-        f'net: "{tmp_path}/net.prototxt" base_lr: 0.1 lr_policy: "fixed" max_iter: 9'
-    )
-    solver = torchcaffe.SGDSolver(str(tmp_path / "solver.prototxt"))
-    for height, width in ((6, 8), (8, 6), (4, 12), (6, 8)):
-        solver.net.blobs["x"].reshape(1, 3, height, width)
-        solver.net.blobs["y"].reshape(1, 1, height, width)
-        solver.step(1)  # nobody looks at anything between the steps: that would keep it
-    assert solver.net.blobs["a"].diff.shape == (1, 4, height, width)
+    solver = Solver(param=param)
+    solver.step(6)  # nobody looks at anything between the steps: that would keep it
+    assert solver.net.blobs["a"].diff.shape == (1, 4, 8, 6)
