@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 # What a data layer is told beside how to draw a sample at random.
 _NOT_DRAWN = frozenset(
     ("source", "split", "batch_size", "seed", "mean", "input_scale", "shuffle", "classes",
-     "channels", "depth", "white", "bands", "threads", "cache_mb")
+     "channels", "depth", "white", "bands", "threads", "cache_mb",
+     "ignore", "start", "steps")
 )  # fmt: skip
 
 _SCORES = {"test_mean_iou": "mean IoU", "test_pixel_accuracy": "pixel accuracy"}
@@ -80,16 +81,17 @@ def _batches(net: pb.NetParameter, solver: pb.SolverParameter) -> dict[str, str]
             options = options_of(layer)
             batch = int(options.get("batch_size", 1)) * (solver.iter_size or 1)
             drawn = {key: options[key] for key in options if key not in _NOT_DRAWN}
-            words = ", ".join(f"{key} {_word(value)}" for key, value in drawn.items())
+            words = ", ".join(f"{key} {_word(key, value)}" for key, value in drawn.items())
             return {"images per step": str(batch), **({"augmentation": words} if words else {})}
     return {}
 
 
-def _word(value: object) -> str:
+def _word(key: str, value: object) -> str:
+    """The value of an option of SegmentationData as a card says it."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, (list, tuple)):
-        return " to ".join(map(str, value))
+        return {"crop": "x", "blur": ":"}.get(key, " to ").join(map(str, value))
     return str(value)
 
 
