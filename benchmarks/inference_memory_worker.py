@@ -32,9 +32,9 @@ def on_engine(deploy, weights, image):
 def net(deploy, weights, image):
     """Run a pycaffe script that reads every blob."""
     from fcnkit import engine
-    from fcnkit.images import reading
+    from fcnkit.images import read_rgb
 
-    pixels = reading.read_rgb(image)[:, :, ::-1].transpose(2, 0, 1)
+    pixels = read_rgb(image)[:, :, ::-1].transpose(2, 0, 1)
     caffe = engine.load()
     caffe.set_mode_cpu()
     network = caffe.Net(deploy, weights, caffe.TEST)
