@@ -72,6 +72,8 @@ def add_arguments(parser: CommandParser) -> None:
         default=[],
         action="append",
     )
+    devices.add_precision(parser)
+    devices.add_recompute(parser)
     devices.add_sync_batch_norm(parser)
     devices.add_devices(parser)
     basics.add_allow_python(parser)
@@ -91,6 +93,8 @@ def run(args: argparse.Namespace) -> int:
         epochs=args.epochs,
         batch_size=args.batch_size,
         validate=not args.no_validation,
+        precision=args.precision or "float32",
+        recompute=args.recompute,
         sync_batch_norm=args.sync_batch_norm,
         snapshots=training.snapshots(args),
         tensorboard=args.tensorboard,

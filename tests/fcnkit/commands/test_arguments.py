@@ -242,3 +242,13 @@ def test_output_is_a_position_or_an_option():
         assert again.parse_args(written).output == "b"
     with pytest.raises(SystemExit):
         parser.parse_args(["a"])
+
+
+def test_stages_are_trained_with_nothing_that_one_net_is_not():
+    """What `train_stages` takes beside its recipes, `train` takes, too."""
+    own = {"--recipe", "--dry-run"}
+    options = [
+        {text for action in _actions(PARSERS[name]) for text in action.option_strings}
+        for name in ("train_stages", "train")
+    ]
+    assert options[0] - options[1] == own

@@ -14,7 +14,7 @@ from tiny_segmentation import net_text, write_solver
 
 from caffeformat import read_caffemodel, read_net, read_solver, write_caffemodel
 from fcnkit.commands import main
-from fcnkit.training import curves
+from fcnkit.training import Outcome, curves
 from fcnkit.training.log import TrainingLog
 
 pytestmark = pytest.mark.usefixtures("needs_engine")
@@ -332,3 +332,14 @@ def test_lmdbs_feed_data_layers_that_name_no_source(here, data):
     net = read_net("run/val.prototxt")
     assert net.layer[1].data_param.source == str(here / "lmdb/val_db/labels")
     assert list(read_solver("run/solver.prototxt").test_iter) == [3]
+
+
+def test_precision_and_recomputation_reach_the_training_run(here, data, monkeypatch):
+    recipes = []
+    monkeypatch.setattr(
+        "fcnkit.commands.train.train",
+        lambda recipe, *_, **__: recipes.append(recipe) or Outcome(1, True, "w", None),
+    )
+    assert train("--data", data, "--precision", "bfloat16", "--recompute") == 0
+    assert train("--data", data) == 0
+    assert [(r.precision, r.recompute) for r in recipes] == [("bfloat16", True), ("float32", False)]
