@@ -139,7 +139,7 @@ def _sections(path: str) -> dict[str, dict[str, str]]:
         problem = f"[{error.section}] sets {error.option} twice"
         raise FormatError(path, problem, error.lineno) from None
     except configparser.MissingSectionHeaderError as error:
-        problem = f"expected a section such as [{_COMMON}] first, found {error.line.strip()!r}"
+        problem = f"expected a section such as [{_COMMON}] first, found {error.line.strip()[:80]!r}"
         raise FormatError(path, problem, error.lineno) from None
     except configparser.ParsingError as error:
         line, text = error.errors[0]
