@@ -88,10 +88,16 @@ def plot_runs(path: str | os.PathLike[str], runs: Mapping[str, Sequence[Row]]) -
     for axes, (title, wanted) in zip(places, parts):
         for number, (name, rows) in enumerate(runs.items()):
             there = [column for column in wanted if column in known[name]]
-            for column, style in zip(there, _STYLES):
+            for column, style in zip(wanted, _STYLES):
+                if column not in there:
+                    continue
+                # Tests are few; one alone would make no line.
+                marks = {"marker": "o", "markersize": 2.5} if column.startswith("test") else {}
                 label = name if column == there[0] else None
                 iterations, values = series(rows, column)
-                axes.plot(iterations, values, color=f"C{number % 10}", label=label, **style)
+                axes.plot(
+                    iterations, values, color=f"C{number % 10}", label=label, **{**style, **marks}
+                )
         shown = " (dashed: training)" if wanted[1:] and "train" in wanted[1] else ""
         shown = shown or (" (dashed: validation)" if len(wanted) > 1 else "")
         axes.set(title=title + shown, xlabel="iteration")

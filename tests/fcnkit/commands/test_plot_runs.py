@@ -72,3 +72,18 @@ def test_what_has_no_curves_is_named(tmp_path, what, words):
         read_runs([tmp_path / "nowhere"])
     with pytest.raises(InputError, match=r"expected a name that ends in \.png"):
         plot_runs(tmp_path / "picture.jpg", {})
+
+
+def test_tests_are_solid_with_points_and_training_is_dashed_whatever_a_log_has(
+    tmp_path, monkeypatch
+):
+    styles = []
+    monkeypatch.setattr(
+        "matplotlib.axes.Axes.plot",
+        lambda self, x, y, linestyle="-", marker=None, **_: styles.append((linestyle, marker)),
+    )
+    tested = LINES.split("\n")[2].format(i=20, iou=0.5)
+    for name, line in (("a", tested), ("b", tested.replace("test scores", "train scores"))):
+        (tmp_path / name).write_text(line + "\n")
+        plot_runs(tmp_path / f"{name}.png", read_runs([tmp_path / name]))
+    assert styles == [("-", "o")] * 2 + [("--", "o")] * 2
