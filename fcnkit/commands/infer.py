@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
@@ -91,7 +92,8 @@ def _segment(args: argparse.Namespace, images: Mapping[str, str]) -> int:
         args.confidence,
         args.at_least,
     )
-    with Console() as console:
+    # Closed before the folder is given up: results under way are finished even after Ctrl-C.
+    with contextlib.closing(results), Console() as console:
         for folder in filter(os.path.isdir, args.images):
             others = other_files(folder)
             if others:

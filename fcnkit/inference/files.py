@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 from collections import OrderedDict
@@ -20,7 +21,7 @@ from .network import NetworkError
 from .scoring import CONFIDENCE_SUFFIX, OVERLAY_SUFFIX, names_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
     from typing import Union
 
     from numpy.typing import DTypeLike, NDArray
@@ -126,7 +127,7 @@ def segment_files(
     bands: Sequence[int] | None = None,
     confidence: bool = False,
     at_least: float | None = None,
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Segment `images` (name -> path) into the folder `output`; yield one `Result` per image.
 
     Writes `<name>.png` (paletted, class indices, at the image's size), `<name>_overlay.png`,
@@ -153,7 +154,9 @@ def segment_files(
             return name, error
 
     # Files are read and written in threads of their own, while the net runs in this one.
-    yield from ahead(painter.paint, _segmented(segmenter, images, ahead(read, images), painter))
+    made = _segmented(segmenter, images, ahead(read, images), painter)
+    with contextlib.closing(ahead(painter.paint, made)) as results:
+        yield from results
 
 
 class _Segmented(NamedTuple):
@@ -171,27 +174,32 @@ class _Segmented(NamedTuple):
 def _segmented(
     segmenter: Segmenter,
     images: Mapping[str, Path],
-    read: Iterable[tuple[str, NDArray[Any] | InputError]],
+    read: Generator[tuple[str, NDArray[Any] | InputError], None, None],
     painter: _Painter,
 ) -> Iterator[_Segmented]:
-    for name, found in read:
-        path = images[name]
-        scores: NDArray[np.float32] | None = None
-        try:
-            if isinstance(found, InputError):
-                raise found
-            if painter.save_scores:
-                scores = np.array(segmenter.scores(found, os.fspath(path)))
-                kept = scores, found.shape[:2], painter.needs_confidence
-                later: Callable[[], Prediction] = functools.partial(segmenter.prediction_of, *kept)
-            else:
-                later = segmenter.predict_later(found, os.fspath(path), painter.needs_confidence)
-        except NetworkError:
-            raise
-        except InputError as error:
-            yield _Segmented(name, path, None, _nothing, None, None, error)
-            continue
-        yield _Segmented(name, path, found, later, scores, segmenter.output_blob, None)
+    with contextlib.closing(read) as images_read:
+        for name, found in images_read:
+            path = images[name]
+            scores: NDArray[np.float32] | None = None
+            try:
+                if isinstance(found, InputError):
+                    raise found
+                if painter.save_scores:
+                    scores = np.array(segmenter.scores(found, os.fspath(path)))
+                    kept = scores, found.shape[:2], painter.needs_confidence
+                    later: Callable[[], Prediction] = functools.partial(
+                        segmenter.prediction_of, *kept
+                    )
+                else:
+                    later = segmenter.predict_later(
+                        found, os.fspath(path), painter.needs_confidence
+                    )
+            except NetworkError:
+                raise
+            except InputError as error:
+                yield _Segmented(name, path, None, _nothing, None, None, error)
+                continue
+            yield _Segmented(name, path, found, later, scores, segmenter.output_blob, None)
 
 
 def _nothing() -> Prediction:

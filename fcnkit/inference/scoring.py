@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+import contextlib
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from caffeformat import InputError
 from fcnkit.datasets import find_pairs
 from fcnkit.images import read_label, voc_class_names
 from fcnkit.progress import Progress
 
+from .ahead import ahead
 from .boundaries import BoundaryCounts
 from .metrics import ConfusionMatrix
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator, Sequence
-    from typing import Any, Union
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from typing import Union
 
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
     from fcnkit.datasets import SegmentationDataset
 
-    from .segmenter import Segmenter
+    from .segmenter import Prediction, Segmenter
 
     Path = Union[str, os.PathLike[str]]
     # Name, prediction and label (H x W class indices), and the number of images in all.
     Sample = tuple[str, NDArray[np.uint8], NDArray[np.uint8], int]
+
+Found = TypeVar("Found")
 
 VOC_COUNT = 21
 
@@ -77,7 +81,7 @@ class Scoreboard:
 
 def masks_and_labels(
     predictions: Path, labels: Path, colours: ArrayLike | None = None
-) -> Iterator[Sample]:
+) -> Generator[Sample, None, None]:
     """Read the masks in one folder and the labels of the same names in another.
 
     Yields (name, mask, label, number of pairs), arrays of H x W uint8 indices; `colours` as in
@@ -90,14 +94,57 @@ def masks_and_labels(
         yield pair.id, mask, label, len(pairs)
 
 
-def predictions_and_labels(segmenter: Segmenter, dataset: SegmentationDataset) -> Iterator[Sample]:
-    """Segment each image of a dataset, and read its label.
+def predictions_and_labels(
+    segmenter: Segmenter, dataset: SegmentationDataset, chosen: Iterable[int] | None = None
+) -> Generator[Sample, None, None]:
+    """Segment the images of a dataset, and read their labels; `chosen` are indices (default: all).
 
-    Yields (name, class map, label, number of images), arrays of H x W uint8 indices.
+    Yields (name, class map, label, number of images), arrays of H x W uint8 indices. Images and
+    labels are read, and class maps finished, in threads beside the net; they wait for their turn by
+    twos. The dataset must stay open, and not be read elsewhere, until the iterator is closed.
     """
-    for i, name in enumerate(dataset.ids):
-        image = dataset.image(i, segmenter.form)
-        yield name, segmenter.class_map(image, name), dataset.label(i), len(dataset)
+
+    def read(i: int) -> _Read:
+        try:
+            image = dataset.image(i, segmenter.form)
+        except Exception as error:
+            return _Read(i, error, error)
+        try:
+            return _Read(i, image, dataset.label(i))
+        except Exception as error:  # its turn comes after the image's own
+            return _Read(i, image, error)
+
+    def finish(made: tuple[_Read, Callable[[], Prediction]]) -> Sample:
+        (i, _, label), later = made
+        mask = later().mask
+        return dataset.ids[i], mask, _or_raise(label), len(dataset)
+
+    indices = range(len(dataset)) if chosen is None else chosen
+    made = _run(segmenter, dataset, ahead(read, indices))
+    with contextlib.closing(ahead(finish, made)) as samples:
+        yield from samples
+
+
+class _Read(NamedTuple):
+    """What was read of a dataset, or why it could not be."""
+
+    number: int
+    image: NDArray[Any] | Exception
+    label: NDArray[np.uint8] | Exception
+
+
+def _run(
+    segmenter: Segmenter, dataset: SegmentationDataset, read: Generator[_Read, None, None]
+) -> Iterator[tuple[_Read, Callable[[], Prediction]]]:
+    with contextlib.closing(read) as found:
+        for one in found:
+            yield one, segmenter.predict_later(_or_raise(one.image), dataset.ids[one.number])
+
+
+def _or_raise(found: Found | Exception) -> Found:
+    if isinstance(found, Exception):
+        raise found
+    return found
 
 
 def score(
@@ -114,9 +161,16 @@ def score(
     `ConfusionMatrix.update` does.
     """
     board, progress = Scoreboard(classes, ignore, keep), progress or Progress()
-    for name, prediction, label, total in samples:
+
+    def count(sample: Sample) -> tuple[int, int, float]:
+        name, prediction, label, total = sample
         board.add(name, prediction, label)
-        progress.step(len(board.images), total, figures={"mean_iou": board.matrix.mean_iou})
+        return len(board.images), total, board.matrix.mean_iou
+
+    # Images are counted in a thread of its own, while the samples' source makes the next one.
+    with contextlib.closing(ahead(count, samples)) as counted:
+        for number, total, mean_iou in counted:
+            progress.step(number, total, figures={"mean_iou": mean_iou})
     if not board.images:
         raise InputError("there are no images to score")
     labelled = board.matrix.labelled_classes

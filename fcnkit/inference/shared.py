@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from caffeformat import InputError
 from fcnkit import engine
 
+from .scoring import predictions_and_labels
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
@@ -101,10 +103,10 @@ def _predict(
     gpu = devices.gpus[line.rank] if devices.gpus else None
     segmenter = trained.segmenter(**settings, gpu=gpu)
     with open_images() as dataset:
-        for i in range(line.rank, len(dataset), devices.count):
-            name = dataset.ids[i]
-            mask = segmenter.class_map(dataset.image(i, segmenter.form), name)
-            line.tell((i, (name, mask, dataset.label(i), len(dataset))))
+        mine = range(line.rank, len(dataset), devices.count)
+        with contextlib.closing(predictions_and_labels(segmenter, dataset, mine)) as samples:
+            for i, sample in zip(mine, samples):
+                line.tell((i, sample))
 
 
 def refuse_launched() -> None:

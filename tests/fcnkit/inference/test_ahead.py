@@ -46,3 +46,27 @@ def test_whoever_stops_early_leaves_no_thread():
     assert next(outer) == 0
     outer.close()
     assert threading.active_count() == before and next(inner, None) is None
+
+
+def test_what_the_items_raise_comes_after_the_results_before_it():
+    def items():
+        yield from (1, 2)
+        raise ValueError("no third")
+
+    before, results, seen = threading.active_count(), ahead(lambda n: 10 * n, items(), most=5), []
+    with pytest.raises(ValueError, match="no third"):
+        for made in results:
+            seen.append(made)
+    assert seen == [10, 20] and threading.active_count() == before
+
+
+def test_an_item_s_own_failure_comes_before_that_of_a_later_one():
+    def items():
+        yield "bad"
+        raise ValueError("later")
+
+    def fail(item):
+        raise KeyError(item)
+
+    with pytest.raises(KeyError, match="bad"):
+        list(ahead(fail, items()))
