@@ -44,7 +44,11 @@ def caffe_message(network):
     if network == "fcn8s":
         from engines import REPO, with_loss
 
-        return with_loss(REPO / "prototxt/voc_fcn8s/deploy.prototxt", size, size)
+        message = with_loss(REPO / "prototxt/voc_fcn8s/deploy.prototxt", size, size)
+        for layer in message.layer:
+            for shape in layer.input_param.shape:
+                shape.dim[0] = count
+        return message
     from training_step import training_net
 
     return training_net(network, count, size)
@@ -88,8 +92,11 @@ def torchvision_segmentation():
     return torchvision.models.segmentation
 
 
-def torch_step(network, precision):
-    """Return what takes a step of plain PyTorch, under autocast if so, and returns the loss."""
+def torch_step(network, precision, device="cpu", train=True):
+    """Return what takes a step of plain PyTorch, under autocast if so, and returns the loss.
+
+    Without `train` the step is a forward pass alone, BatchNorm with its running statistics.
+    """
     import torch
 
     torch.manual_seed(1)
@@ -104,10 +111,10 @@ def torch_step(network, precision):
         module = torchvision_segmentation().fcn_resnet50(
             weights=None, weights_backbone=None, aux_loss=True
         )
-    module.train()
+    module.train(train).to(device)
     optimizer = torch.optim.SGD(module.parameters(), RATE, MOMENTUM, weight_decay=DECAY)
-    images, labels = map(torch.from_numpy, batch(network))
-    lower = torch.autocast("cpu", getattr(torch, precision), enabled=precision != "float32")
+    images, labels = (torch.from_numpy(array).to(device) for array in batch(network))
+    lower = torch.autocast(device, getattr(torch, precision), enabled=precision != "float32")
     entropy = torch.nn.functional.cross_entropy
 
     def step():
@@ -119,8 +126,9 @@ def torch_step(network, precision):
             else:
                 loss = entropy(made["out"], labels)
                 loss = loss + AUXILIARY_WEIGHT * entropy(made["aux"], labels)
-        loss.backward()
-        optimizer.step()
+        if train:
+            loss.backward()
+            optimizer.step()
         return float(loss.detach())
 
     return step

@@ -20,6 +20,8 @@ NEEDS = {
     "HDF5": "h5py", "MATLAB": "scipy", "ONNX": "onnx", "our safetensors": "safetensors",
     "scores": "flask_wtf", "form fields": "flask_wtf",
 }  # fmt: skip
+# Read as far as they can be read: nothing in them is worth refusing the rest for
+TOLERANT = ("manifest", "log")
 
 
 def outcomes(kind, first, last):
@@ -69,7 +71,7 @@ def test_changed_files_of_every_kind_load_or_end_in_our_error(kind):
         if kind.startswith(start):
             pytest.importorskip(module)
     counts = check(kind, 10_000)
-    assert counts["refused"] > 10
+    assert counts["refused"] > 10 or kind in TOLERANT
 
 
 def test_some_changed_files_of_every_kind_load_or_end_in_our_error():

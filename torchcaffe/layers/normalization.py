@@ -129,7 +129,7 @@ class BatchNorm(Layer):
             means, variances, weight = (param.detach() for param in params)
             # A comparison and not an `if`, which on a GPU would have to wait for the number.
             factor = torch.where(weight == 0, weight, 1 / weight)
-            mean, variance = means * factor, variances * factor
+            mean, variance = torch._foreach_mul([means, variances], factor.view(()))
             return batch_norm(x, scale, bias, mean, variance, self.eps, stored=True).view(shape)
         again = self.repeats or not remember
         top, mean, _, unbiased = self.batch.normalize(x, scale, bias, self.eps, again=again)
@@ -140,10 +140,10 @@ class BatchNorm(Layer):
     def _accumulate(self, params: Tensors, mean: torch.Tensor, unbiased: torch.Tensor) -> None:
         """Add the statistics of a batch to the decayed sums."""
         with torch.no_grad():
-            mean_sum, variance_sum, weight = params
-            mean_sum.mul_(self.decay).add_(mean)
-            variance_sum.mul_(self.decay).add_(unbiased)
-            weight.mul_(self.decay).add_(1.0)
+            *sums, weight = params
+            torch._foreach_mul_([*sums, weight], self.decay)
+            torch._foreach_add_(sums, [mean, unbiased])
+            weight.add_(1.0)
         for blob in self.blobs:
             blob.data_written()
 

@@ -15,7 +15,7 @@ import sys
 import threading
 import traceback
 from multiprocessing.connection import Client
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from caffeformat import InputError
 from caffeformat.files import open_file
@@ -49,6 +49,9 @@ def launch(folder: str, count: int, restarts: int) -> int:
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     os.environ.pop("LOGLEVEL", None)
+    # Before PyTorch 2.13 the agent's own grace period is the one there is.
+    fields = LaunchConfig.__dataclass_fields__
+    grace: dict[str, Any] = {"shutdown_timeout": _GRACE} if "shutdown_timeout" in fields else {}
     config = LaunchConfig(
         min_nodes=1,
         max_nodes=1,
@@ -60,7 +63,7 @@ def launch(folder: str, count: int, restarts: int) -> int:
         logs_specs=DefaultLogsSpecs(log_dir=os.devnull),
         max_restarts=restarts,
         signals_to_handle="SIGTERM",
-        shutdown_timeout=_GRACE,
+        **grace,
     )
     try:
         elastic_launch(config, sys.executable)(*run_module("torchcaffe.solvers"), "rank", folder)

@@ -13,13 +13,15 @@ from caffeformat import InputError, pb
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from torchcaffe.core import Blob
     from torchcaffe.nets import LearnableParam
 
     from .update_rules import UpdateRule
 
-# Long parameters are updated in pieces that stay in a core's cache through all the operations.
+    _Arrays = list[torch.Tensor]  # a parameter's diff, weights and history
+
+# How many numbers are updated at a time: on a CPU, and (several parameters at once) on a GPU
 _PIECE = 1 << 16
+_PORTION = 1 << 24
 
 
 class Optimizer:
@@ -47,13 +49,23 @@ class Optimizer:
     def apply(self, rate: float, iteration: int) -> None:
         """Update every parameter by its summed gradient; the diff becomes what was subtracted."""
         scale = self._clip_factor() / self.solver.iter_size
+        alike: dict[tuple[torch.device, float, float], list[_Arrays]] = {}
         count = len(self.params)
         for index, param in enumerate(self.params):
-            if not param.lr_mult and not param.blob.has_gradient:
+            blob = param.blob
+            if not param.lr_mult and not blob.has_gradient:
                 continue  # a zero gradient at rate zero: only the history would be touched
-            history = self.history[index::count]
+            arrays = (blob.gradient(), blob.tensor(), *self.history[index::count])
             decay = self.solver.weight_decay * param.decay_mult
-            self._apply_one(param.blob, history, scale, decay, rate * param.lr_mult, iteration)
+            key = blob.device, decay, rate * param.lr_mult
+            alike.setdefault(key, []).append([array.view(-1) for array in arrays])
+        for (device, decay, own_rate), members in alike.items():
+            for piece in _pieces(members) if device.type == "cpu" else _portions(members):
+                self._apply(piece, scale, decay, own_rate, iteration)
+        for param in self.params:
+            if param.lr_mult or param.blob.has_gradient:
+                param.blob.data_written()
+                param.blob.diff_written()
 
     @contextlib.contextmanager
     def undone(self) -> Iterator[None]:
@@ -82,26 +94,37 @@ class Optimizer:
         )
         return limit / norm if norm > limit else 1.0
 
-    def _apply_one(
-        self,
-        blob: Blob,
-        history: list[torch.Tensor],
-        scale: float,
-        decay: float,
-        rate: float,
-        iteration: int,
+    def _apply(
+        self, members: list[_Arrays], scale: float, decay: float, rate: float, iteration: int
     ) -> None:
-        flat = [tensor.view(-1) for tensor in (blob.gradient(), blob.tensor(), *history)]
-        piece = _PIECE if blob.device.type == "cpu" else blob.count
-        for start in range(0, blob.count, piece):
-            diff, weights, *past = (tensor[start : start + piece] for tensor in flat)
-            if scale != 1:
-                diff.mul_(scale)
-            if decay and self.solver.regularization_type == "L2":
-                diff.add_(weights, alpha=decay)
-            elif decay:
-                diff.add_(weights.sign(), alpha=decay)
-            self.rule.update(diff, past, rate, iteration)
-            weights.sub_(diff)
-        blob.data_written()
-        blob.diff_written()
+        """Update parameters that have decay and rate in common; each has diff, weights, history."""
+        diffs, weights, *history = map(list, zip(*members))
+        if scale != 1:
+            torch._foreach_mul_(diffs, scale)
+        if decay and self.solver.regularization_type == "L2":
+            torch._foreach_add_(diffs, weights, alpha=decay)
+        elif decay:
+            torch._foreach_add_(diffs, torch._foreach_sign(weights), alpha=decay)
+        self.rule.update(diffs, history, rate, iteration)
+        torch._foreach_sub_(weights, diffs)
+
+
+def _pieces(members: list[_Arrays]) -> Iterator[list[_Arrays]]:
+    """Yield pieces that stay in a core's cache through all the operations."""
+    for arrays in members:
+        for start in range(0, len(arrays[0]), _PIECE):
+            yield [[array[start : start + _PIECE] for array in arrays]]
+
+
+def _portions(members: list[_Arrays]) -> Iterator[list[_Arrays]]:
+    """Yield members together, as many as may have copies at a time."""
+    portion: list[_Arrays] = []
+    size = 0
+    for arrays in members:
+        if portion and size + len(arrays[0]) > _PORTION:
+            yield portion
+            portion, size = [], 0
+        portion.append(arrays)
+        size += len(arrays[0])
+    if portion:
+        yield portion

@@ -1,8 +1,11 @@
-"""Update rules: how each solver type turns a gradient into an update.
+"""Update rules: how each solver type turns gradients into updates.
 
-A rule changes `diff` from the gradient into what is subtracted from the weights. `history` is what
-it remembers of earlier steps, `slots` arrays per parameter, in Caffe's order and meaning, so that
-solver states move between engines.
+A rule changes `diffs` from the gradients into what is subtracted from the weights. `history` is
+what it remembers of earlier steps, `slots` arrays per parameter, in Caffe's order and meaning, so
+that solver states move between engines.
+
+A rule works on several parameters at a time: on a GPU one kernel then takes a step of all of them,
+where each of their own would be over before the next one is started.
 """
 
 from __future__ import annotations
@@ -10,10 +13,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import torch
+
 if TYPE_CHECKING:
-    import torch
+    from collections.abc import Sequence
 
     from caffeformat import pb
+
+    Tensors = list[torch.Tensor]
 
 
 class UpdateRule:
@@ -27,60 +34,73 @@ class UpdateRule:
         self.type = type(self).__name__
 
     def update(
-        self, diff: torch.Tensor, history: list[torch.Tensor], rate: float, iteration: int
+        self, diffs: Tensors, history: Sequence[Tensors], rate: float, iteration: int
     ) -> None:
-        """Turn the gradient in `diff` into the update, in place, and `history` into the new one.
+        """Turn the gradients in `diffs` into the updates, in place, and `history` into the new one.
 
-        `history` has `slots` tensors of the shape of `diff`; `rate` includes lr_mult; `iteration`
-        counts from 0.
+        `history` has `slots` lists of tensors of the shapes of `diffs`; `rate` includes lr_mult;
+        `iteration` counts from 0.
         """
         raise NotImplementedError
+
+    def divide_by_root(self, diffs: Tensors, squares: Tensors) -> None:
+        """Divide `diffs` by sqrt(`squares`) + delta."""
+        roots = torch._foreach_sqrt(squares)
+        torch._foreach_add_(roots, self.delta)
+        torch._foreach_div_(diffs, roots)
 
 
 class SGD(UpdateRule):
     """V <- momentum V + rate g; subtracts V. The rate is inside the history."""
 
     def update(
-        self, diff: torch.Tensor, history: list[torch.Tensor], rate: float, iteration: int
+        self, diffs: Tensors, history: Sequence[Tensors], rate: float, iteration: int
     ) -> None:
-        (velocity,) = history
-        velocity.mul_(self.momentum).add_(diff, alpha=rate)
-        diff.copy_(velocity)
+        (velocities,) = history
+        torch._foreach_mul_(velocities, self.momentum)
+        torch._foreach_add_(velocities, diffs, alpha=rate)
+        torch._foreach_copy_(diffs, velocities)
 
 
 class Nesterov(UpdateRule):
     """V <- momentum V + rate g; subtracts (1 + momentum) V - momentum V_before."""
 
     def update(
-        self, diff: torch.Tensor, history: list[torch.Tensor], rate: float, iteration: int
+        self, diffs: Tensors, history: Sequence[Tensors], rate: float, iteration: int
     ) -> None:
-        (velocity,) = history
-        before = velocity.clone()
-        velocity.mul_(self.momentum).add_(diff, alpha=rate)
-        diff.copy_(velocity).mul_(1 + self.momentum).sub_(before, alpha=self.momentum)
+        (velocities,) = history
+        before = [velocity.clone() for velocity in velocities]
+        torch._foreach_mul_(velocities, self.momentum)
+        torch._foreach_add_(velocities, diffs, alpha=rate)
+        torch._foreach_copy_(diffs, velocities)
+        torch._foreach_mul_(diffs, 1 + self.momentum)
+        torch._foreach_sub_(diffs, before, alpha=self.momentum)
 
 
 class AdaGrad(UpdateRule):
     """S <- S + g^2; subtracts rate g / (sqrt(S) + delta)."""
 
     def update(
-        self, diff: torch.Tensor, history: list[torch.Tensor], rate: float, iteration: int
+        self, diffs: Tensors, history: Sequence[Tensors], rate: float, iteration: int
     ) -> None:
         (squares,) = history
-        squares.addcmul_(diff, diff)
-        diff.div_(squares.sqrt().add_(self.delta)).mul_(rate)
+        torch._foreach_addcmul_(squares, diffs, diffs)
+        self.divide_by_root(diffs, squares)
+        torch._foreach_mul_(diffs, rate)
 
 
 class RMSProp(UpdateRule):
     """S <- d S + (1 - d) g^2 with d = rms_decay; subtracts rate g / (sqrt(S) + delta)."""
 
     def update(
-        self, diff: torch.Tensor, history: list[torch.Tensor], rate: float, iteration: int
+        self, diffs: Tensors, history: Sequence[Tensors], rate: float, iteration: int
     ) -> None:
         (squares,) = history
         decay = self.solver.rms_decay
-        squares.mul_(decay).addcmul_(diff, diff, value=1 - decay)
-        diff.div_(squares.sqrt().add_(self.delta)).mul_(rate)
+        torch._foreach_mul_(squares, decay)
+        torch._foreach_addcmul_(squares, diffs, diffs, value=1 - decay)
+        self.divide_by_root(diffs, squares)
+        torch._foreach_mul_(diffs, rate)
 
 
 class AdaDelta(UpdateRule):
@@ -93,14 +113,19 @@ class AdaDelta(UpdateRule):
     slots = 2
 
     def update(
-        self, diff: torch.Tensor, history: list[torch.Tensor], rate: float, iteration: int
+        self, diffs: Tensors, history: Sequence[Tensors], rate: float, iteration: int
     ) -> None:
         squares, updates = history
         fresh = 1 - self.momentum
-        squares.mul_(self.momentum).addcmul_(diff, diff, value=fresh)
-        diff.mul_((updates + self.delta).div_(squares + self.delta).sqrt_())
-        updates.mul_(self.momentum).addcmul_(diff, diff, value=fresh)
-        diff.mul_(rate)
+        torch._foreach_mul_(squares, self.momentum)
+        torch._foreach_addcmul_(squares, diffs, diffs, value=fresh)
+        ratios = torch._foreach_add(updates, self.delta)
+        torch._foreach_div_(ratios, torch._foreach_add(squares, self.delta))
+        torch._foreach_sqrt_(ratios)
+        torch._foreach_mul_(diffs, ratios)
+        torch._foreach_mul_(updates, self.momentum)
+        torch._foreach_addcmul_(updates, diffs, diffs, value=fresh)
+        torch._foreach_mul_(diffs, rate)
 
 
 class Adam(UpdateRule):
@@ -113,14 +138,18 @@ class Adam(UpdateRule):
     slots = 2
 
     def update(
-        self, diff: torch.Tensor, history: list[torch.Tensor], rate: float, iteration: int
+        self, diffs: Tensors, history: Sequence[Tensors], rate: float, iteration: int
     ) -> None:
         means, squares = history
         beta1, beta2, t = self.momentum, self.solver.momentum2, iteration + 1
-        means.mul_(beta1).add_(diff, alpha=1 - beta1)
-        squares.mul_(beta2).addcmul_(diff, diff, value=1 - beta2)
+        torch._foreach_mul_(means, beta1)
+        torch._foreach_add_(means, diffs, alpha=1 - beta1)
+        torch._foreach_mul_(squares, beta2)
+        torch._foreach_addcmul_(squares, diffs, diffs, value=1 - beta2)
         correction = math.sqrt(1 - beta2**t) / (1 - beta1**t)
-        diff.copy_(means).mul_(rate * correction).div_(squares.sqrt().add_(self.delta))
+        torch._foreach_copy_(diffs, means)
+        torch._foreach_mul_(diffs, rate * correction)
+        self.divide_by_root(diffs, squares)
 
 
 # Solver type -> rule

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from caffeformat import open_database, pb, read_caffemodel
+from torchcaffe import core
 from torchcaffe.__main__ import main
 from torchcaffe.commands.engine_flags import choose_device
 from torchcaffe.core import device
@@ -70,6 +71,7 @@ def test_of_several_gpus_the_first_that_is_named_is_taken(monkeypatch):
     monkeypatch.setattr(device, "_device_id", 0)
     names = type("Names", (), {"get_device_name": staticmethod(str)})
     monkeypatch.setattr(device, "gpus", lambda: names)
+    monkeypatch.setattr(core, "gpus", lambda: names)
     choose_device("3,1", "caffe.cpp:275")
     assert device.current_device() == device.torch.device(device.GPU, 3)
 
