@@ -7,7 +7,7 @@ faults in either. All report to a `Progress`.
 
 from __future__ import annotations
 
-from .check.augmented_sheet import augmented_sheet
+from .check.augmented_sheet import AugmentedSample, augmented_samples, augmented_sheet
 from .check.entries import check_entries, database_entries, folder_entries
 from .check.sheet import dataset_sheet
 from .check.summary import format_summary
@@ -31,11 +31,13 @@ __all__ = [
     "LAYOUTS",
     "SPLITS",
     "VAL_PERCENT",
+    "AugmentedSample",
     "DataOptions",
     "Form",
     "ImageRow",
     "ImageTable",
     "PreparedData",
+    "augmented_samples",
     "augmented_sheet",
     "check_entries",
     "create_lmdb",

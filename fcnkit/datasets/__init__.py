@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 from .augment_options import (
     AUGMENTATION_SETS,
+    USUAL_AUGMENTATION,
     augmentation_from,
+    augmentation_texts,
     check_augmentation,
     parse_augmentation,
 )
@@ -60,6 +62,7 @@ __all__ = [
     "LAYER",
     "MODULE",
     "STATUS",
+    "USUAL_AUGMENTATION",
     "Augmentation",
     "BatchLoader",
     "DatasetFolder",
@@ -74,6 +77,7 @@ __all__ = [
     "SegmentationDataset",
     "Turn",
     "augmentation_from",
+    "augmentation_texts",
     "can_become",
     "check_augmentation",
     "class_names_and_palette",

@@ -71,6 +71,11 @@ def parse_augmentation(texts: Sequence[str]) -> dict[str, Any]:
     return chosen
 
 
+def augmentation_texts(options: Mapping[str, Any]) -> list[str]:
+    """Texts `KEY=VALUE` of options: `parse_augmentation` returns these options for them."""
+    return [f"{key}={_text(key, value)}" for key, value in options.items()]
+
+
 def augmentation_from(options: Mapping[str, Any]) -> Augmentation | None:
     """The `Augmentation` of a dict of its fields, or None if nothing is drawn.
 
@@ -149,6 +154,20 @@ def _unknown(text: str, sign: str) -> str:
     return known if sign else f"{known}, or first a set: {', '.join(AUGMENTATION_SETS)}"
 
 
+def _text(key: str, value: Any) -> str:
+    """A value of the options as it is written: `none`, `yes`, `480`, `240x320`, `0.5:2`, `0.1`."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (list, tuple)):
+        parts = [_text(key, part) for part in value]
+        if key == "crop":
+            return parts[0] if len(set(parts)) == 1 else "x".join(parts)
+        return ":".join(parts)
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value)
+
+
 def _number(text: str) -> float:
     try:
         return float(text)
@@ -156,7 +175,9 @@ def _number(text: str) -> float:
         raise ValueError("expected a number") from None
 
 
-def _pair(text: str) -> list[float]:
+def _pair(text: str) -> list[float] | None:
+    if text == "none":
+        return None
     low, colon, high = text.partition(":")
     return [_number(low), _number(high if colon else low)]
 

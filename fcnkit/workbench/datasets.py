@@ -11,22 +11,23 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from caffeformat import InputError
-from fcnkit.data_prep import ImageRow, read_image_table
-from fcnkit.datasets import BatchLoader, DatasetFolder, Order, augmentation_from, locate
+from fcnkit.data_prep import ImageRow, augmented_samples, read_image_table
+from fcnkit.datasets import DatasetFolder, check_augmentation, locate
 from fcnkit.files import read_json_object
-from fcnkit.images import Preprocessor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from fcnkit.data_prep import AugmentedSample
     from fcnkit.jobs import Job
 
 DATA, FINDINGS, TABLE = "data", "findings.json", "table.csv"
 SPLITS = ("train", "val", "test")
 _MOST = 4  # datasets that stay open
 _MOST_FINDINGS = 64 << 20  # bytes
+_MOST_PIXELS = 8_000_000  # of an augmented sample
 
 
 class Facts(NamedTuple):
@@ -99,30 +100,31 @@ class OpenDataset:
 
     def augmented(
         self, split: str, options: Mapping[str, Any], count: int, seed: int
-    ) -> list[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
-        """Return (image, label) of images as a net in training gets them.
+    ) -> list[AugmentedSample]:
+        """Return images and labels as a net in training gets them, with what was drawn.
 
-        `options` are those of SegmentationData: scale, crop, flip.
+        `options` are those of SegmentationData.
         """
+        mean = self.manifest.get("mean_bgr")
         with self._lock:
-            loader = BatchLoader(
-                self._folder.split(split),
-                count,
-                Preprocessor(),
-                augmentation_from(options),
-                Order(shuffle=True, seed=seed),
-                threads=1,
-                cache_mb=0,
+            bands = self._folder.bands
+            return list(
+                augmented_samples(
+                    self._folder.split(split),
+                    options,
+                    count,
+                    seed=seed,
+                    mean=mean if isinstance(mean, list) else None,
+                    bands=bands,
+                    most_pixels=_MOST_PIXELS,
+                )
             )
-            try:
-                data, labels = loader.next()
-            finally:
-                loader.close()
-        images = data[:, ::-1].transpose(0, 2, 3, 1)
-        return [
-            (viewable(np.clip(image, 0, 255).astype(np.uint8)), label[0].astype(np.uint8))
-            for image, label in zip(images, labels)
-        ]
+
+    def check_augmentation(self, split: str, options: Mapping[str, Any]) -> None:
+        """Raise `InputError` where an augmentation needs colours that the images do not have."""
+        with self._lock:
+            form = self._folder.split(split).form(0)
+        check_augmentation(options, form.channels, "the dataset")
 
     def rows(self, split: str) -> list[ImageRow | None]:
         """Return what the table of images says of each entry of a split, None where nothing."""

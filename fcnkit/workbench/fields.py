@@ -62,8 +62,9 @@ def choices(pairs: Iterable[tuple[Any, str]]) -> list[Any]:
 
 def text(label: str, default: str = "", hint: str = "", **settings: Any) -> wtforms.StringField:
     """A line of text, stripped."""
+    filters = [_stripped, *settings.pop("filters", ())]
     return wtforms.StringField(
-        label, default=default, description=hint, filters=[_stripped], **settings
+        label, default=default, description=hint, filters=filters, **settings
     )
 
 
@@ -96,17 +97,25 @@ def number(
 
 
 def select(
-    label: str, pairs: Sequence[tuple[str, str]], default: str = "", hint: str = ""
+    label: str,
+    pairs: Sequence[tuple[str, str]],
+    default: str = "",
+    hint: str = "",
+    **settings: Any,
 ) -> wtforms.SelectField:
     """One of several."""
     return wtforms.SelectField(
-        label, choices=choices(pairs), default=default or pairs[0][0], description=hint
+        label, choices=choices(pairs), default=default or pairs[0][0], description=hint, **settings
     )
 
 
-def _stripped(value: str | None) -> str:
-    """Return a line without control characters, which no name and no path on a page has."""
-    return "".join(c for c in value or "" if c.isprintable()).strip()
+def _stripped(value: Any) -> str:
+    """Return a line without control characters, which no name and no path on a page has.
+
+    A job's settings may hold a number where a later version asks for a text.
+    """
+    text = "" if value is None else str(value)
+    return "".join(c for c in text if c.isprintable()).strip()
 
 
 def saved_upload(upload: FileStorage | None, folder: str) -> str | None:

@@ -8,7 +8,7 @@ import wtforms
 from flask_wtf.file import FileField
 from wtforms import validators
 
-from . import networks
+from . import augmenting, networks
 from .bench import bench
 from .fields import BenchForm, choices, number, place, select, text
 
@@ -108,10 +108,20 @@ class ModelForm(BenchForm):
         "Subtract",
         [("", "What the network says"), ("none", "Nothing"), ("pixel", "The dataset's mean")],
     )
-    augment = wtforms.BooleanField("Augment", description="Scale and mirror images and labels.")
-    augment_scale = text("Scale", "0.75:1.5", "From : to")
-    augment_flip = wtforms.BooleanField("Mirror", default=True)
-    crop_size = number("Crop", int, None, 8, 4096, "Side in pixels; needs augmentation.")
+    augment = augmenting.choice()
+    crop_size = augmenting.field("crop_size")
+    augment_scale = augmenting.field("augment_scale")
+    augment_base = augmenting.field("augment_base")
+    augment_draw = augmenting.field("augment_draw")
+    augment_pad = augmenting.field("augment_pad")
+    augment_interpolation = augmenting.field("augment_interpolation")
+    augment_flip = augmenting.field("augment_flip")
+    augment_rotate = augmenting.field("augment_rotate")
+    augment_blur = augmenting.field("augment_blur")
+    augment_brightness = augmenting.field("augment_brightness")
+    augment_contrast = augmenting.field("augment_contrast")
+    augment_saturation = augmenting.field("augment_saturation")
+    augment_hue = augmenting.field("augment_hue")
     class_weights = number(
         "Weigh rare classes", float, None, 0, 1, "Power of the median frequency: 0.5 is mild."
     )
@@ -141,6 +151,12 @@ class ModelForm(BenchForm):
         if self.batch_accumulation.data is None:
             self.batch_accumulation.data = 1
 
+    def validate(self, *args: Any, **kwargs: Any) -> bool:
+        """Look at each field, and at augmentation as a whole."""
+        super().validate(*args, **kwargs)
+        augmenting.check(self)
+        return not self.is_refused
+
     def validate_framework(self, field: wtforms.Field) -> None:
         """Accept DIGITS' name of the one framework there is."""
         if field.data not in (None, "", "caffe"):
@@ -167,18 +183,6 @@ class ModelForm(BenchForm):
             found = []
         if not found or not all(0 < value <= 100 for value in found) or found != sorted(found):
             raise validators.ValidationError("expected rising percentages, separated by commas")
-
-    def validate_augment_scale(self, field: wtforms.Field) -> None:
-        """Expect two factors."""
-        if not self.augment.data:
-            return
-        low, _, high = field.data.partition(":")
-        try:
-            good = 0.05 <= float(low) <= float(high or low) <= 20
-        except ValueError:
-            good = False
-        if not good:
-            raise validators.ValidationError("expected LOW:HIGH, such as 0.75:1.5")
 
 
 _METHOD_OF: Mapping[str, str] = {

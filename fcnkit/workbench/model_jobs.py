@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from caffeformat import InputError, pb, write_text
 from fcnkit.jobs import Evidence, Job, Step
 
-from . import networks, scores
+from . import augmenting, networks, scores
 from .bench import bench
 from .datasets import folder_of
 from .fields import place_or_upload
@@ -85,6 +85,11 @@ def _steps(
         form.refuse(_field_of(form), error)
         return []
     if form.is_refused:
+        return []
+    try:
+        dataset.check_augmentation(dataset.splits[0], augmenting.options(form.values()))
+    except InputError as error:
+        form.refuse("augment", error)
         return []
     batch = form.batch_size.data or batch
     solver = _solver(form, rate, images, batch, net_path, bool(set(dataset.splits) & {"val"}))
@@ -272,11 +277,9 @@ def _train(form: ModelForm, data: str, weights: str | None) -> list[str]:
         arguments += ["--weights", weights]
     if form.batch_size.data:
         arguments += ["--batch-size", str(form.batch_size.data)]
-    if form.augment.data:
-        flip = "yes" if form.augment_flip.data else "no"
-        arguments += ["--augment", f"scale={form.augment_scale.data}", f"flip={flip}"]
-        if form.crop_size.data:
-            arguments.append(f"crop={form.crop_size.data}")
+    augment = augmenting.texts(form.values())
+    if augment is not None:
+        arguments += ["--augment", *augment]
     if form.class_weights.data:
         arguments += ["--class-weights", f"{form.class_weights.data:g}"]
     if form.method.data in ("custom", "standard"):

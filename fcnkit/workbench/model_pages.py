@@ -14,7 +14,7 @@ from caffeformat import InputError, draw_network, read_net
 from fcnkit.jobs import tail
 from fcnkit.training import columns
 
-from . import networks
+from . import augmenting, networks
 from .bench import bench
 from .dataset_pages import facts_of, open_dataset, open_or_why
 from .job_pages import RESUMABLE, job_or_404
@@ -56,7 +56,9 @@ def new() -> Any:
                 flask.flash(f"{len(made)} models wait in line.")
                 return flask.redirect(flask.url_for("home.show"))
             return flask.redirect(flask.url_for("model.show", id_=made[0].id))
-    page = flask.render_template("model_new.html", form=form, roots=bench().places.roots)
+    page = flask.render_template(
+        "model_new.html", form=form, roots=bench().places.roots, sets=augmenting.of_sets()
+    )
     return page, 400 if form.is_refused else 200
 
 
@@ -96,24 +98,36 @@ def recipe(name: str) -> Any:
 
 @blueprint.get("/samples.json")
 def samples() -> Any:
-    """Return eight images of a dataset as the net will get them, masks over them."""
+    """Return eight images of a dataset as the net will get them, with their labels.
+
+    Arguments are the form's fields of augmentation; what is wrong with one is returned as the
+    form's errors are.
+    """
     args = flask.request.args
     job, _ = job_or_404(args.get("dataset", ""), "dataset")
     opened = open_dataset(job)
-    options: dict[str, Any] = {"flip": args.get("flip") == "1"}
-    try:
-        low, _, high = args.get("scale", "").partition(":")
-        if low:
-            options["scale"] = (float(low), float(high or low))
-        if args.get("crop"):
-            options["crop"] = min(int(args["crop"]), 1024)
-    except ValueError:
-        raise InputError("expected a scale such as 0.75:1.5, and a crop in pixels") from None
-    pairs = opened.augmented(opened.splits[0], options, 8, args.get("seed", 1, type=int))
-    made = (picture("overlay", *pair, opened.palette, 240) for pair in pairs)
-    return flask.jsonify(
-        pictures=[f"data:{mime};base64,{base64.b64encode(data).decode()}" for data, mime in made]
-    )
+    form = augmenting.SampleForm(formdata=args)
+    form.validate()
+    augmenting.check(form)
+    if form.is_refused:
+        return flask.jsonify(errors=form.as_errors()), 400
+    values = form.values()
+    options = augmenting.options(values)
+    made = []
+    for sample in opened.augmented(opened.splits[0], options, 8, args.get("seed", 1, type=int)):
+        shown = {"title": sample.id, "words": sample.words}
+        if sample.image is not None and sample.label is not None:
+            for kind in ("image", "mask"):
+                shown[kind] = _embedded(kind, sample.image, sample.label, opened.palette)
+        made.append(shown)
+    given = augmenting.texts(values)
+    text = "" if given is None else " ".join(["--augment", *given])
+    return flask.jsonify(samples=made, text=text)
+
+
+def _embedded(kind: str, image: Any, label: Any, palette: Any) -> str:
+    data, mime = picture(kind, image, label, palette, 240)
+    return f"data:{mime};base64,{base64.b64encode(data).decode()}"
 
 
 @blueprint.get("/cards/<name>")

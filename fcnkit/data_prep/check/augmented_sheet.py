@@ -1,9 +1,9 @@
-"""Draws a sheet of augmented samples, as a net in training gets them."""
+"""Augmented samples as a net in training gets them, and a sheet of them."""
 
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -22,11 +22,77 @@ from fcnkit.images import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
     from fcnkit.datasets import Draw, SegmentationDataset
+
+
+class AugmentedSample(NamedTuple):
+    """An image and its label as a net in training gets them.
+
+    `words` say what was drawn, or why there is no sample; then `image` (H x W x 3 uint8 RGB) and
+    `label` (H x W uint8) are None.
+    """
+
+    id: str
+    words: str
+    image: NDArray[np.uint8] | None = None
+    label: NDArray[np.uint8] | None = None
+
+
+def augmented_samples(
+    dataset: SegmentationDataset,
+    options: Mapping[str, Any],
+    count: int = 8,
+    *,
+    seed: int = 1,
+    form: ImageForm | None = None,
+    mean: ArrayLike | None = None,
+    bands: Sequence[int] | None = None,
+    most_pixels: int | None = None,
+) -> Iterator[AugmentedSample]:
+    """Yield the first `count` samples of a run with that `seed`.
+
+    `options` are those of SegmentationData. What an image does not cover has the colour `mean` (in
+    the net's order, default: the mean of the samples) and the label 255. `form` is what images are
+    made to be, `bands` as in `as_rgb`. Samples of more than `most_pixels` are not made.
+    """
+    form = form or ImageForm()
+    white = options.get("white")
+    if white is not None:
+        form = ImageForm(form.channels, "uint8", white)
+    if form.channels is None:
+        channels = common_channels(dataset.form(i) for i in range(len(dataset)))
+        form = ImageForm(channels, form.depth, form.white)
+    colour = _mean_colour(dataset, form, count) if mean is None else mean
+    is_8_bit = "uint8" in (form.depth, dataset.form(0).depth)
+    for position in range(count):
+        order = Order(seed, shuffle=True, start=position)
+        id_ = ""
+        try:
+            loader = BatchLoader(
+                dataset,
+                1,
+                Preprocessor(colour),
+                augmentation_from(options),
+                order,
+                threads=1,
+                form=form,
+            )
+            try:
+                id_, drawn = loader.drawn(position)
+                height, width = drawn.placement.size
+                if most_pixels is not None and height * width > most_pixels:
+                    raise InputError(f"of {width}x{height} pixels, which is too large to be shown")
+                data, labels = loader.next()
+            finally:
+                loader.close()
+            image = _shown(data[0], colour, is_8_bit, bands)
+            yield AugmentedSample(id_, _describe(drawn), image, labels[0, 0].astype(np.uint8))
+        except InputError as error:
+            yield AugmentedSample(id_, str(error))
 
 
 def augmented_sheet(
@@ -43,48 +109,25 @@ def augmented_sheet(
 ) -> NDArray[np.uint8]:
     """Draw the first `rows` samples of a run with that `seed`, as H x W x 3 uint8 RGB.
 
-    `options` are those of SegmentationData. What an image does not cover has the colour `mean` (in
-    the net's order, default: the mean of the samples) and the label 255. Captions say what was
-    drawn; samples that cannot be made are captioned with the reason. `form` is what images are made
-    to be, `bands` as in `as_rgb`.
+    Parameters are those of `augmented_samples`. Captions say what was drawn; samples that cannot be
+    made are captioned with the reason.
     """
-    form = form or ImageForm()
-    white = options.get("white")
-    if white is not None:
-        form = ImageForm(form.channels, "uint8", white)
-    if form.channels is None:
-        channels = common_channels(dataset.form(i) for i in range(len(dataset)))
-        form = ImageForm(channels, form.depth, form.white)
-    colour = _mean_colour(dataset, form, rows) if mean is None else mean
-    is_8_bit = "uint8" in (form.depth, dataset.form(0).depth)
     pictures, captions = [], []
-    for position in range(rows):
-        order = Order(seed, shuffle=True, start=position)
+    palette = dataset.palette
+    for sample in augmented_samples(
+        dataset, options, rows, seed=seed, form=form, mean=mean, bands=bands
+    ):
         row: list[NDArray[np.uint8]] = []
-        caption = title
-        try:
-            loader = BatchLoader(
-                dataset,
-                1,
-                Preprocessor(colour),
-                augmentation_from(options),
-                order,
-                threads=1,
-                form=form,
-            )
-            try:
-                id_, drawn = loader.drawn(position)
-                caption = f"{title}/{id_}"
-                data, labels = loader.next()
-            finally:
-                loader.close()
-            image = _shown(data[0], colour, is_8_bit, bands)
-            class_map, palette = labels[0, 0].astype(np.uint8), dataset.palette
-            found = ", ".join(entry.name for entry in legend(class_map, palette, names or ()))
-            caption += f": {_describe(drawn)}; {found}"
-            row = [image, paint(class_map, palette), overlay(image, class_map, palette)]
-        except InputError as error:
-            caption += f": {error}"
+        caption = f"{title}/{sample.id}" if sample.id else title
+        caption += f": {sample.words}"
+        if sample.image is not None and sample.label is not None:
+            found = ", ".join(e.name for e in legend(sample.label, palette, names or ()))
+            caption += f"; {found}"
+            row = [
+                sample.image,
+                paint(sample.label, palette),
+                overlay(sample.image, sample.label, palette),
+            ]
         pictures.append(row)
         captions.append(caption)
     return contact_sheet(pictures, ["image", "label", "both"], captions)

@@ -1,5 +1,5 @@
 // The form of a new model: only the fields of the chosen network and policy, the prototxt checked while it is
-// typed, the schedule drawn.
+// typed, the schedule drawn. augmenting.js shows samples.
 'use strict';
 
 document.addEventListener('DOMContentLoaded', () => {
@@ -98,30 +98,6 @@ document.addEventListener('DOMContentLoaded', () => {
         form.querySelector('[data-recipe-said]').textContent =
             `rate ${values.learning_rate}, ${values.lr_policy}, momentum ${values.momentum}, ${values.batch_accumulation} batches per step`;
         choose();
-    });
-
-    // Eight images as the net will get them, drawn anew at each click.
-    let seed = 0;
-    form.querySelector('[data-samples]').addEventListener('click', async () => {
-        const box = form.querySelector('[data-sampled]');
-        const isOn = field('augment').checked;
-        const query = new URLSearchParams({dataset: field('dataset').value, seed: ++seed});
-        if (isOn) {
-            query.set('scale', field('augment_scale').value);
-            query.set('flip', field('augment_flip').checked ? '1' : '0');
-            if (field('crop_size').value) { query.set('crop', field('crop_size').value); }
-        }
-        try {
-            const data = await bench.json(form.getAttribute('data-samples-at') + '?' + query);
-            box.replaceChildren(...data.pictures.map((source, i) => {
-                const image = document.createElement('img');
-                image.src = source;
-                image.alt = `sample ${i + 1}`;
-                return image;
-            }));
-        } catch (error) {
-            box.textContent = error.message;
-        }
     });
 
     field('custom_network').addEventListener('input', checkSoon);

@@ -9,8 +9,10 @@ import pytest
 from caffeformat import InputError
 from fcnkit.datasets import (
     AUGMENTATION_SETS,
+    USUAL_AUGMENTATION,
     Augmentation,
     augmentation_from,
+    augmentation_texts,
     check_augmentation,
     parse_augmentation,
     parse_options,
@@ -151,6 +153,19 @@ def test_sets_have_the_tutorials_values():
         pad="corner",
     )
     assert augmentation_from(parse_augmentation(["berkeley"])) is None
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        *AUGMENTATION_SETS.values(),
+        USUAL_AUGMENTATION,
+        {"crop": [240, 320], "blur": [0.25, 1.5], "hue": 1e-05, "base": None, "flip": False},
+        {"brightness": 0.1, "threads": 2, "cache_mb": 0, "white": 4095.0, "scale": [1, 2]},
+    ],
+)
+def test_options_as_text_again(options):
+    assert parse_augmentation(augmentation_texts(options)) == options
 
 
 def test_options_behind_a_set_override_it():

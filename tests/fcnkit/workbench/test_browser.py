@@ -49,15 +49,20 @@ def classifier(folder, archive):
 
 @pytest.fixture
 def served(tmp_path):
-    """The address of a workbench in a process of its own, with an empty jobs folder."""
+    """Addresses of two workbenches with empty jobs folders; the second one asks for a password."""
     data = tmp_path / "data"
     data.mkdir()
     write_archive(data / "shapes.tar", 200, 30, 1)
     work = tmp_path / "work"
     work.mkdir()
     shutil.copy(classifier(work, data / "shapes.tar"), data)
-    with serving(tmp_path, data) as (address, _):
-        yield address
+    locked = tmp_path / "locked"
+    locked.mkdir()
+    with (
+        serving(tmp_path, data) as (open_to_all, _),
+        serving(locked, data, "--password", "secret") as (asks, _),
+    ):
+        yield open_to_all, asks
 
 
 def keep(path, target):
@@ -80,11 +85,13 @@ def test_from_an_archive_to_a_mask(tmp_path, served):
         (member,) = [each for each in archive.getmembers() if each.name.endswith(".jpg")]
         Image.open(archive.extractfile(member)).save(source)
     mask = "one_image_more_mask.png"
+    address, locked = served
     known = {"classes": list(CLASSES), "image": str(source), "mask": mask}
+    known.update(jobs=str(tmp_path / "jobs"), locked=locked)
     (shots / "known.json").write_text(json.dumps(known))
     check = Path(__file__).parent / "browser" / "check.js"
     done = subprocess.run(
-        [NODE, check, shots, CHROMIUM, served, MODULES],
+        [NODE, check, shots, CHROMIUM, address, MODULES],
         capture_output=True,
         text=True,
         timeout=1800,
@@ -93,7 +100,7 @@ def test_from_an_archive_to_a_mask(tmp_path, served):
         for path in shots.glob("*.png"):
             keep(path, Path(os.environ["FCNKIT_SHOTS"], path.name))
     assert done.returncode == 0, done.stdout + done.stderr
-    (run,) = (tmp_path / "jobs").glob("2*/run")
+    run = max((tmp_path / "jobs").glob("2*/run"))  # the other one is its copy
     arguments = [str(source), "-o", str(tmp_path / "out"), "--run", str(run)]
     assert main.run_module("fcnkit.commands.infer", arguments) == 0
     ours = Image.open(shots / "downloads" / mask)

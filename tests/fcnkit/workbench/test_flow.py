@@ -283,12 +283,3 @@ def test_layers_as_pictures_and_numbers(trained):
     assert "val_1" in page and page.count("<svg") >= 6 and "data:image/png" in page
     assert "score" in page and "bias" in page
     assert trained.get(f"/models/{trained.model}/layers?entry=none:1").status_code == 400
-
-
-def test_samples_as_the_net_gets_them(trained):
-    address = f"/models/samples.json?dataset={trained.dataset}"
-    found = trained.get(address + "&scale=0.5:2&flip=1&crop=24").get_json()["pictures"]
-    assert len(found) == 8 and all(each.startswith("data:image/jpeg") for each in found)
-    assert len(trained.get(address).get_json()["pictures"]) == 8
-    for wrong in ("&scale=x", "&crop=x", "&scale=9:1", "&crop=-1"):
-        assert trained.get(address + wrong).status_code == 400

@@ -147,9 +147,22 @@ async function rest(page) {
     assert.strictEqual(await page.$eval('[name=model_name]', (e) => e.value), 'FCN of shapes (copy)');
     assert.strictEqual(await page.$eval('[name=learning_rate]', (e) => e.value), '0.02');
     await page.$$eval('details', (all) => all.forEach((e) => { e.open = true; }));
-    await page.click('[name=augment]');
-    await page.click('[data-samples]');
-    await page.waitForFunction(() => document.querySelectorAll('[data-sampled] img').length === 8);
+    const samples = async () => {
+        await page.waitForFunction(() => document.querySelectorAll('[data-sampled] .pair img').length === 16);
+        return page.$eval('[data-sampled] img', (e) => e.src);
+    };
+    const plain = await samples();
+    await page.select('[name=augment]', 'gluoncv');
+    await page.type('[name=crop_size]', '48x64');
+    await page.waitForFunction(() => /gluoncv crop=48x64$/.test(document.querySelector('[data-augment-text]').textContent));
+    assert.notStrictEqual(await samples(), plain, 'the samples do not follow the fields');
+    await page.$eval('[data-augmented]', (e) => e.scrollIntoView());
+    await look(page, '25_augmentation');
+    await page.type('[name=augment_rotate]', '300');
+    await page.waitForSelector('.field.wrong [name=augment_rotate][aria-invalid=true]');
+    await look(page, '26_augmentation_refused');
+    await page.$eval('[name=augment_rotate]', (e) => { e.value = ''; e.dispatchEvent(new Event('input')); });
+    await page.waitForFunction(() => !document.querySelector('.field.wrong'));
     await page.select('[name=method]', 'custom');
     await page.type('[name=custom_network]', 'layer { name: "a" type: }');
     await page.waitForFunction(() => /line 1/.test(document.querySelector('[data-checked]').textContent));
@@ -162,6 +175,28 @@ async function rest(page) {
     await look(page, '17_trash');
     await page.goto(address + 'models/none');
     await look(page, '18_error');
+    // A copy of the model's folder is a model, once the server has looked.
+    const model = (await (await fetch(address + 'index.json')).json()).models[0].id;
+    const copy = '20200101-000000-0000';
+    fs.cpSync(path.join(known.jobs, model), path.join(known.jobs, copy), {recursive: true});
+    const models = async () => (await (await fetch(address + 'index.json')).json()).models.length;
+    for (let i = 0; i < 120 && await models() < 2; i++) { await pause(0.5); }
+    await page.goto(`${address}compare?model=${model}&model=${copy}`);
+    await page.waitForFunction(() => Array.from(document.querySelectorAll('[data-part=agreement]')).every((e) => e.textContent));
+    assert(/100/.test(await text(page, '[data-part=agreement]')), 'a copy does not agree with its model');
+    await look(page, '20_compare');
+    await page.goto(`${address}models/${model}/masks`);
+    await page.waitForFunction(() => Array.from(document.images).slice(0, 4).every((i) => i.complete && i.naturalWidth));
+    await look(page, '24_snapshots');
+    await page.goto(known.locked);
+    await look(page, '21_log_in');
+    await page.type('[name=password]', 'wrong');
+    await Promise.all([page.waitForNavigation(), page.click('button.primary')]);
+    await page.waitForSelector('[role=alert]');
+    await look(page, '22_log_in_refused');
+    await page.type('[name=password]', 'secret');
+    await Promise.all([page.waitForNavigation(), page.click('button.primary')]);
+    await look(page, '23_logged_in');
 }
 
 (async () => {
@@ -171,7 +206,7 @@ async function rest(page) {
         const trouble = [];
         page.on('pageerror', (e) => trouble.push(String(e)));
         page.on('console', (m) => { if (m.type() === 'error' && !/status of 4\d\d/.test(m.text())) { trouble.push(m.text()); } });
-        page.on('request', (r) => { if (!/^(data|blob):/.test(r.url()) && !r.url().startsWith(address)) { trouble.push('asked for ' + r.url()); } });
+        page.on('request', (r) => { if (!/^(data|blob):/.test(r.url()) && ![address, known.locked].some((a) => r.url().startsWith(a))) { trouble.push('asked for ' + r.url()); } });
         await page.setViewport({width: 1200, height: 800});
         page.setDefaultTimeout(3 * MINUTE);
         try {
