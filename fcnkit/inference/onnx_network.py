@@ -10,6 +10,7 @@ import numpy as np
 from caffeformat import InputError
 from fcnkit import engine
 from fcnkit.images import ImageForm, Preprocessor
+from fcnkit.nets import window_starts
 from fcnkit.runtimes import OnnxSession
 
 from .averaging import Evaluation
@@ -18,7 +19,7 @@ from .network import Network
 from .segmenter import Segmenter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -81,6 +82,24 @@ class OnnxSegmenter(Segmenter):
             return None, made.reshape(fitted.shape[:2]).astype(np.uint8)
         return made[0], made[0].argmax(0).astype(np.uint8)
 
+    @property
+    def path(self) -> str:
+        """The model's file."""
+        return self._path
+
+    def inputs(self, image: NDArray[Any], name: str = "image") -> Iterator[NDArray[Any]]:
+        """What the model is given for `image`: the array of its input, or one for each window.
+
+        For those who run the model themselves, for instance to calibrate it. The evaluation's
+        scales do not count. The next image may overwrite the arrays.
+        """
+        data = self._filled(self._limited(self.form.fit(image, name)))
+        height, width = self._fitted.window((data.shape[2], data.shape[3]))
+        for top in window_starts(data.shape[2], height):
+            for left in window_starts(data.shape[3], width):
+                part = data[:, :, top : top + height, left : left + width]
+                yield self._model.given(self._fitted.fitted(part))
+
     def _is_whole(self, image: NDArray[Any]) -> bool:
         size: tuple[int, int] = image.shape[:2]
         return self.evaluation.is_plain and self._model.size in (None, size)
@@ -129,8 +148,12 @@ class _OnnxNetwork(Network):
 
     def run(self, data: NDArray[np.float32]) -> NDArray[Any]:
         """The output for `data`, 1 x C x H x W, whatever it is."""
+        return self._session.run([self.given(data)], self.output_blob)
+
+    def given(self, data: NDArray[np.float32]) -> NDArray[Any]:
+        """The array that the model's input gets for `data`, 1 x C x H x W."""
         given = data[0].transpose(1, 2, 0) if self._session.takes_images else data
-        return self._session.run([given], self.output_blob)
+        return np.ascontiguousarray(given, np.dtype(self._session.image_depth or "float32"))
 
     def output_shape(self, shape: Sequence[int], name: str = "image") -> tuple[int, ...]:
         # A model's shapes are known once it runs.
