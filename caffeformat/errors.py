@@ -39,7 +39,9 @@ class InputError(Exception):
     `str(error)` reads "pass a smaller scale_to=320", `error.for_command_line()` reads "pass a
     smaller --scale-to 320". A value of None stands for any value: `weights=...` and `--weights`.
     `options` (name -> value) takes several, each with a placeholder of its own name. Other braces
-    in the text stay as they are.
+    in the text stay as they are. A placeholder of several names, `{scale_to|window|less}`, stands
+    for any of these options that the caller has, joined by "or"; its last word or words, no option,
+    for none of them.
 
     Attributes: `text`, the message with its placeholders, and `options` (name -> value).
     """
@@ -57,12 +59,13 @@ class InputError(Exception):
         if option is not None:
             self.text = self.text.replace("{option}", "{" + option + "}")
             self.options[option] = value
-        super().__init__(self._filled(_as_keyword))
+        super().__init__(self._filled(_as_keyword, None))
 
     def for_command_line(self, flags: Mapping[str, str] | None = None) -> str:
         """The message for somebody who typed a command.
 
-        `flags` (option -> flag) names the flags that are not the option's name with dashes.
+        `flags` (option -> flag) names the flags that are not the option's name with dashes, and of
+        several alternatives those that there are; without it all count as there.
         """
         known = flags or {}
 
@@ -70,21 +73,31 @@ class InputError(Exception):
             flag = known.get(name) or "--" + name.replace("_", "-")
             return f"{flag}{_words(value)}"
 
-        return self._filled(as_flag)
+        return self._filled(as_flag, flags)
 
     def prefixed(self, place: str) -> InputError:
         """An `InputError` with `<place>: ` before the message; the options stay."""
         return InputError(f"{place}: {self.text}", options=self.options)
 
-    def _filled(self, render: Callable[[str, object], str]) -> str:
-        """The text, with each option's placeholder replaced by `render(name, value)`."""
+    def _filled(
+        self, render: Callable[[str, object], str], there: Mapping[str, str] | None
+    ) -> str:
+        """The text, with each option's placeholder replaced by `render(name, value)`.
+
+        `there` holds the options that of several alternatives are offered, None for all.
+        """
         if not self.options:
             return self.text
-        pattern = "|".join(re.escape("{" + name + "}") for name in self.options)
+        names = "|".join(map(re.escape, self.options))
+        pattern = rf"\{{((?:{names})(?:\|[^{{}}|]+)*)\}}"
 
         def replacement(match: re.Match[str]) -> str:
-            name = match.group()[1:-1]
-            return render(name, self.options[name])
+            first, *others = match.group(1).split("|")
+            known = [name for name in (first, *others) if name in self.options]
+            if others and there is not None:
+                known = [name for name in known if name in there]
+            made = [render(name, self.options[name]) for name in known]
+            return ", or ".join(made) if made else others[-1]
 
         return re.sub(pattern, replacement, self.text)
 

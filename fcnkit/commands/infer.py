@@ -79,7 +79,7 @@ def _segment(args: argparse.Namespace, images: Mapping[str, str]) -> int:
     trained = network.trained_net(args)
     segmenter = network.segmenter(args, trained)
     assert trained.palette is not None
-    failed, noted = 0, False
+    failed, noted = 0, 0
     results = segment_files(
         segmenter,
         images,
@@ -106,9 +106,9 @@ def _segment(args: argparse.Namespace, images: Mapping[str, str]) -> int:
             warning = network.unmatched_warning(segmenter, trained.weights)
             if number == 1 and warning:
                 console.warn(warning)
-            if segmenter.note and not noted:
-                console.note(segmenter.note)
-                noted = True
+            for note in segmenter.notes[noted:]:
+                console.note(note)
+                noted += 1
             console.step(number, len(images))
             console.line(describe(result))
             failed += result.error is not None

@@ -144,8 +144,8 @@ def score_network(args: argparse.Namespace, colours: NDArray[np.uint8] | None) -
         else:
             samples = predictions_and_labels(segmenter, dataset)
         board = score(samples, scored, _ignore(args, trained.ignore), console, _kept(args))
-        if segmenter.note:
-            console.note(segmenter.note)
+        for note in segmenter.notes:
+            console.note(note)
         if args.sheet:
 
             def image_of(name: str) -> NDArray[np.uint8]:

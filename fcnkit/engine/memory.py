@@ -47,7 +47,8 @@ def check_memory(
 ) -> None:
     """Raise `InputError` where the blobs of `net` for the image `name` exceed the free memory.
 
-    `input_shapes` holds one input of N x C x H x W; `lean` as in `blob_bytes`.
+    `input_shapes` holds one input of N x C x H x W; `lean` as in `blob_bytes`. The error advises
+    a smaller batch, or for a single image a smaller one, or windows of it.
     """
     free = available_memory()
     if free is None:
@@ -55,11 +56,18 @@ def check_memory(
     needed = blob_bytes(net, input_shapes, lean)
     if needed <= free:
         return
-    height, width = next(iter(input_shapes.values()))[-2:]
-    side = int(max(height, width) * math.sqrt(0.8 * free / needed))
+    count, _, height, width = next(iter(input_shapes.values()))
+    share = 0.8 * free / needed
+    images = "" if count == 1 else f"{count} images of "
+    pixels = "" if count > 1 else " pixels"
+    problem = (
+        f"{name}: {images}{width}x{height}{pixels} need about {needed / 2**30:.1f} GiB for the "
+        f"net's blobs, but {free / 2**30:.1f} GiB are free: pass "
+    )
+    if int(count * share) > 0 and count > 1:
+        raise InputError(problem + "{option}", option="batch", value=int(count * share))
+    side = int(max(height, width) * math.sqrt(share))
+    window = int(math.sqrt(height * width * share))
     raise InputError(
-        f"{name}: {width}x{height} pixels need about {needed / 2**30:.1f} GiB for the net's blobs, "
-        f"but {free / 2**30:.1f} GiB are free: pass {{option}}",
-        option="scale_to",
-        value=side,
+        problem + "{scale_to|window|a smaller image}", options={"scale_to": side, "window": window}
     )

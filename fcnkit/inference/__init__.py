@@ -22,6 +22,7 @@ from .metrics import ConfusionMatrix
 from .network import NetworkError
 from .onnx_network import OnnxSegmenter
 from .pictures import draw_confusion, worst_sheet
+from .predictions import Prediction
 from .reports import (
     SUMMARY,
     board_rows,
@@ -41,7 +42,7 @@ from .scoring import (
     predictions_and_labels,
     score,
 )
-from .segmenter import Prediction, Segmenter
+from .segmenter import Segmenter
 from .shared import refuse_launched, shared_predictions
 from .trained_net import TrainedNet, is_onnx
 from .voc_results import COMPETITIONS, pack_voc_results, read_image_set

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _STEP = 0.25  # between START and END of `parse_scales`
 _SCALES = (1 / 16, 16.0)  # the least and the largest
 _MOST_SCALES = 32
+_MOST_IMAGES = 256  # that are read before the first one is written
 _BLOCK_VALUES = 1 << 26  # scores of a block
 
 
@@ -40,6 +41,8 @@ class Evaluation:
     flip    at each of them once more, mirrored left to right
     window  the longest side that the net sees at a time; larger images are cut into overlapping
             windows, two thirds of that apart. None: the whole image at once
+    batch   how many images of one size the net sees at a time, where several are to be segmented;
+            the results are those of one after the other
 
     The softmax probabilities of all passes are averaged: first those of a window and its mirror
     image, then those of overlapping windows, pixel by pixel, then those of the scales, each resized
@@ -52,6 +55,7 @@ class Evaluation:
     scales: tuple[float, ...] = (1.0,)
     flip: bool = False
     window: int | None = None
+    batch: int = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "scales", tuple(float(scale) for scale in self.scales))
@@ -65,6 +69,10 @@ class Evaluation:
                 )
         if self.window is not None and self.window < 16:
             raise InputError(f"a window of {self.window} pixels: expected 16 or more")
+        if not 1 <= self.batch <= _MOST_IMAGES:
+            raise InputError(
+                f"{self.batch} images in {{option}}: expected 1 to {_MOST_IMAGES}", option="batch"
+            )
 
     @property
     def is_plain(self) -> bool:
@@ -88,20 +96,22 @@ def parse_scales(text: str) -> tuple[float, ...]:
 
 
 class Block(NamedTuple):
-    """The averaged scores of one part of an image."""
+    """The averaged scores of one part of an image, or of several of one size."""
 
     rows: slice
     columns: slice
-    scores: NDArray[np.float32]  # classes x rows x columns
+    scores: NDArray[np.float32]  # (images x) classes x rows x columns
 
 
 class Passes:
-    """The passes of a net over one image, averaged.
+    """The passes of a net over one image, or over several of one size, averaged.
 
     shape    (height, width) of the image
     scales   factors of its size
-    part     returns the net's input for (top, left, bottom, right) of the image, C x h x w
-    score    returns the net's scores for such an input, of one size at a scale, classes x h x w
+    part     returns the net's input for (top, left, bottom, right) of the image, C x h x w, with an
+             axis of images before it where there are several
+    score    returns the net's scores for such an input, of one size at a scale, classes x h x w,
+             with that axis as well
     window   returns the (height, width) of the windows that an image of a size is cut into, at most
              that size
     """
@@ -151,11 +161,11 @@ class Passes:
                 made = self._score(self._input(size, (top, left), window))
                 if total is None or count is None:
                     area = (down.span[1] - down.span[0], across.span[1] - across.span[0])
-                    total = np.zeros((len(made), *area), np.float32)
+                    total = np.zeros((*made.shape[:-2], *area), np.float32)
                     count = np.zeros(area, np.float32)
                 rows_here, rows_there = _common(top, top + window[0], down.span)
                 columns_here, columns_there = _common(left, left + window[1], across.span)
-                total[:, rows_there, columns_there] += made[:, rows_here, columns_here]
+                total[..., rows_there, columns_there] += made[..., rows_here, columns_here]
                 count[rows_there, columns_there] += 1
         assert total is not None and count is not None  # windows cover everything
         total /= count
@@ -199,21 +209,21 @@ class Taps:
         self._weights = (weights / weights.sum(1, keepdims=True)).astype(np.float32)
 
     def apply(self, planes: NDArray[np.float32], axis: int) -> NDArray[np.float32]:
-        """Resize C x H x W along `axis` (1 or 2), which holds the pixels of `span`."""
+        """Resize ... x H x W along `axis` (-2 or -1), which holds the pixels of `span`."""
         if self.is_copy:
             return planes
         total: Any = 0
         for places, weights in zip(self._places.T, self._weights.T):
             if weights.any():
                 total = total + planes.take(places, axis) * (
-                    weights[:, None] if axis == 1 else weights
+                    weights[:, None] if axis == -2 else weights
                 )
         return np.asarray(total, np.float32)
 
 
 def resized(planes: NDArray[np.float32], down: Taps, across: Taps) -> NDArray[np.float32]:
-    """Resize C x H x W, which holds the pixels that both `Taps` need."""
-    return across.apply(down.apply(planes, 1), 2)
+    """Resize ... x H x W, which holds the pixels that both `Taps` need."""
+    return across.apply(down.apply(planes, -2), -1)
 
 
 def _starts(extent: int, window: int, span: Span) -> list[int]:
@@ -228,7 +238,7 @@ def _common(begin: int, end: int, span: Span) -> tuple[slice, slice]:
 
 
 def probabilities(scores: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The softmax of `scores` over their first axis: exp(s_i) / sum_j exp(s_j), float32."""
-    made: NDArray[np.float32] = np.exp(scores - scores.max(0))
-    made /= made.sum(0)
+    """The softmax of `scores`, (N x) classes x H x W: exp(s_i) / sum_j exp(s_j), float32."""
+    made: NDArray[np.float32] = np.exp(scores - scores.max(-3, keepdims=True))
+    made /= made.sum(-3, keepdims=True)
     return made

@@ -17,18 +17,19 @@ from fcnkit.files import write_json
 from fcnkit.images import IGNORE_LABEL, as_rgb, legend, overlay, write_label
 
 from .ahead import ahead
-from .network import NetworkError
+from .batches import Read, run_in_batches
 from .scoring import CONFIDENCE_SUFFIX, OVERLAY_SUFFIX, names_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
     from typing import Union
 
     from numpy.typing import DTypeLike, NDArray
 
     from fcnkit.images import LegendEntry
 
-    from .segmenter import Prediction, Segmenter
+    from .predictions import Prediction
+    from .segmenter import Segmenter
 
     Path = Union[str, os.PathLike[str]]
 
@@ -147,63 +148,42 @@ def segment_files(
         )
     painter = _Painter(output, palette, names, opacity, save_scores, bands, confidence, at_least)
 
-    def read(name: str) -> tuple[str, NDArray[Any] | InputError]:
+    def read(name: str) -> Read:
+        path = os.fspath(images[name])
         try:
-            return name, segmenter.read(images[name])
+            return Read(name, path, segmenter.read(path))
         except InputError as error:
-            return name, error
+            return Read(name, path, error)
+
+    def run(found: Sequence[NDArray[Any]], names: Sequence[str]) -> Sequence[_Made]:
+        needed = painter.needs_confidence
+        if not painter.save_scores:
+            made = segmenter.predict_together(found, names, needed)
+            return [_Made(later, None) for later in made]
+        # Copies: the next pass may overwrite them.
+        copies = [np.array(scores) for scores in segmenter.scores_together(found, names)]
+        finish = segmenter.prediction_of
+        return [
+            _Made(functools.partial(finish, scores, image.shape[:2], needed), scores)
+            for scores, image in zip(copies, found)
+        ]
 
     # Files are read and written in threads of their own, while the net runs in this one.
-    made = _segmented(segmenter, images, ahead(read, images), painter)
-    with contextlib.closing(ahead(painter.paint, made)) as results:
+    reading = ahead(read, images, max(2, segmenter.evaluation.batch))
+    made = run_in_batches(segmenter, reading, run)
+
+    def paint(found: tuple[Read, _Made | Exception]) -> Result:
+        return painter.paint(*found, segmenter.output_blob)
+
+    with contextlib.closing(ahead(paint, made)) as results:
         yield from results
 
 
-class _Segmented(NamedTuple):
-    """An image that the net has run on, for another thread to write its files."""
+class _Made(NamedTuple):
+    """What the net computed of an image, for another thread to write its files."""
 
-    name: str
-    path: Path
-    image: NDArray[Any] | None
     later: Callable[[], Prediction]
-    scores: NDArray[np.float32] | None
-    blob: str | None
-    error: InputError | None
-
-
-def _segmented(
-    segmenter: Segmenter,
-    images: Mapping[str, Path],
-    read: Generator[tuple[str, NDArray[Any] | InputError], None, None],
-    painter: _Painter,
-) -> Iterator[_Segmented]:
-    with contextlib.closing(read) as images_read:
-        for name, found in images_read:
-            path = images[name]
-            scores: NDArray[np.float32] | None = None
-            try:
-                if isinstance(found, InputError):
-                    raise found
-                if painter.save_scores:
-                    scores = np.array(segmenter.scores(found, os.fspath(path)))
-                    kept = scores, found.shape[:2], painter.needs_confidence
-                    later: Callable[[], Prediction] = functools.partial(
-                        segmenter.prediction_of, *kept
-                    )
-                else:
-                    later = segmenter.predict_later(
-                        found, os.fspath(path), painter.needs_confidence
-                    )
-            except NetworkError:
-                raise
-            except InputError as error:
-                yield _Segmented(name, path, None, _nothing, None, None, error)
-                continue
-            yield _Segmented(name, path, found, later, scores, segmenter.output_blob, None)
-
-
-def _nothing() -> Prediction:
-    raise AssertionError("an image that could not be segmented has no prediction")
+    scores: NDArray[np.float32] | None  # where they are saved
 
 
 class _Painter(NamedTuple):
@@ -222,12 +202,15 @@ class _Painter(NamedTuple):
     def needs_confidence(self) -> bool:
         return self.confidence or self.at_least is not None
 
-    def paint(self, segmented: _Segmented) -> Result:
-        name, path, image, later, scores, blob, error = segmented
-        if image is None:
-            return Result(name, None, [], error)
+    def paint(self, read: Read, made: _Made | Exception, blob: str | None) -> Result:
+        name, path, image = read
+        if isinstance(made, InputError):
+            return Result(name, None, [], made)
+        if isinstance(made, Exception):
+            raise made
+        assert not isinstance(image, Exception)  # nothing is made of what was not read
         try:
-            found = later()
+            found = made.later()
         except InputError as late:
             return Result(name, None, [], late)
         names = names_for(found.classes, self.names)
@@ -240,8 +223,8 @@ class _Painter(NamedTuple):
             for target in output_paths(name, bool(self.save_scores), self.confidence)
         )
         os.makedirs(os.path.dirname(mask) or ".", exist_ok=True)
-        if scores is not None:
-            _write_scores(rest[0], scores, self.save_scores or "", blob, path)
+        if made.scores is not None:
+            _write_scores(rest[0], made.scores, self.save_scores or "", blob, path)
         if self.confidence and found.confidence is not None:
             _write_confidence(rest[-1], found.confidence)
         write_label(mask, class_map, self.palette)

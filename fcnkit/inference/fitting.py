@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .network import Network
 
     Size = tuple[int, int]  # height, width
-    Data = NDArray[np.float32]  # 1 x C x H x W
+    Data = NDArray[np.float32]  # N x C x H x W
 
 
 class Sizes(Protocol):
@@ -57,45 +57,72 @@ class FittedNetwork:
         That is `size` itself where the input goes through the net as a whole.
         """
         wanted = size if limit is None else (min(size[0], limit), min(size[1], limit))
-        taken = self._padded(wanted)
+        taken = self.padded_size(wanted)
         return min(wanted[0], taken[0]), min(wanted[1], taken[1])
 
     def fitted(self, data: Data) -> Data:
         """`data`, no larger than its `window`, as the net takes it: itself, or padded."""
         height, width = data.shape[2:]
-        size = self._padded((height, width))
+        size = self.padded_size((height, width))
         if size == (height, width):
             return data
         padded = np.zeros((*data.shape[:2], *size), np.float32)
         padded[:, :, :height, :width] = data
         return padded
 
+    def padded_size(self, size: Size) -> Size:
+        """The size at which an input of `size`, no larger than its `window`, goes through."""
+        return size if self._sizes is None else self._sizes.nearest(size)
+
     def scores(self, data: Data, name: str) -> NDArray[np.float32]:
-        """Class scores of `data`, no larger than its `window`: classes x H x W.
+        """Class scores of `data`, no larger than its `window`: N x classes x H x W.
 
         The next pass may overwrite them. Raises as `Network.forward`, and `InputError` for scores
         that are not of the input's size or not finite.
         """
-        fitted = self.fitted(data)
-        scores: NDArray[np.float32] = self._network.forward(fitted, name)[0]
-        self._check_shape(scores.shape, fitted.shape)
-        scores = scores[:, : data.shape[2], : data.shape[3]]
-        if not is_finite(scores):
+        sizes = [(data.shape[2], data.shape[3])] * len(data)
+        made = self._forward(self.fitted(data), name)
+        self._check_finite(self._cropped(made, sizes), name)
+        return made[:, :, : data.shape[2], : data.shape[3]]
+
+    def scores_of_sizes(
+        self, data: Data, sizes: Sequence[Size], name: str
+    ) -> list[NDArray[np.float32]]:
+        """Class scores of each of N inputs of `sizes` that lie padded in `data`: classes x H x W.
+
+        All have the same `padded_size`, which is that of `data`. As `scores`.
+        """
+        made = self._cropped(self._forward(data, name), sizes)
+        self._check_finite(made, name)
+        return made
+
+    @staticmethod
+    def _cropped(scores: NDArray[np.float32], sizes: Sequence[Size]) -> list[NDArray[np.float32]]:
+        return [one[:, :height, :width] for one, (height, width) in zip(scores, sizes)]
+
+    def _forward(self, data: Data, name: str) -> NDArray[np.float32]:
+        scores = self._network.forward(data, name)
+        self._check_shape(scores.shape[1:], data.shape)
+        if len(scores) != len(data):
             raise InputError(
-                f"{name}: the scores are not finite numbers: the weights in {self._weights} come "
-                "from a training run that diverged, or belong to another net"
+                f"{self._source}: returns scores of {len(scores)} images for {len(data)}"
             )
         return scores
 
+    def _check_finite(self, scores: Sequence[NDArray[np.float32]], name: str) -> None:
+        if all(map(is_finite, scores)):
+            return
+        raise InputError(
+            f"{name}: the scores are not finite numbers: the weights in {self._weights} come from "
+            "a training run that diverged, or belong to another net"
+        )
+
     def classes(self, channels: int, size: Size, name: str) -> int:
         """The number of classes that the net scores, from its shapes for a window of `size`."""
-        wanted = (1, channels, *self._padded(size))
+        wanted = (1, channels, *self.padded_size(size))
         shape = self._network.output_shape(wanted, name)[1:]
         self._check_shape(shape, wanted)
         return int(shape[0])
-
-    def _padded(self, size: Size) -> Size:
-        return size if self._sizes is None else self._sizes.nearest(size)
 
     def _check_shape(self, shape: Sequence[int], data: Sequence[int]) -> None:
         """Raise `InputError` where `shape` is not classes x height x width of the input."""

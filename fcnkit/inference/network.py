@@ -33,7 +33,8 @@ class Network:
     caffemodel. `runtime` is one of `fcnkit.runtimes.RUNTIMES`. With another one than the engine,
     the first array is computed by both; where they agree to `TOLERANCE`, the engine is closed, and
     the next process takes the runtime at once. Otherwise the engine stays, and `note` says why
-    where that was not to be expected.
+    where that was not to be expected. `notes` holds it, and why fewer images went through the net
+    at a time than were asked for.
 
     `net` is the engine's Net once it is open, `unmatched` the layers that found no weights in the
     caffemodel, `output_blob` the name of the scores, None until it is chosen.
@@ -59,6 +60,9 @@ class Network:
         self.net: engine.Net | None = None
         self.unmatched: list[str] = []
         self.note: str | None = None
+        self.notes: list[str] = []
+        self._is_said = False  # that fewer images go through the net at a time
+        self._alone: str | None = None  # why one image at a time; "" for no reason, None: unknown
         self._key = ""
         self._checked: tuple[int, ...] = ()  # the last shape that memory was found to suffice for
         if self._runtime is not None:
@@ -78,14 +82,47 @@ class Network:
     def forward(self, data: NDArray[np.float32], name: str = "image") -> NDArray[np.float32]:
         """Scores of `data`, N x C x H x W float32; the next pass may overwrite them.
 
-        `name` is what errors call it. Raises `NetworkError` where the net cannot be made or the
-        weights do not fit it, and `InputError` for inputs that do not fit in memory.
+        They are those of each image by itself, N at a time where the net allows that and memory
+        suffices, otherwise fewer, and then `notes` say why. `name` is what errors call them.
+        Raises `NetworkError` where the net cannot be made or the weights do not fit it, and
+        `InputError` for inputs that do not fit in memory.
         """
+        return self._one_pass(data, name) if len(data) == 1 else self._batch(data, name)
+
+    def _batch(self, data: NDArray[np.float32], name: str) -> NDArray[np.float32]:
+        """The scores of several images."""
+        if self.output_blob is None or (self._runtime is not None and self._pass is None):
+            self._one_pass(data[:1], name)  # what computes, and what, is decided by one image
+        if self._alone is None:
+            assert self.output_blob is not None
+            size = data.shape[2], data.shape[3]
+            why = nets.mixes_images(self._message, self._input, [self.output_blob], size)
+            self._alone = why or ""
+        step = 1
+        if self._alone:
+            self._say_once(f"{self._source}: runs on one image at a time: {self._alone}")
+        elif self._has_memory(data.shape, name):
+            return self._one_pass(data, name)
+        else:
+            step = len(data) // 2
+            self._say_once(
+                f"{self._source}: {len(data)} images of {data.shape[3]}x{data.shape[2]} at a time "
+                "do not fit in the free memory: it runs on fewer"
+            )
+        parts = [data[at : at + step] for at in range(0, len(data), step)]
+        return np.concatenate([np.array(self.forward(part, name)) for part in parts])
+
+    def _say_once(self, note: str) -> None:
+        if not self._is_said:
+            self._is_said = True
+            self.notes.append(note)
+
+    def _one_pass(self, data: NDArray[np.float32], name: str) -> NDArray[np.float32]:
         if self._runtime is not None and self._pass is None and not self._open_known():
             return self._first(data, name)
         if self._pass is not None:
             if data.shape != self._checked:
-                self._check_memory(data.shape, name, is_lean=True)
+                self._check_memory(data.shape, name)
                 self._checked = data.shape
             try:
                 return self._pass.run(data)
@@ -106,7 +143,7 @@ class Network:
         """(the engine's net for an input of `shape`, the scores' blob), opened if need be."""
         wanted, net = tuple(shape), self.net
         if net is None or tuple(net.blobs[self._input].shape) != wanted:
-            self._check_memory(wanted, name, "lean_forward" in engine.capabilities())
+            self._check_memory(wanted, name)
             if net is None:
                 try:
                     net = self._open(wanted)
@@ -140,7 +177,7 @@ class Network:
         except InputError as error:
             self._leave(str(error))
             return expected
-        apart = _relative_difference(expected, made)
+        apart = relative_difference(expected, made)
         if apart <= TOLERANCE:
             self._pass = opened
             runtimes.Agreements().enter(self._key, self.output_blob)
@@ -173,10 +210,19 @@ class Network:
         """Go on with the engine; that is no news where the net is one that `auto` need not take."""
         if is_fault or self._is_named:
             self.note = f"{self._source}: {self._runtime} is left for the engine: {why}"
+            self.notes.append(self.note)
         self._runtime = self._pass = None
 
-    def _check_memory(self, shape: Sequence[int], name: str, is_lean: bool) -> None:
+    def _check_memory(self, shape: Sequence[int], name: str) -> None:
+        is_lean = self._pass is not None or "lean_forward" in engine.capabilities()
         engine.check_memory(self._message, {self._input: tuple(shape)}, name, is_lean)
+
+    def _has_memory(self, shape: Sequence[int], name: str) -> bool:
+        try:
+            self._check_memory(shape, name)
+        except InputError:
+            return False
+        return True
 
     def _open(self, shape: Sequence[int]) -> engine.Net:
         engine.use_device(self._gpu)
@@ -214,7 +260,7 @@ class Network:
         )
 
 
-def _relative_difference(expected: NDArray[np.float32], made: NDArray[np.float32]) -> float:
+def relative_difference(expected: NDArray[np.float32], made: NDArray[np.float32]) -> float:
     """The largest difference as a share of the largest |score|; infinite for other shapes."""
     if made.shape != expected.shape:
         return float("inf")

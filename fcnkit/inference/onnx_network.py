@@ -14,8 +14,11 @@ from fcnkit.nets import window_starts
 from fcnkit.runtimes import OnnxSession
 
 from .averaging import Evaluation
+from .evaluating import Evaluator
 from .fitting import FittedNetwork
-from .network import Network
+from .network import TOLERANCE, Network, relative_difference
+from .onnx_sizes import OnnxSizes
+from .predictions import stretched
 from .segmenter import Segmenter
 
 if TYPE_CHECKING:
@@ -29,9 +32,11 @@ class OnnxSegmenter(Segmenter):
 
     Where the model itself takes images, `preprocessor` is not used. `output_blob` names the output
     (default: the first). `form` says what images it was made for (default: as many channels as the
-    model says, of 8 bits). Models for images of one size get windows of it. Those that return class
-    maps have no scores: only `segment` and the masks of images of their size are to be had from
-    them. Raises `InputError` for files that cannot be read or would do harm.
+    model says, of 8 bits). Models for images of one size get windows of it, those that take some
+    sizes images padded to the next one (see `OnnxSizes`). Those that return class maps have no
+    scores: only `segment` and the masks of images that need not be cut are to be had from them.
+    Models for one image at a time, and those that mix the images of a batch, get one at a time
+    whatever `evaluation` says. Raises `InputError` for files that cannot be read or would do harm.
     """
 
     def __init__(
@@ -53,12 +58,12 @@ class OnnxSegmenter(Segmenter):
         if session.takes_images:
             self.preprocessor = Preprocessor(None, 1.0, "RGB")
         self.preprocessor.check(self.form.channels or 3)
-        self.scale_to, self.evaluation = scale_to, evaluation or Evaluation()
+        self.scale_to = scale_to
         self.input_blob = next(iter(session.inputs))
-        sizes = None if session.size is None else _OneSize(session.size)
         self._model = self._network = model
-        self._fitted = FittedNetwork(model, self._path, self._path, sizes)
-        self._input = np.empty(0, np.float32)
+        model.image_channels = self.form.channels or 3
+        fitted = FittedNetwork(model, self._path, self._path, OnnxSizes(model))
+        self._evaluator = Evaluator(fitted, self.preprocessor, evaluation or Evaluation())
 
     def segment(  # type: ignore[override]  # no scores of class maps
         self, image: NDArray[Any], name: str = "image"
@@ -69,18 +74,28 @@ class OnnxSegmenter(Segmenter):
         `InputError` for outputs that are not of the image's size.
         """
         fitted = self._limited(self.form.fit(image, name))
-        if not self._model.gives_class_maps and not self._is_whole(fitted):
-            return super().segment(image, name)
-        data = self._filled(fitted)
-        made = self._model.run(data) if self._model.gives_class_maps else self._model.forward(data)
-        if made.shape[-2:] != fitted.shape[:2]:
+        height, width = fitted.shape[:2]
+        is_whole = self._evaluator.is_whole((height, width))
+        if not self._model.gives_class_maps:
+            size = self._evaluator.fitted.padded_size((height, width))
+            if not is_whole or size != (height, width):
+                return super().segment(image, name)
+        elif not is_whole:
             raise InputError(
-                f"{self._path}: for {name}, {fitted.shape[1]}x{fitted.shape[0]}, it returns "
+                f"{name}: {width}x{height}, but {self._path} takes smaller images and returns "
+                "class maps, which cannot be averaged: export the model without the class map"
+            )
+        data = self._evaluator.input_for([fitted])
+        made = self._model.run(data) if self._model.gives_class_maps else self._model.forward(data)
+        if made.shape[-2:] != data.shape[2:]:
+            raise InputError(
+                f"{self._path}: for {name}, {data.shape[3]}x{data.shape[2]}, it returns "
                 f"{'x'.join(map(str, made.shape))}; expected classes x height x width of the image"
             )
         if self._model.gives_class_maps:
-            return None, made.reshape(fitted.shape[:2]).astype(np.uint8)
-        return made[0], made[0].argmax(0).astype(np.uint8)
+            cut = made.reshape(data.shape[2:])[:height, :width]
+            return None, stretched(cut.astype(np.uint8), image.shape[:2])
+        return made[0], stretched(made[0].argmax(0).astype(np.uint8), image.shape[:2])
 
     @property
     def path(self) -> str:
@@ -93,26 +108,26 @@ class OnnxSegmenter(Segmenter):
         For those who run the model themselves, for instance to calibrate it. The evaluation's
         scales do not count. The next image may overwrite the arrays.
         """
-        data = self._filled(self._limited(self.form.fit(image, name)))
-        height, width = self._fitted.window((data.shape[2], data.shape[3]))
+        data = self.preprocessor(self._limited(self.form.fit(image, name)))
+        fitted = self._evaluator.fitted
+        height, width = fitted.window((data.shape[2], data.shape[3]))
         for top in window_starts(data.shape[2], height):
             for left in window_starts(data.shape[3], width):
                 part = data[:, :, top : top + height, left : left + width]
-                yield self._model.given(self._fitted.fitted(part))
-
-    def _is_whole(self, image: NDArray[Any]) -> bool:
-        size: tuple[int, int] = image.shape[:2]
-        return self.evaluation.is_plain and self._model.size in (None, size)
+                yield self._model.given(fitted.fitted(part))
 
 
 class _OnnxNetwork(Network):
     """A model file under the methods of a `Network`."""
 
     def __init__(self, session: OnnxSession, output: str | None) -> None:
-        self._session, self.size = session, session.size
+        self._session, self.sides = session, session.sides
+        self.image_channels = 3
         self.output_blob = output or session.outputs[0]
         self.unmatched = []  # a model has all its weights
-        self.note = None
+        self.note, self.notes, self._is_said = None, [], False
+        # Whether images of a batch keep to themselves; None where that was not looked at yet.
+        self._is_apart: bool | None = None
         if len(session.inputs) != 1:
             raise InputError(
                 f"{session.path}: has the inputs {', '.join(session.inputs)}; expected one, an "
@@ -136,6 +151,40 @@ class _OnnxNetwork(Network):
                 "{option}",
                 option="output_blob",
             )
+        return self._scores(data) if len(data) == 1 else self._batch(data, name)
+
+    def _batch(self, data: NDArray[np.float32], name: str) -> NDArray[np.float32]:
+        """The scores of several images: those of each by itself."""
+        count = 1 if self._session.takes_images else self._session.batch
+        if count is not None:
+            if count < len(data):
+                self._say_fewer(count, "that is what it was made for")
+            parts = [data[at : at + count] for at in range(0, len(data), count)]
+            return np.concatenate([self._scores(part) for part in parts])
+        if self._is_apart:
+            return self._scores(data)
+        alone = np.concatenate([self._scores(one[None]) for one in data])
+        # What equal images give says nothing about whether they change each other.
+        if self._is_apart is None and any(not np.array_equal(one, data[0]) for one in data):
+            self._is_apart = self._agrees(data, alone)
+        return alone
+
+    def _agrees(self, data: NDArray[np.float32], alone: NDArray[np.float32]) -> bool:
+        """Whether `data` together give the scores that they gave alone; a note where not."""
+        try:
+            if relative_difference(alone, self._scores(data)) <= TOLERANCE:
+                return True
+            why = "in a batch they change each other's scores"
+        except InputError as error:
+            why = str(error)
+        self._say_fewer(1, why)
+        return False
+
+    def _say_fewer(self, count: int, why: str) -> None:
+        images = "one image" if count == 1 else f"{count} images"
+        self._say_once(f"{self._session.path}: runs on {images} at a time: {why}")
+
+    def _scores(self, data: NDArray[np.float32]) -> NDArray[np.float32]:
         made = self.run(data)
         if made.ndim == 3:
             made = made[None]
@@ -147,13 +196,44 @@ class _OnnxNetwork(Network):
         return made.astype(np.float32, copy=False)
 
     def run(self, data: NDArray[np.float32]) -> NDArray[Any]:
-        """The output for `data`, 1 x C x H x W, whatever it is."""
-        return self._session.run([self.given(data)], self.output_blob)
+        """The output for `data`, N x C x H x W, whatever it is; N is 1 where it takes an image."""
+        count = self._session.batch
+        if count is None or count == len(data):
+            return self._session.run([self.given(data)], self.output_blob)
+        made = [self._filled_up(data, count, data[0])]
+        if self._is_apart is None:
+            made.append(self._filled_up(data, count, np.zeros_like(data[0])))
+            self._is_apart = relative_difference(made[0], made[1]) <= TOLERANCE
+        if not self._is_apart:
+            raise InputError(
+                f"{self._session.path}: takes batches of {count} images, which change each other's "
+                "scores: export it for one image at a time"
+            )
+        return made[0]
+
+    def _filled_up(
+        self, data: NDArray[np.float32], count: int, other: NDArray[np.float32]
+    ) -> NDArray[Any]:
+        """The output for `data` in a batch of `count` images, the rest of them `other`."""
+        filled = np.concatenate([data, *[other[None]] * (count - len(data))])
+        return self._session.run([self.given(filled)], self.output_blob)[: len(data)]
 
     def given(self, data: NDArray[np.float32]) -> NDArray[Any]:
-        """The array that the model's input gets for `data`, 1 x C x H x W."""
+        """The array that the model's input gets for `data`, N x C x H x W."""
         given = data[0].transpose(1, 2, 0) if self._session.takes_images else data
         return np.ascontiguousarray(given, np.dtype(self._session.image_depth or "float32"))
+
+    def made_shape(self, size: tuple[int, int]) -> tuple[int, ...] | None:
+        """The shape of the output for an image of `size` (height, width), if it is known."""
+        if self._session.takes_images:
+            shape: tuple[int, ...] = (*size, self.image_channels)
+        else:
+            shape = (self._session.batch or 1, self.image_channels, *size)
+        return self._session.output_shape(shape, self.output_blob)
+
+    def tried_shape(self, size: tuple[int, int]) -> tuple[int, ...]:
+        """The shape of the output for an empty image of `size`."""
+        return self.run(np.zeros((1, self.image_channels, *size), np.float32)).shape
 
     def output_shape(self, shape: Sequence[int], name: str = "image") -> tuple[int, ...]:
         # A model's shapes are known once it runs.
@@ -164,13 +244,3 @@ class _OnnxNetwork(Network):
             f"{self._session.path}: an ONNX model has no net in an engine, whose layers could be "
             "looked at: open the prototxt and the caffemodel"
         )
-
-
-class _OneSize:
-    """The size of all images that a model takes, under the method of `nets.ImageSizes`."""
-
-    def __init__(self, size: tuple[int, int]) -> None:
-        self._size = size
-
-    def nearest(self, size: tuple[int, int]) -> tuple[int, int]:
-        return self._size

@@ -11,12 +11,13 @@ from fcnkit.images import read_label, voc_class_names
 from fcnkit.progress import Progress
 
 from .ahead import ahead
+from .batches import Read, run_in_batches
 from .boundaries import BoundaryCounts
 from .metrics import ConfusionMatrix
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Sequence
     from typing import Union
 
     import numpy as np
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
     from fcnkit.datasets import SegmentationDataset
 
-    from .segmenter import Prediction, Segmenter
+    from .predictions import Prediction
+    from .segmenter import Segmenter
 
     Path = Union[str, os.PathLike[str]]
     # Name, prediction and label (H x W class indices), and the number of images in all.
@@ -100,45 +102,32 @@ def predictions_and_labels(
     """Segment the images of a dataset, and read their labels; `chosen` are indices (default: all).
 
     Yields (name, class map, label, number of images), arrays of H x W uint8 indices. Images and
-    labels are read, and class maps finished, in threads beside the net; they wait for their turn by
-    twos. The dataset must stay open, and not be read elsewhere, until the iterator is closed.
+    labels are read, and class maps finished, in threads beside the net; a few wait for their turn.
+    Neighbours of one size go through the net `segmenter.evaluation.batch` at a time. The dataset
+    must stay open, and not be read elsewhere, until the iterator is closed.
     """
 
-    def read(i: int) -> _Read:
+    def read(i: int) -> Read:
         try:
             image = dataset.image(i, segmenter.form)
         except Exception as error:
-            return _Read(i, error, error)
+            return Read((i, None), dataset.ids[i], error)
         try:
-            return _Read(i, image, dataset.label(i))
+            label: Any = dataset.label(i)
         except Exception as error:  # its turn comes after the image's own
-            return _Read(i, image, error)
+            label = error
+        return Read((i, label), dataset.ids[i], image)
 
-    def finish(made: tuple[_Read, Callable[[], Prediction]]) -> Sample:
-        (i, _, label), later = made
-        mask = later().mask
-        return dataset.ids[i], mask, _or_raise(label), len(dataset)
+    def finish(made: tuple[Read, Callable[[], Prediction] | Exception]) -> Sample:
+        (_, label), name, _ = made[0]
+        mask = _or_raise(made[1])().mask
+        return name, mask, _or_raise(label), len(dataset)
 
     indices = range(len(dataset)) if chosen is None else chosen
-    made = _run(segmenter, dataset, ahead(read, indices))
+    images = ahead(read, indices, max(2, segmenter.evaluation.batch))
+    made = run_in_batches(segmenter, images, segmenter.predict_together)
     with contextlib.closing(ahead(finish, made)) as samples:
         yield from samples
-
-
-class _Read(NamedTuple):
-    """What was read of a dataset, or why it could not be."""
-
-    number: int
-    image: NDArray[Any] | Exception
-    label: NDArray[np.uint8] | Exception
-
-
-def _run(
-    segmenter: Segmenter, dataset: SegmentationDataset, read: Generator[_Read, None, None]
-) -> Iterator[tuple[_Read, Callable[[], Prediction]]]:
-    with contextlib.closing(read) as found:
-        for one in found:
-            yield one, segmenter.predict_later(_or_raise(one.image), dataset.ids[one.number])
 
 
 def _or_raise(found: Found | Exception) -> Found:

@@ -2,43 +2,35 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image
 
 from caffeformat import InputError, available_memory, read_caffemodel, read_net
 from fcnkit import engine, nets
-from fcnkit.images import ImageForm, Preprocessor, Resampling, resize_image
+from fcnkit.images import ImageForm, Preprocessor, resize_image
 
-from .averaging import Block, Evaluation, Passes, probabilities
+from .averaging import Evaluation
+from .evaluating import Evaluator
 from .fitting import FittedNetwork
 from .network import Network
-from .winners import winners
+from .predictions import Canvas, Prediction, class_indices, stretched
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Sequence
     from typing import Union
 
     from numpy.typing import NDArray
+
+    from .averaging import Block
 
     Source = Union[str, os.PathLike[str], bytes]
 
 
 _MOST_WAITING = 1 << 26  # bytes of scores whose classes a thread may find out later
-
-
-class Prediction(NamedTuple):
-    """What a net says of an image."""
-
-    # The class of highest score, H x W uint8
-    mask: NDArray[np.uint8]
-    # Its probability, H x W float32, 0 to 1; None where it was not asked for
-    confidence: NDArray[np.float32] | None
-    # The number of classes that the net scores
-    classes: int
 
 
 class Segmenter:
@@ -52,7 +44,8 @@ class Segmenter:
     (default: 8 bits) and the value that became 255. `runtime` computes the scores: "auto" takes the
     fastest one that is installed, "torch" the engine, "onnxruntime" and "openvino" what they say.
     The first image is computed by the engine, too, and any other runtime is left where its scores
-    differ by more than 1e-4 of the largest one. `evaluation` asks for more passes than one.
+    differ by more than 1e-4 of the largest one. `evaluation` asks for more passes than one, or for
+    several images at a time.
 
     Images of sizes that the net does not take are padded with the mean colour at the bottom and at
     the right, or cut into overlapping windows, and the scores put back (see `FittedNetwork`).
@@ -90,7 +83,7 @@ class Segmenter:
             message, _ = nets.deploy_net(source, (64, 64), channels)
         self.form = ImageForm(channels, given.depth or "uint8", given.white)
         self.preprocessor.check(channels)
-        self.scale_to, self.evaluation = scale_to, evaluation or Evaluation()
+        self.scale_to, evaluation = scale_to, evaluation or Evaluation()
         self._network = Network(
             message,
             self._path,
@@ -107,10 +100,13 @@ class Segmenter:
             own = nets.declared_size(source, self.input_blob)
             sizes = nets.ImageSizes(message, self.input_blob, score, own)
             has_probabilities = nets.has_probabilities(message, score)
-        self._fitted = FittedNetwork(
-            self._network, self._path, self._weights, sizes, has_probabilities
-        )
-        self._input = np.empty(0, np.float32)
+        fitted = FittedNetwork(self._network, self._path, self._weights, sizes, has_probabilities)
+        self._evaluator = Evaluator(fitted, self.preprocessor, evaluation)
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """How an image is evaluated, and how many at a time."""
+        return self._evaluator.evaluation
 
     @property
     def output_blob(self) -> str | None:
@@ -132,6 +128,14 @@ class Segmenter:
         """Why the runtime is not the one that was asked for, or None."""
         return self._network.note
 
+    @property
+    def notes(self) -> list[str]:
+        """`note`, if there is one, and why fewer images go through the net at a time than asked.
+
+        In the order in which they were found.
+        """
+        return list(self._network.notes)
+
     def engine_net(self, image: NDArray[Any], name: str = "image") -> engine.Net:
         """The engine's Net, reshaped to `image`, with the image in its input; nothing is run.
 
@@ -139,8 +143,8 @@ class Segmenter:
         first window stands for it. Raises as `scores`.
         """
         image = self._limited(self.form.fit(image, name))
-        height, width = self._fitted.window(image.shape[:2], self.evaluation.window)
-        data = self._fitted.fitted(self._filled(image[:height, :width]))
+        height, width = self._evaluator.window(image)
+        data = self._evaluator.input_for([image[:height, :width]])
         net, _ = self._network.engine_net(data.shape, name)
         net.blobs[self.input_blob].data[...] = data
         return net
@@ -162,25 +166,36 @@ class Segmenter:
         `InputError` for images that do not fit in memory, for scores that are not of the image's
         size, and for scores that are not finite.
         """
-        image = self._limited(self.form.fit(image, name))
-        whole: NDArray[np.float32] | None = None
-        for block in self._blocks(image, name):
-            if block.scores.shape[1:] == image.shape[:2]:
-                return block.scores
-            if whole is None:
-                whole = _room(len(block.scores), image.shape[:2], name)
-            whole[:, block.rows, block.columns] = block.scores
-        assert whole is not None  # every image has a pixel
-        return whole
+        return self.scores_together([image], [name])[0]
+
+    def batch_key(self, image: NDArray[Any], name: str = "image") -> Hashable:
+        """Equal for images that may go through the net together: it sees them at one size."""
+        return self._evaluator.key(self._limited(self.form.fit(image, name)))
+
+    def scores_together(
+        self, images: Sequence[NDArray[Any]], names: Sequence[str]
+    ) -> list[NDArray[np.float32]]:
+        """The `scores` of several images of one `batch_key`, which go through the net together.
+
+        Raises as `scores`, without saying which image it was.
+        """
+        fitted, what = self._all_fitted(images, names), _all_of(names)
+        wholes: list[NDArray[np.float32]] = []
+        for blocks in self._evaluator.blocks(fitted, what):
+            if all(b.scores.shape[1:] == i.shape[:2] for b, i in zip(blocks, fitted)):
+                return [block.scores for block in blocks]
+            if not wholes:
+                wholes = [_room(len(b.scores), i.shape[:2], what) for b, i in zip(blocks, fitted)]
+            for whole, block in zip(wholes, blocks):
+                whole[:, block.rows, block.columns] = block.scores
+        return wholes
 
     def classes(self, image: NDArray[Any], name: str = "image") -> int:
         """The number of classes that the net scores, from its shapes for `image`; runs nothing.
 
         Raises as `scores`, except for what only the scores themselves can show.
         """
-        image = self._limited(self.form.fit(image, name))
-        window = self._fitted.window(image.shape[:2], self.evaluation.window)
-        return self._fitted.classes(image.shape[2], window, name)
+        return self._evaluator.classes(self._limited(self.form.fit(image, name)), name)
 
     def predict(
         self, image: NDArray[Any], name: str = "image", confidence: bool = False
@@ -199,42 +214,34 @@ class Segmenter:
 
         Scores that the next image would overwrite, and those of large images, do not wait.
         """
-        fitted = self._limited(self.form.fit(image, name))
-        blocks = self._blocks(fitted, name)
-        first = next(blocks)
-        is_whole = first.scores.shape[1:] == fitted.shape[:2]
-        if is_whole and self._network.returns_copies and first.scores.nbytes <= _MOST_WAITING:
-            return lambda: self._predicted([first], fitted.shape, image.shape, confidence)
-        parts = itertools.chain([first], blocks)
-        made = self._predicted(parts, fitted.shape, image.shape, confidence)
-        return lambda: made
+        return self.predict_together([image], [name], confidence)[0]
 
-    def _predicted(
-        self,
-        blocks: Iterable[Block],
-        seen: Sequence[int],
-        shape: Sequence[int],
-        confidence: bool,
-    ) -> Prediction:
-        """The `Prediction` from the blocks of an image that the net saw in the size `seen`."""
-        mask = np.empty(seen[:2], np.uint8)
-        sure = np.empty(seen[:2], np.float32) if confidence else None
-        classes = 0
-        for rows, columns, scores in blocks:
-            classes = len(scores)
-            mask[rows, columns] = _winners(scores)
-            if sure is not None:
-                sure[rows, columns] = self._confidence(scores)
-        shape = shape[:2]
-        return Prediction(
-            _stretched(mask, shape), None if sure is None else _stretched(sure, shape), classes
-        )
+    def predict_together(
+        self, images: Sequence[NDArray[Any]], names: Sequence[str], confidence: bool = False
+    ) -> list[Callable[[], Prediction]]:
+        """`predict_later` of several images of one `batch_key`, which go through the net together.
+
+        Raises as `predict`, without saying which image it was.
+        """
+        fitted = self._all_fitted(images, names)
+        sure = self._evaluator.confidence if confidence else None
+        canvases = [Canvas(f.shape, image.shape, sure) for f, image in zip(fitted, images)]
+        parts = self._evaluator.blocks(fitted, _all_of(names))
+        first = next(parts)
+        is_whole = all(b.scores.shape[1:] == f.shape[:2] for b, f in zip(first, fitted))
+        size = sum(block.scores.nbytes for block in first)
+        if is_whole and self._network.returns_copies and size <= _MOST_WAITING:
+            return [functools.partial(_finished, *each) for each in zip(canvases, first)]
+        for blocks in itertools.chain([first], parts):
+            for canvas, block in zip(canvases, blocks):
+                canvas.add(block)
+        return [canvas.prediction for canvas in canvases]
 
     def prediction_of(
         self, scores: NDArray[np.float32], shape: Sequence[int], confidence: bool = False
     ) -> Prediction:
         """The `Prediction` from `scores` of this net, C x h x w, at `shape` (height, width)."""
-        sure = _stretched(self._confidence(scores), shape) if confidence else None
+        sure = stretched(self._evaluator.confidence(scores), shape) if confidence else None
         return Prediction(self.map_of(scores, shape), sure, len(scores))
 
     def class_map(self, image: NDArray[Any], name: str = "image") -> NDArray[np.uint8]:
@@ -250,7 +257,7 @@ class Segmenter:
 
     def map_of(self, scores: NDArray[np.float32], shape: Sequence[int]) -> NDArray[np.uint8]:
         """The class map of `scores` (C x h x w) at `shape` (height, width), uint8."""
-        return _stretched(_winners(scores), shape)
+        return stretched(class_indices(scores), shape)
 
     def _limited(self, image: NDArray[Any]) -> NDArray[Any]:
         longest = max(image.shape[:2])
@@ -261,73 +268,19 @@ class Segmenter:
         )
         return resize_image(image, (height, width))
 
-    def _blocks(self, image: NDArray[Any], name: str) -> Iterator[Block]:
-        """The scores of `image`, fitted and limited, in one block or several."""
-        shape: tuple[int, int] = image.shape[:2]
-        plan, limit = self.evaluation, self.evaluation.window
-        if plan.is_plain and self._fitted.window(shape) == shape:
-            scores = self._fitted.scores(self._filled(image), name)
-            yield Block(slice(0, shape[0]), slice(0, shape[1]), scores)
-            return
-        prepared: list[NDArray[np.float32]] = []
-        if self.preprocessor.mean is not None and self.preprocessor.mean.ndim == 3:
-            prepared.append(self._filled(image)[0])  # a mean with a value per pixel
-
-        def part(top: int, left: int, bottom: int, right: int) -> NDArray[np.float32]:
-            if prepared:
-                return prepared[0][:, top:bottom, left:right]
-            return self.preprocessor(image[top:bottom, left:right])[0]
-
-        def score(planes: NDArray[np.float32]) -> NDArray[np.float32]:
-            if plan.is_plain:
-                return self._fitted.scores(planes[None], name)
-            return self._averaged(planes, name)
-
-        passes = Passes(
-            shape, plan.scales, part, score, lambda size: self._fitted.window(size, limit)
-        )
-        window = self._fitted.window(shape, limit)
-        yield from passes.blocks(self._fitted.classes(image.shape[2], window, name))
-
-    def _averaged(self, planes: NDArray[np.float32], name: str) -> NDArray[np.float32]:
-        """The probabilities for an input C x H x W, and with `flip` its mirror image's."""
-        found = self._probabilities(self._fitted.scores(planes[None], name))
-        if self.evaluation.flip:
-            mirrored = np.ascontiguousarray(planes[None, :, :, ::-1])
-            found += self._probabilities(self._fitted.scores(mirrored, name))[:, :, ::-1]
-            found /= 2
-        return found
-
-    def _probabilities(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
-        return scores.copy() if self._fitted.has_probabilities else probabilities(scores)
-
-    def _confidence(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The probability of the class of highest score at every pixel."""
-        highest: NDArray[np.float32] = scores.max(0)
-        if self._fitted.has_probabilities or not self.evaluation.is_plain:
-            return highest
-        return np.asarray(1 / sum(np.exp(plane - highest) for plane in scores), np.float32)
-
-    def _filled(self, image: NDArray[Any]) -> NDArray[np.float32]:
-        """The net's input for `image`, 1 x C x H x W; the next image overwrites it."""
-        shape = (1, image.shape[2], *image.shape[:2])
-        if self._input.shape != shape:
-            self._input = np.empty(shape, np.float32)
-        return self.preprocessor.fill(self._input, image)
+    def _all_fitted(
+        self, images: Sequence[NDArray[Any]], names: Sequence[str]
+    ) -> list[NDArray[Any]]:
+        return [self._limited(self.form.fit(i, name)) for i, name in zip(images, names)]
 
 
-def _winners(scores: NDArray[np.float32]) -> NDArray[np.uint8]:
-    if len(scores) > 255:
-        raise InputError(f"{len(scores)} classes do not fit a class map of bytes (at most 255)")
-    return winners(scores)
+def _finished(canvas: Canvas, block: Block) -> Prediction:
+    return canvas.add(block).prediction()
 
 
-def _stretched(values: NDArray[Any], shape: Sequence[int]) -> NDArray[Any]:
-    """H x W values at `shape` (height, width): each pixel takes the nearest value."""
-    height, width = shape
-    if values.shape == (height, width):
-        return values
-    return np.asarray(Image.fromarray(values).resize((width, height), Resampling.NEAREST))
+def _all_of(names: Sequence[str]) -> str:
+    """What errors call images that go through the net together."""
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
 
 def _room(classes: int, shape: Sequence[int], name: str) -> NDArray[np.float32]:

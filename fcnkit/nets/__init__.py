@@ -5,11 +5,13 @@ Nothing here needs an engine.
 
 from __future__ import annotations
 
+from .batches import mixes_images
 from .channels import channels_of_weights, declared_channels, image_convolutions
 from .crop_check import CropCheck, check_crops, is_right
 from .fillers import bilinear_kernel, can_interpolate, fill, interpolation_weights
 from .image_sizes import (
     ImageSizes,
+    SizeSearch,
     declared_size,
     has_probabilities,
     score_blob,
@@ -33,6 +35,7 @@ __all__ = [
     "Head",
     "ImageSizes",
     "Parameter",
+    "SizeSearch",
     "bilinear_kernel",
     "can_interpolate",
     "channels_of_weights",
@@ -51,6 +54,7 @@ __all__ = [
     "is_label",
     "is_right",
     "loss_weights",
+    "mixes_images",
     "net_parameters",
     "score_blob",
     "window_starts",

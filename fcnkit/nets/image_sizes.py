@@ -24,46 +24,20 @@ _PERIOD = 128
 _MOST_FOUND = 10_000  # sizes that are remembered
 
 
-class ImageSizes:
-    """The sizes (height, width) of images that a deploy net takes.
+class SizeSearch:
+    """Finds the size at which an image of any size can go through something that takes some sizes.
 
-    A net takes a size if the shapes of all layers fit, InnerProducts get as many values as for
-    `own`, for which their weights were made, and the blob of its scores has the height and width of
-    the image. Most FCNs take all; encoders with additive skips and no crop take multiples
-    of their stride, and nets with layers of a fixed size take one.
-
-    net    a deploy net, filtered
-    image  its input blob, N x C x H x W
-    score  its blob of scores, N x classes x H x W
-    own    the size that its text states (see `declared_size`), where the search begins
-
-    Nets with layers whose shapes only an engine knows are taken to be free, and so are those for
-    which no size is found: the engine then reports what does not fit.
+    `takes` says whether a (height, width) is taken; `own` is one that is, or None.
     """
 
-    def __init__(
-        self, net: pb.NetParameter, image: str, score: str, own: Size | None = None
-    ) -> None:
-        self._net, self._image, self._score, self._own = net, image, score, own
-        self._channels = declared_channels(net, image) or 3
-        rules = {*geometry.RULES, *geometry.LOSSES}
-        self._is_known = all(not layer.bottom or layer.type in rules for layer in net.layer)
-        self._values: dict[str, int] = {}
-        self._last: tuple[Size, Shapes] | None = None
-        if own is not None:
-            self._values = self._inner_values(self.shapes(own))
+    def __init__(self, own: Size | None = None) -> None:
+        self._own = own
         self._alone: dict[tuple[int, int], bool] = {}
         self._found: dict[Size, Size] = {}
 
-    def shapes(self, size: Size) -> Shapes:
-        """The shape of every blob for one image of `size`; None where the net does not take it."""
-        if self._last is None or self._last[0] != size:
-            self._last = size, self._infer(size)
-        return self._last[1]
-
     def takes(self, size: Size) -> bool:
-        """Whether the net takes images of `size`, or the rules cannot tell."""
-        return not self._is_known or self.shapes(size) is not None
+        """Whether images of `size` are taken."""
+        raise NotImplementedError
 
     def nearest(self, size: Size) -> Size:
         """The size to run an image of `size` at.
@@ -85,6 +59,67 @@ class ImageSizes:
             return size
         found = (self._along(0, size[0], base), self._along(1, size[1], base))
         return found if self.takes(found) else base
+
+    def _base(self, size: Size) -> Size | None:
+        """A size that the net takes, where one is found."""
+        if self._own is not None and self.takes(self._own):
+            return self._own
+        longest = max(size)
+        squares = ((side, side) for side in range(longest, longest + _PERIOD + 1))
+        self._own = next(filter(self.takes, squares), None)
+        return self._own
+
+    def _along(self, axis: int, length: int, base: Size) -> int:
+        """The length for an image of `length` along `axis`, where `base` is a size that fits."""
+        for candidate in range(length, max(length + _PERIOD, base[axis]) + 1):
+            key = axis, candidate
+            if key not in self._alone:
+                tried = (candidate, base[1]) if axis == 0 else (base[0], candidate)
+                self._alone[key] = self.takes(tried)
+            if self._alone[key]:
+                return candidate
+        return base[axis]
+
+
+class ImageSizes(SizeSearch):
+    """The sizes (height, width) of images that a deploy net takes.
+
+    A net takes a size if the shapes of all layers fit, InnerProducts get as many values as for
+    `own`, for which their weights were made, and the blob of its scores has the height and width of
+    the image. Most FCNs take all; encoders with additive skips and no crop take multiples
+    of their stride, and nets with layers of a fixed size take one.
+
+    net    a deploy net, filtered
+    image  its input blob, N x C x H x W
+    score  its blob of scores, N x classes x H x W
+    own    the size that its text states (see `declared_size`), where the search begins
+
+    Nets with layers whose shapes only an engine knows are taken to be free, and so are those for
+    which no size is found: the engine then reports what does not fit.
+    """
+
+    def __init__(
+        self, net: pb.NetParameter, image: str, score: str, own: Size | None = None
+    ) -> None:
+        super().__init__(own)
+        self._net, self._image, self._score = net, image, score
+        self._channels = declared_channels(net, image) or 3
+        rules = {*geometry.RULES, *geometry.LOSSES}
+        self._is_known = all(not layer.bottom or layer.type in rules for layer in net.layer)
+        self._values: dict[str, int] = {}
+        self._last: tuple[Size, Shapes] | None = None
+        if own is not None:
+            self._values = self._inner_values(self.shapes(own))
+
+    def shapes(self, size: Size) -> Shapes:
+        """The shape of every blob for one image of `size`; None where the net does not take it."""
+        if self._last is None or self._last[0] != size:
+            self._last = size, self._infer(size)
+        return self._last[1]
+
+    def takes(self, size: Size) -> bool:
+        """Whether the net takes images of `size`, or the rules cannot tell."""
+        return not self._is_known or self.shapes(size) is not None
 
     def steps(self) -> tuple[tuple[int, int], tuple[int, int]] | None:
         """(step, offset) along each axis, where the net takes lengths of step k + offset alone.
@@ -120,26 +155,6 @@ class ImageSizes:
             for layer in self._net.layer
             if layer.type == "InnerProduct" and shapes is not None
         }
-
-    def _base(self, size: Size) -> Size | None:
-        """A size that the net takes, where one is found."""
-        if self._own is not None and self.takes(self._own):
-            return self._own
-        longest = max(size)
-        squares = ((side, side) for side in range(longest, longest + _PERIOD + 1))
-        self._own = next(filter(self.takes, squares), None)
-        return self._own
-
-    def _along(self, axis: int, length: int, base: Size) -> int:
-        """The length for an image of `length` along `axis`, where `base` is a size that fits."""
-        for candidate in range(length, max(length + _PERIOD, base[axis]) + 1):
-            key = axis, candidate
-            if key not in self._alone:
-                tried = (candidate, base[1]) if axis == 0 else (base[0], candidate)
-                self._alone[key] = self.takes(tried)
-            if self._alone[key]:
-                return candidate
-        return base[axis]
 
 
 def window_starts(extent: int, window: int) -> list[int]:

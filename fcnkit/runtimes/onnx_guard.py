@@ -58,19 +58,7 @@ class Model:
         free = available_memory()
         if free is None:
             return
-        outline = onnx().ModelProto()
-        outline.CopyFrom(self._outline)
-        for value in outline.graph.input:
-            dims = value.type.tensor_type.shape.dim
-            for dim, size in zip(dims, shapes.get(value.name, ())):
-                dim.dim_value = size
-        try:
-            inferred = onnx().shape_inference.infer_shapes(outline, data_prop=True)
-        except Exception as error:
-            raise InputError(
-                f"{self.path}: its shapes contradict each other: {reason(error)}"
-            ) from error
-        for value in inferred.graph.value_info:
+        for value in self._inferred(shapes).graph.value_info:
             sizes = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
             if sizes and min(sizes) > 0 and _FLOAT * math.prod(sizes) > free:
                 raise InputError(
@@ -78,6 +66,39 @@ class Model:
                     f"{'x'.join(map(str, sizes))} needs more than the {free / 2**30:.1f} GiB that "
                     "are free: pass a smaller image"
                 )
+
+    def output_shape(
+        self, shapes: Mapping[str, tuple[int, ...]], output: str
+    ) -> tuple[int, ...] | None:
+        """The shape of `output` for inputs of `shapes`, None where only the pass shows it.
+
+        Raises `InputError` where the operators' rules do not allow such inputs.
+        """
+        for value in self._inferred(shapes, is_strict=True).graph.output:
+            if value.name == output:
+                dims = tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
+                return dims if dims and min(dims) > 0 else None
+        return None
+
+    def _inferred(self, shapes: Mapping[str, tuple[int, ...]], is_strict: bool = False) -> Any:
+        """The outline with the shapes of its values for inputs of `shapes`."""
+        outline = onnx().ModelProto()
+        outline.CopyFrom(self._outline)
+        for value in outline.graph.input:
+            dims = value.type.tensor_type.shape.dim
+            for dim, size in zip(dims, shapes.get(value.name, ())):
+                dim.dim_value = size
+        if is_strict:  # what the model says of its outputs holds for other sizes
+            for value in outline.graph.output:
+                value.type.tensor_type.ClearField("shape")
+        try:
+            return onnx().shape_inference.infer_shapes(
+                outline, strict_mode=is_strict, data_prop=True
+            )
+        except Exception as error:
+            raise InputError(
+                f"{self.path}: its shapes contradict each other: {reason(error)}"
+            ) from error
 
     def _check_operators(self, model: Any) -> None:
         if len(model.functions):

@@ -28,8 +28,9 @@ class OnnxSession:
     `path` is an ONNX file. Attributes: `inputs` (name -> shape: numbers, or names of axes that may
     have any size), `takes_images` (whether the only input is an H x W x channels image, as exported
     with a preprocessor), `image_depth` (that of such an image: "uint8", "uint16" or "float32"),
-    `channels` (those of its images, None if unknown), `size` (height, width of its images, None
-    where any will do), `outputs` (names), `metadata` (the file's). Raises `FormatError` for files
+    `channels` (those of its images, None if unknown), `batch` (the only number of images at a time,
+    None where any will do), `sides` (height and width of its images, each None where any will do),
+    `outputs` (names), `metadata` (the file's). Raises `FormatError` for files
     that ONNX Runtime refuses, and `InputError` where it is not installed and as `onnx_guard.Model`.
     """
 
@@ -66,15 +67,27 @@ class OnnxSession:
         known = shape[place] if len(shape) > place else None
         self.channels: int | None = known if isinstance(known, int) else None
         sides = [shape[place - 2], shape[place - 1]] if self.takes_images else list(shape[2:4])
-        self.size: tuple[int, int] | None = None
-        if len(sides) == 2 and all(isinstance(side, int) for side in sides):
-            self.size = (int(sides[0]), int(sides[1]))
+        if len(sides) != 2:
+            sides = [None, None]
+        height, width = (side if isinstance(side, int) else None for side in sides)
+        self.sides: tuple[int | None, int | None] = (height, width)
+        first = None if self.takes_images or not shape else shape[0]
+        self.batch: int | None = first if isinstance(first, int) else None
         self._outputs = {value.name: value.type for value in self._session.get_outputs()}
         self.outputs: list[str] = list(self._outputs)
 
     def is_integer(self, output: str) -> bool:
         """Whether `output` holds integers, such as classes."""
         return "int" in self._outputs.get(output, "")
+
+    def output_shape(
+        self, shape: tuple[int, ...], output: str | None = None
+    ) -> tuple[int, ...] | None:
+        """The shape of `output` (default: the first) for a first input of `shape`, if it is known.
+
+        Nothing is run. Raises `InputError` where the model does not take such an input.
+        """
+        return self._model.output_shape({next(iter(self.inputs)): shape}, output or self.outputs[0])
 
     def run(self, arrays: Iterable[NDArray[Any]], output: str | None = None) -> NDArray[Any]:
         """The value of `output` (default: the first) for `arrays`, one per input, in order."""

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from .preview import Preview
 
 MAX_UPLOAD = 64 << 20  # bytes
+# What `fcnkit preview` has of the options that advice in errors may name.
+_OPTIONS = {"scale_to": "--scale-to"}
 
 # Extensions bring scripts and styles inside their pages, and AngularJS makes functions from text;
 # but nothing is loaded from anywhere else, and nothing is sent there.
@@ -100,7 +102,7 @@ def _add_security_headers(response: flask.Response) -> flask.Response:
 
 
 def _show_input_error(error: InputError) -> tuple[str, int]:
-    return _error_page("That did not work", error.for_command_line(), status=400)
+    return _error_page("That did not work", error.for_command_line(_OPTIONS), status=400)
 
 
 def _show_extension_error(error: ExtensionError) -> tuple[str, int]:

@@ -84,7 +84,7 @@ def run(
             try:
                 item, matrix = _one(network, folder, number, source, keep_scores)
             except InputError as error:
-                items.append({"title": source.title, "error": error.for_command_line()})
+                items.append({"title": source.title, "error": error.for_command_line({})})
                 continue
             items.append(item)
             if matrix is not None:

@@ -65,3 +65,24 @@ def test_options_survive_pickling():
         assert type(again) is type(error)
         assert str(again) == str(error)
         assert again.for_command_line() == error.for_command_line()
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (None, "pass --scale-to 320, or --window 200 {now}"),
+        (
+            {"scale_to": "--scale-to", "window": "--window"},
+            "pass --scale-to 320, or --window 200 {now}",
+        ),
+        ({"window": "-w"}, "pass -w 200 {now}"),
+        ({"data": "--data"}, "pass a smaller image {now}"),
+    ],
+)
+def test_of_several_options_those_that_there_are_are_named(flags, said):
+    error = InputError(
+        "pass {scale_to|window|a smaller image} {now}", options={"scale_to": 320, "window": 200}
+    )
+    assert error.for_command_line(flags) == said
+    assert str(error) == "pass scale_to=320, or window=200 {now}"
+    assert error.prefixed("a.png").for_command_line(flags) == f"a.png: {said}"

@@ -1,4 +1,4 @@
-"""Arguments that say how images are evaluated: scales, mirror images, windows."""
+"""Arguments that say how images are evaluated: scales, mirror images, windows, batches."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def add_evaluation(parser: CommandParser) -> None:
-    """Declare `--scales`, `--flip` and `--window`, for `evaluation`."""
+    """Declare `--scales`, `--flip`, `--window` and `--batch`, for `evaluation`."""
     group = parser.evaluation
     group.option(
         "--scales",
@@ -33,6 +33,14 @@ def add_evaluation(parser: CommandParser) -> None:
         positive(int),
         otherwise="whole images",
     )
+    group.option(
+        "--batch",
+        "run neighbouring images of one size through the net so many at a time; the results are "
+        "those of one after the other",
+        "N",
+        positive(int),
+        default=1,
+    )
 
 
 def evaluation(args: argparse.Namespace) -> Evaluation:
@@ -42,4 +50,5 @@ def evaluation(args: argparse.Namespace) -> Evaluation:
         (1.0,) if scales is None else parse_scales(scales),
         getattr(args, "flip", False),
         getattr(args, "window", None),
+        getattr(args, "batch", 1),
     )

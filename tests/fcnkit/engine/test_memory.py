@@ -30,5 +30,25 @@ def test_too_little_memory_is_told_with_a_size_that_fits(monkeypatch):
     with pytest.raises(InputError) as caught:
         memory.check_memory(net, {"data": (1, 3, 400, 800)}, "large.jpg")
     assert "large.jpg: 800x400" in str(caught.value)
-    side = int(str(caught.value).split("scale_to=")[1])
+    side, window = (caught.value.options[name] for name in ("scale_to", "window"))
     memory.check_memory(net, {"data": (1, 3, side // 2, side)}, "scaled")
+    memory.check_memory(net, {"data": (1, 3, window, window)}, "a window")
+    said = caught.value.for_command_line({"scale_to": "--scale-to", "window": "--window"})
+    assert said.endswith(f"free: pass --scale-to {side}, or --window {window}")
+    # Commands without one of the options do not name it.
+    said = caught.value.for_command_line({"scale_to": "--scale-to"})
+    assert said.endswith(f"free: pass --scale-to {side}")
+    assert caught.value.for_command_line({"net": "--net"}).endswith("free: pass a smaller image")
+
+
+def test_several_images_at_a_time_count(monkeypatch):
+    net = parse_text(NET, pb.NetParameter)
+    monkeypatch.setattr(memory, "available_memory", lambda: 1 << 20)
+    memory.check_memory(net, {"data": (2, 3, 100, 100)}, "two")
+    with pytest.raises(InputError, match=r"a\.jpg and 3 more: 8 images of 100x100 need") as caught:
+        memory.check_memory(net, {"data": (8, 3, 100, 100)}, "a.jpg and 3 more")
+    count = caught.value.options["batch"]
+    assert count >= 1
+    memory.check_memory(net, {"data": (count, 3, 100, 100)}, "fewer")
+    with pytest.raises(InputError, match=r"scale_to=.*window="):
+        memory.check_memory(net, {"data": (2, 3, 4000, 4000)}, "one is too large")

@@ -7,7 +7,7 @@ import pytest
 
 from caffeformat import InputError
 from fcnkit.images import ImageForm
-from fcnkit.inference import Prediction, predictions_and_labels, score
+from fcnkit.inference import Evaluation, Prediction, predictions_and_labels, score
 from fcnkit.progress import Progress
 
 
@@ -41,19 +41,20 @@ class Images:
 class Net:
     """A "net" whose class is the red value, seen by the caller's thread alone."""
 
-    form = ImageForm(3, "uint8")
+    form, evaluation = ImageForm(3, "uint8"), Evaluation()
 
     def __init__(self, fail=None, stop=None):
         self.fail, self.stop, self.seen = fail, stop, []
 
-    def predict_later(self, image, name="image", confidence=False):
+    def predict_together(self, images, names, confidence=False):
+        (image,), (name,) = images, names
         assert threading.current_thread() is threading.main_thread()
         self.seen.append(name)
         if name == self.fail:
             raise InputError(f"{name}: scores are not finite")
         if name == self.stop:
             raise KeyboardInterrupt
-        return lambda: Prediction(image[:, :, 0] % 3, None, 3)
+        return [lambda: Prediction(image[:, :, 0] % 3, None, 3)]
 
 
 class Steps(Progress):

@@ -1,3 +1,4 @@
+import io
 import os
 import socket
 
@@ -8,9 +9,11 @@ from host_case import Client, infer, mask_of, picture, png, shown, write_net
 from PIL import Image
 from tiny_segmentation import CLASSES, write_dataset
 
-from caffeformat import InputError
+from caffeformat import InputError, read_caffemodel, read_net
+from fcnkit import runtimes
 from fcnkit.commands import main, preview
 from fcnkit.datasets import FolderDataset
+from fcnkit.export import deployed
 from fcnkit.images import read_label, voc_palette, write_label
 from fcnkit.web.truths import Truths
 
@@ -103,3 +106,56 @@ def test_the_port_may_be_taken(tmp_path, scores):
         taken.listen()
         port = str(taken.getsockname()[1])
         assert main.run_module("fcnkit.commands.preview", [scores, "--port", port]) == 1
+
+
+def write_onnx(folder, argmax=False):
+    """The tiny net of a folder as a model beside its caffemodel; returns its path."""
+    path, net = os.path.join(folder, "net.onnx"), deployed(read_net(f"{folder}/net.prototxt"))
+    weights = read_caffemodel(os.path.join(folder, "w.caffemodel"))
+    runtimes.write_onnx(path, runtimes.to_onnx(net, weights, ["score"], argmax=argmax))
+    return path
+
+
+def test_a_model_file_gives_the_page_what_infer_writes(tmp_path):
+    pytest.importorskip("onnxruntime")
+    out = infer(str(tmp_path), "ab")
+    path = write_onnx(str(tmp_path))
+    (tmp_path / "names.txt").write_text("\n".join(CLASSES))
+    app, preview = served(tmp_path / "images", "--net", path, "--classes", tmp_path / "names.txt")
+    assert preview.title == "net.onnx"
+    client = client_of(app, preview)
+    assert "net.onnx" in client.http.get("/").text
+    for name, sample in zip("ab", shown(client.infer_many().text)):
+        written = Image.open(os.path.join(out, f"{name}.png"))
+        np.testing.assert_array_equal(mask_of(sample)[0], np.array(written))
+        assert {row["name"] for row in sample["maps"][0]["legend"]} <= {*CLASSES}
+    upload = (io.BytesIO((tmp_path / "images" / "b.png").read_bytes()), "b.png")
+    (sample,) = shown(client.infer_one(image_file=upload).text)
+    written = Image.open(os.path.join(out, "b.png"))
+    np.testing.assert_array_equal(mask_of(sample)[0], np.array(written))
+
+
+def test_a_model_file_with_a_dataset_shows_its_truth(tmp_path):
+    pytest.importorskip("onnxruntime")
+    data = write_dataset(tmp_path / "data")
+    write_net(str(tmp_path))
+    path = write_onnx(str(tmp_path))
+    images = os.path.join(data, "val", "images")
+    client = client_of(*served(images, "--net", path, "--data", data))
+    samples = shown(client.infer_many().text)
+    assert len(samples) == 3 and all(sample["maps"][0]["truth"] for sample in samples)
+
+
+def test_a_model_file_that_has_no_scores_is_told(tmp_path):
+    pytest.importorskip("onnxruntime")
+    write_net(str(tmp_path))
+    path = write_onnx(str(tmp_path), argmax=True)
+    Image.fromarray(picture()).save(tmp_path / "b.png")
+    try:
+        client = client_of(*served(tmp_path / "b.png", "--net", path))
+        answer = client.infer_one(image_path=1)
+        assert answer.status_code == 400
+        words = answer.text
+    except InputError as error:
+        words = str(error)
+    assert "is a class map; expected class scores" in words
