@@ -40,7 +40,8 @@ fcnkit serve --jobs jobs --data-root data --port 5000
 - Without `--password` and `--token`, the server answers this machine alone, and scripts need nothing. With a token, they send
   `-H 'Authorization: Bearer TOKEN'`.
 - Paths are those of files on the server below `--data-root`; they may be relative to it. Uploads are sent with `-F field=@file`.
-- `snapshot_epoch` names a snapshot by its epoch, or by its step with an `i` before it (`i2000`); without it, the newest is taken.
+- `snapshot_epoch` names a snapshot by its epoch, by its step with an `i` before it (`i2000`), or the weights with the best mean IoU of the
+  validation images (`best`); without it, the newest is taken.
 - `infer_many.json` and `infer_db.json` answer with the scores of at most 20 images, since each takes megabytes as text; `left_out` says how
   many more there were.
 - What changes something and comes from a browser needs the page's token: pages of other sites cannot use the API.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from .curves import columns, parse_log
 from .facts import RunFacts, run_facts
-from .keeping import Best
+from .keeping import Best, read_best
 from .log_reader import LogReader
 from .recipe import Observer, Outcome, train
 from .recipes import RecipeFile, describe_recipe, read_recipe, recipe_names, train_recipe
@@ -42,6 +42,7 @@ __all__ = [
     "format_stages",
     "parse_log",
     "plot_runs",
+    "read_best",
     "read_recipe",
     "read_run",
     "read_runs",

@@ -175,6 +175,27 @@ class Keeper:
         self.best = best if best is not None and os.path.isfile(best.weights) else None
 
 
+def read_best(folder: str | os.PathLike[str]) -> Best | None:
+    """Return the best weights of the run in `folder`, an output of `train`.
+
+    None where it has none so far, and while they are being written. `InputError` for a damaged
+    record.
+    """
+    path = os.path.join(folder, RECORD)
+    if not os.path.exists(path):
+        return None
+    record = read_json_object(path)
+    try:
+        best, prefix = record["best"], os.path.basename(str(record["prefix"]))
+        if best is None or record.get("saving"):
+            return None
+        weights = snapshots.best_path(os.path.join(folder, prefix))
+        found = Best(int(best["iteration"]), float(best["mean_iou"]), weights)
+    except DAMAGE as error:
+        raise FormatError(path, f"is damaged ({reason(error)})") from error
+    return found if os.path.isfile(weights) else None
+
+
 def set_aside(path: str) -> None:
     """Rename the file at `path` to `<path>.before`, or to the first such name that is free."""
     aside, number = f"{path}.before", 1

@@ -20,7 +20,7 @@ from .dataset_pages import facts_of, open_or_why
 from .job_pages import job_or_404
 from .model_forms import ModelForm
 from .model_jobs import RUN, make_jobs
-from .model_pages import snapshot_rows
+from .snapshots import best_of, snapshot_rows
 from .summaries import as_live, summary
 from .wording import DIGITS_STATES
 
@@ -80,9 +80,10 @@ def dataset(id_: str) -> Any:
 
 @blueprint.get("/models/<id_>.json")
 def model(id_: str) -> Any:
-    """Describe a model; `snapshots` are epochs."""
+    """Describe a model; `snapshots` are epochs, `snapshot_epoch=best` names `best`."""
     job, state = job_or_404(id_, "model")
-    rows = snapshot_rows(id_, job)
+    rows = [row for row in snapshot_rows(id_, job) if row["name"] != "best"]
+    best = best_of(bench().jobs.path(id_, RUN))
     line = summary(job, state)
     return flask.jsonify(
         **_line(job, state),
@@ -91,6 +92,7 @@ def model(id_: str) -> Any:
         dataset_id=job.settings.get("dataset"),
         snapshots=[row["epoch"] for row in reversed(rows)],
         iterations=[row["iteration"] for row in reversed(rows)],
+        best=best and {"iteration": best.iteration, "mean_iou": best.mean_iou},
         mean_iou=line.mean_iou,
         pixel_accuracy=line.accuracy,
         progress=as_live(job, state)["progress"],

@@ -33,6 +33,7 @@ from fcnkit.training import read_run
 
 from .bench import bench
 from .model_jobs import RUN
+from .snapshots import BEST, iteration_of
 from .trials import Source
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def respond(job: Job, weights: str | None, ending: str) -> Any:
     run = bench().jobs.path(job.id, RUN)
     weights = weights or read_run(run).weights
     check_file(weights)
-    stem = f"{re.sub(r'[^A-Za-z0-9._-]+', '_', job.name)[:60] or job.id}_{_iteration(weights)}"
+    stem = f"{re.sub(r'[^A-Za-z0-9._-]+', '_', job.name)[:60] or job.id}_{_mark(weights)}"
     if ending == "caffemodel":
         return _sent(weights, f"{stem}.caffemodel")
     if ending == "onnx":
@@ -91,15 +92,16 @@ def _sent(path: str, name: str) -> Any:
     return flask.send_file(os.path.abspath(path), as_attachment=True, download_name=name)
 
 
-def _iteration(weights: str) -> int:
-    found = re.search(r"_iter_(\d+)\.", os.path.basename(weights))
-    return int(found.group(1)) if found else 0
+def _mark(weights: str) -> str:
+    """Return what the name of a download says about its weights."""
+    is_best = os.path.basename(weights).endswith(f"_{BEST}.caffemodel")
+    return BEST if is_best else str(iteration_of(weights))
 
 
 def _parts(job: Job, run: str, weights: str, folder: str) -> dict[str, str]:
     """Write the files of DIGITS' archive into `folder`; return {name: path}."""
     trained = read_run(run)
-    iteration = _iteration(weights)
+    iteration = iteration_of(weights)
     snapshot = f"snapshot_iter_{iteration}.caffemodel"
     parts = {snapshot: weights, "deploy.prototxt": os.path.join(run, "deploy.prototxt")}
 

@@ -16,8 +16,9 @@ from fcnkit.inference import ConfusionMatrix
 from .bench import bench
 from .dataset_pages import open_or_why
 from .job_pages import job_or_404
-from .model_jobs import RUN, snapshots
+from .model_jobs import RUN
 from .pictures import picture
+from .snapshots import snapshots
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

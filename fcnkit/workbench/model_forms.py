@@ -69,6 +69,12 @@ class ModelForm(BenchForm):
     standard_networks = select("Network of the zoo", [("", "")])
     # previous
     previous_networks = select("Model", [("", "")])
+    previous_snapshot = select(
+        "Its weights",
+        [("", "The newest"), ("best", "The best by validation mean IoU")],
+        hint="In scripts also an epoch, or a step such as i2000.",
+        validate_choice=False,
+    )
     # custom
     custom_network = wtforms.TextAreaField(
         "Prototxt",
@@ -144,6 +150,10 @@ class ModelForm(BenchForm):
             self.classifier.data = known[0][0]
         zoo = [(name, name) for name in networks.segmentation_networks()]
         self.standard_networks.choices = choices(zoo)
+        snapshot = self.previous_snapshot.data
+        if snapshot and snapshot not in ("None", "best"):
+            known_ones = self.previous_snapshot.choices
+            self.previous_snapshot.choices = [*known_ones, *choices([(snapshot, snapshot)])]
         gpus = [(str(n), f"GPU {n}") for n in bench().settings.gpus]
         self.select_gpu.choices = choices([("", "CPU"), *gpus])
         for name in ("previous_networks", "classifier", "standard_networks"):

@@ -14,6 +14,7 @@ from .bench import bench
 from .datasets import folder_of
 from .fields import place_or_upload
 from .model_forms import numbers
+from .snapshots import named, newest_weights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -176,7 +177,7 @@ def _network(
             raise InputError(looked.troubles[0].text)
     weights = _once(form, uploads, "custom_network_snapshot", "weights_file", folder)
     if weights is None and method == "previous":
-        weights = newest_weights(bench().jobs.path(form.previous_networks.data, RUN))
+        weights = _previous_weights(form)
     if form.use_mean.data in ("none", "pixel"):
         mean = dataset.manifest.get("mean_bgr") if form.use_mean.data == "pixel" else []
         if mean is None:
@@ -185,6 +186,17 @@ def _network(
     os.makedirs(os.path.join(folder, NET))
     write_text(os.path.join(folder, NET, TRAIN_VAL), net)
     return f"{NET}/{TRAIN_VAL}", weights, networks.batch_size(net)
+
+
+def _previous_weights(form: ModelForm) -> str | None:
+    """Return the weights of another model that the form names; None where it has none."""
+    found = bench().jobs.get(form.previous_networks.data)
+    try:
+        weights = named(found[0], form.previous_snapshot.data or "") if found else None
+    except InputError as error:
+        form.refuse("previous_snapshot", error.text.replace("snapshot_epoch: ", ""))
+        return None
+    return weights or newest_weights(bench().jobs.path(form.previous_networks.data, RUN))
 
 
 def previous_net(id_: str) -> str:
@@ -196,28 +208,6 @@ def previous_net(id_: str) -> str:
             if os.path.isfile(path):
                 return path
     raise InputError("that model has no network yet")
-
-
-def newest_weights(run: str) -> str | None:
-    """Return the weights of a run's newest snapshot, by its number; None where it has none."""
-    found = sorted(snapshots(run).items())
-    return found[-1][1] if found else None
-
-
-def snapshots(run: str) -> dict[int, str]:
-    """Return {iteration: weights} of the snapshots in the folder of a run."""
-    found = {}
-    try:
-        names = os.listdir(run)
-    except OSError:
-        return {}
-    for name in names:
-        stem, _, number = name.partition(".caffemodel")[0].rpartition("_iter_")
-        if stem and number.isdecimal() and name.endswith((".caffemodel", ".caffemodel.h5")):
-            path = os.path.join(run, name)
-            if os.path.isfile(path):
-                found[int(number)] = path
-    return found
 
 
 def _epoch(form: ModelForm, images: int, batch: int) -> int:

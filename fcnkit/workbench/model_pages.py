@@ -19,15 +19,14 @@ from .bench import bench
 from .dataset_pages import facts_of, open_dataset, open_or_why
 from .job_pages import RESUMABLE, job_or_404
 from .model_forms import ModelForm
-from .model_jobs import FCN, NET, RUN, TRAIN_VAL, make_jobs, snapshots
+from .model_jobs import FCN, NET, RUN, TRAIN_VAL, make_jobs
 from .pictures import picture
 from .scores import rows_after
+from .snapshots import best_of, snapshot_rows, snapshots
 from .summaries import as_live, curve_rows, summary
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from fcnkit.jobs import Job
+    pass
 
 blueprint = flask.Blueprint("model", __name__, url_prefix="/models")
 
@@ -45,6 +44,7 @@ def new() -> Any:
     filled: dict[str, Any] = {"dataset": args.get("dataset")}
     if "previous" in args:
         filled.update(method="previous", previous_networks=args["previous"])
+        filled["previous_snapshot"] = args.get("snapshot")
     clone = bench().jobs.get(args.get("clone", ""))
     if clone is not None:
         filled = {**clone[0].settings, "model_name": f"{clone[0].name} (copy)"}
@@ -154,6 +154,7 @@ def show(id_: str) -> Any:
         line=summary(job, state),
         live=as_live(job, state),
         snapshots=found,
+        has_best=best_of(run) is not None,
         dataset=dataset[0] if dataset else None,
         notes=_notes(id_),
         has_net=bool(_net_of(id_)),
@@ -178,35 +179,6 @@ def _net_of(id_: str) -> str | None:
         if os.path.isfile(path):
             return path
     return None
-
-
-def snapshot_rows(id_: str, job: Job) -> list[dict[str, Any]]:
-    """Return the snapshots of a model, the newest first, with the scores at their iterations."""
-    rows: Sequence[Mapping[str, float]] = curve_rows(id_)
-    tested = {int(row["iteration"]): row for row in rows if "test_mean_iou" in row}
-    epoch = job.settings.get("epoch") or 0
-    found: list[dict[str, Any]] = []
-    for iteration, path in sorted(snapshots(bench().jobs.path(id_, RUN)).items(), reverse=True):
-        row = tested.get(iteration, {})
-        try:
-            size = os.path.getsize(path)
-        except OSError:
-            continue
-        found.append(
-            {
-                "iteration": iteration,
-                "epoch": round(iteration / epoch, 3) if epoch else None,
-                "mean_iou": row.get("test_mean_iou"),
-                "accuracy": row.get("test_pixel_accuracy"),
-                "size": size,
-                "weights": path,
-            }
-        )
-    scores = [each["mean_iou"] for each in found if each["mean_iou"] is not None]
-    best = found[[each["mean_iou"] for each in found].index(max(scores))] if scores else None
-    for each in found:
-        each["best"] = each is best
-    return found
 
 
 @blueprint.get("/<id_>/live.json")

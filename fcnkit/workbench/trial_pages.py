@@ -19,8 +19,7 @@ from . import trials
 from .bench import bench
 from .dataset_pages import open_or_why
 from .job_pages import job_or_404
-from .model_jobs import RUN, snapshots
-from .model_pages import snapshot_rows
+from .snapshots import named, snapshot_rows
 from .trials import Source, from_file
 
 if TYPE_CHECKING:
@@ -58,25 +57,8 @@ def show(id_: str) -> Any:
 
 
 def weights_of(job: Job) -> str | None:
-    """Return the weights that the field `snapshot_epoch` names; None for the newest.
-
-    It holds an epoch, as in DIGITS, or an iteration with an `i` before it.
-    """
-    wanted = flask.request.values.get("snapshot_epoch", "").strip()
-    if not wanted or wanted == "-1":
-        return None
-    there = snapshots(bench().jobs.path(job.id, RUN))
-    epoch = job.settings.get("epoch") or 1
-    for iteration, path in there.items():
-        if wanted == f"i{iteration}":
-            return path
-    try:
-        nearest = min(there, key=lambda iteration: abs(iteration / epoch - float(wanted)))
-    except ValueError:
-        raise InputError(f"snapshot_epoch: there is no snapshot {wanted!r}") from None
-    if abs(nearest / epoch - float(wanted)) > 0.01:
-        raise InputError(f"snapshot_epoch: there is no snapshot of epoch {wanted}")
-    return there[nearest]
+    """Return the weights that the field `snapshot_epoch` names; None for the newest."""
+    return named(job, flask.request.values.get("snapshot_epoch", ""))
 
 
 def one_source(job: Job) -> Source:

@@ -8,9 +8,10 @@ import pytest
 from caffeformat import InputError
 from fcnkit.jobs import State
 from fcnkit.workbench.datasets import FINDINGS
-from fcnkit.workbench.model_jobs import FCN, NET, RUN, snapshots
+from fcnkit.workbench.model_jobs import FCN, NET, RUN
 from fcnkit.workbench.networks import MAX_PROTOTXT, net_of_file
 from fcnkit.workbench.security import session_key
+from fcnkit.workbench.snapshots import snapshots
 from fcnkit.workbench.trials import RESULTS, TESTS
 
 TRIAL = "20260101-000000-0000"
@@ -19,6 +20,7 @@ PLACES = [
     "log.txt", "progress.json", FINDINGS, "table.csv", f"{FCN}/surgery.txt",
     f"{NET}/train_val.prototxt", f"{RUN}/train.log", f"{RUN}/deploy.prototxt",
     f"{RUN}/inference.json", f"{RUN}/solver.prototxt", f"{RUN}/snapshot_iter_1.caffemodel",
+    f"{RUN}/snapshots.json",
     f"{TESTS}/{TRIAL}/{RESULTS}",
 ]  # fmt: skip
 CONTENTS = {
