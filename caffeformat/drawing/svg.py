@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import html
 from typing import TYPE_CHECKING
-from xml.sax.saxutils import escape, quoteattr
 
 from caffeformat.errors import printable
 
@@ -61,10 +61,10 @@ def _text(item: Text) -> str:
     weight = ' font-weight="bold"' if item.bold else ""
     return (
         f'<text x="{item.x:.1f}" y="{item.y:.1f}" font-size="{item.size}" fill="{item.fill}" '
-        f"text-anchor={quoteattr(item.anchor)}{weight}>{_clean(item.text)}</text>"
+        f'text-anchor="{html.escape(item.anchor)}"{weight}>{_clean(item.text)}</text>'
     )
 
 
 def _clean(text: str) -> str:
     """`text` escaped, also the control characters that XML does not allow."""
-    return escape(printable(text))
+    return html.escape(printable(text), quote=False)

@@ -30,6 +30,7 @@ from .palette import (
     voc_palette,
 )
 from .pictures import Picture, open_picture
+from .png import write_png
 from .preprocessing import Preprocessor, parse_mean
 from .reading import (
     FORMATS,
@@ -98,4 +99,5 @@ __all__ = [
     "voc_class_names",
     "voc_palette",
     "write_label",
+    "write_png",
 ]

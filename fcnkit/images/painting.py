@@ -28,7 +28,7 @@ class LegendEntry:
 
 
 _LINE = 16  # height of a line of text, pixels
-_OVERLAY_PIXELS = 1 << 20  # that are mixed at a time: large images need little memory beside them
+_OVERLAY_PIXELS = 1 << 13  # that are mixed at a time, in the processor's cache
 
 
 def paint(class_map: NDArray[np.uint8], palette: ArrayLike) -> NDArray[np.uint8]:
@@ -56,13 +56,16 @@ def overlay(
         strength[~palette.any(axis=1)] = 0
     else:
         strength[list(see_through)] = 0
+    # Weights are out of 256, so that a shift by 8 bits divides, and all sums fit 16 bits.
+    weight = np.repeat((np.uint16(256) - strength)[:, None], 3, axis=1)
+    added = palette * strength[:, None] + np.uint16(128)
     painted = np.empty((*class_map.shape, 3), np.uint8)
     rows = max(1, _OVERLAY_PIXELS // max(1, class_map.shape[1]))
     for top in range(0, len(class_map), rows):
         pixels, classes = image[top : top + rows], class_map[top : top + rows]
-        # Weights are out of 256, so that a shift by 8 bits divides, and all sums fit 16 bits.
-        mixed = pixels * (np.uint16(256) - strength)[classes][..., None]
-        mixed += (palette * strength[:, None] + np.uint16(128))[classes]
+        mixed = weight.take(classes, axis=0)
+        mixed *= pixels
+        mixed += added.take(classes, axis=0)
         mixed >>= 8
         painted[top : top + rows] = mixed
     return painted

@@ -9,12 +9,11 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from caffeformat import InputError, atomic_write
 from fcnkit.datasets import image_files
 from fcnkit.files import write_json
-from fcnkit.images import IGNORE_LABEL, as_rgb, legend, overlay, write_label
+from fcnkit.images import IGNORE_LABEL, as_rgb, legend, overlay, write_png
 
 from .ahead import ahead
 from .batches import Read, run_in_batches
@@ -227,11 +226,11 @@ class _Painter(NamedTuple):
             _write_scores(rest[0], made.scores, self.save_scores or "", blob, path)
         if self.confidence and found.confidence is not None:
             _write_confidence(rest[-1], found.confidence)
-        write_label(mask, class_map, self.palette)
+        with atomic_write(mask) as file:
+            write_png(file, class_map, self.palette)
         with atomic_write(painted) as file:
             shown = overlay(as_rgb(image, self.bands), class_map, self.palette, self.opacity)
-            # Photographs hardly become smaller at higher levels, which take four times as long.
-            Image.fromarray(shown).save(file, format="PNG", compress_level=1)
+            write_png(file, shown)
         entries = legend(class_map, self.palette, names or ())
         # Last, so that where there is a JSON file there are pictures, too.
         write_json(shares, _as_dict(path, image, entries))
@@ -270,7 +269,7 @@ def _as_dict(path: Path, image: NDArray[Any], entries: Iterable[LegendEntry]) ->
 def _write_confidence(target: str, confidence: NDArray[np.float32]) -> None:
     """Write H x W probabilities as a grey PNG of 8 bits."""
     with atomic_write(target) as file:
-        Image.fromarray(np.rint(255 * confidence).astype(np.uint8)).save(file, format="PNG")
+        write_png(file, np.rint(255 * confidence).astype(np.uint8))
 
 
 def _write_scores(

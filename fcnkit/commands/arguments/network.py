@@ -7,12 +7,9 @@ from typing import TYPE_CHECKING, Any
 from caffeformat import InputError
 from fcnkit import engine
 from fcnkit.datasets import default_palette
-from fcnkit.digits import open_model
-from fcnkit.export import read_onnx_model
 from fcnkit.images import ImageForm, Preprocessor, parse_mean
 from fcnkit.inference import TrainedNet, is_onnx
 from fcnkit.runtimes import RUNTIMES
-from fcnkit.training import read_run
 from fcnkit.zoo import network_file, networks
 
 from . import basics, classes, devices, evaluation, pixels
@@ -202,9 +199,14 @@ def trained_net(args: argparse.Namespace) -> TrainedNet:
     if args.snapshot and (args.weights or not args.run_folder):
         raise InputError("--snapshot chooses weights of --run: pass it with --run, not --weights")
     run = owner = None
+    # Rooms that most calls do not need take as long to import as a small net takes to run.
     if args.run_folder:
+        from fcnkit.training import read_run
+
         run = read_run(args.run_folder, args.snapshot or "newest")
     elif args.digits_model:
+        from fcnkit.digits import open_model
+
         owner = open_model(args.digits_model)
         run = owner.run
     if args.net:
@@ -215,6 +217,8 @@ def trained_net(args: argparse.Namespace) -> TrainedNet:
     if net and is_onnx(net):
         if weights:
             raise InputError(f"{net}: an ONNX model holds its weights: leave out {weights}")
+        from fcnkit.export import read_onnx_model
+
         weights, (run, order) = net, read_onnx_model(net)
         if order not in (None, args.channels):
             raise InputError(f"{net}: was made for {order} input: pass --channel-order {order}")
