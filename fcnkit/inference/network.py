@@ -91,10 +91,12 @@ class Network:
 
     def _batch(self, data: NDArray[np.float32], name: str) -> NDArray[np.float32]:
         """The scores of several images."""
-        if self.output_blob is None or (self._runtime is not None and self._pass is None):
-            self._one_pass(data[:1], name)  # what computes, and what, is decided by one image
+        if self._runtime is not None and self._pass is None and not self._open_known():
+            self._one_pass(data[:1], name)  # one image decides what computes
+        if self.output_blob is None:
+            self.engine_net((1, *data.shape[1:]), name)
         if self._alone is None:
-            assert self.output_blob is not None
+            assert self.output_blob is not None  # chosen by the runtime's check or the engine
             size = data.shape[2], data.shape[3]
             why = nets.mixes_images(self._message, self._input, [self.output_blob], size)
             self._alone = why or ""

@@ -139,9 +139,10 @@ def test_neighbours_of_one_size_go_through_the_net_together(make, runtime):
     segmenter = make(FREE, runtime=runtime, evaluation=Evaluation(batch=3))
     seen = passes(segmenter)
     results(segmenter, "out")
-    # The first image alone decides what computes.
+    # Beside an engine the first image alone decides what computes.
+    first = [(1, 24, 32)] if runtime == "onnxruntime" else []
     assert [(shape[0], *shape[2:]) for shape in seen] == [
-        (1, 24, 32), (3, 24, 32), (1, 23, 32), (1, 23, 32), (1, 24, 32), (2, 40, 50), (1, 24, 32),
+        *first, (3, 24, 32), (1, 23, 32), (1, 23, 32), (1, 24, 32), (2, 40, 50), (1, 24, 32),
     ]  # fmt: skip
 
 
@@ -151,7 +152,7 @@ def test_images_that_are_padded_to_one_size_go_together(make):
     results(segmenter, "out")
     # Images of 24 and of 23 rows, up to the broken one; then again.
     assert [(shape[0], *shape[2:]) for shape in seen] == [
-        (1, 24, 32), (4, 24, 32), (2, 24, 32), (2, 40, 52), (1, 24, 32),
+        (4, 24, 32), (2, 24, 32), (2, 40, 52), (1, 24, 32),
     ]  # fmt: skip
 
 
