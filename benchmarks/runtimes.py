@@ -6,7 +6,7 @@
 All ways of one net alternate in one process; medians, and ratios to the bare pass. `by hand` is the
 exported ONNX file in a session with ONNX Runtime's defaults. `scores` begins with an image file's
 bytes. BVLC Caffe is measured if it is set up beside the project (scripts/setup_bvlc_caffe.sh).
-Weights are random.
+Weights are random, but for those of Deconvolutions, which interpolate as in published weights.
 """
 
 import argparse
@@ -30,6 +30,7 @@ from fcnkit import runtimes
 from fcnkit.export import deployed
 from fcnkit.images import Preprocessor
 from fcnkit.inference import Segmenter
+from fcnkit.nets import can_interpolate, interpolation_weights
 
 HERE = Path(__file__).resolve().parent
 REPO = HERE.parent
@@ -77,6 +78,8 @@ def files(name, folder):
                 if len(blobs) == 4:
                     found[layer] = [np.full(blob.shape, value)
                                     for blob, value in zip(blobs, (1, 0, 0, 1))]  # fmt: skip
+            if found.types.get(layer) == "Deconvolution" and can_interpolate(blobs[0].shape):
+                found[layer] = [interpolation_weights(blobs[0].shape), *blobs[1:]]
         write_caffemodel(f"{weights}.new", found, read_net(deploy))
         os.replace(f"{weights}.new", weights)
     return deploy, weights

@@ -35,6 +35,7 @@ class Writer:
         self.initializers: list[Any] = []
         self.prefix = ""
         self._constants: dict[tuple[str, tuple[int, ...], bytes], str] = {}
+        self._values: dict[str, NDArray[Any]] = {}
         self._count, self._names = 0, set[str]()
 
     def free(self, name: str) -> str:
@@ -80,8 +81,22 @@ class Writer:
 
     def initializer(self, name: str, array: NDArray[Any]) -> str:
         """Add `array` as the initializer `name`; returns the name."""
-        self.initializers.append(onnx().numpy_helper.from_array(np.ascontiguousarray(array), name))
+        self._values[name] = array
+        self.initializers.append(self.tensor(name, array))
         return name
+
+    def tensor(self, name: str, array: NDArray[Any]) -> Any:
+        """The TensorProto of an initializer; a subclass may keep the values elsewhere."""
+        return onnx().numpy_helper.from_array(np.ascontiguousarray(array), name)
+
+    def values(self, name: str) -> NDArray[Any] | None:
+        """The values of a constant or initializer, or None for what the graph computes."""
+        return self._values.get(name)
+
+    def drop_unused(self) -> None:
+        """Leave out the initializers that no node reads."""
+        used = {name for node in self.nodes for name in node.input}
+        self.initializers[:] = [tensor for tensor in self.initializers if tensor.name in used]
 
     def sizes(self, value: str, *axes: int) -> str:
         """The sizes of `value` along `axes`, at run time, as an int64 vector."""

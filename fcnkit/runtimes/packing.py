@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .onnx_writer import Writer, onnx
+from .onnx_writer import onnx
+from .rewriting import RewritingWriter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +28,7 @@ _MOST_BYTES = 16 << 20
 _OUTPUTS = 64  # a part has a multiple of these, so that no block of channels is divided
 
 
-class PackingWriter(Writer):
+class PackingWriter(RewritingWriter):
     """A `Writer` whose large initializers stay outside the graph.
 
     `path` is the caffemodel that they were read from. Those that are views of it, mapped, become
@@ -40,9 +41,9 @@ class PackingWriter(Writer):
         self.arrays: dict[str, NDArray[Any]] = {}
         self._path = path
 
-    def initializer(self, name: str, array: NDArray[Any]) -> str:
+    def tensor(self, name: str, array: NDArray[Any]) -> Any:
         if array.nbytes < _SMALL:
-            return super().initializer(name, array)
+            return super().tensor(name, array)
         self.arrays[name] = np.ascontiguousarray(array)
         tensor = onnx().TensorProto(
             name=name,
@@ -51,10 +52,15 @@ class PackingWriter(Writer):
             data_location=onnx().TensorProto.EXTERNAL,
         )
         tensor.external_data.add(key="location", value=name)
-        self.initializers.append(tensor)
-        return name
+        return tensor
+
+    def drop_unused(self) -> None:
+        super().drop_unused()
+        used = {tensor.name for tensor in self.initializers}
+        self.arrays = {name: array for name, array in self.arrays.items() if name in used}
 
     def finish(self) -> None:
+        super().finish()
         self._divide()
         if sys.byteorder == "little":
             self._point_into_file()
@@ -70,19 +76,11 @@ class PackingWriter(Writer):
             step = len(weights) * _MOST_BYTES // weights.nbytes // _OUTPUTS * _OUTPUTS or _OUTPUTS
             nodes.extend(self._parts(node, step))
         self.nodes[:] = nodes
-        used = {name for node in nodes for name in node.input}
-        self.initializers[:] = [tensor for tensor in self.initializers if tensor.name in used]
-        self.arrays = {name: array for name, array in self.arrays.items() if name in used}
+        self.drop_unused()
 
     def _parts(self, node: Any, step: int) -> Iterator[Any]:
         """`node`, a Conv, as several with `step` outputs each, and the Concat that joins them."""
-        tensors = {tensor.name: tensor for tensor in self.initializers}
-        operands: list[NDArray[Any]] = [
-            self.arrays[name]
-            if name in self.arrays
-            else onnx().numpy_helper.to_array(tensors[name])
-            for name in node.input[1:]
-        ]
+        operands = [array for array in map(self.values, node.input[1:]) if array is not None]
         tops = []
         for begin in range(0, len(operands[0]), step):
             part = type(node)()
