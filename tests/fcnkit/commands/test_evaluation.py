@@ -96,6 +96,21 @@ def test_several_passes(here):
     assert once != json.loads((here / "plain.json").read_text())["confusion"]
 
 
+def test_several_images_at_a_time_give_what_one_gives(here, capsys):
+    for number in (3, 4, 5):  # neighbours of one size
+        for kind in ("images", "labels"):
+            os.link(f"voc/val/{kind}/2.png", f"voc/val/{kind}/{number}.png")
+    for plan in ([], ["--scale-to", "20"], ["--window", "24", "--flip"]):
+        assert infer(*plan, "--force") == 0
+        masks = {name: read_label(f"out/{name}.png") for name in "012345"}
+        assert score(*plan, "--json", "one.json", "--force") == 0
+        one = (here / "one.json").read_text()
+        assert infer(*plan, "--batch", "4", "--force") == 0
+        assert score(*plan, "--batch", "4", "--json", "four.json", "--force") == 0
+        assert (here / "four.json").read_text() == one
+        assert all(np.array_equal(read_label(f"out/{n}.png"), mask) for n, mask in masks.items())
+
+
 @pytest.mark.slow
 def test_what_is_uncertain_is_left_out(here, capsys):
     assert infer("--confidence", "--at-least", "0.6") == 0
@@ -121,6 +136,7 @@ def test_what_is_uncertain_is_left_out(here, capsys):
         (["--scales", "2:1"], "scales '2:1': expected factors such as 0.75,1,1.25"),
         (["--scales", "0.001"], "scale 0.001: expected a factor"),
         (["--window", "3"], "a window of 3 pixels: expected 16 or more"),
+        (["--batch", "257"], "257 images in --batch: expected 1 to 256"),
         (["--at-least", "1.5"], "--at-least 1.5: expected a probability from 0 to 1"),
     ],
 )

@@ -4,8 +4,10 @@ import threading
 
 import numpy as np
 import pytest
+from digits_folders import write_dataset_job
 
 from caffeformat import InputError
+from fcnkit.datasets import open_dataset
 from fcnkit.images import ImageForm
 from fcnkit.inference import Evaluation, Prediction, predictions_and_labels, score
 from fcnkit.progress import Progress
@@ -128,6 +130,19 @@ def test_ctrl_c_leaves_no_thread_that_reads_a_dataset_about_to_be_closed():
     assert threading.active_count() == before and stopped.value
     count = len(images.read)
     assert count <= 8 and len(images.read) == count
+
+
+def test_databases_are_read_beside_the_net_and_closed_after_ctrl_c(tmp_path):
+    pairs = write_dataset_job(tmp_path, counts={"val": 12})["val"]
+    with open_dataset(tmp_path, "val") as dataset:
+        made = list(predictions_and_labels(Net(), dataset))
+    assert [name for name, *_ in made] == dataset.ids
+    for (image, label), (_, mask, found, total) in zip(pairs, made):
+        assert np.array_equal(mask, image[:, :, 0] % 3) and np.array_equal(found, label)
+        assert total == 12
+    for turn in range(5):
+        with open_dataset(tmp_path, "val") as dataset, pytest.raises(KeyboardInterrupt):
+            score(predictions_and_labels(Net(stop=dataset.ids[turn]), dataset), 3)
 
 
 class Stopping(Progress):
