@@ -10,12 +10,21 @@ import contextlib
 import json
 import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from caffeformat import InputError, atomic_write
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+class Step(NamedTuple):
+    """What `Progress.step` was told."""
+
+    done: int
+    total: int | None
+    what: str
+    figures: Mapping[str, float]
 
 
 class Progress:
@@ -36,6 +45,10 @@ class Progress:
         `what` names the current part (for instance a split), `figures` holds running values to
         show beside it, such as the loss or the mean IoU. A new `what` starts a new count.
         """
+        self.show(Step(done, total, what, figures or {}))
+
+    def show(self, step: Step) -> None:
+        """Show a step; what subclasses replace."""
 
     def done(self, text: str = "") -> None:
         """Report the end of the work, or of a part, with a closing line if any."""
@@ -59,14 +72,9 @@ class ProgressFile(Progress):
         path = os.environ.get("FCNKIT_PROGRESS")
         return ProgressFile(path) if path else None
 
-    def step(
-        self,
-        done: int,
-        total: int | None = None,
-        what: str = "",
-        figures: Mapping[str, float] | None = None,
-    ) -> None:
+    def show(self, step: Step) -> None:
         """Write the step, unless the last one was written just now."""
+        done, total, what, figures = step
         now = time.monotonic()
         if what != self._what:
             self._what, self._first, self._began = what, done, now
@@ -77,8 +85,7 @@ class ProgressFile(Progress):
         if total is not None and ahead > 0:
             left = round((now - self._began) / ahead * (total - done), 1)
         shown = {
-            key: value if abs(value) < float("inf") else None
-            for key, value in (figures or {}).items()
+            key: value if abs(value) < float("inf") else None for key, value in figures.items()
         }
         text = json.dumps(
             {"done": done, "total": total, "what": what, "figures": shown, "left": left}

@@ -16,8 +16,10 @@ from fcnkit.progress import Progress, ProgressFile
 from .printing import say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from types import FrameType
+
+    from fcnkit.progress import Step
 
 
 class Console(Progress):
@@ -49,15 +51,10 @@ class Console(Progress):
         tqdm.write(printable(text))
         sys.stdout.flush()
 
-    def step(
-        self,
-        done: int,
-        total: int | None = None,
-        what: str = "",
-        figures: Mapping[str, float] | None = None,
-    ) -> None:
+    def show(self, step: Step) -> None:
         if self._file is not None:
-            self._file.step(done, total, what, figures)
+            self._file.show(step)
+        done, total, what, figures = step
         if self._bar is None or what != self._what:
             self.close()
             self._what = what

@@ -72,10 +72,7 @@ def add_arguments(parser: CommandParser) -> None:
         default=[],
         action="append",
     )
-    devices.add_precision(parser)
-    devices.add_recompute(parser)
-    devices.add_sync_batch_norm(parser)
-    devices.add_devices(parser)
+    devices.add_training_devices(parser)
     basics.add_allow_python(parser)
 
 

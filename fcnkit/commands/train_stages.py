@@ -64,10 +64,7 @@ def add_arguments(parser: CommandParser) -> None:
     recipes.add_data(parser)
     training.add_changes(parser, "; one value for all stages, or one per stage")
     basics.add_fork(parser)
-    devices.add_precision(parser)
-    devices.add_recompute(parser)
-    devices.add_sync_batch_norm(parser)
-    devices.add_devices(parser)
+    devices.add_training_devices(parser)
     basics.add_allow_python(parser)
 
 

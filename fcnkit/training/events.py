@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from fcnkit.inference import ConfusionMatrix
     from fcnkit.nets import Head
 
-    from .log import Outputs
+    from .log import Display, Outputs
     from .run_files import RunFiles
 
 _BINS = 30
@@ -67,17 +67,10 @@ class EventLog(TrainingLog):
         self._writer.close()
         super().close()
 
-    def train(
-        self,
-        iteration: int,
-        loss: float,
-        seconds: float,
-        steps: int,
-        outputs: Outputs,
-        rate: float,
-    ) -> None:
+    def train(self, display: Display) -> None:
         """Log the display of one iteration."""
-        super().train(iteration, loss, seconds, steps, outputs, rate)
+        super().train(display)
+        iteration, loss, seconds, steps, outputs, rate = display
         numbers = {"loss/smoothed": loss, "learning_rate": rate, **_named("train", outputs)}
         if seconds > 0:
             numbers["steps_per_second"] = steps / seconds

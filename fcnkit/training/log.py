@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from caffeformat.files import open_append
 
@@ -22,6 +22,17 @@ if TYPE_CHECKING:
 
     # Name, values and loss weight of each output blob of a net.
     Outputs = Sequence[tuple[str, Sequence[float], float]]
+
+
+class Display(NamedTuple):
+    """What a training run shows of an iteration."""
+
+    iteration: int
+    loss: float  # smoothed
+    seconds: float  # since the previous display
+    steps: int  # since the previous display
+    outputs: Outputs  # (name, values, loss weight) per output blob
+    rate: float  # learning rate
 
 
 class TrainingLog:
@@ -54,20 +65,9 @@ class TrainingLog:
         """Log that the run continues from a solver state."""
         self.line("caffe.cpp:242", f"Resuming from {state_path}")
 
-    def train(
-        self,
-        iteration: int,
-        loss: float,
-        seconds: float,
-        steps: int,
-        outputs: Outputs,
-        rate: float,
-    ) -> None:
-        """Log the display of one iteration.
-
-        `loss` is the smoothed loss, `seconds` and `steps` count from the previous display,
-        `outputs` holds (name, values, loss weight) per output blob, `rate` is the learning rate.
-        """
+    def train(self, display: Display) -> None:
+        """Log the display of one iteration."""
+        iteration, loss, seconds, steps, outputs, rate = display
         speed = steps / seconds if seconds > 0 else 0.0
         self.line(
             "solver.cpp:239",
@@ -78,7 +78,7 @@ class TrainingLog:
         self.line("sgd_solver.cpp:112", f"Iteration {iteration}, lr = {rate:g}")
 
     def test(self, iteration: int, net: int, outputs: Outputs) -> None:
-        """Log the mean outputs of test net number `net`; `outputs` as in `train`."""
+        """Log the mean outputs of test net number `net`; `outputs` as in `Display`."""
         self.line("solver.cpp:347", f"Iteration {iteration}, Testing net (#{net})")
         self._outputs("solver.cpp:414", "Test", outputs)
 

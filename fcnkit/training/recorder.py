@@ -15,6 +15,7 @@ from fcnkit import engine, nets
 from fcnkit.inference import ConfusionMatrix
 
 from . import diagnosis, resuming, snapshots
+from .log import Display
 from .together import NoKeeper, add_outputs, can_share_tests, own_passes
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ class Recorder(engine.Hooks):
             (name, (values / count).tolist(), self._losses.get(name, 0))
             for name, values in add_outputs(own, self._together).items()
         ]
-        self._log.train(
+        display = Display(
             iteration,
             self._mean_loss(self._average),
             now - self._shown_at,
@@ -196,6 +197,7 @@ class Recorder(engine.Hooks):
             outputs,
             learning_rate(self._settings, iteration),
         )
+        self._log.train(display)
         if self._matrix is not None and self._matrix.total:
             self._log.scores(iteration, "train", self._matrix)
             self._watch_without_tests()

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from fcnkit.inference import ConfusionMatrix
+    from fcnkit.progress import Step
 
     from .log import Outputs
     from .running import Outcome
@@ -89,14 +90,9 @@ class _Telling(Observer):
     def note(self, text: str) -> None:
         self._line.tell(("note", (text,)))
 
-    def step(
-        self,
-        done: int,
-        total: int | None = None,
-        what: str = "",
-        figures: Mapping[str, float] | None = None,
-    ) -> None:
-        self._line.tell(("step", (done, total, what, dict(figures or {}))))
+    def show(self, step: Step) -> None:
+        done, total, what, figures = step
+        self._line.tell(("step", (done, total, what, dict(figures))))
 
     def done(self, text: str = "") -> None:
         self._line.tell(("done", (text,)))

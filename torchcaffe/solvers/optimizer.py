@@ -55,10 +55,9 @@ class Optimizer:
             blob = param.blob
             if not param.lr_mult and not blob.has_gradient:
                 continue  # a zero gradient at rate zero: only the history would be touched
-            arrays = (blob.gradient(), blob.tensor(), *self.history[index::count])
+            arrays = [blob.gradient(), blob.tensor(), *self.history[index::count]]
             decay = self.solver.weight_decay * param.decay_mult
-            key = blob.device, decay, rate * param.lr_mult
-            alike.setdefault(key, []).append([array.view(-1) for array in arrays])
+            alike.setdefault((blob.device, decay, rate * param.lr_mult), []).append(arrays)
         for (device, decay, own_rate), members in alike.items():
             for piece in _pieces(members) if device.type == "cpu" else _portions(members):
                 self._apply(piece, scale, decay, own_rate, iteration)
@@ -112,8 +111,9 @@ class Optimizer:
 def _pieces(members: list[_Arrays]) -> Iterator[list[_Arrays]]:
     """Yield pieces that stay in a core's cache through all the operations."""
     for arrays in members:
-        for start in range(0, len(arrays[0]), _PIECE):
-            yield [[array[start : start + _PIECE] for array in arrays]]
+        flat = [array.view(-1) for array in arrays]
+        for start in range(0, len(flat[0]), _PIECE):
+            yield [[array[start : start + _PIECE] for array in flat]]
 
 
 def _portions(members: list[_Arrays]) -> Iterator[list[_Arrays]]:
@@ -121,10 +121,10 @@ def _portions(members: list[_Arrays]) -> Iterator[list[_Arrays]]:
     portion: list[_Arrays] = []
     size = 0
     for arrays in members:
-        if portion and size + len(arrays[0]) > _PORTION:
+        if portion and size + arrays[0].numel() > _PORTION:
             yield portion
             portion, size = [], 0
         portion.append(arrays)
-        size += len(arrays[0])
+        size += arrays[0].numel()
     if portion:
         yield portion

@@ -55,6 +55,14 @@ def add_recompute(parser: CommandParser) -> None:
     )
 
 
+def add_training_devices(parser: CommandParser) -> None:
+    """Declare how and on what every command that trains computes."""
+    add_precision(parser)
+    add_recompute(parser)
+    add_sync_batch_norm(parser)
+    add_devices(parser)
+
+
 def devices(args: argparse.Namespace) -> engine.Devices:
     """Return the devices that the arguments name; `InputError` where they are not there."""
     gpu = args.gpu if args.gpu in (None, "all") else args.gpu.split(",")

@@ -9,7 +9,7 @@ from PIL import Image
 from caffeformat import InputError
 from fcnkit.inference import ConfusionMatrix
 from fcnkit.training import curves
-from fcnkit.training.log import TrainingLog
+from fcnkit.training.log import Display, TrainingLog
 
 
 def write_run(path, first, last, accuracy=0.5):
@@ -17,7 +17,9 @@ def write_run(path, first, last, accuracy=0.5):
         log.solving("net", "fixed")
         for iteration in range(first, last, 10):
             log.test(iteration, 0, [("accuracy", [accuracy], 0), ("per_class", [0.1, 0.9], 0)])
-            log.train(iteration, 2.0 / (1 + iteration), 0.5, 10, [("loss", [1.5], 1)], 1e-4)
+            log.train(
+                Display(iteration, 2.0 / (1 + iteration), 0.5, 10, [("loss", [1.5], 1)], 1e-4)
+            )
 
 
 def test_lines_have_the_form_that_parsers_look_for(tmp_path):
@@ -27,7 +29,7 @@ def test_lines_have_the_form_that_parsers_look_for(tmp_path):
     with TrainingLog(path) as log:
         log.solving("tiny", "poly")
         log.test(1000, 0, [("accuracy", [0.91], 0)])
-        log.train(1000, 2.566721, 0.4, 10, [("loss", [2.5], 1)], 1e-4)
+        log.train(Display(1000, 2.566721, 0.4, 10, [("loss", [2.5], 1)], 1e-4))
         log.scores(1000, "train", matrix)
         log.snapshot("/a/s_iter_10.caffemodel", "/a/s_iter_10.solverstate")
     text = path.read_text()
@@ -78,7 +80,7 @@ def test_a_resumed_run_replaces_what_came_after_its_snapshot(tmp_path):
 
 def test_a_diverged_loss_is_read_as_such(tmp_path):
     with TrainingLog(tmp_path / "log") as log:
-        log.train(0, float("nan"), 0, 1, [("loss", [float("inf")], 1)], 0.1)
+        log.train(Display(0, float("nan"), 0, 1, [("loss", [float("inf")], 1)], 0.1))
     row = curves.parse_log(tmp_path / "log")[0]
     assert np.isnan(row["loss"]) and np.isinf(row["train_loss"])
 
