@@ -45,7 +45,7 @@ layer { name: "prior" type: "Parameter" top: "prior"
 layer { name: "score" type: "Eltwise" bottom: "c" bottom: "prior" top: "score" }
 """
 )
-RUNTIMES = [of_the_engine(), *(["onnxruntime"] if is_installed("onnxruntime") else [])]
+RUNTIMES = [of_the_engine(), *filter(is_installed, ("onnxruntime", "openvino"))]
 SHAPES = [(24, 32)] * 3 + [(23, 32)] * 2 + [(24, 32), (40, 50), (40, 50), (24, 32)]
 
 
@@ -140,7 +140,7 @@ def test_neighbours_of_one_size_go_through_the_net_together(make, runtime):
     seen = passes(segmenter)
     results(segmenter, "out")
     # Beside an engine the first image alone decides what computes.
-    first = [(1, 24, 32)] if runtime == "onnxruntime" else []
+    first = [] if runtime == of_the_engine() else [(1, 24, 32)]
     assert [(shape[0], *shape[2:]) for shape in seen] == [
         *first, (3, 24, 32), (1, 23, 32), (1, 23, 32), (1, 24, 32), (2, 40, 50), (1, 24, 32),
     ]  # fmt: skip
