@@ -14,7 +14,7 @@ from caffeformat.files import atomic_path
 from fcnkit import export
 from fcnkit.files import output_folder
 
-from . import exported_models
+from . import exported_models, lower_precision
 from .arguments import basics, classes, network, pixels
 from .printing import say
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from caffeformat import Weights, pb
+    from fcnkit.export import SignOff
     from fcnkit.images import Preprocessor
 
     from .arguments.basics import CommandParser
@@ -65,6 +66,7 @@ def add_arguments(parser: CommandParser) -> None:
     )
     basics.add_force(parser)
     exported_models.add_arguments_of_models(parser)
+    lower_precision.add_arguments_of_precision(parser)
     classes.add_classes(parser, "those of --run; `class 0`, ... in a model folder")
     classes.add_palette(parser, "that of --run")
     network.add_preprocessing(parser, "that of --run; nothing", "that of --run; 1")
@@ -87,19 +89,30 @@ def run(args: argparse.Namespace) -> int:
 
     The file gets its name once it is checked: one that fails is not kept.
     """
+    precision = lower_precision.precision(args)
+    basics.refuse_existing(args, args.json)
     try:
-        if args.folder:
-            inputs = [network.net_path(args.net), args.weights, args.run_folder]
-            with output_folder(args.output, args.force, inputs) as folder:
-                _accept(_export_folder(args, folder))
-            return 0
-        basics.refuse_existing(args, args.output)
-        with atomic_path(args.output) as path:
-            is_archive = args.output.endswith(exported_models.ARCHIVE)
-            _accept(_export_archive(args, path) if is_archive else _export(args, path))
+        with lower_precision.json_alone(args):
+            found = _write(args, precision)
     except _Rejected:
         return 1
+    if found is not None:
+        basics.write_json_output(args, found.as_dict())
     return 0
+
+
+def _write(args: argparse.Namespace, precision: str | None) -> SignOff | None:
+    """Write the output; returns what a lower precision changed."""
+    if args.folder:
+        inputs = [network.net_path(args.net), args.weights, args.run_folder, args.calibrate]
+        with output_folder(args.output, args.force, [path for path in inputs if path]) as folder:
+            return _export_folder(args, folder, precision)
+    basics.refuse_existing(args, args.output)
+    with atomic_path(args.output) as path:
+        if args.output.endswith(exported_models.ARCHIVE):
+            _accept(_export_archive(args, path))
+            return None
+        return _export(args, path, precision)
 
 
 def _accept(status: int) -> None:
@@ -111,11 +124,28 @@ class _Rejected(Exception):
     """The exported file is not kept."""
 
 
-def _export_folder(args: argparse.Namespace, folder: str) -> int:
-    """Write the model folder and check its files; return 1 where they differ."""
+def _export_folder(args: argparse.Namespace, folder: str, precision: str | None) -> SignOff | None:
+    """Write the model folder and check its files; returns what a lower precision changed."""
     net, weights = _network(args)
     described = exported_models.write_folder(args, folder, net, weights)
     say(f"{args.output}: {', '.join(sorted(os.listdir(folder)))}")
+    model = os.path.join(folder, export.MODEL)
+    if precision:
+        export.write_parameters(
+            model, *lower_precision.folded(net, weights, None), size=args.input_size
+        )
+    _accept(_check_folder(args, folder, net, weights))
+    if described.licence is None:
+        say("the card states no licence of the weights: pass --licence before you publish it")
+    if not precision:
+        return None
+    return lower_precision.lower(args, precision, model, net, exported_models.preprocessor(args))
+
+
+def _check_folder(
+    args: argparse.Namespace, folder: str, net: pb.NetParameter, weights: Weights
+) -> int:
+    """Check the files of a model folder; return 1 where they differ."""
     if args.no_check:
         say("not checked: neither the files nor what they compute")
         return 0
@@ -123,8 +153,6 @@ def _export_folder(args: argparse.Namespace, folder: str) -> int:
     if not _same_weights(net, weights, back, None):
         say(f"error: {export.WEIGHTS} holds different weights", file=sys.stderr)
         return 1
-    if described.licence is None:
-        say("the card states no licence of the weights: pass --licence before you publish it")
     return _compare(args, os.path.join(folder, export.MODEL), net, weights, None)
 
 
@@ -156,9 +184,9 @@ def _network(args: argparse.Namespace) -> tuple[pb.NetParameter, Weights]:
     return net, export.read_parameters(args.weights, net)
 
 
-def _export(args: argparse.Namespace, path: str) -> int:
-    """Write the file to `path` and check it; return 1 where it computes something else."""
-    preprocessor = _preprocessor(args)
+def _export(args: argparse.Namespace, path: str, precision: str | None) -> SignOff | None:
+    """Write the file to `path` and check it; returns what a lower precision changed."""
+    preprocessor = _preprocessor(args, precision)
     kind = export.kind_of(args.output)
     if kind != ".onnx" and (preprocessor or args.argmax or args.input_size):
         raise InputError(
@@ -167,25 +195,41 @@ def _export(args: argparse.Namespace, path: str) -> int:
     exported_models.refuse_for_files(args)
     net = export.deployed(read_net(network.net_path(args.net)))
     weights = export.read_parameters(args.weights, net, args.blob)
+    made = lower_precision.folded(net, weights, args.blob) if precision else (net, weights)
     onnx_options = {
         "preprocessor": preprocessor,
         "argmax": args.argmax,
         "depth": args.depth or "uint8",
         "size": args.input_size,
     }
-    export.write_parameters(
-        path, net, weights, args.blob, **(onnx_options if kind == ".onnx" else {})
-    )
-    size = os.path.getsize(path) / (1 << 20)
-    say(f"{args.output}: {size:.1f} MB, {len(value_graph(net, args.blob).nodes)} layers")
+    export.write_parameters(path, *made, args.blob, **(onnx_options if kind == ".onnx" else {}))
+    if not precision:
+        size = os.path.getsize(path) / (1 << 20)
+        say(f"{args.output}: {size:.1f} MB, {len(value_graph(net, args.blob).nodes)} layers")
     if args.no_check:
         say("not checked: neither the file nor what it computes")
-        return 0
-    back = export.read_parameters(path, net, args.blob)
-    if not _same_weights(net, weights, back, args.blob):
+    else:
+        _accept(_check(args, path, made, net, weights, preprocessor))
+    if not precision:
+        return None
+    given = None if args.preprocess else exported_models.preprocessor(args)
+    return lower_precision.lower(args, precision, path, net, given)
+
+
+def _check(
+    args: argparse.Namespace,
+    path: str,
+    made: tuple[pb.NetParameter, Weights],
+    net: pb.NetParameter,
+    weights: Weights,
+    preprocessor: Preprocessor | None,
+) -> int:
+    """Check a file that holds the net and weights `made`; return 1 where it holds others."""
+    back = export.read_parameters(path, made[0], args.blob)
+    if not _same_weights(*made, back, args.blob):
         say("error: the file holds different weights", file=sys.stderr)
         return 1
-    if kind not in (".onnx", ".pt"):
+    if export.kind_of(args.output) not in (".onnx", ".pt"):
         say("not compared with the engine: the file holds only weights")
         return 0
     return _compare(args, path, net, weights, preprocessor)
@@ -243,9 +287,10 @@ def _compare(
     return 0
 
 
-def _preprocessor(args: argparse.Namespace) -> Preprocessor | None:
+def _preprocessor(args: argparse.Namespace, precision: str | None) -> Preprocessor | None:
     if not args.preprocess:
-        if args.mean or args.input_scale or args.depth:
+        # Without it, they say what the images of a lower precision go through.
+        if precision is None and (args.mean or args.input_scale or args.depth):
             raise InputError("--mean, --input-scale and --depth need --preprocess")
         return None
     return exported_models.preprocessor(args)

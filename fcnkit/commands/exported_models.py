@@ -11,6 +11,7 @@ from fcnkit.digits import iteration_of, open_model, write_archive
 from fcnkit.images import IGNORE_LABEL, Preprocessor
 from fcnkit.training import read_run, run_facts
 
+from . import lower_precision
 from .arguments import classes, network
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ def write_folder(
         palette,
         IGNORE_LABEL if ignore is None else ignore,
         args.licence,
+        precision=lower_precision.precision(args) or "float32",
         **facts,
     )
     export.write_model_folder(folder, net, weights, card, preprocessor(args), args.input_size)

@@ -38,7 +38,7 @@ class Pair(NamedTuple):
 
     id: str  # path below the folder, without suffix; both share it
     image: str  # path
-    label: str  # path
+    label: str  # path, empty where there is none
 
 
 def image_files(folder: str | os.PathLike[str]) -> dict[str, str]:
@@ -119,9 +119,10 @@ class SegmentationDataset:
     """A sequence of images and labels: a `FolderDataset` or an `LmdbDataset`.
 
     Attributes: `ids` (one per image), `classes` (names, or None if unknown), `palette`
-    (256 x 3 uint8 RGB).
+    (256 x 3 uint8 RGB), `has_labels`; without them `label` raises `InputError`.
     """
 
+    has_labels: bool = True
     ids: list[str]
     classes: list[str] | None
     palette: NDArray[np.uint8]
@@ -155,21 +156,24 @@ class SegmentationDataset:
 
 
 class FolderDataset(SegmentationDataset):
-    """A folder of images and one of labels. `pairs` holds the paths.
+    """A folder of images and one of labels, or None where there are none. `pairs` holds the paths.
 
     `colours` (N x 3 uint8) maps the colours of labels to classes. `palette` defaults to
-    `colours`, then to the first label's own palette, then to VOC's.
+    `colours`, then to the first label's own palette, then to VOC's. `ids` are those of the images
+    to take, in their order (default: all, and each file needs its counterpart).
     """
 
     def __init__(
         self,
         images: str | os.PathLike[str],
-        labels: str | os.PathLike[str],
+        labels: str | os.PathLike[str] | None,
         classes: list[str] | None = None,
         palette: NDArray[np.uint8] | None = None,
         colours: NDArray[np.uint8] | None = None,
+        ids: Sequence[str] | None = None,
     ) -> None:
-        self.pairs = find_pairs(images, labels)
+        self.has_labels = labels is not None
+        self.pairs = _pairs(images, labels, ids)
         self.ids = [pair.id for pair in self.pairs]
         self.classes = classes
         self.colours = colours
@@ -178,6 +182,8 @@ class FolderDataset(SegmentationDataset):
         self.palette = palette
 
     def _first_palette(self) -> NDArray[np.uint8]:
+        if not self.has_labels:
+            return default_palette(self.classes)
         with open_image(self.pairs[0].label) as image:
             if image.mode == "P":
                 return palette_from_image(image, self.pairs[0].label)
@@ -190,20 +196,50 @@ class FolderDataset(SegmentationDataset):
         return form_of_file(self.pairs[i].image)
 
     def label(self, i: int) -> NDArray[np.uint8]:
+        if not self.has_labels:
+            raise _without_label(self.pairs[i].image)
         return read_label(self.pairs[i].label, self.colours)
+
+
+def _pairs(
+    images: str | os.PathLike[str],
+    labels: str | os.PathLike[str] | None,
+    ids: Sequence[str] | None,
+) -> list[Pair]:
+    """The pairs of two folders, or images alone: all of them, or those of `ids`."""
+    if labels is not None and ids is None:
+        return find_pairs(images, labels)
+    image_paths = image_files(images)
+    label_paths = dict.fromkeys(image_paths, "") if labels is None else image_files(labels)
+    found = []
+    for key in image_paths if ids is None else ids:
+        for paths, folder, what in (
+            (image_paths, images, "image"),
+            (label_paths, labels, "label"),
+        ):
+            if key not in paths:
+                raise InputError(f"{os.fspath(folder or '')}: there is no {what} {key!r} in it")
+        found.append(Pair(key, image_paths[key], label_paths[key]))
+    if not found:
+        raise InputError(f"{os.fspath(images)}: there are no images in it")
+    return found
+
+
+def _without_label(name: str) -> InputError:
+    return InputError(f"{name}: there is no label for this image")
 
 
 class LmdbDataset(SegmentationDataset):
     """A pair of databases as DIGITS writes them: `features` and `labels` with the same keys.
 
-    `ids` default to the keys; `depth` is "uint16" if floats in it stand for 16 bits. Raises
-    `InputError` if the keys of the two differ.
+    `labels` is None where there are none. `ids` default to the keys; `depth` is "uint16" if floats
+    in it stand for 16 bits. Raises `InputError` if the keys of the two differ.
     """
 
     def __init__(
         self,
         features: str | os.PathLike[str],
-        labels: str | os.PathLike[str],
+        labels: str | os.PathLike[str] | None,
         ids: Sequence[str] | None = None,
         classes: list[str] | None = None,
         palette: NDArray[np.uint8] | None = None,
@@ -211,13 +247,14 @@ class LmdbDataset(SegmentationDataset):
     ) -> None:
         self._depth = depth
         self._features = open_database(features)
-        self._labels = open_database(labels)
+        self._labels = None if labels is None else open_database(labels)
+        self.has_labels = self._labels is not None
         self.keys = list(self._features.keys())
-        if self.keys != list(self._labels.keys()):
+        if self._labels is not None and self.keys != list(self._labels.keys()):
             self.close()
             raise InputError(
-                f"{os.fspath(labels)}: its keys differ from those of {os.fspath(features)}: the "
-                "two do not belong together"
+                f"{os.fspath(labels or '')}: its keys differ from those of {os.fspath(features)}: "
+                "the two do not belong together"
             )
         if ids is not None and len(ids) != len(self.keys):
             self.close()
@@ -242,6 +279,8 @@ class LmdbDataset(SegmentationDataset):
         return found if found.depth == "uint8" else ImageForm(found.channels, self._depth)
 
     def label(self, i: int) -> NDArray[np.uint8]:
+        if self._labels is None:
+            raise _without_label(f"image {self.ids[i]}")
         value = self._labels.get(self.keys[i]) or b""
         array = datum_to_array(parse_datum(value, f"label {self.ids[i]}"))
         if array.dtype != np.uint8:
@@ -255,7 +294,8 @@ class LmdbDataset(SegmentationDataset):
 
     def close(self) -> None:
         self._features.close()
-        self._labels.close()
+        if self._labels is not None:
+            self._labels.close()
 
 
 def default_palette(classes: Sequence[str] | None = None) -> NDArray[np.uint8]:

@@ -62,7 +62,7 @@ def card_text(card: ModelCard, config: Mapping[str, Any]) -> str:
         lines += ["None were measured.", ""]
     if card.recipe:
         lines += ["## Recipe", "", *_table("setting", card.recipe)]
-    lines += ["## Input", "", *_table("property", _input_rows(settings))]
+    lines += ["## Input", "", *_table("property", _input_rows(card, settings))]
     if settings["channels"] == 3:
         lines += ["## Use", "", "```python", _USE.rstrip(), "```", ""]
     lines += ["## Licence", "", _licence_line(card)]
@@ -102,7 +102,7 @@ def _splits(card: ModelCard) -> list[tuple[str, int]]:
     return [(words.get(split, split), count) for split, count in card.images.items()]
 
 
-def _input_rows(settings: Mapping[str, Any]) -> dict[str, str]:
+def _input_rows(card: ModelCard, settings: Mapping[str, Any]) -> dict[str, str]:
     size, mean = settings["size"], settings["mean"]
     order = settings["channel_order"]
     return {
@@ -111,6 +111,7 @@ def _input_rows(settings: Mapping[str, Any]) -> dict[str, str]:
         "channels": str(settings["channels"]) if order is None else order,
         "subtracted": "nothing" if mean is None else ", ".join(f"{value:g}" for value in mean),
         "then multiplied by": f"{settings['scale']:g}",
+        "computes in": card.precision,
     }
 
 

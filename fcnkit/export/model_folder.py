@@ -48,6 +48,7 @@ class ModelCard:
     images    {"train": count, "val": count}, as far as known
     scores    {"mean IoU": value, ...} on the validation images
     recipe    {what: value in words}
+    precision in which the ONNX model computes
     """
 
     name: str
@@ -59,6 +60,7 @@ class ModelCard:
     images: Mapping[str, int] = dataclasses.field(default_factory=dict)
     scores: Mapping[str, float] = dataclasses.field(default_factory=dict)
     recipe: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    precision: str = "float32"
 
 
 def write_model_folder(
@@ -123,7 +125,7 @@ def _config(
         "id2label": {str(index): name for index, name in enumerate(names)},
         "label2id": {name: index for index, name in enumerate(names)},
         "ignore_label": card.ignore,
-        "onnx": {"file": MODEL, "input": image, "output": score},
+        "onnx": {"file": MODEL, "input": image, "output": score, "precision": card.precision},
         "preprocessing": {
             "layout": "NCHW",
             "dtype": "float32",
