@@ -18,6 +18,6 @@ def session_options() -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what it calls errors comes as exceptions, too
     options.intra_op_num_threads = threads() or 0
     return options
