@@ -33,6 +33,14 @@ def pytest_addoption(parser):
 
 def pytest_collection_modifyitems(config, items):
     asked = config.getoption("markexpr") or ""
+    cases = collections.Counter()
+    for item in items:
+        few = item.get_closest_marker("quick_cases")
+        if few:
+            name = item.nodeid.partition("[")[0]
+            cases[name] += 1
+            if cases[name] > few.args[0]:
+                item.add_marker("slow")
     for item in items:
         if "test_digits_browser.py" in item.nodeid:  # runs under Python 2.7's unittest, too
             item.add_marker("browser")

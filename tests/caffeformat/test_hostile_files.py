@@ -57,6 +57,7 @@ def test_caffemodels(golden_files, tmp_path, name):
     assert 0 < loaded < 300
 
 
+@pytest.mark.slow
 def test_hdf5_caffemodels(golden_files, tmp_path):
     whole = (golden_files / "small_hdf5_iter_3.caffemodel.h5").read_bytes()
     assert 0 < _hammer(read_caffemodel, whole, tmp_path / "w.h5", 100) < 100
@@ -104,6 +105,7 @@ def _bytes_field(number, content):
     return keys + bytes([*encoded, size]) + content
 
 
+@pytest.mark.slow
 def test_too_many_empty_blobs_are_refused(tmp_path):
     layer = _bytes_field(1, b"a") + _bytes_field(7, b"") * 60_000
     (tmp_path / "w.caffemodel").write_bytes(_bytes_field(100, layer))
@@ -114,6 +116,7 @@ def test_too_many_empty_blobs_are_refused(tmp_path):
     tracemalloc.stop()
 
 
+@pytest.mark.slow
 def test_floats_stored_one_by_one_between_others_take_no_time(tmp_path):
     pairs = (b"\x2d\0\0\0\0" * 20 + b"\x08\x01") * 20_000
     layer = _bytes_field(1, b"a") + _bytes_field(

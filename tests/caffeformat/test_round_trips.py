@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pytest
 from google.protobuf import text_format
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -60,6 +61,7 @@ def messages(draw, message_class, depth=3):
     return message
 
 
+@pytest.mark.slow
 @SETTINGS
 @given(st.one_of(messages(pb.NetParameter), messages(pb.SolverParameter)))
 def test_text_reads_back_here_and_in_protobuf(message):
@@ -76,6 +78,7 @@ arrays = hnp.arrays(
 names = st.text(st.characters(blacklist_categories=["Cs", "Cc"]), min_size=1, max_size=6)
 
 
+@pytest.mark.slow
 @SETTINGS
 @given(st.dictionaries(names, st.lists(arrays, min_size=1, max_size=3), min_size=1, max_size=4))
 def test_caffemodels_written_here_are_what_protobuf_reads(tmp_path_factory, weights):
@@ -110,6 +113,7 @@ def blobs(draw):
     return blob
 
 
+@pytest.mark.slow
 @SETTINGS
 @given(st.lists(blobs(), min_size=1, max_size=4))
 def test_caffemodels_written_by_protobuf_are_read(tmp_path_factory, protos):

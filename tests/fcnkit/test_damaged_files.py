@@ -80,6 +80,7 @@ def test_tables_of_classes(tmp_path, read, line):
         assert "t.txt" in str(error)
 
 
+@pytest.mark.slow
 def test_long_lists_take_no_long_time(tmp_path):
     names, table = tmp_path / "names.txt", tmp_path / "table.csv"
     names.write_text("".join(f"{i}\n" for i in range(140_000)))

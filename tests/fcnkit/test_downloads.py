@@ -107,6 +107,7 @@ def test_the_beginning_of_a_name_is_enough_if_it_is_unique():
             downloads.find_download(name)
 
 
+@pytest.mark.slow
 def test_a_file_is_fetched_once(listed, server, tmp_path):
     path = downloads.fetch("thing", tmp_path)
     assert os.listdir(tmp_path) == ["thing.bin"]

@@ -64,6 +64,7 @@ def test_the_head_of_a_net_is_found_behind_such_a_loss():
     assert head == ("score", "label", 7, False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "loss", [["dice", "softmax=0.5"], ["focal", "gamma=1"], ["hard_pixels", "keep=0.3"]]
 )

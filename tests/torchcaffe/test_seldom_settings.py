@@ -37,6 +37,7 @@ def test_stochastic_pooling_weighs_by_the_values_at_test():
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.both_modes(slow_on_gpu=True)
 def test_stochastic_pooling_draws_by_the_values_while_training():
     caffe.set_random_seed(4)

@@ -118,6 +118,7 @@ def test_directions(rankdir):
     assert forward == (rankdir in ("TB", "LR"))
 
 
+@pytest.mark.slow
 def test_files(tmp_path):
     drawing = draw_network(net_of(SKIP_NET))
     for ending in ("svg", "png", "pdf", "dot"):

@@ -129,6 +129,7 @@ def test_v1_layers_read_them(tmp_path):
     assert unread_fields(read_net(path)) == []
 
 
+@pytest.mark.slow
 def test_our_own_networks_have_none():
     for name in networks()[::8]:
         for file in Path(path(name, "deploy.prototxt")).parent.glob("*.prototxt"):

@@ -69,6 +69,7 @@ def test_scores_masks_and_iou_are_compared(models, tmp_path, capsys):
         assert (np.asarray(sheet) == (255, 0, 0)).all(2).any()
 
 
+@pytest.mark.slow
 def test_too_few_equal_pixels_give_1(models, capsys):
     net, one, other, images = models
     both = [images, "--first", net, one, "--second", net, other]
@@ -77,6 +78,7 @@ def test_too_few_equal_pixels_give_1(models, capsys):
     assert "expected at least 95" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("argmax", [False, True])
 def test_a_caffemodel_agrees_with_its_onnx_model(models, tmp_path, capsys, argmax):
     pytest.importorskip("onnxruntime")
@@ -106,6 +108,7 @@ def test_what_is_no_model_is_said(models, capsys, monkeypatch, tmp_path, second,
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_models_of_other_classes_are_refused(models, tmp_path, capsys):
     net, one, _, images = models
     other = parse_text(NET.replace("num_output: 3", "num_output: 2"), pb.NetParameter)
@@ -117,6 +120,7 @@ def test_models_of_other_classes_are_refused(models, tmp_path, capsys):
     assert "the same classes" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrong", [np.nan, np.inf])
 def test_scores_that_are_no_numbers_are_told_and_leave_valid_json(models, tmp_path, capsys, wrong):
     pytest.importorskip("onnxruntime")

@@ -1,5 +1,6 @@
 """The command draw_net: any prototxt into a picture."""
 
+import pytest
 from PIL import Image
 
 from fcnkit.commands import draw_net, main
@@ -34,6 +35,7 @@ def test_shapes_that_nobody_told_are_assumed_aloud(tmp_path, capsys):
     assert "--shape data=N,C,H,W" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_published_net_becomes_a_png(tmp_path):
     picture = tmp_path / "net.png"
     assert (

@@ -69,6 +69,7 @@ def read(name):
     return np.asarray(Image.open(f"voc/val/images/{name}.png"))
 
 
+@pytest.mark.slow
 def test_images_of_sizes_that_the_net_does_not_take(here, capsys):
     assert infer() == 0 and score("--json", "s.json") == 0
     segmenter = Segmenter("net.prototxt", "w.caffemodel")
@@ -77,6 +78,7 @@ def test_images_of_sizes_that_the_net_does_not_take(here, capsys):
     assert len(json.loads((here / "s.json").read_text())["images"]) == 3
 
 
+@pytest.mark.slow
 def test_several_passes(here):
     plan = ["--scales", "0.5:1.75", "--flip", "--window", "24"]
     assert infer(*plan, "--save-scores", "float32", "--confidence") == 0
@@ -183,6 +185,7 @@ def test_scores_of_each_class_and_their_pictures(here, capsys):
     assert "exists already" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_sheet_of_masks_has_no_images(here):
     assert infer() == 0
     options = ["--predictions", "out", "--labels", "voc/val/labels", "--classes", "names.txt"]

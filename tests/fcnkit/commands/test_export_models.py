@@ -87,6 +87,7 @@ def test_scores_are_those_of_the_snapshot_not_of_a_later_test(run):
     assert run_facts(run[0], 0).scores != early.scores
 
 
+@pytest.mark.slow
 def test_the_cards_own_program_paints_what_infer_does(folder, run, tmp_path, monkeypatch, capsys):
     image, _ = sample(np.random.RandomState(5))
     Image.fromarray(image).save(folder / "photo.jpg", quality=100)
@@ -165,6 +166,7 @@ def test_digits_reads_the_archive(run, tmp_path, capsys):
     np.testing.assert_array_equal(model.run.mean, [60, 61, 62])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [1, 0.9])
 def test_an_archive_segments_as_the_run_does(run, tmp_path, scale):
     image, _ = sample(np.random.RandomState(6))

@@ -42,6 +42,7 @@ def test_commands_that_read_nets_take_the_fork(module, capsys):
     assert ended.value.code == 0 and "--fork" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_images_are_segmented_by_a_binary_net_of_a_fork(tmp_path):
     pytest.importorskip("torch")
     net = fork_messages("pspnet").NetParameter(input=["data"], input_dim=[1, 3, 9, 9])

@@ -60,6 +60,7 @@ def two_colours(height, width):
     return image
 
 
+@pytest.mark.slow
 def test_masks_have_each_image_s_own_size_and_hold_indices(here, data, capsys):
     classes = os.path.join(data, "classes.txt")
     Image.fromarray(two_colours(30, 41)).save("a.png")
@@ -79,6 +80,7 @@ def test_masks_have_each_image_s_own_size_and_hold_indices(here, data, capsys):
     assert "a  41x30  green 51.2%, red 48.8%" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_folders_keep_their_paths_and_grey_rgba_cmyk_are_read(here):
     os.makedirs("in/deep")
     image = Image.fromarray(two_colours(12, 14))
@@ -91,6 +93,7 @@ def test_folders_keep_their_paths_and_grey_rgba_cmyk_are_read(here):
     assert os.path.exists("out/grey.png") and os.path.exists("out/ink_overlay.png")
 
 
+@pytest.mark.slow
 def test_the_mean_and_channel_order_reach_the_net(here):
     image = two_colours(8, 8)
     Image.fromarray(image).save("a.png")
@@ -102,6 +105,7 @@ def test_the_mean_and_channel_order_reach_the_net(here):
     assert read_label("out/a.png")[0, 0] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["float16", "float32"])
 def test_scores_are_saved_with_what_they_belong_to(here, kind):
     Image.fromarray(two_colours(9, 10)).save("a.png")
@@ -113,6 +117,7 @@ def test_scores_are_saved_with_what_they_belong_to(here, kind):
         assert np.array_equal(saved["scores"].argmax(0), read_label("out/a.png"))
 
 
+@pytest.mark.slow
 def test_scaled_down_images_still_get_full_masks(here):
     Image.fromarray(two_colours(60, 100)).save("a.png")
     assert infer("a.png", "--scale-to", "50", "--save-scores") == 0
@@ -123,6 +128,7 @@ def test_scaled_down_images_still_get_full_masks(here):
         assert saved["scores"].shape == (3, 30, 50)
 
 
+@pytest.mark.slow
 def test_a_turned_photograph_gets_an_upright_mask(here):
     pixels = two_colours(20, 30)
     Image.fromarray(pixels).save("plain.png")
@@ -134,6 +140,7 @@ def test_a_turned_photograph_gets_an_upright_mask(here):
     assert json.loads((here / "out/turned.json").read_text())["width"] == 30
 
 
+@pytest.mark.slow
 def test_files_that_are_left_out_are_named(here, capsys):
     os.makedirs("photos/more")
     Image.fromarray(two_colours(20, 30)).save("photos/a.png")
@@ -155,6 +162,7 @@ def test_one_colour_map_holds_for_masks_and_labels(here, capsys):
     assert scores["pixel_accuracy"] == pytest.approx(0.6)
 
 
+@pytest.mark.slow
 def test_a_broken_image_is_told_and_the_others_are_segmented(here, capsys):
     Image.fromarray(two_colours(9, 9)).save("a.png")
     (here / "broken.jpg").write_bytes(b"\xff\xd8\xff nothing")
@@ -172,6 +180,7 @@ def test_weights_of_another_net_are_told_once_not_for_each_image(here, capsys):
     assert (captured.out + captured.err).count("blob 0 of layer 'conv1'") == 1
 
 
+@pytest.mark.slow
 def test_results_are_kept_unless_forced(here, capsys):
     Image.fromarray(two_colours(9, 9)).save("a.png")
     os.mkdir("out")
@@ -214,6 +223,7 @@ def test_wrong_arguments_are_named(here, capsys, arguments, words):
     assert "error: " in said and all(word in said for word in words)
 
 
+@pytest.mark.slow
 def test_scores_of_another_size_than_the_image_are_refused(here, capsys):
     (here / "net.prototxt").write_text(net_text().replace("pad: 1", "pad: 1 stride: 2"))
     Image.fromarray(two_colours(20, 30)).save("a.png")
@@ -235,6 +245,7 @@ def test_layers_without_weights_are_told(here, capsys):
     assert "no weights for score" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_weights_that_are_no_numbers_are_told(here, capsys, monkeypatch):
     monkeypatch.setitem(globals(), "KERNEL", KERNEL * np.nan)
     write_weights("red_green.caffemodel")
@@ -243,6 +254,7 @@ def test_weights_that_are_no_numbers_are_told(here, capsys, monkeypatch):
     assert "not finite numbers" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_counting_the_classes_runs_no_image_through_the_net(here, monkeypatch):
     image, passes = two_colours(30, 41), []
     forward = engine.forward
@@ -308,6 +320,7 @@ def test_masks_are_scored_and_absent_classes_left_out(here, capsys):
     assert scores["images"][1]["pixel_accuracy"] == 1
 
 
+@pytest.mark.slow
 def test_the_folder_that_infer_leaves_can_be_scored(here, capsys):
     Image.fromarray(two_colours(9, 12)).save("a.png")
     assert infer("a.png") == 0

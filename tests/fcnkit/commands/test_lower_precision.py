@@ -10,6 +10,7 @@ from PIL import Image
 from tiny_segmentation import net_text, sample, write_dataset, write_solver
 
 from caffeformat import LmdbWriter, array_to_datum, read_caffemodel, read_net, write_caffemodel
+from fcnkit import engine
 from fcnkit.commands import export, infer, main, score
 from fcnkit.images import read_image, read_label, voc_palette, write_label
 from fcnkit.training import Recipe, curves, train
@@ -94,12 +95,14 @@ def test_integers_have_a_scale_per_channel_and_seven_bits(models):
     assert tensors["score.weight"].dtype == np.float32  # the last one decides between classes
     assert not [node for node in model.graph.node if node.op_type == "BatchNormalization"]
     assert not model.metadata_props
+    onnx.checker.check_model(model, full_check=True)
 
 
 def test_half_precision_is_float16_but_for_inputs_and_outputs(models):
     types = types_of(models["float16"][0])
     assert {types[f"{layer}.weight"] for layer in ("deep1", "conv1", "score")} == {"FLOAT16"}
     graph = onnx.load(models["float16"][0]).graph
+    onnx.checker.check_model(str(models["float16"][0]), full_check=True)
     assert {v.type.tensor_type.elem_type for v in (*graph.input, *graph.output)} == {1}
 
 
@@ -262,6 +265,30 @@ def test_without_onnxruntime(capsys, run, tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "onnxruntime", None)
     arguments = ("--half", "--no-check")
     assert "onnxruntime" in refused(capsys, run, tmp_path / "m.onnx", *arguments)
+
+
+def test_infer_and_score_compute_in_bfloat16(run, tmp_path):
+    masks, scores = {}, {}
+    try:
+        for kind in ("bfloat16", "float32"):
+            network = ["--run", run[0], "--precision", kind]
+            out, found = str(tmp_path / kind), str(tmp_path / f"{kind}.json")
+            assert main.run_module(infer, [f"{run[2]}/val/images", "-o", out, *network]) == 0
+            assert main.run_module(score, ["--data", run[2], "--json", found, *network]) == 0
+            scores[kind] = json.loads((tmp_path / f"{kind}.json").read_text())["mean_iou"]
+            paths = sorted((tmp_path / kind).glob("*[0-9].png"))
+            masks[kind] = np.array([read_label(path) for path in paths])
+    finally:
+        engine.use_precision("float32")
+    assert len(masks["float32"]) == 4 and (masks["float32"] == masks["bfloat16"]).mean() > 0.98
+    assert scores["bfloat16"] == pytest.approx(scores["float32"], abs=0.05)
+
+
+def test_a_precision_of_the_engine_is_none_of_onnx_models(capsys, models, run, tmp_path):
+    network = ["--net", str(models["float32"][0]), "--precision", "bfloat16"]
+    out = str(tmp_path / "out")
+    assert main.run_module(infer, [f"{run[2]}/val/images", "-o", out, *network]) == 1
+    assert "--precision bfloat16 is the engine's" in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_net_of_one_convolution_has_nothing_to_compute_in_integers(capsys, tmp_path):

@@ -31,6 +31,7 @@ def command(*arguments):
     return main.run_module("fcnkit.commands.plot_runs", [str(a) for a in arguments])
 
 
+@pytest.mark.slow
 def test_runs_share_one_picture(tmp_path, capsys):
     one, two = write_run(tmp_path / "a" / "run"), write_run(tmp_path / "b" / "run", 0.7)
     picture = tmp_path / "both.png"

@@ -31,6 +31,7 @@ COMMANDS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_blob_is_named_and_can_be_chosen(silent, needs_engine, capsys, command):
     if command == "export":

@@ -51,6 +51,7 @@ def test_a_run_that_took_no_snapshot_is_no_obstacle(here, data):
     assert train("--data", data, "--augment", "--iterations", "1") == 1
 
 
+@pytest.mark.slow
 def test_a_run_learns_and_leaves_everything_in_its_folder(here, data, capsys, monkeypatch):
     monkeypatch.setattr(curves, "plot", DRAW)
     assert train("--data", data, "--augment", "flip=yes") == 0
@@ -127,6 +128,7 @@ def test_resuming_skips_half_written_snapshots(here, data, capsys):
     assert [row["iteration"] for row in curves.parse_log("run/train.log")][-2:] == [4, 5]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["SGD", "Adam"])
 def test_weights_that_end_between_two_layers_are_half_written(here, data, capsys, kind):
     write_solver(here, display=1, test_interval=2, snapshot=1)
@@ -170,6 +172,7 @@ def test_a_diverging_run_is_reported(here, data, capsys):
     assert os.path.exists("run/curves.csv")
 
 
+@pytest.mark.slow
 def test_layers_that_start_at_zero_are_named_and_can_be_filled(here, data, capsys):
     write_solver(here, net_text(filler=""))
     train("--data", data, "--augment")
@@ -272,6 +275,7 @@ def test_python_layers_run_only_when_allowed(here, data, capsys):
     assert "--allow-python os" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_run_is_used_with_the_mean_classes_and_colours_of_its_data(here, data, capsys):
     text = net_text().replace('name: "shift" type: "Power"', 'name: "shift" type: "AbsVal"')
     text = text.replace("power_param { shift: -60 scale: 1 }", "")

@@ -38,6 +38,7 @@ def test_labels_that_do_not_suit_the_net_are_named(here, data, capsys, change, m
     assert all(word in said for word in words)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["augment", "lmdb"])
 def test_the_losss_own_ignore_label_is_no_class(here, data, capsys, way):
     shutil.copytree(data, "own")
@@ -64,6 +65,7 @@ def test_the_losss_own_ignore_label_is_no_class(here, data, capsys, way):
     assert "class index 3" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_labels_of_one_class_and_ignored_pixels_get_a_note(here, capsys):
     data = write_dataset("white")
     for path in (here / "white").glob("*/labels/*.png"):

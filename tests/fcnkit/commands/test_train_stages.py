@@ -56,6 +56,7 @@ def last_weights(folder, iteration):
     return arrays(os.path.join(folder, found))
 
 
+@pytest.mark.slow
 def test_each_stage_starts_from_the_previous_one_with_its_new_scores_at_zero(family, data, capsys):
     assert command(family, data) == 0
     for coarse, fine, iteration, new in (
@@ -85,6 +86,7 @@ def test_each_stage_starts_from_the_previous_one_with_its_new_scores_at_zero(fam
     assert len(masks("shapes_fcn8s", "masks")) == 3
 
 
+@pytest.mark.slow
 def test_first_masks_of_a_stage_are_the_previous_ones_if_nothing_was_added(family, data):
     """A stage on the same net: every pixel agrees, unless mean or weights are mistaken."""
     (first,) = stages(family, FAMILY[:1])
@@ -93,6 +95,7 @@ def test_first_masks_of_a_stage_are_the_previous_ones_if_nothing_was_added(famil
     assert result.agreement == 1
 
 
+@pytest.mark.slow
 def test_a_new_score_with_a_filler_starts_at_zero_nevertheless(family, data):
     net = read_net(os.path.join(family, "shapes_fcn16s", "train_val.prototxt"))
     (layer,) = [layer for layer in net.layer if layer.name == "score_pool4"]

@@ -24,6 +24,7 @@ def cells(sheet, rows):
     return [[sheet[y : y + height, 4 + x : 4 + x + width] for x in (0, 324, 648)] for y in top]
 
 
+@pytest.mark.slow
 def test_eight_samples_of_the_training_images_as_the_net_will_get_them(voc_folders, tmp_path):
     out = tmp_path / "sheet.png"
     augment = ["--augment", "gluoncv", "crop=240x320", "base=60"]
@@ -55,6 +56,7 @@ def test_the_mean_colour_is_the_datasets(voc_folders, tmp_path):
     assert image[-1, -1].tolist() == [30, 20, 10] and (label[-1, -1] == IGNORED).all()
 
 
+@pytest.mark.slow
 def test_seed_and_rows(voc_folders, tmp_path):
     sheets = []
     for seed in (1, 2, 1):

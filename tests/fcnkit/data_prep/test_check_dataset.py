@@ -133,6 +133,7 @@ def test_paletted_labels_in_a_database_are_a_problem(tmp_path, capsys):
     assert list(problems) == ["image without label", "palette in database"]
 
 
+@pytest.mark.slow
 def test_command_prints_tables_and_writes_json_and_sheet(voc_folders, tmp_path, capsys):
     sheet, report = tmp_path / "sheet.png", tmp_path / "report.json"
     options = [

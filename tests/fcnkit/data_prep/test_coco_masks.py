@@ -61,6 +61,7 @@ def test_corners_far_outside_are_cut_off_exactly():
     assert np.array_equal(mask_of([slope], 6, 8, "slope"), wanted)
 
 
+@pytest.mark.slow
 def test_long_zigzags_take_little_memory():
     height, width, corners = 2000, 10, 2000
     ys = np.tile([-(10**8), 10**8], corners // 2)

@@ -56,6 +56,7 @@ def test_dataset_reads_back_what_the_folders_hold(voc_folders, tmp_path):
             assert np.array_equal(lmdb.label(i), folder.label(i))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["png", "jpeg", "raw"])
 def test_bytes_do_not_depend_on_the_number_of_workers(voc_folders, tmp_path, tree, encoding):
     trees = []
@@ -100,6 +101,7 @@ def turned_photo(size, orientation=6, kind="JPEG"):
     return file.getvalue(), shown
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("size", [(32, 16), (24, 24)])
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])

@@ -73,6 +73,7 @@ def test_every_field_of_a_gzip_header_is_skipped(tmp_path, tree):
     assert tree(tmp_path / "out") == expected_tree(files)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cut", [100, 1_000_000, 9_000_000, 17_000_000])
 def test_a_large_gzip_is_read_whole_or_found_truncated(tmp_path, tree, cut):
     files = voc_files()

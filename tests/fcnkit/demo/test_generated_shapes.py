@@ -4,6 +4,7 @@ import tarfile
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from caffeformat import datum_to_array, open_database, pb
@@ -49,6 +50,7 @@ def test_every_outline_has_an_ignored_border():
             assert not touching.any()
 
 
+@pytest.mark.slow
 def test_colour_reveals_nothing_about_the_class():
     random = np.random.RandomState(1)
     classifier, hits, pixels = ColourClassifier(len(CLASSES)), 0, 0

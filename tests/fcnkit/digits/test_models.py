@@ -60,6 +60,7 @@ def test_a_download_segments_images_unchanged(tmp_path, kind):
     assert agree(read_label(mask), label) > 0.95
 
 
+@pytest.mark.slow
 def test_nothing_is_left_of_an_unpacked_download(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
     os.makedirs(tmp_path / "temporary")
@@ -68,6 +69,7 @@ def test_nothing_is_left_of_an_unpacked_download(tmp_path, monkeypatch):
     assert os.listdir(tmp_path / "temporary") == []
 
 
+@pytest.mark.slow
 def test_a_job_folder_brings_names_and_palette_of_its_dataset(tmp_path):
     write_dataset_job(tmp_path / "20160101-000000-abcd")
     folder = write_model(tmp_path / "20160102-000000-ef01")
@@ -150,6 +152,7 @@ def test_other_folders_and_archives_are_refused(tmp_path):
         DigitsModel(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_download_is_trained_on_and_resumed(tmp_path, capsys):
     write_dataset_job(tmp_path / "data")
     archive = pack(write_model(tmp_path / "model"), tmp_path / "model.tar.gz")
@@ -167,6 +170,7 @@ def test_a_download_is_trained_on_and_resumed(tmp_path, capsys):
     assert "--resume" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_download_is_scored_on_the_databases_of_digits(tmp_path, capsys):
     write_dataset_job(tmp_path / "data")
     archive = pack(write_model(tmp_path / "model"), tmp_path / "model.zip")
@@ -291,6 +295,7 @@ def test_a_damaged_job_still_gives_its_images(tmp_path):
         assert len(found) == 4 and found.classes is None
 
 
+@pytest.mark.slow
 def test_the_mean_beside_a_database_of_digits_is_read(tmp_path):
     write_dataset_job(tmp_path / "data")
     path, label = image_and_label(tmp_path)

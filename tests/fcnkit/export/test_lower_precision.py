@@ -1,9 +1,11 @@
 """Networks of the zoo in 8-bit integers and in half precision, with free and with fixed sizes."""
 
+import importlib.util
 import os
 
 import numpy as np
 import pytest
+from other_runtimes import RUNTIMES
 from places import REPO
 
 from caffeformat import Weights, read_net
@@ -77,6 +79,20 @@ def test_a_network_of_the_zoo(name, size, tmp_path):
     types = {tensor.name: tensor.data_type for tensor in graph.initializer}
     is_integer = [f"{tensor}_quantized" in types for tensor in convolutions(paths[0])]
     assert all(is_integer[: len(is_integer) // 2]) and not is_integer[-1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_other_runtimes_read_it(runtime, tmp_path):
+    module, run = RUNTIMES[runtime]
+    if importlib.util.find_spec(module) is None:
+        pytest.skip(f"{module} is not installed")
+    paths, inputs = made("shapes_fcn8s", tmp_path)
+    expected = OnnxSession(paths[0]).run(inputs[:1])
+    output = OnnxSession(paths[0]).outputs[0]
+    for path in paths[1:]:
+        (scores,) = run(path, {"data": inputs[0]}, [output]).values()
+        assert np.abs(scores - expected).mean() < 0.2 * expected.std()
 
 
 def convolutions(path):

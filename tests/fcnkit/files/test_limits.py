@@ -69,6 +69,7 @@ def test_a_size_of_the_whole_header_is_refused(tmp_path):
         taken(tmp_path / "a.tar")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "pack"), [("a.gz", gzip.compress), ("a.bz2", bz2.compress), ("a.xz", lzma.compress)]
 )

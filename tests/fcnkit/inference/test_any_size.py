@@ -90,6 +90,7 @@ def test_an_image_that_fits_gives_what_the_net_computes(make, shape):
         assert made.tobytes() == straight(segmenter, planes).tobytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(375, 500), (1, 1), (23, 33)])
 def test_others_are_padded_with_the_mean_colour(make, shape):
     segmenter = make(MULTIPLES)
@@ -145,6 +146,7 @@ PLANS = [
 CASES = [(body, plan) for body in (FREE, MULTIPLES) for plan in PLANS]
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize(("body", "plan"), [*CASES, (FIXED, PLANS[3])])
 def test_scales_mirror_images_and_windows_against_the_formula(make, body, plan):
     segmenter, plain = make(body, evaluation=Evaluation(**plan)), make(body)
@@ -176,6 +178,7 @@ def test_probabilities_stay_as_they_are(make):
     assert np.allclose(flipped, once, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_an_image_that_does_not_fit_into_memory_goes_through_in_windows(make, monkeypatch):
     picture = image(300, 400)
     expected = make(FREE, evaluation=Evaluation(window=64)).predict(picture, confidence=True)

@@ -12,6 +12,7 @@ def drawn(path):
         return np.asarray(image.convert("RGB"))
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("count", [1, 2, 21, 60, 200])
 def test_a_confusion_matrix_of_any_size_is_drawn(tmp_path, count):
     matrix = ConfusionMatrix(count)
@@ -24,6 +25,7 @@ def test_a_confusion_matrix_of_any_size_is_drawn(tmp_path, count):
     assert (blue > 60).any()  # dark cells of the diagonal
 
 
+@pytest.mark.slow
 def test_rows_without_labels_are_drawn(tmp_path):
     matrix = ConfusionMatrix(3)
     matrix.update(np.array([0, 1, 2]), np.array([0, 0, 1]))

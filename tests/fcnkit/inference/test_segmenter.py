@@ -33,6 +33,7 @@ IMAGE = np.zeros((5, 7, 3), np.uint8)
 IMAGE[..., 2] = 9
 
 
+@pytest.mark.slow
 def test_the_net_is_read_once(files, monkeypatch):
     reads = []
     for module in (segmenter, door):
@@ -50,6 +51,7 @@ def test_a_trained_net_segments_with_its_own_mean_scale_and_channels(files):
     assert (trained.segmenter(channels="RGB").class_map(IMAGE) == 2).all()
 
 
+@pytest.mark.slow
 def test_errors_name_options_for_python_and_for_the_command_line(files, monkeypatch):
     monkeypatch.setattr(engine, "forward", lambda net, blob: np.zeros((1, 3, 1, 1)))
     with pytest.raises(InputError, match=r"expected classes x height x width .*output_blob=") as at:

@@ -12,6 +12,7 @@ from fcnkit.nets.parameters import layer_parameters
 NOT_COMPARED = {"LSTM", "RNN", "Parameter"}
 
 
+@pytest.mark.slow
 def test_shapes_are_those_that_caffe_makes(golden):
     checked = set()
     for path in sorted((golden / "layers").glob("*.npz")):

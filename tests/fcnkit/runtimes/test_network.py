@@ -74,6 +74,7 @@ def test_every_size_and_batch_has_the_engines_scores(net):
     assert made[0].shape == (3, 4, 10, 12) and agree(*made)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("runtime", ["auto", "torch"])
 def test_predictions_may_wait_for_later_images(net, runtime):
     made, shown = Segmenter(*net, runtime=runtime), [image(12, 17, seed) for seed in range(4)]
@@ -84,6 +85,7 @@ def test_predictions_may_wait_for_later_images(net, runtime):
         assert np.allclose(predict().confidence, expected.confidence, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_openvino_computes_the_same_when_asked(net):
     pytest.importorskip("openvino")
     fast, plain = Segmenter(*net, runtime="openvino"), Segmenter(*net, runtime="torch")
@@ -92,6 +94,7 @@ def test_openvino_computes_the_same_when_asked(net):
     assert (fast.runtime, fast.note) == ("openvino", None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["caffemodel", "hdf5"])
 def test_large_convolutions_are_divided_and_weights_stay_in_their_file(
     net, tmp_path, monkeypatch, kind
@@ -126,6 +129,7 @@ class Kept(packing.PackingWriter):
         self.made.append(self)
 
 
+@pytest.mark.slow
 def test_a_runtime_that_computes_something_else_is_left_with_a_note(net, monkeypatch):
     run = passes._OnnxRuntimePass.run
     monkeypatch.setattr(passes._OnnxRuntimePass, "run", lambda self, data: run(self, data) * 1.01)
@@ -136,6 +140,7 @@ def test_a_runtime_that_computes_something_else_is_left_with_a_note(net, monkeyp
     assert "onnxruntime is left for the engine: its scores for a.png differ by 1" in fast.note
 
 
+@pytest.mark.slow
 def test_a_runtime_that_fails_later_is_left_with_a_note(net, monkeypatch):
     fast, plain = Segmenter(*net), Segmenter(*net, runtime="torch")
     fast.scores(image(8, 8))
@@ -171,6 +176,7 @@ def test_layers_without_weights_stay_on_the_engine(net, tmp_path):
     assert "the weights lack fc_new" in made.note
 
 
+@pytest.mark.slow
 def test_a_net_that_agreed_is_taken_at_once_and_its_weights_are_looked_at(
     net, tmp_path, monkeypatch
 ):

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
-from caffeformat import Weights, parse_text, pb
+from caffeformat import Weights, parse_text, pb, write_caffemodel
+from fcnkit.inference import Segmenter
 from fcnkit.nets import interpolation_weights
-from fcnkit.runtimes import to_onnx
+from fcnkit.runtimes import passes, to_onnx
 from fcnkit.runtimes.onnx_writer import Writer
+from fcnkit.runtimes.packing import PackingWriter
 from fcnkit.runtimes.rewriting import RewritingWriter, narrowing
 
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -17,13 +19,21 @@ INPUT = (
 )
 
 
-class Kept(RewritingWriter):
+class Counts:
     """Remembers how many pixels of frame the first layer left out."""
 
     def finish(self):
         before = sum(map(sum, map(pads, self.nodes)))
         super().finish()
         self.left_out = before - sum(map(sum, map(pads, self.nodes)))
+
+
+class Kept(Counts, RewritingWriter):
+    pass
+
+
+class Packed(Counts, PackingWriter):
+    pass
 
 
 def pads(node):
@@ -223,3 +233,38 @@ def test_what_another_layer_reads_is_enlarged_whole():
     data = np.random.RandomState(0).standard_normal((1, 3, 9, 12)).astype(np.float32)
     assert max(differences(plain, rewritten, data)) < 1e-6
     assert "Slice" in [node.op_type for node in writer.nodes]
+
+
+def test_infer_has_the_engines_scores(tmp_path, monkeypatch):
+    pytest.importorskip("torch")
+    monkeypatch.setattr(narrowing, "_COPY", 0.1)
+    monkeypatch.setattr(passes, "PackingWriter", lambda path: made.append(Packed(path)) or made[0])
+    made, net = [], Net(0)
+    net.text = net.text.replace("[1,2,500,500]", "[1,3,500,500]")
+    x = net.layer("ReLU", [net.convolution("data", 3, 3, 1, 100)])
+    for _ in range(3):
+        x = net.layer("ReLU", [net.convolution(x, 3, 3, 1, 1)])
+        x = net.layer("Pooling", [x], "pooling_param { kernel_size: 2 stride: 2 }")
+    fine = net.convolution(x, 3, 1)
+    x = net.layer("Pooling", [x], "pooling_param { kernel_size: 2 stride: 2 }")
+    x = net.convolution(x, 3, 7)
+    interpolated = "num_output: 3 bias_term: false kernel_size: {} stride: {}"
+    x = net.layer("Deconvolution", [x], f"convolution_param {{ {interpolated.format(4, 2)} }}",
+                  interpolation_weights((3, 3, 4, 4)))  # fmt: skip
+    x = net.layer("Eltwise", [net.layer("Crop", [fine, x], "crop_param { axis: 2 offset: 5 }"), x])
+    x = net.layer("Deconvolution", [x], f"convolution_param {{ {interpolated.format(16, 8)} }}",
+                  DIAGONAL)  # fmt: skip
+    net.layer("Crop", [x, "data"], "crop_param { axis: 2 offset: 31 }")
+    (tmp_path / "net.prototxt").write_text(net.text)
+    weights = tmp_path / "w.caffemodel"
+    write_caffemodel(weights, Weights(net.blobs), parse_text(net.text, pb.NetParameter))
+    fast = Segmenter(tmp_path / "net.prototxt", weights)
+    plain = Segmenter(tmp_path / "net.prototxt", weights, runtime="torch")
+    for size in ((40, 61), (1, 1), (3, 30), (97, 18)):
+        image = net.random.randint(0, 256, (*size, 3)).astype(np.uint8)
+        expected = np.array(plain.scores(image))
+        assert np.abs(fast.scores(image) - expected).max() < 2e-6 * np.abs(expected).max()
+    assert (fast.runtime, fast.note) == ("onnxruntime", None)
+    assert made[0].left_out > 300
+    found = [describe(node) for node in made[0].nodes]
+    assert found.count("MatMul") == 2 and found.count("ConvTranspose by 3") == 1

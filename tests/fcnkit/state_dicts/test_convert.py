@@ -63,6 +63,7 @@ CASES = {
 }
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("case", CASES)
 def test_scores_are_the_originals_for_a_raw_image(case):
     make, size = CASES[case]
@@ -163,6 +164,7 @@ def test_an_input_that_is_too_small_is_refused(size, layer):
         convert(arrays(nets.AlexNet()), size)
 
 
+@pytest.mark.slow
 def test_the_command_writes_net_weights_and_mean(tmp_path, capsys):
     model, rgb = nets.randomize(nets.GoogLeNet()), image((64, 64))
     path, out = tmp_path / "googlenet-1378be20.pth", tmp_path / "out"
@@ -181,6 +183,7 @@ def test_the_command_writes_net_weights_and_mean(tmp_path, capsys):
     assert main.main([*command, "--force"]) == 0
 
 
+@pytest.mark.slow
 def test_a_converted_fcn_segments_images_of_any_size(tmp_path):
     model, rgb = nets.randomize(nets.FCN()), image((61, 75))
     torch.save(model.state_dict(), tmp_path / "fcn.pth")
@@ -203,6 +206,7 @@ def test_a_name_that_leads_out_of_the_folder_is_refused(tmp_path, capsys):
     assert "--name" in capsys.readouterr().err
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("size", ["0", "64x", "x64", "64x64x64", "100000", "9" * 5000, "-64", "²"])
 def test_a_size_that_is_none_is_refused(tmp_path, capsys, size):
     with pytest.raises(SystemExit):

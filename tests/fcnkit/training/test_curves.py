@@ -85,6 +85,7 @@ def test_a_diverged_loss_is_read_as_such(tmp_path):
     assert np.isnan(row["loss"]) and np.isinf(row["train_loss"])
 
 
+@pytest.mark.slow
 def test_table_and_picture(tmp_path):
     write_run(tmp_path / "log", 0, 50)
     rows = curves.parse_log(tmp_path / "log")

@@ -82,6 +82,7 @@ def _pixels(picture):
     return np.asarray(Image.open(io.BytesIO(picture.encoded_image_string)))
 
 
+@pytest.mark.slow
 def test_a_resumed_run_continues_its_curves(data):
     run(data, ("max_iter", "14"))
     os.remove("run/snap_iter_14.caffemodel")
@@ -90,6 +91,7 @@ def test_a_resumed_run_continues_its_curves(data):
     assert list(scalars(events, "mean_iou/test")) == [0, 10, 20]
 
 
+@pytest.mark.slow
 def test_a_run_begun_anew_has_only_its_own_curves(data):
     run(data)
     recipe = Recipe("solver.prototxt", data, augment={}, overrides=[("max_iter", "5")])

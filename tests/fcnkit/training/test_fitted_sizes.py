@@ -35,6 +35,7 @@ layer { name: "loss" type: "SoftmaxWithLoss" bottom: "score" bottom: "label" top
 """
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("needs_engine")
 def test_validation_images_are_padded_and_scored_as_score_does(tmp_path):
     data = write_dataset(tmp_path / "data", size=(23, 33))

@@ -121,6 +121,7 @@ def test_colours_of_an_augmentation_need_rgb_before_anything_starts(tmp_path):
     settled(tmp_path, data, augment={"brightness": 0.2, "rotate": 10})
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("needs_engine")
 @pytest.mark.parametrize("how", ["augment", "lmdb"])
 @pytest.mark.parametrize(("channels", "dtype"), [(1, np.uint8), (4, np.uint16)])

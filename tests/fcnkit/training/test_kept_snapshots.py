@@ -68,6 +68,7 @@ class Notes(Observer):
         self.notes.append(text)
 
 
+@pytest.mark.slow
 def test_a_run_leaves_its_newest_and_best_snapshots(data):
     outcome = train(recipe(data, keep=2), "run")
     assert states() == [16, 20]
@@ -89,6 +90,7 @@ def test_intervals_in_passes_over_the_data(data):
     assert states() == [6, 12, 18, 20]
 
 
+@pytest.mark.slow
 def test_a_run_without_improvement_ends(data):
     notes = Notes()
     outcome = train(recipe(data, STANDSTILL, patience=2), "run", observer=notes)
@@ -108,6 +110,7 @@ def test_patience_needs_tests(data):
         train(without, "run")
 
 
+@pytest.mark.slow
 def test_an_earlier_run_with_best_weights_only_is_not_replaced(data):
     train(recipe(data, every=0), "run")
     os.remove("run/snap_iter_20.caffemodel")
@@ -151,6 +154,7 @@ def test_a_killed_and_resumed_run_leaves_what_the_unbroken_one_leaves(
             assert weights(f"run/{name}") == weights(f"whole/{name}"), name
 
 
+@pytest.mark.slow
 def test_commands_choose_a_snapshot(data, capsys):
     assert main.run_module(
         "fcnkit.commands.train",

@@ -66,6 +66,7 @@ def names_of(foreign):
     return [call[0] for call in foreign.CALLS if call[0] != "get_category"]
 
 
+@pytest.mark.slow
 def test_test_one(client, foreign):
     answer = client.infer_one(**FORM)
     assert answer.status_code == 200
@@ -121,6 +122,7 @@ def test_options_are_shown_with_digits_helpers(client, foreign):
     assert answer.status_code == 400 and "Gain: Number must be at least 1" in answer.text
 
 
+@pytest.mark.slow
 def test_a_dataset_is_made_shown_and_tested(client, foreign):
     page = client.http.get("/datasets/generic/new/foreign-data").text
     assert "get_dataset_form" in names_of(foreign) and "get_dataset_template" in names_of(foreign)

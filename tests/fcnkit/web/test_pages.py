@@ -41,6 +41,7 @@ def test_masks_are_those_of_infer(client, scores):
     assert {row["name"] for row in one["maps"][0]["legend"]} == set(CLASSES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", [[], ["--scale-to", "37"]])
 def test_masks_have_the_palette_and_size_of_infer(tmp_path, extensions, option):
     (tmp_path / "palette.txt").write_text(format_palette(distinct_palette(5)))
@@ -67,6 +68,7 @@ def test_a_net_gives_the_page_what_infer_writes(tmp_path, extensions):
     assert len(shown(client.infer_many(image_files=uploads).text)) == 3
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("name", [*NASTY, "x" * 300 + ".png", "../../../etc/<i>.png"])
 def test_names_of_uploads_are_text(tmp_path, extensions, name):
     write_net(str(tmp_path))
@@ -83,6 +85,7 @@ def test_names_of_uploads_are_text(tmp_path, extensions, name):
         assert len(shown(answer.text)) == 1
 
 
+@pytest.mark.slow
 def test_an_upload_that_is_no_image_is_told(tmp_path, extensions):
     write_net(str(tmp_path))
     net = SharedSegmenter(Segmenter(tmp_path / "net.prototxt", tmp_path / "w.caffemodel"))
@@ -171,6 +174,7 @@ def test_pages_work_offline(client):
     assert "http" not in policy and "default-src 'self'" in policy
 
 
+@pytest.mark.slow
 def test_names_are_text(tmp_path, extensions):
     out = tmp_path / "out"
     plain = infer(str(tmp_path / "plain"), "a")
@@ -187,6 +191,7 @@ def test_names_are_text(tmp_path, extensions):
     assert ids == {name.strip() for name in names}
 
 
+@pytest.mark.slow
 def test_names_that_are_no_utf_8_are_shown(tmp_path, extensions):
     plain = infer(str(tmp_path / "plain"), "a")
     out = os.fsencode(tmp_path / "out")
@@ -200,6 +205,7 @@ def test_names_that_are_no_utf_8_are_shown(tmp_path, extensions):
     assert client.infer_one().status_code == 200
 
 
+@pytest.mark.slow
 def test_a_missing_image_is_told_and_the_mask_shown(tmp_path, extensions):
     out = infer(str(tmp_path), "a")
     shutil.rmtree(tmp_path / "images")

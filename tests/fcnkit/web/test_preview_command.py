@@ -37,6 +37,7 @@ def our_extensions(extensions, monkeypatch):
     monkeypatch.setattr("fcnkit.web.opening.Extensions", lambda: extensions)
 
 
+@pytest.mark.slow
 def test_a_dataset_brings_names_palette_and_ground_truth(tmp_path):
     data = write_dataset(tmp_path / "data")
     network = write_net(str(tmp_path))
@@ -52,6 +53,7 @@ def test_a_dataset_brings_names_palette_and_ground_truth(tmp_path):
         assert sample["maps"][0]["truth"]["accuracy"] == pytest.approx(right)
 
 
+@pytest.mark.slow
 def test_databases_of_digits_bring_the_same(tmp_path):
     pairs = write_dataset_job(tmp_path / "job")
     write_net(str(tmp_path))
@@ -82,6 +84,7 @@ def test_only_the_same_picture_has_a_dataset_s_label(tmp_path):
     assert truths.find("b", picture()) is None
 
 
+@pytest.mark.slow
 def test_scores_and_images_may_be_shown_together(tmp_path):
     out = infer(str(tmp_path), "a")
     Image.fromarray(picture(seed=3)).save(tmp_path / "b.png")

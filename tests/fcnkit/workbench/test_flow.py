@@ -16,6 +16,7 @@ from fcnkit.images import read_label
 from fcnkit.inference import ConfusionMatrix
 
 
+@pytest.mark.slow
 def test_the_dataset_as_json_and_on_its_page(trained):
     found = trained.get(f"/datasets/{trained.dataset}.json").get_json()
     assert (found["name"], found["status"]) == ("squares", "Done")
@@ -138,6 +139,7 @@ def test_many_by_upload_list_and_folder(trained):
     assert answer.status_code == 400 and "may be named" in answer.get_json()["error"]
 
 
+@pytest.mark.slow
 def test_masks_at_each_snapshot(trained):
     address = f"/models/{trained.model}/masks"
     page = trained.get(address).text

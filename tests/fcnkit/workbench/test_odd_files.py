@@ -46,6 +46,7 @@ def put(path, what):
             file.write(CONTENTS[what])
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("what", ["pipe", "folder", "device", *CONTENTS])
 def test_pages_tell_what_they_cannot_read(site, what):
     made = {}

@@ -38,6 +38,7 @@ def _has_ipv6():
         return False
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not _has_ipv6(), reason="this machine has no IPv6")
 @pytest.mark.parametrize("host", ["::1", "[::1]", "0:0:0:0:0:0:0:1"])
 def test_it_answers_at_addresses_of_ipv6(tmp_path, host):

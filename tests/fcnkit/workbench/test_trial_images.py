@@ -34,6 +34,7 @@ def network(tmp_path):
     return OpenNetwork(TrainedNet(str(net), str(weights), form=form, bands=(4, 3, 2)))
 
 
+@pytest.mark.slow
 def test_four_channels_of_a_size_that_the_net_does_not_take(network):
     pixels = np.zeros((10, 13, 4), np.uint8)
     pixels[:, :4, 3], pixels[:, 4:, 2] = 200, 100

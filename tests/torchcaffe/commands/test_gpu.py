@@ -35,6 +35,7 @@ def weights(path="run_iter_3.caffemodel"):
     return [np.array(blob) for blob in read_caffemodel(path)["ip"]]
 
 
+@pytest.mark.slow
 def test_training_on_a_gpu_gives_the_weights_of_the_cpu(capfd):
     assert main(["train", "-solver=solver.prototxt"]) == 0
     expected = weights()

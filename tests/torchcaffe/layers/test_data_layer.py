@@ -98,6 +98,7 @@ def test_entry_that_is_no_datum_is_named(tmp_path):
         _net(tmp_path / "db")
 
 
+@pytest.mark.slow
 def test_reading_thread_ends_with_its_net(database):
     before = set(threading.enumerate())
     net = _net(database)

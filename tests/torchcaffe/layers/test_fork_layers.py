@@ -174,6 +174,7 @@ def test_permute_refuses_axes_that_are_not_there(order):
         run_layer(text, [X])
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("across", [True, False])
 @pytest.mark.parametrize("shared", [True, False])
 def test_normalize_divides_by_the_norm(across, shared):
@@ -243,6 +244,7 @@ layer { name: "loss" type: "SoftmaxWithLoss" bottom: "conv1_D" bottom: "label" t
 """
 
 
+@pytest.mark.slow
 def test_a_segnet_learns():
     caffe.set_random_seed(1)
     solver = pb.SolverParameter(base_lr=0.1, momentum=0.9, lr_policy="fixed", max_iter=30)

@@ -37,6 +37,7 @@ def step(solver, steps):
     return losses
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("name", LOWER)
 @pytest.mark.parametrize("recompute", [False, True])
 def test_training_goes_as_in_float32(name, recompute):
@@ -136,6 +137,7 @@ def test_the_scale_grows_with_patience():
     assert scale.accept([], 1) and (scale.value, scale.steps) == (8, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", ["BINARYPROTO", "HDF5"])
 def test_the_scale_is_saved_and_resumed(format, tmp_path):
     fields = f"snapshot_format: {format}"

@@ -45,6 +45,7 @@ def fresh(solver, names, half):
     return {name: getattr(solver.net.blobs[name], half).copy() for name in names}
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("fields", ["", "iter_size: 2", 'type: "Adam" momentum2: 0.99'])
 def test_recomputation_changes_nothing(fields):
     plain, again = train(4, fields=fields), train(4, recompute=True, fields=fields)
@@ -57,6 +58,7 @@ def test_recomputation_changes_nothing(fields):
         np.testing.assert_allclose(found, wanted, **bound)
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("recompute", [False, True])
 def test_what_was_freed_comes_back_as_it_was(recompute):
     def make(hold):
@@ -76,6 +78,7 @@ def test_what_was_freed_comes_back_as_it_was(recompute):
         np.testing.assert_allclose(weights(lean)[key], values, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_looking_changes_no_weights():
     looked = train(4, look=lambda solver: fresh(solver, ["0a", "1_sum", "pool"], "diff"))
     plain = weights(train(4))

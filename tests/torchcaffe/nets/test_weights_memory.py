@@ -41,6 +41,7 @@ def file(tmp_path):
     return path, values
 
 
+@pytest.mark.slow
 def test_loading_into_a_filled_net_needs_no_second_copy(file):
     path, values = file
     net = torchcaffe.Net(net_param=parse_text(TEXT, pb.NetParameter), phase=torchcaffe.TEST)
@@ -51,6 +52,7 @@ def test_loading_into_a_filled_net_needs_no_second_copy(file):
     np.testing.assert_array_equal(net.params["fc"][0].data, values)
 
 
+@pytest.mark.slow
 def test_an_array_in_somebodys_hands_stays_live_when_weights_are_loaded(file):
     path, values = file
     net = torchcaffe.Net(net_param=parse_text(TEXT, pb.NetParameter), phase=torchcaffe.TEST)

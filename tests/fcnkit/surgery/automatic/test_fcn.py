@@ -35,6 +35,7 @@ def layer_of(fcn, name):
     return next(layer for layer in fcn.net.layer if layer.name == name)
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("name", SHIPPED + OTHERS)
 @pytest.mark.parametrize("way", ["coarse", "skips", "dilated"])
 def test_every_image_gets_a_score_for_each_pixel(name, way):
@@ -78,6 +79,7 @@ def test_longs_skips_and_padding_give_longs_offsets():
             assert sum(layer.convolution_param.pad) == sum(pad)
 
 
+@pytest.mark.slow
 def test_skips_are_the_last_joint_features_of_each_stride():
     def skips(name):
         return [s.blob for s in fcn_from_classifier(classifier(name), 21, 4).stages[1:]]

@@ -89,6 +89,7 @@ def assert_same_weights(whole):
             assert np.allclose(ours, theirs, rtol=1e-5, atol=1e-7), path
 
 
+@pytest.mark.slow
 def test_stages_are_trained_on_their_own_data(whole, data):
     assert sorted(os.listdir(whole)) == ["first", "networks", "second"]
     records = [json.loads((whole / name / "stage.json").read_text()) for name in data]
@@ -158,6 +159,7 @@ def test_torchrun_cannot_start_stages(data, monkeypatch):
         run(data)
 
 
+@pytest.mark.slow
 def test_the_command_trains_a_recipe(data, capsys):
     command = ["--recipe", "mine.ini", "-o", "run", "--iterations", "2,3", "--no-validation"]
     command += ["--data", *(f"{role}={folder}" for role, folder in data.items())]

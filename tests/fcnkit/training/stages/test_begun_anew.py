@@ -39,6 +39,7 @@ def test_what_was_set_aside_is_removed_once_something_new_began(tmp_path):
     assert os.listdir(folder) == ["start"] and os.listdir(tmp_path) == ["stage"]
 
 
+@pytest.mark.slow
 def test_force_starts_over(tmp_path, monkeypatch, needs_engine):
     monkeypatch.setattr(curves, "plot", lambda *_: None)
     data = write_dataset(tmp_path / "data")

@@ -71,6 +71,7 @@ class Until:
         return self.left <= 0
 
 
+@pytest.mark.slow
 def test_a_run_that_ended_early_continues_where_it_was(two, data, whole):
     *_, broken = train_stages(two, "run", data, stop=Until(6))
     assert broken.name == "shapes_fcn16s" and broken.end is None
@@ -111,6 +112,7 @@ def test_a_run_killed_anywhere_gives_the_same_results(two, data, whole, monkeypa
     assert_as_whole(list(train_stages(two, "run", data, Start(resume=True))), whole)
 
 
+@pytest.mark.slow
 def test_a_trained_stage_is_not_trained_again(two, data, monkeypatch):
     def killed(*_, **__):
         raise Killed
