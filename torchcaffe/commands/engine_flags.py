@@ -37,6 +37,12 @@ GPU = Flag("gpu", "", "run on the GPU of this number", _DEVICE)
 GPUS = Flag("gpu", "", "train on the GPUs of these numbers, separated by commas (or: all)", _DEVICE)
 
 PROCESSES = Flag("processes", 1, "train in this many processes on the CPU (not in Caffe)", _DEVICE)
+RECOMPUTE = Flag(
+    "recompute",
+    False,
+    "compute activations twice rather than keep them: less memory, more time (not in Caffe)",
+    _DEVICE,
+)
 SYNC_BATCH_NORM = Flag(
     "sync_batch_norm",
     False,

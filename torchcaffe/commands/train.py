@@ -28,6 +28,7 @@ from .engine_flags import (
     GPUS,
     NET_FLAGS,
     PROCESSES,
+    RECOMPUTE,
     SYNC_BATCH_NORM,
     WEIGHTS,
     allow_python,
@@ -55,6 +56,7 @@ FLAGS = [
     GPUS,
     PROCESSES,
     SYNC_BATCH_NORM,
+    RECOMPUTE,
 ]
 
 
@@ -136,6 +138,7 @@ def _train(
     allow_python(flags.allow_python)
     choose_precision(flags.precision)
     solver = _make_solver(param, flags)
+    solver.net.training.recompute = flags.recompute
     solver.requested_action = requested
     if flags.snapshot:
         log.info("caffe.cpp:235", f"Resuming from {flags.snapshot}")

@@ -12,6 +12,7 @@ from training_process import Training
 from caffeformat import LmdbWriter, Weights, read_caffemodel, read_solver_state, write_caffemodel
 from torchcaffe import log
 from torchcaffe.__main__ import main
+from torchcaffe.nets.training import TrainingPasses
 from torchcaffe.solvers.update_rules import RULES
 
 NET = """
@@ -298,3 +299,20 @@ def test_effects_of_signals_are_chosen(folder):
     training.process.send_signal(signal.SIGHUP)
     training.wait_for("Optimization stopped early.")
     assert training.end() == 0
+
+
+def test_recomputed_activations_give_the_same_weights(folder, monkeypatch):
+    """The flag reaches the solver's passes, and changes no weight."""
+    solver(folder, "random_seed: 1")
+    assert main(["train", "-solver=solver.prototxt"]) == 0
+    plain = arrays("run_iter_8.caffemodel")
+    recomputed = []
+    passes = TrainingPasses.forward
+    monkeypatch.setattr(
+        TrainingPasses,
+        "forward",
+        lambda self: (recomputed.append(self.recompute), passes(self))[1],
+    )
+    assert main(["train", "-solver=solver.prototxt", "-recompute"]) == 0
+    assert recomputed == [True] * 8
+    assert_same_weights(plain, arrays("run_iter_8.caffemodel"))
