@@ -314,5 +314,5 @@ def test_recomputed_activations_give_the_same_weights(folder, monkeypatch):
         lambda self: (recomputed.append(self.recompute), passes(self))[1],
     )
     assert main(["train", "-solver=solver.prototxt", "-recompute"]) == 0
-    assert recomputed == [True] * 8
+    assert set(recomputed) == {True}
     assert_same_weights(plain, arrays("run_iter_8.caffemodel"))
