@@ -12,6 +12,7 @@ Weights are random, but for those of Deconvolutions, which interpolate as in pub
 import argparse
 import io
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -167,29 +168,39 @@ def commands(folder, args):
     session = by_hand(deploy, weights, folder)
     data = Preprocessor([104, 117, 123])(np.asarray(Image.open(source / "000.jpg")))
     session(data)
-    bare = []
-    for _ in range(15):
-        began = time.perf_counter()
-        session(data)
-        bare.append(time.perf_counter() - began)
-    one = statistics.median(bare)
-    del session
+
+    def bare():
+        """Seconds, and of the processors, of one bare pass: medians."""
+        times = []
+        for _ in range(15):
+            began, processors = time.perf_counter(), time.process_time()
+            session(data)
+            times.append((time.perf_counter() - began, time.process_time() - processors))
+        return [statistics.median(each) for each in zip(*times)]
+
+    # An installed program has its bytecode.
+    env = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    env["PYTHONPYCACHEPREFIX"] = os.path.join(folder, "bytecode")
 
     def infer(images, *more, cache=os.environ["FCNKIT_CACHE"]):
         command = [sys.executable, "-m", "fcnkit", "infer", *map(str, images), "--net", deploy,
                    "--weights", weights, "--mean", "104,117,123", "--force",
                    "--output", os.path.join(folder, "masks"), *more]  # fmt: skip
         began = time.perf_counter()
-        subprocess.run(command, env={**os.environ, "FCNKIT_CACHE": cache}, check=True,
+        subprocess.run(command, env={**env, "FCNKIT_CACHE": cache}, check=True,
                        capture_output=True)  # fmt: skip
         return time.perf_counter() - began
 
     infer([source / "000.jpg"])
-    print(f"fcn_alexnet 500x375, bare pass {1e3 * one:.1f} ms")
+    before = bare()
     for _ in range(3):
-        took = infer([source])
-        print(f"  infer of {args.images} images {took:6.2f} s  {took / one / args.images:.2f} of "
-              "their bare passes")  # fmt: skip
+        used = processors_of_children()
+        took, used = infer([source]), processors_of_children() - used
+        after = bare()
+        one, busy = (args.images * (a + b) / 2 for a, b in zip(before, after))
+        before = after
+        print(f"fcn_alexnet 500x375, {args.images} bare passes {one:6.2f} s, infer {took:6.2f} s: "
+              f"{took / one:.2f}; processor time {used / busy:.2f}")  # fmt: skip
     first = {"engine": [], "first time": [], "later": []}
     for _ in range(max(3, args.rounds // 2)):
         first["engine"].append(infer([source / "000.jpg"], "--runtime", "torch"))
@@ -197,6 +208,12 @@ def commands(folder, args):
         first["later"].append(infer([source / "000.jpg"]))
     for way, took in first.items():
         print(f"  first mask of a cold process, {way:10} {statistics.median(took):5.2f} s")
+
+
+def processors_of_children():
+    """Seconds of processor time of the processes that were started and have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 if __name__ == "__main__":
