@@ -79,9 +79,7 @@ class InputError(Exception):
         """An `InputError` with `<place>: ` before the message; the options stay."""
         return InputError(f"{place}: {self.text}", options=self.options)
 
-    def _filled(
-        self, render: Callable[[str, object], str], there: Mapping[str, str] | None
-    ) -> str:
+    def _filled(self, render: Callable[[str, object], str], there: Mapping[str, str] | None) -> str:
         """The text, with each option's placeholder replaced by `render(name, value)`.
 
         `there` holds the options that of several alternatives are offered, None for all.
