@@ -195,6 +195,8 @@ def _default(value: Any) -> str:
 
 
 def _constant(value: Any) -> str:
+    if isinstance(value, str) and value.startswith(f"{REPO}{os.sep}"):
+        return "a path in the installation"  # another on every machine
     if isinstance(value, (bool, int, float, str, bytes)):
         return f"`{value!r}`"
     if isinstance(value, (tuple, list, dict)) and len(repr(value)) <= 100:
