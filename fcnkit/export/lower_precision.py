@@ -119,6 +119,7 @@ def to_half(source: Path, target: Path, inputs: Iterable[NDArray[Any]]) -> None:
         raise InputError(
             f"{os.fspath(source)}: ONNX Runtime cannot convert it to float16: {reason(error)}"
         ) from error
+    _sort(made.graph)
     write_onnx(target, made)
 
 
@@ -261,6 +262,26 @@ def _ranges(source: Path, name: str, inputs: Iterable[NDArray[Any]]) -> dict[str
         value: float(np.abs(np.asarray(data.range_value, np.float64)).max())
         for value, data in found.items()
     }
+
+
+def _sort(graph: Any) -> None:
+    """Put each node behind those whose values it takes, as ONNX wants it: casts come last."""
+    there = {value.name for value in (*graph.input, *graph.initializer)} | {""}
+    waiting, nodes = list(graph.node), []
+    while waiting:
+        later = []
+        for node in waiting:
+            if there.issuperset(node.input):
+                there.update(node.output)
+                nodes.append(node)
+            else:
+                later.append(node)
+        if len(later) == len(waiting):
+            raise AssertionError("the graph has a circle")
+        waiting = later
+    copies = [type(node).FromString(node.SerializeToString()) for node in nodes]
+    del graph.node[:]
+    graph.node.extend(copies)
 
 
 def _fillers(graph: Any) -> set[str]:

@@ -248,8 +248,14 @@ def trained_net(args: argparse.Namespace) -> TrainedNet:
 
 def segmenter(args: argparse.Namespace, trained: TrainedNet) -> Segmenter:
     """Open `trained` as the arguments of `add_network` say, on the first of several devices."""
-    if getattr(args, "precision", None):
-        engine.use_precision(args.precision)
+    precision = getattr(args, "precision", None)
+    if precision not in (None, "float32") and is_onnx(trained.net):
+        raise InputError(
+            f"--precision {precision} is the engine's, but {trained.net} runs in ONNX Runtime: "
+            "leave it out, and choose the model's precision when it is exported"
+        )
+    if precision and not is_onnx(trained.net):
+        engine.use_precision(precision)
     gpus = devices.devices(args).gpus if hasattr(args, "processes") else ()
     gpu = gpus[0] if gpus else args.gpu
     return trained.segmenter(**segmenter_settings(args), gpu=gpu)
