@@ -10,6 +10,7 @@ from fcnkit import engine
 from fcnkit.engine import memory
 from fcnkit.images import Preprocessor, voc_palette
 from fcnkit.inference import Evaluation, Segmenter, segment_files
+from fcnkit.nets import interpolation_weights
 from fcnkit.runtimes import is_installed
 
 pytestmark = pytest.mark.usefixtures("needs_engine")
@@ -45,6 +46,24 @@ layer { name: "prior" type: "Parameter" top: "prior"
 layer { name: "score" type: "Eltwise" bottom: "c" bottom: "prior" top: "score" }
 """
 )
+# A frame of 100 pixels around the image, bilinear enlargement by 8, and a crop, as Berkeley's have.
+FRAMED = (
+    NET.replace("pad: 2", "pad: 100")
+    + """
+layer { name: "p1" type: "Pooling" bottom: "c" top: "p1"
+  pooling_param { pool: MAX kernel_size: 2 stride: 2 } }
+layer { name: "c2" type: "Convolution" bottom: "p1" top: "c2"
+  convolution_param { num_output: 4 kernel_size: 3 pad: 1 } }
+layer { name: "p2" type: "Pooling" bottom: "c2" top: "p2"
+  pooling_param { pool: MAX kernel_size: 4 stride: 4 } }
+layer { name: "c3" type: "Convolution" bottom: "p2" top: "c3"
+  convolution_param { num_output: 4 kernel_size: 7 } }
+layer { name: "up" type: "Deconvolution" bottom: "c3" top: "up"
+  convolution_param { num_output: 4 kernel_size: 16 stride: 8 bias_term: false } }
+layer { name: "score" type: "Crop" bottom: "up" bottom: "data" top: "score"
+  crop_param { axis: 2 offset: 40 } }
+"""
+)
 RUNTIMES = [of_the_engine(), *filter(is_installed, ("onnxruntime", "openvino"))]
 SHAPES = [(24, 32)] * 3 + [(23, 32)] * 2 + [(24, 32), (40, 50), (40, 50), (24, 32)]
 
@@ -61,6 +80,8 @@ def make(tmp_path, monkeypatch):
         for name, params in engine.layer_params(opened).items():
             blobs[name] = [random.standard_normal(p.data.shape).astype(np.float32) for p in params]
         blobs["c"][0] /= 100
+        if "up" in blobs and text == FRAMED:
+            blobs["up"] = [interpolation_weights(blobs["up"][0].shape)]
         if "score" in blobs and len(blobs["score"]) == 3:
             blobs["score"] = [np.zeros(4), np.ones(4), np.ones(1)]
         write_caffemodel("w.caffemodel", Weights(blobs), net)
@@ -112,6 +133,11 @@ def test_masks_of_any_evaluation_are_those_of_one_after_the_other(make, runtime,
 @EVERY_NET
 def test_masks_are_those_of_one_after_the_other(make, body):
     masks_are_equal(make, of_the_engine(), body, {}, (3,))
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_frames_and_enlargements_that_a_runtime_shortens_keep_images_apart(make, runtime):
+    masks_are_equal(make, runtime, FRAMED, {}, (3,))
 
 
 def test_windows_of_several_images_go_together(make):
