@@ -69,8 +69,8 @@ def open_images(
     if labels is not None:
         if not os.path.isdir(labels):
             raise InputError(f"{os.fspath(labels)}: expected a folder of labels", option="labels")
-        both = FolderDataset(path, labels)
-        return both, both
+        pairs = FolderDataset(path, labels)
+        return pairs, pairs
     found = [_split(path, split) for split in _SPLITS]
     there = [dataset for dataset in found if dataset is not None]
     if there:
