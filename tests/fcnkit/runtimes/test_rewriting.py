@@ -142,7 +142,8 @@ class Net:
         return self.convolution(self.layer("Concat", sides), 6, 1)
 
 
-@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.quick_cases(12)
+@pytest.mark.parametrize("seed", range(60))
 def test_frames_of_random_nets_are_filled_in(seed, monkeypatch):
     monkeypatch.setattr(narrowing, "_COPY", 0.1)  # wherever it is possible
     net = Net(seed)
