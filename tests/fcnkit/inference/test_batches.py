@@ -135,6 +135,7 @@ def test_masks_are_those_of_one_after_the_other(make, body):
     masks_are_equal(make, of_the_engine(), body, {}, (3,))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_frames_and_enlargements_that_a_runtime_shortens_keep_images_apart(make, runtime):
     masks_are_equal(make, runtime, FRAMED, {}, (3,))
