@@ -71,6 +71,22 @@ curl -s -X PUT $A/jobs/$M -d job_name=renamed -d job_notes=finished
 curl -s $A/index.json
 curl -s -X DELETE $A/jobs/$M
 ```
+
+The same with net surgery: after `make demo`, `fcnkit serve --data-root demo` makes a dataset of the demo's archive, an FCN of its classifier, and
+a mask of a photo.
+
+```sh
+A=http://127.0.0.1:5000
+D=$(curl -s $A/datasets/generic/create/images.json -F dataset_name=shapes -F source=shapes.tar \\
+    -F class_labels_file=classes.txt | jq -r .id)
+until curl -s $A/jobs/$D/status | grep -q Done; do sleep 1; done
+M=$(curl -s $A/models/images/generic.json -F model_name='FCN of shapes' -F dataset=$D -F method=surgery \\
+    -F classifier=shapes_classifier -F classifier_weights=classifier/shapes_classifier_iter_1600.caffemodel \\
+    -F surgery_stride=4 -F train_epochs=2 -F learning_rate=0.02 -F augment=usual -F augment_rotate=10 | jq -r .id)
+until curl -s $A/jobs/$M/status | grep -q Done; do sleep 1; done
+curl -s $A/models/$M.json
+curl -s $A/models/images/generic/infer_one.png -F job_id=$M -F snapshot_epoch=best -F image_file=@photo.png > mask.png
+```
 """
 
 # Routes that scripts use; the others are pages.

@@ -38,6 +38,7 @@ SECTIONS = {
         "prepare_nyud_data": "fcnkit.commands.prepare_nyud_data",
         "prepare_siftflow_data": "fcnkit.commands.prepare_siftflow_data",
         "prepare_coco_data": "fcnkit.commands.prepare_coco_data",
+        "prepare_extension_data": "fcnkit.commands.prepare_extension_data",
         "create_lmdb": "fcnkit.commands.create_lmdb",
         "check_dataset": "fcnkit.commands.check_dataset",
     },

@@ -4,7 +4,7 @@
 and options only.
 """
 
-from .options import LOSSES, MODULE, loss_kind, parse_loss_options
+from .options import LOSSES, MODULE, loss_kind, parse_loss, parse_loss_options
 from .pixel_losses import dice, focal, hard_pixels, softmax
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "focal",
     "hard_pixels",
     "loss_kind",
+    "parse_loss",
     "parse_loss_options",
     "softmax",
 ]

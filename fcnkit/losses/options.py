@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from caffeformat import InputError
@@ -68,6 +68,21 @@ def parse_loss_options(name: str, given: str | Mapping[str, Any]) -> dict[str, A
             raise InputError(f"{name} loss: there is no option {key}; known: {', '.join(options)}")
         options[key] = _checked(name, key, value, options[key])
     return options
+
+
+def parse_loss(texts: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """Return (name, all options) of a loss from its name and texts `KEY=VALUE`."""
+    name, *rest = texts
+    options: dict[str, Any] = {}
+    for text in rest:
+        key, _, value = text.partition("=")
+        try:
+            options[key] = value == "yes" if value in ("yes", "no") else float(value)
+        except ValueError:
+            raise InputError(
+                "{option}: expected KEY=VALUE, a number or yes|no", option="loss", value=text
+            ) from None
+    return name, parse_loss_options(name, options)
 
 
 def _checked(name: str, key: str, value: Any, default: Any) -> Any:

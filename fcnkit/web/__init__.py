@@ -7,16 +7,59 @@ an extension imports. Flask and Flask-WTF come with `pip install fcnkit[web]`; w
 room cannot be imported.
 """
 
+from .datasets import (
+    Dataset,
+    create,
+    inference_entries,
+    inference_form,
+    inference_html,
+    userdata_of,
+)
+from .extensions import Calling, ExtensionError, Extensions, title_of
+from .framing import (
+    extension_file,
+    frame_headers,
+    framed_page,
+    share_templates,
+    vendor_file,
+)
 from .hosts import bare_host, is_local, is_trusted, page_address, trusted_hosts
 from .opening import open_server
-from .samples import SharedSegmenter
+from .prepared import installed_extensions, prepare_with_extension
+from .samples import Sample, SharedSegmenter, stretched
+from .visualize import Page, config_html, errors_of, render, validated_options, without_token
 
 __all__ = [
+    "Calling",
+    "Dataset",
+    "ExtensionError",
+    "Extensions",
+    "Page",
+    "Sample",
     "SharedSegmenter",
     "bare_host",
+    "config_html",
+    "create",
+    "errors_of",
+    "extension_file",
+    "frame_headers",
+    "framed_page",
+    "inference_entries",
+    "inference_form",
+    "inference_html",
+    "installed_extensions",
     "is_local",
     "is_trusted",
     "open_server",
     "page_address",
+    "prepare_with_extension",
+    "render",
+    "share_templates",
+    "stretched",
+    "title_of",
     "trusted_hosts",
+    "userdata_of",
+    "validated_options",
+    "vendor_file",
+    "without_token",
 ]

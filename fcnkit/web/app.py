@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import traceback
 from typing import TYPE_CHECKING
@@ -16,10 +15,11 @@ from caffeformat import InputError
 from . import __name__ as package
 from . import dataset_pages, model_pages
 from .extensions import ExtensionError
+from .framing import extension_file
 from .hosts import is_trusted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from .preview import Preview
 
@@ -80,18 +80,7 @@ def _check_host(trusted_hosts: Sequence[str] | None) -> None:
 
 
 def _extension_static(kind: str, extension_id: str, filename: str) -> flask.Response:
-    """Serve a static file of an extension whose `get_dirname()` is an absolute path.
-
-    DIGITS looks up other folders in its own tree, where installed extensions have no files.
-    """
-    extensions = model_pages.preview().extensions
-    groups: dict[str, Mapping[str, object]] = {"view": extensions.views, "data": extensions.data}
-    found = groups.get(kind, {}).get(extension_id)
-    get_dirname = getattr(found, "get_dirname", None)
-    folder = get_dirname() if get_dirname is not None else ""
-    if not os.path.isabs(folder):
-        raise werkzeug.exceptions.NotFound()
-    return flask.send_from_directory(os.path.join(folder, "static"), filename)
+    return extension_file(model_pages.preview().extensions, kind, extension_id, filename)
 
 
 def _add_security_headers(response: flask.Response) -> flask.Response:

@@ -109,7 +109,7 @@ def stage_entries(
         entries = list(instance.itemize_entries(stage))
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
             pairs = list(pool.map(instance.encode_entry, entries[:most]))
-    return len(entries), [_entry(*pair) for pair in pairs]
+    return len(entries), [entry_of(*pair) for pair in pairs]
 
 
 def inference_form(
@@ -142,7 +142,8 @@ def inference_entries(
     return stage_entries(extension, job, "test_db", most)
 
 
-def _entry(feature: ArrayLike, label: ArrayLike) -> Entry:
+def entry_of(feature: ArrayLike, label: ArrayLike) -> Entry:
+    """Return what an extension encoded, arrays of C x H x W, as an `Entry`."""
     feature, label = np.asarray(feature), np.asarray(label)
     indices = label[0].astype(np.uint8) if label.ndim == 3 and len(label) == 1 else None
     return Entry(np.ascontiguousarray(feature.transpose(1, 2, 0)).astype(np.uint8), indices)

@@ -12,7 +12,7 @@ import werkzeug.datastructures
 from caffeformat import InputError
 from fcnkit.images import legend, paletted_image
 
-from . import downloads, trial_pages
+from . import downloads, extending, trial_pages
 from .bench import bench
 from .dataset_forms import DatasetForm
 from .dataset_forms import make_job as make_dataset
@@ -107,9 +107,14 @@ def _error(state: State) -> dict[str, str]:
 @blueprint.post("/datasets/generic/create/<extension>")
 @blueprint.post("/datasets/generic/create/<extension>.json")
 def create_dataset(extension: str) -> Any:
-    """Make a dataset: the fields are those of DIGITS' extension, or of the page for `images`."""
+    """Make a dataset: the fields are those of the extension, or of the page for `images`."""
+    if extension not in _EXTENSIONS and extension in bench().extensions.data:
+        made = extending.create_dataset(extension, _with_defaults(DatasetForm, flask.request.form))
+        if isinstance(made, dict):
+            return _refused(made)
+        return flask.jsonify(_line(*job_or_404(made.id)))
     if extension not in _EXTENSIONS:
-        known = ", ".join(_EXTENSIONS)
+        known = ", ".join([*_EXTENSIONS, *bench().extensions.data])
         raise InputError(f"{extension}: there is no such extension; there are {known}")
     sent = _renamed(flask.request.form, _EXTENSIONS[extension])
     form = _with_defaults(DatasetForm, sent)
@@ -135,7 +140,8 @@ def _with_defaults(kind: Any, sent: Any) -> Any:
     filled = werkzeug.datastructures.MultiDict(sent)
     for field in kind(formdata=None):
         default = "y" if field.data is True else field.data
-        if field.name not in filled and default not in (None, False, ""):
+        is_empty = default is None or default is False or default == ""
+        if field.name not in filled and not is_empty:
             filled.add(field.name, str(default))
     return kind(werkzeug.datastructures.CombinedMultiDict([flask.request.files, filled]))
 
@@ -164,8 +170,8 @@ def create_model() -> Any:
 def infer_one() -> Any:
     """Segment one image: all scores as nested lists, or with `form=rle` the masks as runs."""
     job, source = _asked_for_one()
-    image, _ = source.load()
     network = bench().networks.get(bench().jobs.path(job.id, RUN), trial_pages.weights_of(job))
+    image, _ = source.load_for(network)
     scores, mask, blob = network.segment(image, source.title)
     if flask.request.values.get("form") == "rle":
         return flask.jsonify(
@@ -188,8 +194,8 @@ def infer_one() -> Any:
 def infer_one_png() -> Any:
     """Segment one image: the mask as a paletted PNG, whose indices are the classes."""
     job, source = _asked_for_one()
-    image, _ = source.load()
     network = bench().networks.get(bench().jobs.path(job.id, RUN), trial_pages.weights_of(job))
+    image, _ = source.load_for(network)
     mask = network.segment(image, source.title)[1]
     buffer = io.BytesIO()
     paletted_image(mask, network.palette).save(buffer, "PNG")
@@ -230,7 +236,7 @@ def _outputs(job: Job, sources: Sequence[Source], count: int | None = None) -> A
     network = bench().networks.get(bench().jobs.path(job.id, RUN), trial_pages.weights_of(job))
     found: dict[str, Any] = {}
     for source in sources[:MOST_OUTPUTS]:
-        image, _ = source.load()
+        image, _ = source.load_for(network)
         scores, _, blob = network.segment(image, source.title)
         # Uploads may share a name.
         title, number = source.title, 1

@@ -9,6 +9,7 @@ import flask_wtf.csrf
 import werkzeug.exceptions
 
 from caffeformat import InputError
+from fcnkit.web import ExtensionError, share_templates
 
 from . import __name__ as package
 from . import (
@@ -17,6 +18,7 @@ from . import (
     dataset_pages,
     entry,
     explore,
+    extending,
     growth,
     home,
     job_pages,
@@ -56,14 +58,16 @@ def create_app(bench: Bench) -> flask.Flask:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(wording.FILTERS)
     app.extensions[EXTENSION] = bench
+    share_templates(app)
     guard = app.extensions["fcnkit_guard"] = Guard(app, settings)
     app.jinja_env.globals.update(is_open=guard.is_open, settings=settings)
     for module in (
         entry, home, job_pages, dataset_pages, explore, model_pages, trial_pages, comparing, layers,
-        growth, api,
+        growth, extending, api,
     ):  # fmt: skip
         app.register_blueprint(module.blueprint)
     app.register_error_handler(InputError, _show_input_error)
+    app.register_error_handler(ExtensionError, _show_extension_error)
     app.register_error_handler(flask_wtf.csrf.CSRFError, _show_stale_page)
     app.register_error_handler(werkzeug.exceptions.SecurityError, _refuse_untrusted_host)
     app.register_error_handler(werkzeug.exceptions.HTTPException, _show_http_error)
@@ -72,6 +76,12 @@ def create_app(bench: Bench) -> flask.Flask:
 
 def _show_input_error(error: InputError) -> Any:
     return _answer("That did not work", error.for_command_line(), 400)
+
+
+def _show_extension_error(error: ExtensionError) -> Any:
+    flask.current_app.logger.error("%s", error, exc_info=error.cause)
+    words = f"{type(error.cause).__name__}: {error.cause}"
+    return _answer(f"The extension {error.title} failed while {error.step}", words, 500)
 
 
 def _show_stale_page(error: flask_wtf.csrf.CSRFError) -> Any:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import TYPE_CHECKING
 
 import flask
 
 from fcnkit.jobs import Jobs, Line
+from fcnkit.web import Extensions, installed_extensions
 
 from .catalogue import Catalogue
 from .datasets import OpenDatasets
@@ -60,6 +62,11 @@ class Bench:
         self.catalogue = Catalogue(self.jobs, self.scores.mean_iou)
         self.datasets = OpenDatasets()
         self.networks = OpenNetworks()
+
+    @functools.cached_property
+    def extensions(self) -> Extensions:
+        """The installed extensions of DIGITS, loaded when a page first asks for them."""
+        return installed_extensions()
 
     def close(self) -> None:
         """Close what is open; jobs that run go on."""

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from fcnkit.jobs import Job
 
+    from .datasets import OpenDataset
+
 blueprint = flask.Blueprint("compare", __name__)
 
 _IMAGES = 6
@@ -92,16 +94,14 @@ def show_picture(first: str, second: str, split: str, number: int, kind: str) ->
     if opened is None or split not in opened.splits:
         raise InputError("the dataset of the first model is not there")
     image, _ = opened.pair(split, number)
-    title = f"{split} {number}"
     if kind == "difference":
-        masks = [_mask(job, image, title) for job in jobs]
+        masks = [_mask(job, opened, split, number) for job in jobs]
         content = pictures.png(pictures.difference(*masks))
         return picture_response(content, "image/png")
     job = jobs[0] if kind == "first" else jobs[1]
     network = bench().networks.get(bench().jobs.path(job.id, RUN))
-    content, mime = pictures.picture(
-        "overlay", image, _mask(job, image, title), network.palette, 480
-    )
+    mask = _mask(job, opened, split, number)
+    content, mime = pictures.picture("overlay", image, mask, network.palette, 480)
     return picture_response(content, mime)
 
 
@@ -113,8 +113,8 @@ def agreement(first: str, second: str, split: str, number: int) -> Any:
     opened = open_or_why(found[0])[0] if found else None
     if opened is None or split not in opened.splits:
         raise InputError("the dataset of the first model is not there")
-    image, label = opened.pair(split, number)
-    masks = [_mask(job, image, f"{split} {number}") for job in jobs]
+    _, label = opened.pair(split, number)
+    masks = [_mask(job, opened, split, number) for job in jobs]
     scores = []
     for mask in masks:
         matrix = ConfusionMatrix(256, 255)
@@ -123,5 +123,7 @@ def agreement(first: str, second: str, split: str, number: int) -> Any:
     return flask.jsonify(equal=float(np.mean(masks[0] == masks[1])), mean_iou=scores)
 
 
-def _mask(job: Job, image: NDArray[np.uint8], title: str) -> NDArray[np.uint8]:
-    return bench().networks.get(bench().jobs.path(job.id, RUN)).segment(image, title)[1]
+def _mask(job: Job, opened: OpenDataset, split: str, number: int) -> NDArray[np.uint8]:
+    network = bench().networks.get(bench().jobs.path(job.id, RUN))
+    image, _ = opened.pair_for(network.form, split, number)
+    return network.segment(image, f"{split} {number}")[1]

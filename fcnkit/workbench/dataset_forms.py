@@ -134,6 +134,11 @@ def _steps(form: DatasetForm, folder: str) -> tuple[list[Step], dict[str, Any]]:
     return steps, settings
 
 
+def check_and_write(form: DatasetForm, images: str) -> list[Step]:
+    """Return the steps that check image and label folders and store them as `form` says."""
+    return [_check([images], [], form), _write([images], form, [])]
+
+
 def _place(form: DatasetForm, name: str) -> str | None:
     return checked(form, name, lambda: bench().places.find(form[name].data))
 

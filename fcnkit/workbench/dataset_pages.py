@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import flask
 
 from caffeformat import InputError
+from fcnkit.web import title_of
 
 from . import datasets
 from .bench import bench
@@ -27,6 +28,10 @@ def new() -> Any:
     """Show the form of a new dataset, filled like that of `clone`; a valid one becomes a job."""
     filled = {}
     clone = bench().jobs.get(flask.request.args.get("clone", ""))
+    made_by = clone[0].settings.get("extension") if clone is not None else None
+    if made_by and clone is not None:
+        address = flask.url_for("extension.new_dataset", extension_id=made_by, clone=clone[0].id)
+        return flask.redirect(address)
     if clone is not None and flask.request.method == "GET":
         filled = {**clone[0].settings, "dataset_name": f"{clone[0].name} (copy)"}
     form = DatasetForm(data=filled)
@@ -34,7 +39,11 @@ def new() -> Any:
         job = make_job(form)
         if job is not None:
             return flask.redirect(flask.url_for("dataset.show", id_=job.id))
-    page = flask.render_template("dataset_new.html", form=form, roots=bench().places.roots)
+    known = bench().extensions
+    page = flask.render_template(
+        "dataset_new.html", form=form, roots=bench().places.roots, problems=known.problems,
+        extensions=[(id_, title_of(extension)) for id_, extension in known.data.items()],
+    )  # fmt: skip
     return page, 400 if form.is_refused else 200
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from fcnkit.data_prep import AugmentedSample
+    from fcnkit.images import ImageForm
     from fcnkit.jobs import Job
 
 DATA, FINDINGS, TABLE = "data", "findings.json", "table.csv"
@@ -62,7 +63,7 @@ class OpenDataset:
     """A dataset folder that several threads read, one at a time."""
 
     def __init__(self, folder: str, table: str | None, mark: object = None) -> None:
-        self._folder, self._table = DatasetFolder(folder), table
+        self._folder, self._table, self.path = DatasetFolder(folder), table, folder
         self.mark = mark  # changes with its files
         self._lock = threading.Lock()
         self._known: dict[str, list[ImageRow | None]] = {}
@@ -91,12 +92,19 @@ class OpenDataset:
             return self._folder.split(split).ids
 
     def pair(self, split: str, number: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Return (image, label) of one entry; `InputError` where there is none."""
+        """Return (image to look at, label) of one entry; `InputError` where there is none."""
+        image, label = self.pair_for(None, split, number)
+        return viewable(image), label
+
+    def pair_for(
+        self, form: ImageForm | None, split: str, number: int
+    ) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+        """Return (image in a network's form, or as it is stored, and its label)."""
         with self._lock:
             dataset = self._folder.split(split)
             if not 0 <= number < len(dataset):
                 raise InputError(f"{split}: has {len(dataset)} images, no number {number}")
-            return viewable(dataset.image(number)), dataset.label(number)
+            return dataset.image(number, form), dataset.label(number)
 
     def augmented(
         self, split: str, options: Mapping[str, Any], count: int, seed: int

@@ -28,7 +28,7 @@ from caffeformat import (
 )
 from caffeformat.files import check_file
 from fcnkit.export import deployed, to_onnx
-from fcnkit.images import read_rgb
+from fcnkit.images import ImageForm, channels_last
 from fcnkit.training import read_run
 
 from .bench import bench
@@ -166,11 +166,12 @@ def _datums(path: str, most: int) -> Iterator[Source]:
             value, title = database.get(key), key.decode("utf-8", "replace")
 
             def load(value: bytes | None = value, title: str = title) -> Any:
+                return read(ImageForm(3, "uint8"), value, title)
+
+            def read(form: ImageForm, value: bytes | None = value, title: str = title) -> Any:
                 datum = pb.Datum.FromString(value or b"")
                 if datum.encoded:
-                    return read_rgb(datum.data, title), None
-                array = datum_to_array(datum)
-                order = [2, 1, 0] if len(array) == 3 else [0, 0, 0]
-                return np.ascontiguousarray(array[order].transpose(1, 2, 0)).astype(np.uint8), None
+                    return form.read(datum.data, title), None
+                return form.fit(channels_last(datum_to_array(datum)), title), None
 
-            yield Source(title, load)
+            yield Source(title, load, read)

@@ -124,14 +124,16 @@ def _make(job: Job, opened: OpenDataset, split: str, iteration: int) -> None:
         network = bench().networks.get(bench().jobs.path(job.id, RUN), weights)
         os.makedirs(folder, exist_ok=True)
         for number in missing:
-            image, label = opened.pair(split, number)
+            image, label = opened.pair_for(network.form, split, number)
             scores, mask, _ = network.segment(image, f"{split} {number}")
             matrix = ConfusionMatrix(len(scores), network.ignore)
             matrix.update(mask, label, f"{split} {number}")
             path = os.path.join(folder, _stem(iteration, split, number))
             write_json(path + ".json", {"mean_iou": known(float(matrix.mean_iou))})
             with atomic_write(path + ".jpg") as file:
-                file.write(picture("overlay", image, mask, network.palette, _SIDE)[0])
+                file.write(
+                    picture("overlay", network.shown(image), mask, network.palette, _SIDE)[0]
+                )
 
 
 def _score(job: Job, split: str, iteration: int, number: int) -> float | None:

@@ -8,6 +8,9 @@ import wtforms
 from flask_wtf.file import FileField
 from wtforms import validators
 
+from caffeformat import InputError
+from fcnkit.losses import LOSSES, parse_loss
+
 from . import augmenting, networks
 from .bench import bench
 from .fields import BenchForm, choices, number, place, select, text
@@ -29,6 +32,8 @@ POLICIES = [
     ("exp", "Exponential decay"),
     ("inv", "Inverse decay"),
     ("sigmoid", "Sigmoid decay"),
+    ("cosine", "Half a cosine, to zero"),
+    ("linear", "A straight line, to zero"),
 ]
 SOLVERS = [(name, name) for name in ("SGD", "Nesterov", "Adam", "AdaGrad", "AdaDelta", "RMSProp")]
 _MOST = 40  # datasets and models in a list; older ones are reached from their own pages
@@ -106,8 +111,38 @@ class ModelForm(BenchForm):
     lr_poly_power = number("Power", float, 0.9, 0, 1000)
     lr_sigmoid_step = number("Middle", float, 50, 0, 100, "Per cent of the run.")
     lr_sigmoid_gamma = number("Steepness", float, 0.1, 0, 1000)
+    lr_warm_up = number(
+        "Warm-up", float, None, 0, 100000, "Epochs in which the rate rises from 0. Empty: none."
+    )
+    lr_min = number("Smallest rate", float, None, 0, 1e6, "Empty: none.")
+    loss = select(
+        "Loss", [("", "The network's"), *((name, name.replace("_", " ")) for name in LOSSES)]
+    )
+    loss_options = text(
+        "Its options",
+        hint="KEY=VALUE, separated by blanks: gamma=2 of focal, threshold=0.7 keep=0.0625 of hard "
+        "pixels, smooth=1 squared=no present=yes of dice; softmax=N adds N times the softmax loss.",
+    )
+    keep_snapshots = number(
+        "Snapshots kept", int, None, 1, 100000, "Empty: all. The best weights stay in any case."
+    )
+    patience = number(
+        "Patience", int, None, 1, 100000,
+        "Validations without a better mean IoU that end the run. Empty: none do.",
+    )  # fmt: skip
     random_seed = number("Seed", int, None, 0, 2**31 - 1)
     select_gpu = select("Device", [("", "CPU")])
+    processes = number("Processes", int, None, 1, 64, "On the CPU, each with a batch of its own.")
+    sync_batch_norm = wtforms.BooleanField(
+        "One BatchNorm for all processes", description="It normalizes by the batches of all."
+    )
+    precision = select(
+        "Precision", [(name, name) for name in ("float32", "bfloat16", "float16")],
+        hint="In which nets compute; weights are float32 in any case.",
+    )  # fmt: skip
+    recompute = wtforms.BooleanField(
+        "Compute activations twice", description="Takes less memory and more time."
+    )
 
     # data
     use_mean = select(
@@ -182,6 +217,34 @@ class ModelForm(BenchForm):
             raise validators.ValidationError(
                 f"expected a number above 0, or up to {_MAX_RATES} separated by commas"
             )
+
+    def validate_loss_options(self, field: wtforms.Field) -> None:
+        """Expect options of the chosen loss."""
+        if not self.loss.data or self.loss.errors:
+            return
+        try:
+            parse_loss([self.loss.data, *field.data.split()])
+        except InputError as error:
+            raise validators.ValidationError(error.text.replace("{loss}: ", "")) from None
+
+    def validate_lr_min(self, field: wtforms.Field) -> None:
+        """Expect no more than the rate itself."""
+        try:
+            rates = numbers(self.learning_rate.data)
+        except ValueError:
+            return
+        if field.data is not None and rates and field.data > min(rates):
+            raise validators.ValidationError("expected no more than the learning rate")
+
+    def validate_patience(self, field: wtforms.Field) -> None:
+        """Expect validations to be patient about."""
+        if field.data is not None and not self.val_interval.data:
+            raise validators.ValidationError("needs validations: set how often there is one")
+
+    def validate_processes(self, field: wtforms.Field) -> None:
+        """Expect several processes on the CPU only."""
+        if (field.data or 1) > 1 and self.select_gpu.data:
+            raise validators.ValidationError("a GPU is used by one process: choose the CPU")
 
     def validate_lr_multistep_values(self, field: wtforms.Field) -> None:
         """Expect percentages."""

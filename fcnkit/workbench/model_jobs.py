@@ -212,7 +212,8 @@ def previous_net(id_: str) -> str:
 
 def _epoch(form: ModelForm, images: int, batch: int) -> int:
     """Return the number of steps in which every training image is seen once."""
-    return max(1, math.ceil(images / (batch * (form.batch_accumulation.data or 1))))
+    processes = 1 if form.select_gpu.data else form.processes.data or 1
+    return max(1, math.ceil(images / (batch * processes * (form.batch_accumulation.data or 1))))
 
 
 def _solver(
@@ -236,6 +237,10 @@ def _solver(
     solver.display = max(1, min(20, total // 50))
     if form.random_seed.data is not None:
         solver.random_seed = form.random_seed.data
+    if form.lr_warm_up.data:
+        solver.rampup_interval = max(1, round(form.lr_warm_up.data * epoch))
+    if form.lr_min.data:
+        solver.min_lr = form.lr_min.data
     _set_policy(solver, form, total)
     return solver
 
@@ -274,8 +279,22 @@ def _train(form: ModelForm, data: str, weights: str | None) -> list[str]:
         arguments += ["--class-weights", f"{form.class_weights.data:g}"]
     if form.method.data in ("custom", "standard"):
         arguments += ["--fill", "msra"]
+    if form.loss.data:
+        arguments += ["--loss", form.loss.data, *form.loss_options.data.split()]
+    if form.keep_snapshots.data:
+        arguments += ["--keep", str(form.keep_snapshots.data)]
+    if form.patience.data:
+        arguments += ["--patience", str(form.patience.data)]
+    if form.precision.data != "float32":
+        arguments += ["--precision", form.precision.data]
+    if form.recompute.data:
+        arguments.append("--recompute")
+    if form.sync_batch_norm.data:
+        arguments.append("--sync-batch-norm")
     if form.select_gpu.data:
         arguments += ["--gpu", form.select_gpu.data]
+    elif (form.processes.data or 1) > 1:
+        arguments += ["--processes", str(form.processes.data)]
     return arguments
 
 

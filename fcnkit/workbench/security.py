@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
 # Reachable without a password: what the page that asks for it needs.
-_OPEN = ("entry.log_in", "static")
+# Scripts and styles in frames of extensions are asked for without a session.
+_OPEN = ("entry.log_in", "static", "extension.vendor", "extension.file")
 
 # Bring archives or weights, so that their uploads may be large.
 _LARGE = ("dataset.new", "model.new", "api.create_dataset", "api.create_model")
@@ -35,7 +36,7 @@ _TRIES, _WINDOW = 10, 60.0
 # Pages load their own files only; no script, style or form lies inside a page's text.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
-    "connect-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; "
+    "connect-src 'self'; frame-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'"
 )
 
@@ -196,10 +197,10 @@ def _same(given: str, known: str) -> bool:
 
 def _add_headers(response: Any) -> Any:
     headers = response.headers
-    headers["Content-Security-Policy"] = POLICY
+    headers.setdefault("Content-Security-Policy", POLICY)
     headers["X-Content-Type-Options"] = "nosniff"
     headers["Referrer-Policy"] = "same-origin"
     headers["Cross-Origin-Opener-Policy"] = "same-origin"
-    headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
     headers.setdefault("Cache-Control", "no-store")
     return response

@@ -15,7 +15,7 @@ import werkzeug.exceptions
 from caffeformat import InputError
 from fcnkit.datasets import image_files
 
-from . import trials
+from . import extending, trials
 from .bench import bench
 from .dataset_pages import open_or_why
 from .job_pages import job_or_404
@@ -25,6 +25,7 @@ from .trials import Source, from_file
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from fcnkit.images import ImageForm
     from fcnkit.jobs import Job
 
 blueprint = flask.Blueprint("test", __name__, url_prefix="/models")
@@ -53,6 +54,8 @@ def show(id_: str) -> Any:
         ids=ids,
         roots=bench().places.roots,
         kept=trials.kept(job)[:8],
+        views=extending.titles("view"),
+        has_extension=bool(dataset and dataset[0].settings.get("extension")),
     )
 
 
@@ -105,7 +108,10 @@ def _listed(content: bytes, folder: str, most: int | None) -> Iterator[Source]:
         def load(path: str = path, text: str = text) -> Any:
             return from_file(bench().places.find(path), text).load()
 
-        yield Source(text, load)
+        def read(form: ImageForm, path: str = path, text: str = text) -> Any:
+            return form.read(bench().places.find(path), text), None
+
+        yield Source(text, load, read)
 
 
 def _limit(most: int | None = trials.MOST_IMAGES) -> int | None:
@@ -130,7 +136,11 @@ def entries_of(job: Job, split: str, numbers: Iterable[int]) -> Iterator[Source]
         raise InputError("entry: expected a part and a number, such as val:0")
     for number in numbers:
         title = ids[number] if 0 <= number < len(ids) else str(number)
-        yield Source(title, functools.partial(opened.pair, split, number))
+        yield Source(
+            title,
+            functools.partial(opened.pair, split, number),
+            functools.partial(opened.pair_for, split=split, number=number),
+        )
 
 
 @blueprint.post("/images/generic/infer_one")
@@ -138,7 +148,8 @@ def infer_one() -> Any:
     """Test one image and lead to its page."""
     job, _ = job_or_404(flask.request.values.get("job_id", ""), "model")
     keep = bool(flask.request.form.get("keep_scores"))
-    id_, _ = trials.run(job, weights_of(job), [one_source(job)], keep)
+    view = extending.chosen_view(job)
+    id_, _ = trials.run(job, weights_of(job), [one_source(job)], keep, view)
     return flask.redirect(flask.url_for("test.result", id_=job.id, trial=id_), 303)
 
 
@@ -147,7 +158,8 @@ def infer_many() -> Any:
     """Test several images and lead to their page."""
     job, _ = job_or_404(flask.request.values.get("job_id", ""), "model")
     keep = bool(flask.request.form.get("keep_scores"))
-    id_, _ = trials.run(job, weights_of(job), many_sources(job), keep)
+    view = extending.chosen_view(job)
+    id_, _ = trials.run(job, weights_of(job), many_sources(job), keep, view)
     return flask.redirect(flask.url_for("test.result", id_=job.id, trial=id_), 303)
 
 
@@ -161,7 +173,9 @@ def infer_dataset() -> Any:
     count = len(opened.ids(split)) if opened and split in opened.splits else 0
     wanted = min(count, _limit() or 0)
     numbers = [number * count // wanted for number in range(wanted)] if wanted else []
-    id_, _ = trials.run(job, weights_of(job), entries_of(job, split, numbers))
+    view = extending.chosen_view(job)
+    sources = entries_of(job, split, numbers)
+    id_, _ = trials.run(job, weights_of(job), sources, view=view)
     return flask.redirect(flask.url_for("test.result", id_=job.id, trial=id_), 303)
 
 

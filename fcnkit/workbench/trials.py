@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import datetime
 import io
 import os
@@ -16,13 +17,14 @@ from caffeformat import InputError, atomic_write
 from fcnkit.files import read_json_object, write_json
 from fcnkit.images import legend, read_rgb
 from fcnkit.inference import ConfusionMatrix, class_rows
+from fcnkit.web import Sample, stretched
 
 from .bench import bench
 from .model_jobs import RUN
 from .pictures import picture
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from typing import Callable, Union
 
     from numpy.typing import NDArray
@@ -35,8 +37,10 @@ if TYPE_CHECKING:
     Image = NDArray[np.uint8]
     # Loads (image H x W x 3 RGB, its label H x W or None).
     Loader = Callable[[], tuple[Image, Union[Image, None]]]
+    # Makes a document of (title, sample), which are segmented as they are asked for.
+    View = Callable[["OpenNetwork", Iterable[tuple[str, Sample]]], str]
 
-TESTS, RESULTS = "tests", "results.json"
+TESTS, RESULTS, VIEW = "tests", "results.json", "view.html"
 _KEPT = 50  # trials of a model
 MOST_IMAGES = 100  # of a trial
 _ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}\Z")
@@ -65,9 +69,15 @@ def from_file(source: str | bytes, title: str) -> Source:
 
 
 def run(
-    job: Job, weights: str | None, sources: Iterable[Source], keep_scores: bool = False
+    job: Job,
+    weights: str | None,
+    sources: Iterable[Source],
+    keep_scores: bool = False,
+    view: View | None = None,
 ) -> tuple[str, dict[str, Any]]:
     """Segment images; return (id of the trial, its results).
+
+    `view` also makes a document of the images and their scores, one after the other.
 
     An image that cannot be used becomes a line with its error; where none can, `InputError`.
     """
@@ -75,14 +85,16 @@ def run(
     id_ = f"{datetime.datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     folder = bench().jobs.path(job.id, TESTS, id_)
     os.makedirs(folder)
-    try:
-        items: list[dict[str, Any]] = []
-        total: ConfusionMatrix | None = None
+    items: list[dict[str, Any]] = []
+    total: ConfusionMatrix | None = None
+
+    def samples() -> Iterator[tuple[str, Sample]]:
+        nonlocal total
         for number, source in enumerate(sources):
             if number >= MOST_IMAGES:
                 raise InputError(f"a test takes at most {MOST_IMAGES} images at once")
             try:
-                item, matrix = _one(network, folder, number, source, keep_scores)
+                item, matrix, sample = _one(network, folder, number, source, keep_scores)
             except InputError as error:
                 items.append({"title": source.title, "error": error.for_command_line({})})
                 continue
@@ -91,6 +103,15 @@ def run(
                 if total is None:
                     total = ConfusionMatrix(matrix.n, matrix.ignore)
                 total += matrix
+            yield source.title, sample
+
+    try:
+        if view is None:
+            collections.deque(samples(), 0)
+        else:
+            document = view(network, samples())
+            with atomic_write(os.path.join(folder, VIEW), "w", encoding="utf-8") as file:
+                file.write(document)
         good = [item for item in items if "error" not in item]
         if not items:
             raise InputError("choose an image to test")
@@ -102,6 +123,7 @@ def run(
             "palette": network.palette.tolist(),
             "items": items,
             "scores": None if total is None else _scores(total, network),
+            "view": view is not None,
         }
         write_json(os.path.join(folder, RESULTS), results)
     except BaseException:
@@ -113,7 +135,7 @@ def run(
 
 def _one(
     network: OpenNetwork, folder: str, number: int, source: Source, keep_scores: bool
-) -> tuple[dict[str, Any], ConfusionMatrix | None]:
+) -> tuple[dict[str, Any], ConfusionMatrix | None, Sample]:
     taken, label = source.load_for(network)
     scores, mask, blob = network.segment(taken, source.title)
     image = network.shown(taken)
@@ -145,7 +167,8 @@ def _one(
         truths = picture("indices", None, label, network.palette)
         _keep(folder, number, "truth_indices", truths)
         _keep(folder, number, "truth", picture("mask", None, label, network.palette))
-    return item, matrix
+    stretched_scores = stretched(scores, mask.shape)
+    return item, matrix, Sample(image, {blob: stretched_scores}, [], label)
 
 
 def _keep(folder: str, number: int, kind: str, made: tuple[bytes, str]) -> None:

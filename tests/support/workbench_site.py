@@ -8,6 +8,7 @@ import os
 
 from fcnkit.commands import main
 from fcnkit.jobs import State, records
+from fcnkit.web import Extensions
 from fcnkit.workbench.app import create_app
 from fcnkit.workbench.bench import Bench, Settings
 
@@ -19,6 +20,8 @@ class Site:
         self.data = folder / "data"
         self.data.mkdir(exist_ok=True)
         self.bench = Bench(Settings(str(folder / "jobs"), [str(self.data)], **settings))
+        # What is installed beside the tests is not shown, and nothing stands in for DIGITS.
+        self.bench.extensions = Extensions({})
         self.jobs = self.bench.jobs
         self.app = create_app(self.bench)
         self.client = self.app.test_client(use_cookies=False)

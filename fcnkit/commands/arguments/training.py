@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from caffeformat import InputError
 from fcnkit.datasets import AUGMENTATION_SETS, parse_augmentation
-from fcnkit.losses import parse_loss_options
+from fcnkit.losses import parse_loss
 from fcnkit.training import Snapshots
 
 from .basics import positive
@@ -130,17 +129,7 @@ def schedule(args: argparse.Namespace) -> list[tuple[str, str]]:
 
 def loss(texts: Sequence[str] | None) -> tuple[str, dict[str, Any]] | None:
     """Return the name and the options of the loss from the values of `--loss` (None: no such)."""
-    if texts is None:
-        return None
-    name, *rest = texts
-    options: dict[str, Any] = {}
-    for text in rest:
-        key, _, value = text.partition("=")
-        try:
-            options[key] = value == "yes" if value in ("yes", "no") else float(value)
-        except ValueError:
-            raise InputError(f"--loss {text}: expected KEY=VALUE, a number or yes|no") from None
-    return name, parse_loss_options(name, options)
+    return None if texts is None else parse_loss(texts)
 
 
 def snapshots(args: argparse.Namespace) -> Snapshots:

@@ -38,14 +38,23 @@ document.addEventListener('DOMContentLoaded', () => {
         case 'inv': return (1 + number('lr_inv_gamma') * t) ** -number('lr_inv_power');
         case 'poly': return (1 - t / 100) ** number('lr_poly_power');
         case 'sigmoid': return 1 / (1 + Math.exp(number('lr_sigmoid_gamma') * (t - number('lr_sigmoid_step'))));
+        case 'linear': return 1 - t / 100;
+        case 'cosine': return (1 + Math.cos(Math.PI * t / 100)) / 2;
         default: return 1;
         }
+    }
+    // With its warm-up, and no smaller than the smallest.
+    function bounded(t) {
+        const warm = 100 * number('lr_warm_up') / number('train_epochs');
+        if (t < warm) { return t / warm; }
+        const least = number('lr_min') / parseFloat(field('learning_rate').value.replace('[', ''));
+        return Math.max(rate(t), Number.isFinite(least) ? least : 0);
     }
 
     function schedule() {
         const points = [];
         for (let t = 0; t <= 100; t++) {
-            const y = Math.min(1, Math.max(0, rate(t)));
+            const y = Math.min(1, Math.max(0, bounded(t)));
             points.push(`${(2.4 * t).toFixed(1)},${(66 - 62 * (Number.isFinite(y) ? y : 0)).toFixed(1)}`);
         }
         form.querySelector('[data-schedule] polyline').setAttribute('points', points.join(' '));

@@ -121,6 +121,22 @@ async function flow(page) {
     assert(clicks <= 15, `${clicks} clicks`);
 }
 
+// A visualization of an installed extension of DIGITS, from a model's page of tests and back.
+async function visualization(page) {
+    const known = await page.$$eval('#dataset-view option', (all) => all.map((e) => e.value).filter(Boolean));
+    if (!known.length) { return; }
+    await page.select('#dataset-view', known[0]);
+    await page.waitForSelector('form[action*="infer_dataset"] [data-view-options] select');
+    await look(page, '27_view_options');
+    await Promise.all([page.waitForNavigation({timeout: 2 * MINUTE}), page.click('[name=infer-db-btn]')]);
+    const frame = await (await page.waitForSelector('iframe')).contentFrame();
+    await frame.waitForFunction(() => document.querySelectorAll('.fcn-legend .fcn-swatch').length > 6);
+    const reached = await frame.evaluate(() => { try { return Boolean(parent.document.body); } catch (e) { return document.cookie || false; } }).catch(() => false);
+    assert.strictEqual(reached, false, 'the frame reaches the page around it');
+    await look(page, '28_view');
+    await page.goBack();
+}
+
 // What the way to the mask does not pass: views, ground truth, comparing, names, the trash, the log-in.
 async function rest(page) {
     const painted = () => page.$eval('canvas', (c) => c.toDataURL());
@@ -136,6 +152,7 @@ async function rest(page) {
     await page.click('[data-view=difference]');
     await look(page, '13_truth');
     await page.goBack();
+    await visualization(page);
     await Promise.all([page.waitForNavigation(), page.click('a[href*="/layers"]')]);
     await look(page, '19_layers');
     // A second model, never trained, to clone and to throw away.
