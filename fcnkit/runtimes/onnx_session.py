@@ -46,6 +46,8 @@ class OnnxSession:
         self.metadata = self._model.metadata
         options = session_options()
         options.add_session_config_entry(_FOLDED, str(1 << 28))
+        # It would keep a plan, and memory laid out by it, for every size of image.
+        options.enable_mem_pattern = False
         try:
             self._session = onnxruntime.InferenceSession(
                 self.path, options, providers=["CPUExecutionProvider"]
