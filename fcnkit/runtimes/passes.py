@@ -12,6 +12,7 @@ import numpy as np
 
 from caffeformat import InputError, read_caffemodel, reason
 
+from .heap import large_blocks_apart
 from .onnx_net import to_onnx
 from .packing import PackingWriter
 from .session_options import session_options, threads
@@ -81,9 +82,10 @@ class _OnnxRuntimePass:
         try:
             if values:
                 options.add_external_initializers(list(arrays), values)
-            self._session = onnxruntime.InferenceSession(
-                model, options, providers=["CPUExecutionProvider"]
-            )
+            with large_blocks_apart():
+                self._session = onnxruntime.InferenceSession(
+                    model, options, providers=["CPUExecutionProvider"]
+                )
         except Exception as error:  # ONNX Runtime has a class for each kind of fault
             raise InputError(f"ONNX Runtime cannot open the net: {reason(error)}") from error
         self._input = self._session.get_inputs()[0].name
