@@ -4,22 +4,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fcnkit.images import png, voc_palette, write_png
+from fcnkit.images import voc_palette, write_png
 
 RANDOM = np.random.RandomState(0)
 
 
-@pytest.fixture(params=["ISA-L", "Pillow"])
-def way(request, monkeypatch):
-    if request.param == "Pillow":
-        monkeypatch.setattr(png, "isal_zlib", None)
-    elif png.isal_zlib is None:
-        pytest.skip("needs the package isal")
-
-
 @pytest.mark.parametrize("shape", [(1, 1), (5, 7), (300, 2), (64, 100)])
 @pytest.mark.parametrize("depth", [None, 3])
-def test_pixels_are_kept(way, shape, depth):
+def test_pixels_are_kept(shape, depth):
     pixels = RANDOM.randint(0, 256, (*shape, depth) if depth else shape).astype(np.uint8)
     file = io.BytesIO()
     write_png(file, pixels[::-1])  # not contiguous
@@ -28,20 +20,10 @@ def test_pixels_are_kept(way, shape, depth):
         assert np.array_equal(np.array(image), pixels[::-1])
 
 
-def test_indices_and_palette_are_kept(way):
+def test_indices_and_palette_are_kept():
     indices = RANDOM.randint(0, 256, (30, 41)).astype(np.uint8)
     file = io.BytesIO()
     write_png(file, indices, voc_palette())
     with Image.open(file) as image:
         assert image.mode == "P" and np.array_equal(np.array(image), indices)
         assert np.array_equal(np.reshape(image.getpalette(), (-1, 3)), voc_palette())
-
-
-def test_files_are_about_as_small_as_pillow_s(way):
-    smooth = np.array(
-        Image.fromarray(RANDOM.randint(0, 256, (8, 8, 3)).astype(np.uint8)).resize((400, 300))
-    )
-    ours, theirs = io.BytesIO(), io.BytesIO()
-    write_png(ours, smooth)
-    Image.fromarray(smooth).save(theirs, "PNG", compress_level=1)
-    assert ours.tell() < 1.5 * theirs.tell()
