@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     Source = Union[str, os.PathLike[str], bytes]
 
 
-_MOST_WAITING = 1 << 26  # bytes of an image's scores whose classes a thread may find out later
+_MOST_WAITING = 1 << 26  # bytes of one pass's scores whose classes a thread may find out later
 
 
 class Segmenter:
@@ -229,7 +229,7 @@ class Segmenter:
         parts = self._evaluator.blocks(fitted, _all_of(names))
         first = next(parts)
         is_whole = all(b.scores.shape[1:] == f.shape[:2] for b, f in zip(first, fitted))
-        size = max(block.scores.nbytes for block in first)
+        size = sum(block.scores.nbytes for block in first)
         if is_whole and self._network.returns_copies and size <= _MOST_WAITING:
             return [functools.partial(_finished, *each) for each in zip(canvases, first)]
         for blocks in itertools.chain([first], parts):

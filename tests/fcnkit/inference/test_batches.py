@@ -1,5 +1,7 @@
 """Several images at a time: the results of one after the other, in their order."""
 
+import weakref
+
 import numpy as np
 import pytest
 from engine_runtime import of_the_engine
@@ -171,6 +173,28 @@ def test_neighbours_of_one_size_go_through_the_net_together(make, runtime):
     assert [(shape[0], *shape[2:]) for shape in seen] == [
         *first, (3, 24, 32), (1, 23, 32), (1, 23, 32), (1, 24, 32), (2, 40, 50), (1, 24, 32),
     ]  # fmt: skip
+
+
+@pytest.mark.skipif("onnxruntime" not in RUNTIMES, reason="an engine's scores never wait")
+@pytest.mark.parametrize(("count", "waits"), [(1, True), (2, True), (3, False)])
+def test_scores_of_a_batch_wait_for_a_thread_only_where_all_are_small(
+    make, monkeypatch, count, waits
+):
+    monkeypatch.setattr("fcnkit.inference.segmenter._MOST_WAITING", 2 * 4 * 24 * 32 * 4)
+    segmenter = make(FREE, runtime="onnxruntime", evaluation=Evaluation(batch=count))
+    images = [np.array(Image.open(f"{i}.png")) for i in range(3)]
+    segmenter.predict(images[0])  # from now on the runtime computes
+    kept, forward = [], segmenter._network.forward
+
+    def remembered(data, name):
+        scores = forward(data, name)
+        kept.append(weakref.ref(scores))
+        return scores
+
+    segmenter._network.forward = remembered
+    later = segmenter.predict_together(images[:count], ["image"] * count)
+    assert (kept[0]() is not None) == waits
+    assert [each().mask.shape for each in later] == [(24, 32)] * count
 
 
 def test_images_that_are_padded_to_one_size_go_together(make):
