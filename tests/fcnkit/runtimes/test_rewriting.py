@@ -158,6 +158,20 @@ def test_frames_of_random_nets_are_filled_in(seed, monkeypatch):
     assert writer.left_out
 
 
+@pytest.mark.parametrize("region", ["ACROSS_CHANNELS", "WITHIN_CHANNEL"])
+@pytest.mark.parametrize("kind", ["Eltwise", "Concat"])
+def test_frames_of_branches_with_differing_rims_are_filled_in(kind, region, monkeypatch):
+    monkeypatch.setattr(narrowing, "_COPY", 0.1)
+    net = Net(3)
+    x = net.convolution("data", 2, 3, 1, 40)
+    x = net.layer("LRN", [x], f"lrn_param {{ local_size: 5 alpha: 9 norm_region: {region} }}")
+    net.layer(kind, [net.convolution(x, 3, 7, 1, 3), x])
+    plain, rewritten, writer = both(net.text, Weights(net.blobs))
+    inputs = [net.values(1, 2, *size) for size in ((1, 1), (20, 31))]
+    assert max(differences(plain, rewritten, *inputs)) < 4e-7
+    assert writer.left_out
+
+
 DIAGONAL = interpolation_weights((3, 3, 16, 16))
 OBLONG = np.einsum("k,l,cd->cdkl", [1, 2, 5.5, 3, 1, 0, 2, 7, 4], np.arange(8, 20), np.eye(3))
 UNLIKE = DIAGONAL * np.arange(1, 4)[:, None, None, None]
