@@ -52,7 +52,9 @@ def add_arguments_of_precision(parser: CommandParser) -> None:
         "FOLDER|LMDB",
     )
     parser.data.option(
-        "--labels", "labels of the same names, where --calibrate is a folder of images", "FOLDER"
+        "--labels",
+        "folder of labels with the names of the images or masks",
+        "FOLDER",
     )
     parser.data.option(
         "--calibration-images",

@@ -37,7 +37,9 @@ def add_arguments(parser: CommandParser) -> None:
     basics.add_data(parser)
     parser.input.option("--images", "folder of images, instead of --data", "FOLDER")
     parser.input.option(
-        "--labels", "folder of labels with the same names, for --images or --predictions", "FOLDER"
+        "--labels",
+        "folder of labels with the names of the images or masks",
+        "FOLDER",
     )
     parser.input.option("--predictions", "folder of masks, instead of a network", "FOLDER")
     basics.add_json(parser)

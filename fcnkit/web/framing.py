@@ -13,6 +13,8 @@ import flask
 import jinja2
 import werkzeug.exceptions
 
+from caffeformat.files import open_file
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -31,8 +33,8 @@ def share_templates(app: flask.Flask) -> None:
     def load(name: str) -> str | None:
         if name not in _SHARED:
             return None
-        with open(os.path.join(_HERE, "templates", name), encoding="utf-8") as file:
-            return file.read()
+        with open_file(os.path.join(_HERE, "templates", name)) as file:
+            return file.read().decode()
 
     own = app.jinja_loader
     loaders: list[jinja2.BaseLoader] = [own] if own is not None else []

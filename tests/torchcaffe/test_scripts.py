@@ -46,6 +46,7 @@ def test_script_that_imports_caffe_runs(tmp_path):
     assert (result.stdout, result.stderr) == ("(1, 2, 20, 24) __main__\n", "")
 
 
+@pytest.mark.slow
 def test_a_command_does_not_run_a_module_next_to_a_net(tmp_path):
     """`voc_layers` may run unasked: Berkeley's that is installed, not one that came with a net."""
     (tmp_path / "voc_layers.py").write_text("raise SystemExit('this module ran')")

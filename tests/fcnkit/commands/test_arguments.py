@@ -54,7 +54,12 @@ DIFFERENT = {
 
 # A command of its own, the text that net_surgery leaves for those who use the commands next, and
 # the workbench, whose jobs are commands.
-SPEAK_OF_OPTIONS = ("zoo/__main__.py", "surgery/automatic/inputs.py", "workbench/")
+SPEAK_OF_OPTIONS = (
+    "zoo/__main__.py",
+    "surgery/automatic/inputs.py",
+    "web/app.py",  # the pages of `preview`, whose options they advise
+    "workbench/",
+)
 
 
 def _parsers():

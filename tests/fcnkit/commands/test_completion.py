@@ -40,6 +40,7 @@ def test_the_script_of_a_shell_is_printed(shell, capsys):
         assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_commands_options_and_choices_are_completed(tmp_path):
     assert {"train", "train_stages"} == completions("fcnkit train", tmp_path)
     expected = {"--scale-to", "--save-scores", "--scales", "--snapshot"}

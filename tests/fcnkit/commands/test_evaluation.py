@@ -98,6 +98,7 @@ def test_several_passes(here):
     assert once != json.loads((here / "plain.json").read_text())["confusion"]
 
 
+@pytest.mark.slow
 def test_several_images_at_a_time_give_what_one_gives(here, capsys):
     for number in (3, 4, 5):  # neighbours of one size
         for kind in ("images", "labels"):

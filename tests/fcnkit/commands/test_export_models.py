@@ -57,7 +57,8 @@ def test_a_model_folder_holds_what_it_takes(folder):
     config = json.loads((folder / "config.json").read_text())
     assert config["id2label"] == dict(zip("012", CLASSES)) and config["num_labels"] == 3
     assert config["label2id"] == {name: index for index, name in enumerate(CLASSES)}
-    assert config["onnx"] == {"file": "model.onnx", "input": "data", "output": "score"}
+    files = {"file": "model.onnx", "input": "data", "output": "score", "precision": "float32"}
+    assert config["onnx"] == files
     settings = config["preprocessing"]
     assert settings["mean"] == [60, 61, 62] and settings["channel_order"] == "BGR"
     assert settings["scale"] == 1 and settings["size"] is None

@@ -267,6 +267,7 @@ def test_without_onnxruntime(capsys, run, tmp_path, monkeypatch):
     assert "onnxruntime" in refused(capsys, run, tmp_path / "m.onnx", *arguments)
 
 
+@pytest.mark.slow
 def test_infer_and_score_compute_in_bfloat16(run, tmp_path):
     masks, scores = {}, {}
     try:

@@ -105,6 +105,7 @@ def test_the_engines_import_nothing_from_the_working_folder(tmp_path, monkeypatc
     assert (tmp_path / "torch.0.npz").exists()
 
 
+@pytest.mark.slow
 def test_modules_that_lie_beside_a_net_do_not_run(tmp_path):
     (tmp_path / "nyud_layers.py").write_text("raise SystemExit('this module ran')")
     (tmp_path / "net.prototxt").write_text(

@@ -107,7 +107,7 @@ def check_segnet(net, runtime, tmp_path):
     assert_close(runtime(path, given)["prob"], blobs["prob"], "prob")
 
 
-@pytest.mark.quick_cases(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("runtime", [in_onnxruntime, in_openvino])
 @pytest.mark.parametrize("name", NETS)
 def test_networks_of_forks_compute_the_same(name, runtime, tmp_path):

@@ -146,7 +146,7 @@ PLANS = [
 CASES = [(body, plan) for body in (FREE, MULTIPLES) for plan in PLANS]
 
 
-@pytest.mark.quick_cases(1)
+@pytest.mark.slow
 @pytest.mark.parametrize(("body", "plan"), [*CASES, (FIXED, PLANS[3])])
 def test_scales_mirror_images_and_windows_against_the_formula(make, body, plan):
     segmenter, plain = make(body, evaluation=Evaluation(**plan)), make(body)

@@ -200,6 +200,7 @@ def test_a_net_that_agreed_is_taken_at_once_and_its_weights_are_looked_at(
     assert len(opened) == 2
 
 
+@pytest.mark.slow
 def test_no_engine_is_loaded_for_a_net_that_agreed(net, tmp_path, monkeypatch):
     monkeypatch.setenv("FCNKIT_CACHE", str(tmp_path / "cache"))
     code = (

@@ -57,6 +57,7 @@ def create(trained):
         assert answer.get_json()["status"] == "deleted"
 
 
+@pytest.mark.slow
 def test_fields_become_the_values_of_augment(create):
     assert create() is None
     assert create(augment="none") is None and create(augment_rotate="10") is None

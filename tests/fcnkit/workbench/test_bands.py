@@ -48,6 +48,7 @@ def _mask(answer):
     return np.asarray(Image.open(io.BytesIO(answer.data)))
 
 
+@pytest.mark.slow
 def test_every_source_is_read_as_the_network_takes_it(banded, tmp_path):
     image = banded.data / "bands" / "val" / "images" / "val_1.tif"
     run = banded.jobs.path(banded.model, "run")
@@ -78,6 +79,7 @@ def test_every_source_is_read_as_the_network_takes_it(banded, tmp_path):
     assert np.array_equal(np.argmax(scores[0], 0), expected)
 
 
+@pytest.mark.slow
 def test_pages_show_them(banded):
     sent = {"job_id": banded.model, "split": "val", "num_test_images": "3"}
     answer = banded.post("/models/images/generic/infer_dataset", sent)

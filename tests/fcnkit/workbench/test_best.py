@@ -62,6 +62,7 @@ def test_it_has_a_mark_or_a_row_of_its_own(trained, copied):
     assert form.count('<option value="best">step 3') == 3
 
 
+@pytest.mark.slow
 def test_it_is_tested_and_taken_along(copied, tmp_path):
     assert np.array_equal(_mask(copied, snapshot_epoch="best"), _mask(copied, snapshot_epoch="i4"))
     answer = copied.get(f"/models/{copied.model}/download.caffemodel?snapshot_epoch=best")

@@ -8,7 +8,7 @@ from places import GOLDEN
 import torchcaffe
 from caffeformat import parse_text, pb
 
-pytestmark = pytest.mark.both_modes
+pytestmark = pytest.mark.both_modes(slow_on_gpu=True)
 
 # layers_more: what tests/bvlc/layer_golden.py measured beyond the others
 CASES = sorted(GOLDEN.glob("layers*/*.npz"))

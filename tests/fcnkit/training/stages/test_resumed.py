@@ -132,6 +132,7 @@ def test_a_trained_stage_is_not_trained_again(two, data, monkeypatch):
     assert len(os.listdir("run/shapes_fcn32s/masks")) == 3
 
 
+@pytest.mark.slow
 def test_weights_for_a_run_that_began_without_them_are_refused(two, data):
     list(train_stages(two[:1], "run", data, stop=Until(1)))
     kept = sorted(os.listdir("run/shapes_fcn32s"))
