@@ -15,6 +15,7 @@ imported when they are used, so that `import fcnkit` loads neither an engine nor
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from fcnkit.zoo import spec as network
 
 __version__ = "0.2.0"
+
+# ONNX Runtime would report its use to its maker, and note so in the folder for temporary files.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __all__ = [
     "InputError",

@@ -140,13 +140,16 @@ def score_network(args: argparse.Namespace, colours: NDArray[np.uint8] | None) -
             # A dataset may have fewer classes than the network: then its names are not used.
             names = dataset.classes
         names = names_for(scored, names)
+        notes: list[str] = []  # of the other processes
         if chosen.count > 1:
             settings = network.segmenter_settings(args)
-            samples = inference.shared_predictions(trained, settings, open_images, chosen)
+            samples = inference.shared_predictions(
+                trained, settings, open_images, chosen, notes.append
+            )
         else:
             samples = predictions_and_labels(segmenter, dataset)
         board = score(samples, scored, _ignore(args, trained.ignore), console, _kept(args))
-        for note in segmenter.notes:
+        for note in dict.fromkeys([*segmenter.notes, *notes]):
             console.note(note)
         if args.sheet:
 

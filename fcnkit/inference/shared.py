@@ -34,11 +34,13 @@ def shared_predictions(
     settings: Mapping[str, Any],
     open_images: Callable[[], SegmentationDataset],
     devices: engine.Devices,
+    noted: Callable[[str], object] = lambda note: None,
 ) -> Iterator[Sample]:
     """Segment each image of a dataset and read its label, in one process per device.
 
     settings       arguments of `trained.segmenter` beside the GPU
     open_images    opens the dataset in each process; it is pickled
+    noted          called at the end with each note of the processes' segmenters, once
 
     Yields what `predictions_and_labels` does, in the dataset's order. Raises the `InputError` of
     any process.
@@ -75,14 +77,20 @@ def shared_predictions(
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     waiting: dict[int, Sample] = {}
+    notes: dict[str, None] = {}
     position = 0
     try:
         while True:
             message = found.get()
             if message is None:
+                for note in notes:
+                    noted(note)
                 return
             if isinstance(message, Exception):
                 raise message
+            if message[0] is None:
+                notes.update(dict.fromkeys(message[1]))
+                continue
             waiting[message[0]] = message[1]
             while position in waiting:
                 yield waiting.pop(position)
@@ -107,6 +115,7 @@ def _predict(
         with contextlib.closing(predictions_and_labels(segmenter, dataset, mine)) as samples:
             for i, sample in zip(mine, samples):
                 line.tell((i, sample))
+    line.tell((None, segmenter.notes))
 
 
 def refuse_launched() -> None:
