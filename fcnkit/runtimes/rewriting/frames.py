@@ -21,6 +21,8 @@ import numpy as np
 from .nodes import Windows, attributes, windows_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from ..onnx_writer import Writer
@@ -104,7 +106,7 @@ def find_regions(w: Writer) -> dict[str, Region]:
     return found
 
 
-def is_source(node: Any, regions: dict[str, Region]) -> bool:
+def is_source(node: Any, regions: Mapping[str, Region]) -> bool:
     """Whether the equal rows of what `node` makes come from its own padding."""
     return node.op_type == "Conv" and node.input[0] not in regions
 

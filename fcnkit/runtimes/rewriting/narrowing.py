@@ -59,11 +59,11 @@ class _Plan:
     def choose(self) -> dict[str, Sides]:
         """The pixels to leave out: value -> pixels, where the sum of work is least."""
         places: set[str] = set()  # never the graph's outputs, which nothing reads
-        free = [name for name in self.regions if name in self._readers]
+        free = {name for name in self.regions if name in self._readers}
         best = self._removed(places)
         least = self._work(best)
-        while True:
-            tried = [(place, self._removed({*places, place})) for place in free]
+        while places != free:
+            tried = [(place, self._removed({*places, place})) for place in sorted(free - places)]
             work, place, removed = min(
                 ((self._work(removed), place, removed) for place, removed in tried),
                 key=lambda each: each[0],
@@ -72,6 +72,7 @@ class _Plan:
                 return best
             places.add(place)
             best, least = removed, work
+        return best
 
     def _removed(self, places: set[str]) -> dict[str, Sides]:
         """The most that can be left out if rows are repeated at `places` only."""
@@ -120,7 +121,7 @@ def _rewrite(w: Writer, regions: Mapping[str, Region], removed: Mapping[str, Sid
     widened: dict[tuple[str, Sides], str] = {}
     for node in nodes:
         needed = removed.get(node.output[0], _NOTHING)
-        if node.output[0] in removed and is_source(node, dict(regions)):
+        if node.output[0] in removed and is_source(node, regions):
             _pad_less(node, needed)
         for index, name in enumerate(node.input):
             if name not in removed or removed[name] == needed:

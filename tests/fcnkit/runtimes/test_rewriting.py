@@ -179,6 +179,19 @@ MIXED = DIAGONAL + 1e-3 * np.eye(3)[::-1, :, None, None]
 SKEW = np.random.RandomState(1).rand(3, 1, 16, 16)
 
 
+def test_a_frame_that_only_the_output_takes_stays_whole():
+    """There is no place where its rows could be repeated."""
+    text = (
+        INPUT
+        + """layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
+      convolution_param { num_output: 3 kernel_size: 3 pad: 20 } }"""
+    )
+    weights = {"conv": [np.ones((3, 2, 3, 3), np.float32), np.ones(3, np.float32)]}
+    plain, rewritten, writer = both(text, weights)
+    data = np.random.RandomState(1).randn(1, 2, 9, 14).astype(np.float32)
+    assert differences(plain, rewritten, data) == [0] and writer.left_out == 0
+
+
 @pytest.mark.parametrize(
     ("weights", "param", "offset", "operators"),
     [
