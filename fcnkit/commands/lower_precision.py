@@ -136,6 +136,7 @@ def lower(
     form = ImageForm(None, args.depth) if run is None or args.depth else run.form
     shape = infer_shapes(net)[value_graph(net, args.blob).outputs[0]]
     with contextlib.ExitStack() as stack:
+        stack.enter_context(_errors_name_output(args, path))
         console = stack.enter_context(Console())
         folder = stack.enter_context(tempfile.TemporaryDirectory(dir=os.path.dirname(path)))
         made = os.path.join(folder, export.MODEL)
@@ -168,6 +169,18 @@ def lower(
     for line in found.table():
         say(line)
     return found
+
+
+@contextlib.contextmanager
+def _errors_name_output(args: argparse.Namespace, path: str) -> Iterator[None]:
+    """Let errors about the model at `path`, where it is made, name it as it will be called."""
+    output = os.path.join(args.output, export.MODEL) if args.folder else args.output
+    try:
+        yield
+    except InputError as error:
+        if path not in error.text:
+            raise
+        raise InputError(error.text.replace(path, output), options=error.options) from error
 
 
 def _inputs(

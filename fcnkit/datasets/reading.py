@@ -106,7 +106,7 @@ def find_pairs(
     ):
         missing = [key for key in paths if key not in others]
         if missing:
-            more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+            more = f", nor for {len(missing) - 1} others" if len(missing) > 1 else ""
             raise InputError(
                 f"{paths[missing[0]]}: there is no {what} of that name in {os.fspath(folder)}{more}"
             )
