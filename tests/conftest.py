@@ -33,14 +33,7 @@ def pytest_addoption(parser):
 
 def pytest_collection_modifyitems(config, items):
     asked = config.getoption("markexpr") or ""
-    cases = collections.Counter()
-    for item in items:
-        few = item.get_closest_marker("quick_cases")
-        if few:
-            name = item.nodeid.partition("[")[0]
-            cases[name] += 1
-            if cases[name] > few.args[0]:
-                item.add_marker("slow")
+    _keep_few(items)
     for item in items:
         if "test_digits_browser.py" in item.nodeid:  # runs under Python 2.7's unittest, too
             item.add_marker("browser")
@@ -54,6 +47,24 @@ def pytest_collection_modifyitems(config, items):
             missing = _missing(name)
             if missing:
                 item.add_marker(pytest.mark.skip(reason=missing))
+
+
+def _keep_few(items):
+    """Move all but `quick_cases(n)` of a test's cases to the full tier.
+
+    Those that stay are spread over the list, first and last among them: neighbours are alike.
+    """
+    cases = collections.defaultdict(list)
+    for item in items:
+        if item.get_closest_marker("quick_cases") and not item.get_closest_marker("slow"):
+            cases[item.nodeid.partition("[")[0]].append(item)
+    for alike in cases.values():
+        few = alike[0].get_closest_marker("quick_cases").args[0]
+        last, gaps = len(alike) - 1, max(few - 1, 1)
+        kept = {place * last // gaps for place in range(few)}
+        for place, item in enumerate(alike):
+            if place not in kept:
+                item.add_marker("slow")
 
 
 def _missing(mark):

@@ -104,7 +104,6 @@ def test_a_convolutionalized_classifier_may_see_its_windows_alone(folder, capsys
     assert conv.name == "conv" and not conv.convolution_param.pad
 
 
-@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -33,7 +33,6 @@ def test_create_lmdb_keeps_its_input(voc, capsys, tree):
     assert sorted(os.listdir()) == ["lmdb", "lmdb.replaced", "voc"]
 
 
-@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize(
     "output", ["voc", "voc/lmdb", "voc/train", "voc/train/images/x", ".", "link"]
 )

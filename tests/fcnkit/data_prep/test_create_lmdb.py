@@ -101,7 +101,6 @@ def turned_photo(size, orientation=6, kind="JPEG"):
     return file.getvalue(), shown
 
 
-@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("size", [(32, 16), (24, 24)])
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])

@@ -232,7 +232,6 @@ COCO_PLACES = {
 }
 
 
-@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("place", COCO_PLACES)
 def test_coco(tmp_path, form, place):

@@ -83,7 +83,6 @@ def stems(folder):
     return sorted(os.path.splitext(name)[0] for name in os.listdir(folder))
 
 
-@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("case", DATASETS, indirect=True)
 def test_folders_become_databases(tmp_path, case):
     out = tmp_path / "out"

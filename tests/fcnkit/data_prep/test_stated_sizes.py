@@ -51,7 +51,6 @@ def write_source(folder, count, stated, real=None, thin=False):
     return folder
 
 
-@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("thin", [False, True])
 @pytest.mark.parametrize("real", [None, (6, 7)])
 def test_many_large_images_that_are_not_there_cost_nothing(tmp_path, drawn, real, thin):

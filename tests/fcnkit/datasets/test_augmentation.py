@@ -71,7 +71,6 @@ def test_draws_fill_their_ranges():
     assert 0.4 < np.mean([d.flip for d in found]) < 0.6
 
 
-@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize(("how", "middle"), [("log", 520), ("uniform", 650)])
 @pytest.mark.parametrize("shape", [(375, 500), (500, 375), (30, 40)])
 def test_the_longer_side_is_drawn_around_the_base(shape, how, middle):

@@ -228,7 +228,6 @@ def test_the_number_of_tops_is_checked(tmp_path):
         )  # fmt: skip
 
 
-@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("split", ["train", "val"])
 @pytest.mark.parametrize("start", [0, 6])
 def test_solvers_take_what_one_solver_would(split, start, tmp_path, monkeypatch):

@@ -73,7 +73,6 @@ def _bits(weights):
     return {name: [blob.tobytes() for blob in blobs] for name, blobs in weights.items()}
 
 
-@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("ending", ["onnx", "pt", "safetensors"])
 @pytest.mark.parametrize("case", CASES)
 def test_weights_come_back_bit_for_bit_and_compute_the_same(tmp_path, case, ending):

@@ -43,7 +43,7 @@ def net_with(blob, layer):
     return net, weights
 
 
-@pytest.mark.quick_cases(2)
+@pytest.mark.quick_cases(12)
 @pytest.mark.parametrize("name", NAMES, ids=ascii)
 @pytest.mark.parametrize("which", ["blob", "layer"])
 def test_any_name_is_exported_and_comes_back(tmp_path, which, name):

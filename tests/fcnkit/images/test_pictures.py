@@ -78,7 +78,6 @@ def test_png_of_16_bits_is_turned_as_shown(tmp_path):
     assert np.array_equal(read_image(data), np.rot90(array, -1))
 
 
-@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 @pytest.mark.parametrize("count", [1, 2, 4, 5, 10])
 @pytest.mark.parametrize(

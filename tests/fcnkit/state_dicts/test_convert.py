@@ -63,7 +63,6 @@ CASES = {
 }
 
 
-@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("case", CASES)
 def test_scores_are_the_originals_for_a_raw_image(case):
     make, size = CASES[case]
@@ -206,7 +205,6 @@ def test_a_name_that_leads_out_of_the_folder_is_refused(tmp_path, capsys):
     assert "--name" in capsys.readouterr().err
 
 
-@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("size", ["0", "64x", "x64", "64x64x64", "100000", "9" * 5000, "-64", "²"])
 def test_a_size_that_is_none_is_refused(tmp_path, capsys, size):
     with pytest.raises(SystemExit):

@@ -75,7 +75,6 @@ CASES = {
 }  # fmt: skip
 
 
-@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("fold", [False, True])
 def test_scores_are_the_tutorials_for_a_raw_image(case, fold, tmp_path):

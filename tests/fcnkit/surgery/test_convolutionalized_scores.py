@@ -125,7 +125,7 @@ def test_scores_are_equal_at_the_classifiers_size_and_on_windows_of_features(nam
     assert_close(np.stack([found[0, :, y, x] for y, x in places]), expected)
 
 
-@pytest.mark.quick_cases(2)
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("name, share", _cases(["bvlc_alexnet", "bvlc_googlenet"]))
 def test_without_paddings_scores_are_the_classifiers_on_every_window_of_the_image(name, share):
     net = without_padding(classifier(name, share))

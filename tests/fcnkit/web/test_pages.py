@@ -68,7 +68,7 @@ def test_a_net_gives_the_page_what_infer_writes(tmp_path, extensions):
     assert len(shown(client.infer_many(image_files=uploads).text)) == 3
 
 
-@pytest.mark.quick_cases(1)
+@pytest.mark.quick_cases(3)
 @pytest.mark.parametrize("name", [*NASTY, "x" * 300 + ".png", "../../../etc/<i>.png"])
 def test_names_of_uploads_are_text(tmp_path, extensions, name):
     write_net(str(tmp_path))

@@ -146,7 +146,7 @@ QUICK = {
 CASES = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in ARCHIVES]
 
 
-@pytest.mark.quick_cases(2)
+@pytest.mark.quick_cases(8)
 @pytest.mark.parametrize("name", CASES)
 def test_the_job_fails_in_words_and_leaves_nothing_outside(site, tmp_path, name):
     outside = tmp_path / "outside"

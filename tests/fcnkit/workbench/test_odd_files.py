@@ -46,7 +46,7 @@ def put(path, what):
             file.write(CONTENTS[what])
 
 
-@pytest.mark.quick_cases(1)
+@pytest.mark.quick_cases(3)
 @pytest.mark.parametrize("what", ["pipe", "folder", "device", *CONTENTS])
 def test_pages_tell_what_they_cannot_read(site, what):
     made = {}

@@ -44,7 +44,6 @@ def test_local_names_are_not(site):
         assert site.client.get("/", headers={"Host": host}).status_code == 200
 
 
-@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("sign", ["Origin", "Referer", "Cookie", "Sec-Fetch-Site"])
 def test_pages_of_other_sites_change_nothing(site, sign):
     for address in ("/trash/empty", "/datasets/generic/create/images.json", "/datasets/new"):
@@ -139,7 +138,7 @@ def test_only_files_under_the_roots_can_be_named(tmp_path):
         Places().find("x")
 
 
-@pytest.mark.quick_cases(2)
+@pytest.mark.quick_cases(4)
 @pytest.mark.parametrize("name", HOSTILE)
 def test_names_are_text(site, name):
     answer = site.post(
@@ -154,7 +153,6 @@ def test_names_are_text(site, name):
             assert sign not in page.text
 
 
-@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("name", [*HOSTILE, "/etc/cron.d/x", "..\\..\\x.tar", ".", "-rf", ""])
 def test_uploads_stay_in_the_jobs_folder(site, name):
     sent = {"source_file": (io.BytesIO(b"x"), name)}

@@ -46,7 +46,6 @@ def test_every_fourth_value_of_a_dilated_trunk_is_the_classifiers(style):
     assert np.abs(many[:, :, ::4, ::4] - few).max() <= 1e-5 * np.abs(few).max()
 
 
-@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize(
     "network, form",
     [*((network, {}) for network in NETWORKS), ("fcn_resnet_50", {"v1b": True})],
@@ -61,7 +60,6 @@ def test_scores_have_the_size_of_any_image(network, form, learned):
         assert all(abs(8 * few - many) < 10 for few, many in zip(features[2:], size))
 
 
-@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("network", NETWORKS)
 def test_trunks_take_the_weights_of_their_classifier_and_heads_learn_faster(network):
     name = (

@@ -74,7 +74,6 @@ def test_the_tables_have_no_column_that_is_not_compared():
     assert {name for rows in PUBLISHED.values() for name in rows[0]} == COLUMNS
 
 
-@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("network", PUBLISHED)
 def test_every_layer_is_the_published_one(network):
     net = read_net(zoo.path(network, "deploy.prototxt"))

@@ -8,7 +8,6 @@ from fcnkit.zoo import writing
 from fcnkit.zoo.__main__ import main
 
 
-@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("network", zoo.networks())
 def test_the_files_are_what_the_declaration_writes(network):
     assert not writing.stale(network), f"run: python -m fcnkit.zoo {network}"

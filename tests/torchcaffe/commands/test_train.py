@@ -53,7 +53,6 @@ def assert_same_weights(first, second):
             np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize(("form", "ending"), [("BINARYPROTO", ""), ("HDF5", ".h5")])
 @pytest.mark.parametrize("rule", list(RULES))
 def test_every_solver_goes_on_from_a_snapshot_exactly(folder, rule, form, ending):

@@ -94,7 +94,6 @@ def test_nets_live_where_they_were_built(gpu_mode, tmp_path):
         on_host.share_with(on_device)
 
 
-@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("rule", list(RULES))
 @pytest.mark.parametrize(("begun_on", "form"), [("host", "BINARYPROTO"), ("device", "HDF5")])
 def test_a_run_goes_on_from_a_snapshot_on_the_other_side(begun_on, rule, form, tmp_path, gpu_mode):

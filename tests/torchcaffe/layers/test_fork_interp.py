@@ -26,7 +26,6 @@ def _resized(image, height, width):
     return result
 
 
-@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize(
     "settings, cropped, height, width",
     [

@@ -174,7 +174,6 @@ def test_permute_refuses_axes_that_are_not_there(order):
         run_layer(text, [X])
 
 
-@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("across", [True, False])
 @pytest.mark.parametrize("shared", [True, False])
 def test_normalize_divides_by_the_norm(across, shared):

@@ -37,7 +37,7 @@ def step(solver, steps):
     return losses
 
 
-@pytest.mark.quick_cases(1)
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("name", LOWER)
 @pytest.mark.parametrize("recompute", [False, True])
 def test_training_goes_as_in_float32(name, recompute):

@@ -45,7 +45,6 @@ def fresh(solver, names, half):
     return {name: getattr(solver.net.blobs[name], half).copy() for name in names}
 
 
-@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("fields", ["", "iter_size: 2", 'type: "Adam" momentum2: 0.99'])
 def test_recomputation_changes_nothing(fields):
     plain, again = train(4, fields=fields), train(4, recompute=True, fields=fields)
@@ -58,7 +57,6 @@ def test_recomputation_changes_nothing(fields):
         np.testing.assert_allclose(found, wanted, **bound)
 
 
-@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("recompute", [False, True])
 def test_what_was_freed_comes_back_as_it_was(recompute):
     def make(hold):

@@ -14,7 +14,7 @@ def check(caffe, seed):
     return sum(layer.name.endswith("_crop") for layer in fcn.net.layer)
 
 
-@pytest.mark.quick_cases(2)
+@pytest.mark.quick_cases(5)
 @pytest.mark.parametrize("seed", range(15))
 def test_a_ramp_and_an_impulse_stay_in_place(seed):
     check(pytest.importorskip("torchcaffe"), seed)

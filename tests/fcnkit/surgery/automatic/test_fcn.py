@@ -35,7 +35,7 @@ def layer_of(fcn, name):
     return next(layer for layer in fcn.net.layer if layer.name == name)
 
 
-@pytest.mark.quick_cases(2)
+@pytest.mark.quick_cases(6)
 @pytest.mark.parametrize("name", SHIPPED + OTHERS)
 @pytest.mark.parametrize("way", ["coarse", "skips", "dilated"])
 def test_every_image_gets_a_score_for_each_pixel(name, way):

@@ -55,7 +55,6 @@ def test_there_is_one_for_each_tutorial():
     assert set(recipe_names()) == set(STAGES)
 
 
-@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("name", sorted(STAGES))
 def test_stages_have_the_tutorials_values(name, planned):
     found = []
@@ -100,7 +99,7 @@ def test_devices_share_the_images_of_an_update(datasets, tmp_path):
         plan_stages(recipe, data, str(tmp_path), devices=3)
 
 
-@pytest.mark.quick_cases(2)
+@pytest.mark.quick_cases(4)
 @pytest.mark.parametrize("name", sorted(STAGES))
 def test_a_dry_run_says_what_each_stage_will_do(name, datasets, capsys):
     roles = dict.fromkeys(stage[1] for stage in STAGES[name])

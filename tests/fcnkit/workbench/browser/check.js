@@ -52,7 +52,7 @@ async function look(page, name, sizes = [375, 1600]) {
 
 const state = (page) => text(page, '[data-live] [data-part=state]');
 const until = (page, wanted, seconds = 180) => page.waitForFunction(
-    (each) => each.includes(document.querySelector('[data-live]').dataset.state), {timeout: 1000 * seconds}, wanted);
+    (each) => each.includes((document.querySelector('[data-live]') || {dataset: {}}).dataset.state), {timeout: 1000 * seconds}, wanted);
 
 async function flow(page) {
     await page.goto(address);
