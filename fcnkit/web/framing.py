@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .visualize import Page
 
 # What templates of extensions and `framed_page` need of this room's templates.
-_SHARED = ("helper.html", "framed.html")
+_SHARED = ("helper.html", "framed.html", "vendor.html")
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _VENDOR = os.path.join(_HERE, "static", "vendor")
 

@@ -19,6 +19,9 @@ from .fields import BenchForm, select, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import TypeVar
+
+    F = TypeVar("F", bound=BenchForm)
 
 CHOICE, USUAL, OWN = "augment", "usual", "own"
 _TITLES = {
@@ -65,7 +68,7 @@ _FIELDS: Mapping[str, tuple[str, _Shown]] = {
 NAMES = tuple(_FIELDS)
 
 
-def choice() -> wtforms.SelectField:
+def _choice() -> wtforms.SelectField:
     """The field that chooses an augmentation by name."""
     known = [(name, _TITLES.get(name, name)) for name in (USUAL, OWN, *AUGMENTATION_SETS)]
     return select(
@@ -76,7 +79,7 @@ def choice() -> wtforms.SelectField:
     )
 
 
-def field(name: str) -> wtforms.Field:
+def _field(name: str) -> wtforms.Field:
     """The field `name` of one option; empty, it leaves the option to what was chosen by name."""
     _, shown = _FIELDS[name]
     if shown.choices:
@@ -171,7 +174,14 @@ def _written(value: Any) -> str:
     return word
 
 
-# These fields alone, for samples
-SampleForm: type[BenchForm] = type(
-    "SampleForm", (BenchForm,), {CHOICE: choice(), **{name: field(name) for name in NAMES}}
-)
+def with_fields(form: type[F]) -> type[F]:
+    """Add the fields of augmentation to the class of a form."""
+    setattr(form, CHOICE, _choice())
+    for name in NAMES:
+        setattr(form, name, _field(name))
+    return form
+
+
+@with_fields
+class SampleForm(BenchForm):
+    """The fields of augmentation alone, for samples."""

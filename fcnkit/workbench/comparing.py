@@ -50,8 +50,7 @@ def show() -> Any:
 
 def _images(job: Job) -> tuple[Any, str, list[int]]:
     """Return (the dataset of a model, the split to compare on, numbers of its images)."""
-    found = bench().jobs.get(str(job.settings.get("dataset", "")))
-    opened = open_or_why(found[0])[0] if found else None
+    opened = _dataset_of(job)
     if opened is None or not opened.splits:
         return None, "", []
     split = "val" if "val" in opened.splits else opened.splits[0]
@@ -88,11 +87,7 @@ def _settings(first: Job, second: Job) -> list[tuple[str, Any, Any]]:
 @blueprint.get("/compare/pictures/<first>/<second>/<split>/<int:number>/<kind>")
 def show_picture(first: str, second: str, split: str, number: int, kind: str) -> Any:
     """Return a picture of one image: first, second (overlays of the masks) or difference."""
-    jobs = [job_or_404(id_, "model")[0] for id_ in (first, second)]
-    found = bench().jobs.get(str(jobs[0].settings.get("dataset", "")))
-    opened = open_or_why(found[0])[0] if found else None
-    if opened is None or split not in opened.splits:
-        raise InputError("the dataset of the first model is not there")
+    jobs, opened = _compared(first, second, split)
     image, _ = opened.pair(split, number)
     if kind == "difference":
         masks = [_mask(job, opened, split, number) for job in jobs]
@@ -108,11 +103,7 @@ def show_picture(first: str, second: str, split: str, number: int, kind: str) ->
 @blueprint.get("/compare/agreement/<first>/<second>/<split>/<int:number>.json")
 def agreement(first: str, second: str, split: str, number: int) -> Any:
     """Return how far two models agree on an image, and each with its label."""
-    jobs = [job_or_404(id_, "model")[0] for id_ in (first, second)]
-    found = bench().jobs.get(str(jobs[0].settings.get("dataset", "")))
-    opened = open_or_why(found[0])[0] if found else None
-    if opened is None or split not in opened.splits:
-        raise InputError("the dataset of the first model is not there")
+    jobs, opened = _compared(first, second, split)
     _, label = opened.pair(split, number)
     masks = [_mask(job, opened, split, number) for job in jobs]
     scores = []
@@ -121,6 +112,20 @@ def agreement(first: str, second: str, split: str, number: int) -> Any:
         matrix.update(mask, label, "image")
         scores.append(None if matrix.mean_iou != matrix.mean_iou else float(matrix.mean_iou))
     return flask.jsonify(equal=float(np.mean(masks[0] == masks[1])), mean_iou=scores)
+
+
+def _compared(first: str, second: str, split: str) -> tuple[list[Job], OpenDataset]:
+    """Return two models, and the dataset of the first, which has to have `split`."""
+    jobs = [job_or_404(id_, "model")[0] for id_ in (first, second)]
+    opened = _dataset_of(jobs[0])
+    if opened is None or split not in opened.splits:
+        raise InputError("the dataset of the first model is not there")
+    return jobs, opened
+
+
+def _dataset_of(job: Job) -> OpenDataset | None:
+    found = bench().jobs.get(str(job.settings.get("dataset", "")))
+    return open_or_why(found[0])[0] if found else None
 
 
 def _mask(job: Job, opened: OpenDataset, split: str, number: int) -> NDArray[np.uint8]:

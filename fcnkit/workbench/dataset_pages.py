@@ -12,8 +12,7 @@ from fcnkit.web import title_of
 from . import datasets
 from .bench import bench
 from .dataset_forms import DatasetForm, make_job
-from .job_pages import job_or_404
-from .summaries import as_live, summary
+from .job_pages import job_or_404, job_page
 
 if TYPE_CHECKING:
     from fcnkit.jobs import Job
@@ -63,12 +62,10 @@ def show(id_: str) -> Any:
                 words = error.for_command_line()
                 continue
             sample += [(split, number) for number in _spread(count, 6 if split == "train" else 3)]
-    return flask.render_template(
+    return job_page(
         "dataset.html",
-        job=job,
-        state=state,
-        line=summary(job, state),
-        live=as_live(job, state),
+        job,
+        state,
         facts=known,
         opened=opened,
         words=words,

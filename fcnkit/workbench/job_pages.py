@@ -12,7 +12,7 @@ from fcnkit.jobs import Job, State, tail
 
 from .bench import bench
 from .security import wants_json
-from .summaries import as_live
+from .summaries import as_live, summary
 from .wording import DIGITS_STATES
 
 if TYPE_CHECKING:
@@ -30,6 +30,12 @@ def job_or_404(id_: str, kind: str | None = None) -> tuple[Job, State]:
     if found is None or (kind is not None and found[0].kind not in (kind, "broken")):
         raise werkzeug.exceptions.NotFound(f"There is no {kind or 'job'} {id_}.")
     return found
+
+
+def job_page(template: str, job: Job, state: State, **more: Any) -> str:
+    """Return the page of a job: `template` with its state, its summary and `more`."""
+    line, now = summary(job, state), as_live(job, state)
+    return flask.render_template(template, job=job, state=state, line=line, live=now, **more)
 
 
 def page_of(job: Job) -> str:

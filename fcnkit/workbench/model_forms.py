@@ -50,8 +50,9 @@ def _shown(pairs: list[tuple[str, str]], chosen: str | None) -> list[tuple[str, 
     return pairs[:_MOST] + [pair for pair in pairs[_MOST:] if pair[0] == chosen]
 
 
+@augmenting.with_fields
 class ModelForm(BenchForm):
-    """What is trained, on what, from where and how."""
+    """What is trained, on what, from where and how; augmentation has fields of its own."""
 
     model_name = text("Name")
     dataset = select("Dataset", [("", "")])
@@ -149,20 +150,6 @@ class ModelForm(BenchForm):
         "Subtract",
         [("", "What the network says"), ("none", "Nothing"), ("pixel", "The dataset's mean")],
     )
-    augment = augmenting.choice()
-    crop_size = augmenting.field("crop_size")
-    augment_scale = augmenting.field("augment_scale")
-    augment_base = augmenting.field("augment_base")
-    augment_draw = augmenting.field("augment_draw")
-    augment_pad = augmenting.field("augment_pad")
-    augment_interpolation = augmenting.field("augment_interpolation")
-    augment_flip = augmenting.field("augment_flip")
-    augment_rotate = augmenting.field("augment_rotate")
-    augment_blur = augmenting.field("augment_blur")
-    augment_brightness = augmenting.field("augment_brightness")
-    augment_contrast = augmenting.field("augment_contrast")
-    augment_saturation = augmenting.field("augment_saturation")
-    augment_hue = augmenting.field("augment_hue")
     class_weights = number(
         "Weigh rare classes", float, None, 0, 1, "Power of the median frequency: 0.5 is mild."
     )

@@ -17,13 +17,13 @@ from fcnkit.training import columns
 from . import augmenting, networks
 from .bench import bench
 from .dataset_pages import facts_of, open_dataset, open_or_why
-from .job_pages import RESUMABLE, job_or_404
+from .job_pages import RESUMABLE, job_or_404, job_page
 from .model_forms import ModelForm
 from .model_jobs import FCN, NET, RUN, TRAIN_VAL, make_jobs
 from .pictures import picture
 from .scores import rows_after
 from .snapshots import best_of, snapshot_rows, snapshots
-from .summaries import as_live, curve_rows, summary
+from .summaries import as_live, curve_rows
 
 if TYPE_CHECKING:
     pass
@@ -147,12 +147,10 @@ def show(id_: str) -> Any:
     run = bench().jobs.path(id_, RUN)
     found = snapshot_rows(id_, job)
     dataset = bench().jobs.get(str(job.settings.get("dataset", "")))
-    return flask.render_template(
+    return job_page(
         "model.html",
-        job=job,
-        state=state,
-        line=summary(job, state),
-        live=as_live(job, state),
+        job,
+        state,
         snapshots=found,
         has_best=best_of(run) is not None,
         dataset=dataset[0] if dataset else None,
