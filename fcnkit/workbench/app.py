@@ -19,6 +19,7 @@ from . import (
     entry,
     explore,
     extending,
+    fields,
     growth,
     home,
     job_pages,
@@ -57,6 +58,7 @@ def create_app(bench: Bench) -> flask.Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(wording.FILTERS)
+    app.jinja_env.tests["filled"] = fields.is_filled
     app.extensions[EXTENSION] = bench
     share_templates(app)
     guard = app.extensions["fcnkit_guard"] = Guard(app, settings)

@@ -109,6 +109,13 @@ def select(
     )
 
 
+def is_filled(field: wtforms.Field) -> bool:
+    """Whether a field has an error, or another value than an empty form begins with."""
+    value = field.data
+    is_empty = value is False or value in (None, "", "None")
+    return bool(field.errors) or not (is_empty or value == field.default)
+
+
 def _stripped(value: Any) -> str:
     """Return a line without control characters, which no name and no path on a page has.
 

@@ -180,6 +180,7 @@ class ModelForm(BenchForm):
         self.select_gpu.choices = choices([("", "CPU"), *gpus])
         for name in ("previous_networks", "classifier", "standard_networks"):
             self[name].validate_choice = self.method.data == _METHOD_OF[name]
+        self.batch_accumulation.default = 1  # which scripts may leave out
         if self.batch_accumulation.data is None:
             self.batch_accumulation.data = 1
 

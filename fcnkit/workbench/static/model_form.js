@@ -13,6 +13,10 @@ document.addEventListener('DOMContentLoaded', () => {
                 part.hidden = !part.dataset[attribute].split(' ').includes(field(name).value);
             });
         }
+        // Another classifier than those of the list is to be named.
+        if (field('method').value === 'surgery' && !field('classifier').value) {
+            form.querySelector('[data-classifier-net]').open = true;
+        }
         card();
         schedule();
     }

@@ -114,3 +114,23 @@ def test_such_a_model_trains(trained, create):
     assert len(found["iterations"]) == 1 and found["best"]["iteration"] >= 1
     page = trained.get(f"/models/{id_}").text
     assert "<tr data-best>" in page
+
+
+def _groups(page):
+    """{summary of a group of fields: whether it is open}, without those of pictures and cards."""
+    found = re.findall(r"<details([^>]*)><summary>(.*?)</summary>", page)
+    return {title: bool(re.search(r"\bopen\b", attributes)) for attributes, title in found}
+
+
+def test_groups_with_filled_fields_are_open(trained):
+    empty = _groups(trained.get("/models/new").get_data(as_text=True))
+    assert len(empty) > 5 and not any(empty.values())
+    fields = {"dataset": trained.dataset, "batch_size": "4", "sync_batch_norm": "y"}
+    answer = trained.post("/models/new", {**fields, "train_epochs": "-1"})
+    groups = _groups(answer.get_data(as_text=True))
+    assert {title for title, is_open in groups.items() if is_open} == {"Solver", "Machine"}
+
+
+def test_an_empty_form_of_a_dataset_is_folded(trained):
+    groups = _groups(trained.get("/datasets/new").get_data(as_text=True))
+    assert len(groups) == 3 and not any(groups.values())

@@ -163,6 +163,10 @@ async function rest(page) {
     await page.waitForSelector('#model-form');
     assert.strictEqual(await page.$eval('[name=model_name]', (e) => e.value), 'FCN of shapes (copy)');
     assert.strictEqual(await page.$eval('[name=learning_rate]', (e) => e.value), '0.02');
+    assert(!await page.$eval('[data-classifier-net]', (e) => e.open));
+    await page.select('[name=classifier]', '');
+    assert(await page.$eval('[data-classifier-net]', (e) => e.open), 'nothing asks for the prototxt of another classifier');
+    await page.select('[name=classifier]', 'shapes_classifier');
     await page.$$eval('details', (all) => all.forEach((e) => { e.open = true; }));
     const samples = async () => {
         await page.waitForFunction(() => document.querySelectorAll('[data-sampled] .pair img').length === 16);
