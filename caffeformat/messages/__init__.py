@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from . import pb, wire
 from .dialects import computes_crop_offsets
+from .elsewhere import layer_elsewhere
 from .forks import (
     FORKS,
     NVIDIA_EPS,
@@ -75,6 +76,7 @@ __all__ = [
     "instead_of",
     "is_solver",
     "keys_of_layers",
+    "layer_elsewhere",
     "layer_forks",
     "layer_keys",
     "layers",

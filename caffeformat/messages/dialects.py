@@ -2,9 +2,15 @@
 
 Where the meaning is certain they are read into BVLC Caffe's own fields, with a note:
 
-- `hole` of DeepLab's first Caffe is `dilation`;
+- `hole` of DeepLab's first Caffe is `dilation`, and the `ignore_label` of its `softmaxloss_param`
+  that of `loss_param`;
 - `ceil_mode` of several forks and converters is `round_mode`;
-- `CROP` of the first FCN release, a V1 layer, is `Crop` with the offset that follows from the net.
+- `CROP` of the first FCN release, a V1 layer, and `AutoCrop` of RCF's Caffe are `Crop` with the
+  offset that follows from the net;
+- `DepthwiseConvolution`, a faster program for grouped convolutions, is `Convolution`.
+
+A `Crop` without an offset cuts from 0, as in BVLC Caffe, although the Caffes before it computed the
+offset: where the net implies another one, the reader of the file should know.
 """
 
 from __future__ import annotations
@@ -44,35 +50,77 @@ def read_dialects(net: pb.NetParameter) -> list[Reading]:
     """
     notes = []
     for layer in net.layer:
-        for note in (_read_hole(layer), _read_ceil_mode(layer)):
+        for read in _READERS:
+            note = read(layer)
             if note:
                 notes.append(Reading(f'layer "{layer.name}": {note}'))
-    return notes
+    automatic = [number for number, layer in enumerate(net.layer) if layer.type == "AutoCrop"]
+    return notes + place_crops(net, automatic, "AutoCrop of RCF's Caffe")
 
 
-def place_crops(net: pb.NetParameter, crops: Iterable[int]) -> list[Reading]:
-    """Give the Crop layers at the indices `crops` the offsets that the net implies; returns notes.
+def place_crops(
+    net: pb.NetParameter,
+    crops: Iterable[int],
+    written: str = "CROP of the first FCN release",
+) -> list[Reading]:
+    """Turn the layers at the indices `crops` into Crops with the offsets that the net implies.
 
-    Raises `InputError` where the net implies none.
+    `written` says what they were, in the notes that this returns. Raises `InputError` where the net
+    implies no offset.
     """
     notes = []
     for number in crops:
         layer = net.layer[number]
+        layer.type = "Crop"
         layer.crop_param.axis = 2
         try:
             offset = _offset_of[0](net, number)
         except InputError as error:
             raise InputError(
-                f'layer "{layer.name}": CROP of the first FCN release, whose offset follows from '
-                f'the net, but not here ({error}); write type: "Crop" with crop_param {{ axis: 2 '
-                "offset: ... }"
+                f'layer "{layer.name}": {written}, whose offset follows from the net, but not here '
+                f'({error}); write type: "Crop" with crop_param {{ axis: 2 offset: ... }}'
             ) from error
         offsets = [offset] if isinstance(offset, int) else list(offset)
         layer.crop_param.offset.extend(offsets)
         shown = " x ".join(map(str, offsets))
-        note = f'layer "{layer.name}": CROP read as Crop with the computed offset {shown}'
+        kind = written.partition(" ")[0]
+        note = f'layer "{layer.name}": {kind} read as Crop with the computed offset {shown}'
         notes.append(Reading(note))
     return notes
+
+
+def unplaced_crops(net: pb.NetParameter) -> list[str]:
+    """Descriptions of the Crop layers that cut from 0 where the net implies another offset.
+
+    Only those that state no offset: HED's Caffe and others before BVLC's computed it for them.
+    """
+    crops = [
+        number
+        for number, layer in enumerate(net.layer)
+        if layer.type == "Crop" and len(layer.bottom) == 2 and not layer.crop_param.offset
+    ]
+    if not crops:
+        return []
+    placed, found = type(net)(), []
+    placed.layer.extend(net.layer)
+    for number in crops:
+        layer = placed.layer[number]
+        try:
+            offset = _offset_of[0](placed, number)
+        except InputError:
+            continue  # the net implies none
+        offsets = [offset] if isinstance(offset, int) else list(offset)
+        if not any(offsets):
+            continue
+        # What lies above is placed as if this one were right.
+        layer.crop_param.offset.extend(offsets)
+        written = " ".join(f"offset: {value}" for value in offsets)
+        found.append(
+            f'layer "{layer.name}" (top "{layer.top[0] if layer.top else ""}"): cuts from 0, as in '
+            f"BVLC Caffe, but the net implies crop_param {{ axis: {layer.crop_param.axis} "
+            f"{written} }}"
+        )
+    return found
 
 
 def _read_hole(layer: pb.LayerParameter) -> str:
@@ -96,6 +144,51 @@ def _read_hole(layer: pb.LayerParameter) -> str:
     return f"{' and '.join(fields)} read as dilation: {', '.join(map(str, param.dilation))}"
 
 
+def _read_softmax_loss(layer: pb.LayerParameter) -> str:
+    if not layer.HasField("softmaxloss_param"):
+        return ""
+    param, loss = layer.softmaxloss_param, layer.loss_param
+    if param.weight_source:
+        raise InputError(
+            f'layer "{layer.name}": softmaxloss_param has a weight_source, whose weights of '
+            "classes are not read here; write them as class_weighting in loss_param, with "
+            "weight_by_label_freqs: true (which divides by the number of labels rather than by the "
+            "sum of their weights)"
+        )
+    labels = list(dict.fromkeys(param.ignore_label))
+    if len(labels) > 1 or (labels and loss.HasField("ignore_label")):
+        raise InputError(
+            f'layer "{layer.name}": softmaxloss_param ignores {", ".join(map(str, labels))}'
+            f"{' beside loss_param' if loss.HasField('ignore_label') else ''}, but a loss can "
+            "ignore one label; keep one, and map the others to it in the labels"
+        )
+    layer.ClearField("softmaxloss_param")
+    if not labels:
+        return ""
+    loss.ignore_label = labels[0]
+    return f"ignore_label of softmaxloss_param read as that of loss_param: {labels[0]}"
+
+
+def _read_strict_dim(layer: pb.LayerParameter) -> str:
+    if not layer.HasField("strict_dim"):
+        return ""
+    is_strict = layer.strict_dim
+    layer.ClearField("strict_dim")
+    return "" if is_strict else "strict_dim: weights must have the layer's own shape here"
+
+
+def _read_depthwise(layer: pb.LayerParameter) -> str:
+    if layer.type != "DepthwiseConvolution":
+        return ""
+    if layer.convolution_param.group < 2:
+        raise InputError(
+            f'layer "{layer.name}": DepthwiseConvolution without a group; write type: '
+            '"Convolution" with group and num_output: the number of channels'
+        )
+    layer.type = "Convolution"
+    return f"DepthwiseConvolution read as Convolution with group: {layer.convolution_param.group}"
+
+
 def _read_ceil_mode(layer: pb.LayerParameter) -> str:
     param = layer.pooling_param
     if not param.HasField("ceil_mode"):
@@ -110,3 +203,6 @@ def _read_ceil_mode(layer: pb.LayerParameter) -> str:
     param.round_mode = mode
     param.ClearField("ceil_mode")
     return f"ceil_mode: {given} read as round_mode: {'CEIL' if mode == param.CEIL else 'FLOOR'}"
+
+
+_READERS = (_read_hole, _read_softmax_loss, _read_ceil_mode, _read_strict_dim, _read_depthwise)

@@ -39,13 +39,21 @@ FORKS = {
 _HERE = os.path.dirname(os.path.abspath(__file__))
 # Fields that some Caffe or converter writes into texts. They are read into BVLC Caffe's own fields
 # (see `dialects.py`), so that no binary file has them.
-_DIALECT_FIELDS = (
-    ("caffe.ConvolutionParameter", "hole", "optional", "uint32", ""),
-    ("caffe.ConvolutionParameter", "hole_h", "optional", "uint32", ""),
-    ("caffe.ConvolutionParameter", "hole_w", "optional", "uint32", ""),
-    ("caffe.PoolingParameter", "ceil_mode", "optional", "bool", "true"),
-)
 _LAYER, _V1_LAYER = "caffe.LayerParameter", "caffe.V1LayerParameter"
+_SOFTMAX_LOSS = "caffe.SoftmaxLossParameter"
+# Message, field, label, type, message of its values, default
+_DIALECT_FIELDS = (
+    ("caffe.ConvolutionParameter", "hole", "optional", "uint32", "", ""),
+    ("caffe.ConvolutionParameter", "hole_h", "optional", "uint32", "", ""),
+    ("caffe.ConvolutionParameter", "hole_w", "optional", "uint32", "", ""),
+    ("caffe.PoolingParameter", "ceil_mode", "optional", "bool", "", "true"),
+    (_LAYER, "strict_dim", "optional", "bool", "", "true"),
+    (_V1_LAYER, "strict_dim", "optional", "bool", "", "true"),
+    (_LAYER, "softmaxloss_param", "optional", "message", _SOFTMAX_LOSS, ""),
+    (_V1_LAYER, "softmaxloss_param", "optional", "message", _SOFTMAX_LOSS, ""),
+    (_SOFTMAX_LOSS, "weight_source", "optional", "string", "", ""),
+    (_SOFTMAX_LOSS, "ignore_label", "repeated", "int32", "", ""),
+)
 _V1_TYPES = "caffe.V1LayerParameter.LayerType"
 # Far from all numbers in use, below protobuf's limit of 2^29, outside its reserved 19000 to 19999.
 _FIRST_NUMBER = 100_001
@@ -96,8 +104,8 @@ def common_tables(v1_types: Sequence[str]) -> tuple[list[Row], list[Row]]:
         if row["message"] == _LAYER and row["type"] == "message"
     ]
     added += [
-        {"message": message, "field": field, "label": label, "type": kind, "of": "", "default": at}
-        for message, field, label, kind, at in _DIALECT_FIELDS
+        {"message": message, "field": field, "label": label, "type": kind, "of": of, "default": at}
+        for message, field, label, kind, of, at in _DIALECT_FIELDS
     ]
     values = read_table("fork_enums.csv")
     values += [{"enum": _V1_TYPES, "value": name, "number": ""} for name in v1_types]

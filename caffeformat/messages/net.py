@@ -16,7 +16,7 @@ from caffeformat.files import open_file
 
 from . import forks, pb
 from .binary_net import read_binary_net
-from .dialects import Reading
+from .dialects import Reading, unplaced_crops
 from .text import nearest, read_text
 from .unread import unread_fields
 from .upgrade import upgrade_net, upgrade_solver
@@ -156,6 +156,14 @@ def _upgrade(message: _M, upgrade: Callable[[_M], list[str]], path: str | os.Pat
     if unread:
         warnings.warn(
             f"{os.fspath(path)}: fields that have no effect, as in Caffe: {'; '.join(unread)}",
+            forks.FieldWarning,
+            stacklevel=1,
+        )
+    unplaced = unplaced_crops(message) if isinstance(message, pb.NetParameter) else []
+    if unplaced:
+        warnings.warn(
+            f"{os.fspath(path)}: Crop layers without an offset, which some Caffes compute (HED's, "
+            f"the first FCN release's): {'; '.join(unplaced)}",
             forks.FieldWarning,
             stacklevel=1,
         )

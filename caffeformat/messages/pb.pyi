@@ -588,6 +588,9 @@ class LayerParameter(Message):
     def dense_image_data_param(self) -> DenseImageDataParameter: ...
     @property
     def upsample_param(self) -> UpsampleParameter: ...
+    strict_dim: bool
+    @property
+    def softmaxloss_param(self) -> SoftmaxLossParameter: ...
     def __init__(
         self,
         *,
@@ -680,6 +683,8 @@ class LayerParameter(Message):
         bn_param: BNParameter | _Dict | None = None,
         dense_image_data_param: DenseImageDataParameter | _Dict | None = None,
         upsample_param: UpsampleParameter | _Dict | None = None,
+        strict_dim: bool | None = None,
+        softmaxloss_param: SoftmaxLossParameter | _Dict | None = None,
     ) -> None: ...
 
 class TransformationParameter(Message):
@@ -1670,16 +1675,20 @@ class V1LayerParameter(Message):
     TANH: ClassVar[int]
     WINDOW_DATA: ClassVar[int]
     THRESHOLD: ClassVar[int]
+    ADAPTIVE_BIAS_CHANNEL: ClassVar[int]
+    BIAS_CHANNEL: ClassVar[int]
     BN: ClassVar[int]
     CROP: ClassVar[int]
     DENSE_CRF: ClassVar[int]
     DENSE_IMAGE_DATA: ClassVar[int]
+    IMAGE_SEG_DATA: ClassVar[int]
     INTERP: ClassVar[int]
     MAT_READ: ClassVar[int]
     MAT_WRITE: ClassVar[int]
     NORMALIZE: ClassVar[int]
     PERMUTE: ClassVar[int]
     SEG_ACCURACY: ClassVar[int]
+    UNIQUE_LABEL: ClassVar[int]
     UPSAMPLE: ClassVar[int]
     DimCheckMode: ClassVar[EnumTypeWrapper]
     STRICT: ClassVar[int]
@@ -1816,6 +1825,9 @@ class V1LayerParameter(Message):
     def dense_image_data_param(self) -> DenseImageDataParameter: ...
     @property
     def upsample_param(self) -> UpsampleParameter: ...
+    strict_dim: bool
+    @property
+    def softmaxloss_param(self) -> SoftmaxLossParameter: ...
     def __init__(
         self,
         *,
@@ -1886,6 +1898,8 @@ class V1LayerParameter(Message):
         bn_param: BNParameter | _Dict | None = None,
         dense_image_data_param: DenseImageDataParameter | _Dict | None = None,
         upsample_param: UpsampleParameter | _Dict | None = None,
+        strict_dim: bool | None = None,
+        softmaxloss_param: SoftmaxLossParameter | _Dict | None = None,
     ) -> None: ...
 
 class V0LayerParameter(Message):
@@ -2951,4 +2965,16 @@ class UpsampleParameter(Message):
         pad_out_w: bool | None = None,
         upsample_h: int | None = None,
         upsample_w: int | None = None,
+    ) -> None: ...
+
+class SoftmaxLossParameter(Message):
+    DESCRIPTOR: Descriptor
+    weight_source: str
+    @property
+    def ignore_label(self) -> _Scalars[int]: ...
+    def __init__(
+        self,
+        *,
+        weight_source: str | None = None,
+        ignore_label: Iterable[int] | None = None,
     ) -> None: ...

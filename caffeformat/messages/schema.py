@@ -30,16 +30,20 @@ _PACKAGE = "caffe"
 _Field = descriptor_pb2.FieldDescriptorProto
 # Layers of forks as V1 texts name their types
 _V1_FORK_TYPES = (
+    "ADAPTIVE_BIAS_CHANNEL",
+    "BIAS_CHANNEL",
     "BN",
     "CROP",
     "DENSE_CRF",
     "DENSE_IMAGE_DATA",
+    "IMAGE_SEG_DATA",
     "INTERP",
     "MAT_READ",
     "MAT_WRITE",
     "NORMALIZE",
     "PERMUTE",
     "SEG_ACCURACY",
+    "UNIQUE_LABEL",
     "UPSAMPLE",
 )
 

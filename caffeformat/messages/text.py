@@ -19,6 +19,8 @@ from google.protobuf.descriptor import FieldDescriptor
 from caffeformat.errors import FormatError
 from caffeformat.files import atomic_write, read_bytes
 
+from .elsewhere import field_elsewhere, v1_type_elsewhere
+
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable
@@ -134,6 +136,9 @@ def _explain(problem: str, text: str, root: Any, line: int, column: int) -> str:
     if match:
         enum = root.file.pool.FindEnumTypeByName(match.group(1))
         known = [value.name for value in enum.values]
+        other = v1_type_elsewhere(match.group(2)) if enum.name == "LayerType" else None
+        if other is not None:
+            return f"{match.group(2)}: {other}."
         return (
             f'{match.group(1).partition(".")[2]} has no value "{match.group(2)}".'
             f"{nearest(match.group(2), known)} Known: {', '.join(known)}."
@@ -156,6 +161,11 @@ def _explain_field(
     short = message_name.partition(".")[2]
     problem = f'{short} has no field "{field_name}".'
     descriptor = root.file.pool.FindMessageTypeByName(message_name)
+    other = field_elsewhere(field_name) if short.endswith("LayerParameter") else None
+    if other is not None:
+        return f"{problem} {other}."
+    if (short, field_name) == ("NetParameter", "item"):
+        return f"{problem} A file of items is a label map of SSD's Caffe, not a net."
     if field_name in root.fields_by_name and descriptor is not root:
         lines = text.split("\n")
         opened = _open_braces("\n".join(lines[: line - 1] + [lines[line - 1][: column - 1]]))

@@ -16,7 +16,7 @@ import torch
 
 from caffeformat import InputError
 from caffeformat.geometry import LOSSES, RULES, SOURCES, loss_shapes
-from caffeformat.messages import fork_titles, instead_of, layer_forks
+from caffeformat.messages import fork_titles, instead_of, layer_elsewhere, layer_forks
 from torchcaffe import core
 
 if TYPE_CHECKING:
@@ -78,6 +78,9 @@ def create(proto: pb.LayerParameter, phase: int) -> Layer:
                 + " that fork for this net, or remove the layer, and whatever depends on it, from "
                 "the prototxt (the layers before it are enough to compute features and scores)."
             )
+        other = layer_elsewhere(proto.type)
+        if other is not None:
+            raise InputError(f'layer "{proto.name}": {other}.')
         near = difflib.get_close_matches(proto.type, _TYPES, 1)
         hint = f' Did you mean "{near[0]}"?' if near else ""
         raise InputError(

@@ -20,6 +20,7 @@ from caffeformat import (
     write_solver_state,
 )
 from caffeformat.exchange import value_graph
+from caffeformat.messages import FieldWarning
 
 INPUT = 'input: "x" input_shape { dim: 1 dim: 3 dim: 33 dim: 33 } '
 
@@ -91,6 +92,93 @@ def test_crop_of_the_first_fcn_release_gets_its_offset(tmp_path):
 def test_such_a_crop_without_an_offset_is_explained():
     with pytest.raises(InputError, match=r'CROP of the first FCN release.*write type: "Crop"'):
         upgrade_net(parse_text(V1.replace("PAD", "0"), pb.NetParameter))
+
+
+CROPPED = (
+    INPUT
+    + """
+layer { name: "c" type: "Convolution" bottom: "x" top: "c"
+  convolution_param { num_output: 1 kernel_size: 3 pad: 35 } }
+layer { name: "half" type: "Pooling" bottom: "c" top: "half"
+  pooling_param { kernel_size: 2 stride: 2 } }
+layer { name: "up" type: "Deconvolution" bottom: "half" top: "up"
+  convolution_param { num_output: 1 kernel_size: 4 stride: 2 } }
+layer { name: "crop" type: "KIND" bottom: "c" bottom: "x" top: "near" FIELDS }
+layer { name: "crop" type: "KIND" bottom: "up" bottom: "near" top: "far" FIELDS }
+"""
+)
+
+
+def _offsets(net):
+    return [list(layer.crop_param.offset) for layer in net.layer if layer.type == "Crop"]
+
+
+def test_auto_crop_gets_the_offset_that_the_net_implies(tmp_path):
+    text = CROPPED.replace("KIND", "AutoCrop").replace("FIELDS", "")
+    net, note = _read(tmp_path, text)
+    assert _offsets(net) == [[34], [35]]
+    assert "AutoCrop read as Crop with the computed offset 34" in note
+
+
+def test_crop_without_an_offset_cuts_from_zero_and_the_reader_is_told(tmp_path):
+    path = tmp_path / "net.prototxt"
+    path.write_text(CROPPED.replace("KIND", "Crop").replace("FIELDS", ""))
+    with pytest.warns(FieldWarning, match=r'top "near".*offset: 34.*top "far".*offset: 35'):
+        net = read_net(path)
+    assert _offsets(net) == [[], []]
+
+
+@pytest.mark.parametrize("fields", ["crop_param { offset: 0 }", "crop_param { offset: 7 }"])
+def test_crop_with_an_offset_is_as_its_author_wants_it(tmp_path, recwarn, fields):
+    path = tmp_path / "net.prototxt"
+    path.write_text(CROPPED.replace("KIND", "Crop").replace("FIELDS", fields))
+    read_net(path)
+    assert not recwarn.list
+
+
+DEEPLAB_1 = """
+layers { name: "d" type: IMAGE_SEG_DATA top: "data" top: "label"
+  image_data_param { source: "list.txt" label_type: PIXEL batch_size: 2 } }
+layers { name: "fc6" type: CONVOLUTION bottom: "data" top: "fc6" strict_dim: false
+  convolution_param { num_output: 21 kernel_size: 3 hole: 4 } }
+layers { name: "loss" type: SOFTMAX_LOSS bottom: "fc6" bottom: "label"
+  softmaxloss_param { FIELDS } }
+"""
+
+
+def test_deeplabs_first_caffe_is_read(tmp_path):
+    net, note = _read(tmp_path, DEEPLAB_1.replace("FIELDS", "ignore_label: 255"))
+    data, conv, loss = net.layer
+    assert (data.type, conv.type, loss.type) == ("ImageSegData", "Convolution", "SoftmaxWithLoss")
+    assert list(conv.convolution_param.dilation) == [4]
+    assert loss.loss_param.ignore_label == 255
+    assert not loss.HasField("softmaxloss_param")
+    assert "read as that of loss_param: 255" in note
+    assert "strict_dim: weights must have" in note
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ('weight_source: "w.txt"', "class_weighting"),
+        ("ignore_label: 255 ignore_label: 0", "ignores 255, 0, but a loss can ignore one"),
+        ("ignore_label: 255 } loss_param { ignore_label: 255", "beside loss_param"),
+    ],
+)
+def test_what_its_loss_computes_otherwise_is_refused(fields, words):
+    net = parse_text(DEEPLAB_1.replace("FIELDS", fields), pb.NetParameter)
+    with pytest.raises(InputError, match=f'layer "loss".*{words}'):
+        upgrade_net(net)
+
+
+def test_depthwise_convolution_is_a_grouped_one(tmp_path):
+    fields = "convolution_param { num_output: 3 kernel_size: 3 GROUP }"
+    text = INPUT + _layer("DepthwiseConvolution", fields)
+    net, note = _read(tmp_path, text.replace("GROUP", "group: 3"))
+    assert (net.layer[1].type, net.layer[1].convolution_param.group) == ("Convolution", 3)
+    assert "read as Convolution with group: 3" in note
+    with pytest.raises(InputError, match="without a group"):
+        upgrade_net(parse_text(text.replace("GROUP", ""), pb.NetParameter))
 
 
 def test_upsample_with_one_bottom_is_another_forks():
