@@ -70,7 +70,7 @@ def lay_out(sizes: Sequence[Point], edges: Sequence[tuple[int, int]]) -> Layout:
         spans.append((flow, flow + depth))
         flow += depth + RANK_GAP
     places = [Place(cross[box], sum(spans[rank_of[box]]) / 2) for box in range(len(sizes))]
-    routes = _routes(sizes, edges, grid.paths, cross, places, spans, rank_of)
+    routes = _Router(sizes, edges, grid.paths, cross, places).routes(spans, rank_of)
     return Layout(places, routes, ranks, spans, (high, flow - RANK_GAP))
 
 
@@ -238,54 +238,46 @@ def _inversions(values: Sequence[int]) -> int:
     return count
 
 
-def _routes(
-    sizes: Sequence[Point],
-    edges: Sequence[tuple[int, int]],
-    paths: list[list[Item]],
-    cross: dict[Item, float],
-    places: list[Place],
-    spans: list[Point],
-    rank_of: list[int],
-) -> list[list[Point]]:
-    """The points of every edge, from box to box through its waypoints."""
-    leaves = _ports(sizes, edges, paths, cross, places, 0)
-    enters = _ports(sizes, edges, paths, cross, places, 1)
-    routes: list[list[Point]] = []
-    for number, (source, target) in enumerate(edges):
-        route = [(leaves[number], places[source].flow + sizes[source][1] / 2)]
-        route.append((leaves[number], spans[rank_of[source]][1]))
-        for point in paths[number][1:-1]:
-            assert isinstance(point, tuple)
-            begin, end = spans[point[1]]
-            route += [(cross[point], begin), (cross[point], end)]
-        route.append((enters[number], spans[rank_of[target]][0]))
-        route.append((enters[number], places[target].flow - sizes[target][1] / 2))
-        routes.append(route)
-    return routes
+class _Router(NamedTuple):
+    """What the ways of edges depend on."""
 
+    sizes: Sequence[Point]
+    edges: Sequence[tuple[int, int]]
+    paths: list[list[Item]]
+    cross: dict[Item, float]
+    places: list[Place]
 
-def _ports(
-    sizes: Sequence[Point],
-    edges: Sequence[tuple[int, int]],
-    paths: list[list[Item]],
-    cross: dict[Item, float],
-    places: list[Place],
-    end: int,
-) -> dict[int, float]:
-    """Edge -> where on its box it leaves (end 0) or enters (end 1), across the flow."""
-    by_box: collections.defaultdict[int, list[int]] = collections.defaultdict(list)
-    ports: dict[int, float] = {}
-    for number, edge in enumerate(edges):
-        by_box[edge[end]].append(number)
-    for box, numbers in by_box.items():
-        reach = sizes[box][0] * 0.38
-        center = places[box].cross
-        step = min(_PORT, 2 * reach / max(len(numbers) - 1, 1))
-        towards = {number: cross[paths[number][-2 if end else 1]] for number in numbers}
-        numbers = sorted(numbers, key=lambda number: towards[number])
-        wanted = [min(max(towards[n], center - reach), center + reach) for n in numbers]
-        found = spread(wanted, [1] * len(wanted), [step] * (len(wanted) - 1))
-        # Spreading may push ports past the box's edge: move all of them back inside.
-        shift = min(0, center + reach - found[-1]) or max(0, center - reach - found[0])
-        ports.update((n, place + shift) for n, place in zip(numbers, found))
-    return ports
+    def routes(self, spans: list[Point], rank_of: list[int]) -> list[list[Point]]:
+        """The points of every edge, from box to box through its waypoints."""
+        leaves, enters = self._ports(0), self._ports(1)
+        routes: list[list[Point]] = []
+        for number, (source, target) in enumerate(self.edges):
+            route = [(leaves[number], self.places[source].flow + self.sizes[source][1] / 2)]
+            route.append((leaves[number], spans[rank_of[source]][1]))
+            for point in self.paths[number][1:-1]:
+                assert isinstance(point, tuple)
+                begin, end = spans[point[1]]
+                route += [(self.cross[point], begin), (self.cross[point], end)]
+            route.append((enters[number], spans[rank_of[target]][0]))
+            route.append((enters[number], self.places[target].flow - self.sizes[target][1] / 2))
+            routes.append(route)
+        return routes
+
+    def _ports(self, end: int) -> dict[int, float]:
+        """Edge -> where on its box it leaves (end 0) or enters (end 1), across the flow."""
+        by_box: collections.defaultdict[int, list[int]] = collections.defaultdict(list)
+        ports: dict[int, float] = {}
+        for number, edge in enumerate(self.edges):
+            by_box[edge[end]].append(number)
+        for box, numbers in by_box.items():
+            reach = self.sizes[box][0] * 0.38
+            center = self.places[box].cross
+            step = min(_PORT, 2 * reach / max(len(numbers) - 1, 1))
+            towards = {n: self.cross[self.paths[n][-2 if end else 1]] for n in numbers}
+            numbers = sorted(numbers, key=lambda number: towards[number])
+            wanted = [min(max(towards[n], center - reach), center + reach) for n in numbers]
+            found = spread(wanted, [1] * len(wanted), [step] * (len(wanted) - 1))
+            # Spreading may push ports past the box's edge: move all of them back inside.
+            shift = min(0, center + reach - found[-1]) or max(0, center - reach - found[0])
+            ports.update((n, place + shift) for n, place in zip(numbers, found))
+        return ports

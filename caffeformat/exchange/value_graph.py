@@ -11,7 +11,7 @@ import collections
 from typing import TYPE_CHECKING, NamedTuple
 
 from caffeformat.errors import InputError
-from caffeformat.messages import distinct_layers, has_scale_and_bias
+from caffeformat.messages import distinct_layers, has_scale_and_bias, without_layers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -131,9 +131,7 @@ def needed_net(net: pb.NetParameter, outputs: Iterable[str] | None = None) -> pb
     graph = value_graph(net, outputs)
     names = {node.layer.name for node in graph.nodes}
     made = set(graph.inputs)
-    result = type(net)()
-    result.CopyFrom(net)
-    del result.layer[:]
+    result = without_layers(net)
     for layer in distinct_layers(net).layer:
         is_split = layer.type == "Split" and layer.bottom[0] in made
         if layer.name in names or is_split or (layer.type == "Input" and made & {*layer.top}):

@@ -7,6 +7,7 @@ selects the layers of a phase; `NetSpec` writes nets in Python; `wire` reads lar
 from __future__ import annotations
 
 from . import pb, wire
+from .copies import without_layers
 from .dialects import computes_crop_offsets
 from .elsewhere import layer_elsewhere
 from .forks import (
@@ -99,5 +100,6 @@ __all__ = [
     "v0_type_name",
     "v1_type_name",
     "wire",
+    "without_layers",
     "write_text",
 ]

@@ -24,7 +24,7 @@ from caffeformat import (
     write_caffemodel,
     write_text,
 )
-from caffeformat.messages import keys_of_layers
+from caffeformat.messages import keys_of_layers, without_layers
 from fcnkit.files import write_json
 from fcnkit.images import IGNORE_LABEL
 
@@ -128,9 +128,7 @@ def _scaled(net: pb.NetParameter, image: str, scale: float) -> pb.NetParameter:
     """`net` with a layer that multiplies its input by `scale`, where that is not 1."""
     if scale == 1:
         return net
-    made = pb.NetParameter()
-    made.CopyFrom(net)
-    del made.layer[:]
+    made = without_layers(net)
     for layer in net.layer:
         copy = made.layer.add()
         copy.CopyFrom(layer)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from caffeformat import InputError, infer_shapes, pb
+from caffeformat.messages import without_layers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,9 +26,7 @@ def convolutionalize(
     layers pass their bottom on. Layers keep names, multipliers and fillers, so weights match by
     name. Raises `InputError` for an InnerProduct that no convolution can replace.
     """
-    result = pb.NetParameter()
-    result.CopyFrom(net)
-    del result.layer[:]
+    result = without_layers(net)
     for layer in net.layer:
         made = result.layer.add()
         made.CopyFrom(layer)

@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from caffeformat import InputError, Weights, pb
-from caffeformat.messages import NVIDIA_EPS, bn_kind, distinct_layers, has_scale_and_bias
+from caffeformat.messages import (
+    NVIDIA_EPS,
+    bn_kind,
+    distinct_layers,
+    has_scale_and_bias,
+    without_layers,
+)
 from caffeformat.weights import arranged_blobs
 
 if TYPE_CHECKING:
@@ -60,9 +66,7 @@ def fold_batch_norm(net: pb.NetParameter, weights: Weights) -> tuple[pb.NetParam
             layers = [layer for layer in layers if layer is not reader]
             folded.pop(reader.name)
             folded.types.pop(reader.name, None)
-    result = pb.NetParameter()
-    result.CopyFrom(net)
-    del result.layer[:]
+    result = without_layers(net)
     result.layer.extend(layers)
     return result, folded
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from caffeformat import InputError, geometry, infer_shapes, pb
 from caffeformat.geometry import SAME_SHAPE, convolution_windows, pooling_windows
-from caffeformat.messages import distinct_layers
+from caffeformat.messages import distinct_layers, without_layers
 
 from .blobs import add_crop, add_layer, ancestors
 
@@ -60,9 +60,7 @@ def without_padding(net: pb.NetParameter) -> pb.NetParameter:
     fields = geometry.receptive_fields(net)
     _check_layers(net, fields)
     shifts, frames = _place(net, fields)
-    made = pb.NetParameter()
-    made.CopyFrom(net)
-    del made.layer[:]
+    made = without_layers(net)
     for layer in net.layer:
         new = pb.LayerParameter()
         new.CopyFrom(layer)

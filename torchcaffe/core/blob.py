@@ -169,6 +169,20 @@ class _Half:
             memory.download()
 
 
+def _legacy_dim(axis: int) -> property:
+    """Make the property of blobs of up to 4 axes that is the size of one, 1 where it is missing."""
+
+    def size(blob: Blob) -> int:
+        if len(blob.shape) > 4:
+            raise InputError(
+                "num, channels, height and width are for blobs of up to 4 axes; this one has the "
+                f"shape {blob.shape}: use shape."
+            )
+        return blob.shape[axis] if axis < len(blob.shape) else 1
+
+    return property(size)
+
+
 class Blob:
     """An N-dimensional float32 array with its gradient.
 
@@ -205,29 +219,7 @@ class Blob:
         """The number of values."""
         return math.prod(self.shape)
 
-    @property
-    def num(self) -> int:
-        return self._legacy_dim(0)
-
-    @property
-    def channels(self) -> int:
-        return self._legacy_dim(1)
-
-    @property
-    def height(self) -> int:
-        return self._legacy_dim(2)
-
-    @property
-    def width(self) -> int:
-        return self._legacy_dim(3)
-
-    def _legacy_dim(self, axis: int) -> int:
-        if len(self.shape) > 4:
-            raise InputError(
-                "num, channels, height and width are for blobs of up to 4 axes; this one has the "
-                f"shape {self.shape}: use shape."
-            )
-        return self.shape[axis] if axis < len(self.shape) else 1
+    num, channels, height, width = (_legacy_dim(axis) for axis in range(4))
 
     def reshape(self, *shape: int) -> None:
         """Change the shape; the values stay if their number does, and become zeros otherwise."""

@@ -156,6 +156,7 @@ class _Broadcast(Layer):
 
     arithmetic = "any"
     bottoms = (1, 2)
+    output_is_free = True
     operand: Shape
 
     def operand_shape(self, p: pb.ScaleParameter | pb.BiasParameter, shapes: Shapes) -> Shape:
@@ -191,8 +192,6 @@ class _Broadcast(Layer):
 class Scale(_Broadcast):
     """x * scale, plus a bias with `bias_term`; the scale is learned, or the second bottom."""
 
-    output_is_free = True
-
     def setup(self, shapes: Shapes) -> list[Param]:
         p = self.proto.scale_param
         self.operand = self.operand_shape(p, shapes)
@@ -216,8 +215,6 @@ class Scale(_Broadcast):
 @register("Bias")
 class Bias(_Broadcast):
     """x + bias; the bias is learned, or the second bottom."""
-
-    output_is_free = True
 
     def setup(self, shapes: Shapes) -> list[Param]:
         p = self.proto.bias_param

@@ -8,6 +8,7 @@ Caffe shows of a layer: its blobs, their diffs and sharing, and the order of com
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -20,6 +21,8 @@ from caffeformat.messages import fork_titles, instead_of, layer_elsewhere, layer
 from torchcaffe import core
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from caffeformat import pb
     from torchcaffe.core import Blob
 
@@ -146,6 +149,15 @@ class Layer:
     def public(self) -> object:
         """What pycaffe shows as this layer: itself, or the object of a layer written in Python."""
         return self
+
+    @contextlib.contextmanager
+    def repeating(self) -> Iterator[None]:
+        """Let `forward`, run meanwhile for the last batch, leave running statistics alone."""
+        self.repeats = True
+        try:
+            yield
+        finally:
+            self.repeats = False
 
     def meet(self, net: pb.NetParameter) -> None:
         """Look at the net that this layer is in, with its splits, before it is set up."""

@@ -7,7 +7,6 @@ apart.
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING
 
 import torch
@@ -19,6 +18,7 @@ from .graphs import graph_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from torchcaffe.core import Blob
 
@@ -116,14 +116,9 @@ class FusedNormalization:
             top = top.data
         scale.tops[0].set_data(top)
 
-    @contextlib.contextmanager
-    def repeating(self) -> Iterator[None]:
+    def repeating(self) -> AbstractContextManager[None]:
         """Let `forward`, run meanwhile for the last batch, leave running statistics alone."""
-        self._batch_norm.repeats = True
-        try:
-            yield
-        finally:
-            self._batch_norm.repeats = False
+        return self._batch_norm.repeating()
 
     def backward(self) -> None:
         """Both layers' backward."""

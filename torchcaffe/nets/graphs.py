@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import TYPE_CHECKING
 
 import torch
@@ -23,43 +24,30 @@ def graph_of(wanted: list[torch.Tensor], tops: Sequence[torch.Tensor]) -> Graph:
     ]
 
 
+def _of_layer(name: str, words: str) -> property:
+    return property(operator.attrgetter(f"layer.{name}"), doc=words)
+
+
 class LayerTraits:
     """What a pass has to know of a Step's `layer`."""
 
     __slots__ = ()
     layer: Layer
 
-    @property
-    def device(self) -> torch.device:
-        """Where the layer computes."""
-        return self.layer.device
+    device = _of_layer("device", "Where the layer computes.")
+    inputs_are_free = _of_layer(
+        "inputs_are_free", "Whether its gradient needs none of its bottoms' values."
+    )
+    adds_up = _of_layer("adds_up", "Whether its top is the sum of its two bottoms.")
+    has_own_output = _of_layer(
+        "output_is_free", "Whether its output is memory of its own that its gradient does not need."
+    )
+    is_random = _of_layer("is_random", "Whether a forward pass draws random numbers.")
+    is_repeatable = _of_layer(
+        "is_repeatable", "Whether `forward_again` gives the same and changes nothing else."
+    )
 
     @property
     def is_split(self) -> bool:
         """Whether its tops are its bottom, under several names."""
         return self.layer.type == "Split"
-
-    @property
-    def inputs_are_free(self) -> bool:
-        """Whether its gradient needs none of its bottoms' values."""
-        return self.layer.inputs_are_free
-
-    @property
-    def adds_up(self) -> bool:
-        """Whether its top is the sum of its two bottoms."""
-        return self.layer.adds_up
-
-    @property
-    def has_own_output(self) -> bool:
-        """Whether its output is memory of its own that its gradient does not need."""
-        return self.layer.output_is_free
-
-    @property
-    def is_random(self) -> bool:
-        """Whether a forward pass draws random numbers."""
-        return self.layer.is_random
-
-    @property
-    def is_repeatable(self) -> bool:
-        """Whether `forward_again` gives the same and changes nothing else."""
-        return self.layer.is_repeatable

@@ -11,7 +11,6 @@ gradient needs its output, that memory may be overwritten or freed.
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -24,6 +23,7 @@ from .graphs import LayerTraits, graph_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from torchcaffe.core import Blob
     from torchcaffe.layers import Layer
@@ -177,14 +177,9 @@ class Step(LayerTraits):
 
         return compute
 
-    @contextlib.contextmanager
-    def repeating(self) -> Iterator[None]:
+    def repeating(self) -> AbstractContextManager[None]:
         """Let `forward`, run meanwhile for the last batch, leave running statistics alone."""
-        self.layer.repeats = True
-        try:
-            yield
-        finally:
-            self.layer.repeats = False
+        return self.layer.repeating()
 
     def compute(self, bottoms: list[torch.Tensor]) -> Sequence[torch.Tensor]:
         """Return the tops for these tensors, without a graph and without using the blobs.

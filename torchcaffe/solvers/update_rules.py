@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from caffeformat import pb
 
     Tensors = list[torch.Tensor]
+    History = Sequence[Tensors]
 
 
 class UpdateRule:
@@ -33,9 +34,7 @@ class UpdateRule:
         self.solver = solver
         self.type = type(self).__name__
 
-    def update(
-        self, diffs: Tensors, history: Sequence[Tensors], rate: float, iteration: int
-    ) -> None:
+    def update(self, diffs: Tensors, history: History, rate: float, iteration: int) -> None:
         """Turn the gradients in `diffs` into the updates, in place, and `history` into the new one.
 
         `history` has `slots` lists of tensors of the shapes of `diffs`; `rate` includes lr_mult;
@@ -53,9 +52,7 @@ class UpdateRule:
 class SGD(UpdateRule):
     """V <- momentum V + rate g; subtracts V. The rate is inside the history."""
 
-    def update(
-        self, diffs: Tensors, history: Sequence[Tensors], rate: float, iteration: int
-    ) -> None:
+    def update(self, diffs: Tensors, history: History, rate: float, iteration: int) -> None:
         (velocities,) = history
         torch._foreach_mul_(velocities, self.momentum)
         torch._foreach_add_(velocities, diffs, alpha=rate)
@@ -65,9 +62,7 @@ class SGD(UpdateRule):
 class Nesterov(UpdateRule):
     """V <- momentum V + rate g; subtracts (1 + momentum) V - momentum V_before."""
 
-    def update(
-        self, diffs: Tensors, history: Sequence[Tensors], rate: float, iteration: int
-    ) -> None:
+    def update(self, diffs: Tensors, history: History, rate: float, iteration: int) -> None:
         (velocities,) = history
         before = [velocity.clone() for velocity in velocities]
         torch._foreach_mul_(velocities, self.momentum)
@@ -80,9 +75,7 @@ class Nesterov(UpdateRule):
 class AdaGrad(UpdateRule):
     """S <- S + g^2; subtracts rate g / (sqrt(S) + delta)."""
 
-    def update(
-        self, diffs: Tensors, history: Sequence[Tensors], rate: float, iteration: int
-    ) -> None:
+    def update(self, diffs: Tensors, history: History, rate: float, iteration: int) -> None:
         (squares,) = history
         torch._foreach_addcmul_(squares, diffs, diffs)
         self.divide_by_root(diffs, squares)
@@ -92,9 +85,7 @@ class AdaGrad(UpdateRule):
 class RMSProp(UpdateRule):
     """S <- d S + (1 - d) g^2 with d = rms_decay; subtracts rate g / (sqrt(S) + delta)."""
 
-    def update(
-        self, diffs: Tensors, history: Sequence[Tensors], rate: float, iteration: int
-    ) -> None:
+    def update(self, diffs: Tensors, history: History, rate: float, iteration: int) -> None:
         (squares,) = history
         decay = self.solver.rms_decay
         torch._foreach_mul_(squares, decay)
@@ -112,9 +103,7 @@ class AdaDelta(UpdateRule):
 
     slots = 2
 
-    def update(
-        self, diffs: Tensors, history: Sequence[Tensors], rate: float, iteration: int
-    ) -> None:
+    def update(self, diffs: Tensors, history: History, rate: float, iteration: int) -> None:
         squares, updates = history
         fresh = 1 - self.momentum
         torch._foreach_mul_(squares, self.momentum)
@@ -137,9 +126,7 @@ class Adam(UpdateRule):
 
     slots = 2
 
-    def update(
-        self, diffs: Tensors, history: Sequence[Tensors], rate: float, iteration: int
-    ) -> None:
+    def update(self, diffs: Tensors, history: History, rate: float, iteration: int) -> None:
         means, squares = history
         beta1, beta2, t = self.momentum, self.solver.momentum2, iteration + 1
         torch._foreach_mul_(means, beta1)

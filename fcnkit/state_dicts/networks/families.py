@@ -233,19 +233,12 @@ def _fire(b: NetBuilder, name: str, prefix: str, bottom: Top) -> Top:
 
 # Before ResNet, whose names the networks on it have, too.
 _FAMILIES = (
-    Family(
-        "GluonCV's PSPNet",
-        r"head\.psp\..*",
-        gluoncv.pspnet,
-        training_only=gluoncv.TRAINING_ONLY,
-        size=(480, 480),
-    ),
-    Family(
-        "GluonCV's FCN",
-        r"(head|auxlayer)\.block\..*",
-        gluoncv.fcn,
-        training_only=gluoncv.TRAINING_ONLY,
-        size=(480, 480),
+    *(
+        Family(name, mark, build, training_only=gluoncv.TRAINING_ONLY, size=(480, 480))
+        for name, mark, build in (
+            ("GluonCV's PSPNet", r"head\.psp\..*", gluoncv.pspnet),
+            ("GluonCV's FCN", r"(head|auxlayer)\.block\..*", gluoncv.fcn),
+        )
     ),
     Family(
         "MindSpore's FCN-8s",
