@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 BLACK_AND_WHITE = "only 0 and 255"
 SHADES = "shades of grey"
+FROM_ONE = "no pixel of class 0"
 UNUSED_CLASS = "class without a pixel"
 LOSSY = "lossy labels"
 
@@ -24,14 +25,16 @@ ADVICE = {
     BLACK_AND_WHITE: "255 is ignored, so one class is left. If white is a class, read the labels "
     "with the colour map `binary`, or with one that lists `0 0 0` and `255 255 255`",
     SHADES: "class indices are 0, 1, 2 and so on. If these are shades of grey that stand for "
-    "classes, read the labels with a colour map that lists them",
+    "classes, or for pixels to ignore, read the labels with a colour map that lists them",
+    FROM_ONE: "class indices count from 0. If these labels count from 1, read them with a colour "
+    "map whose first line is `1 1 1`; if no pixel shows the first class, pass the class names",
     UNUSED_CLASS: "and many pixels are 255, which is ignored: is that class stored as 255? Then "
     "read the labels with a colour map",
     LOSSY: "JPEG changes class indices at every border: save the labels as PNG",
 }
 
 # Of a label that has the size of its image's stored pixels, with the EXIF orientation.
-ORIENTATION_ADVICE = (
+_ORIENTATION_ADVICE = (
     " as shown: the label fits the pixels as stored, not the image as its EXIF orientation ({}) "
     "turns it. Turn the label, or remove the orientation from the image"
 )
@@ -40,11 +43,43 @@ ORIENTATION_ADVICE = (
 # may be that class.
 _LARGE_SHARE = 0.0625
 
-# Indices of few images may have gaps, but hardly all be multiples of such a number.
-_SHADE_STEP = 32
+# Indices of few images may have gaps, but hardly all be multiples of such a number, if they are
+# many or not, nor fill so little of the range up to a high one.
+_STEP_OF_MANY, _STEP_OF_ONE = 5, 32
+_HIGH, _GAPS = 32, 8
+
+# Values that a finding lists.
+_SHOWN = 12
 
 # JPEG, ITU-T T.81: blocks of 8 x 8 samples, whose mean is stored in steps of quantizer / 8.
 _BLOCK = 8
+
+
+def size_advice(label: tuple[int, int], image: tuple[int, int], turned: int, channels: int) -> str:
+    """What to do about a label of another (width, height) than its image, if it can be told.
+
+    `turned` is the image's EXIF orientation. The text begins with the reason, if there is one.
+    """
+    if (channels, image[0]) == label:
+        return (
+            f" in {channels} channels: the image seems to be an array of channels x height x "
+            "width; save it as height x width x channels"
+        )
+    if turned >= 5 and label == image[::-1]:
+        return _ORIENTATION_ADVICE.format(turned)
+    if label == image[::-1]:
+        return ": one of them is turned by 90 degrees; turn it back"
+    return ": scale the label to its image's size without smoothing (nearest neighbour)"
+
+
+def past_advice(label: int, classes: int) -> str:
+    """What to do about a label past so many classes, beyond correcting it or them."""
+    if label != classes:
+        return ""
+    return (
+        f"; if the labels count from 1 to {classes}, read them with a colour map whose first line "
+        "is `1 1 1`"
+    )
 
 
 def is_black_and_white(counts: NDArray[np.int64]) -> bool:
@@ -75,6 +110,16 @@ def doubtful_pixels(label: Image.Image) -> int | None:
     return int(whole[: values.shape[0], : values.shape[1]].sum())
 
 
+def _are_shades(used: NDArray[np.int64]) -> bool:
+    """Whether the values that labels use look like shades of grey, and not like indices."""
+    if len(used) < 2:
+        return bool(used[0] >= _STEP_OF_ONE)
+    highest = used[-1]
+    step = np.gcd.reduce(used)
+    is_sparse = highest >= _HIGH and highest >= _GAPS * len(used)
+    return bool(is_sparse or step >= (_STEP_OF_ONE if len(used) == 2 else _STEP_OF_MANY))
+
+
 def find(
     pixels: NDArray[np.int64],
     labels: int,
@@ -96,8 +141,13 @@ def find(
     if black_and_white and 2 * black_and_white >= labels:
         found[BLACK_AND_WHITE] = f"{black_and_white} of {labels} labels"
     used = np.flatnonzero(pixels[:IGNORE_LABEL])
-    if not names and np.gcd.reduce(used) >= _SHADE_STEP:
-        found[SHADES] = f"the values are {', '.join(map(str, used.tolist()))}"
+    # Names say what there is to find, and lossy labels hold values of their own.
+    if not names and not lossy and len(used):
+        if _are_shades(used):
+            shown = ", ".join(map(str, used[:_SHOWN].tolist()))
+            found[SHADES] = f"the values are {shown}{', ...' if len(used) > _SHOWN else ''}"
+        elif used[0] > 0:
+            found[FROM_ONE] = f"the values begin with {used[0]}"
     unused = [name for i, name in enumerate(names) if not pixels[i]]
     # A few images of a dataset of many classes do not show most of them.
     if 0 < len(unused) <= len(names) / 2 and ignored > _LARGE_SHARE:

@@ -24,13 +24,17 @@ from fcnkit.images import (
 from .stored_forms import form_of_datum, form_of_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import Any, TypeVar
 
     from numpy.typing import NDArray
     from typing_extensions import Self
 
     T = TypeVar("T")
+
+
+# Folders of archivers and of network storage; other folders that are no data begin with a dot.
+_OF_SYSTEMS = ("__MACOSX", "@eaDir")
 
 
 class Pair(NamedTuple):
@@ -51,7 +55,7 @@ def image_files(folder: str | os.PathLike[str]) -> dict[str, str]:
     if not os.path.isdir(folder):
         raise InputError(f"{folder}: expected a folder of images, there is none")
     found: dict[str, str] = {}
-    for place, _, names in os.walk(folder, followlinks=True):
+    for place, names in _walk(folder):
         for name in names:
             stem, suffix = os.path.splitext(name)
             if not _is_image(name, suffix):
@@ -74,10 +78,22 @@ def other_files(folder: str | os.PathLike[str]) -> list[str]:
     folder = os.fspath(folder)
     return sorted(
         os.path.relpath(os.path.join(place, name), folder)
-        for place, _, names in os.walk(folder, followlinks=True)
+        for place, names in _walk(folder)
         for name in names
         if not name.startswith(".") and not _is_image(name, os.path.splitext(name)[1])
     )
+
+
+def _walk(folder: str) -> Iterator[tuple[str, list[str]]]:
+    """(folder, names of its files) of `folder` and those below, but for what systems hide there.
+
+    Jupyter's checkpoints and the previews of macOS and of network storage are images, too.
+    """
+    for place, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = [
+            name for name in folders if not name.startswith(".") and name not in _OF_SYSTEMS
+        ]
+        yield place, names
 
 
 def _is_image(name: str, suffix: str) -> bool:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 20
 
 # The bit of a zip entry's flags that says that its name is UTF-8.
+_ENCRYPTED = 1
 _UTF8_FLAG = 0x800
 
 # What compressed data may expand to: deflate's best ratio. bzip2 can ask for twenty times as much,
@@ -84,6 +85,15 @@ class Member:
                 yield chunk
 
 
+# First bytes of archives that Python does not unpack.
+_OTHER_ARCHIVES = {
+    b"(\xb5/\xfd": "Zstandard",
+    b"7z\xbc\xaf'\x1c": "7-Zip",
+    b"Rar!": "RAR",
+    b"\x04\x22\x4d\x18": "LZ4",
+}
+
+
 def members(path: str | os.PathLike[str]) -> Iterator[Member]:
     """Iterate over the files in the archive or folder at `path`.
 
@@ -106,9 +116,15 @@ def members(path: str | os.PathLike[str]) -> Iterator[Member]:
         return _tar_members(path, lambda: _Forward(_xz_blocks(path)))
     if is_tar_header(head):
         return _tar_members(path, lambda: _open_unbuffered(path))
+    kind = next((kind for start, kind in _OTHER_ARCHIVES.items() if head.startswith(start)), None)
+    if kind is not None:
+        raise InputError(
+            f"{path}: is a {kind} archive, expected a folder or a tar, tar.gz, tar.bz2, tar.xz or "
+            "zip archive: unpack it, and pass the folder"
+        )
     raise InputError(
-        f"{path}: expected a folder or a tar, tar.gz, tar.bz2 or zip archive, found something else "
-        f"({len(head)} bytes beginning with {head[:8]!r})"
+        f"{path}: expected a folder or a tar, tar.gz, tar.bz2, tar.xz or zip archive, found "
+        f"something else ({len(head)} bytes beginning with {head[:8]!r})"
     )
 
 
@@ -250,6 +266,14 @@ def _zip_members(path: str) -> Iterator[Member]:
         entries = archive.infolist()
         if sum(info.compress_size for info in entries) > os.path.getsize(path):
             raise FormatError(path, "refused: its members overlap, or are longer than the archive")
+        locked = next(
+            (info for info in entries if info.flag_bits & _ENCRYPTED and info.file_size), None
+        )
+        if locked is not None:
+            raise InputError(
+                f"{path}: {locked.filename} is encrypted: unpack the archive with its password, "
+                "and pass the folder"
+            )
         for info in sorted(entries, key=lambda info: _image_sets_first(info.filename)):
             name = _safe_name(path, _entry_name(info))
             if name and not info.filename.endswith(("/", "\\")):

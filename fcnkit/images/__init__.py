@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from .class_lists import yaml_names
 from .class_tables import ClassTable, class_table
-from .classes import MAX_CLASSES, names_in, read_class_names, voc_class_names
+from .classes import (
+    MAX_CLASSES,
+    class_names_text,
+    names_in,
+    read_class_names,
+    voc_class_names,
+)
 from .forms import (
     DEPTHS,
     ImageForm,
@@ -64,6 +71,7 @@ __all__ = [
     "channels_first",
     "channels_last",
     "check_bands",
+    "class_names_text",
     "class_table",
     "contact_sheet",
     "count_channels",
@@ -100,4 +108,5 @@ __all__ = [
     "voc_palette",
     "write_label",
     "write_png",
+    "yaml_names",
 ]

@@ -39,19 +39,30 @@ class ArrayFile(NamedTuple):
     pixels: Callable[[], NDArray[Any]]
 
 
-def open_array_file(source: ImageSource, name: str) -> ArrayFile:
-    """Open a `.npy` or `.npz` file, a path or its content, and check its header."""
+def open_array_file(source: ImageSource, name: str, are_masks: bool = False) -> ArrayFile:
+    """Open a `.npy` or `.npz` file, a path or its content, and check its header.
+
+    Booleans are refused unless the array holds masks: as an image, 0 and 1 would both be black.
+    """
     with _opened(source, name) as file:
         shape, dtype = _header(file)
+    if dtype.kind == "b" and are_masks:
+        dtype = np.dtype(np.uint8)
     shape = image_shape(shape, name)
     return ArrayFile(shape, depth_of(dtype, name), lambda: _pixels(source, name, shape))
 
 
 def grey_image(source: ImageSource, name: str) -> Image.Image:
-    """The array in a `.npy` or `.npz` file as a `PIL.Image` of mode L, I;16 or F."""
-    found = open_array_file(source, name)
+    """The array in a `.npy` or `.npz` file as a `PIL.Image` of mode L, I;16 or F.
+
+    Booleans, which masks often are, become 0 and 1.
+    """
+    found = open_array_file(source, name, are_masks=True)
     if found.shape[2] != 1:
-        raise InputError(f"{name}: holds {found.shape[2]} channels, expected height x width")
+        raise InputError(
+            f"{name}: holds {found.shape[2]} channels, expected height x width: of scores or masks "
+            "of each class, save the index of the highest one (argmax)"
+        )
     return Image.fromarray(found.pixels()[..., 0])
 
 
@@ -126,7 +137,10 @@ def depth_of(dtype: np.dtype[Any], name: str) -> str:
     if dtype.kind in "iuf":
         known = {("u", 1): "uint8", ("u", 2): "uint16"}
         return known.get((dtype.kind, dtype.itemsize), "float32")
-    raise InputError(f"{name}: holds values of type {dtype}, expected numbers")
+    raise InputError(
+        f"{name}: holds values of type {dtype}, expected numbers: save it as one array of uint8, "
+        "uint16 or float32"
+    )
 
 
 def plain_samples(array: NDArray[Any], name: str) -> NDArray[Any]:
@@ -134,6 +148,8 @@ def plain_samples(array: NDArray[Any], name: str) -> NDArray[Any]:
 
     Raises `InputError` for integers that float32 would round, and for NaN and infinity.
     """
+    if array.dtype.kind == "b":
+        array = array.view(np.uint8)
     kind = depth_of(array.dtype, name)
     if array.dtype.kind in "iu":
         if kind == "float32" and array.size and not -_EXACT <= array.min() <= array.max() <= _EXACT:

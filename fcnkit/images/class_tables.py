@@ -1,14 +1,16 @@
 """Reads the tables of classes that annotation tools write: names, and colours or pixel values.
 
     _classes.csv      Roboflow: `Pixel Value, Class`
-    class_dict.csv    CamVid and Kaggle: `name,r,g,b`
+    class_dict.csv    CamVid and Kaggle: `name,r,g,b`, or `name,color`; perhaps with an `id`
     labelmap.txt      CVAT and Datumaro: `# label:color_rgb:parts:actions`, then `cat:48,112,32::`
     colors.txt        Supervisely: `neutral 224 224 192`, then `cat 48 112 32`; 0 is the background
+    class_mapping.csv V7: `class_name,class_color` with `48 112 32` or a value of grey labels
     label_colors.txt  Datumaro: `48 112 32 cat`
+    classes.json      `{"classes": [{"title": "cat", "color": "#307020"}]}`
 
 The kind is told by the content, whatever the file is called. The order of the lines is the order of
-the class indices, except for pixels to ignore, which are called `__ignore__`, `ignore` or, by
-Supervisely, `neutral`.
+the class indices unless a column has them, except for pixels to ignore, which are called
+`__ignore__`, `ignore` or, by Supervisely, `neutral`.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from caffeformat import FormatError
 from caffeformat.files import open_text
+
+from .class_lists import ListedClass, colour_in, in_order, listed_classes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -33,10 +37,15 @@ _MAX_BYTES = 1 << 20
 
 _NAME_COLUMNS = ("name", "names", "class", "classes", "class_name", "class_names", "label")
 _RED_GREEN_BLUE = (("r", "g", "b"), ("red", "green", "blue"))
-_LABELMAP_LINE = re.compile(
-    r"([^:]*):\s*(?:(\d{1,9})\s*,\s*(\d{1,9})\s*,\s*(\d{1,9}))?\s*:[^:]*:[^:]*"
+_ONE_COLOUR = (
+    *("color", "colour", "class_color", "class_colour", "rgb", "color_rgb", "hex"),
+    *("value", "pixel value", "pixel_value", "mask_value", "grey", "gray"),
 )
-_COLOURS_LINE = re.compile(r"(\S.*?)\s+(\d{1,9})\s+(\d{1,9})\s+(\d{1,9})")
+_ID_COLUMNS = ("id", "idx", "index", "class_id", "label_id")
+_LABELMAP_LINE = re.compile(
+    r"(.*):\s*(?:(\d{1,9})\s*,\s*(\d{1,9})\s*,\s*(\d{1,9}))?\s*:[^:]*:[^:]*"
+)
+_COLOURS_LINE = re.compile(r"(\S.*?)[\s,;]+(\d{1,9})[\s,;]+(\d{1,9})[\s,;]+(\d{1,9})")
 _NAMED_COLOUR = re.compile(r"(\d{1,9})[\s,]+(\d{1,9})[\s,]+(\d{1,9})[\s,]+([^\d\s,].*)")
 
 
@@ -48,7 +57,8 @@ class ClassTable(NamedTuple):
     ignore: Colour | None  # the colour of pixels to ignore, if the table has one
     # The value of each class in grey labels; None where labels show colours
     values: list[int] | None = None
-    # The class index of each of its lines, 255 for one to ignore
+    # The class index of each of its lines, 255 for one to ignore; none where labels cannot hold
+    # the numbers of lines, as the table has other ids
     lines: tuple[int, ...] = ()
 
 
@@ -78,23 +88,27 @@ def class_table(text: str, path: str) -> ClassTable | None:
     if not lines:
         return None
     first = lines[0][1]
-    header = [cell.lower() for cell in _cells(first)]
+    if first[0] in "{[":
+        return _json_table(listed_classes(text, path) or [], path)
+    delimiter = next((mark for mark in ("\t", ";") if mark in first), ",")
+    header = [cell.lower() for cell in _cells(first, delimiter)]
     if first.startswith("#") and "label:color_rgb" in first.replace(" ", ""):
         return _labelmap(lines, path)
     if header == ["pixel value", "class"]:
         return _pixel_values(lines[1:], path)
-    for rgb in _RED_GREEN_BLUE:
-        name = next((column for column in _NAME_COLUMNS if column in header), None)
-        if name and set(rgb) <= set(header):
-            columns = [header.index(column) for column in (name, *rgb)]
-            return _named_columns(lines[1:], columns, path)
+    name = next((column for column in _NAME_COLUMNS if column in header), None)
+    if name and len(header) > 1:
+        return _named_columns(lines[1:], header, header.index(name), delimiter, path)
     if first.split()[0].lower() == "neutral" and _COLOURS_LINE.fullmatch(first):
         return _neutral_first(lines, path)
-    return _colours_first(lines, path)
+    match = _LABELMAP_LINE.fullmatch(first)
+    if match and match.group(2) and match.group(1).strip():
+        return _labelmap(lines, path)
+    return _all_coloured(lines, path)
 
 
-def _cells(line: str) -> list[str]:
-    row = next(csv.reader([line], skipinitialspace=True), [])
+def _cells(line: str, delimiter: str = ",") -> list[str]:
+    row = next(csv.reader([line], skipinitialspace=True, delimiter=delimiter), [])
     return [cell.strip() for cell in row]
 
 
@@ -123,22 +137,78 @@ def _pixel_values(lines: Iterable[tuple[int, str]], path: str) -> ClassTable:
     for number, line in lines:
         cells = _cells(line)
         if len(cells) != 2 or not cells[1]:
-            raise FormatError(path, f"expected `value, class`, found {line!r}", number)
+            raise FormatError(
+                path,
+                f"expected `value, class`, found {line!r}: put quotes around the class",
+                number,
+            )
         rows.append((number, cells[1], [cells[0]] * 3))
-    table = _table(rows, path)
+    return _by_values(rows, path)
+
+
+def _by_values(rows: Sequence[tuple[int, str, Sequence[str]]], path: str) -> ClassTable:
+    """The table of rows with the value of each class in grey labels, in the order of the values."""
+    first = [row[2][0] for row in rows]
+    order = sorted(range(len(rows)), key=lambda at: int(first[at]) if first[at].isdecimal() else 0)
+    table = _table([rows[place] for place in order], path)
     return table._replace(values=[colour[0] for colour in table.colours])
 
 
 def _named_columns(
-    lines: Iterable[tuple[int, str]], columns: Sequence[int], path: str
-) -> ClassTable:
-    rows = []
+    lines: Iterable[tuple[int, str]], header: Sequence[str], name: int, delimiter: str, path: str
+) -> ClassTable | None:
+    """The table whose columns are called as in `header`; None if it has neither colours nor ids."""
+    three = next((rgb for rgb in _RED_GREEN_BLUE if set(rgb) <= set(header)), ())
+    one = next((header.index(column) for column in _ONE_COLOUR if column in header), None)
+    colours = [header.index(column) for column in three]
+    id_ = next((header.index(column) for column in _ID_COLUMNS if column in header), None)
+    if not colours and one is None and id_ is None:
+        return None
+    rows: list[tuple[int, str, Sequence[str]]] = []
+    ids = []
     for number, line in lines:
-        cells = _cells(line)
-        if len(cells) <= max(columns):
-            raise FormatError(path, f"expected a name and a colour, found {line!r}", number)
-        name, *colour = (cells[column] for column in columns)
-        rows.append((number, name, colour))
+        cells = _cells(line, delimiter)
+        if len(cells) <= max([name, *colours, one or 0, id_ or 0]) or not cells[name]:
+            raise FormatError(path, f"expected {', '.join(header)}; found {line!r}", number)
+        colour = [cells[column] for column in colours]
+        if one is not None and not colours:
+            found = colour_in(cells[one])
+            if found is None and not cells[one].isdecimal():
+                raise FormatError(path, f"expected a colour, found {cells[one]!r}", number)
+            colour = [cells[one]] if found is None else list(map(str, found))
+        rows.append((number, cells[name], colour))
+        ids.append(cells[id_] if id_ is not None else "")
+    if one is not None and not colours and all(len(row[2]) == 1 for row in rows):
+        return _by_values([(number, name, list(value) * 3) for number, name, value in rows], path)
+    if all(map(str.isdecimal, ids)):
+        return _by_ids(rows, list(map(int, ids)), path)
+    return _table(rows, path) if colours or one is not None else None
+
+
+def _by_ids(
+    rows: Sequence[tuple[int, str, Sequence[str]]], ids: Sequence[int], path: str
+) -> ClassTable:
+    """The table of rows that have ids: in their order, if they are 0, 1, 2, ...
+
+    Others, such as those of Cityscapes, say nothing where labels show colours; as the indices of
+    labels, or without colours, they are an error.
+    """
+    order = sorted(range(len(rows)), key=ids.__getitem__)
+    table = _table([rows[place] for place in order], path)
+    if sorted(ids) == list(range(len(ids))):
+        return table
+    if not table.colours:
+        in_order([(id_, ListedClass(row[1])) for id_, row in zip(ids, rows)], path)
+    return table._replace(lines=())
+
+
+def _json_table(classes: Sequence[ListedClass], path: str) -> ClassTable:
+    """The table of a JSON list of classes, without colours unless all have one."""
+    has_colours = all(one.colour is not None for one in classes)
+    rows = []
+    for one in classes:
+        values = one.colour if has_colours and one.colour is not None else ()
+        rows.append((0, one.name, [str(value) for value in values]))
     return _table(rows, path)
 
 
@@ -156,17 +226,20 @@ def _neutral_first(lines: Sequence[tuple[int, str]], path: str) -> ClassTable:
     return _table(rows, path)
 
 
-def _colours_first(lines: Sequence[tuple[int, str]], path: str) -> ClassTable | None:
+def _all_coloured(lines: Sequence[tuple[int, str]], path: str) -> ClassTable | None:
     """The table if every line is a colour and a name, no two alike; else it may be a palette."""
     rows = []
     for number, line in lines:
-        match = _NAMED_COLOUR.fullmatch(line)
         if line.startswith("#"):
             continue
-        if not match:
+        match, other = _NAMED_COLOUR.fullmatch(line), _COLOURS_LINE.fullmatch(line)
+        if match:
+            *colour, name = match.groups()
+        elif other and not other.group(1).isdecimal():
+            name, *colour = other.groups()
+        else:
             return None
-        *colour, name = match.groups()
-        rows.append((number, name, colour))
+        rows.append((number, name.strip("\"'"), colour))
     for column in (1, 2):
         if len({str(row[column]).lower() for row in rows}) < len(rows):
             return None
@@ -174,26 +247,32 @@ def _colours_first(lines: Sequence[tuple[int, str]], path: str) -> ClassTable | 
 
 
 def _table(rows: Iterable[tuple[int, str, Sequence[str]]], path: str) -> ClassTable:
+    """The table of (line number, name, three values or none)."""
     names: list[str] = []
     colours: dict[Colour, None] = {}
     lines: list[int] = []
     ignore = None
     for number, name, cells in rows:
-        if not all(re.fullmatch(r"[0-9]{1,3}", cell) and int(cell) < 256 for cell in cells):
+        is_ignored = name.lower() in IGNORE_NAMES
+        lines.append(255 if is_ignored else len(names))
+        if not is_ignored:
+            names.append(name)
+        if not cells:
+            continue
+        values = [re.sub(r"\.0+$", "", cell) for cell in cells]
+        are_bytes = all(re.fullmatch(r"[0-9]{1,3}", cell) and int(cell) < 256 for cell in values)
+        if not are_bytes or len(values) != 3:
             found = ", ".join(cells)
-            raise FormatError(path, f"expected values from 0 to 255, found {found}", number)
-        colour = (int(cells[0]), int(cells[1]), int(cells[2]))
+            raise FormatError(path, f"expected three values from 0 to 255, found {found}", number)
+        colour = (int(values[0]), int(values[1]), int(values[2]))
         if colour in colours or colour == ignore:
             raise FormatError(path, f"two classes have the value or colour {colour}", number)
-        if name.lower() in IGNORE_NAMES:
-            if ignore is not None:
-                raise FormatError(path, "expected one class to ignore, found two", number)
+        if is_ignored and ignore is not None:
+            raise FormatError(path, "expected one class to ignore, found two", number)
+        if is_ignored:
             ignore = colour
-            lines.append(255)
-            continue
-        lines.append(len(names))
-        names.append(name)
-        colours[colour] = None
+        else:
+            colours[colour] = None
     if not names:
         raise FormatError(path, "expected classes, found none")
     return ClassTable(names, list(colours), ignore, None, tuple(lines))

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+from typing import TYPE_CHECKING
 
-from caffeformat import FormatError
+from caffeformat import FormatError, InputError
 
+from .class_lists import in_order, numbered_lines, yaml_names
 from .class_tables import IGNORE_NAMES, class_table, read_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # PASCAL VOC's 21 classes, as the DIGITS tutorial's file has them.
 VOC_CLASSES = os.path.join(
@@ -23,11 +28,13 @@ _HEADERS = ("name", "names", "class", "classes", "class_name", "class_names", "l
 def read_class_names(path: str | os.PathLike[str]) -> list[str]:
     """Read the class names in the file `path`; `voc` means VOC's.
 
-    The file holds one name per line, up to its first blank line, or is a table that an annotation
-    tool wrote (see `class_tables`). labelme's first line, `__ignore__`, is not a class.
+    The file holds one name per line, up to its first blank line, perhaps after its index, or is a
+    table that an annotation tool wrote (see `class_tables`), a list in JSON, or `names` in YAML
+    (see `class_lists`). labelme's first line, `__ignore__`, is not a class.
 
     Raises `InputError` if there is no such file, `FormatError` for what cannot be a list of names
-    (a header, columns, colours), a name that occurs twice, no name at all or more than 255.
+    (a header, columns, colours), a name that occurs twice, indices that are not 0, 1, 2, ..., no
+    name at all or more than 255.
     """
     path = VOC_CLASSES if path == "voc" else os.fspath(path)
     return names_in(read_text(path, "the class names"), path)
@@ -60,6 +67,33 @@ def names_in(text: str, path: str) -> list[str]:
     return names
 
 
+def class_names_text(names: Sequence[str]) -> str:
+    """The text of a file that `read_class_names` reads as these names, but for blanks around them.
+
+    Raises `InputError` for names that it would read as others: with line breaks, empty, twice.
+    """
+    text = "".join(f"{name}\n" for name in names)
+    for number, name in enumerate(names):
+        if not name.strip() or len(name.splitlines()) != 1:
+            raise InputError(
+                f"class {number} is called {name!r}, expected a name on one line: rename it, or "
+                "pass other names with {option}",
+                option="classes",
+            )
+    try:
+        same = names_in(text, "the class names") == [name.strip() for name in names]
+    except FormatError as error:
+        text = f"{error}: rename it, or pass other names with {{option}}"
+        raise InputError(text, option="classes") from None
+    if not same:
+        raise InputError(
+            f"the class names {', '.join(map(repr, names[:3]))}, ... look like a list with numbers "
+            "or a table: rename them, or pass other names with {option}",
+            option="classes",
+        )
+    return text
+
+
 def voc_class_names() -> list[str]:
     """PASCAL VOC's 21 class names, `background` first."""
     return read_class_names(VOC_CLASSES)
@@ -67,6 +101,15 @@ def voc_class_names() -> list[str]:
 
 def _plain_names(text: str, path: str) -> list[str]:
     """The lines up to the first blank one; what comes after it is prose."""
+    if re.search(r"^names:", text, re.MULTILINE):
+        listed = yaml_names(text)
+        if listed is None:
+            raise FormatError(
+                path,
+                "expected `names` of a YAML file as a list, or with the indices 0, 1, 2, ...: "
+                "write the names to a text file, one per line",
+            )
+        return listed
     names: list[str] = []
     for line in text.splitlines():
         if not line.strip():
@@ -75,6 +118,9 @@ def _plain_names(text: str, path: str) -> list[str]:
     if names and names[0].lower() == IGNORE_NAMES[0]:
         # labelme gives its first line the index -1 and stores it as 255.
         del names[0]
+    numbered = numbered_lines(names)
+    if numbered is not None:
+        return [one.name for one in in_order(numbered, path)]
     _refuse_tables(names, path)
     return names
 

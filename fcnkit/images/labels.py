@@ -9,7 +9,7 @@ from PIL import Image
 
 from caffeformat import InputError, atomic_write
 
-from .palette import IGNORE_COLOUR, IGNORE_LABEL
+from .palette import IGNORE_COLOUR, IGNORE_LABEL, count_colours
 from .reading import load_pixels, open_image, sample_values, source_name
 
 if TYPE_CHECKING:
@@ -79,11 +79,15 @@ def _without_alpha(image: Image.Image) -> Image.Image:
 def _samples_to_indices(values: NDArray[Any], name: str) -> NDArray[np.uint8]:
     if values.dtype in (np.bool_, np.uint8):
         return np.array(values, np.uint8)
-    indices: NDArray[np.uint8] = values.astype(np.uint8)
-    if not np.array_equal(indices, values):
+    # Values past a byte are told before the conversion, which is undefined for them and for NaN.
+    is_index = (values >= 0) & (values <= IGNORE_LABEL)
+    indices: NDArray[np.uint8] = np.where(is_index, values, 0).astype(np.uint8)
+    if not is_index.all() or not np.array_equal(indices, values):
+        row, column = np.argwhere(~is_index | (indices != values))[0].tolist()
         raise InputError(
-            f"{name}: expected class indices 0..255, found {values.min()}..{values.max()}: save "
-            "the class's index at each pixel, in 8 bits"
+            f"{name}: expected class indices 0..255, found {values[row, column]:g} at x={column}, "
+            f"y={row} (values {np.nanmin(values):g} to {np.nanmax(values):g}): save the class's "
+            f"index at each pixel, in 8 bits, and {IGNORE_LABEL} where pixels are to be ignored"
         )
     return indices
 
@@ -113,7 +117,8 @@ def _greys_to_indices(greys: NDArray[np.uint8], colours: ArrayLike, name: str) -
         raise InputError(
             f"{name}: grey value {value} at x={column}, y={row}{more} is not in the colour map, "
             f"which holds for grey labels, too: add `{value} {value} {value}` in the line of its "
-            "class, or pass no colour map if the labels hold class indices"
+            "class, save the labels without smoothing or JPEG compression, or pass no colour map "
+            "if they hold class indices"
         )
     table = np.zeros(256, np.uint8)
     table[used] = colours_to_indices(np.repeat(used[None, :, None], 3, 2), colours, name)[0]
@@ -175,14 +180,31 @@ def _paletted_to_indices(
     if colours is None:
         return indices
     own = np.array(image.getpalette(), np.uint8).reshape(-1, 3)
-    used = np.unique(indices)
-    used = used[used < len(own)]
     colours = np.asarray(colours, np.uint8).reshape(-1, 3)
-    inside = used[used < len(colours)]
-    if len(inside) == len(used) and np.array_equal(own[inside], colours[inside]):
+    used = np.unique(indices)
+    past = used[(used >= len(own)) & (used != IGNORE_LABEL)]
+    if len(past):
+        row, column = np.argwhere(indices == past[0])[0].tolist()
+        raise InputError(
+            f"{name}: index {past[0]} at x={column}, y={row} is past its palette of {len(own)} "
+            "colours, so that the colour map cannot tell its class: save the label with a whole "
+            "palette, or pass no colour map if it holds class indices"
+        )
+    used = used[used < len(own)]
+    # Rows past the last class repeat its colours; only the last one, to ignore, means something.
+    classes = used[(used < count_colours(colours)) | (used == IGNORE_LABEL)]
+    classes = classes[classes < len(colours)]
+    if len(classes) == len(used) and np.array_equal(own[classes], colours[classes]):
         return indices
-    table = np.zeros(256, np.uint8)
-    table[used] = colours_to_indices(own[used][None], colours, f"{name}: palette")[0]
+    if IGNORE_LABEL in used and (own[used[:-1]] == own[IGNORE_LABEL]).all(1).any():
+        raise InputError(
+            f"{name}: pixels of index 255, which is ignored elsewhere, have the colour of a class "
+            f"in its palette, {tuple(own[IGNORE_LABEL].tolist())}: save it with a palette of "
+            "distinct colours, or pass no colour map if it holds class indices"
+        )
+    table = np.arange(256, dtype=np.uint8)
+    if len(used):
+        table[used] = colours_to_indices(own[used][None], colours, f"{name}: palette")[0]
     return table[indices]
 
 

@@ -14,16 +14,18 @@ import numpy as np
 from PIL import Image
 
 from caffeformat import DAMAGE, InputError
-from caffeformat.files import open_file, read_bytes
+from caffeformat.files import read_bytes
 
 from .array_files import open_array_file
 from .reading import (
+    TIFF_MARKS,
     load_pixels,
     open_image,
     orientation,
     rgb_array,
     sample_values,
     source_name,
+    start_of,
     turned_array,
     upright,
 )
@@ -37,7 +39,6 @@ if TYPE_CHECKING:
 
     from .reading import ImageSource
 
-_TIFF_MARKS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _NUMPY_MARKS = (b"\x93NUMPY", b"PK\x03\x04")
 
 # Pillow reports every file of many bands that it leaves to the other reader.
@@ -87,12 +88,12 @@ def open_picture(source: ImageSource, name: str | None = None) -> Picture:
     more than 8 bits in formats other than PNG and TIFF.
     """
     name = name or source_name(source, "image")
-    start = _start_of(source)
+    start = start_of(source)
     if start.startswith(_NUMPY_MARKS):
         found = open_array_file(source, name)
         height, width, channels = found.shape
         return Picture((width, height), channels, found.depth, False, 1, None, found.pixels)
-    if start.startswith(_TIFF_MARKS):
+    if start.startswith(TIFF_MARKS):
         image = _plain_tiff(source, name)
         if image is None:
             tiff = open_tiff(source, name)
@@ -143,16 +144,6 @@ def _plain_pixels(image: Image.Image, name: str) -> NDArray[np.uint8]:
     return np.array(shown) if shown.mode in _ALPHA else rgb_array(shown, name)
 
 
-def _start_of(source: ImageSource) -> bytes:
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        return bytes(source[:8])
-    try:
-        with open_file(source) as file:
-            return file.read(8)
-    except (InputError, OSError):  # the reader says what is wrong
-        return b""
-
-
 def _plain_tiff(source: ImageSource, name: str) -> Image.Image | None:
     """The TIFF as opened by Pillow where it is one picture of 8 bits that Pillow reads whole."""
     try:
@@ -169,6 +160,8 @@ def _plain_tiff(source: ImageSource, name: str) -> Image.Image | None:
         and not image.mode.startswith("I;")
         and _pages(image) == 1
         and set(_of(tags.get(339, 1))) <= {1, 4}  # SampleFormat: unsigned, or not said
+        # ExtraSamples: Pillow divides by transparency that is called premultiplied
+        and 1 not in _of(tags.get(338, 0))
     )
     if is_plain:
         return image

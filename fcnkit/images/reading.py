@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from caffeformat import DAMAGE, InputError
-from caffeformat.files import check_file, is_stream
+from caffeformat.files import check_file, is_stream, open_file
 
 if TYPE_CHECKING:
     from typing import Union
@@ -47,6 +47,24 @@ _TURNS = {
 
 # Key in `Image.info`: the largest sample that a grey file can hold, where Pillow scales samples up.
 _SAMPLE_MAX = "fcnkit_sample_max"
+
+TIFF_MARKS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+# What files that are called images turn out to be, by their first bytes, and what to do.
+_START = 64
+_OTHER_KINDS = {
+    rb"version https://git-lfs": "a pointer of Git LFS; fetch the file itself: git lfs pull",
+    rb"\s*<(?:!doctype|html)": "a web page; fetch the file again",
+    rb"\s*(?:<\?xml.*)?<svg": "an SVG drawing; export it as PNG",
+    rb"....ftyp(?:hei|hev|mif|msf)": "a HEIC photograph; convert it to JPEG or PNG",
+    rb"....ftypavi": "an AVIF image; convert it to PNG",
+    rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51": "a JPEG 2000 image; convert it to PNG or TIFF",
+    rb"8BPS": "a Photoshop file; export it as PNG",
+    rb"%PDF": "a PDF; export its pages as PNG",
+    rb"\x89HDF|MATLAB": "a file of MATLAB or HDF5; save its array as .npy or PNG",
+    rb"PK\x03\x04|\x1f\x8b": "an archive; unpack it",
+    rb"\0\x05\x16\x07": "what macOS keeps beside a file (._name); remove it",
+}
 
 IMAGE_SUFFIXES = (
     *(
@@ -93,9 +111,23 @@ def open_image(source: ImageSource, name: str | None = None) -> Image.Image:
     except FileNotFoundError as error:
         raise InputError(f"{name}: there is no such image") from error
     except DAMAGE as error:
+        start = start_of(source)
+        if start.startswith(TIFF_MARKS):
+            from .tiff_files import grey_tiff
+
+            return grey_tiff(source, name)
         # Pillow names a file's content after the object that holds it.
         reason = re.sub(r" <[^>]*>| '[^']*'$", "", str(error))
-        raise InputError(f"{name}: cannot be read as an image: {reason}") from error
+        raise InputError(f"{name}: cannot be read as an image: {reason}{_kind(start)}") from error
+    if image.format == "TIFF":
+        if _has_signed_bytes(image):
+            image.close()
+            from .tiff_files import grey_tiff
+
+            return grey_tiff(source, name)
+        # Pillow maps uncompressed files of a known name into memory, with height and width mixed up
+        # where an orientation swaps them.
+        image.filename = ""
     width, height = image.size
     if width * height > MAX_PIXELS:
         image.close()
@@ -106,18 +138,51 @@ def open_image(source: ImageSource, name: str | None = None) -> Image.Image:
     return image
 
 
+def start_of(source: ImageSource) -> bytes:
+    """The first bytes of an image file, none if it cannot be read."""
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return bytes(source[:_START])
+    try:
+        with open_file(source) as file:
+            return file.read(_START)
+    except (InputError, OSError):  # the reader says what is wrong
+        return b""
+
+
+def _kind(start: bytes) -> str:
+    """What a file that is no image seems to be by its first bytes, and what to do about it."""
+    if not start:
+        return ": it is empty; fetch it again, or remove it"
+    for pattern, what in _OTHER_KINDS.items():
+        if re.match(pattern, start, re.DOTALL | re.IGNORECASE):
+            return f": it seems to be {what}"
+    return ": replace it, or remove it"
+
+
 def _is_array(source: ImageSource) -> bool:
     if isinstance(source, (bytes, bytearray, memoryview)):
         return bytes(source[:6]) == b"\x93NUMPY"
     return os.fspath(source).lower().endswith((".npy", ".npz")) and os.path.isfile(source)
 
 
+def _has_signed_bytes(image: Any) -> bool:
+    """Whether a TIFF's samples are signed bytes, whose sign Pillow leaves out."""
+    tags = getattr(image, "tag_v2", {})
+    kinds, bits = tags.get(339, 1), tags.get(258, 1)
+    return kinds in (2, (2,)) and bits in (8, (8,))
+
+
 def sample_values(image: Image.Image) -> NDArray[Any]:
     """The samples of a decoded grey `PIL.Image` (from `open_image`) as the file holds them, H x W.
 
     Pillow scales samples of two and four bits, and those of a PGM, to the whole range of its mode.
+    What tifffile wrote of booleans is shown with True as black, but True is 1.
     """
     shown: NDArray[Any] = np.asarray(image)
+    if image.mode == "1" and image.format == "TIFF":
+        tags: Any = getattr(image, "tag_v2", {})
+        if tags.get(262) == 0 and str(tags.get(305)).startswith("tifffile"):
+            return ~shown
     maximum = image.info.get(_SAMPLE_MAX)
     if maximum is None:
         return shown

@@ -8,6 +8,8 @@ import logging
 import zlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from PIL import Image
+
 from caffeformat import InputError
 from caffeformat.files import open_file
 
@@ -64,6 +66,21 @@ def open_tiff(source: ImageSource, name: str) -> TiffFile:
     height, width, channels = size
     shown = (width, height, channels) if turn >= 5 else size
     return TiffFile(shown, depth, has_alpha, lambda: _pixels(source, name, turn))
+
+
+def grey_tiff(source: ImageSource, name: str) -> Image.Image:
+    """A TIFF of one band that Pillow cannot read, as a `PIL.Image` of mode L, I;16 or F.
+
+    It is turned by its orientation, as Pillow turns those that it reads. Raises `InputError` for
+    several bands or pages.
+    """
+    found = open_tiff(source, name)
+    if found.shape[2] != 1:
+        raise InputError(
+            f"{name}: holds {found.shape[2]} bands, expected one, of class indices: save the "
+            "band that holds them as a file of its own"
+        )
+    return Image.fromarray(found.pixels()[..., 0])
 
 
 def _pixels(source: ImageSource, name: str, turn: int) -> NDArray[Any]:

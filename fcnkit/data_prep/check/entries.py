@@ -21,7 +21,7 @@ from fcnkit.images import (
 )
 from fcnkit.progress import Progress
 
-from ..findings import ORIENTATION_ADVICE, doubtful_pixels
+from ..findings import doubtful_pixels, past_advice, size_advice
 from ..parallel import run_workers
 from .images import check_image
 from .summary import Record, Summary
@@ -129,8 +129,7 @@ class EntryChecker:
                 problems.append(("unreadable", str(error)))
         if image is not None and label is not None and label.size != image.size:
             detail = "label {} x {}, image {} x {}".format(*label.size, *image.size)
-            if image.turned >= 5 and label.size == image.size[::-1]:
-                detail += ORIENTATION_ADVICE.format(image.turned)
+            detail += size_advice(label.size, image.size, image.turned, image.form.channels or 0)
             problems.append(("sizes differ", f"{entry.id}: {detail}"))
         doubtful = None if label is None else doubtful_pixels(label)
         size, form = (None, None) if image is None else (image.size, image.form)
@@ -158,7 +157,8 @@ class EntryChecker:
         if self.classes is not None and counts[self.classes : IGNORE_LABEL].any():
             wrong = np.flatnonzero(counts[self.classes : IGNORE_LABEL]) + self.classes
             found = ", ".join(map(str, wrong.tolist()))
-            problems.append(("past the classes", f"{id_}: {found} (of {self.classes})"))
+            advice = past_advice(int(wrong[0]), self.classes)
+            problems.append(("past the classes", f"{id_}: {found} (of {self.classes}){advice}"))
         palette = self.palette if kind == "paletted" and self.colours is None else None
         if palette is not None and not palette_agrees(label, counts, palette):
             problems.append(("another palette", id_))

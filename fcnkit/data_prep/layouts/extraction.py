@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from caffeformat import FormatError, InputError
 from fcnkit.files import members
-from fcnkit.images import open_image, paletted_image, voc_palette
+from fcnkit.images import class_names_text, open_image, paletted_image, voc_palette
 
 from .image_sets import decode_list, image_ids
 
@@ -219,9 +219,10 @@ class Pairs:
         paletted_image(classes, self.palette).save(path, bits=8)
 
 
-def write_class_names(folder: str, names: Iterable[str]) -> None:
-    """Write `classes.txt`, which `create_lmdb` reads."""
-    write_lines(os.path.join(folder, "classes.txt"), names)
+def write_class_names(folder: str, names: Sequence[str]) -> None:
+    """Write `classes.txt`, which `create_lmdb` reads; `InputError` for names that it would not."""
+    with open(os.path.join(folder, "classes.txt"), "w", encoding="utf-8") as file:
+        file.write(class_names_text(names))
 
 
 def write_lines(path: str, lines: Iterable[str]) -> None:

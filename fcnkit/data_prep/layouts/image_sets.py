@@ -15,9 +15,14 @@ _COLUMN = re.compile(r"(.*\S)\s+-?[01]")
 
 
 def decode_list(data: bytes) -> str:
-    """The text of a list of file names: UTF-8 or UTF-16 with a mark, else UTF-8, else cp1252."""
+    """The text of a list of file names: UTF-8 or UTF-16 with a mark, else UTF-8, else cp1252.
+
+    UTF-16 without a mark is known by its zeros, which no name has.
+    """
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return data.decode("utf-16", "replace")
+    if len(data) > 1 and 0 in data[:2] and any(data[:2]):
+        return data.decode("utf-16-le" if data[1] == 0 else "utf-16-be", "replace")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -122,8 +127,8 @@ def is_litter(name: str) -> bool:
 
 
 def _meanings(line: str) -> tuple[str, ...]:
-    found = [line]
-    match = _COLUMN.fullmatch(line)
+    found = [line[2:] if line.startswith("./") else line]
+    match = _COLUMN.fullmatch(found[0])
     if match:
         found.append(match.group(1))
     found += [text[1:-1] for text in found if re.fullmatch(r'"[^"]+"', text)]

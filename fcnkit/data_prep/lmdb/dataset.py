@@ -24,6 +24,7 @@ from fcnkit.images import (
     IGNORE_LABEL,
     ImageForm,
     check_bands,
+    class_names_text,
     format_palette,
     full_palette,
     open_image,
@@ -124,6 +125,8 @@ def create_lmdb(
     if not train:
         raise InputError("there are no training images left: lower the share of validation images")
     form, progress, names = form or Form(), progress or Progress(), classes or ()
+    if classes is not None:
+        class_names_text(classes)  # before hours of work for what could not be read
     train = list(train)
     if shuffle_seed is not None:
         random.Random(shuffle_seed).shuffle(train)
@@ -163,7 +166,7 @@ def create_lmdb(
                 progress.note(f"{split}: {finding} ({detail}): {ADVICE[finding]}")
             for note in _image_notes(total):
                 progress.note(f"{split}: {note}")
-        _write_lines(folder, "classes.txt", classes)
+        _write_text(folder, "classes.txt", class_names_text(classes))
         _write_text(folder, "palette.txt", format_palette(expected.palette))
         _write_mean(folder, totals["train"], image.depth)
         manifest = _manifest(form, image, classes, totals)

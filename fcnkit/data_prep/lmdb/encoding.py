@@ -29,7 +29,7 @@ from fcnkit.images import (
     upright,
 )
 
-from ..findings import ORIENTATION_ADVICE, doubtful_pixels
+from ..findings import doubtful_pixels, past_advice, size_advice
 from . import png
 from .totals import Totals
 
@@ -84,7 +84,12 @@ class PairEncoder:
         is_array = isinstance(image, np.ndarray)
         image_size = (image.shape[1], image.shape[0]) if is_array else image.size
         if image_size != size:
-            raise InputError(_other_size(pair, size, image_size, turned))
+            channels = image.shape[2] if is_array else len(image.getbands())
+            advice = size_advice(size, image_size, turned, channels)
+            raise InputError(
+                f"{pair.label}: the label has {size[0]} x {size[1]} pixels, its image {pair.image} "
+                f"{image_size[0]} x {image_size[1]}{advice}"
+            )
         self.totals.add(image, class_counts)
         return feature, label
 
@@ -234,20 +239,10 @@ def _label_png(image: Image.Image, data: bytes, path: str) -> bytes | None:
     return png.paletted_to_grey(data, path)
 
 
-def _other_size(pair: Pair, label: tuple[int, int], image: tuple[int, int], turned: int) -> str:
-    text = (
-        f"{pair.label}: the label has {label[0]} x {label[1]} pixels, its image {pair.image} "
-        f"{image[0]} x {image[1]}"
-    )
-    if turned >= 5 and label == image[::-1]:
-        text += ORIENTATION_ADVICE.format(turned)
-    return text
-
-
 def _past_classes(class_map: NDArray[np.uint8], classes: int, path: str) -> str:
     row, column = np.argwhere((class_map >= classes) & (class_map != IGNORE_LABEL))[0].tolist()
     return (
         f"{path}: label {class_map[row, column]} at x={column}, y={row} is past the {classes} "
         f"classes (0 to {classes - 1}, {IGNORE_LABEL} = ignore): check the class names, or correct "
-        f"the label"
+        f"the label{past_advice(int(class_map[row, column]), classes)}"
     )

@@ -8,10 +8,10 @@ from lmdb_folders import build, datums, make_folders, photo
 from low_bit_png import low_bit_png
 from PIL import Image
 
-from caffeformat import datum_to_array
+from caffeformat import InputError, datum_to_array
 from fcnkit.commands import main
 from fcnkit.data_prep import check_entries, folder_entries
-from fcnkit.data_prep.findings import doubtful_pixels
+from fcnkit.data_prep.findings import doubtful_pixels, find
 from fcnkit.images import open_image, read_colour_map
 from fcnkit.progress import Progress
 
@@ -103,6 +103,44 @@ def test_shades_of_grey_in_place_of_indices_are_a_finding(tmp_path):
     assert np.array_equal(datum_to_array(datum)[0], label // 127)
 
 
+@pytest.mark.parametrize(
+    ("values", "finding"),
+    [
+        ([0, 1, 2], None),
+        ([0, 1, 20], None),
+        ([0, 1, 11, 30], None),
+        ([0, 5], None),
+        ([0, 128], "shades of grey"),
+        ([128], "shades of grey"),
+        ([10, 20, 30], "shades of grey"),
+        ([0, 38, 75, 113], "shades of grey"),
+        ([0, 1, 254], "shades of grey"),
+        ([1, 2], "no pixel of class 0"),
+        ([1, 2, 3, 255], "no pixel of class 0"),
+        ([255], None),
+    ],
+)
+def test_values_that_can_hardly_be_indices_from_0(values, finding):
+    pixels = np.zeros(256, np.int64)
+    pixels[values] = 9
+    assert list(find(pixels, 3, 0)) == ([finding] if finding else [])
+    assert find(pixels, 3, 0, [f"class {i}" for i in range(255)]) == {}
+
+
+def test_labels_that_count_from_one_are_pointed_out(tmp_path):
+    folder = make_folders(tmp_path / "in", [photo()] * 2, [BLOCK + 1] * 2)
+    (text,) = notes(folder, tmp_path / "db")
+    assert "no pixel of class 0 (the values begin with 1)" in text and "`1 1 1`" in text
+    with pytest.raises(InputError, match=r"label 2 .* 2 classes .*count from 1 to 2.*`1 1 1`"):
+        build(folder, tmp_path / "named", classes=["one", "two"])
+    assert "count from 1 to 2" in problems(folder, ["one", "two"])["past the classes"][0]
+    (tmp_path / "map.txt").write_text("1 1 1 one\n2 2 2 two\n")
+    colours = read_colour_map(tmp_path / "map.txt")
+    build(folder, tmp_path / "right", classes=["one", "two"], colours=colours)
+    for datum in datums(tmp_path / "right" / "train_db" / "labels"):
+        assert np.array_equal(datum_to_array(datum)[0], BLOCK)
+
+
 def test_jpeg_labels_are_found_with_the_share_of_pixels_in_doubt(tmp_path):
     large = np.zeros((16, 32), np.uint8)
     large[:, 12:] = 40
@@ -161,3 +199,21 @@ def test_the_check_counts_turned_images_and_names_labels_of_the_stored_size(tmp_
     assert main.main(["check_dataset", str(folder)]) == 1
     out = capsys.readouterr().out
     assert "sizes: 16x32 (2)" in out and "orientation says: 2 images" in out
+
+
+@pytest.mark.parametrize(
+    ("image", "label", "words"),
+    [
+        (np.zeros((10, 20, 3), np.uint8), (10, 10), "scale the label to its image's size"),
+        (np.zeros((10, 20, 3), np.uint8), (20, 10), "turned by 90 degrees"),
+        (np.zeros((3, 10, 20), np.uint8), (10, 20), "save it as height x width x channels"),
+    ],
+)
+def test_sizes_that_differ_come_with_what_to_do(tmp_path, image, label, words):
+    folder = tmp_path / "in"
+    for kind, array in (("images", image), ("labels", np.zeros(label, np.uint8))):
+        (folder / kind).mkdir(parents=True)
+        np.save(folder / kind / "a.npy", array)
+    assert words in problems(folder)["sizes differ"][0]
+    with pytest.raises(InputError, match=words):
+        build(folder, tmp_path / "db")

@@ -101,3 +101,70 @@ def test_colours_before_names_are_a_table_if_no_two_are_alike(tmp_path):
     assert read_colour_map(path)[[0, 1, 255]].tolist() == [[0, 0, 0], [1, 2, 3], [9, 9, 9]]
     path.write_text("0 0 0 a\n0 0 0 b\n")
     assert read_colour_map(path).tolist() == [[0, 0, 0]] * 2
+
+
+OTHER_FORMS = {
+    "with semicolons": "name;r;g;b\nbackground;0;0;0\nleaf;9;8;7\nstem;1;2;3\n",
+    "with tabs": "name\tr\tg\tb\nbackground\t0\t0\t0\nleaf\t9\t8\t7\nstem\t1\t2\t3\n",
+    "as floats": "name,r,g,b\nbackground,0.0,0.0,0.0\nleaf,9.0,8.0,7.0\nstem,1.0,2.0,3.0\n",
+    "one column": "class_name,class_color\nbackground,0 0 0\nleaf,9 8 7\nstem,1 2 3\n",
+    "hexadecimal": "name,color\nbackground,#000000\nleaf,#090807\nstem,#010203\n",
+    "in brackets": 'class,rgb\nbackground,"(0, 0, 0)"\nleaf,"[9, 8, 7]"\nstem,"1,2,3"\n',
+    "by id": "id,name,r,g,b\n2,stem,1,2,3\n0,background,0,0,0\n1,leaf,9,8,7\n",
+    "without a header": "background,0,0,0\nleaf,9,8,7\nstem,1,2,3\n",
+    "names first": "background 0 0 0\nleaf 9 8 7\nstem 1 2 3\n",
+    "a label map without a header": "background:0,0,0::\nleaf:9,8,7:a,b:c\nstem:1,2,3::\n",
+    "JSON": '{"classes": [{"title": "background", "color": "#000000"}, '
+    '{"title": "leaf", "color": "#090807"}, {"title": "stem", "color": [1, 2, 3]}]}',
+}
+
+
+@pytest.mark.parametrize("form", OTHER_FORMS)
+def test_other_forms_of_tables(tmp_path, form):
+    path = tmp_path / "table"
+    path.write_text(OTHER_FORMS[form])
+    assert read_class_names(path) == ["background", "leaf", "stem"]
+    assert read_colour_map(path).tolist() == [[0, 0, 0], [9, 8, 7], [1, 2, 3]]
+
+
+def test_pixel_values_come_in_their_own_order(tmp_path):
+    path = tmp_path / "_classes.csv"
+    path.write_text("Pixel Value, Class\n2, stem\n0, background\n1, leaf\n")
+    assert read_class_names(path) == ["background", "leaf", "stem"]
+    assert read_colour_map(path).tolist() == [[0, 0, 0], [1, 1, 1], [2, 2, 2]]
+
+
+def test_colons_may_be_part_of_names(tmp_path):
+    path = tmp_path / "labelmap.txt"
+    path.write_text("# label:color_rgb:parts:actions\na:b:1,2,3::\nc:4,5,6:x:y\n")
+    assert read_class_names(path) == ["a:b", "c"]
+
+
+def test_ids_that_are_no_indices_are_refused_as_a_list_of_names(tmp_path):
+    path = tmp_path / "classes.csv"
+    path.write_text("id,name\n7,road\n8,sidewalk\n")
+    with pytest.raises(FormatError, match="indices 7, 8, expected 0 to 1"):
+        read_class_names(path)
+
+
+def test_a_column_that_is_no_number_is_no_id(tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text("id,label\na1,dog\na2,cat\n")
+    with pytest.raises(FormatError, match="header 'id,label'"):
+        read_class_names(path)
+
+
+@pytest.mark.parametrize(
+    "header", ["class_name,class_color", "name,value", "Class, Pixel Value", "label,gray"]
+)
+def test_one_column_may_hold_values_of_grey_labels(tmp_path, header):
+    path = tmp_path / "class_mapping.csv"
+    path.write_text(f"{header}\nbackground,0\nstem,255\nleaf,127\n")
+    assert read_colour_map(path).tolist() == [[0, 0, 0], [127, 127, 127], [255, 255, 255]]
+    with pytest.raises(FormatError, match="pixel values 0, 127, 255, expected 0 to 2"):
+        read_class_names(path)
+    path.write_text(f"{header}\nbackground,0\nstem,2\nleaf,1\n")
+    assert read_class_names(path) == ["background", "leaf", "stem"]
+    path.write_text(f"{header}\nbackground,0\nstem,2\nleaf,1 2 3\n")
+    with pytest.raises(FormatError, match="expected"):
+        read_class_names(path)

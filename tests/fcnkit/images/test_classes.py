@@ -1,7 +1,7 @@
 import pytest
 
 from caffeformat import FormatError, InputError
-from fcnkit.images import read_class_names, voc_class_names
+from fcnkit.images import class_names_text, read_class_names, voc_class_names
 
 
 def test_voc_has_21_classes_from_background_to_tvmonitor():
@@ -60,12 +60,18 @@ def test_labelmes_ignored_first_line_is_not_a_class(tmp_path):
     "text, words",
     [
         ("name\nbackground\ncat\n", "header 'name'"),
-        ("id,name\n0,background\n1,cat\n", "header 'id,name'"),
-        ("0,background\n1,cat\n", "commas"),
+        ("class,score\nbackground,1\ncat,2\n", "header 'class,score'"),
         ("background,cat,dog\n", "commas"),
-        ("0\tbackground\n1\tcat\n", "tabs"),
+        ("background\tcat\n", "tabs"),
         ("0 0 0\n128 0 0\n", "colour map"),
-        ('["background", "cat"]\n', "one class name per line"),
+        ("1 wall\n2 road\n", "indices 1, 2, expected 0 to 1"),
+        ("Idx\tRatio\tName\n1\t0.5\twall\n2\t0.1\troad\n", "indices 1, 2, expected 0 to 1"),
+        ('{"1": "wall", "2": "road"}', "indices 1, 2, expected 0 to 1"),
+        ('{"categories": [{"id": 7, "name": "road"}]}', "indices 7, expected 0 to 0"),
+        ('{"width": 5, "height": "?"}', "expected class names as JSON"),
+        ("names: {0: wall, 2: road}\n", "`names` of a YAML file"),
+        ('["background", "cat"', "is not JSON"),
+        ("<classes>\n", "one class name per line"),
     ],
 )
 def test_what_cannot_be_a_list_of_names_is_refused(tmp_path, text, words):
@@ -73,6 +79,61 @@ def test_what_cannot_be_a_list_of_names_is_refused(tmp_path, text, words):
     path.write_text(text)
     with pytest.raises(FormatError, match=words):
         read_class_names(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0 background\n1 cat\n2 traffic light\n",
+        "0: background\n1: cat\n2: traffic light\n",
+        "0,background\n1,cat\n2,traffic light\n",
+        "2\ttraffic light\n0\tbackground\n1\tcat\n",
+        "id,name\n2,traffic light\n0,background\n1,cat\n",
+        "index;label;note\n0;background;x\n1;cat;y\n2;traffic light;\n",
+        '["background", "cat", "traffic light"]',
+        '{"0": "background", "2": "traffic light", "1": "cat"}',
+        '{"cat": 1, "background": 0, "traffic light": 2, "void": 255}',
+        '{"model": "x", "id2label": {"0": "background", "1": "cat", "2": "traffic light"}}',
+        '{"labels": {"background": 0, "cat": 1, "traffic light": 2}, "file_ending": ".png"}',
+        '{"categories": [{"id": 1, "name": "cat"}, {"id": 0, "name": "background"},'
+        '{"id": 2, "name": "traffic light"}], "images": []}',
+        '{"classes": [{"title": "background"}, {"title": "cat"}, {"title": "traffic light"}]}',
+        "path: x\ntrain: images\nnames:\n  0: background\n  1: cat\n  2: traffic light\n",
+        "nc: 3\nnames: ['background', \"cat\",\n  traffic light]\n",
+        "names:\n- background\n- cat  # the animal\n- traffic light\nnc: 3\n",
+    ],
+)
+def test_lists_with_indices_and_those_of_other_tools(tmp_path, text):
+    path = tmp_path / "classes"
+    path.write_text(text)
+    assert read_class_names(path) == ["background", "cat", "traffic light"]
+
+
+@pytest.mark.parametrize("text", ["3d\n2d\n", "1 wall\nroad\n", "7 up\n", "1 a\n1 b\n"])
+def test_digits_may_be_part_of_names(tmp_path, text):
+    path = tmp_path / "classes.txt"
+    path.write_text(text)
+    assert read_class_names(path) == text.split("\n")[:-1]
+
+
+def test_names_that_are_written_are_read_as_they_were(tmp_path):
+    path = tmp_path / "classes.txt"
+    for names in (
+        ["background", "bus, truck"],
+        [f"class {i}" for i in range(30)],
+        ["one", "ignore"],
+    ):
+        path.write_text(class_names_text(names))
+        assert read_class_names(path) == names
+    for names, words in (
+        (["a", "b\nc"], r"class 1 is called 'b\\nc'"),
+        (["a", ""], "class 1 is called ''"),
+        (["a", "b", "a"], "'a' is already on line 1"),
+        (["1 b", "0 a"], "look like a list with numbers"),
+        (["name", "a"], "header 'name'"),
+    ):
+        with pytest.raises(InputError, match=words):
+            class_names_text(names)
 
 
 def test_a_comma_in_one_name_is_part_of_it(tmp_path):

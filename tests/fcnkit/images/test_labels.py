@@ -57,7 +57,7 @@ def test_first_of_equal_colours_counts():
 
 def test_values_above_255_are_refused(tmp_path):
     Image.fromarray(np.array([[0, 300]], np.uint16)).save(tmp_path / "deep.png")
-    with pytest.raises(InputError, match=r"0\.\.300"):
+    with pytest.raises(InputError, match=r"found 300 at x=1, y=0"):
         read_label(tmp_path / "deep.png")
     Image.fromarray(np.array([[0, 7]], np.uint16)).save(tmp_path / "deep.png")
     assert read_label(tmp_path / "deep.png").tolist() == [[0, 7]]
@@ -159,10 +159,6 @@ def test_arrays_hold_indices(tmp_path, dtype):
     indices = np.array([[0, 1, 1], [1, 0, 0]])
     np.save(tmp_path / "label.npy", indices.astype(dtype))
     np.savez(tmp_path / "label.npz", indices.astype(dtype))
-    if dtype is bool:
-        with pytest.raises(InputError, match=r"label\.npy: holds values of type bool"):
-            read_label(tmp_path / "label.npy")
-        return
     for kind in ("npy", "npz"):
         assert np.array_equal(read_label(tmp_path / f"label.{kind}"), indices)
     np.save(tmp_path / "label.npy", indices * 300)

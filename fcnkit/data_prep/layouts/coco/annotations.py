@@ -123,12 +123,11 @@ class _Reader:
         self._index_of = index_of
 
     def image(self, entry: Entry, text: str) -> None:
-        key, size = _identity(entry, "id"), (entry["height"], entry["width"])
-        if not all(type(length) is int and length > 0 for length in size):
-            raise ValueError("height and width have to be whole numbers above 0")
+        key = _identity(entry, "id")
+        height, width = _extent(entry, "height"), _extent(entry, "width")
         if key in self.images:
             raise ValueError(f"two images have the id {key!r}")
-        self.images[key] = (_text(entry, "file_name"), *size)
+        self.images[key] = (_text(entry, "file_name"), height, width)
 
     def category(self, entry: Entry, text: str) -> None:
         key, name = _identity(entry, "id"), _text(entry, "name")
@@ -176,6 +175,16 @@ def _identity(entry: Entry, name: str) -> Identity:
     value = entry[name]
     if not isinstance(value, (int, str)):
         raise ValueError(f"{name} has to be a number or a text")
+    return value
+
+
+def _extent(entry: Entry, name: str) -> int:
+    """A whole number above 0, which some tools write as 640.0."""
+    value = entry[name]
+    if type(value) is float and value.is_integer():
+        value = int(value)
+    if type(value) is not int or value < 1:
+        raise ValueError("height and width have to be whole numbers above 0")
     return value
 
 

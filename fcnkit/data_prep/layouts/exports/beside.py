@@ -1,5 +1,7 @@
 """Labels beside their images, told by the end of their names: `x.jpg` and `x_mask.png`.
 
+Images may have an end of their own (`x_sat.jpg`), if all labels go with one kind of them.
+
 Roboflow exports train, valid and test in this way, each with a table `_classes.csv`.
 """
 
@@ -14,6 +16,8 @@ from .plan import Item, Plan
 from .tables import find_classes, label_reader
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .catalogue import Catalogue, File
     from .plan import DataOptions
 
@@ -26,6 +30,8 @@ def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
     """The plan of a source in whose folders labels lie among images; None for any other."""
     names = {f"{file.folder}/{file.stem}" for file in catalogue.images}
     labels = [file for file in catalogue.images if _image_of(file) in names]
+    if not labels:
+        labels = _with_two_ends(catalogue.images)
     if not labels:
         return None
     images = set(catalogue.images).difference(labels)
@@ -46,11 +52,36 @@ def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
         sets.setdefault(split, []).extend(
             Item(id_, image, label) for id_, (image, label) in zip(ids, found.pairs)
         )
+    folders = {file.folder for file in labels}
+    elsewhere = [file for file in catalogue.images if file.folder not in folders]
+    if elsewhere:
+        notes.append(images_alone(elsewhere, ""))
     classes = find_classes(catalogue, options)
     decode, how = label_reader(catalogue, options, classes, labels)
     example = labels[0].name.rpartition("/")[2]
     kind = f"{NAME}, such as {example}"
     return Plan(kind, sets, classes.names, decode, how, notes)
+
+
+def _with_two_ends(files: Sequence[File]) -> list[File]:
+    """The labels where images have an end of their names, too: `x_sat.jpg` and `x_mask.png`.
+
+    None unless, in each folder with labels, one kind of image has an image for every label.
+    """
+    found: dict[str, dict[str, dict[str, File]]] = {}
+    for file in files:
+        match = _ENDS_IN_WORD.fullmatch(file.stem)
+        if match:
+            core, word = match.group(1), match.group(2).lower()
+            kind = "" if word in LABEL_WORDS else word
+            found.setdefault(file.folder, {}).setdefault(kind, {})[core] = file
+    labels = []
+    for kinds in found.values():
+        ours = kinds.pop("", {})
+        if ours and sum(set(ours) <= set(images) for images in kinds.values()) != 1:
+            return []
+        labels += list(ours.values())
+    return labels
 
 
 def _image_of(file: File) -> str | None:

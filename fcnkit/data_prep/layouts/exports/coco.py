@@ -61,6 +61,11 @@ def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
         return None
     if not any(image.objects for found in described.values() for image in found.images):
         boxes = sum(found.boxes for found in described.values())
+        if not boxes:
+            raise InputError(
+                f"{next(iter(described))}: has no annotations, so that all of its images would be "
+                "background: export them with polygons or masks"
+            )
         raise InputError(
             f"{next(iter(described))}: its {boxes} annotations are boxes without a segmentation: "
             "export polygons or masks"

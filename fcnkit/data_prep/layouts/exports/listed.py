@@ -126,8 +126,13 @@ def split_by_lists(catalogue: Catalogue, plan: Plan) -> None:
             plan.kind += f", set of {file.name}"
     if sets:
         plan.sets = sets
-        left = len(of_image) - len({item.image for items in sets.values() for item in items})
-        plan.notes += [f"{left} pairs are in none of the lists"] if left else []
+        listed = {item.image for items in sets.values() for item in items}
+        left = [item for image, item in of_image.items() if image not in listed]
+        if left and set(sets) == {"val"}:
+            plan.sets = {"train": left, **sets}
+            plan.notes.append(f"{len(left)} pairs that the list does not name are for training")
+        elif left:
+            plan.notes.append(f"{len(left)} pairs are in none of the lists")
 
 
 def _lines(text: str, file: File) -> list[tuple[str, ...]]:

@@ -127,14 +127,28 @@ def chosen_splits(plan: Plan, options: DataOptions, source: str) -> dict[str, li
     """
     sets = {n: items for n, items in plan.sets.items() if items or n in plan.problems}
     if not sets:
-        raise InputError(f"{source}: taken for {plan.kind}, in which no image has a label")
+        raise InputError(
+            f"{source}: taken for {plan.kind}, in which no image has a label: see whether the "
+            "export holds masks or polygons; images that show background alone are taken with "
+            "{option}",
+            option="empty",
+            value=True,
+        )
     wanted = _wanted_sets(plan, sets, options, source)
     unused = [name for name in sets if name not in wanted and sets[name]]
     if unused:
         left = ", ".join(f"{name} ({len(sets[name])} pairs)" for name in unused)
         plan.notes.append(f"sets left out: {left}")
     if len(wanted) == 2:
-        return {split: plan.items_of(name, source) for split, name in zip(("train", "val"), wanted)}
+        train, val = (plan.items_of(name, source) for name in wanted)
+        images = {item.image for item in train}
+        both = [item.id for item in val if item.image in images]
+        if both:
+            plan.notes.append(
+                f"{len(both)} images are in {wanted[0]} and in {wanted[1]}, such as {both[0]}: "
+                "scores on images that a net has seen in training are too good"
+            )
+        return {"train": train, "val": val}
     items = plan.items_of(wanted[0], source)
     percent = VAL_PERCENT if options.val_percent is None else options.val_percent
     if not percent:

@@ -44,6 +44,9 @@ _NOT_READ = {
 }
 
 
+_ARCHIVE = re.compile(r".*\.(?:zip|tar|tgz|tar\.\w+|7z|rar)", re.IGNORECASE)
+
+
 def recognise(catalogue: Catalogue, options: DataOptions) -> Plan:
     """The plan of a source by the layout that it has, or that the options name.
 
@@ -63,6 +66,12 @@ def recognise(catalogue: Catalogue, options: DataOptions) -> Plan:
         some = catalogue.named(re.compile(pattern).fullmatch)
         if some and options.layout is None:
             raise InputError(f"{catalogue.source}: holds {words}, such as {some[0].name}")
+    packed = catalogue.named(_ARCHIVE.fullmatch)
+    if packed and not catalogue.images:
+        raise InputError(
+            f"{catalogue.source}: holds the archive {packed[0].name}: unpack it, and pass what is "
+            "in it"
+        )
     wanted = "any known layout" if options.layout is None else f"the layout {options.layout}"
     raise InputError(
         f"{catalogue.source}: is not in {wanted}; it has {_contents(catalogue)}: put images and "

@@ -20,6 +20,7 @@ from fcnkit.images import (
     open_image,
     read_label,
     voc_palette,
+    yaml_names,
 )
 
 from ..image_sets import TABLES, is_table
@@ -38,7 +39,22 @@ if TYPE_CHECKING:
 # Lists of names that tools put beside labels, likeliest first.
 _RGB = {"RGB", "RGBA"}
 _MOST_YAML = 1 << 20
-_NAMES = ("class_names.txt", "classes.txt", "labels.txt", "obj.names", "names.txt", *TABLES)
+_NAMES = (
+    "class_names.txt",
+    "classes.txt",
+    "labels.txt",
+    "obj.names",
+    "names.txt",
+    "categories.txt",
+    "codes.txt",
+    *TABLES,
+    "classes.json",
+    "id2label.json",
+    "label2id.json",
+)
+
+# Other names that tables of classes and colours may have; what else is called so is not read.
+_OTHER_TABLES = re.compile(r"(?:.*/)?[^/]*(?:class|label|colou?r|palette|categor)[^/]*\.csv", re.I)
 
 
 class Classes(NamedTuple):
@@ -67,7 +83,13 @@ def find_classes(catalogue: Catalogue, options: DataOptions, below: str = "") ->
     for file in catalogue.named(_may_hold_classes):
         if not _is_above(file.folder, below):
             continue
-        table = class_table(catalogue.text(file), str(file))
+        is_known = is_table(file.name)
+        try:
+            table = class_table(catalogue.text(file), str(file))
+        except FormatError:
+            if is_known:
+                raise
+            continue
         if table is None or not table.colours:
             if file.name.rpartition("/")[2].lower() in _NAMES:
                 lists.append(file)
@@ -85,8 +107,18 @@ def find_classes(catalogue: Catalogue, options: DataOptions, below: str = "") ->
         return _yaml_classes(catalogue)
     if names is not None:
         return Classes(None, names)
-    chosen = min(lists, key=lambda file: _NAMES.index(file.name.rpartition("/")[2].lower()))
-    return Classes(str(chosen), names_in(catalogue.text(chosen), str(chosen)))
+    lists.sort(key=lambda file: _NAMES.index(file.name.rpartition("/")[2].lower()))
+    chosen = lists[0]
+    listed = names_in(catalogue.text(chosen), str(chosen))
+    for file in lists[1:]:
+        alike = file.name.rpartition("/")[2].lower() == chosen.name.rpartition("/")[2].lower()
+        if alike and names_in(catalogue.text(file), str(file)) != listed:
+            raise FormatError(
+                str(file),
+                f"lists other classes than {chosen}: pass {{classes}}",
+                options={"classes": None},
+            )
+    return Classes(str(chosen), listed)
 
 
 def _yaml_classes(catalogue: Catalogue) -> Classes:
@@ -98,31 +130,10 @@ def _yaml_classes(catalogue: Catalogue) -> Classes:
     return Classes(None, None)
 
 
-def yaml_names(text: str) -> list[str] | None:
-    """The list `names` in a plain YAML file, on one line or several, with indices or without.
-
-    None if there is none, or if it is written in any other way.
-    """
-    match = re.search(r"^names:[ \t]*(.*(?:\n(?:[ \t]*-|[ \t]+\d+[ \t]*:).*)*)", text, re.M)
-    if not match:
-        return None
-    block = match.group(1).strip()
-    if block[:1] in ("[", "{"):
-        parts = block[1:].partition("]" if block[0] == "[" else "}")[0].split(",")
-    else:
-        parts = [line for line in block.splitlines() if not line.strip().startswith("#")]
-    names: list[str] = []
-    for number, part in enumerate(parts):
-        item = re.fullmatch(r"\s*(?:-\s+|(\d+)\s*:\s*)?([^#\[\]{}]*?)\s*(?:#.*)?", part)
-        name = item.group(2).strip("'\"") if item else ""
-        if not item or not name or (item.group(1) and int(item.group(1)) != number):
-            return None
-        names.append(name)
-    return names if len(set(names)) == len(names) else None
-
-
 def _may_hold_classes(name: str) -> bool:
-    return is_table(name) or name.rpartition("/")[2].lower() in _NAMES
+    if is_table(name) or name.rpartition("/")[2].lower() in _NAMES:
+        return True
+    return _OTHER_TABLES.fullmatch(name) is not None
 
 
 def _is_above(folder: str, below: str) -> bool:

@@ -13,13 +13,14 @@ from fcnkit.datasets import default_palette
 from fcnkit.images import (
     IGNORE_LABEL,
     IMAGE_SUFFIXES,
+    class_names_text,
     open_image,
     open_picture,
     palette_agrees,
     palette_from_image,
 )
 
-from ...findings import ADVICE, doubtful_pixels, find, is_black_and_white
+from ...findings import ADVICE, doubtful_pixels, find, is_black_and_white, past_advice
 from ..extraction import Pairs, write_class_names
 from ..image_sets import is_id
 
@@ -70,6 +71,8 @@ def write_plan(
     What looks wrong of the labels as a whole is noted. Raises `InputError` for an image or a label
     that cannot be read, for a value past the class names, and for a name that cannot be a file's.
     """
+    if plan.names:
+        class_names_text(plan.names)  # before everything is written for what could not be read
     for split, items in splits.items():
         progress.note(f"Processing {split} data")
         writer = _SplitWriter(folder, split, plan)
@@ -190,7 +193,8 @@ class _SplitWriter:
         if names and past:
             raise InputError(
                 f"{name}: label {past[0] + len(names)}, but there are {len(names)} classes (0 to "
-                f"{len(names) - 1}): correct the list of {{option}} or the label",
+                f"{len(names) - 1}): correct the list of {{option}} or the label"
+                f"{past_advice(past[0] + len(names), len(names))}",
                 option="classes",
             )
         self._pixels += counts

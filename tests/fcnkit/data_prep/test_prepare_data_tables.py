@@ -1,0 +1,241 @@
+"""Class names, tables and lists as exports bring them: right classes, or an error that says why."""
+
+import json
+import zipfile
+
+import numpy as np
+import pytest
+from labelled_data import (
+    check_pairs,
+    coco_json,
+    image,
+    label,
+    pack,
+    prepare_export,
+    truth,
+    two_sets,
+)
+
+from caffeformat import InputError
+from fcnkit.data_prep import DataOptions, prepare_data, prepare_voc
+from fcnkit.datasets import image_files
+
+COLOURS = [[0, 0, 0], [48, 112, 32], [176, 112, 32]]
+IDS = [["im0", "im1"], ["im2", "im3"]]
+
+
+def folders(label_of=label, **more):
+    """Files of images and labels in two sets."""
+    files, _ = two_sets("images/{set}/{id}.png", "labels/{set}/{id}.png", label_of=label_of)
+    return {**files, **{name.replace("__", "."): text for name, text in more.items()}}
+
+
+def check(tmp_path, meaning=(0, 1, 2)):
+    for split, ids in zip(("train", "val"), IDS):
+        check_pairs(tmp_path / "out" / split, ids, meaning)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("id2label.json", '{"0": "_", "1": "red", "2": "blue"}'),
+        ("classes.json", '["_", "red", "blue"]'),
+        ("codes.txt", "_\nred\nblue\n"),
+        ("data.yaml", "names: [_, red,\n  blue]\n"),
+        ("class_dict_seg.csv", "name, r, g, b\n_, 9, 9, 9\nred, 48, 112, 32\nblue, 1, 2, 3\n"),
+    ],
+)
+def test_lists_of_names_beside_indices(tmp_path, name, text):
+    files = folders()
+    files[name] = text
+    prepared, _ = prepare_export(tmp_path, files)
+    assert prepared.names == ["_", "red", "blue"]
+    check(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("class_mapping.csv", "class_name,class_color\n_,0 0 0\nred,48 112 32\nblue,176 112 32\n"),
+        ("classes.json", '{"classes": [{"title": "_", "color": "#000000"}, {"title": "red", '
+         '"color": "#307020"}, {"title": "blue", "color": "#B07020"}]}'),
+        ("class_dict.csv", "id;name;r;g;b\n2;blue;176;112;32\n0;_;0;0;0\n1;red;48;112;32\n"),
+        ("label_colors.csv", "_,0,0,0\nred,48,112,32\nblue,176,112,32\n"),
+    ],
+)  # fmt: skip
+def test_tables_beside_colours(tmp_path, name, text):
+    files = folders(lambda number: label(number, COLOURS))
+    prepared, _ = prepare_export(tmp_path, {**files, name: text})
+    assert prepared.names == ["_", "red", "blue"]
+    check(tmp_path)
+
+
+def test_tables_of_something_else_are_left_aside(tmp_path):
+    files = folders()
+    files["labels.csv"] = "id,label\n5,dog\n6,cat\n"
+    files["class_info.csv"] = "name,r,g,b\nonly a name\n"
+    prepared, _ = prepare_export(tmp_path, files)
+    assert prepared.names is None
+    check(tmp_path)
+
+
+def test_values_in_another_order_keep_their_meaning(tmp_path):
+    files, _ = two_sets("{set}/{id}.png", "{set}/{id}_mask.png", ("train", "valid"))
+    for split in ("train", "valid"):
+        files[f"{split}/_classes.csv"] = "Pixel Value, Class\n2, blue\n0, _\n1, red\n"
+    prepared, _ = prepare_export(tmp_path, files)
+    assert prepared.names == ["_", "red", "blue"]
+    check(tmp_path)
+
+
+def test_grey_labels_beside_ids_that_are_no_indices(tmp_path):
+    """Neither lines nor colours: 1 is not the class in the second line."""
+    files = folders()
+    files["class_dict.csv"] = "id,name,r,g,b\n1,_,0,0,0\n2,red,48,112,32\n3,blue,176,112,32\n"
+    with pytest.raises(InputError, match=r"grey value 1 .* not in the colour map"):
+        prepare_export(tmp_path, files)
+
+
+def test_lists_that_disagree_are_refused(tmp_path):
+    files, _ = two_sets("{set}/images/{id}.png", "{set}/labels/{id}.png")
+    files["train/classes.txt"] = "_\nred\nblue\n"
+    files["val/classes.txt"] = "_\nblue\nred\n"
+    with pytest.raises(InputError, match=r"lists other classes than .*train/classes\.txt"):
+        prepare_export(tmp_path, files)
+
+
+@pytest.mark.parametrize(
+    ("categories", "words"),
+    [
+        (((1, "re\nd"), (2, "blue")), r"class 1 is called 're\\nd'"),
+        (((1, ""), (2, "blue")), "class 1 is called ''"),
+    ],
+)
+def test_names_that_a_list_cannot_hold(tmp_path, categories, words):
+    files = {"a.json": coco_json({"im0.png": 0, "im1.png": 1}, categories)}
+    files.update({f"im{number}.png": image(number) for number in (0, 1)})
+    with pytest.raises(InputError, match=words):
+        prepare_export(tmp_path, files, val_percent=50)
+    assert not (tmp_path / "out").exists()
+
+
+def test_coco_sizes_may_be_floats_and_annotations_missing(tmp_path):
+    text = coco_json({"im0.png": 0, "im1.png": 1}).replace('"width": 30', '"width": 30.0')
+    files = {f"im{number}.png": image(number) for number in (0, 1)}
+    prepare_export(tmp_path, {**files, "a.json": text}, val_percent=50)
+    check_pairs(tmp_path / "out/train", ["im0"] if (tmp_path / "out/train/images/im0.png").exists()
+                else ["im1"])  # fmt: skip
+    empty = json.dumps({**json.loads(text), "annotations": []})
+    with pytest.raises(InputError, match="has no annotations"):
+        prepare_data(
+            pack("folder", tmp_path / "empty", {**files, "a.json": empty}), tmp_path / "other"
+        )
+
+
+@pytest.mark.parametrize("ends", [("_sat", "_mask"), ("-rgb", "-label"), ("_photo", "_seg")])
+def test_images_and_labels_in_one_folder_with_an_end_each(tmp_path, ends):
+    files, _ = two_sets("{set}/{id}" + ends[0] + ".png", "{set}/{id}" + ends[1] + ".png")
+    files["test/im9" + ends[0] + ".png"] = image(9)
+    _, lines = prepare_export(tmp_path, files)
+    assert any("1 images without label, such as test/im9" in line for line in lines)
+    for split, ids in zip(("train", "val"), IDS):
+        check_pairs(tmp_path / "out" / split, [id_ + ends[0] for id_ in ids])
+
+
+def test_two_kinds_of_images_beside_one_label_are_no_pairs(tmp_path):
+    files, _ = two_sets("{set}/{id}_sat.png", "{set}/{id}_mask.png")
+    files.update({name.replace("_sat", "_depth"): files[name] for name in list(files)})
+    with pytest.raises(InputError):
+        prepare_export(tmp_path, files)
+
+
+def test_a_list_of_validation_images_leaves_the_others_for_training(tmp_path):
+    files = {}
+    for number in range(4):
+        files[f"images/im{number}.png"] = image(number)
+        files[f"labels/im{number}_P.png"] = label(number)
+    files["valid.txt"] = "im2.png\nim3.png\n"
+    _, lines = prepare_export(tmp_path, files)
+    assert any("2 pairs that the list does not name are for training" in line for line in lines)
+    check(tmp_path)
+
+
+def voc(train, val):
+    files = {}
+    for number in range(4):
+        files[f"V/JPEGImages/im{number}.png"] = image(number)
+        files[f"V/SegmentationClass/im{number}.png"] = label(number)
+    files["V/ImageSets/Segmentation/train.txt"] = train
+    files["V/ImageSets/Segmentation/val.txt"] = val
+    return files
+
+
+def test_images_for_training_and_validation_are_pointed_out(tmp_path):
+    _, lines = prepare_export(tmp_path, voc("im0\nim1\nim2\n", "im2\nim3\n"))
+    assert any("1 images are in train and in val, such as im2" in line for line in lines)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_lists_in_utf_16_without_a_mark(tmp_path, encoding):
+    lists = ["./im0\r\nim1.png\r\n".encode(encoding), "im2\r\nim3\r\n".encode(encoding)]
+    for prepare, out in ((prepare_voc, "voc"), (prepare_data, "out")):
+        prepare(pack("folder", tmp_path / "source", voc(*lists)), tmp_path / out)
+        for split, ids in zip(("train", "val"), IDS):
+            check_pairs(tmp_path / out / split, ids)
+
+
+@pytest.mark.parametrize(
+    ("start", "kind"),
+    [(b"(\xb5/\xfd", "Zstandard"), (b"7z\xbc\xaf'\x1c", "7-Zip"), (b"Rar!", "RAR")],
+)
+def test_other_archives_are_called_by_their_names(tmp_path, start, kind):
+    (tmp_path / "export").write_bytes(start + bytes(600))
+    with pytest.raises(InputError, match=f"is a {kind} archive, .* unpack it"):
+        prepare_data(tmp_path / "export", tmp_path / "out")
+
+
+def test_an_archive_within_is_named(tmp_path):
+    inner = pack("zip", tmp_path / "inner", folders())
+    for source in ("folder", "zip"):
+        path = pack(source, tmp_path / "outer", {"x/VOC.zip": inner.read_bytes()})
+        with pytest.raises(InputError, match=r"holds the archive x/VOC\.zip: unpack it"):
+            prepare_data(path, tmp_path / "out")
+
+
+def test_an_encrypted_archive_is_not_called_truncated(tmp_path):
+    path = pack("zip", tmp_path / "source", folders())
+    with zipfile.ZipFile(path) as archive:
+        places = [info.header_offset for info in archive.infolist()]
+    data = bytearray(path.read_bytes())
+    for place in places:
+        data[place + 6] |= 1
+    place = data.find(b"PK\x01\x02")
+    while place >= 0:
+        data[place + 8] |= 1
+        place = data.find(b"PK\x01\x02", place + 4)
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="is encrypted: unpack the archive with its password"):
+        prepare_data(path, tmp_path / "out")
+
+
+def test_what_systems_hide_in_folders_is_no_image(tmp_path):
+    files = {"a.png": image(0), "b/c.png": image(1)}
+    for hidden in (".ipynb_checkpoints", "__MACOSX", "b/@eaDir", "b/.ipynb_checkpoints"):
+        files[f"{hidden}/a-checkpoint.png"] = image(2)
+    pack("folder", tmp_path / "images", files)
+    assert list(image_files(tmp_path / "images")) == ["a", "b/c"]
+
+
+def test_what_is_no_index_is_no_silent_class(tmp_path):
+    files = folders(**{"classes__txt": "_\nred\n"})
+    with pytest.raises(InputError, match=r"label 2, .* 2 classes .*count from 1 to 2"):
+        prepare_export(tmp_path, files)
+    assert np.array_equal(np.unique(truth(0)), [0, 1, 2])
+
+
+def test_options_name_what_no_image_shows(tmp_path):
+    text = coco_json({"im0.png": 0})
+    files = {"a.json": text, "im0.png": image(0)}
+    source = pack("folder", tmp_path / "source", files)
+    with pytest.raises(InputError, match="objects of the class 'blue'"):
+        prepare_data(source, tmp_path / "out", DataOptions(classes=["_", "red"]))

@@ -1,0 +1,134 @@
+"""Labels of rarer kinds: palettes that say too little, TIFFs and arrays of any type of number."""
+
+import struct
+import zlib
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from caffeformat import InputError
+from fcnkit.images import read_colour_map, read_image, read_label
+
+COLOURS = np.array([[0, 0, 0], [128, 0, 0], [0, 128, 0]], np.uint8)
+INDICES = np.array([[0, 1, 2, 2], [2, 1, 0, 0]], np.uint8)
+
+
+def paletted(path, indices, colours):
+    """Write a PNG of 8 bits with a palette of exactly these colours, as Pillow does not."""
+    values = np.asarray(indices, np.uint8)
+    header = struct.pack(">IIBBBBB", *values.shape[::-1], 8, 3, 0, 0, 0)
+    rows = b"".join(b"\0" + row.tobytes() for row in values)
+    chunks = [(b"IHDR", header), (b"PLTE", np.asarray(colours, np.uint8).tobytes())]
+    chunks += [(b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + b"".join(
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+            for kind, data in chunks
+        )
+    )
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2], [2, 0, 1]])
+def test_indices_past_a_palette_have_no_colour(tmp_path, order):
+    path = tmp_path / "label.png"
+    paletted(path, [[0, 1], [255, 2]], COLOURS[order])
+    assert read_label(path, COLOURS).tolist() == [[order[0], order[1]], [255, order[2]]]
+    paletted(path, [[0, 1], [9, 2]], COLOURS[order])
+    assert read_label(path).tolist() == [[0, 1], [9, 2]]
+    with pytest.raises(InputError, match=r"index 9 at x=0, y=1 is past its palette of 3"):
+        read_label(path, COLOURS)
+
+
+def test_rows_that_fill_a_palette_are_no_classes(tmp_path):
+    """Tools fill palettes with black, and so does a colour map with a colour to ignore."""
+    (tmp_path / "map.txt").write_text("0 0 0\n128 0 0\n0 128 0\n1 1 1 ignore\n")
+    colours = read_colour_map(tmp_path / "map.txt")
+    paletted(tmp_path / "label.png", [[7, 1, 2]], np.vstack([COLOURS, np.zeros((253, 3))]))
+    assert read_label(tmp_path / "label.png", colours).tolist() == [[0, 1, 2]]
+    assert read_label(tmp_path / "label.png").tolist() == [[7, 1, 2]]
+
+
+def test_ignored_pixels_in_the_colour_of_a_class_are_an_error(tmp_path):
+    path = tmp_path / "label.png"
+    paletted(path, [[0, 1, 255]], np.vstack([COLOURS, np.zeros((253, 3))]))
+    with pytest.raises(InputError, match=r"index 255, .* have the colour of a class"):
+        read_label(path, COLOURS)
+    # The file itself as the colour map says that 255 is black, too.
+    assert read_label(path, read_colour_map(path)).tolist() == [[0, 1, 255]]
+
+
+@pytest.mark.parametrize("options", [{}, {"compression": "zlib"}, {"bigtiff": True}])
+@pytest.mark.parametrize("kind", ["f8", "f2", "i8", "u8", "i4", "u4", "i2", "i1"])
+def test_tiffs_of_any_type_hold_indices(tmp_path, kind, options):
+    path = tmp_path / "label.tif"
+    tifffile.imwrite(path, INDICES.astype(kind), **options)
+    assert np.array_equal(read_label(path), INDICES)
+    assert np.array_equal(read_label(path.read_bytes()), INDICES)
+
+
+@pytest.mark.parametrize("kind", ["f8", "f4", "i8", "i4", "i2", "i1"])
+def test_negative_indices_are_refused_with_their_place(tmp_path, kind):
+    for value in (-1, -2):
+        tifffile.imwrite(tmp_path / "label.tif", np.array([[0, 2], [value, 1]], kind))
+        with pytest.raises(InputError, match=rf"found {value} at x=0, y=1 .*255 where .* ignored"):
+            read_label(tmp_path / "label.tif")
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kind", ["f8", "f4"])
+def test_what_is_no_number_is_refused(tmp_path, kind):
+    tifffile.imwrite(tmp_path / "label.tif", np.array([[0, np.nan]], kind))
+    with pytest.raises(InputError, match=r"label\.tif: .*(nan|NaN)"):
+        read_label(tmp_path / "label.tif")
+
+
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_tiffs_of_any_type_are_turned_alike(tmp_path, turn):
+    path = tmp_path / "label.tif"
+    shown = INDICES.T if turn >= 5 else INDICES
+    shown = shown[:: -1 if turn in (3, 4, 7, 8) else 1, :: -1 if turn in (2, 3, 6, 7) else 1]
+    for kind in ("f8", "f4", "i4", "i2", "u2", "u1"):
+        tifffile.imwrite(path, INDICES.astype(kind), extratags=[(274, 3, 1, turn, True)])
+        for source in (path, path.read_bytes()):
+            assert np.array_equal(read_label(source), shown), kind
+            assert np.array_equal(read_image(source)[..., 0], shown), kind
+
+
+def test_tiffs_of_several_bands_are_refused(tmp_path):
+    tifffile.imwrite(
+        tmp_path / "label.tif", np.zeros((5, 6, 4)), photometric="minisblack", planarconfig="contig"
+    )
+    with pytest.raises(InputError, match="holds 4 bands, expected one"):
+        read_label(tmp_path / "label.tif")
+
+
+def test_true_is_one_in_tiffs_and_arrays(tmp_path):
+    """A TIFF of booleans is shown with True as black."""
+    tifffile.imwrite(tmp_path / "label.tif", INDICES > 0)
+    np.save(tmp_path / "label.npy", INDICES > 0)
+    Image.fromarray(INDICES > 0).save(tmp_path / "other.tif")
+    for name in ("label.tif", "label.npy", "other.tif"):
+        assert np.array_equal(read_label(tmp_path / name), INDICES > 0), name
+    with pytest.raises(InputError, match=r"type bool, expected numbers: save it as one array"):
+        read_image(tmp_path / "label.npy")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "it is empty; fetch it again"),
+        (b"<!DOCTYPE html><html>", "a web page; fetch"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
+        (b"\0\0\0\x1cftypheic\0\0\0\0", "a HEIC photograph; convert it"),
+        (b"8BPS\0\1", "a Photoshop file"),
+        (b"something else", "replace it, or remove it"),
+    ],
+)
+def test_files_that_are_no_images_are_called_what_they_are(tmp_path, content, words):
+    (tmp_path / "photo.png").write_bytes(content)
+    for read in (read_label, read_image):
+        with pytest.raises(InputError, match=rf"photo\.png: cannot be read as an image: .*{words}"):
+            read(tmp_path / "photo.png")
