@@ -146,7 +146,9 @@ def read_label(raw, name, colours=None, kind="auto", mapped=False):
         )
     if paletted:
         indices = (pixels[..., 0] if mode == "PA" else pixels).astype(np.uint8)
-        return _paletted(indices, palette.of_image(image), name, colours if mapped else None)
+        entries = len(image.getpalette()) // 3
+        table = palette.of_image(image)
+        return _paletted(indices, table, entries, name, colours if mapped else None)
     if mode == "RGB":
         if colours is None:
             raise FcnError(
@@ -176,14 +178,36 @@ def _opaque(pixels, mode, name):
     return pixels[..., 0] if mode == "LA" else pixels[..., :-1]
 
 
-def _paletted(indices, table, name, colours):
-    """Return the indices and palette, or the looked-up indices where there are `colours`."""
+def _paletted(indices, table, entries, name, colours):
+    """Return the indices and palette, or the looked-up indices where there are `colours`.
+
+    entries: the number of colours that the file's palette has; `table` has 256.
+    """
     used = np.unique(indices)
     if colours is None:
         return indices, table
-    inside = used[used < len(colours)]
+    past = used[(used >= entries) & (used != IGNORE)]
+    if past.size:
+        row, column = np.argwhere(indices == past[0])[0]
+        raise FcnError(
+            "%s has the index %d at x=%d, y=%d, past its palette of %d colours, so that the colour "
+            "map cannot tell its class. Save the label with a whole palette, or enter no colour "
+            "map file if it holds class indices." % (shorten(name), past[0], column, row, entries),
+            "colour_map_file",
+        )
+    # Rows past the last class repeat its colours; only the last one, to ignore, means something.
+    inside = used[(used < palette.count(colours)) | (used == IGNORE)]
+    inside = inside[inside < len(colours)]
     if len(inside) == len(used) and np.array_equal(table[inside], colours[inside]):
         return indices, None
+    if used[-1:] == IGNORE and (table[used[:-1]] == table[IGNORE]).all(axis=1).any():
+        raise FcnError(
+            "In %s pixels of index 255, which is ignored elsewhere, have the colour of a class in "
+            "its palette (%d, %d, %d). Save it with a palette of distinct colours, or enter no "
+            "colour map file if it holds class indices."
+            % ((shorten(name),) + tuple(table[IGNORE])),
+            "colour_map_file",
+        )
     return _looked_up(indices, used, table[used], colours, name), None
 
 

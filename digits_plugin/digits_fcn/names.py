@@ -15,6 +15,8 @@ VOC = (
     "motorbike person pottedplant sheep sofa train tvmonitor"
 ).split()
 
+NUMBERED = re.compile(r"\d+[\s:.)]+\S")
+
 IGNORE_NAME = class_table.IGNORE_NAMES[0]
 HEADERS = class_table.NAME_COLUMNS + ("labels",)
 
@@ -71,6 +73,8 @@ def _refuse_tables(names, where):
         words = "line %d is %s" % (names.index(IGNORE_NAME) + 1, IGNORE_NAME)
     elif all(re.match(r"\d+[\s,;]+\d+[\s,;]+\d+$", name) for name in names):
         words = "its lines are the colours of a colour map"
+    elif re.match(r"[\[{<]", first) or any(name.startswith("names:") for name in names):
+        words = "it is JSON, YAML or other markup"
     elif header[0] in HEADERS or (len(header) > 1 and set(header) & set(HEADERS)):
         words = "its first line is the header of a table"
     else:
@@ -78,6 +82,8 @@ def _refuse_tables(names, where):
             counts = {name.count(separator) for name in names}
             if counts != {0} and len(counts) == 1:
                 words = "its lines are columns between %s" % what
+        if not words and len(names) > 1 and all(NUMBERED.match(name) for name in names):
+            words = "its lines begin with numbers, which may not be the indices"
     if words:
         raise FcnError(
             "%s is not a list of class names: %s ('%s'). Expected one name per line, the first for "

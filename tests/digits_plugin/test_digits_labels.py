@@ -12,6 +12,7 @@ import fake_digits
 import numpy as np
 from digits_case import VOC_FORM, Case, label_of, make_voc, paletted
 from digits_fcn import labels, palette
+from digits_fcn.errors import FcnError
 from PIL import Image
 
 
@@ -146,6 +147,28 @@ class Labels(Case):
         Image.new("L", (8, 8)).save(file, "JPEG")
         with self.assert_words("x.png is a JPEG", "changes class indices"):
             labels.read_label(file.getvalue(), "x.png")
+
+    def test_palettes_that_say_too_little_for_a_colour_map(self):
+        colours = np.array([[0, 0, 0], [128, 0, 0], [0, 128, 0]], np.uint8)
+        whole = np.concatenate((colours, np.zeros((253, 3), np.uint8)))
+        ignoring = np.repeat(colours[:1], 256, axis=0)
+        ignoring[:3], ignoring[255] = colours, 1
+        rows = [[7, 1, 2]], [[0, 1, 255]]
+        raws = [self.raw(paletted(np.array(row, np.uint8), whole)) for row in rows]
+        read = labels.read_label
+        # Tools fill palettes with black, and so does a colour map with a colour to ignore.
+        self.assertEqual(read(raws[0], "x", ignoring, mapped=True)[0].tolist(), [[0, 1, 2]])
+        self.assertEqual(read(raws[1], "x", whole, mapped=True)[0].tolist(), [[0, 1, 255]])
+        with self.assertRaises(FcnError) as caught:
+            read(raws[1], "x", colours, mapped=True)
+        self.assertIn("index 255", str(caught.exception))
+        indices, table = np.array([[0, 1, 9], [255, 2, 0]], np.uint8), palette.of_colours(colours)
+        with self.assertRaises(FcnError) as caught:
+            labels._paletted(indices, table, 3, "x", colours)
+        self.assertIn("index 9 at x=2, y=0, past its palette of 3", str(caught.exception))
+        indices[0, 2] = 2
+        got, _ = labels._paletted(indices, table, 3, "x", colours[::-1])
+        self.assertEqual(got.tolist(), [[2, 1, 0], [255, 0, 2]])
 
     def test_a_colour_map_holds_for_grey_and_paletted_labels_too(self):
         colours = np.array([[0, 0, 0], [255, 255, 255], [128, 0, 0]], np.uint8)
