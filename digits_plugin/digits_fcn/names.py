@@ -73,8 +73,8 @@ def _refuse_tables(names, where):
         words = "line %d is %s" % (names.index(IGNORE_NAME) + 1, IGNORE_NAME)
     elif all(re.match(r"\d+[\s,;]+\d+[\s,;]+\d+$", name) for name in names):
         words = "its lines are the colours of a colour map"
-    elif re.match(r"[\[{<]", first) or any(name.startswith("names:") for name in names):
-        words = "it is JSON, YAML or other markup"
+    elif first[0] in "[{" or any(name.startswith("names:") for name in names):
+        words = "it is JSON or YAML"
     elif header[0] in HEADERS or (len(header) > 1 and set(header) & set(HEADERS)):
         words = "its first line is the header of a table"
     else:
