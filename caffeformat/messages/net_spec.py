@@ -107,6 +107,13 @@ class LayerCall:
         return len(self.tops)
 
 
+class NoTopError(AttributeError, KeyError):
+    """A net under construction has no top of that name: pycaffe raises a `KeyError`."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
 class NetSpec:
     """A net under construction: assign tops (or layers without tops) to attributes or items.
 
@@ -119,18 +126,17 @@ class NetSpec:
     def __init__(self) -> None:
         object.__setattr__(self, "tops", {})
 
-    def __setattr__(self, name: str, top: Top | LayerCall) -> None:
-        if not isinstance(top, (Top, LayerCall)):
-            raise TypeError(f'"{name}" is a {type(top).__name__}; expected a layer\'s top')
+    # Any value, as in pycaffe: some scripts assign a tuple of tops and replace it afterwards.
+    def __setattr__(self, name: str, top: Any) -> None:
         self.tops[name] = top
 
     def __getattr__(self, name: str) -> Any:
         tops = self.__dict__.get("tops", {})
         if name not in tops:
-            raise AttributeError(f'no top "{name}" in this net.{nearest(name, tops)}')
+            raise NoTopError(f'no top "{name}" in this net.{nearest(name, tops)}')
         return tops[name]
 
-    def __setitem__(self, name: str, top: Top | LayerCall) -> None:
+    def __setitem__(self, name: str, top: Any) -> None:
         self.__setattr__(name, top)
 
     def __getitem__(self, name: str) -> Any:
@@ -159,7 +165,13 @@ class NetSpec:
         (top if isinstance(top, LayerCall) else top.layer).settings.update(params)
 
     def to_proto(self) -> pb.NetParameter:
-        """The NetParameter of all layers assigned so far and of what they need."""
+        """The NetParameter of all layers assigned so far and of what they need.
+
+        A top with two names gets the last one. Raises `TypeError` for anything else than tops.
+        """
+        for name, top in self.tops.items():
+            if not isinstance(top, (Top, LayerCall)):
+                raise TypeError(f'"{name}" is a {type(top).__name__}; expected a layer\'s top')
         return _build(self.tops)
 
 
@@ -171,10 +183,7 @@ def to_proto(*tops: Top | LayerCall) -> pb.NetParameter:
 def _build(
     named: Mapping[str, Top | LayerCall], more: Iterable[Top | LayerCall] = ()
 ) -> pb.NetParameter:
-    # A top may have two names; the first counts.
-    names: dict[Top | LayerCall, str] = {}
-    for name, top in named.items():
-        names.setdefault(top, name)
+    names = {top: name for name, top in named.items()}
     net = pb.NetParameter()
     blobs: dict[Top | LayerCall, str] = {}
     numbers: collections.Counter[str] = collections.Counter()
@@ -242,7 +251,7 @@ def assign_proto(message: Message, name: str, value: Any) -> None:
     field = message.DESCRIPTOR.fields_by_name.get(name)
     if field is None:
         known = message.DESCRIPTOR.fields_by_name
-        raise ValueError(f"{message.DESCRIPTOR.name} has no such field.{nearest(name, known)}")
+        raise ValueError(f'{message.DESCRIPTOR.name} has no field "{name}".{nearest(name, known)}')
     target = getattr(message, name)
     if hasattr(target, "extend"):
         for item in value if isinstance(value, (list, tuple)) else [value]:

@@ -73,7 +73,7 @@ def test_long_chains_are_no_problem():
 @pytest.mark.parametrize(
     "settings, words",
     [
-        ({"num_outputs": 2}, 'layer "c" .*num_outputs.*no such field'),
+        ({"num_outputs": 2}, 'layer "c" .*has no field "num_outputs"'),
         ({"weight_filler": {"tpye": "xavier"}}, 'Did you mean "type"'),
         ({"kernel_size": "3"}, "kernel_size"),
         ({"num_output": -1}, "num_output"),
@@ -89,8 +89,35 @@ def test_wrong_settings_name_the_layer(settings, words):
 def test_only_tops_are_bottoms():
     with pytest.raises(TypeError, match="ReLU input 0 is not a Top"):
         L.ReLU("data")
+    net = NetSpec()
+    net.x = 3
     with pytest.raises(TypeError, match='"x" is a int'):
-        NetSpec().x = 3
+        net.to_proto()
+
+
+def test_anything_may_be_assigned_and_replaced():
+    net = NetSpec()
+    net["data"] = L.DummyData(ntop=2)
+    net.data, net.label = net["data"]
+    assert [list(layer.top) for layer in net.to_proto().layer] == [["data", "label"]]
+
+
+def test_of_two_names_the_last_counts():
+    net = NetSpec()
+    net.first = L.Input()
+    net.scores = net.first
+    net.loss = L.Silence(net.first, ntop=0)
+    layers = net.to_proto().layer
+    assert [layer.name for layer in layers] == ["scores", "loss"]
+    assert layers[1].bottom == ["scores"]
+
+
+def test_a_missing_top_is_a_key_error_too():
+    for missing in (lambda: NetSpec().gone, lambda: NetSpec()["gone"]):
+        for kind in (AttributeError, KeyError):
+            with pytest.raises(kind, match=r'^no top "gone" in this net'):
+                missing()
+    assert not hasattr(NetSpec(), "gone")
 
 
 def test_layers_are_listed_and_changed_by_name():
