@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from caffeformat import InputError
+from fcnkit.images import IGNORE_LABEL
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -80,9 +81,16 @@ class ConfusionMatrix:
             return
         wrong = int(high if high >= self.n else low)
         ignored = "" if self.ignore is None else f" (and {self.ignore} for ignored label pixels)"
+        advice = "pass all classes with {option}, or correct the label"
+        if role == "label" and wrong == self.n:
+            advice += "; labels that count from 1 need a colour map whose first line is `1 1 1`"
+        elif role != "label":
+            advice = "pass all classes with {option}, or masks that were made for these"
+            advice += ", with a class at every pixel" if wrong == IGNORE_LABEL else ""
         raise InputError(
             f"{name}: the {role} has class index {wrong}, but there are {self.n} classes, "
-            f"0 to {self.n - 1}{ignored}"
+            f"0 to {self.n - 1}{ignored}: {advice}",
+            option="classes",
         )
 
     def __iadd__(self, other: ConfusionMatrix) -> ConfusionMatrix:

@@ -133,3 +133,17 @@ def test_matrices_add_up():
     assert a.counts.tolist() == [[1, 1], [0, 2]]
     with pytest.raises(InputError):
         a += ConfusionMatrix(3)
+
+
+@pytest.mark.parametrize(
+    ("prediction", "label", "words"),
+    [
+        (0, 3, "the label has class index 3.* pass .*classes.*; labels that count from 1 need"),
+        (0, 7, "the label has class index 7.* pass .*classes.*, or correct the label$"),
+        (7, 0, "the prediction has class index 7.*, or masks that were made for these$"),
+        (255, 0, "the prediction has class index 255.*, with a class at every pixel$"),
+    ],
+)
+def test_an_index_past_the_classes_comes_with_what_to_do(prediction, label, words):
+    with pytest.raises(InputError, match=words):
+        ConfusionMatrix(3).update(np.array([[prediction]]), np.array([[label]]))
