@@ -81,8 +81,8 @@ def run(args: argparse.Namespace) -> int:
             "{augment} shows samples on a sheet: pass {sheet}, too",
             options={"augment": None, "sheet": None},
         )
-    names, colours = classes.class_names(args), classes.colour_map(args)
-    classes.check_count(names, colours)
+    names = classes.class_names(args)
+    colours = classes.colour_map(args, names)
     palette = read_if_there(read_palette, args.data or "", "palette.txt")
     form = pixels.image_form(args)
     bands = args.bands or (DatasetFolder(args.data).bands if args.data else None)

@@ -50,8 +50,9 @@ def add_arguments(parser: CommandParser) -> None:
     )
     pixels.add_bands(parser.output)
     basics.add_force(parser)
-    classes.add_classes(parser, "VOC's for 21 classes")
-    classes.add_palette(parser, "VOC's, or distinct colours past 21 classes")
+    classes.add_classes(
+        parser, "VOC's for 21 classes", "VOC's, or distinct colours past 21 classes"
+    )
     parser.options.option("--worst", "number of images to list", "N", positive(int), default=5)
     parser.options.option(
         "--at-least",

@@ -80,8 +80,8 @@ def run(args: argparse.Namespace) -> None:
             _warn_of_no_validation(len(train), percent)
     elif args.val_percent is not None:
         raise InputError("--val-percent: the validation images have their own folder already")
-    names, colours = classes.class_names(args), classes.colour_map(args)
-    classes.check_count(names, colours)
+    names = classes.class_names(args)
+    colours = classes.colour_map(args, names)
     form = Form(
         args.encoding,
         args.label_encoding,

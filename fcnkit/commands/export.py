@@ -67,8 +67,7 @@ def add_arguments(parser: CommandParser) -> None:
     basics.add_force(parser)
     exported_models.add_arguments_of_models(parser)
     lower_precision.add_arguments_of_precision(parser)
-    classes.add_classes(parser, "those of --run; `class 0`, ... in a model folder")
-    classes.add_palette(parser, "that of --run")
+    classes.add_classes(parser, "those of --run; `class 0`, ... in a model folder", "that of --run")
     network.add_preprocessing(parser, "that of --run; nothing", "that of --run; 1")
     pixels.add_depth(parser.network, "uint8; with --preprocess")
     basics.add_fork(parser)
@@ -172,14 +171,11 @@ def _export_archive(args: argparse.Namespace, path: str) -> int:
 
 def _network(args: argparse.Namespace) -> tuple[pb.NetParameter, Weights]:
     """The net and weights of a whole model; refuses options that only files have."""
-    for option, given in (
-        ("--blob", args.blob),
-        ("--preprocess", args.preprocess),
-        ("--argmax", args.argmax),
-        ("--depth", args.depth),
-    ):
-        if given:
-            raise InputError(f"{option} is for files, not for model folders and DIGITS' archives")
+    basics.refuse_given(
+        args,
+        ("blob", "preprocess", "argmax", "depth"),
+        "is for files, not for model folders and DIGITS' archives",
+    )
     net = export.deployed(read_net(network.net_path(args.net)))
     return net, export.read_parameters(args.weights, net)
 

@@ -12,7 +12,7 @@ from fcnkit.images import IGNORE_LABEL, Preprocessor
 from fcnkit.training import read_run, run_facts
 
 from . import lower_precision
-from .arguments import classes, network
+from .arguments import basics, classes, network
 
 if TYPE_CHECKING:
     from caffeformat import Weights, pb
@@ -47,16 +47,11 @@ def add_arguments_of_models(parser: CommandParser) -> None:
 
 def refuse_for_files(args: argparse.Namespace) -> None:
     """Refuse the options of whole models where one file is written that has no place for them."""
-    for option, given in (
-        ("--name", args.name),
-        ("--licence", args.licence),
-        ("--classes", args.classes),
-        ("--palette", args.palette),
-    ):
-        if given:
-            raise InputError(
-                f"{option} is for model folders (--folder) and DIGITS' archives ({ARCHIVE})"
-            )
+    basics.refuse_given(
+        args,
+        ("name", "licence", "classes", "palette"),
+        f"is for model folders (--folder) and DIGITS' archives ({ARCHIVE})",
+    )
 
 
 def preprocessor(args: argparse.Namespace) -> Preprocessor:
@@ -102,9 +97,7 @@ def write_digits(
     args: argparse.Namespace, path: str, net: pb.NetParameter, weights: Weights
 ) -> list[str]:
     """Write the archive for DIGITS to `path`; returns the names of its files."""
-    for option, given in (("--licence", args.licence), ("--palette", args.palette)):
-        if given:
-            raise InputError(f"{option} has no place in DIGITS' archives")
+    basics.refuse_given(args, ("licence", "palette"), "has no place in DIGITS' archives")
     names, _ = classes.names_and_palette(args)
     if names is None and args.run_folder:
         run = read_run(args.run_folder)

@@ -80,14 +80,9 @@ def precision(args: argparse.Namespace) -> str | None:
     if args.int8 and args.half:
         raise InputError("--int8 and --half are two precisions: pass one of them")
     chosen = "int8" if args.int8 else "float16" if args.half else None
-    for option, given in (
-        ("--calibrate", args.calibrate),
-        ("--labels", args.labels),
-        ("--table-images", args.table_images),
-        ("--json", args.json),
-    ):
-        if given and chosen is None:
-            raise InputError(f"{option} is for --int8 and --half")
+    if chosen is None:
+        alone = ("calibrate", "labels", "table_images", "json")
+        basics.refuse_given(args, alone, "is for --int8 and --half")
     if args.int8 and not args.calibrate:
         raise InputError(
             "--int8 needs images from which it takes the ranges of the activations: pass "

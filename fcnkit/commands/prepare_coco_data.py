@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from fcnkit.data_prep import prepare_coco
 
 from .arguments import prepare
-from .console import Console
 
 if TYPE_CHECKING:
     import argparse
@@ -32,8 +31,6 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Prepare the dataset."""
-    with Console("file", tells_story=True) as console:
-        counts = prepare_coco(
-            args.annotations, args.images, args.output, args.sets, args.least, args.force, console
-        )
-    prepare.print_counts(counts)
+    prepare.carry_out(
+        args, prepare_coco, args.annotations, args.images, args.output, args.sets, args.least
+    )

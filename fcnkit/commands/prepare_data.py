@@ -34,9 +34,7 @@ def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
     parser.epilog = "docs/data.md lists what is read, and what to type for it."
     parser.input.option("source", "archive, folder, or JSON file of annotations", "SOURCE")
-    parser.input.option(
-        "--images", "archive or folder of the images, if they lie apart from the labels", "PATH"
-    )
+    prepare.add_images(parser)
     prepare.add_output(parser)
     parser.output.option(
         "--sheet", "write a contact sheet of the first images and labels", "FILE.png"
@@ -79,20 +77,20 @@ def add_arguments(parser: CommandParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Prepare the dataset."""
     basics.refuse_existing(args, args.sheet)
-    names, colours = classes.numbered_names(args), classes.colour_map(args)
-    classes.check_count(names, colours)
+    names = classes.numbered_names(args)
+    colours = classes.colour_map(args, names)
     options = DataOptions(
-        args.layout,
-        args.images,
-        args.sets,
-        args.val_percent,
-        args.seed,
-        names,
-        colours,
-        args.label_folder,
-        args.overlap,
-        args.empty,
-        args.page,
+        layout=args.layout,
+        images=args.images,
+        sets=args.sets,
+        val_percent=args.val_percent,
+        seed=args.seed,
+        classes=names,
+        colours=colours,
+        label_folder=args.label_folder,
+        overlap=args.overlap,
+        empty=args.empty,
+        page=args.page,
     )
     with Console("file", tells_story=True) as console:
         prepared = prepare_data(args.source, args.output, options, args.force, console)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from fcnkit.data_prep import INPUTS, prepare_nyud
 
 from .arguments import prepare
-from .console import Console
 
 if TYPE_CHECKING:
     import argparse
@@ -25,6 +24,4 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Prepare the dataset."""
-    with Console("file", tells_story=True) as console:
-        counts = prepare_nyud(args.archive, args.output, args.sets, args.input, args.force, console)
-    prepare.print_counts(counts)
+    prepare.carry_out(args, prepare_nyud, args.archive, args.output, args.sets, args.input)

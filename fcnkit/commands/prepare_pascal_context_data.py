@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from fcnkit.data_prep import prepare_pascal_context
 
 from .arguments import prepare
-from .console import Console
 
 if TYPE_CHECKING:
     import argparse
@@ -34,15 +33,13 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Prepare the dataset."""
-    with Console("file", tells_story=True) as console:
-        counts = prepare_pascal_context(
-            args.voc,
-            args.annotations,
-            args.output,
-            args.label_names,
-            args.chosen,
-            args.sets,
-            args.force,
-            console,
-        )
-    prepare.print_counts(counts)
+    prepare.carry_out(
+        args,
+        prepare_pascal_context,
+        args.voc,
+        args.annotations,
+        args.output,
+        args.label_names,
+        args.chosen,
+        args.sets,
+    )

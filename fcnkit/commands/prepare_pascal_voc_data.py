@@ -22,15 +22,8 @@ def add_arguments(parser: CommandParser) -> None:
         "VOCtrainval archive (.tar, .tar.gz, .tar.bz2 or .zip), or an expanded VOCdevkit folder",
         "ARCHIVE",
     )
-    parser.data.option(
-        "--voc-name --name",
-        "which VOCdevkit/NAME to take",
-        "NAME",
-        otherwise="the only one in the archive",
-    )
-    parser.input.option(
-        "--images", "archive or folder of the images, if they lie apart from the labels", "PATH"
-    )
+    prepare.add_voc_name(parser, "--name")
+    prepare.add_images(parser)
     prepare.add_sets(
         parser, ["train", "val"], "image sets, each of which becomes a folder", any_number=True
     )

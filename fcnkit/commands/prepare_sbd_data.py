@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from fcnkit.data_prep import SPLITS, prepare_sbd
 
 from .arguments import prepare
-from .console import Console
 
 if TYPE_CHECKING:
     import argparse
@@ -24,12 +23,7 @@ def add_arguments(parser: CommandParser) -> None:
         "ARCHIVE",
         otherwise="without",
     )
-    parser.data.option(
-        "--voc-name",
-        "which VOCdevkit/NAME to take",
-        "NAME",
-        otherwise="the only one in the archive",
-    )
+    prepare.add_voc_name(parser)
     parser.data.option(
         "--split",
         "; ".join(f"{name}: {what}" for name, what in SPLITS.items()),
@@ -41,8 +35,6 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Prepare the dataset."""
-    with Console("file", tells_story=True) as console:
-        counts = prepare_sbd(
-            args.archive, args.output, args.voc, args.voc_name, args.split, args.force, console
-        )
-    prepare.print_counts(counts)
+    prepare.carry_out(
+        args, prepare_sbd, args.archive, args.output, args.voc, args.voc_name, args.split
+    )

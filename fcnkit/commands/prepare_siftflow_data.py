@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from fcnkit.data_prep import LABELS, prepare_siftflow
 
 from .arguments import prepare
-from .console import Console
 
 if TYPE_CHECKING:
     import argparse
@@ -29,8 +28,6 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Prepare the dataset."""
-    with Console("file", tells_story=True) as console:
-        counts = prepare_siftflow(
-            args.archive, args.output, args.lists, args.label_kind, args.force, console
-        )
-    prepare.print_counts(counts)
+    prepare.carry_out(
+        args, prepare_siftflow, args.archive, args.output, args.lists, args.label_kind
+    )

@@ -14,7 +14,7 @@ from caffeformat.messages import FORKS
 from fcnkit.files import write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 Number = TypeVar("Number", int, float)
 
@@ -177,6 +177,13 @@ def refuse_existing(args: argparse.Namespace, *paths: str | None) -> None:
         if os.path.exists(path) and not args.force and not is_stream(path):
             raise InputError(f"{path} exists already: choose another name, or pass --force")
         check_writable(path)
+
+
+def refuse_given(args: argparse.Namespace, names: Sequence[str], why: str) -> None:
+    """Raise `InputError`, which says `why`, where one of the options `names` is given."""
+    for name in names:
+        if getattr(args, name):
+            raise InputError(f"--{name.replace('_', '-')} {why}")
 
 
 def add_fork(parser: CommandParser) -> None:

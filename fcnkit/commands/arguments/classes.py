@@ -18,24 +18,17 @@ if TYPE_CHECKING:
     from .basics import CommandParser
 
 
-def add_classes(parser: CommandParser, default: str) -> None:
-    """Declare `--classes`; `default` says what holds without it."""
+def add_classes(parser: CommandParser, default: str, palette: str | None = None) -> None:
+    """Declare `--classes`, and `--palette` where it is used; the texts say what holds without."""
     parser.data.option(
         "--classes",
         "class names, one per line, `voc` for PASCAL VOC's, or just the number of classes",
         "FILE|N",
         otherwise=default,
     )
-
-
-def add_palette(parser: CommandParser, default: str) -> None:
-    """Declare `--palette`; `default` says what holds without it."""
-    parser.data.option(
-        "--palette",
-        "class colours to paint with: text with `R G B` per line, a paletted image, or `voc`",
-        "FILE",
-        otherwise=default,
-    )
+    if palette is not None:
+        text = "class colours to paint with: text with `R G B` per line, a paletted image, or `voc`"
+        parser.data.option("--palette", text, "FILE", otherwise=palette)
 
 
 def add_colour_map(parser: CommandParser) -> None:
@@ -83,15 +76,14 @@ def names_and_palette(
     return numbered_names(args), read_palette(args.palette) if args.palette else None
 
 
-def colour_map(args: argparse.Namespace) -> NDArray[np.uint8] | None:
-    """Return the colours of labels, N x 3 uint8, or None."""
-    return None if args.colours is None else read_colour_map(args.colours)
-
-
-def check_count(names: Sequence[str] | None, colours: NDArray[np.uint8] | None) -> None:
-    """Refuse more class names than the colour map has colours."""
+def colour_map(
+    args: argparse.Namespace, names: Sequence[str] | None = None
+) -> NDArray[np.uint8] | None:
+    """Return the colours of labels, N x 3 uint8, or None; refuse fewer than there are `names`."""
+    colours = None if args.colours is None else read_colour_map(args.colours)
     if names is not None and colours is not None and len(names) > count_colours(colours):
         raise InputError(
             f"there are {len(names)} class names but only {count_colours(colours)} colours in the "
             "colour map: each class needs its colour, in the same order"
         )
+    return colours

@@ -27,14 +27,6 @@ def add_devices(parser: CommandParser) -> None:
     )
 
 
-def add_sync_batch_norm(parser: CommandParser) -> None:
-    """Declare `--sync-batch-norm`."""
-    parser.options.flag(
-        "--sync-batch-norm",
-        "with several GPUs or processes, BatchNorm normalizes by the batches of all of them",
-    )
-
-
 def add_precision(parser: CommandParser) -> None:
     """Declare `--precision`."""
     parser.engine.option(
@@ -46,20 +38,18 @@ def add_precision(parser: CommandParser) -> None:
     )
 
 
-def add_recompute(parser: CommandParser) -> None:
-    """Declare `--recompute`."""
+def add_training_devices(parser: CommandParser) -> None:
+    """Declare how and on what every command that trains computes."""
+    add_precision(parser)
     parser.engine.flag(
         "--recompute",
         "compute activations twice rather than keep them, which takes less memory and more time "
         "(torchcaffe only)",
     )
-
-
-def add_training_devices(parser: CommandParser) -> None:
-    """Declare how and on what every command that trains computes."""
-    add_precision(parser)
-    add_recompute(parser)
-    add_sync_batch_norm(parser)
+    parser.options.flag(
+        "--sync-batch-norm",
+        "with several GPUs or processes, BatchNorm normalizes by the batches of all of them",
+    )
     add_devices(parser)
 
 

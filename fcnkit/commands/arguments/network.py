@@ -87,8 +87,11 @@ def add_network(parser: CommandParser, *, on_devices: bool = False) -> None:
     else:
         basics.add_engine(parser)
     add_runtime(parser)
-    classes.add_classes(parser, "the run's, otherwise VOC's for 21 classes")
-    classes.add_palette(parser, "the run's, otherwise VOC's, or distinct colours past 21 classes")
+    classes.add_classes(
+        parser,
+        "the run's, otherwise VOC's for 21 classes",
+        "the run's, otherwise VOC's, or distinct colours past 21 classes",
+    )
 
 
 def add_digits_model(parser: CommandParser) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ..console import Console
 from ..printing import say
 from . import basics
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    import argparse
+    from collections.abc import Callable, Mapping, Sequence
 
     from .basics import CommandParser
 
@@ -17,6 +19,23 @@ def add_output(parser: CommandParser) -> None:
     """Declare `OUTPUT` and `--force`."""
     basics.add_output_position(parser, "folder for train and val, each with images and labels")
     basics.add_force(parser)
+
+
+def add_images(parser: CommandParser) -> None:
+    """Declare `--images`."""
+    parser.input.option(
+        "--images", "archive or folder of the images, if they lie apart from the labels", "PATH"
+    )
+
+
+def add_voc_name(parser: CommandParser, older: str = "") -> None:
+    """Declare `--voc-name`; `older` is an earlier spelling of it."""
+    parser.data.option(
+        f"--voc-name {older}",
+        "which VOCdevkit/NAME to take",
+        "NAME",
+        otherwise="the only one in the archive",
+    )
 
 
 def add_sets(
@@ -42,6 +61,15 @@ def add_val_percent(parser: CommandParser, default: str) -> None:
         int,
         otherwise=default,
     )
+
+
+def carry_out(
+    args: argparse.Namespace, prepare: Callable[..., Mapping[str, int]], *given: Any
+) -> None:
+    """Call `prepare(*given, force, progress)`, and print how many pairs each split has."""
+    with Console("file", tells_story=True) as console:
+        counts = prepare(*given, args.force, console)
+    print_counts(counts)
 
 
 def print_counts(counts: Mapping[str, int]) -> None:
