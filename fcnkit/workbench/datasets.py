@@ -40,7 +40,7 @@ class Facts(NamedTuple):
               weight
     sizes     (text, number of images), the commonest first
     problems  (split, problem, details)
-    mean      of the training images: blue, green, red; or None
+    mean      of the training images, per channel (blue, green, red); or None
     ignored   share of the pixels that are ignored
     """
 
@@ -113,7 +113,7 @@ class OpenDataset:
 
         `options` are those of SegmentationData.
         """
-        mean = self.manifest.get("mean_bgr")
+        mean = mean_of(self.manifest)
         with self._lock:
             bands = self._folder.bands
             return list(
@@ -122,7 +122,7 @@ class OpenDataset:
                     options,
                     count,
                     seed=seed,
-                    mean=mean if isinstance(mean, list) else None,
+                    mean=mean,
                     bands=bands,
                     most_pixels=_MOST_PIXELS,
                 )
@@ -241,7 +241,6 @@ def facts(
     splits = manifest.get("splits", {})
     counts = {split: int(found.get("images", 0)) for split, found in splits.items()}
     counts = counts or {part: int(found.get("images", 0)) for part, found in findings.items()}
-    mean = manifest.get("mean_bgr")
     shares = [found.get("ignored_share", 0.0) for found in findings.values()]
     return Facts(
         names or manifest.get("classes"),
@@ -249,9 +248,16 @@ def facts(
         [classes[index] for index in sorted(classes)],
         sizes.most_common(),
         problems,
-        [float(value) for value in mean] if isinstance(mean, list) else None,
+        mean_of(manifest),
         sum(shares) / len(shares) if shares else 0.0,
     )
+
+
+def mean_of(manifest: Mapping[str, Any]) -> list[float] | None:
+    """Return the mean of each channel, BGR where there are three, or None where it is not known."""
+    # Before there were other images than colour ones, it had this name only.
+    mean = manifest.get("mean", manifest.get("mean_bgr"))
+    return [float(value) for value in mean] if isinstance(mean, list) else None
 
 
 def share_of(row: ImageRow | None, index: int | None) -> float | None:

@@ -11,7 +11,7 @@ from fcnkit.jobs import Evidence, Job, Step
 
 from . import augmenting, networks, scores
 from .bench import bench
-from .datasets import folder_of
+from .datasets import folder_of, mean_of
 from .fields import place_or_upload
 from .model_forms import numbers
 from .snapshots import named, newest_weights
@@ -179,10 +179,10 @@ def _network(
     if weights is None and method == "previous":
         weights = _previous_weights(form)
     if form.use_mean.data in ("none", "pixel"):
-        mean = dataset.manifest.get("mean_bgr") if form.use_mean.data == "pixel" else []
+        mean = mean_of(dataset.manifest) if form.use_mean.data == "pixel" else []
         if mean is None:
             raise InputError("the dataset's mean is not known")
-        networks.subtract_mean(net, [float(value) for value in mean])
+        networks.subtract_mean(net, mean)
     os.makedirs(os.path.join(folder, NET))
     write_text(os.path.join(folder, NET, TRAIN_VAL), net)
     return f"{NET}/{TRAIN_VAL}", weights, networks.batch_size(net)

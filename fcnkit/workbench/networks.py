@@ -252,7 +252,7 @@ def batch_size(net: pb.NetParameter) -> int:
 
 
 def subtract_mean(net: pb.NetParameter, mean: list[float]) -> None:
-    """Make the Data layers for images subtract `mean` (blue, green, red)."""
+    """Make the Data layers for images subtract `mean`, a value per channel (BGR for three)."""
     for layer in net.layer:
         if layer.type == "Data" and layer.top and not nets.is_label(layer.top[0]):
             layer.transform_param.ClearField("mean_file")
