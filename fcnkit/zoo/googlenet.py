@@ -13,7 +13,7 @@ from caffeformat import params as P
 
 from .blocks import WEIGHT_AND_BIAS, score, upsampling
 from .classification import Classifier
-from .recipes import classifier_recipe, minibatch_recipe, poly
+from .recipes import averaged, classifier_recipe, minibatch_recipe, poly
 from .segmentation import Segmentation
 
 if TYPE_CHECKING:
@@ -145,10 +145,9 @@ _CLASSIFIER_RECIPE = classifier_recipe(
     tests=1000,
     every=4000,
     **poly(0.5),
+    **averaged(40),
     weight_decay=0.0002,
     display=40,
-    average_loss=40,
-    test_initialization=False,
     snapshot=40000,
 )
 

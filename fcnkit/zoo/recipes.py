@@ -42,6 +42,11 @@ def steps(*size: int) -> dict[str, Any]:
     return {"lr_policy": "multistep", "gamma": 0.1, "stepvalue": size}
 
 
+def averaged(losses: int) -> dict[str, Any]:
+    """Fields of a solver that shows the mean of that many losses, and tests after steps only."""
+    return {"average_loss": losses, "test_initialization": False}
+
+
 def classifier_recipe(
     base_lr: float, max_iter: int, tests: int, every: int, **settings: Any
 ) -> Recipe:
@@ -61,12 +66,11 @@ def segmentation_recipe(
     tests: batches of a test; every: steps between tests, none of which comes before the first step.
     Unless `settings` say otherwise, each test comes with a snapshot.
     """
-    usual = {
+    usual: dict[str, Any] = {
         "weight_decay": 0.0005,
-        "average_loss": 20,
+        **averaged(20),
         "test_iter": [tests],
         "test_interval": every,
-        "test_initialization": False,
         "snapshot": every,
     }
     return partial(solver, base_lr=base_lr, max_iter=max_iter, **{**usual, **settings})

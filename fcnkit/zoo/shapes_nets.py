@@ -14,7 +14,7 @@ from caffeformat import params as P
 
 from .blocks import FIXED, WEIGHT_AND_BIAS
 from .classification import Classifier
-from .recipes import classifier_recipe, poly, segmentation_recipe
+from .recipes import averaged, classifier_recipe, poly, segmentation_recipe
 from .segmentation import Segmentation
 
 if TYPE_CHECKING:
@@ -130,10 +130,9 @@ NETWORKS = (
             tests=8,
             every=400,
             **poly(),
+            **averaged(20),
             weight_decay=0.0005,
             display=100,
-            average_loss=20,
-            test_initialization=False,
             snapshot=1600,
         ),
         crop=CROP,
