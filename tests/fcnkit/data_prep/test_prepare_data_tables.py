@@ -239,3 +239,54 @@ def test_options_name_what_no_image_shows(tmp_path):
     source = pack("folder", tmp_path / "source", files)
     with pytest.raises(InputError, match="objects of the class 'blue'"):
         prepare_data(source, tmp_path / "out", DataOptions(classes=["_", "red"]))
+
+
+@pytest.mark.parametrize(
+    ("text", "colours"),
+    [
+        ("name,r,g,b\nblue,176,112,32\n_,0,0,0\nred,48,112,32\n", COLOURS),
+        ("Pixel Value, Class\n0, _\n1, red\n2, blue\n", None),
+        ("name,r,g,b\n_,9,9,9\nred,48,112,32\nblue,1,2,3\n", None),
+    ],
+)
+def test_names_that_are_given_put_the_classes_of_a_table_in_order(tmp_path, text, colours):
+    name = "_classes.csv" if text.startswith("Pixel") else "class_dict.csv"
+    files = {**folders(lambda number: label(number, colours)), name: text}
+    for names, meaning in ((["_", "red", "blue"], (0, 1, 2)), (["blue", "_", "red"], (1, 2, 0))):
+        out = tmp_path / names[0]
+        source = pack("folder", out / "source", files)
+        prepared = prepare_data(source, out / "out", DataOptions(classes=names))
+        assert prepared.names == names
+        check(out, meaning)
+
+
+def test_names_that_are_given_may_be_others_than_those_of_a_table(tmp_path):
+    files = folders(lambda number: label(number, COLOURS))
+    files["class_dict.csv"] = "name,r,g,b\n_,0,0,0\nred,48,112,32\nblue,176,112,32\n"
+    prepared, _ = prepare_export(tmp_path, files, classes=["_", "rot", "blau"])
+    assert prepared.names == ["_", "rot", "blau"]
+    check(tmp_path)
+    for names in (["rot", "_", "blue"], ["_", "red"], ["_", "red", "blue", "green"]):
+        source = tmp_path / "source"
+        with pytest.raises(InputError, match="lists the classes _, red, blue, and the class names"):
+            prepare_data(source, tmp_path / "other", DataOptions(classes=names))
+
+
+def test_an_unusual_name_of_a_table_does_not_stand_against_a_usual_one(tmp_path):
+    files = folders(lambda number: label(number, COLOURS))
+    files["class_dict.csv"] = "name,r,g,b\n_,0,0,0\nred,48,112,32\nblue,176,112,32\n"
+    files["another_palette.csv"] = "name,r,g,b\nroad,1,1,1\ncar,2,2,2\n"
+    prepared, _ = prepare_export(tmp_path, files)
+    assert prepared.names == ["_", "red", "blue"]
+    check(tmp_path)
+
+
+def test_names_in_another_order_than_a_list_beside_indices_are_refused(tmp_path):
+    files = {**folders(), "classes.txt": "_\nred\nblue\n"}
+    with pytest.raises(InputError, match=r"classes\.txt: .* in another order .*: _, red, blue"):
+        prepare_export(tmp_path, files, classes=["_", "blue", "red"])
+    source = tmp_path / "source"
+    for number, names in enumerate((["_", "red", "blue"], ["_", "rot", "blau"])):
+        out = tmp_path / str(number)
+        assert prepare_data(source, out / "out", DataOptions(classes=names)).names == names
+        check(out)

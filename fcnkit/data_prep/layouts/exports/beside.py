@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from .class_files import find_classes
 from .folders import images_alone, label_alone
 from .pairing import LABEL_WORDS, SPLITS, pair_up
 from .plan import Item, Plan
-from .tables import find_classes, label_reader
+from .tables import label_reader
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -17,9 +17,9 @@ import numpy as np
 from caffeformat import InputError
 from fcnkit.images import IGNORE_LABEL, read_label
 
+from .class_files import find_classes
 from .folders import images_alone, label_alone
 from .plan import Decoder, Item, Plan
-from .tables import find_classes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

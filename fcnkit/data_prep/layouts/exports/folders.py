@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from caffeformat import InputError
 
 from .catalogue import is_image
+from .class_files import find_classes
 from .pairing import IMAGE_WORDS, LABEL_WORDS, SPLITS, VISUAL_WORDS, pair_up, words_in
 from .plan import Item, Plan
-from .tables import find_classes, label_reader
+from .tables import label_reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

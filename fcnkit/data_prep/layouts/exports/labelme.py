@@ -18,13 +18,13 @@ from caffeformat import FormatError, InputError
 from ..image_sets import same_name
 from . import shapes
 from .catalogue import json_object
+from .class_files import find_classes
 from .folders import images_alone
 from .listed import with_ids
 from .objects import ObjectPainter, check_size, object_classes
 from .pairing import SPLITS
 from .places import FileIndex, Finder
 from .plan import Item, Plan
-from .tables import find_classes
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from caffeformat import FormatError, InputError
 
 from ..image_sets import set_lines, two_columns
+from .class_files import find_classes
 from .pairing import split_of
 from .places import FileIndex, Finder
 from .plan import Item, Plan
-from .tables import find_classes, label_reader
+from .tables import label_reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -1,10 +1,10 @@
-"""Finds the class names and colours that lie beside labels, and reads labels by them."""
+"""Reads labels by the tables and lists of classes that lie beside them."""
 
 from __future__ import annotations
 
+import dataclasses
 import io
-import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -13,17 +13,15 @@ from caffeformat import FormatError, InputError, reading
 from fcnkit.images import (
     IGNORE_LABEL,
     ClassTable,
-    class_table,
     label_array,
     load_pixels,
-    names_in,
     open_image,
     read_label,
     voc_palette,
-    yaml_names,
 )
 
-from ..image_sets import TABLES, is_table
+from ..image_sets import is_table
+from .class_files import find_classes
 from .plan import Decoder
 
 if TYPE_CHECKING:
@@ -32,118 +30,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .catalogue import Catalogue, File
+    from .class_files import Classes
     from .plan import DataOptions
 
     Decode = Callable[[bytes, str], NDArray[np.uint8]]
 
-# Lists of names that tools put beside labels, likeliest first.
 _RGB = {"RGB", "RGBA"}
-_MOST_YAML = 1 << 20
-_NAMES = (
-    "class_names.txt",
-    "classes.txt",
-    "labels.txt",
-    "obj.names",
-    "names.txt",
-    "categories.txt",
-    "codes.txt",
-    *TABLES,
-    "classes.json",
-    "id2label.json",
-    "label2id.json",
-)
-
-# Other names that tables of classes and colours may have; what else is called so is not read.
-_OTHER_TABLES = re.compile(r"(?:.*/)?[^/]*(?:class|label|colou?r|palette|categor)[^/]*\.csv", re.I)
-
-
-class Classes(NamedTuple):
-    """What a source says of its classes.
-
-    `file` is what errors call their origin; each other field is None if unknown.
-    """
-
-    file: str | None
-    names: list[str] | None
-    table: ClassTable | None = None
-
-
-def find_classes(catalogue: Catalogue, options: DataOptions, below: str = "") -> Classes:
-    """The classes that the options name, or else a table or list of names in the source.
-
-    `below` is the folder that labels are in; files beside it and above count, others do not.
-    Raises `FormatError` if two tables disagree or one is damaged.
-    """
-    names = list(options.classes) if options.classes is not None else None
-    if options.colours is not None:
-        return Classes("the colour map", names)
-    found: ClassTable | None = None
-    where: File | None = None
-    lists: list[File] = []
-    for file in catalogue.named(_may_hold_classes):
-        if not _is_above(file.folder, below):
-            continue
-        is_known = is_table(file.name)
-        try:
-            table = class_table(catalogue.text(file), str(file))
-        except FormatError:
-            if is_known:
-                raise
-            continue
-        if table is None or not table.colours:
-            if file.name.rpartition("/")[2].lower() in _NAMES:
-                lists.append(file)
-        elif found is None:
-            found, where = table, file
-        elif table != found:
-            raise FormatError(
-                str(file),
-                f"lists other classes than {where}: pass {{classes}} and {{colours}}",
-                options={"classes": None, "colours": None},
-            )
-    if found is not None:
-        return Classes(str(where), names or found.names, found)
-    if names is None and not lists:
-        return _yaml_classes(catalogue)
-    if names is not None:
-        return Classes(None, names)
-    lists.sort(key=lambda file: _NAMES.index(file.name.rpartition("/")[2].lower()))
-    chosen = lists[0]
-    listed = names_in(catalogue.text(chosen), str(chosen))
-    for file in lists[1:]:
-        alike = file.name.rpartition("/")[2].lower() == chosen.name.rpartition("/")[2].lower()
-        if alike and names_in(catalogue.text(file), str(file)) != listed:
-            raise FormatError(
-                str(file),
-                f"lists other classes than {chosen}: pass {{classes}}",
-                options={"classes": None},
-            )
-    return Classes(str(chosen), listed)
-
-
-def _yaml_classes(catalogue: Catalogue) -> Classes:
-    """The names in a dataset's YAML file, as Ultralytics has them; unknown without one."""
-    for file in catalogue.named(re.compile(r"(?:[^/]*/)?[^/]+\.ya?ml").fullmatch):
-        names = yaml_names(catalogue.text(file)) if file.size <= _MOST_YAML else None
-        if names:
-            return Classes(str(file), names)
-    return Classes(None, None)
-
-
-def _may_hold_classes(name: str) -> bool:
-    if is_table(name) or name.rpartition("/")[2].lower() in _NAMES:
-        return True
-    return _OTHER_TABLES.fullmatch(name) is not None
-
-
-def _is_above(folder: str, below: str) -> bool:
-    """Whether a table in `folder` may speak of labels in `below` or of its sets."""
-    return (
-        not folder
-        or not below
-        or f"{below}/".startswith(f"{folder}/")
-        or folder.startswith(f"{below}/")
-    )
 
 
 def label_reader(
@@ -161,6 +53,8 @@ def label_reader(
     either every value is a line of the table, or every colour is in it.
     """
     page, table = options.page, classes.table
+    if table is None and options.colours is None and options.classes is not None:
+        _refuse_another_order(catalogue, options)
     if options.colours is not None:
         return Decoder(_by_colours(options.colours, page)), "colours of the colour map"
     if table is None and classes.file is not None and is_table(classes.file.rpartition(": ")[2]):
@@ -179,6 +73,25 @@ def label_reader(
             _by_lines(table, page), by_index=True
         ), f"class indices, lines of {classes.file}"
     return Decoder(_by_colours(table_colours(table), page)), f"colours of {classes.file}"
+
+
+def _refuse_another_order(catalogue: Catalogue, options: DataOptions) -> None:
+    """Raise `FormatError` if a list beside labels of indices has the given names in another order.
+
+    Such labels hold the places of the list.
+    """
+    names = list(options.classes or ())
+    try:
+        listed = find_classes(catalogue, dataclasses.replace(options, classes=None))
+    except InputError:
+        return  # lists that disagree or cannot be read are what names are given for
+    if listed.names is not None and names != listed.names and set(names) == set(listed.names):
+        raise FormatError(
+            str(listed.file),
+            f"lists the classes in another order than the class names: {', '.join(listed.names)}. "
+            "Labels that hold indices have that order: pass {classes} in it, or remove the file",
+            options={"classes": None},
+        )
 
 
 def table_colours(table: ClassTable) -> NDArray[np.uint8]:

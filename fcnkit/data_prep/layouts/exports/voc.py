@@ -18,12 +18,13 @@ from fcnkit.images import voc_palette
 from ..image_sets import same_name, set_lines, two_columns
 from . import listed
 from .catalogue import image_stem, is_image
+from .class_files import find_classes
 from .folders import images_alone, label_alone
 from .listed import items_of_columns, with_ids
 from .pairing import IMAGE_WORDS, pair_up, words_in
 from .places import FileIndex, Finder
 from .plan import Item, Plan
-from .tables import find_classes, label_reader
+from .tables import label_reader
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
