@@ -9,12 +9,14 @@
     }
 
 Bottoms are scores (N x C x H x W) and labels (N x 1 x H x W), the top is one number.
-`fcnkit.losses` has formulae and options. The layers are the same on both engines.
+`fcnkit.losses` has formulae and options. The layers are the same on both engines; with torchcaffe
+they compute where the net does, so that on a GPU neither scores nor gradients leave it, and
+processes that train together have the loss of their batches as of one.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from caffeformat import InputError
 from fcnkit import engine
@@ -22,9 +24,6 @@ from fcnkit.losses import LOSSES, parse_loss_options, softmax
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    import numpy as np
-    from numpy.typing import NDArray
 
     from torchcaffe import Layer
 else:
@@ -46,11 +45,11 @@ class _PixelLoss(Layer):
         self._options = parse_loss_options(self.kind, self.param_str)
         self._ignore = self._options.pop("ignore_label")
         self._softmax = self._options.pop("softmax")
-        self._gradients: list[tuple[float, Callable[[], NDArray[np.float32]]]] = []
+        self._gradients: list[tuple[float, Callable[[], Any]]] = []
 
     def reshape(self, bottom: Sequence[engine.Blob], top: Sequence[engine.Blob]) -> None:
         """The loss is one number."""
-        scores, labels = tuple(bottom[0].data.shape), tuple(bottom[1].data.shape)
+        scores, labels = tuple(bottom[0].shape), tuple(bottom[1].shape)
         if len(scores) != 4 or labels not in ((scores[0], 1, *scores[2:]), scores[:1] + scores[2:]):
             raise InputError(
                 f"a {type(self).__name__} layer got scores of shape {scores} and labels of shape "
@@ -60,14 +59,17 @@ class _PixelLoss(Layer):
 
     def forward(self, bottom: Sequence[engine.Blob], top: Sequence[engine.Blob]) -> None:
         """Compute the loss."""
-        scores, labels = bottom[0].data, bottom[1].data
-        value, gradient = LOSSES[self.kind].function(scores, labels, self._ignore, **self._options)
+        scores, labels = engine.values_of(bottom[0]), engine.values_of(bottom[1])
+        shared = engine.batch_of(self.phase)
+        value, gradient = LOSSES[self.kind].function(
+            scores, labels, self._ignore, shared=shared, **self._options
+        )
         self._gradients = [(1.0, gradient)]
         if self._softmax:
-            plain, gradient = softmax(scores, labels, self._ignore)
+            plain, gradient = softmax(scores, labels, self._ignore, shared=shared)
             value += self._softmax * plain
             self._gradients.append((self._softmax, gradient))
-        top[0].data[...] = value
+        engine.set_values(top[0], value)
 
     def backward(
         self,
@@ -79,10 +81,12 @@ class _PixelLoss(Layer):
         if propagate_down[1]:
             bottom[1].diff[...] = 0
         if propagate_down[0]:
-            weight = float(top[0].diff.flat[0])
-            bottom[0].diff[...] = sum(
-                weight * share * gradient() for share, gradient in self._gradients
-            )
+            (_, own), *others = self._gradients
+            total = own()
+            for share, gradient in others:
+                total += share * gradient()
+            total *= engine.gradient_of(top[0])  # the loss weight
+            engine.set_gradient(bottom[0], total)
 
 
 class DiceLoss(_PixelLoss):

@@ -42,6 +42,7 @@ from .memory import check_memory
 from .pycaffe import Blob, Net, Solver, layer_params
 from .runs import training_net
 from .stepping import Hooks, skip_batches, train
+from .values import batch_of, classes_of, gradient_of, set_gradient, set_values, values_of
 
 __all__ = [
     "ALONE",
@@ -55,10 +56,12 @@ __all__ = [
     "Row",
     "Solver",
     "Together",
+    "batch_of",
     "capabilities",
     "check_computing",
     "check_memory",
     "check_python_layers",
+    "classes_of",
     "compare_nets",
     "compare_solvers",
     "compare_weights",
@@ -69,6 +72,7 @@ __all__ = [
     "devices_of",
     "fill_weights",
     "forward",
+    "gradient_of",
     "has_bvlc",
     "has_launched",
     "is_root",
@@ -87,9 +91,12 @@ __all__ = [
     "refuse_forks_of_solver",
     "rows_as_data",
     "run_together",
+    "set_gradient",
+    "set_values",
     "skip_batches",
     "train",
     "training_net",
     "use_device",
     "use_precision",
+    "values_of",
 ]

@@ -4,12 +4,14 @@
 and options only.
 """
 
+from .arrays import Alone
 from .options import LOSSES, MODULE, loss_kind, parse_loss, parse_loss_options
 from .pixel_losses import dice, focal, hard_pixels, softmax
 
 __all__ = [
     "LOSSES",
     "MODULE",
+    "Alone",
     "dice",
     "focal",
     "hard_pixels",

@@ -305,7 +305,7 @@ def _new_matrix(net: Net, head: Head | None) -> ConfusionMatrix | None:
 
 def _count(matrix: ConfusionMatrix, net: Net, head: Head, name: str) -> None:
     """Add the last pass of `net` to `matrix`."""
-    prediction = net.blobs[head.score].data.argmax(1)
+    prediction = engine.classes_of(net.blobs[head.score])
     labels = net.blobs[head.label].data
     if labels.size == prediction.size:
         labels = labels.reshape(prediction.shape)
