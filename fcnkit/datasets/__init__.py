@@ -50,6 +50,8 @@ from .stored_forms import (
     describe_form,
     form_of_datum,
     form_of_file,
+    size_of_datum,
+    size_of_file,
 )
 
 if TYPE_CHECKING:
@@ -114,6 +116,8 @@ __all__ = [
     "seed_berkeley",
     "set_options",
     "siftflow_label",
+    "size_of_datum",
+    "size_of_file",
     "start_berkeley",
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from caffeformat import DAMAGE, InputError, parse_datum, reason
 from fcnkit.images import FORMATS, ImageForm, count_channels, open_picture
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 # A JPEG may have this much, such as a preview, before the size of its picture.
 _HEAD = 1 << 18
@@ -28,11 +29,26 @@ def form_of_datum(value: bytes, name: str, color: bool | None = None) -> ImageFo
         return ImageForm(max(1, datum.channels), "uint8" if datum.data else "float32")
     if color is not None:
         return ImageForm(3 if color else 1, "uint8")
+    with _header(datum.data, name) as image:
+        has_alpha = "A" in image.getbands() or "transparency" in image.info
+        channels = 4 if has_alpha else 1 if image.mode in ("1", "L") else 3
+        return ImageForm(channels, "uint8")
+
+
+def size_of_datum(value: bytes, name: str) -> tuple[int, int]:
+    """The (height, width) of a serialized Datum; as `form_of_datum` otherwise."""
+    datum = parse_datum(value, name)
+    if not datum.encoded:
+        return datum.height, datum.width
+    with _header(datum.data, name) as image:
+        return image.height, image.width
+
+
+@contextlib.contextmanager
+def _header(encoded: bytes, name: str) -> Iterator[Image.Image]:
     try:
-        with Image.open(io.BytesIO(datum.data[:_HEAD]), formats=FORMATS) as image:
-            has_alpha = "A" in image.getbands() or "transparency" in image.info
-            channels = 4 if has_alpha else 1 if image.mode in ("1", "L") else 3
-            return ImageForm(channels, "uint8")
+        with Image.open(io.BytesIO(encoded[:_HEAD]), formats=FORMATS) as image:
+            yield image
     except _DAMAGE as error:
         raise InputError(f"{name}: its image cannot be read: {reason(error)}") from error
 
@@ -41,6 +57,13 @@ def form_of_file(path: str) -> ImageForm:
     """The channels and depth of an image file; raises as `open_picture`."""
     with open_picture(path) as picture:
         return ImageForm(picture.channels, picture.depth)
+
+
+def size_of_file(path: str) -> tuple[int, int]:
+    """The (height, width) of an image file as it is read; raises as `open_picture`."""
+    with open_picture(path) as picture:
+        width, height = picture.size
+        return height, width
 
 
 def describe_form(form: ImageForm) -> str:

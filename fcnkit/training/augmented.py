@@ -21,6 +21,7 @@ def augment_net(
     data: str | os.PathLike[str],
     options: Mapping[str, Any],
     find: Callable[[str], str],
+    own: tuple[int, int] | None = None,
 ) -> None:
     """Replace the Data layers of `net` by one SegmentationData layer.
 
@@ -30,6 +31,7 @@ def augment_net(
     options     of SegmentationData (crop, scale, flip, ...) for the split "train"; mean, scale,
                 crop and mirror of the Data layers are kept unless changed here
     find        resolves the path of a mean file
+    own         a (height, width) that the net takes; the crop of `options` is one
     """
     readers = nets.data_layers(net)
     tops = [top for layer in readers for top in layer.top]
@@ -64,7 +66,7 @@ def augment_net(
     classes = nets.count_classes(net)
     if classes:
         set_options(net.layer[0], classes=classes)
-    fit_whole_images(net, _size(options.get("crop")))
+    fit_whole_images(net, own or _size(options.get("crop")))
 
 
 def fit_whole_images(net: pb.NetParameter, own: tuple[int, int] | None = None) -> None:
@@ -73,22 +75,26 @@ def fit_whole_images(net: pb.NetParameter, own: tuple[int, int] | None = None) -
     `own` is a (height, width) that it takes, such as the crops of training. Layers that crop are
     left alone, and so are nets that take every size.
     """
-    head = nets.head(net)
     readers = [
         layer
         for layer in nets.data_layers(net)
         if is_segmentation_data(layer)
         and all(options_of(layer).get(key) is None for key in ("crop", "steps"))
     ]
-    if head is None or not readers:
-        return
+    sizes = sizes_of(net, own) if readers else None
+    steps = None if sizes is None else sizes.steps()
+    for layer in readers if steps is not None else ():
+        set_options(layer, steps=steps)
+
+
+def sizes_of(net: pb.NetParameter, own: tuple[int, int] | None = None) -> nets.ImageSizes | None:
+    """The sizes of images that `net` takes, `own` among them; None where it has no one image."""
+    head = nets.head(net)
     try:
         message, image = nets.deploy_net(net, (64, 64))
     except InputError:
-        return  # more inputs than one: their sizes depend on each other
-    steps = nets.ImageSizes(message, image, head.score, own).steps()
-    for layer in readers if steps is not None else ():
-        set_options(layer, steps=steps)
+        return None  # more inputs than one: their sizes depend on each other
+    return None if head is None else nets.ImageSizes(message, image, head.score, own)
 
 
 def crop_of(net: pb.NetParameter) -> tuple[int, int] | None:

@@ -15,6 +15,7 @@ from . import snapshots
 from .augmented import crop_of, fit_whole_images
 from .intervals import set_intervals
 from .loss import replace_loss
+from .plain_readers import fit_plain_readers
 from .run_files import RunFiles
 from .together import check_share
 
@@ -60,6 +61,7 @@ def prepare_files(recipe: Recipe, dataset: DatasetFolder | None, solvers: int = 
             )
         replace_loss(files.train, *recipe.loss)
     files.set_sources()
+    fit_plain_readers(files)
     for net, _ in files.splits():
         fit_whole_images(net, crop_of(files.train))
     files.set_seed()
