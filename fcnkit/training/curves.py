@@ -31,16 +31,20 @@ _RATE = re.compile(r"Iteration \d+, lr = " + _NUMBER)
 _OUTPUT = re.compile(r"(Train|Test) net output #([0-9]{1,9}): (\S+) = " + _NUMBER)
 _SCORES = re.compile(r"Iteration \d+, (train|test) scores: (.*)")
 _SCORE = re.compile(r"(\w+) = " + _NUMBER)
+# Columns that the picture does not show: the smoothed loss has the curve of a step's and is easier
+# to read, and two of the four scores of tests lie near the others.
+_LEFT_OUT = ("lr", "train_loss", "test_mean_accuracy", "test_frequency_weighted_iou")
 
 
 def parse_log(path: str | os.PathLike[str]) -> list[Row]:
     """Return a log's numbers as rows: dicts with `iteration` and whatever was logged there.
 
     Keys: `loss` (smoothed), `lr`, `train_<output>` and `test_<output>` for the nets' outputs,
-    `train_pixel_accuracy`, `train_mean_iou`, `test_pixel_accuracy`, `test_mean_iou`. An output with
-    several values gets their number appended (`test_per_class_3`). Where a run was resumed from an
-    earlier iteration, lines logged past that iteration are replaced by the newer ones. Raises
-    `InputError` for a file that cannot be read.
+    `train_pixel_accuracy`, `train_mean_iou`, `test_pixel_accuracy`, `test_mean_iou`,
+    `test_mean_accuracy`, `test_frequency_weighted_iou`. An output with several values gets their
+    number appended (`test_per_class_3`). Where a run was resumed from an earlier iteration, lines
+    logged past that iteration are replaced by the newer ones. Raises `InputError` for a file that
+    cannot be read.
     """
     rows: dict[int, dict[Any, float]] = {}
     iteration: int | None = None
@@ -127,8 +131,8 @@ def plot(path: str | os.PathLike[str], rows: Sequence[Row], title: str = "") -> 
     FigureCanvasAgg(figure)
     losses, shares = figure.subplots(1, 2)
     for column in columns(rows)[1:]:
-        if column == "lr" or column == "train_loss":
-            continue  # the smoothed loss shows the same curve and is easier to read
+        if column in _LEFT_OUT:
+            continue
         is_loss = "loss" in column
         axes = losses if is_loss else shares
         iterations, values = series(rows, column)

@@ -16,7 +16,7 @@ from fcnkit.engine import layer_params
 from fcnkit.files import read_json_object
 from fcnkit.images import full_palette, voc_palette
 
-from .log import TrainingLog
+from .log import TrainingLog, scores_of
 from .run_folder import EVENTS
 from .run_folder import FILE_NAME as SETTINGS
 
@@ -82,10 +82,10 @@ class EventLog(TrainingLog):
         self._scalars(iteration, _named(f"test_{net}" if net else "test", outputs))
 
     def scores(self, iteration: int, phase: str, matrix: ConfusionMatrix) -> None:
-        """Log pixel accuracy and mean IoU."""
+        """Log the scores of `scores_of`."""
         super().scores(iteration, phase, matrix)
-        numbers = {"pixel_accuracy": matrix.pixel_accuracy, "mean_iou": matrix.mean_iou}
-        self._scalars(iteration, {f"{name}/{phase}": value for name, value in numbers.items()})
+        found = scores_of(matrix, phase)
+        self._scalars(iteration, {f"{name}/{phase}": value for name, value in found.items()})
 
     def sample(self, iteration: int, number: int, net: Net, head: Head) -> None:
         """Log image, label and mask of the last pass of a test net, its pass `number`."""

@@ -1,7 +1,8 @@
 """The log of a training run, in Caffe's own lines, for tools such as parse_log.py and DIGITS.
 
 The lines are written here rather than by the engine, so that both engines leave the same log and a
-resumed run continues it. Between them are lines of our own with pixel accuracy and mean IoU:
+resumed run continues it. Between them are lines of our own with pixel accuracy and mean IoU (of
+tests also mean accuracy and frequency weighted IoU):
 `Iteration 100, train scores: pixel_accuracy = 0.91, mean_iou = 0.45`.
 """
 
@@ -33,6 +34,13 @@ class Display(NamedTuple):
     steps: int  # since the previous display
     outputs: Outputs  # (name, values, loss weight) per output blob
     rate: float  # learning rate
+
+
+def scores_of(matrix: ConfusionMatrix, phase: str) -> dict[str, float]:
+    """Return what is logged of a matrix: pixel accuracy and mean IoU, of tests all four scores."""
+    names = ["pixel_accuracy", "mean_iou"]
+    names += ["mean_accuracy", "frequency_weighted_iou"] if phase == "test" else []
+    return {name: float(getattr(matrix, name)) for name in names}
 
 
 class TrainingLog:
@@ -83,12 +91,9 @@ class TrainingLog:
         self._outputs("solver.cpp:414", "Test", outputs)
 
     def scores(self, iteration: int, phase: str, matrix: ConfusionMatrix) -> None:
-        """Log pixel accuracy and mean IoU; `phase` is "train" or "test"."""
-        self.line(
-            "training.py",
-            f"Iteration {iteration}, {phase} scores: pixel_accuracy = "
-            f"{matrix.pixel_accuracy:g}, mean_iou = {matrix.mean_iou:g}",
-        )
+        """Log the scores of `scores_of`; `phase` is "train" or "test"."""
+        values = [f"{name} = {value:g}" for name, value in scores_of(matrix, phase).items()]
+        self.line("training.py", f"Iteration {iteration}, {phase} scores: {', '.join(values)}")
 
     def best(self, iteration: int, mean_iou: float) -> None:
         """Log that the test at this iteration had the best mean IoU so far."""

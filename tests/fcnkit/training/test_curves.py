@@ -31,6 +31,7 @@ def test_lines_have_the_form_that_parsers_look_for(tmp_path):
         log.test(1000, 0, [("accuracy", [0.91], 0)])
         log.train(Display(1000, 2.566721, 0.4, 10, [("loss", [2.5], 1)], 1e-4))
         log.scores(1000, "train", matrix)
+        log.scores(1000, "test", matrix)
         log.snapshot("/a/s_iter_10.caffemodel", "/a/s_iter_10.solverstate")
     text = path.read_text()
     messages = [line.split("] ", 1)[1] for line in text.splitlines()]
@@ -43,6 +44,8 @@ def test_lines_have_the_form_that_parsers_look_for(tmp_path):
         "    Train net output #0: loss = 2.5 (* 1 = 2.5 loss)",
         "Iteration 1000, lr = 0.0001",
         "Iteration 1000, train scores: pixel_accuracy = 0.75, mean_iou = 0.583333",
+        "Iteration 1000, test scores: pixel_accuracy = 0.75, mean_iou = 0.583333, "
+        "mean_accuracy = 0.75, frequency_weighted_iou = 0.583333",
         "Snapshotting to binary proto file /a/s_iter_10.caffemodel",
         "Snapshotting solver state to binary proto file /a/s_iter_10.solverstate",
     ]

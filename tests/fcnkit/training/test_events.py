@@ -55,6 +55,8 @@ def test_a_run_writes_scalars_histograms_and_pictures(data):
         ("learning_rate", "lr"),
         ("loss/test", "test_loss"),
         ("mean_iou/test", "test_mean_iou"),
+        ("mean_accuracy/test", "test_mean_accuracy"),
+        ("frequency_weighted_iou/test", "test_frequency_weighted_iou"),
         ("pixel_accuracy/train", "train_pixel_accuracy"),
     ):
         logged = {step: row[column] for step, row in rows.items() if column in row}
