@@ -6,7 +6,7 @@ the parameters of its layers as PyTorch does.
 
 from __future__ import annotations
 
-from .padding import trailing_pad
+from .padding import has_whole_windows, trailing_pad
 from .registry import Registry
 from .tensor_names import (
     from_tensors,
@@ -22,6 +22,7 @@ __all__ = [
     "Node",
     "Registry",
     "from_tensors",
+    "has_whole_windows",
     "identifier",
     "module_names",
     "needed_net",

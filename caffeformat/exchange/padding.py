@@ -17,3 +17,12 @@ def trailing_pad(window: Window, ceil: bool) -> int:
     """
     behind = window.pad + (window.stride - 1 if ceil else 0)
     return min(behind, window.kernel - 1) if window.pad else behind
+
+
+def has_whole_windows(window: Window) -> bool:
+    """Whether AVE pooling divides by how much of a window lies in the image, padding included.
+
+    Where it skips two pixels or more, the last window may begin past the one behind the image:
+    Caffe then divides by a negative number.
+    """
+    return window.stride <= window.kernel + 1

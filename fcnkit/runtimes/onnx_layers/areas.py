@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from caffeformat import pb
-from caffeformat.exchange import trailing_pad
+from caffeformat.exchange import has_whole_windows, trailing_pad
 from caffeformat.geometry import interpolation, pooling_windows, upsampling_scale
 
 from .registry import converts
@@ -40,17 +40,47 @@ def pooling(w: Writer, layer: Layer, x: str) -> str | list[str]:
         if all(b < k for b, k in zip(behind, kernel)):
             return w.add("MaxPool", x, pads=[*pad, *behind], **settings)
         # Windows may lie entirely outside the image; Caffe's result for them is the lowest float.
-        pads = w.integers(0, 0, *pad, 0, 0, *behind)
-        x = w.add("Pad", x, pads, w.constant(np.finfo(np.float32).min))
-        return w.add("MaxPool", x, **settings)
+        return w.add("MaxPool", _extended(w, x, behind, np.finfo(np.float32).min), **settings)
     # The mean is over the window clipped to image and padding: padding counts as part of the image,
     # but what rounding up adds behind it does not.
     if any(pad):
         x = w.add("Pad", x, w.integers(0, 0, *pad, 0, 0, *pad))
     added = [b - before for b, before in zip(behind, pad)]
     if any(a >= k for a, k in zip(added, kernel)):
-        raise layer.error("average pooling that skips pixels cannot be exported.")
+        if not all(map(has_whole_windows, windows)):
+            raise layer.error(
+                "average pooling can skip one pixel between its windows in an exported net, not "
+                "more: choose a stride that is at most its kernel and 1."
+            )
+        return _mean_where_windows_may_be_outside(w, x, added, settings)
     return w.add("AveragePool", x, pads=[0, 0, *added], count_include_pad=0, **settings)
+
+
+def _mean_where_windows_may_be_outside(
+    w: Writer, x: str, added: Sequence[int], settings: dict[str, Any]
+) -> str:
+    """AVE pooling with `added` pixels behind that do not count; NaN where a window has no others.
+
+    The sum over the share of the window that counts.
+    """
+    ones = w.add("Expand", w.constant(1), w.join(w.integers(1, 1), w.sizes(x, 2, 3)))
+    parts = [_extended(w, part, added, 0) for part in (x, ones)]
+    return w.add("Div", *(w.add("AveragePool", part, **settings) for part in parts))
+
+
+def _extended(w: Writer, x: str, behind: Sequence[int], value: float) -> str:
+    """`x` with pixels of `value` behind its rows and columns.
+
+    Not by Pad: ONNX Runtime would merge it into a pooling, and refuse to pad by a whole window.
+    """
+    for axis, count in zip((2, 3), behind):
+        if count:
+            sizes = [w.sizes(x, 0, 1), w.integers(count), w.sizes(x, 3)]
+            if axis == 3:
+                sizes = [w.sizes(x, 0, 1, 2), w.integers(count)]
+            more = w.add("Expand", w.constant(value), w.join(*sizes))
+            x = w.add("Concat", x, more, axis=axis)
+    return x
 
 
 def _pooling_with_mask(

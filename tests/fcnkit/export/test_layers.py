@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from caffeformat import parse_text, pb
+from caffeformat import InputError, parse_text, pb
 from fcnkit.runtimes.onnx_net import to_onnx
 
 torch = pytest.importorskip("torch")
@@ -68,3 +68,34 @@ def test_interp_resizes_images_of_any_size_corners_on_corners(settings):
 )
 def test_coefficients_weigh_sums_alone(settings):
     assert_forms_agree(ELTWISE % settings, (1, 5))
+
+
+POOLING = """
+layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 1 dim: 2 dim: 9 dim: 8 } } }
+layer { name: "it" type: "Pooling" bottom: "x" top: "y" pooling_param { %s } }
+"""
+
+
+@pytest.mark.parametrize("pool", ["pool: AVE", "pool: MAX"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "kernel_size: 1 stride: 2",
+        "kernel_size: 2 stride: 3",
+        "kernel_h: 1 kernel_w: 3 stride_h: 2 stride_w: 2",
+        "kernel_size: 2 stride: 3 round_mode: FLOOR",
+        "kernel_size: 3 stride: 2 pad: 2",
+        "kernel_size: 3 stride: 4 pad: 2",
+    ],
+)
+def test_pooling_that_skips_pixels_or_pads_by_more_than_half(pool, settings):
+    assert_forms_agree(POOLING % f"{pool} {settings}", *((1, 2, n, n + 1) for n in range(5, 12)))
+
+
+def test_pooling_that_skips_more_pixels():
+    text = POOLING % "pool: MAX kernel_size: 2 stride: 5"
+    assert_forms_agree(text, *((1, 2, n, n + 1) for n in range(5, 12)))
+    net = parse_text(text.replace("MAX", "AVE"), pb.NetParameter)
+    for export_as in (lambda: to_onnx(net, {}), lambda: export.to_module(net, {})):
+        with pytest.raises(InputError, match="can skip one pixel between its windows"):
+            export_as()

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from caffeformat import pb
-from caffeformat.exchange import trailing_pad
+from caffeformat.exchange import has_whole_windows, trailing_pad
 from caffeformat.geometry import Window, interpolation, pooling_windows, upsampling_scale
 
 from .registry import Place, append_axes, builds
@@ -34,11 +34,19 @@ def pooling(place: Place, x: torch.Tensor) -> torch.Tensor | list[torch.Tensor]:
         if is_max:
             return place.apply(nn.MaxPool2d(kernel, stride, pad, ceil_mode=ceil), x)
         return place.apply(nn.AvgPool2d(kernel, stride, pad, ceil_mode=ceil), x)
-    if not is_max:
-        raise place.error(
-            "average pooling that skips pixels, or pads by more than half, cannot be exported."
-        )
     sides = [(w.pad, trailing_pad(w, ceil)) for w in windows]
+    if not is_max:
+        if not all(map(has_whole_windows, windows)):
+            raise place.error(
+                "average pooling can skip one pixel between its windows in an exported net, not "
+                "more: choose a stride that is at most its kernel and 1."
+            )
+        # What `pad` adds counts as part of the image, what rounding up adds behind it does not.
+        within = [(0, behind - before) for before, behind in sides]
+        ones = x.new_ones(1, 1, *(x.size(axis + 2) + 2 * pad[axis] for axis in (0, 1)))
+        share = F.avg_pool2d(F.pad(ones, [*within[1], *within[0]]), kernel, stride)
+        padded = F.pad(x, [*sides[1], *sides[0]])
+        return place.apply(nn.AvgPool2d(kernel, stride), padded) / share
     padded = F.pad(x, [*sides[1], *sides[0]], value=_LOWEST)
     return place.apply(nn.MaxPool2d(kernel, stride), padded)
 
