@@ -104,9 +104,9 @@ def oversample(
     return np.array(crops, np.float32)
 
 
-def blobproto_to_array(blob: pb.BlobProto, return_diff: bool = False) -> NDArray[np.float32]:
-    """Convert the values (or diffs) of a BlobProto to an array."""
-    values = np.array(blob.diff if return_diff else blob.data, np.float32)
+def blobproto_to_array(blob: pb.BlobProto, return_diff: bool = False) -> NDArray[np.float64]:
+    """Convert the values (or diffs) of a BlobProto to an array of float64, as pycaffe does."""
+    values = np.array(blob.diff if return_diff else blob.data, np.float64)
     if any(blob.HasField(field) for field in ("num", "channels", "height", "width")):
         return values.reshape(blob.num, blob.channels, blob.height, blob.width)
     return values.reshape(tuple(blob.shape.dim))
@@ -127,7 +127,7 @@ def arraylist_to_blobprotovector_str(arraylist: Iterable[NDArray[Any]]) -> bytes
     return pb.BlobProtoVector(blobs=map(array_to_blobproto, arraylist)).SerializeToString()
 
 
-def blobprotovector_str_to_arraylist(data: bytes) -> list[NDArray[np.float32]]:
+def blobprotovector_str_to_arraylist(data: bytes) -> list[NDArray[np.float64]]:
     """Parse a serialized BlobProtoVector into arrays."""
     return [blobproto_to_array(blob) for blob in pb.BlobProtoVector.FromString(data).blobs]
 
@@ -137,9 +137,10 @@ def array_to_datum(arr: NDArray[Any], label: int | None = None) -> pb.Datum:
     return _array_to_datum(arr, label)
 
 
-def datum_to_array(datum: pb.Datum) -> NDArray[np.uint8] | NDArray[np.float32]:
-    """Return the C x H x W array of a Datum; an encoded image is decoded."""
-    return _datum_to_array(datum)
+def datum_to_array(datum: pb.Datum) -> NDArray[np.uint8] | NDArray[np.float64]:
+    """Return the C x H x W array of a Datum, its floats as float64; an encoded image is decoded."""
+    array = _datum_to_array(datum)
+    return array if array.dtype == np.uint8 else array.astype(np.float64)
 
 
 class Transformer:
@@ -173,12 +174,13 @@ class Transformer:
             result = result.transpose(self.transpose[in_])
         if in_ in self.channel_swap:
             result = result[list(self.channel_swap[in_])]
+        # Each step ends in float32, as in pycaffe, whatever the mean's and the scales' types are.
         if in_ in self.raw_scale:
-            result = result * self.raw_scale[in_]
+            result = (result * self.raw_scale[in_]).astype(np.float32, copy=False)
         if in_ in self.mean:
-            result = result - self.mean[in_]
+            result = (result - self.mean[in_]).astype(np.float32, copy=False)
         if in_ in self.input_scale:
-            result = result * self.input_scale[in_]
+            result = (result * self.input_scale[in_]).astype(np.float32, copy=False)
         return result
 
     def deprocess(self, in_: str, data: NDArray[Any]) -> NDArray[np.float32]:
@@ -186,11 +188,11 @@ class Transformer:
         self._check(in_)
         result = np.squeeze(data).astype(np.float32)
         if in_ in self.input_scale:
-            result = result / self.input_scale[in_]
+            result = (result / self.input_scale[in_]).astype(np.float32, copy=False)
         if in_ in self.mean:
-            result = result + self.mean[in_]
+            result = (result + self.mean[in_]).astype(np.float32, copy=False)
         if in_ in self.raw_scale:
-            result = result / self.raw_scale[in_]
+            result = (result / self.raw_scale[in_]).astype(np.float32, copy=False)
         if in_ in self.channel_swap:
             result = result[np.argsort(self.channel_swap[in_])]
         if in_ in self.transpose:

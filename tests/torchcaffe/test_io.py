@@ -44,6 +44,9 @@ def test_blobproto_and_datum_hold_the_array():
     datum = io.array_to_datum(array, 7)
     assert datum.label == 7
     np.testing.assert_array_equal(io.datum_to_array(datum), array)
+    for made in (io.blobproto_to_array(blob), io.datum_to_array(datum)):
+        assert made.dtype == np.float64
+    assert io.datum_to_array(io.array_to_datum(array.astype(np.uint8))).dtype == np.uint8
 
 
 def test_transformer_does_all_steps_in_order_and_back():
@@ -58,7 +61,9 @@ def test_transformer_does_all_steps_in_order_and_back():
     mean = np.array([1, 2, 3])[:, None, None]
     expected = (image.transpose(2, 0, 1)[::-1] * 255 - mean) * 0.5
     np.testing.assert_allclose(result, expected, rtol=1e-5)
-    np.testing.assert_allclose(transformer.deprocess("data", result), image, atol=1e-6)
+    back = transformer.deprocess("data", result)
+    np.testing.assert_allclose(back, image, atol=1e-6)
+    assert result.dtype == back.dtype == np.float32  # whatever the types of mean and scales
     with pytest.raises(InputError, match='"label" is not an input'):
         transformer.set_raw_scale("label", 1)
     with pytest.raises(InputError, match="2 channels"):
