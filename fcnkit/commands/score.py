@@ -98,9 +98,10 @@ def score_masks(args: argparse.Namespace, colours: NDArray[np.uint8] | None) -> 
         )
     names, count = _named_classes(args) or (None, VOC_COUNT)
     with Console() as console:
+        names_of_masks = names_for(count, names)
+        classes.check_order(args, names_of_masks)
         samples = masks_and_labels(args.predictions, args.labels, colours)
         board = score(samples, count, _ignore(args), console, _kept(args))
-        names_of_masks = names_for(count, names)
         if args.sheet:
             palette = classes.names_and_palette(args)[1]
             _write_sheet(args.sheet, board, palette, names_of_masks)
@@ -140,6 +141,7 @@ def score_network(args: argparse.Namespace, colours: NDArray[np.uint8] | None) -
             # A dataset may have fewer classes than the network: then its names are not used.
             names = dataset.classes
         names = names_for(scored, names)
+        classes.check_order(args, names)
         notes: list[str] = []  # of the other processes
         if chosen.count > 1:
             settings = network.segmenter_settings(args)

@@ -26,6 +26,7 @@ from .labels import label_array, paletted_image, read_label, write_label
 from .painting import LegendEntry, contact_sheet, legend, overlay, paint
 from .palette import (
     IGNORE_LABEL,
+    colour_map_names,
     count_colours,
     distinct_palette,
     format_palette,
@@ -73,6 +74,7 @@ __all__ = [
     "check_bands",
     "class_names_text",
     "class_table",
+    "colour_map_names",
     "contact_sheet",
     "count_channels",
     "count_colours",

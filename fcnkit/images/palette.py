@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 IGNORE_LABEL = 255
 IGNORE_COLOUR = (224, 224, 192)
 
+# The first bytes of paletted images, which cannot be text.
+_PALETTED = (b"\x89PNG", b"GIF8")
+
 _VALUE = re.compile("0*(?:[0-9]{1,2}|1[0-9]{2}|2[0-4][0-9]|25[0-5])")
 
 
@@ -100,6 +103,21 @@ def read_colour_map(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     return whole
 
 
+def colour_map_names(path: str | os.PathLike[str]) -> list[str] | None:
+    """The class names in a colour map's file, in the order of its colours; None if it has none.
+
+    Raises as `read_colour_map`.
+    """
+    if path in ("voc", "binary"):
+        return None
+    with open_file(path) as file:
+        data = file.read(1 << 20)
+    if data[:4] in _PALETTED:
+        return None
+    table = class_table(data.decode("utf-8-sig", "replace"), os.fspath(path))
+    return None if table is None else table.names
+
+
 def count_colours(colours: NDArray[np.uint8]) -> int:
     """The number of classes of a colour map as `read_colour_map` returns it."""
     if len(colours) < 256:
@@ -111,8 +129,7 @@ def _read_colours(path: str) -> tuple[list[tuple[int, ...]], tuple[int, ...] | N
     """(colours of the classes, colour of pixels to ignore or None) in a file."""
     with open_file(path) as file:
         data = file.read(1 << 20)
-    # Paletted images are PNG or GIF, whose first bytes cannot be text.
-    if data[:4] in (b"\x89PNG", b"GIF8"):
+    if data[:4] in _PALETTED:
         with reading(path, "the palette cannot be read"), open_image(path) as image:
             return list(map(tuple, palette_from_image(image, path).tolist())), None
     text = data.decode("utf-8-sig", "replace")

@@ -6,7 +6,13 @@ import os
 from typing import TYPE_CHECKING
 
 from caffeformat import InputError
-from fcnkit.images import count_colours, read_class_names, read_colour_map, read_palette
+from fcnkit.images import (
+    colour_map_names,
+    count_colours,
+    read_class_names,
+    read_colour_map,
+    read_palette,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -54,10 +60,15 @@ def parse_classes(text: str) -> tuple[list[str] | None, int]:
 
 
 def class_names(args: argparse.Namespace) -> list[str] | None:
-    """Return the class names of `--classes`, or those of the folder `args.data`, or None."""
+    """Return the class names of `--classes`, those of the folder `args.data`, or the colour map's.
+
+    None without any of them.
+    """
     if args.classes is None:
         own = os.path.join(args.data, "classes.txt") if args.data else ""
-        return read_class_names(own) if os.path.exists(own) else None
+        if os.path.exists(own):
+            return read_class_names(own)
+        return None if args.colours is None else colour_map_names(args.colours)
     return numbered_names(args)
 
 
@@ -79,11 +90,26 @@ def names_and_palette(
 def colour_map(
     args: argparse.Namespace, names: Sequence[str] | None = None
 ) -> NDArray[np.uint8] | None:
-    """Return the colours of labels, N x 3 uint8, or None; refuse fewer than there are `names`."""
+    """Return the colours of labels, N x 3 uint8, or None; refuse those of others than `names`."""
     colours = None if args.colours is None else read_colour_map(args.colours)
     if names is not None and colours is not None and len(names) > count_colours(colours):
         raise InputError(
             f"there are {len(names)} class names but only {count_colours(colours)} colours in the "
             "colour map: each class needs its colour, in the same order"
         )
+    check_order(args, names)
     return colours
+
+
+def check_order(args: argparse.Namespace, names: Sequence[str] | None) -> None:
+    """Refuse a colour map that names its classes in another order than `names`."""
+    own = None if args.colours is None else colour_map_names(args.colours)
+    if own is None or names is None:
+        return
+    moved = [name for name in own if name in names and own.index(name) != list(names).index(name)]
+    if moved:
+        raise InputError(
+            f"{args.colours}: class {moved[0]!r} is on line {own.index(moved[0])} of the colour "
+            f"map, counted from 0, but {list(names).index(moved[0])} in the class names "
+            f"({', '.join(names)}): put one of them into the other's order"
+        )

@@ -15,7 +15,7 @@ from caffeformat import InputError
 from fcnkit.commands import main
 from fcnkit.data_prep.lmdb import encoding
 from fcnkit.datasets import find_pairs
-from fcnkit.images import voc_class_names, voc_palette
+from fcnkit.images import read_class_names, voc_class_names, voc_palette
 
 
 @pytest.mark.parametrize(
@@ -39,6 +39,28 @@ def test_there_is_at_least_one_process(voc_folders, tmp_path, capsys):
     with pytest.raises(SystemExit):
         main.main(["create_lmdb", str(voc_folders), str(tmp_path / "db"), "--workers", "0"])
     assert "--workers: expected a number above 0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["create_lmdb", "check_dataset", "score"])
+def test_class_names_in_another_order_than_the_colour_maps_are_refused(tmp_path, command, capsys):
+    label = np.array([[[0, 0, 0], [9, 9, 9]]], np.uint8)
+    data = make_folders(tmp_path / "in", [photo(2, 1)], [label])
+    (tmp_path / "map.csv").write_text("name,r,g,b\ncat,0,0,0\nsky,9,9,9\n")
+    arguments = {
+        "create_lmdb": [data, tmp_path / "db", "--val-percent", "0"],
+        "check_dataset": [data],
+        "score": ["--predictions", data / "labels", "--labels", data / "labels"],
+    }[command]
+    arguments = list(map(str, [command, *arguments, "--colour-map", tmp_path / "map.csv"]))
+    (tmp_path / "names.txt").write_text("sky\ncat\n")
+    assert main.main([*arguments, "--classes", str(tmp_path / "names.txt")]) == 1
+    assert "class 'cat' is on line 0 of the colour map" in capsys.readouterr().err
+    (tmp_path / "names.txt").write_text("cat\nair\n")
+    assert main.main([*arguments, "--classes", str(tmp_path / "names.txt")]) == 0
+    if command == "create_lmdb":
+        assert main.main([*arguments, "--force"]) == 0
+        assert read_class_names(tmp_path / "db" / "classes.txt") == ["cat", "sky"]
+        assert "no class names" not in capsys.readouterr().err
 
 
 def test_labels_past_the_classes_are_named_with_their_position(tmp_path):
