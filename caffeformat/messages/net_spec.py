@@ -19,6 +19,8 @@ from __future__ import annotations
 import collections
 from typing import TYPE_CHECKING, Any
 
+from google.protobuf.descriptor import FieldDescriptor
+
 from caffeformat.errors import InputError
 
 from . import pb
@@ -38,6 +40,12 @@ _BORROWED = {
     "LSTM": "recurrent_param",
     "RNN": "recurrent_param",
 }
+
+
+_WHOLE = frozenset([
+    FieldDescriptor.CPPTYPE_INT32, FieldDescriptor.CPPTYPE_INT64, FieldDescriptor.CPPTYPE_UINT32,
+    FieldDescriptor.CPPTYPE_UINT64,
+])  # fmt: skip
 
 
 def _parameter_fields() -> dict[str, str]:
@@ -133,7 +141,7 @@ class NetSpec:
     def __getattr__(self, name: str) -> Any:
         tops = self.__dict__.get("tops", {})
         if name not in tops:
-            raise NoTopError(f'no top "{name}" in this net.{nearest(name, tops)}')
+            raise NoTopError(f'no top "{name}" in this net.{nearest(str(name), map(str, tops))}')
         return tops[name]
 
     def __setitem__(self, name: str, top: Any) -> None:
@@ -252,6 +260,8 @@ def assign_proto(message: Message, name: str, value: Any) -> None:
     if field is None:
         known = message.DESCRIPTOR.fields_by_name
         raise ValueError(f'{message.DESCRIPTOR.name} has no field "{name}".{nearest(name, known)}')
+    if isinstance(value, float) and field.cpp_type in _WHOLE:
+        raise TypeError(f"{value} is a float; write // where Python 2's / gave a whole number")
     target = getattr(message, name)
     if hasattr(target, "extend"):
         for item in value if isinstance(value, (list, tuple)) else [value]:

@@ -77,6 +77,7 @@ def test_long_chains_are_no_problem():
         ({"weight_filler": {"tpye": "xavier"}}, 'Did you mean "type"'),
         ({"kernel_size": "3"}, "kernel_size"),
         ({"num_output": -1}, "num_output"),
+        ({"num_output": 8.0}, "num_output: 8.0 is a float; write //"),
     ],
 )
 def test_wrong_settings_name_the_layer(settings, words):
@@ -118,6 +119,8 @@ def test_a_missing_top_is_a_key_error_too():
             with pytest.raises(kind, match=r'^no top "gone" in this net'):
                 missing()
     assert not hasattr(NetSpec(), "gone")
+    with pytest.raises(KeyError, match='no top "None"'):
+        NetSpec()[None]
 
 
 def test_layers_are_listed_and_changed_by_name():
