@@ -99,3 +99,63 @@ def test_pooling_that_skips_more_pixels():
     for export_as in (lambda: to_onnx(net, {}), lambda: export.to_module(net, {})):
         with pytest.raises(InputError, match="can skip one pixel between its windows"):
             export_as()
+
+
+UNPOOLING = """
+layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 1 dim: 2 dim: 8 dim: 6 } } }
+layer { name: "down" type: "Pooling" bottom: "x" top: "p" top: "mask" pooling_param { %s } }
+layer { name: "up" type: "Upsample" bottom: "p" bottom: "mask" top: "y" upsample_param { %s } }
+"""
+
+
+@pytest.mark.parametrize(
+    ("pooling", "upsampling", "sizes"),
+    [
+        ("kernel_size: 2 stride: 2", "scale: 2", [(8, 6), (4, 10)]),
+        ("kernel_size: 2 stride: 2", "scale: 2 pad_out_h: true", [(7, 6), (9, 4)]),
+        ("kernel_size: 2 stride: 2", "scale: 2 pad_out_w: true pad_out_h: true", [(7, 5), (9, 3)]),
+        ("kernel_size: 2 stride: 2", "upsample_h: 9 upsample_w: 7", [(9, 7)]),
+        ("kernel_size: 3 stride: 3 pad: 1", "upsample_h: 8 upsample_w: 6", [(8, 6)]),
+    ],
+)
+def test_upsampling_puts_maxima_where_they_were(pooling, upsampling, sizes):
+    text = UNPOOLING % (f"pool: MAX {pooling}", upsampling)
+    assert_forms_agree(text, *((2, 2, *size) for size in sizes))
+
+
+@pytest.mark.parametrize("pool", ["MAX", "AVE"])
+def test_global_pooling_is_over_images_of_any_size(pool):
+    text = POOLING % f"pool: {pool} global_pooling: true"
+    assert_forms_agree(text, (1, 2, 9, 8), (2, 2, 3, 5))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (POOLING % "pool: STOCHASTIC kernel_size: 2", 'layer "it".* only .*AVE.* can be exported'),
+        (UNPOOLING % ("pool: AVE kernel_size: 2", "scale: 2"), 'layer "down".* a second top'),
+        (UNPOOLING % ("global_pooling: true", "scale: 2"), 'layer "down".* a second top'),
+    ],
+)
+def test_pooling_that_no_other_framework_has_is_refused(text, words):
+    net = parse_text(text, pb.NetParameter)
+    for export_as in (lambda: to_onnx(net, {}), lambda: export.to_module(net, {})):
+        with pytest.raises(InputError, match=words):
+            export_as()
+
+
+LRN = """
+layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 1 dim: 6 dim: 5 dim: 4 } } }
+layer { name: "it" type: "LRN" bottom: "x" top: "y" lrn_param { %s } }
+"""
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "local_size: 3 alpha: 0.5 beta: 0.6 k: 2",
+        "norm_region: WITHIN_CHANNEL local_size: 3 alpha: 4",
+    ],
+)
+def test_local_responses_are_normalized(settings):
+    assert_forms_agree(LRN % settings, (1, 6, 5, 4), (2, 6, 7, 3))
