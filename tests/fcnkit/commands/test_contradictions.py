@@ -1,4 +1,4 @@
-"""Options that contradict each other, or lack what they need, are refused before anything is done."""
+"""Options that contradict each other or lack what they need are refused, and nothing is done."""
 
 import numpy as np
 import pytest
@@ -57,7 +57,8 @@ NET = "--net net.prototxt --weights w.caffemodel"
         ("train_stages --recipe no_such_recipe --data voc=a -o out",
          "there is no recipe no_such_recipe"),
         ("edit_weights rename w.caffemodel o.caffemodel conv", "expected OLD=NEW, found 'conv'"),
-        ("edit_weights rename w.caffemodel o.caffemodel conv=a fc=a", "two layers would be called a"),
+        ("edit_weights rename w.caffemodel o.caffemodel conv=a fc=a",
+         "two layers would be called a"),
         ("edit_weights rename w.caffemodel o.caffemodel conv=a conv=b", "would get two names"),
         ("edit_weights convolution w.caffemodel o.caffemodel fc 6by6",
          "kernel '6by6': expected HxW, such as 6x6"),
@@ -71,7 +72,8 @@ NET = "--net net.prototxt --weights w.caffemodel"
          "--int8 and --half are for .onnx and --folder"),
         ("export net.prototxt w.caffemodel out.h5 --labels x", "--labels is for --int8 and --half"),
         ("export net.prototxt w.caffemodel out.h5 --licence mit", "--licence is for model folders"),
-        ("export net.prototxt w.caffemodel out.onnx --int8 --half", "are two precisions: pass one of them"),
+        ("export net.prototxt w.caffemodel out.onnx --int8 --half",
+         "are two precisions: pass one of them"),
     ],
 )  # fmt: skip
 def test_the_command_says_what_to_pass(here, capsys, command, words):
