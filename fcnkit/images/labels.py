@@ -10,7 +10,7 @@ from PIL import Image
 from caffeformat import InputError, atomic_write
 
 from .palette import IGNORE_COLOUR, IGNORE_LABEL, count_colours
-from .reading import load_pixels, open_image, sample_values, source_name
+from .reading import load_pixels, open_image, pages_of, sample_values, source_name
 
 if TYPE_CHECKING:
     import os
@@ -40,10 +40,12 @@ def read_label(
 
 def label_array(image: Image.Image, colours: ArrayLike | None, name: str) -> NDArray[np.uint8]:
     """Convert a decoded `PIL.Image` to H x W uint8 class indices; `colours` as in `read_label`."""
-    if getattr(image, "is_animated", False):
+    pages = pages_of(image)
+    if pages != 1:
+        found = f"holds {pages} pages" if pages else "has a damaged list of pages"
         raise InputError(
-            f"{name}: holds {getattr(image, 'n_frames', 2)} pages, expected one label: save the "
-            "page that holds the label as a file of its own"
+            f"{name}: {found}, expected one label: save the page that holds the label as a file of "
+            "its own"
         )
     if image.mode == "P":
         return _paletted_to_indices(image, colours, name)

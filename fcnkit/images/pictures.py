@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from caffeformat import DAMAGE, InputError
+from caffeformat import InputError
 from caffeformat.files import read_bytes
 
 from .array_files import open_array_file
@@ -22,6 +22,7 @@ from .reading import (
     load_pixels,
     open_image,
     orientation,
+    pages_of,
     rgb_array,
     sample_values,
     source_name,
@@ -102,7 +103,7 @@ def open_picture(source: ImageSource, name: str | None = None) -> Picture:
             return Picture((width, height), channels, tiff.depth, has_alpha, 1, None, pixels)
     else:
         image = open_image(source, name)
-        if image.format in ("GIF", "WEBP", "PNG") and getattr(image, "is_animated", False):
+        if image.format in ("GIF", "WEBP", "PNG") and pages_of(image) != 1:
             raise InputError(
                 f"{name}: holds several pictures, expected one image: save the one that counts as "
                 "a file of its own"
@@ -158,7 +159,7 @@ def _plain_tiff(source: ImageSource, name: str) -> Image.Image | None:
         and samples == len(image.getbands())
         and image.mode not in ("I", "F")
         and not image.mode.startswith("I;")
-        and _pages(image) == 1
+        and pages_of(image) == 1
         and set(_of(tags.get(339, 1))) <= {1, 4}  # SampleFormat: unsigned, or not said
         # ExtraSamples: Pillow divides by transparency that is called premultiplied
         and 1 not in _of(tags.get(338, 0))
@@ -167,14 +168,6 @@ def _plain_tiff(source: ImageSource, name: str) -> Image.Image | None:
         return image
     image.close()
     return None
-
-
-def _pages(image: Image.Image) -> int:
-    """The number of pages of a TIFF, 0 if the list of them is damaged."""
-    try:
-        return int(getattr(image, "n_frames", 1))
-    except DAMAGE:
-        return 0
 
 
 def _of(value: Any) -> tuple[Any, ...]:

@@ -203,6 +203,14 @@ def _scaled_sample_max(image: Image.Image) -> int | None:
     return (1 << int(match.group(1))) - 1 if match else None
 
 
+def pages_of(image: Image.Image) -> int:
+    """The number of pages or pictures of an open image file, 0 if the list of them is damaged."""
+    try:
+        return int(getattr(image, "n_frames", 1))
+    except DAMAGE:
+        return 0
+
+
 def orientation(image: Image.Image) -> int:
     """The EXIF orientation of an image, 1 to 8; 1 (as stored) if it has none or a damaged one."""
     try:

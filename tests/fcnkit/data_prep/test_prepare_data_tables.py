@@ -1,5 +1,6 @@
 """Class names, tables and lists as exports bring them: right classes, or an error that says why."""
 
+import io
 import json
 import zipfile
 
@@ -15,10 +16,12 @@ from labelled_data import (
     truth,
     two_sets,
 )
+from PIL import Image
 
 from caffeformat import InputError
 from fcnkit.data_prep import DataOptions, prepare_data, prepare_voc
 from fcnkit.datasets import image_files
+from fcnkit.images import read_colour_map
 
 COLOURS = [[0, 0, 0], [48, 112, 32], [176, 112, 32]]
 IDS = [["im0", "im1"], ["im2", "im3"]]
@@ -290,3 +293,29 @@ def test_names_in_another_order_than_a_list_beside_indices_are_refused(tmp_path)
         out = tmp_path / str(number)
         assert prepare_data(source, out / "out", DataOptions(classes=names)).names == names
         check(out)
+
+
+def test_grey_labels_that_may_hold_lines_or_colours_are_asked_for(tmp_path):
+    text = "name,r,g,b\nblue,2,2,2\n_,0,0,0\nred,1,1,1\n"
+    files = {**folders(), "class_dict.csv": text}
+    with pytest.raises(InputError, match=r"its values \(0, 1, 2\) are both lines and grey values"):
+        prepare_export(tmp_path, files)
+    (tmp_path / "table.csv").write_text(text)
+    colours = read_colour_map(tmp_path / "table.csv")
+    prepare_data(tmp_path / "source", tmp_path / "out", DataOptions(colours=colours))
+    check(tmp_path, (1, 2, 0))
+    files["class_dict.csv"] = "name,r,g,b\n_,0,0,0\nred,1,1,1\nblue,2,2,2\n"
+    source = pack("folder", tmp_path / "same", files)
+    assert prepare_data(source, tmp_path / "other").names == ["_", "red", "blue"]
+
+
+def test_labels_of_several_pages_name_the_option(tmp_path):
+    file = io.BytesIO()
+    pages = [Image.fromarray(truth(number)) for number in (9, 0)]
+    pages[0].save(file, "TIFF", save_all=True, append_images=pages[1:])
+    files = {"images/a.png": image(0), "labels/a.tif": file.getvalue()}
+    with pytest.raises(InputError, match=r"a\.tif: holds 2 pages, .* page=2"):
+        prepare_export(tmp_path, files, val_percent=0)
+    source = pack("folder", tmp_path / "again", files)
+    prepare_data(source, tmp_path / "out", DataOptions(val_percent=0, page=2))
+    check_pairs(tmp_path / "out/train", ["a"])

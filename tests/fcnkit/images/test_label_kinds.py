@@ -1,5 +1,7 @@
 """Labels of rarer kinds: palettes that say too little, TIFFs and arrays of any type of number."""
 
+import contextlib
+import io
 import struct
 import zlib
 
@@ -132,3 +134,22 @@ def test_files_that_are_no_images_are_called_what_they_are(tmp_path, content, wo
     for read in (read_label, read_image):
         with pytest.raises(InputError, match=rf"photo\.png: cannot be read as an image: .*{words}"):
             read(tmp_path / "photo.png")
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", ["pages", "floats", "gif"])
+def test_every_damaged_byte_is_found_or_harmless(kind):
+    file = io.BytesIO()
+    if kind == "floats":
+        tifffile.imwrite(file, INDICES.astype(np.float64))
+    else:
+        pages = [Image.fromarray(INDICES), Image.fromarray(INDICES + 1)]
+        pages[0].save(file, "TIFF" if kind == "pages" else "GIF", save_all=True,
+                      append_images=pages[1:])  # fmt: skip
+    data = file.getvalue()
+    step = 1 if kind == "gif" else 11
+    for place in range(0, len(data), step):
+        for value in (0, 255):
+            for read in (read_label, read_image):
+                with contextlib.suppress(InputError):
+                    read(data[:place] + bytes([value]) + data[place + 1 :], name="label")

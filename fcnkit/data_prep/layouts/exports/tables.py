@@ -16,6 +16,7 @@ from fcnkit.images import (
     label_array,
     load_pixels,
     open_image,
+    pages_of,
     read_label,
     voc_palette,
 )
@@ -109,6 +110,7 @@ def _by_colours(colours: NDArray[np.uint8] | None, page: int | None) -> Decode:
         if name.lower().endswith(".npy"):
             return npy_label(data, name)
         if page is None:
+            _refuse_pages(data, name)
             return read_label(data, colours, name)
         return label_array(_page_of(data, page, name), colours, name)
 
@@ -164,13 +166,17 @@ def _looked_up(read: Decode, lookup: NDArray[np.int16]) -> Decode:
 def _holds_indices(
     catalogue: Catalogue, table: ClassTable, labels: Sequence[File], page: int | None
 ) -> bool:
-    """Whether labels hold line numbers of `table` and not its colours."""
+    """Whether labels hold line numbers of `table` and not its colours.
+
+    Raises `FormatError` if grey labels may hold either, and it is not the same.
+    """
     some = labels[: 1 if labels else 0]
     if _modes(catalogue, some) & _RGB:
         return False
     # Grey or paletted: an image of one class alone does not tell, all together do.
     colours = {*table.colours, *([table.ignore] if table.ignore else [])}
     are_colours, are_lines = True, True
+    greys: set[int] = set()
 
     def look(data: bytes) -> None:
         nonlocal are_colours, are_lines
@@ -182,10 +188,27 @@ def _holds_indices(
             used = np.unique(np.asarray(load_pixels(image, "label"))).tolist()
             are_lines &= all(value < len(table.lines) or value == IGNORE_LABEL for value in used)
             shown = _shown(image, used)
+            greys.update(value for value, *_ in shown if image.mode != "P")
             are_colours &= all(colour in colours for colour in shown)
 
     catalogue.extract({file: [look] for file in labels})
+    if are_lines and are_colours and len(greys) > 1:
+        _refuse_either(table, sorted(greys), labels[0])
     return are_lines and not are_colours
+
+
+def _refuse_either(table: ClassTable, greys: Sequence[int], label: File) -> None:
+    """Raise `FormatError` if greys are other classes as lines of `table` than as its colours."""
+    by_line = [table.lines[value] if value < len(table.lines) else IGNORE_LABEL for value in greys]
+    shown = {colour: index for index, colour in enumerate(table.colours)}
+    if by_line != [shown.get((value,) * 3, IGNORE_LABEL) for value in greys]:
+        raise FormatError(
+            str(label),
+            f"its values ({', '.join(map(str, greys))}) are both lines and grey values of the "
+            "table of classes beside it, and mean other classes: if they are the table's values, "
+            "pass it as {colours}; else remove it, and pass {classes} in the order of the indices",
+            options={"colours": None, "classes": None},
+        )
 
 
 def _shown(image: Image.Image, values: Iterable[int]) -> list[tuple[int, ...]]:
@@ -206,10 +229,23 @@ def _modes(catalogue: Catalogue, files: Sequence[File]) -> set[str]:
     return modes
 
 
+def _refuse_pages(data: bytes, name: str) -> None:
+    """Raise `InputError` for a label of several pages, which an option chooses from."""
+    with open_image(data, name) as image:
+        pages = pages_of(image)
+    if pages > 1:
+        raise InputError(
+            f"{name}: holds {pages} pages, expected one label: choose the page with {{option}}, or "
+            "save it as a file of its own",
+            option="page",
+            value=pages,
+        )
+
+
 def _page_of(data: bytes, page: int, name: str) -> Image.Image:
     """Page `page`, from 1, of a label file, decoded."""
     with open_image(data, name) as image:
-        pages = getattr(image, "n_frames", 1)
+        pages = pages_of(image)
         if not 1 <= page <= pages:
             raise InputError(
                 f"{name}: has {pages} pages, not a page {page}: pass another {{option}}",
