@@ -28,7 +28,7 @@ from .windows import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from caffeformat.messages import pb
 
@@ -126,7 +126,11 @@ def coord_map(net: pb.NetParameter, from_blob: str, to_blob: str) -> CoordMap:
     Both are traced back to a blob from which they are computed. Raises `InputError` if a blob is
     missing or no path preserves the coordinates.
     """
-    graph = _Graph(net)
+    return _map_between(net.layer, from_blob, to_blob)
+
+
+def _map_between(layers: Iterable[pb.LayerParameter], from_blob: str, to_blob: str) -> CoordMap:
+    graph = _Graph(layers)
     here, there = graph.ancestors(from_blob), graph.ancestors(to_blob)
     for node, up in here.items():
         if node in there:
@@ -150,9 +154,7 @@ def crop_offset(net: pb.NetParameter, crop_layer: str | int) -> int | tuple[int,
     if len(layer.bottom) != 2:
         raise InputError(f'layer "{layer.name}": has {len(layer.bottom)} bottoms; expected two')
     # Only what comes before, because blobs may be changed in place later.
-    before = type(net)()
-    before.layer.extend(net.layer[:place])
-    found = coord_map(before, layer.bottom[1], layer.bottom[0])
+    found = _map_between(net.layer[:place], layer.bottom[1], layer.bottom[0])
     where = f'layer "{layer.name}": "{layer.bottom[1]}" in "{layer.bottom[0]}"'
     if any(scale != 1 for scale in found.scale):
         scales = ", ".join(f"{float(scale):g}" for scale in found.scale)
@@ -309,10 +311,10 @@ def _interpolation_map(layer: pb.LayerParameter) -> CoordMap | None:
 class _Graph:
     """Which version of which blob is computed from which; in-place layers make new versions."""
 
-    def __init__(self, net: pb.NetParameter) -> None:
+    def __init__(self, layers: Iterable[pb.LayerParameter]) -> None:
         self._bottoms: dict[Version, tuple[pb.LayerParameter, list[Version]]] = {}
         self._last: dict[str, Version] = {}
-        for number, layer in enumerate(net.layer):
+        for number, layer in enumerate(layers):
             bottoms = [self._last.setdefault(blob, (blob, -1)) for blob in layer.bottom]
             for top in layer.top:
                 self._bottoms[top, number] = layer, bottoms

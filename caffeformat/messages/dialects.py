@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     # From a net and the index of a Crop layer in it to the layer's offset
     OffsetOf = Callable[[pb.NetParameter, int], "int | tuple[int, ...]"]
 
+_MOST_CROPS = 200  # whose offsets are computed; each looks at all layers before it
 _Function = TypeVar("_Function", bound="OffsetOf")
 _offset_of: list[OffsetOf] = []
 
@@ -68,9 +69,14 @@ def place_crops(
     `written` says what they were, in the notes that this returns. Raises `InputError` where the net
     implies no offset.
     """
-    notes = []
+    notes: list[Reading] = []
     for number in crops:
         layer = net.layer[number]
+        if len(notes) == _MOST_CROPS:
+            raise InputError(
+                f'layer "{layer.name}": {written}; the offsets of {_MOST_CROPS} such layers at '
+                'most are computed: write type: "Crop" with crop_param { axis: 2 offset: ... }'
+            )
         layer.type = "Crop"
         layer.crop_param.axis = 2
         try:
@@ -99,7 +105,7 @@ def unplaced_crops(net: pb.NetParameter) -> list[str]:
         for number, layer in enumerate(net.layer)
         if layer.type == "Crop" and len(layer.bottom) == 2 and not layer.crop_param.offset
     ]
-    if not crops:
+    if not 0 < len(crops) <= _MOST_CROPS:
         return []
     placed, found = type(net)(), []
     placed.layer.extend(net.layer)

@@ -227,3 +227,11 @@ def test_blanks_between_minus_and_number_as_caffe_reads_them(written):
 def test_errors_keep_their_place_where_blanks_were_moved():
     with pytest.raises(FormatError, match=":2:29:"):
         parse_text("layer {\n power_param { shift: -   1 shft: 1 } }", pb.NetParameter)
+
+
+def test_offsets_are_computed_for_a_limited_number_of_layers():
+    crop = 'layer { name: "crop" type: "KIND" bottom: "c" bottom: "x" top: "t%d" }'
+    text = CROPPED.partition('layer { name: "half"')[0] + "".join(crop % i for i in range(201))
+    with pytest.raises(InputError, match="offsets of 200 such layers at most"):
+        upgrade_net(parse_text(text.replace("KIND", "AutoCrop"), pb.NetParameter))
+    upgrade_net(parse_text(text.replace("KIND", "Crop"), pb.NetParameter))
