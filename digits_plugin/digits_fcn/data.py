@@ -8,17 +8,15 @@ data, so that later ones read nothing from disk until images are needed.
 
 from __future__ import absolute_import, division, unicode_literals
 
-import os
 import threading
 
 import numpy as np
 
 from . import contract, labels, names, palette
 from .errors import FcnError
-from .text import read_text, shorten, to_text
+from .text import form_template, read_text, shorten, to_text
 from .voc import COLOUR_TABLES, Sbd, Voc, size_words
 
-TEMPLATES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "templates")
 FIELDS = (
     "source folder_inside train_set val_set sbd label_kind colour_map_file class_names_file"
 ).split()
@@ -72,7 +70,7 @@ class DataIngestion(contract.DataIngestionInterface):
     @staticmethod
     def get_dataset_template(form):
         """Return the (Jinja template, context) of the options for a new dataset."""
-        return read_text(os.path.join(TEMPLATES, "dataset.html")), {"form": form}
+        return form_template("dataset.html"), {"form": form}
 
     def get_inference_form(self):
         """Return an InferenceForm of this dataset's validation images, or None.
@@ -96,7 +94,7 @@ class DataIngestion(contract.DataIngestionInterface):
     @staticmethod
     def get_inference_template(form):
         """Return the (Jinja template, context) of the form that picks validation images."""
-        return read_text(os.path.join(TEMPLATES, "inference.html")), {"form": form}
+        return form_template("inference.html"), {"form": form}
 
     # --- what DIGITS asks of an instance -----------------------------------------------------
 

@@ -47,6 +47,10 @@ def _text(label, default, tooltip):
     return _fields.StringField(label, default=default, filters=[_stripped], tooltip=tooltip)
 
 
+def _select(label, pairs, default, tooltip):
+    return _fields.SelectField(label, choices=choices(pairs), default=default, tooltip=tooltip)
+
+
 def _checked(work, *arguments):
     """Return `work(*arguments)`; its FcnError becomes a message at the form field."""
     try:
@@ -58,11 +62,11 @@ def _checked(work, *arguments):
 class ConfigForm(_Form):
     """Options of the visualization. DIGITS passes the values to Visualization(dataset, ...)."""
 
-    palette = _fields.SelectField(
+    palette = _select(
         "Palette",
-        choices=choices(PALETTES),
-        default="dataset",
-        tooltip="Colours of the classes. A dataset without a palette is shown in PASCAL VOC's.",
+        PALETTES,
+        "dataset",
+        "Colours of the classes. A dataset without a palette is shown in PASCAL VOC's.",
     )
     palette_file = _text(
         "Palette file",
@@ -70,11 +74,11 @@ class ConfigForm(_Form):
         "Path on the server: a paletted PNG, or a text file with red green blue on each line. "
         "If it cannot be read, the page says so and shows the default colours.",
     )
-    background = _fields.SelectField(
+    background = _select(
         "Class 0",
-        choices=choices(BACKGROUNDS),
-        default="auto",
-        tooltip="The background is left unpainted and can be darkened by the Mask control.",
+        BACKGROUNDS,
+        "auto",
+        "The background is left unpainted and can be darkened by the Mask control.",
     )
     truth_folder = _text(
         "Ground truth folder",
@@ -120,11 +124,11 @@ class DatasetForm(_Form):
         "Optional: the Semantic Boundaries Dataset. Its images are added to the training set, "
         "except those of the validation set.",
     )
-    label_kind = _fields.SelectField(
+    label_kind = _select(
         "Labels",
-        choices=choices(LABEL_KINDS),
-        default="auto",
-        tooltip="How the label images encode their classes.",
+        LABEL_KINDS,
+        "auto",
+        "How the label images encode their classes.",
     )
     colour_map_file = _text(
         "Colour map file",

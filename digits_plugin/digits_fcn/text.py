@@ -10,6 +10,7 @@ from .errors import FcnError
 
 text_type = type("")
 
+_TEMPLATES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "templates")
 # More than any list of names, colours or images has.
 MAX_TEXT = 16 * 1024 * 1024
 
@@ -91,3 +92,13 @@ def read_bytes(path, limit=MAX_TEXT):
 def read_text(path):
     """Return the text of the file at `path` (see `decode`); raises as `read_bytes`."""
     return decode(read_bytes(path))
+
+
+def template(name):
+    """Return the text of one of the files in `templates/`."""
+    return read_text(os.path.join(_TEMPLATES, name))
+
+
+def form_template(name):
+    """Return the Jinja template of a form, which shows its fields by the macro of `field.html`."""
+    return template("field.html") + template(name)

@@ -8,22 +8,14 @@ on the page: an exception would replace the whole page with a traceback.
 from __future__ import absolute_import, division, unicode_literals
 
 import logging
-import os
 
 import numpy as np
 
 from . import classmap, contract, ground_truth, metrics, names, page, palette, tested
 from .errors import FcnError
-from .text import read_text, shorten, to_text
+from .text import form_template, shorten, template, to_text
 
 logger = logging.getLogger(__name__)
-
-TEMPLATES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "templates")
-
-
-def template(name):
-    """Return the text of one of the files in `templates/`."""
-    return read_text(os.path.join(TEMPLATES, name))
 
 
 class Visualization(contract.VisualizationInterface):
@@ -78,7 +70,7 @@ class Visualization(contract.VisualizationInterface):
     @staticmethod
     def get_config_template(form):
         """Return the (Jinja template, context) of the options."""
-        return template("config.html"), {"form": form}
+        return form_template("config.html"), {"form": form}
 
     # --- what DIGITS asks of an instance -----------------------------------------------------
 
