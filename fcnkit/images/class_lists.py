@@ -68,7 +68,7 @@ def in_order(found: Sequence[tuple[int | None, ListedClass]], path: str) -> list
     numbers = [number for number, _ in found if number is not None]
     if not numbers:
         return [one for _, one in found]
-    kept = {number: one for number, one in found if number != _IGNORE}
+    kept = {number: one for number, one in found if number is not None and number != _IGNORE}
     if len(numbers) < len(found) or sorted(kept) != list(range(len(kept))):
         shown = ", ".join(map(str, sorted(numbers)[:6]))
         raise FormatError(

@@ -22,7 +22,24 @@ from caffeformat import InputError
 
 NOT_READ = {
     "Label Studio's masks": {"task-1-annotation-2-by-1-tag-Cat-0.png": label(0)},
-    "YOLO's labels": {"images/a.png": image(0), "labels/a.txt": "0 .1 .1 .2 .2 .3 .1\n"},
+    "YOLO's labels as text, such as labels/a.txt: export masks": {
+        "images/a.png": image(0),
+        "labels/a.txt": "0 .1 .1 .2 .2 .3 .1\n",
+    },
+    "Datumaro's own JSON, such as": {"a.json": '{"info": {}, "categories": {}, "items": []}'},
+    "the JSON of VIA": {"a.png": image(0), "b.json": '{"_via_img_metadata": {}}'},
+    "the JSON of Darwin": {"a.json": '{"item": {"name": "a"}, "annotations": [{"name": "b"}]}'},
+    "captions, keypoints or panoptic": {
+        "panoptic_val.json": '{"images": [], "annotations": [], "categories": []}'
+    },
+    "a JSON list of another tool .* such as a.json: export COCO": {
+        "a.png": image(0),
+        "a.json": '[{"id": 1}]',
+    },
+    "1 .json in its top folder": {"a.png": image(0), "config.json": '{"lr": 0.1}'},
+    "CVAT's XML": {"a.png": image(0), "annotations.xml": "<annotations/>"},
+    "volumes, such as x.nii.gz: save their slices": {"x.nii.gz": b"x"},
+    "files of other tools": {"train/x.parquet": b"PAR1"},
     "as XML": {"a.png": image(0), "Annotations/a.xml": "<annotation/>"},
     "2 .png in pictures": {"pictures/a.png": image(0), "pictures/b.png": image(1), "README": "x"},
     "no files": {".hidden": "x"},

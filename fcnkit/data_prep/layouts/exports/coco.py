@@ -47,7 +47,7 @@ def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
     files = [
         file
         for file, keys in catalogue.json_keys.items()
-        if _KEYS.intersection(keys) and "image" not in keys
+        if _KEYS.intersection(keys) and not {"image", "item", "items"}.intersection(keys)
     ]
     described = {
         file: read_instances(catalogue.chunks(file), str(file))

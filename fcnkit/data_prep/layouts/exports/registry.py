@@ -41,6 +41,21 @@ _NOT_READ = {
     r"(?:.*/)?labels/.*\.txt": "YOLO's labels as text: export masks, or COCO's JSON with polygons",
     r"(?:.*/)?Annotations/.*\.xml": "boxes or outlines as XML: export segmentation masks, or "
     "COCO's JSON with polygons",
+    r"(?:.*/)?annotations\.xml": "CVAT's XML: export `Segmentation mask 1.1`, or COCO's JSON",
+    r".*\.(?:nii|nii\.gz|dcm|mha|nrrd)": "volumes: save their slices as PNG, TIFF or .npy",
+    r".*\.(?:tfrecords?|parquet|arrow|h5|hdf5|mat|ndjson)": "files of other tools than images: "
+    "save images and labels as PNG",
+}
+
+# The same, told by the keys at the top of JSON files; a list has none.
+_NOT_READ_JSON = {
+    ("items", "categories"): "Datumaro's own JSON: export VOC's segmentation masks with it, or "
+    "COCO's JSON",
+    ("_via_img_metadata",): "the JSON of VIA: export COCO's JSON from it",
+    ("item", "annotations"): "the JSON of Darwin (V7): export its semantic masks, or COCO's JSON",
+    ("images", "annotations", "categories"): "COCO's JSON of captions, keypoints or panoptic "
+    "images: export `instances`, with polygons",
+    (): "a JSON list of another tool (Label Studio, Labelbox): export COCO's JSON, or masks",
 }
 
 
@@ -62,10 +77,8 @@ def recognise(catalogue: Catalogue, options: DataOptions) -> Plan:
         if plan is not None:
             split_by_lists(catalogue, plan)
             return plan
-    for pattern, words in _NOT_READ.items():
-        some = catalogue.named(re.compile(pattern).fullmatch)
-        if some and options.layout is None:
-            raise InputError(f"{catalogue.source}: holds {words}, such as {some[0].name}")
+    if options.layout is None:
+        _refuse_other_tools(catalogue)
     packed = catalogue.named(_ARCHIVE.fullmatch)
     if packed and not catalogue.images:
         raise InputError(
@@ -79,6 +92,25 @@ def recognise(catalogue: Catalogue, options: DataOptions) -> Plan:
         "{option}",
         option="layout",
     )
+
+
+def _refuse_other_tools(catalogue: Catalogue) -> None:
+    """Raise `InputError` for an export that is known and not read."""
+    found = [
+        (words, catalogue.named(re.compile(pattern).fullmatch))
+        for pattern, words in _NOT_READ.items()
+    ]
+    for keys, words in _NOT_READ_JSON.items():
+        files = [
+            file
+            for file, own in catalogue.json_keys.items()
+            if (set(keys) <= set(own) if keys else not own)
+        ]
+        found.append((words, files))
+    for words, files in found:
+        if files:
+            what, _, remedy = words.partition(": ")
+            raise InputError(f"{catalogue.source}: holds {what}, such as {files[0].name}: {remedy}")
 
 
 def _contents(catalogue: Catalogue) -> str:
