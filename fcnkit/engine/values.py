@@ -48,20 +48,19 @@ def classes_of(blob: Blob) -> NDArray[Any]:
 
 def set_values(blob: Blob, values: Any) -> None:
     """Give `blob` as many `values`: a number or an array, or a tensor as `values_of` returns."""
-    if hasattr(values, "expand_as"):
-        ours: Any = blob
-        ours.set_data(values.float().reshape(tuple(blob.shape)))
-    else:
-        blob.data[...] = values
+    _set(blob, "data", values)
 
 
 def set_gradient(blob: Blob, values: Any) -> None:
     """Give `blob` a gradient, as `set_values` does its values."""
+    _set(blob, "diff", values)
+
+
+def _set(blob: Blob, which: str, values: Any) -> None:
     if hasattr(values, "expand_as"):
-        ours: Any = blob
-        ours.set_diff(values.float().reshape(tuple(blob.shape)))
+        getattr(blob, f"set_{which}")(values.float().reshape(tuple(blob.shape)))
     else:
-        blob.diff[...] = values
+        getattr(blob, which)[...] = values
 
 
 class _Shared(Alone):
