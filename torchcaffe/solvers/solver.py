@@ -236,7 +236,7 @@ class Solver:
                 self.apply_update()
             else:
                 self._steps = self._next_step()
-            self.iter += 1
+                self.iter += 1
             request = self.requested_action()
             due = bool(p.snapshot) and self.iter % p.snapshot == 0
             if self._is_root and (request == SNAPSHOT or due):
@@ -276,13 +276,14 @@ class Solver:
             )
 
     def apply_update(self) -> None:
-        """Change the weights by the present gradients."""
+        """Change the weights by the present gradients, and count that as a step in `iter`."""
         rate = self.lr
         if self.param.display and self.iter % self.param.display == 0:
             log.info("sgd_solver.cpp:138", f"Iteration {self.iter}, lr = {log.number(rate)}")
         self._steps = self._next_step()
         self.optimizer.apply(rate, self.iter)
         self.net.training.weights_updated(self.optimizer.undone)
+        self.iter += 1
 
     def _log_progress(self, speed: log.Speed) -> None:
         loss = log.number(self.smoothed_loss)

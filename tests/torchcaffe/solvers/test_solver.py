@@ -189,3 +189,23 @@ def test_debug_info_says_where_numbers_ceased_to_be():
     solver.net.params["ip"][1].data[1] = np.nan
     with pytest.raises(InputError, match='iteration 1: layer "ip" is the first whose top, "ip"'):
         solver.step(1)
+
+
+def test_steps_that_a_script_takes_by_itself_are_those_of_the_solver():
+    by_hand, by_step = make_solver(), make_solver()
+    by_step.share_weights(by_hand.net)
+    by_step.net.params["ip"][0].data[...] = start = np.full((3, 3), 0.1, np.float32)
+    rates = []
+    for _ in range(4):
+        by_hand.net.clear_param_diffs()
+        by_hand.net.forward()
+        by_hand.net.backward()
+        rates.append(by_hand.lr)
+        by_hand.apply_update()
+    found = by_hand.net.params["ip"][0].data.copy()
+    np.testing.assert_allclose(rates, [0.5, 0.5, 0.05, 0.05])
+    assert by_hand.iter == 4
+    by_hand.net.params["ip"][0].data[...] = start
+    by_hand.net.params["ip"][1].data[...] = 0
+    by_step.step(4)
+    np.testing.assert_array_equal(by_step.net.params["ip"][0].data, found)
