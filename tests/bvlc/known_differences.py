@@ -187,6 +187,19 @@ def snapshot_prefix_in_no_folder():
     return "a solver"
 
 
+def axes_of_the_labels_of_memory_data():
+    with open("net.prototxt", "w") as file:
+        file.write(
+            'layer { name: "in" type: "MemoryData" top: "x" top: "l" '
+            "memory_data_param { batch_size: 4 channels: 3 height: 1 width: 1 } }"
+        )
+    net = caffe.Net("net.prototxt", caffe.TEST)
+    data, labels = np.zeros((4, 3, 1, 1), np.float32), np.zeros(4, np.float32)
+    net.set_input_arrays(data, labels)
+    net.forward()
+    return net.blobs["l"].data.ndim
+
+
 CASES = [
     in_place_chain_has_the_right_gradient,
     sum_in_place,
@@ -204,6 +217,7 @@ CASES = [
     python_layer_of_any_module,
     solver_net_beside_the_solver,
     snapshot_prefix_in_no_folder,
+    axes_of_the_labels_of_memory_data,
 ]
 
 

@@ -31,6 +31,7 @@ EXPECTED = {
     "python_layer_of_any_module": ("a net", "InputError"),
     "solver_net_beside_the_solver": (ENDED, "a solver"),
     "snapshot_prefix_in_no_folder": (ENDED, "InputError"),
+    "axes_of_the_labels_of_memory_data": (4, 1),
 }
 
 
