@@ -27,7 +27,8 @@ ADVICE = {
     SHADES: "class indices are 0, 1, 2 and so on. If these are shades of grey that stand for "
     "classes, or for pixels to ignore, read the labels with a colour map that lists them",
     FROM_ONE: "class indices count from 0. If these labels count from 1, read them with a colour "
-    "map whose first line is `1 1 1`; if no pixel shows the first class, pass the class names",
+    "map that begins with the colour of 1 (`1 1 1` in grey labels); if no pixel shows the first "
+    "class, pass the class names",
     UNUSED_CLASS: "and many pixels are 255, which is ignored: is that class stored as 255? Then "
     "read the labels with a colour map",
     LOSSY: "JPEG changes class indices at every border: save the labels as PNG",
@@ -77,8 +78,8 @@ def past_advice(label: int, classes: int) -> str:
     if label != classes:
         return ""
     return (
-        f"; if the labels count from 1 to {classes}, read them with a colour map whose first line "
-        "is `1 1 1`"
+        f"; if the labels count from 1 to {classes}, read them with a colour map that begins with "
+        "the colour of 1 (`1 1 1` in grey labels)"
     )
 
 

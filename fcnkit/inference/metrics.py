@@ -83,7 +83,10 @@ class ConfusionMatrix:
         ignored = "" if self.ignore is None else f" (and {self.ignore} for ignored label pixels)"
         advice = "pass all classes with {option}, or correct the label"
         if role == "label" and wrong == self.n:
-            advice += "; labels that count from 1 need a colour map whose first line is `1 1 1`"
+            advice += (
+                "; labels that count from 1 need a colour map that begins with the colour of 1 "
+                "(`1 1 1` in grey labels)"
+            )
         elif role != "label":
             advice = "pass all classes with {option}, or masks that were made for these"
             advice += ", with a class at every pixel" if wrong == IGNORE_LABEL else ""
