@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 # How often the processes of a run are started again because one of them has ended.
 RESTARTS = 10
 
+# Fields of a solver that are for its test nets.
+_OF_TESTS = ("test_iter", "test_interval")
+
 # Caffe's layers that deal out what they read.
 _READERS = ("Data", "HDF5Data", "ImageData", "WindowData", "DenseImageData", "ImageSegData")
 
@@ -129,7 +132,10 @@ class Prepared(NamedTuple):
     def quiet_solver(self, files: RunFiles) -> pb.SolverParameter:
         """Return `files.stepwise()` with the nets inside: the root's files may not be here."""
         quiet = files.stepwise()
-        for field in ("net", "net_param", "train_net", "test_net", "test_net_param", "weights"):
+        nets_of = ("net", "net_param", "train_net", "test_net", "test_net_param", "weights")
+        # The nets have the layers of their states alone; a run without tests has nothing to repeat.
+        states = ("train_state", "test_state", *(() if files.tests else _OF_TESTS))
+        for field in nets_of + states:
             quiet.ClearField(field)
         quiet.train_net_param.CopyFrom(files.train)
         quiet.test_net_param.extend(files.tests)

@@ -7,10 +7,11 @@ from tiny_segmentation import net_text, write_dataset, write_solver
 
 from caffeformat import InputError, read_caffemodel, read_solver_state
 from fcnkit import engine
-from fcnkit.datasets import Turn
+from fcnkit.datasets import DatasetFolder, Turn
 from fcnkit.engine import Devices
 from fcnkit.training import Observer, Recipe, curves, train
-from fcnkit.training.together import own_passes
+from fcnkit.training.preparing import prepare_files
+from fcnkit.training.together import Prepared, own_passes
 
 NORM = """
 layer { name: "bn" type: "BatchNorm" bottom: "conv1" top: "conv1" }
@@ -78,6 +79,18 @@ def test_every_pass_of_a_test_falls_to_one_process():
             together = type("Together", (), {"rank": rank, "count": count})
             makes += own_passes(7, 5, together)
         assert sorted(makes) == [7, 8, 9, 10, 11]
+
+
+@pytest.mark.parametrize("validate", [True, False])
+def test_the_solver_of_other_processes_has_what_its_nets_need(validate, here):
+    with open("solver.prototxt", "a") as file:
+        file.write('train_state { stage: "train" }\ntest_state { stage: "val" }\ntest_iter: 5\n')
+    with DatasetFolder("data") as dataset:
+        recipe = Recipe("solver.prototxt", "data", AUGMENT, validate=validate)
+        files = prepare_files(recipe, dataset, 2)
+    others = Prepared.of(files, None)
+    solver = engine.open_solver(others.quiet_solver(others.files()))
+    assert len(solver.test_nets) == validate
 
 
 @pytest.mark.parametrize(
@@ -157,6 +170,28 @@ def test_processes_train_as_one_with_the_larger_batch(count, augment, here):
         for mine, theirs in zip(*histories):
             np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-6)
     assert files(here / "run0") == files(here / "run1")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "loss", [("dice", {"softmax": 0.5}), ("focal", {}), ("hard_pixels", {"keep": 0.3})]
+)
+def test_processes_have_one_loss(loss, here):
+    """A loss of `--loss` is that of the whole batch, however it is shared out."""
+    for number, (batch, processes) in enumerate([(4, 1), (2, 2)]):
+        recipe = Recipe(
+            "solver.prototxt", "data", AUGMENT, batch_size=batch, sync_batch_norm=True, loss=loss,
+            validate=False,
+        )  # fmt: skip
+        train(recipe, f"run{number}", gpu=Devices(processes=processes))
+    stems = [f"run{number}/snap_iter_12" for number in (0, 1)]
+    assert_same(*(weights_of(f"{stem}.caffemodel") for stem in stems))
+    one, many = (
+        {row["iteration"]: row["loss"] for row in curves.parse_log(f"run{number}/train.log")}
+        for number in (0, 1)
+    )
+    assert one.keys() == many.keys()
+    np.testing.assert_allclose(list(many.values()), list(one.values()), rtol=1e-4)
 
 
 @pytest.mark.slow
