@@ -24,7 +24,7 @@ from .databases import (
     parse_datum,
 )
 from .drawing import Drawing, draw_network
-from .errors import DAMAGE, FormatError, InputError, brief, printable, reading, reason
+from .errors import DAMAGE, FormatError, InputError, brief, listed, printable, reading, reason
 from .files import atomic_write, open_file, open_text, read_bytes
 from .geometry import infer_shapes
 from .memory import available_memory, total_memory
@@ -90,6 +90,7 @@ __all__ = [
     "is_solver",
     "layers",
     "learning_rate",
+    "listed",
     "open_database",
     "open_file",
     "open_text",

@@ -24,7 +24,7 @@ except ImportError:  # a Python that was built without liblzma
     LZMAError = EOFError  # type: ignore[assignment, misc]
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 
 class InputError(Exception):
@@ -208,6 +208,13 @@ class _Brief(reprlib.Repr):
     def repr_int(self, x: int, level: int) -> str:
         # Python refuses to write numbers of thousands of digits, after a time that grows squarely.
         return repr(x) if x.bit_length() <= 256 else f"a number of {x.bit_length()} bits"
+
+
+def listed(names: Iterable[str], most: int = 1, none: str = "") -> str:
+    """The first `most` names, and how many more there are; `none` where there are none."""
+    found = list(names)
+    more = f" and {len(found) - most} more" if len(found) > most else ""
+    return (", ".join(found[:most]) or none) + more
 
 
 def brief(value: object) -> str:

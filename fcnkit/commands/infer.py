@@ -6,7 +6,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
-from caffeformat import InputError
+from caffeformat import InputError, listed
 from caffeformat.files import claimed_folder, refuse_overlap
 from fcnkit.datasets import other_files
 from fcnkit.images import IMAGE_SUFFIXES
@@ -97,9 +97,8 @@ def _segment(args: argparse.Namespace, images: Mapping[str, str]) -> int:
         for folder in filter(os.path.isdir, args.images):
             others = other_files(folder)
             if others:
-                more = f" and {len(others) - 1} more" if len(others) > 1 else ""
                 console.note(
-                    f"{folder}: left out {others[0]}{more}: no image by its suffix "
+                    f"{folder}: left out {listed(others)}: no image by its suffix "
                     f"({' '.join(IMAGE_SUFFIXES)})"
                 )
         for number, result in enumerate(results, 1):

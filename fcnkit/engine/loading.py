@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import caffeformat
-from caffeformat import InputError, pb
+from caffeformat import InputError, listed, pb
 from caffeformat.messages import distinct_layers
 from fcnkit.nets import fill, interpolation_weights
 
 from .pycaffe import layer_params
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Sequence
 
     from numpy.typing import NDArray
 
     from .pycaffe import Net
+
+
+_listing = functools.partial(listed, most=6, none="nothing")
 
 
 def copy_weights(net: Net, path: str | os.PathLike[str]) -> list[str]:
@@ -106,9 +110,3 @@ def _trimmed(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def _size(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape)) or "a single number"
-
-
-def _listing(names: Iterable[str], most: int = 6) -> str:
-    names = list(names)
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return (", ".join(names[:most]) or "nothing") + more

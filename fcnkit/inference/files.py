@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from caffeformat import InputError, atomic_write
+from caffeformat import InputError, atomic_write, listed
 from fcnkit.datasets import image_files
 from fcnkit.files import write_json
 from fcnkit.images import IGNORE_LABEL, as_rgb, legend, overlay, write_png
@@ -107,10 +107,9 @@ def check_outputs(
                 f"{target}: is an input, which its mask would replace: choose another folder"
             )
     if there and not force:
-        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
+        shown = listed(os.path.join(output, path) for path in there)
         raise InputError(
-            f"{os.path.join(output, there[0])}{more} would be overwritten: choose another folder, "
-            "or pass {option}",
+            f"{shown} would be overwritten: choose another folder, or pass {{option}}",
             option="force",
             value=True,
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from caffeformat import InputError, available_memory, read_caffemodel, read_net
+from caffeformat import InputError, available_memory, listed, read_caffemodel, read_net
 from fcnkit import engine, nets
 from fcnkit.images import ImageForm, Preprocessor, resize_image
 
@@ -179,7 +179,7 @@ class Segmenter:
 
         Raises as `scores`, without saying which image it was.
         """
-        fitted, what = self._all_fitted(images, names), _all_of(names)
+        fitted, what = self._all_fitted(images, names), listed(names)
         wholes: list[NDArray[np.float32]] = []
         for blocks in self._evaluator.blocks(fitted, what):
             if all(b.scores.shape[1:] == i.shape[:2] for b, i in zip(blocks, fitted)):
@@ -226,7 +226,7 @@ class Segmenter:
         fitted = self._all_fitted(images, names)
         sure = self._evaluator.confidence if confidence else None
         canvases = [Canvas(f.shape, image.shape, sure) for f, image in zip(fitted, images)]
-        parts = self._evaluator.blocks(fitted, _all_of(names))
+        parts = self._evaluator.blocks(fitted, listed(names))
         first = next(parts)
         is_whole = all(b.scores.shape[1:] == f.shape[:2] for b, f in zip(first, fitted))
         size = sum(block.scores.nbytes for block in first)
@@ -276,11 +276,6 @@ class Segmenter:
 
 def _finished(canvas: Canvas, block: Block) -> Prediction:
     return canvas.add(block).prediction()
-
-
-def _all_of(names: Sequence[str]) -> str:
-    """What errors call images that go through the net together."""
-    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
 
 def _room(classes: int, shape: Sequence[int], name: str) -> NDArray[np.float32]:

@@ -9,7 +9,7 @@ import re
 import tarfile
 from typing import TYPE_CHECKING
 
-from caffeformat import InputError, atomic_write, brief
+from caffeformat import InputError, atomic_write, brief, listed
 from caffeformat.files import open_text
 from fcnkit.images import open_image, paletted_image, read_label, voc_palette
 
@@ -114,9 +114,8 @@ def _check_complete(masks: Path, ids: Sequence[str], image_set: Path) -> None:
     there = set(os.listdir(masks)) if os.path.isdir(masks) else set()
     missing = [id_ for id_ in ids if f"{id_}.png" not in there]
     if missing:
-        more = f" and {len(missing) - _LISTED} more" if len(missing) > _LISTED else ""
         raise InputError(
-            f"{masks}: has no mask of {', '.join(missing[:_LISTED])}{more}, which {image_set} "
+            f"{masks}: has no mask of {listed(missing, _LISTED)}, which {image_set} "
             f"lists: expected {len(ids)} files <id>.png; segment the images of the set first"
         )
 

@@ -14,6 +14,7 @@ nothing has to be computed, so that 500 MB of weights are never held twice.
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from caffeformat import InputError, Weights, reading
+from caffeformat import InputError, Weights, listed, reading
 from caffeformat.files import open_text
 from caffeformat.messages import layer_keys
 from caffeformat.weights import arranged_blobs
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 __all__ = ["Step", "Transplant", "bilinear_kernel", "check_fit", "name_map", "transplant"]
 
 # Public FCN-AlexNet weights were trained with the number of classes in their layers' names.
+_listing = functools.partial(listed, most=40, none="no layers with parameters")
 _CLASS_SUFFIX = re.compile(r"_\d+classes$")
 
 
@@ -313,9 +315,3 @@ def _nothing_moved(
         f"  the target has: {_listing([layer.name for layer, _ in layers])}\n"
         "  layers match by name; where names differ, pass a name map of SOURCE=TARGET pairs"
     )
-
-
-def _listing(all_names: Iterable[str], most: int = 40) -> str:
-    names = list(all_names)
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return (", ".join(names[:most]) or "no layers with parameters") + more

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from caffeformat import listed
 from caffeformat.messages import distinct_layers
 from fcnkit import engine, nets
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 
 # Layers whose first blob multiplies their input: while it is zero, nothing gets through.
+_listing = functools.partial(listed, most=5)
 _WEIGHTED = ("Convolution", "Deconvolution", "InnerProduct", "Embed")
 
 _FILL = (
@@ -247,11 +250,6 @@ def explain_collapse(
 
 def _lines(head: str, reasons: Iterable[str]) -> str:
     return "\n".join([f"{head}:"] + [f"  - {reason}" for reason in reasons])
-
-
-def _listing(names: Sequence[str], most: int = 5) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
 
 
 def label_shares(matrix: ConfusionMatrix) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import flask
 import werkzeug.exceptions
 
-from caffeformat import InputError
+from caffeformat import InputError, listed
 from fcnkit.jobs import Job, State, tail
 
 from .bench import bench
@@ -110,8 +110,8 @@ def delete(id_: str) -> Any:
     job, _ = job_or_404(id_)
     users = bench().catalogue.users_of(id_) if job.kind == "dataset" else []
     if users:
-        more = f" and {len(users) - 1} more" if len(users) > 1 else ""
-        raise InputError(f"{job.name}: {users[0].name}{more} trains on it: delete that first")
+        names = listed(user.name for user in users)
+        raise InputError(f"{job.name}: {names} trains on it: delete that first")
     bench().jobs.throw_away(id_)
     if _is_page():
         flask.flash(f"{job.name} is in the trash.")

@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 
-from caffeformat import FormatError, InputError
+from caffeformat import FormatError, InputError, listed
 
 
 def test_a_format_error_survives_pickling():
@@ -86,3 +86,17 @@ def test_of_several_options_those_that_there_are_are_named(flags, said):
     assert error.for_command_line(flags) == said
     assert str(error) == "pass scale_to=320, or window=200 {now}"
     assert error.prefixed("a.png").for_command_line(flags) == f"a.png: {said}"
+
+
+@pytest.mark.parametrize(
+    ("names", "most", "expected"),
+    [
+        ([], 1, "nothing"),
+        (["a"], 1, "a"),
+        (["a", "b"], 1, "a and 1 more"),
+        (["a", "b"], 2, "a, b"),
+        (iter("abcde"), 3, "a, b, c and 2 more"),
+    ],
+)
+def test_long_lists_are_cut_and_counted(names, most, expected):
+    assert listed(names, most, "nothing") == expected
