@@ -140,6 +140,7 @@ def _read_colours(path: str) -> tuple[list[tuple[int, ...]], tuple[int, ...] | N
         _check_count(table.colours, path)
         return list(table.colours), table.ignore
     colours: list[tuple[int, ...]] = []
+    fourth: list[str] = []
     ignore = None
     for number, line in enumerate(text.splitlines(), 1):
         words = line.replace(",", " ").split()
@@ -150,6 +151,7 @@ def _read_colours(path: str) -> tuple[list[tuple[int, ...]], tuple[int, ...] | N
                 path, f"expected a colour as three numbers 0..255, found {line[:60]!r}", number
             )
         colour = tuple(int(word) for word in words[:3])
+        fourth += words[3:4]
         if len(words) == 4 and words[3].lower() in IGNORE_NAMES:
             if ignore is not None:
                 raise FormatError(path, "expected one colour to ignore, found two", number)
@@ -157,6 +159,14 @@ def _read_colours(path: str) -> tuple[list[tuple[int, ...]], tuple[int, ...] | N
         else:
             colours.append(colour)
     _check_count(colours, path)
+    begins_with_index = [colour[0] for colour in colours] == list(range(len(colours)))
+    has_fourth = len(fourth) == len(colours) > 1 and all(map(_VALUE.fullmatch, fourth))
+    if begins_with_index and has_fourth:
+        raise FormatError(
+            path,
+            "its lines hold four numbers, of which the first is the class's index: leave it out, "
+            "so that `R G B` is left",
+        )
     return colours, ignore
 
 

@@ -83,3 +83,14 @@ def test_distinct_palette_has_no_similar_colours(n):
 
 def test_distinct_palette_starts_the_same_for_any_number_of_classes():
     assert np.array_equal(distinct_palette(5)[:5], distinct_palette(40)[:5])
+
+
+def test_lines_that_begin_with_an_index_are_no_colours(tmp_path):
+    path = tmp_path / "palette.txt"
+    for name in ("", " cat"):
+        path.write_text(f"0 0 0 0{name}\n1 128 0 0{name}\n2 0 128 0{name}\n")
+        with pytest.raises(FormatError, match="the first is the class's index: leave it out"):
+            read_palette(path)
+    # A fourth number may be opacity, or the index at the end of the line.
+    path.write_text("0 0 0 255\n128 0 0 255\n0 128 0 255\n")
+    assert read_palette(path)[:3].tolist() == [[0, 0, 0], [128, 0, 0], [0, 128, 0]]
