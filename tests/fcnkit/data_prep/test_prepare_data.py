@@ -159,6 +159,25 @@ def test_cityscapes(tmp_path):
         check_pairs(tmp_path / "out" / split, names, meaning=(0, 11, 13))
 
 
+@pytest.mark.parametrize("kind", ["labelIds", "labelTrainIds"])
+def test_cityscapes_own_classes_may_be_given_in_any_order(tmp_path, kind):
+    values = np.array([7, 24, 26] if kind == "labelIds" else [0, 11, 13], np.uint8)
+    at = "leftImg8bit/{set}/bonn/{id}_leftImg8bit.png"
+    files, ids = two_sets(
+        at,
+        "gtFine/{set}/bonn/{id}_gtFine_" + kind + ".png",
+        label_of=lambda number: encoded(values[truth(number)]),
+    )
+    names = prepare_data(pack("folder", tmp_path / "source", files), tmp_path / "first").names
+    for order in (names, names[::-1]):
+        out = tmp_path / order[0]
+        prepared = prepare_data(tmp_path / "source", out, DataOptions(classes=order))
+        assert prepared.names == order
+        meaning = [order.index(name) for name in ("road", "person", "car")]
+        for split, some in zip(("train", "val"), ids):
+            check_pairs(out / split, [f"bonn/{id_}" for id_ in some], meaning)
+
+
 def test_cityscapes_train_ids_come_first(tmp_path):
     at = "leftImg8bit/{set}/bonn/{id}_leftImg8bit.png"
     files, ids = two_sets(at, "gtFine/{set}/bonn/{id}_gtFine_labelTrainIds.png")

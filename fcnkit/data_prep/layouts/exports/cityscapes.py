@@ -94,13 +94,36 @@ def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
     plan = Plan(f"{NAME}: leftImg8bit and {tree}", sets, None)
     plan.notes += [images_alone(without, "")] if without else []
     names = find_classes(catalogue, options).names
-    if kind == "labelTrainIds" or names is not None:
+    if names is not None and set(names) == set(_CLASSES):
+        # Cityscapes' own classes, perhaps in another order, say how ids become indices.
+        place = np.array([names.index(name) for name in _CLASSES], np.uint8)
+        read = _from_ids if kind == "labelIds" else _read
+        plan.names, plan.labels = names, f"{kind}, in the order of the class names"
+        plan.decode = Decoder(lambda data, name: _moved(read(data, name), place, name))
+    elif kind == "labelTrainIds" or names is not None:
         plan.names, plan.labels = names or list(_CLASSES), kind
         plan.decode = Decoder(lambda data, name: read_label(data, options.colours, name))
     else:
         plan.names, plan.labels = list(_CLASSES), "ids, of which 19 become train ids, others 255"
         plan.decode = Decoder(_from_ids)
     return plan
+
+
+def _read(data: bytes, name: str) -> NDArray[np.uint8]:
+    return read_label(data, None, name)
+
+
+def _moved(ids: NDArray[np.uint8], place: NDArray[np.uint8], name: str) -> NDArray[np.uint8]:
+    """The index of each train id, `place[id]`; 255 stays."""
+    past = ids[(ids >= len(place)) & (ids != IGNORE_LABEL)]
+    if past.size:
+        raise InputError(
+            f"{name}: expected Cityscapes' train ids 0 to {len(place) - 1}, found {past[0]}: "
+            "correct the label"
+        )
+    table: NDArray[np.uint8] = np.full(256, IGNORE_LABEL, np.uint8)
+    table[: len(place)] = place
+    return table[ids]
 
 
 @functools.cache
