@@ -58,7 +58,9 @@ def add_arguments(parser: CommandParser) -> None:
         "FILE.csv",
     )
     basics.add_force(parser)
-    classes.add_classes(parser, "DATA/classes.txt, otherwise the colour map's, or any label is accepted")
+    classes.add_classes(
+        parser, "DATA/classes.txt, otherwise the colour map's, or any label is accepted"
+    )
     classes.add_colour_map(parser)
     training.add_augment(
         parser.data,

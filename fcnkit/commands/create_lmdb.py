@@ -49,7 +49,9 @@ def add_arguments(parser: CommandParser) -> None:
     pixels.add_white(parser.output, "store them as they are, as floats")
     pixels.add_bands(parser.output)
     parser.output.flag("--small", "compress PNGs about 10%% more, which takes ten times as long")
-    classes.add_classes(parser, "DATA/classes.txt, otherwise the colour map's, or numbered as the labels need")
+    classes.add_classes(
+        parser, "DATA/classes.txt, otherwise the colour map's, or numbered as the labels need"
+    )
     classes.add_colour_map(parser)
     parser.data.option(
         "--val-percent",

@@ -12,6 +12,7 @@ from fcnkit.images import (
     read_class_names,
     read_colour_map,
     read_palette,
+    voc_class_names,
 )
 
 if TYPE_CHECKING:
@@ -104,6 +105,8 @@ def colour_map(
 def check_order(args: argparse.Namespace, names: Sequence[str] | None) -> None:
     """Refuse a colour map that names its classes in another order than `names`."""
     own = None if args.colours is None else colour_map_names(args.colours)
+    if args.colours == "voc" and names is not None and set(names) == set(voc_class_names()):
+        own = voc_class_names()
     if own is None or names is None:
         return
     moved = [name for name in own if name in names and own.index(name) != list(names).index(name)]

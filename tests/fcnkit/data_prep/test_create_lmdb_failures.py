@@ -55,6 +55,9 @@ def test_class_names_in_another_order_than_the_colour_maps_are_refused(tmp_path,
     (tmp_path / "names.txt").write_text("sky\ncat\n")
     assert main.main([*arguments, "--classes", str(tmp_path / "names.txt")]) == 1
     assert "class 'cat' is on line 0 of the colour map" in capsys.readouterr().err
+    (tmp_path / "names.txt").write_text("\n".join(voc_class_names()[::-1]))
+    vocs = [*arguments[:-1], "voc", "--classes", str(tmp_path / "names.txt")]
+    assert main.main(vocs) == 1 and "'background' is on line 0" in capsys.readouterr().err
     (tmp_path / "names.txt").write_text("cat\nair\n")
     assert main.main([*arguments, "--classes", str(tmp_path / "names.txt")]) == 0
     if command == "create_lmdb":

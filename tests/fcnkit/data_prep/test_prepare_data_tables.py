@@ -21,7 +21,7 @@ from PIL import Image
 from caffeformat import InputError
 from fcnkit.data_prep import DataOptions, prepare_data, prepare_voc
 from fcnkit.datasets import image_files
-from fcnkit.images import read_colour_map
+from fcnkit.images import read_colour_map, voc_class_names
 
 COLOURS = [[0, 0, 0], [48, 112, 32], [176, 112, 32]]
 IDS = [["im0", "im1"], ["im2", "im3"]]
@@ -282,6 +282,14 @@ def test_an_unusual_name_of_a_table_does_not_stand_against_a_usual_one(tmp_path)
     prepared, _ = prepare_export(tmp_path, files)
     assert prepared.names == ["_", "red", "blue"]
     check(tmp_path)
+
+
+def test_vocs_names_in_another_order_than_vocs_labels_are_refused(tmp_path):
+    names = voc_class_names()
+    files = voc("im0\nim1\n", "im2\nim3\n")
+    assert prepare_export(tmp_path, files, classes=names)[0].names == names
+    with pytest.raises(InputError, match="VOC's classes in another order"):
+        prepare_data(tmp_path / "source", tmp_path / "x", DataOptions(classes=names[::-1]))
 
 
 def test_names_in_another_order_than_a_list_beside_indices_are_refused(tmp_path):

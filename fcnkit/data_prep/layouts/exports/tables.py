@@ -18,6 +18,7 @@ from fcnkit.images import (
     open_image,
     pages_of,
     read_label,
+    voc_class_names,
     voc_palette,
 )
 
@@ -55,7 +56,7 @@ def label_reader(
     """
     page, table = options.page, classes.table
     if table is None and options.colours is None and options.classes is not None:
-        _refuse_another_order(catalogue, options)
+        _refuse_another_order(catalogue, options, otherwise is not None)
     if options.colours is not None:
         return Decoder(_by_colours(options.colours, page)), "colours of the colour map"
     if table is None and classes.file is not None and is_table(classes.file.rpartition(": ")[2]):
@@ -76,12 +77,17 @@ def label_reader(
     return Decoder(_by_colours(table_colours(table), page)), f"colours of {classes.file}"
 
 
-def _refuse_another_order(catalogue: Catalogue, options: DataOptions) -> None:
-    """Raise `FormatError` if a list beside labels of indices has the given names in another order.
+def _refuse_another_order(catalogue: Catalogue, options: DataOptions, are_vocs: bool) -> None:
+    """Raise `InputError` if a list beside labels of indices has the given names in another order.
 
-    Such labels hold the places of the list.
+    Such labels hold the places of the list, or, if they `are_vocs`, those of VOC's classes.
     """
-    names = list(options.classes or ())
+    names, vocs = list(options.classes or ()), voc_class_names()
+    if are_vocs and names != vocs and set(names) == set(vocs):
+        raise InputError(
+            "{option}: has VOC's classes in another order than VOC's labels: pass `voc`",
+            option="classes",
+        )
     try:
         listed = find_classes(catalogue, dataclasses.replace(options, classes=None))
     except InputError:
