@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
@@ -63,14 +64,25 @@ def parse_classes(text: str) -> tuple[list[str] | None, int]:
 def class_names(args: argparse.Namespace) -> list[str] | None:
     """Return the class names of `--classes`, those of the folder `args.data`, or the colour map's.
 
-    None without any of them.
+    None without any of them. Raises `InputError` if the folder has the given names in another
+    order, which its labels have, too.
     """
+    path = os.path.join(args.data, "classes.txt") if args.data else ""
     if args.classes is None:
-        own = os.path.join(args.data, "classes.txt") if args.data else ""
-        if os.path.exists(own):
-            return read_class_names(own)
+        if os.path.exists(path):
+            return read_class_names(path)
         return None if args.colours is None else colour_map_names(args.colours)
-    return numbered_names(args)
+    names = numbered_names(args)
+    own = None
+    if args.colours is None and os.path.exists(path):
+        with contextlib.suppress(InputError):  # other names are given to get by a damaged file
+            own = read_class_names(path)
+    if names is not None and own is not None and names != own and set(names) == set(own):
+        raise InputError(
+            f"--classes {args.classes}: has the classes of {path} in another order, and labels "
+            "hold the order of that file: pass no --classes, or correct one of them"
+        )
+    return names
 
 
 def numbered_names(args: argparse.Namespace) -> list[str] | None:

@@ -66,6 +66,19 @@ def test_class_names_in_another_order_than_the_colour_maps_are_refused(tmp_path,
         assert "no class names" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["create_lmdb", "check_dataset"])
+def test_class_names_in_another_order_than_the_folders_are_refused(tmp_path, command, capsys):
+    data = make_folders(tmp_path / "in", [photo(2, 1)], [np.array([[0, 1]], np.uint8)])
+    (data / "classes.txt").write_text("cat\nsky\n")
+    (tmp_path / "names.txt").write_text("sky\ncat\n")
+    database = [tmp_path / "db", "--val-percent", "0"] if command == "create_lmdb" else []
+    arguments = list(map(str, [command, data, *database, "--classes", tmp_path / "names.txt"]))
+    assert main.main(arguments) == 1
+    assert "in another order" in capsys.readouterr().err
+    (tmp_path / "names.txt").write_text("cat\nair\n")
+    assert main.main(arguments) == 0
+
+
 def test_labels_past_the_classes_are_named_with_their_position(tmp_path):
     classes = np.zeros((10, 20))
     classes[4, 7] = 21
