@@ -200,6 +200,20 @@ def axes_of_the_labels_of_memory_data():
     return net.blobs["l"].data.ndim
 
 
+def test_net_has_the_training_nets_weights_before_its_first_test():
+    with open("trained.prototxt", "w") as file:
+        file.write(
+            _X + 'layer { name: "p" type: "InnerProduct" bottom: "x" top: "y" '
+            'inner_product_param { num_output: 1 weight_filler { type: "gaussian" } } } '
+        )
+    with open("solver.prototxt", "w") as file:
+        file.write('net: "trained.prototxt" base_lr: 1 lr_policy: "fixed" test_iter: 1 ')
+        file.write("test_interval: 1 snapshot_after_train: false")
+    solver = caffe.get_solver("solver.prototxt")
+    weights = [net.params["p"][0].data for net in (solver.net, solver.test_nets[0])]
+    return bool(np.array_equal(*weights))
+
+
 CASES = [
     in_place_chain_has_the_right_gradient,
     sum_in_place,
@@ -218,6 +232,7 @@ CASES = [
     solver_net_beside_the_solver,
     snapshot_prefix_in_no_folder,
     axes_of_the_labels_of_memory_data,
+    test_net_has_the_training_nets_weights_before_its_first_test,
 ]
 
 
