@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from caffeformat import InputError
 from fcnkit.digits import open_for_training
-from fcnkit.engine import is_root
+from fcnkit.engine import has_launched, is_root
 from fcnkit.training import Recipe, Start, train
 from fcnkit.zoo import network_file
 
@@ -77,7 +77,7 @@ def add_arguments(parser: CommandParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train; returns 130 where Ctrl-C ended the run early."""
+    """Train; returns 130 where Ctrl-C ended the run early, 0 under torchrun."""
     solver, weights = _start(args)
     recipe = Recipe(
         solver,
@@ -110,8 +110,11 @@ def run(args: argparse.Namespace) -> int:
             observer=console,
             stop=lambda: interruption.asked,
         )
+    # A process that ends with another status is started again by torchrun: those of a run that was
+    # asked to stop would come back, and wait for others in vain.
+    stopped = 0 if has_launched() else 130
     if not is_root():
-        return 0 if outcome.finished else 130
+        return 0 if outcome.finished else stopped
     if outcome.best is not None:
         say(
             f"best mean IoU {outcome.best.mean_iou:.4f} after {outcome.best.iteration} iterations, "
@@ -124,7 +127,7 @@ def run(args: argparse.Namespace) -> int:
         f"stopped after {outcome.iteration} iterations, snapshot {outcome.weights}: "
         "the same command with --resume continues"
     )
-    return 130
+    return stopped
 
 
 def _start(args: argparse.Namespace) -> tuple[str, str | None]:

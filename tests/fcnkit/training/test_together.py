@@ -1,5 +1,7 @@
 """Training in several processes: the steps, tests and files of one with the larger batch."""
 
+import importlib
+
 import numpy as np
 import pytest
 from rank_processes import MarkedRun, wait_for
@@ -7,9 +9,10 @@ from tiny_segmentation import net_text, write_dataset, write_solver
 
 from caffeformat import InputError, read_caffemodel, read_solver_state
 from fcnkit import engine
+from fcnkit.commands import main
 from fcnkit.datasets import DatasetFolder, Turn
 from fcnkit.engine import Devices
-from fcnkit.training import Observer, Recipe, curves, train
+from fcnkit.training import Observer, Outcome, Recipe, curves, train
 from fcnkit.training.preparing import prepare_files
 from fcnkit.training.together import Prepared, own_passes
 
@@ -113,6 +116,19 @@ def test_devices_that_cannot_be(gpu, problem, torch_engine):
         pytest.skip("has a GPU")
     with pytest.raises(InputError, match=problem):
         engine.devices_of(gpu)
+
+
+@pytest.mark.parametrize(("launched", "root", "status"), [
+    (False, True, 130), (True, True, 0), (True, False, 0),
+])  # fmt: skip
+def test_torchrun_starts_no_process_again_that_was_asked_to_stop(
+    launched, root, status, here, monkeypatch
+):
+    module = importlib.import_module("fcnkit.commands.train")
+    monkeypatch.setattr(module, "train", lambda *_, **__: Outcome(3, False, "weights", None))
+    monkeypatch.setattr(module, "has_launched", lambda: launched)
+    monkeypatch.setattr(module, "is_root", lambda: root)
+    assert main.run_module("fcnkit.commands.train", ["solver.prototxt", "-o", "run"]) == status
 
 
 def test_bvlc_caffe_trains_in_one_process(here, monkeypatch):
