@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     Colour = tuple[int, int, int]
 
+# What classes whose pixels are to be ignored are called; labelme puts the first one before class 0.
+IGNORE_NAMES = ("__ignore__", "ignore")
+
 # Index of pixels to ignore, which lists may name.
 _IGNORE = 255
 
@@ -29,7 +32,8 @@ _NAMES = ("name", "title", "label", "class_name", "readable", "class")
 _IDS = ("id", "index", "trainId", "class_id", "label_id")
 _COLOURS = ("color", "colour", "rgb", "hex")
 
-_NUMBERED = re.compile(r"(\d{1,4})\s*[:,;.)\t ]\s*(\S.*)")
+# Not the first part of a number: `0.5 mm`, `1,000 lire`
+_NUMBERED = re.compile(r"(\d{1,4})(?:\s*[:;)]|\s*[,.](?!\d)|(?=\s))\s*(?![:,;.)])(\S.*)")
 
 
 class ListedClass(NamedTuple):
@@ -56,14 +60,18 @@ def listed_classes(text: str, path: str) -> list[ListedClass] | None:
             'expected class names as JSON, such as a list or {"0": "background", ...}, found '
             "none: write them to a text file, one per line",
         )
+    if found[0][0] is None and found[0][1].name.lower() == IGNORE_NAMES[0]:
+        del found[0]  # which labelme stores as 255
     return in_order(found, path)
 
 
-def in_order(found: Sequence[tuple[int | None, ListedClass]], path: str) -> list[ListedClass]:
+def in_order(
+    found: Sequence[tuple[int | None, ListedClass]], path: str, advice: str = ""
+) -> list[ListedClass]:
     """Classes by their indices, which all of them have or none.
 
-    Those of index 255 are left out, as no class is stored so. Raises `FormatError` for indices that
-    are not 0, 1, 2, ...
+    Those of index 255 are left out, as no class is stored so. Raises `FormatError`, which ends in
+    `advice`, for indices that are not 0, 1, 2, ...
     """
     numbers = [number for number, _ in found if number is not None]
     if not numbers:
@@ -75,7 +83,7 @@ def in_order(found: Sequence[tuple[int | None, ListedClass]], path: str) -> list
             path,
             f"its classes have the indices {shown}{', ...' if len(numbers) > 6 else ''}, expected "
             f"0 to {len(found) - 1}: write the names to a text file, one per line, in the order of "
-            "the indices that the labels hold, class 0 first",
+            "the indices that the labels hold, class 0 first" + advice,
         )
     return [kept[number] for number in range(len(kept))]
 

@@ -23,14 +23,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from caffeformat import FormatError
 from caffeformat.files import open_text
 
-from .class_lists import ListedClass, colour_in, in_order, listed_classes
+from .class_lists import IGNORE_NAMES, ListedClass, colour_in, in_order, listed_classes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     Colour = tuple[int, int, int]
-
-IGNORE_NAMES = ("__ignore__", "ignore")
 
 # More than any list of class names has.
 _MAX_BYTES = 1 << 20
@@ -253,7 +251,8 @@ def _table(rows: Iterable[tuple[int, str, Sequence[str]]], path: str) -> ClassTa
     lines: list[int] = []
     ignore = None
     for number, name, cells in rows:
-        is_ignored = name.lower() in IGNORE_NAMES
+        # Without colours a class has the index of its place, whatever it is called.
+        is_ignored = bool(cells) and name.lower() in IGNORE_NAMES
         lines.append(255 if is_ignored else len(names))
         if not is_ignored:
             names.append(name)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from caffeformat import FormatError, InputError
 
-from .class_lists import in_order, numbered_lines, yaml_names
-from .class_tables import IGNORE_NAMES, class_table, read_text
+from .class_lists import IGNORE_NAMES, in_order, numbered_lines, yaml_names
+from .class_tables import class_table, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,9 +70,9 @@ def names_in(text: str, path: str) -> list[str]:
 def class_names_text(names: Sequence[str]) -> str:
     """The text of a file that `read_class_names` reads as these names, but for blanks around them.
 
-    Raises `InputError` for names that it would read as others: with line breaks, empty, twice.
+    Their indices come first where lines of names alone would be read as something else (`1 euro`,
+    `2 euro`). Raises `InputError` for names that cannot be written: with line breaks, empty, twice.
     """
-    text = "".join(f"{name}\n" for name in names)
     for number, name in enumerate(names):
         if not name.strip() or len(name.splitlines()) != 1:
             raise InputError(
@@ -80,18 +80,17 @@ def class_names_text(names: Sequence[str]) -> str:
                 "pass other names with {option}",
                 option="classes",
             )
-    try:
-        same = names_in(text, "the class names") == [name.strip() for name in names]
-    except FormatError as error:
-        text = f"{error}: rename it, or pass other names with {{option}}"
-        raise InputError(text, option="classes") from None
-    if not same:
-        raise InputError(
-            f"the class names {', '.join(map(repr, names[:3]))}, ... look like a list with numbers "
-            "or a table: rename them, or pass other names with {option}",
-            option="classes",
-        )
-    return text
+    why = ""
+    is_shifted = any(name.lower() == IGNORE_NAMES[0] for name in names)
+    for form in ("{1}\n",) if is_shifted else ("{1}\n", "{0} {1}\n"):
+        text = "".join(form.format(*numbered) for numbered in enumerate(names))
+        try:
+            if names_in(text, "the class names") == [name.strip() for name in names]:
+                return text
+        except FormatError as error:
+            why = why or str(error)
+    why = why or f"the class names {', '.join(map(repr, names[:3]))}, ... look like a table"
+    raise InputError(f"{why}: rename it, or pass other names with {{option}}", option="classes")
 
 
 def voc_class_names() -> list[str]:
@@ -120,7 +119,9 @@ def _plain_names(text: str, path: str) -> list[str]:
         del names[0]
     numbered = numbered_lines(names)
     if numbered is not None:
-        return [one.name for one in in_order(numbered, path)]
+        shown = f"`0 {names[0]}`, `1 {names[1]}`"
+        advice = f"; if the numbers are parts of the names, begin with {shown}"
+        return [one.name for one in in_order(numbered, path, advice)]
     _refuse_tables(names, path)
     return names
 

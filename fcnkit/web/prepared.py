@@ -12,7 +12,7 @@ from PIL import Image
 from caffeformat import InputError, atomic_write
 from fcnkit.datasets import default_palette
 from fcnkit.files import output_folder
-from fcnkit.images import full_palette, write_label
+from fcnkit.images import class_names_text, full_palette, write_label
 from fcnkit.progress import Progress
 
 from . import digits_stand_in
@@ -71,7 +71,7 @@ def prepare_with_extension(
             names = dataset.extension_userdata.get("class_labels")
             if names:
                 with atomic_write(os.path.join(folder, "classes.txt"), "w") as file:
-                    file.writelines(f"{each}\n" for each in names)
+                    file.write(class_names_text(names))
     except ExtensionError as error:
         raise InputError(f"{name}: {error}") from error.cause
     return {split: count for split, count in counts.items() if count}

@@ -10,7 +10,7 @@ from flask_wtf.file import FileField
 
 from caffeformat import InputError, atomic_write
 from fcnkit.datasets import is_job, locate
-from fcnkit.images import read_class_names, read_colour_map
+from fcnkit.images import class_names_text, read_class_names, read_colour_map
 from fcnkit.jobs import Evidence, Step
 
 from .bench import bench
@@ -157,7 +157,7 @@ def _meaning(form: DatasetForm, folder: str) -> list[str]:
         elif form.class_labels_file.data:
             names = read_class_names(bench().places.find(form.class_labels_file.data))
             with atomic_write(path, "w") as file:
-                file.writelines(f"{name}\n" for name in names)
+                file.write(class_names_text(names))
     except InputError as error:
         form.refuse("class_labels" if lines else "class_labels_file", error)
     if os.path.exists(path):

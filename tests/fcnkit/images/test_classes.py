@@ -109,7 +109,9 @@ def test_lists_with_indices_and_those_of_other_tools(tmp_path, text):
     assert read_class_names(path) == ["background", "cat", "traffic light"]
 
 
-@pytest.mark.parametrize("text", ["3d\n2d\n", "1 wall\nroad\n", "7 up\n", "1 a\n1 b\n"])
+@pytest.mark.parametrize(
+    "text", ["3d\n2d\n", "1 wall\nroad\n", "7 up\n", "1 a\n1 b\n", "0.5 mm\n1.2 mm\n"]
+)
 def test_digits_may_be_part_of_names(tmp_path, text):
     path = tmp_path / "classes.txt"
     path.write_text(text)
@@ -122,6 +124,11 @@ def test_names_that_are_written_are_read_as_they_were(tmp_path):
         ["background", "bus, truck"],
         [f"class {i}" for i in range(30)],
         ["one", "ignore"],
+        ["1 euro", "2 euro"],
+        ["1 b", "0 a"],
+        ["name", "a"],
+        ["a, b", "c, d"],
+        ["names: a", "b"],
     ):
         path.write_text(class_names_text(names))
         assert read_class_names(path) == names
@@ -129,8 +136,9 @@ def test_names_that_are_written_are_read_as_they_were(tmp_path):
         (["a", "b\nc"], r"class 1 is called 'b\\nc'"),
         (["a", ""], "class 1 is called ''"),
         (["a", "b", "a"], "'a' is already on line 1"),
-        (["1 b", "0 a"], "look like a list with numbers"),
-        (["name", "a"], "header 'name'"),
+        (["name"], "header 'name'"),
+        (["a:1,2,3::"], "look like a table"),
+        (["__ignore__", "a"], "look like a table"),
     ):
         with pytest.raises(InputError, match=words):
             class_names_text(names)
@@ -140,3 +148,28 @@ def test_a_comma_in_one_name_is_part_of_it(tmp_path):
     path = tmp_path / "classes.txt"
     path.write_text("sky\nbus, truck or van\n")
     assert read_class_names(path) == ["sky", "bus, truck or van"]
+
+
+def test_numbers_that_are_no_indices_may_be_kept(tmp_path):
+    path = tmp_path / "classes.txt"
+    path.write_text("1 euro\n2 euro\n")
+    with pytest.raises(FormatError, match="parts of the names, begin with `0 1 euro`, `1 2 euro`"):
+        read_class_names(path)
+    path.write_text("0 1 euro\n1 2 euro\n")
+    assert read_class_names(path) == ["1 euro", "2 euro"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '["a", "ignore", "b"]',
+        '{"0": "a", "1": "ignore", "2": "b"}',
+        '{"a": 0, "ignore": 1, "b": 2}',
+        "id,name\n0,a\n1,ignore\n2,b\n",
+        '["__ignore__", "a", "ignore", "b"]',
+    ],
+)
+def test_a_class_called_ignore_has_its_index_where_indices_are_listed(tmp_path, text):
+    path = tmp_path / "classes.json"
+    path.write_text(text)
+    assert read_class_names(path) == ["a", "ignore", "b"]
