@@ -17,7 +17,8 @@ from PIL import Image
 from caffeformat import FormatError, InputError, reading
 from caffeformat.files import open_file
 
-from .class_tables import IGNORE_NAMES, class_table
+from .class_lists import IGNORE_NAMES
+from .class_tables import class_table
 from .reading import open_image
 
 if TYPE_CHECKING:
@@ -159,15 +160,29 @@ def _read_colours(path: str) -> tuple[list[tuple[int, ...]], tuple[int, ...] | N
         else:
             colours.append(colour)
     _check_count(colours, path)
-    begins_with_index = [colour[0] for colour in colours] == list(range(len(colours)))
-    has_fourth = len(fourth) == len(colours) > 1 and all(map(_VALUE.fullmatch, fourth))
-    if begins_with_index and has_fourth:
-        raise FormatError(
-            path,
-            "its lines hold four numbers, of which the first is the class's index: leave it out, "
-            "so that `R G B` is left",
-        )
+    if len(fourth) == len(colours) > 1 and all(map(_VALUE.fullmatch, fourth)):
+        _refuse_indices(colours, list(map(int, fourth)), path)
     return colours, ignore
+
+
+def _refuse_indices(colours: Sequence[tuple[int, ...]], fourth: Sequence[int], path: str) -> None:
+    """Raise `FormatError` if lines of four numbers seem to begin with the class's index.
+
+    Not where the other three are the same colours, nor where all lines end in 255 and are greys or
+    would be one colour twice: that is opacity.
+    """
+    if [colour[0] for colour in colours] != list(range(len(colours))):
+        return
+    behind = [(*colour[1:], last) for colour, last in zip(colours, fourth)]
+    are_greys = all(len(set(colour)) == 1 for colour in colours)
+    are_opaque = set(fourth) == {255} and (are_greys or len(set(behind)) < len(behind))
+    if behind == list(colours) or are_opaque:
+        return
+    raise FormatError(
+        path,
+        "its lines hold four numbers, of which the first seems to be the class's index: leave it "
+        "out, so that `R G B` is left; if it is red, leave the last one out",
+    )
 
 
 def _check_count(colours: Sequence[tuple[int, ...]], path: str) -> None:

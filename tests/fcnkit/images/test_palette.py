@@ -89,8 +89,17 @@ def test_lines_that_begin_with_an_index_are_no_colours(tmp_path):
     path = tmp_path / "palette.txt"
     for name in ("", " cat"):
         path.write_text(f"0 0 0 0{name}\n1 128 0 0{name}\n2 0 128 0{name}\n")
-        with pytest.raises(FormatError, match="the first is the class's index: leave it out"):
+        with pytest.raises(FormatError, match="to be the class's index: leave it out"):
             read_palette(path)
     # A fourth number may be opacity, or the index at the end of the line.
     path.write_text("0 0 0 255\n128 0 0 255\n0 128 0 255\n")
     assert read_palette(path)[:3].tolist() == [[0, 0, 0], [128, 0, 0], [0, 128, 0]]
+
+
+@pytest.mark.parametrize(
+    "text", ["0 0 0 255\n1 1 1 255\n", "0 0 0 0\n1 1 1 1\n", "0 0 0 255\n1 0 0 255\n"]
+)
+def test_a_fourth_number_may_be_opacity_or_the_same_grey(tmp_path, text):
+    path = tmp_path / "colours.txt"
+    path.write_text(text)
+    assert read_palette(path)[1].tolist() == [int(word) for word in text.split()[4:7]]
