@@ -9,6 +9,7 @@ import pytest
 from labelled_data import (
     check_pairs,
     coco_json,
+    encoded,
     image,
     label,
     pack,
@@ -315,6 +316,15 @@ def test_grey_labels_that_may_hold_lines_or_colours_are_asked_for(tmp_path):
     files["class_dict.csv"] = "name,r,g,b\n_,0,0,0\nred,1,1,1\nblue,2,2,2\n"
     source = pack("folder", tmp_path / "same", files)
     assert prepare_data(source, tmp_path / "other").names == ["_", "red", "blue"]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_black_and_white_labels_have_the_colours_of_a_table(tmp_path, order):
+    lines = ["_,0,0,0", "object,255,255,255"]
+    files = folders(lambda number: encoded(np.where(truth(number), 255, 0).astype(np.uint8)))
+    files["class_dict.csv"] = "\n".join(["name,r,g,b", *(lines[at] for at in order)])
+    prepare_export(tmp_path, files)
+    check(tmp_path, [order.index(0), order.index(1), order.index(1)])
 
 
 def test_labels_of_several_pages_name_the_option(tmp_path):

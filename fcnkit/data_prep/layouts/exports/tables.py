@@ -85,8 +85,9 @@ def _refuse_another_order(catalogue: Catalogue, options: DataOptions, are_vocs: 
     names, vocs = list(options.classes or ()), voc_class_names()
     if are_vocs and names != vocs and set(names) == set(vocs):
         raise InputError(
-            "{option}: has VOC's classes in another order than VOC's labels: pass `voc`",
-            option="classes",
+            "{classes}: has VOC's classes in another order than VOC's labels: pass `voc`, or, if "
+            "the labels are in the order of the names, their colours in that order as {colours}",
+            options={"classes": None, "colours": None},
         )
     try:
         listed = find_classes(catalogue, dataclasses.replace(options, classes=None))
@@ -96,8 +97,9 @@ def _refuse_another_order(catalogue: Catalogue, options: DataOptions, are_vocs: 
         raise FormatError(
             str(listed.file),
             f"lists the classes in another order than the class names: {', '.join(listed.names)}. "
-            "Labels that hold indices have that order: pass {classes} in it, or remove the file",
-            options={"classes": None},
+            "Labels that hold indices have that order: pass {classes} in it, or, if they have that "
+            "of the names, remove the file, or pass their colours in that order as {colours}",
+            options={"classes": None, "colours": None},
         )
 
 
@@ -198,8 +200,9 @@ def _holds_indices(
             are_colours &= all(colour in colours for colour in shown)
 
     catalogue.extract({file: [look] for file in labels})
-    if are_lines and are_colours and len(greys) > 1:
-        _refuse_either(table, sorted(greys), labels[0])
+    # As a line 255 says nothing, and one line alone is hardly meant: black and white are colours.
+    if are_lines and are_colours and len(greys - {IGNORE_LABEL}) > 1:
+        _refuse_either(table, sorted(greys - {IGNORE_LABEL}), labels[0])
     return are_lines and not are_colours
 
 
