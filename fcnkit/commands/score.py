@@ -10,7 +10,7 @@ from PIL import Image
 from caffeformat import InputError, atomic_write
 from fcnkit import inference
 from fcnkit.datasets import FolderDataset, default_palette, open_dataset
-from fcnkit.images import IGNORE_LABEL, as_rgb
+from fcnkit.images import IGNORE_LABEL, as_rgb, colour_map_names
 from fcnkit.inference import VOC_COUNT, masks_and_labels, names_for, predictions_and_labels, score
 
 from .arguments import basics, classes, devices, evaluation, network
@@ -96,7 +96,11 @@ def score_masks(args: argparse.Namespace, colours: NDArray[np.uint8] | None) -> 
         raise InputError(
             "--predictions needs --labels, and excludes a network, --data and --images"
         )
-    names, count = _named_classes(args) or (None, VOC_COUNT)
+    names, count = _named_classes(args) or (None, None)
+    own = _names_of_colours(args, count) if names is None else None
+    if own is not None:
+        names, count = own, len(own)
+    count = count or VOC_COUNT
     with Console() as console:
         names_of_masks = names_for(count, names)
         classes.check_order(args, names_of_masks)
@@ -140,7 +144,7 @@ def score_network(args: argparse.Namespace, colours: NDArray[np.uint8] | None) -
         if names is None and dataset.classes and len(dataset.classes) == scored:
             # A dataset may have fewer classes than the network: then its names are not used.
             names = dataset.classes
-        names = names_for(scored, names)
+        names = names_for(scored, names or _names_of_colours(args, scored))
         classes.check_order(args, names)
         notes: list[str] = []  # of the other processes
         if chosen.count > 1:
@@ -189,3 +193,9 @@ def _ignore(args: argparse.Namespace, trained: int | None = None) -> int:
 
 def _named_classes(args: argparse.Namespace) -> tuple[list[str] | None, int] | None:
     return None if args.classes is None else classes.parse_classes(args.classes)
+
+
+def _names_of_colours(args: argparse.Namespace, count: int | None) -> list[str] | None:
+    """The class names in the colour map, if they are `count` (None: any number); None without."""
+    names = None if args.colours is None else colour_map_names(args.colours)
+    return names if names is None or count in (None, len(names)) else None

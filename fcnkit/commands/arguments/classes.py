@@ -126,5 +126,6 @@ def check_order(args: argparse.Namespace, names: Sequence[str] | None) -> None:
         raise InputError(
             f"{args.colours}: class {moved[0]!r} is on line {own.index(moved[0])} of the colour "
             f"map, counted from 0, but {list(names).index(moved[0])} in the class names "
-            f"({', '.join(names)}): put one of them into the other's order"
+            f"({', '.join(names)}): put one of them into the other's order, or, if the colours are "
+            "in the order of the names already, pass a colour map without names, `R G B` per line"
         )

@@ -350,6 +350,20 @@ def test_rgb_masks_are_read_through_a_colour_map(here):
         assert json.load(file)["classes"][1]["iou"] == 1
 
 
+@pytest.mark.parametrize("options", [[], ["--classes", "21"]])
+def test_names_of_a_colour_map_take_the_place_of_vocs(here, options):
+    for folder in ("masks", "labels"):
+        os.mkdir(folder)
+        Image.new("L", (3, 3), 1).save(f"{folder}/x.png")
+    names = ["background", "person", *(f"other {i}" for i in range(19 if options else 1))]
+    lines = [f"{i} {i} {i} {name}\n" for i, name in enumerate(names)]
+    (here / "map.txt").write_text("".join(lines))
+    arguments = ["--predictions", "masks", "--labels", "labels", "--json", "s.json", *options]
+    assert score(*arguments, "--colour-map", "map.txt") == 0
+    with open("s.json") as file:
+        assert [each["name"] for each in json.load(file)["classes"]] == names
+
+
 @pytest.mark.parametrize(
     ("masks", "labels", "words"),
     [
