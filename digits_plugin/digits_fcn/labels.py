@@ -146,7 +146,7 @@ def read_label(raw, name, colours=None, kind="auto", mapped=False):
         )
     if paletted:
         indices = (pixels[..., 0] if mode == "PA" else pixels).astype(np.uint8)
-        entries = len(image.getpalette()) // 3
+        entries = len(palette.own_values(image)) // 3
         table = palette.of_image(image)
         return _paletted(indices, table, entries, name, colours if mapped else None)
     if mode == "RGB":

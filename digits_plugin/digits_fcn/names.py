@@ -15,7 +15,8 @@ VOC = (
     "motorbike person pottedplant sheep sofa train tvmonitor"
 ).split()
 
-NUMBERED = re.compile(r"\d+[\s:.)]+\S")
+# An index before a name; the whole part of `0.5 mm` is none.
+NUMBERED = re.compile(r"(\d{1,4})(?:\s*[:)]|\.(?!\d)|(?=\s))\s*(\S.*)$")
 
 IGNORE_NAME = class_table.IGNORE_NAMES[0]
 HEADERS = class_table.NAME_COLUMNS + ("labels",)
@@ -39,7 +40,11 @@ def parse(text, where):
         if names and names[0].lower() == IGNORE_NAME:
             # labelme gives its first line the index -1 and stores it as 255.
             del names[0]
-        _refuse_tables(names, where)
+        own = _without_indices(names)
+        if own is None:
+            _refuse_tables(names, where)
+        else:
+            names = own
     else:
         names = table.names
         values = [colour[0] for colour in table.colours]
@@ -63,6 +68,17 @@ def parse(text, where):
     return names
 
 
+def _without_indices(names):
+    """Return the names after the indices 0, 1, 2, ... if these begin the lines, else None."""
+    found = [NUMBERED.match(name) for name in names]
+    if len(names) < 2 or not all(found):
+        return None
+    own = [match.group(2) for match in found]
+    are_names = not all(re.match(r"[\d\s,;]+$", name) for name in own)
+    are_indices = [int(match.group(1)) for match in found] == list(range(len(names)))
+    return own if are_names and are_indices else None
+
+
 def _refuse_tables(names, where):
     """Raise FcnError if the lines cannot be names."""
     if not names:
@@ -83,7 +99,10 @@ def _refuse_tables(names, where):
             if counts != {0} and len(counts) == 1:
                 words = "its lines are columns between %s" % what
         if not words and len(names) > 1 and all(NUMBERED.match(name) for name in names):
-            words = "its lines begin with numbers, which may not be the indices"
+            words = (
+                "its lines begin with other numbers than 0, 1, 2 and so on, the indices, which go "
+                "before names that begin with numbers of their own, too"
+            )
     if words:
         raise FcnError(
             "%s is not a list of class names: %s ('%s'). Expected one name per line, the first for "

@@ -184,16 +184,22 @@ def read(path):
     return of_image(image)
 
 
-def of_image(image):
-    """Return the palette of a Pillow image of mode P: 256 x 3 uint8.
-
-    Missing entries are black, and VOC's ignore colour at 255.
-    """
+def own_values(image):
+    """Return R G B of each colour that the palette of a paletted image has, in one list."""
     values = list(image.getpalette() or [])[:768]
     stored = getattr(image.palette, "palette", None)
     if len(values) == 768 and isinstance(stored, (bytes, bytearray)) and 0 < len(stored) < 768:
         # Before Pillow 9.1 the entries that the file lacks are shades of grey.
         values = values[: len(stored) // 3 * 3]
+    return values
+
+
+def of_image(image):
+    """Return the palette of a Pillow image of mode P: 256 x 3 uint8.
+
+    Missing entries are black, and VOC's ignore colour at 255.
+    """
+    values = own_values(image)
     table = np.zeros((256, 3), np.uint8)
     table[255] = IGNORE_COLOUR
     table[: len(values) // 3] = np.reshape(values, (-1, 3))

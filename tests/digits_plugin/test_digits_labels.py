@@ -148,6 +148,14 @@ class Labels(Case):
         with self.assert_words("x.png is a JPEG", "changes class indices"):
             labels.read_label(file.getvalue(), "x.png")
 
+    def test_shades_that_old_pillows_add_to_a_palette_are_none_of_its_colours(self):
+        image = Image.new("P", (2, 2))
+        image.getpalette = lambda: list(range(256)) * 3
+        image.palette.palette = b"\1\2\3\4\5\6"
+        self.assertEqual(len(palette.own_values(image)), 6)
+        image.palette.palette = b"\0" * 768
+        self.assertEqual(len(palette.own_values(image)), 768)
+
     def test_palettes_that_say_too_little_for_a_colour_map(self):
         colours = np.array([[0, 0, 0], [128, 0, 0], [0, 128, 0]], np.uint8)
         whole = np.concatenate((colours, np.zeros((253, 3), np.uint8)))

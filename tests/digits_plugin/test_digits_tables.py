@@ -27,6 +27,9 @@ class Names(Case):
             ("__ignore__\n_background_\ncat\n", ["_background_", "cat"]),
             ("sky\nroad\n\nThe classes are\nthese.\n", ["sky", "road"]),
             ("sea, deep\nroad\n", ["sea, deep", "road"]),
+            ("0: cat\n1: dog\n", ["cat", "dog"]),
+            ("0 1 euro\n1 2 euro\n", ["1 euro", "2 euro"]),
+            ("0.5 mm\n1.2 mm\n", ["0.5 mm", "1.2 mm"]),
         ):
             self.assertEqual(names.parse(table, "x"), found)
 
@@ -36,8 +39,8 @@ class Names(Case):
             ("id,name\n0,cat\n", "header of a table"),
             ("0,cat\n1,dog\n", "columns between commas"),
             ("0 0 0\n128 0 0\n", "colours of a colour map"),
-            ("1 cat\n2 dog\n", "begin with numbers, which may not be the indices"),
-            ("0: cat\n1: dog\n", "begin with numbers"),
+            ("1 cat\n2 dog\n", "begin with other numbers than 0, 1, 2"),
+            ("0 128 0 0\n1 0 128 0\n", "begin with other numbers than 0, 1, 2"),
             ("path: x\nnames:\n  0: cat\n", "it is JSON or YAML"),
             ('{"0": "cat", "1": "dog"}\n', "it is JSON or YAML"),
             ("cat\n__ignore__\ndog\n", "line 2 is __ignore__"),
