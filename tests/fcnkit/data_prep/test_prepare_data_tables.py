@@ -318,6 +318,29 @@ def test_grey_labels_that_may_hold_lines_or_colours_are_asked_for(tmp_path):
     assert prepare_data(source, tmp_path / "other").names == ["_", "red", "blue"]
 
 
+@pytest.mark.parametrize(
+    ("background", "order"), [(0, (0, 1, 2)), (255, (0, 1, 2)), (0, (0, 2, 1))]
+)
+def test_pixels_to_ignore_may_be_black_in_palettes_of_a_tables_colours(tmp_path, background, order):
+    def label_of(number):
+        classes = np.asarray(order, np.uint8)[truth(number)]
+        classes[0], classes[classes == 0] = 255, background
+        shown, file = Image.fromarray(classes), io.BytesIO()
+        shown.putpalette(np.array(COLOURS, np.uint8)[list(order)].tobytes() + bytes(759))
+        shown.save(file, "PNG")
+        return file.getvalue()
+
+    table = {"labelmap.txt": "_:0,0,0::\nred:48,112,32::\nblue:176,112,32::\n"}
+    files = {**folders(label_of), **table}
+    if order != (0, 1, 2):  # indices that are no lines
+        with pytest.raises(InputError, match="index 255, which is ignored elsewhere"):
+            prepare_export(tmp_path, files)
+        return
+    prepare_export(tmp_path, files)
+    for split, ids in zip(("train", "val"), IDS):
+        check_pairs(tmp_path / "out" / split, ids, (background, 1, 2), ignored=[0])
+
+
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_black_and_white_labels_have_the_colours_of_a_table(tmp_path, order):
     lines = ["_,0,0,0", "object,255,255,255"]

@@ -185,9 +185,13 @@ def _holds_indices(
     colours = {*table.colours, *([table.ignore] if table.ignore else [])}
     are_colours, are_lines = True, True
     greys: set[int] = set()
+    of_line = [
+        table.ignore if index == IGNORE_LABEL else table.colours[index] for index in table.lines
+    ]
+    are_both, is_ignored_shown_as_class = True, False
 
     def look(data: bytes) -> None:
-        nonlocal are_colours, are_lines
+        nonlocal are_colours, are_lines, are_both, is_ignored_shown_as_class
         with open_image(data) as image:
             if image.mode not in ("P", "L", "1"):
                 are_lines &= image.mode not in _RGB
@@ -198,12 +202,18 @@ def _holds_indices(
             shown = _shown(image, used)
             greys.update(value for value, *_ in shown if image.mode != "P")
             are_colours &= all(colour in colours for colour in shown)
+            at = dict(zip(used, shown))
+            ignored = at.pop(IGNORE_LABEL, None)
+            if image.mode == "P":
+                is_ignored_shown_as_class |= ignored in _shown(image, range(len(of_line)))
+            are_both &= all(at[value] == of_line[value] for value in at if value < len(of_line))
 
     catalogue.extract({file: [look] for file in labels})
     # As a line 255 says nothing, and one line alone is hardly meant: black and white are colours.
     if are_lines and are_colours and len(greys - {IGNORE_LABEL}) > 1:
         _refuse_either(table, sorted(greys - {IGNORE_LABEL}), labels[0])
-    return are_lines and not are_colours
+    # Tools that fill palettes with black show pixels to ignore in the colour of the background.
+    return are_lines and (not are_colours or (are_both and is_ignored_shown_as_class))
 
 
 def _refuse_either(table: ClassTable, greys: Sequence[int], label: File) -> None:
