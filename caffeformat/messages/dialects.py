@@ -162,7 +162,9 @@ def _read_softmax_loss(layer: pb.LayerParameter) -> str:
             "sum of their weights)"
         )
     labels = list(dict.fromkeys(param.ignore_label))
-    if len(labels) > 1 or (labels and loss.HasField("ignore_label")):
+    if len(labels) > 1 or (
+        labels and loss.HasField("ignore_label") and labels != [loss.ignore_label]
+    ):
         raise InputError(
             f'layer "{layer.name}": softmaxloss_param ignores {", ".join(map(str, labels))}'
             f"{' beside loss_param' if loss.HasField('ignore_label') else ''}, but a loss can "

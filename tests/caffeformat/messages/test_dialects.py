@@ -157,12 +157,19 @@ def test_deeplabs_first_caffe_is_read(tmp_path):
     assert "strict_dim: weights must have" in note
 
 
+def test_one_label_may_be_ignored_twice():
+    fields = "ignore_label: 255 } loss_param { ignore_label: 255"
+    net = parse_text(DEEPLAB_1.replace("FIELDS", fields), pb.NetParameter)
+    upgrade_net(net)
+    assert net.layer[2].loss_param.ignore_label == 255
+
+
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
         ('weight_source: "w.txt"', "class_weighting"),
         ("ignore_label: 255 ignore_label: 0", "ignores 255, 0, but a loss can ignore one"),
-        ("ignore_label: 255 } loss_param { ignore_label: 255", "beside loss_param"),
+        ("ignore_label: 255 } loss_param { ignore_label: 0", "beside loss_param"),
     ],
 )
 def test_what_its_loss_computes_otherwise_is_refused(fields, words):
