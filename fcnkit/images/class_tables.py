@@ -203,10 +203,10 @@ def _by_ids(
 def _json_table(classes: Sequence[ListedClass], path: str) -> ClassTable:
     """The table of a JSON list of classes, without colours unless all have one."""
     has_colours = all(one.colour is not None for one in classes)
-    rows = []
+    rows: list[tuple[int | None, str, Sequence[str]]] = []
     for one in classes:
         values = one.colour if has_colours and one.colour is not None else ()
-        rows.append((0, one.name, [str(value) for value in values]))
+        rows.append((None, one.name, [str(value) for value in values]))
     return _table(rows, path)
 
 
@@ -244,8 +244,8 @@ def _all_coloured(lines: Sequence[tuple[int, str]], path: str) -> ClassTable | N
     return _table(rows, path) if rows else None
 
 
-def _table(rows: Iterable[tuple[int, str, Sequence[str]]], path: str) -> ClassTable:
-    """The table of (line number, name, three values or none)."""
+def _table(rows: Iterable[tuple[int | None, str, Sequence[str]]], path: str) -> ClassTable:
+    """The table of (line number or None, name, three values or none)."""
     names: list[str] = []
     colours: dict[Colour, None] = {}
     lines: list[int] = []

@@ -80,6 +80,14 @@ def test_damaged_tables_name_the_line(tmp_path, text, line):
         assert error.value.line == line
 
 
+def test_errors_of_json_name_no_line(tmp_path):
+    path = tmp_path / "meta.json"
+    listed = ", ".join(f'{{"title": "{name}", "color": "#101010"}}' for name in "ab")
+    path.write_text(f'{{"classes": [{listed}]}}')
+    with pytest.raises(FormatError, match=r"meta\.json: two classes have .* \(16, 16, 16\)"):
+        read_colour_map(path)
+
+
 def test_only_regular_files_are_read(tmp_path):
     for read in (read_class_names, read_colour_map):
         with pytest.raises(InputError, match="is a folder; expected a file"):
