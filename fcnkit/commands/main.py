@@ -126,7 +126,10 @@ def run_module(
         parser = command_parser(module, prog)
         args = parser.parse_args(argv)
         flags = parser.flags()
-        with assuming_fork(getattr(args, "fork", None)), warnings.catch_warnings():
+        from fcnkit.engine import precision_of_its_own  # only what is run is imported
+
+        fork = getattr(args, "fork", None)
+        with assuming_fork(fork), precision_of_its_own(), warnings.catch_warnings():
             warnings.showwarning = _show_warning
             status: int | None = module.run(args)
             return status or 0

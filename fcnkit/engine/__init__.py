@@ -34,6 +34,7 @@ from .door import (
     forward,
     open_net,
     open_solver,
+    precision_of_its_own,
     use_precision,
 )
 from .guards import PYTHON_MODULES, check_python_layers, refuse_forks, refuse_forks_of_solver
@@ -85,6 +86,7 @@ __all__ = [
     "name",
     "open_net",
     "open_solver",
+    "precision_of_its_own",
     "prepare_solvers",
     "random_layers",
     "refuse_forks",

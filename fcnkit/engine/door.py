@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 FLOAT32 = "float32"
 PRECISIONS = (FLOAT32, "bfloat16", "float16")
 
+_chosen = FLOAT32  # by use_precision
+
 
 def open_net(
     net: pb.NetParameter | Path,
@@ -128,9 +130,22 @@ def open_solver(
 
 def use_precision(precision: str) -> None:
     """Let nets opened from now on compute in `precision`; `InputError` where the engine cannot."""
+    global _chosen
     check_computing(precision)
     if name() == "torch":
         load().set_precision(precision)
+        _chosen = precision
+
+
+@contextlib.contextmanager
+def precision_of_its_own() -> Iterator[None]:
+    """Undo in the end what `use_precision` chose meanwhile."""
+    before = _chosen
+    try:
+        yield
+    finally:
+        if _chosen != before:
+            use_precision(before)
 
 
 def _precision(precision: str | None) -> contextlib.AbstractContextManager[None]:

@@ -270,17 +270,14 @@ def test_without_onnxruntime(capsys, run, tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_infer_and_score_compute_in_bfloat16(run, tmp_path):
     masks, scores = {}, {}
-    try:
-        for kind in ("bfloat16", "float32"):
-            network = ["--run", run[0], "--precision", kind]
-            out, found = str(tmp_path / kind), str(tmp_path / f"{kind}.json")
-            assert main.run_module(infer, [f"{run[2]}/val/images", "-o", out, *network]) == 0
-            assert main.run_module(score, ["--data", run[2], "--json", found, *network]) == 0
-            scores[kind] = json.loads((tmp_path / f"{kind}.json").read_text())["mean_iou"]
-            paths = sorted((tmp_path / kind).glob("*[0-9].png"))
-            masks[kind] = np.array([read_label(path) for path in paths])
-    finally:
-        engine.use_precision("float32")
+    for kind in ("float32", "bfloat16"):
+        network = ["--run", run[0], "--precision", kind]
+        out, found = str(tmp_path / kind), str(tmp_path / f"{kind}.json")
+        assert main.run_module(infer, [f"{run[2]}/val/images", "-o", out, *network]) == 0
+        assert main.run_module(score, ["--data", run[2], "--json", found, *network]) == 0
+        scores[kind] = json.loads((tmp_path / f"{kind}.json").read_text())["mean_iou"]
+        paths = sorted((tmp_path / kind).glob("*[0-9].png"))
+        masks[kind] = np.array([read_label(path) for path in paths])
     assert len(masks["float32"]) == 4 and (masks["float32"] == masks["bfloat16"]).mean() > 0.98
     assert scores["bfloat16"] == pytest.approx(scores["float32"], abs=0.05)
 
@@ -290,6 +287,17 @@ def test_a_precision_of_the_engine_is_none_of_onnx_models(capsys, models, run, t
     out = str(tmp_path / "out")
     assert main.run_module(infer, [f"{run[2]}/val/images", "-o", out, *network]) == 1
     assert "--precision bfloat16 is the engine's" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_command_leaves_the_precision_as_it_was(run, tmp_path):
+    data, out = f"{run[2]}/val/images", str(tmp_path / "out")
+    for more in ([], ["--runtime", "onnxruntime"]):  # the second one is refused
+        main.run_module(infer, [data, "-o", out, "--run", run[0], "--precision", "bfloat16", *more])
+        net = engine.open_net(f"{run[0]}/deploy.prototxt")
+        net.blobs["data"].data[...] = 1 + 2**-12  # which bfloat16 rounds to 1
+        whole = np.array(net.forward()[net.outputs[0]])
+        net.blobs["data"].data[...] = 1
+        assert (np.array(net.forward()[net.outputs[0]]) != whole).any()
 
 
 def test_a_net_of_one_convolution_has_nothing_to_compute_in_integers(capsys, tmp_path):
