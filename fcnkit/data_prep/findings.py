@@ -25,7 +25,8 @@ ADVICE = {
     BLACK_AND_WHITE: "255 is ignored, so one class is left. If white is a class, read the labels "
     "with the colour map `binary`, or with one that lists `0 0 0` and `255 255 255`",
     SHADES: "class indices are 0, 1, 2 and so on. If these are shades of grey that stand for "
-    "classes, or for pixels to ignore, read the labels with a colour map that lists them",
+    "classes, or for pixels to ignore, read the labels with a colour map that lists them; if they "
+    "are indices, pass the class names",
     FROM_ONE: "class indices count from 0. If these labels count from 1, read them with a colour "
     "map that begins with the colour of 1 (`1 1 1` in grey labels); if no pixel shows the first "
     "class, pass the class names",

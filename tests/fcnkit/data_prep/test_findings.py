@@ -94,7 +94,8 @@ def test_shades_of_grey_in_place_of_indices_are_a_finding(tmp_path):
     label[8:] = 254
     folder = make_folders(tmp_path / "in", [photo()], [label])
     assert problems(folder) == {"shades of grey": ["the values are 0, 127, 254"]}
-    assert "read the labels with a colour map" in notes(folder, tmp_path / "db")[0]
+    (text,) = notes(folder, tmp_path / "db")
+    assert "read the labels with a colour map" in text and "indices, pass the class names" in text
     (tmp_path / "map.txt").write_text("0 0 0\n127 127 127\n254 254 254\n")
     colours = read_colour_map(tmp_path / "map.txt")
     assert problems(folder, colours=colours) == {}
