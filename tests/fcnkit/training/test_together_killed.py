@@ -97,9 +97,8 @@ class Watched:
                     for name in os.listdir(self.run)
                 )
             return False
-        last = news.rstrip().rpartition("\n")[2]
         text = {"stepping": "Train net output", "testing": "Testing net", "ending": "Done."}[kind]
-        return text in (news if kind == "ending" else last)
+        return text in news
 
     def wait(self, kind, before):
         deadline = time.monotonic() + PATIENCE
