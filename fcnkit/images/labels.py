@@ -198,7 +198,8 @@ def _paletted_to_indices(
     classes = classes[classes < len(colours)]
     if len(classes) == len(used) and np.array_equal(own[classes], colours[classes]):
         return indices
-    if IGNORE_LABEL in used and (own[used[:-1]] == own[IGNORE_LABEL]).all(1).any():
+    # A palette may be filled up with one colour, often that of the background.
+    if IGNORE_LABEL in used and (own[:IGNORE_LABEL] == own[IGNORE_LABEL]).all(1).any():
         raise InputError(
             f"{name}: pixels of index 255, which is ignored elsewhere, have the colour of a class "
             f"in its palette, {tuple(own[IGNORE_LABEL].tolist())}: save it with a palette of "

@@ -53,13 +53,20 @@ def test_rows_that_fill_a_palette_are_no_classes(tmp_path):
     assert read_label(tmp_path / "label.png").tolist() == [[7, 1, 2]]
 
 
-def test_ignored_pixels_in_the_colour_of_a_class_are_an_error(tmp_path):
+@pytest.mark.parametrize("first", [0, 1])
+def test_ignored_pixels_in_the_colour_of_a_class_are_an_error(tmp_path, first):
     path = tmp_path / "label.png"
-    paletted(path, [[0, 1, 255]], np.vstack([COLOURS, np.zeros((253, 3))]))
+    paletted(path, [[first, 1, 255]], np.vstack([COLOURS, np.zeros((253, 3))]))
     with pytest.raises(InputError, match=r"index 255, .* have the colour of a class"):
         read_label(path, COLOURS)
     # The file itself as the colour map says that 255 is black, too.
-    assert read_label(path, read_colour_map(path)).tolist() == [[0, 1, 255]]
+    assert read_label(path, read_colour_map(path)).tolist() == [[first, 1, 255]]
+
+
+def test_white_at_index_255_is_a_class_where_the_colour_map_says_so(tmp_path):
+    path = tmp_path / "label.png"
+    paletted(path, [[0, 255]], np.repeat(np.arange(256)[:, None], 3, axis=1))
+    assert read_label(path, [[0, 0, 0], [255, 255, 255]]).tolist() == [[0, 1]]
 
 
 @pytest.mark.parametrize("options", [{}, {"compression": "zlib"}, {"bigtiff": True}])
