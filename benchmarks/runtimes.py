@@ -137,6 +137,7 @@ def passes(name, size, folder, args):
     times = {way: [] for way in ways}
     for turn in range(args.rounds + 1):
         for way, call in ways.items():
+            time.sleep(0.1)  # until the threads of the way before do not wait in a loop any more
             began = time.perf_counter()
             found = call()
             took = found if way == "BVLC Caffe" else time.perf_counter() - began
