@@ -200,7 +200,7 @@ def axes_of_the_labels_of_memory_data():
     return net.blobs["l"].data.ndim
 
 
-def test_net_has_the_training_nets_weights_before_its_first_test():
+def weights_of_a_test_net_before_its_first_test():
     with open("trained.prototxt", "w") as file:
         file.write(
             _X + 'layer { name: "p" type: "InnerProduct" bottom: "x" top: "y" '
@@ -232,7 +232,7 @@ CASES = [
     solver_net_beside_the_solver,
     snapshot_prefix_in_no_folder,
     axes_of_the_labels_of_memory_data,
-    test_net_has_the_training_nets_weights_before_its_first_test,
+    weights_of_a_test_net_before_its_first_test,
 ]
 
 

@@ -32,7 +32,7 @@ EXPECTED = {
     "solver_net_beside_the_solver": (ENDED, "a solver"),
     "snapshot_prefix_in_no_folder": (ENDED, "InputError"),
     "axes_of_the_labels_of_memory_data": (4, 1),
-    "test_net_has_the_training_nets_weights_before_its_first_test": (False, True),
+    "weights_of_a_test_net_before_its_first_test": (False, True),
 }
 
 
