@@ -2,17 +2,15 @@
 
 import numpy as np
 import pytest
-from engine_runtime import of_the_engine
-from net_of_fours import NET
+from net_of_fours import NET, assert_validated_as_scored
 from PIL import Image
 from tiny_segmentation import write_dataset, write_solver
 
 from caffeformat import InputError, LmdbWriter, array_to_datum, read_net
 from fcnkit import nets
 from fcnkit.commands import main
-from fcnkit.datasets import DatasetFolder, is_segmentation_data, open_dataset, options_of
-from fcnkit.inference import ConfusionMatrix
-from fcnkit.training import Observer, Recipe, read_run, train
+from fcnkit.datasets import DatasetFolder, is_segmentation_data, options_of
+from fcnkit.training import Observer, Recipe, train
 from fcnkit.training.plain_readers import fit_plain_readers
 from fcnkit.training.run_files import RunFiles
 
@@ -124,10 +122,4 @@ def test_a_run_behind_data_layers_scores_what_score_does(tmp_path):
     outcome = train(Recipe(solver, data=data), str(tmp_path / "run"), observer=notes)
     assert sum("are padded to sizes" in note for note in notes.texts) == 2
     assert is_segmentation_data(read_net(tmp_path / "run/val.prototxt").layer[0])
-    trained = read_run(str(tmp_path / "run"))
-    segmenter, expected = trained.segmenter(runtime=of_the_engine()), ConfusionMatrix(3)
-    with open_dataset(data, "val") as val:
-        for i in range(len(val)):
-            expected.update(segmenter.class_map(val.image(i)), val.label(i))
-    assert outcome.matrix.total == expected.total
-    assert np.abs(outcome.matrix.counts - expected.counts).sum() <= 4
+    assert_validated_as_scored(outcome, str(tmp_path / "run"), data)
