@@ -66,6 +66,8 @@ def test_images_that_keep_to_themselves(body):
         (layer("Scale", "scale_param { axis: 0 }"), "along the axis"),
         (layer("Tile", "tile_param { axis: 0 tiles: 2 }"), "along the axis"),
         (layer("Reduction"), "along the axis"),
+        (layer("ArgMax", "argmax_param { axis: 0 }"), "along the axis"),
+        (layer("ArgMax", "argmax_param { axis: -4 }"), "along the axis"),
         (layer("InnerProduct", "inner_product_param { num_output: 2 axis: 0 }"), "along the axis"),
         (layer("Permute", "permute_param { order: [1, 0, 2, 3] }"), "moves the axis"),
         (layer("Reshape", "reshape_param { shape { dim: [1, -1, 8, 8] } }"), "does not keep"),
