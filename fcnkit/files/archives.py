@@ -47,8 +47,8 @@ _UTF8_FLAG = 0x800
 _MOST_EXPANSION, _EXPANSION_FROM = 1100, 64 << 20
 _XZ_MEMORY = 256 << 20  # bytes; xz itself asks for 65 MB at most, unless told to take more
 
-# How deep folders are searched; the layouts of the archives have four levels.
-_FOLDER_DEPTH = 6
+# How deep folders are searched, and how many links one path may follow; ADE20K has seven levels.
+_FOLDER_DEPTH, _MOST_LINKS = 32, 4
 
 
 class Member:
@@ -316,16 +316,29 @@ def _open_file(path: str) -> BinaryIO:
     return open_file(path)
 
 
-def _files_below(path: str, prefix: str = "", above: tuple[str, ...] = ()) -> Iterator[str]:
-    """Names of the files under `path`. Links are followed: in a folder the user made them."""
+def _files_below(
+    path: str, prefix: str = "", above: tuple[str, ...] = (), links: int = 0
+) -> Iterator[str]:
+    """Names of the files under `path`. Links are followed: in a folder the user made them.
+
+    Raises `InputError` rather than leave out what lies too deep.
+    """
     above += (os.path.realpath(path),)
     with os.scandir(path) as entries:
         for entry in entries:
             if not entry.is_dir():
                 if os.path.exists(entry.path):
                     yield prefix + entry.name
-            elif len(above) < _FOLDER_DEPTH and os.path.realpath(entry.path) not in above:
-                yield from _files_below(entry.path, f"{prefix}{entry.name}/", above)
+                continue
+            followed = links + entry.is_symlink()
+            if os.path.realpath(entry.path) in above:
+                continue
+            if len(above) >= _FOLDER_DEPTH or followed > _MOST_LINKS:
+                raise InputError(
+                    f"{entry.path}: lies below more than {_FOLDER_DEPTH} folders or {_MOST_LINKS} "
+                    "links: pass a folder nearer to its files"
+                )
+            yield from _files_below(entry.path, f"{prefix}{entry.name}/", above, followed)
 
 
 def _safe_name(archive: str, name: str) -> str:
