@@ -265,7 +265,7 @@ def rgb_array(image: Image.Image, name: str) -> NDArray[np.uint8]:
     """Convert a decoded `PIL.Image` of 8 bits per channel to H x W x 3 uint8 RGB."""
     if image.mode.startswith("I") or image.mode == "F":
         raise InputError(f"{name}: expected 8 bits per channel, found more")
-    return np.array(image.convert("RGB"))
+    return np.array(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def _too_large(size: str) -> str:

@@ -37,4 +37,5 @@ def winners(scores: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 def is_finite(scores: NDArray[np.float32]) -> bool:
     """Whether none of `scores` is NaN or infinite."""
-    return bool(np.isfinite(scores).all())
+    # NaN is both the lowest and the highest: neither needs an array of its own, as `isfinite` does.
+    return not scores.size or bool(np.isfinite(scores.min()) and np.isfinite(scores.max()))
