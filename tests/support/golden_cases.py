@@ -1,5 +1,8 @@
 """Single layers in BVLC Caffe 1.0, as nets that other forms of a net can be compared with."""
 
+import functools
+import operator
+
 import numpy as np
 from places import GOLDEN
 
@@ -17,22 +20,40 @@ DEPLOYABLE = {
 
 
 class Case:
-    """One case: `net` (filtered NetParameter), `weights`, `inputs` and `outputs`, name -> array."""
+    """One case: `name`, `net` (filtered NetParameter), and arrays that are read when asked for."""
 
     def __init__(self, path):
-        case = np.load(path)
+        self._path = path
         self.name = path.stem
-        message = parse_text(str(case["prototxt"]), pb.NetParameter)
-        self.is_test = int(case["phase"]) == pb.TEST
-        self.net = filter_net(message, int(case["phase"]))
-        kinds = {key: key.split(":")[1:] for key in case.files if ":" in key}
-        self.inputs = {kinds[key][0]: case[key] for key in kinds if key.startswith("in:")}
-        self.weights = Weights()
-        for key in sorted(kinds):
-            if key.startswith("param:"):
-                self.weights.setdefault(kinds[key][0], []).append(case[key])
-        made = {kinds[key][0]: case[key] for key in kinds if key.startswith("out:")}
-        self.outputs = {name: made[name] for name in made if name not in self.inputs}
+        with np.load(path) as case:
+            message = parse_text(str(case["prototxt"]), pb.NetParameter)
+            phase = int(case["phase"])
+        self.is_test = phase == pb.TEST
+        self.net = filter_net(message, phase)
+
+    @functools.cached_property
+    def inputs(self):
+        """Name of an input blob -> array."""
+        return {name: array for (name, *_), array in self._arrays("in")}
+
+    @functools.cached_property
+    def outputs(self):
+        """Name of a computed blob -> array."""
+        return {name: array for (name, *_), array in self._arrays("out") if name not in self.inputs}
+
+    @functools.cached_property
+    def weights(self):
+        """Name of a layer -> its blobs."""
+        weights = Weights()
+        for (name, _), array in sorted(self._arrays("param"), key=operator.itemgetter(0)):
+            weights.setdefault(name, []).append(array)
+        return weights
+
+    def _arrays(self, kind):
+        """The parts of each key behind `kind:`, with the array; in the file's order."""
+        with np.load(self._path) as case:
+            keys = [key for key in case.files if key.startswith(kind + ":")]
+            return [(key.split(":")[1:], case[key]) for key in keys]
 
     @property
     def types(self):
@@ -51,6 +72,7 @@ class Case:
         return True
 
 
+@functools.lru_cache(maxsize=None)
 def deployable_cases():
     """The cases whose layers an exported net may have."""
     return [case for case in map(Case, sorted(LAYERS.glob("*.npz"))) if case.is_deployable()]
