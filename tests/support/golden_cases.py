@@ -72,7 +72,7 @@ class Case:
         return True
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def deployable_cases():
     """The cases whose layers an exported net may have."""
     return [case for case in map(Case, sorted(LAYERS.glob("*.npz"))) if case.is_deployable()]
