@@ -14,7 +14,7 @@ def names(folder):
 
 def test_files_lie_as_deep_as_they_like(tmp_path):
     # As in SUN RGB-D, below a folder of its own
-    place = tmp_path.joinpath(*"data/SUNRGBD/xtion/sun3ddata/brown/brown/0000/image".split("/"))
+    place = tmp_path / "data/SUNRGBD/xtion/sun3ddata/brown/brown/0000/image"
     place.mkdir(parents=True)
     (place / "0000.jpg").write_text("x")
     assert names(tmp_path) == ["data/SUNRGBD/xtion/sun3ddata/brown/brown/0000/image/0000.jpg"]
@@ -24,7 +24,7 @@ def test_what_lies_too_deep_is_an_error(tmp_path):
     place = tmp_path.joinpath(*"x" * 40)
     place.mkdir(parents=True)
     (place / "a.png").write_text("x")
-    with pytest.raises(InputError, match="below more than 32 folders .*pass a folder nearer"):
+    with pytest.raises(InputError, match=r"below more than 32 folders .*pass a folder nearer"):
         names(tmp_path)
 
 

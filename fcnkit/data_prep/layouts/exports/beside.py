@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from .class_files import find_classes
 from .folders import images_alone, label_alone
-from .pairing import LABEL_WORDS, SPLITS, pair_up
+from .pairing import LABEL_WORDS, SPLITS, pair_up, words_in
 from .plan import Item, Plan
 from .tables import label_reader
 
@@ -33,7 +33,7 @@ def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
     labels = [file for file in catalogue.images if _image_of(file) in names]
     if not labels:
         labels = _with_two_ends(catalogue.images)
-    if not labels:
+    if not labels or _are_kinds_of_labels(catalogue, labels):
         return None
     images = set(catalogue.images).difference(labels)
     sets: dict[str, list[Item]] = {}
@@ -62,6 +62,15 @@ def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
     example = labels[0].name.rpartition("/")[2]
     kind = f"{NAME}, such as {example}"
     return Plan(kind, sets, classes.names, decode, how, notes)
+
+
+def _are_kinds_of_labels(catalogue: Catalogue, labels: Sequence[File]) -> bool:
+    """Whether what lies beside the labels is labels, too, of images that lie elsewhere."""
+    folders = {file.folder for file in labels}
+    elsewhere = {file.stem for file in catalogue.images if file.folder not in folders}
+    stems = [(_image_of(file) or "").rpartition("/")[2] for file in labels]
+    in_folders_of_labels = all(LABEL_WORDS.intersection(words_in(folder)) for folder in folders)
+    return in_folders_of_labels and 2 * sum(stem in elsewhere for stem in stems) > len(stems)
 
 
 def _with_two_ends(files: Sequence[File]) -> list[File]:

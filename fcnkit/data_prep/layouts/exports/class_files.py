@@ -24,6 +24,7 @@ _NAMES = (
     "names.txt",
     "categories.txt",
     "codes.txt",
+    "category_id.txt",
     *TABLES,
     "classes.json",
     "id2label.json",

@@ -9,6 +9,7 @@ names that images lack.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from caffeformat import InputError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from .catalogue import Catalogue, File
+    from .pairing import Paired
     from .plan import DataOptions
 
 NAME = "folders of images and of labels"
@@ -43,6 +45,8 @@ def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
     if not any(place.role for place in places.values()):
         # What all files have in common is a project's name, but it may be `masks`.
         places = _places(catalogue, options, 1)
+    if not any(place.role in ("label", "visual") for place in places.values()):
+        places = _places(catalogue, options, 0, within=True)
     if catalogue.apart is not None:
         places = _by_source(catalogue, places)
     roles = {place.role for place in places.values()}
@@ -60,13 +64,19 @@ def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
     return _plan(catalogue, options, images, labels)
 
 
-def _places(catalogue: Catalogue, options: DataOptions, keep: int) -> dict[File, _Place]:
-    """What the paths say below the folders that all have in common, of which `keep` count."""
+def _places(
+    catalogue: Catalogue, options: DataOptions, keep: int, within: bool = False
+) -> dict[File, _Place]:
+    """What the paths say below the folders that all have in common, of which `keep` count.
+
+    `within` says that labels may be in a folder called `images` within one of labels, as in iSAID.
+    """
     places: dict[File, _Place] = {}
     for source in (catalogue.source, catalogue.apart):
         files = [file for file in catalogue.named(_may_be_pixels) if file.source == source]
         top = max(0, _common_folder(file.folder for file in files) - keep)
-        places.update({file: _place(file, top, options.label_folder) for file in files})
+        chosen = options.label_folder
+        places.update({file: _place(file, top, chosen, within) for file in files})
     return places
 
 
@@ -84,7 +94,7 @@ def _plan(
         theirs = [file for file, place in labels.items() if place.split == name]
         found = pair_up(ours, theirs, lambda file: (images.get(file) or labels[file]).below)
         if found.labels and (found.pairs or ours):
-            raise label_alone(found.labels, len(theirs))
+            raise _two_labels(found) or label_alone(found.labels, len(theirs))
         if found.labels:
             raise _no_images(catalogue, found.labels[0])
         if found.images:
@@ -138,21 +148,24 @@ def _common_folder(folders: Iterable[str]) -> int:
     return len(common or ())
 
 
-def _place(file: File, top: int, label_folder: str | None) -> _Place:
+def _place(file: File, top: int, label_folder: str | None, within: bool) -> _Place:
     """What the folders of a file say, below the `top` ones that all have in common."""
     parts = file.folder.split("/")[top:] if file.folder else []
-    role, at, split, split_at = "", -1, "", -1
+    role, at, split, split_at, inner = "", -1, "", -1, -1
     for number, part in enumerate(parts):
         words = words_in(part)
         is_label = bool(LABEL_WORDS.intersection(words))
         if label_folder is not None:
-            is_label = part == label_folder.rstrip("/").rpartition("/")[2]
+            path = "/".join(["", *parts[: number + 1]])
+            is_label = path.endswith(f"/{label_folder.strip('/')}")
         elif is_label and len(words) > 1 and words[-1] in IMAGE_WORDS:
             is_label = bool({"mask", "label", *VISUAL_WORDS}.intersection(words))  # mask_images
-        if is_label or IMAGE_WORDS.intersection(words):
+        if within and role == "label" and not is_label and IMAGE_WORDS.issuperset(words):
+            inner = number
+        elif is_label or IMAGE_WORDS.intersection(words):
             role, at = "label" if is_label else "image", number
-            if is_label and label_folder is None and VISUAL_WORDS.intersection(words):
-                role = "visual"
+        if role == "label" and label_folder is None and VISUAL_WORDS.intersection(words):
+            role, at = "visual", number  # also labels/colormaps
         names = [word for word in words if word in SPLITS]
         if names and not split:
             split, split_at = names[0], number
@@ -160,7 +173,7 @@ def _place(file: File, top: int, label_folder: str | None) -> _Place:
     kept = [
         part
         for number, part in enumerate(parts)
-        if number not in (at, split_at) and part.lower() not in SPLITS
+        if number not in (at, split_at, inner) and part.lower() not in SPLITS
     ]
     return _Place(role, _without_set(folder), split, "/".join(kept))
 
@@ -203,6 +216,24 @@ def label_alone(labels: Sequence[File], count: int) -> InputError:
         "the folder or archive of the images with {option}",
         option="images",
     )
+
+
+def _two_labels(found: Paired) -> InputError | None:
+    """The error for labels of which several go with one image; None where none do."""
+    known = {image.stem for image, _ in found.pairs} | {image.stem for image in found.images}
+    taken = {label.stem: label for _, label in found.pairs}
+    for label in found.labels:
+        core = label.stem
+        while core and core not in known:
+            core = re.sub(r"(?:[\W_]|^)[^\W_]*$", "", core)
+        other = taken.setdefault(core, label) if core else label
+        if other != label:
+            return InputError(
+                f"{label}: may be the label of the same image as {other.name}: keep one kind, or "
+                "choose the folder, as a path, with {option}",
+                option="label_folder",
+            )
+    return None
 
 
 def images_alone(images: Sequence[File], name: str) -> str:

@@ -33,10 +33,11 @@ SPLITS = {
 LABEL_WORDS = frozenset((
     "ann", "anns", "annot", "annotation", "annotations", "annots", "gt", "gtcoarse", "gtfine",
     "groundtruth", "groundtruths", "gts", "label", "labeled", "labelids", "labelled", "labelmap",
-    "labelmaps", "labels", "labeltrainids", "lbl", "lbls", "mask", "maskimages", "masks", "matte",
-    "seg", "segmap", "segmaps", "segmentation", "segmentationclass", "segmentationclassaug",
-    "segmentationclasspng", "segmentations", "segs", "semantic", "target", "targets", "trainids",
-    "trimap", "trimaps", "truth",
+    "labelmaps", "labels", "labeltrainids", "lbl", "lbls", "manual", "mask", "maskimages", "masks",
+    "matte", "parsing", "pixellabeldata", "pixelmaps", "seg", "segmap", "segmaps", "segmentation",
+    "segmentationclass", "segmentationclassaug", "segmentationclasspng", "segmentations", "segs",
+    "semantic", "semantics", "stuffthingmaps", "target", "targets", "trainids", "trimap", "trimaps",
+    "truth",
 ))  # fmt: skip
 IMAGE_WORDS = frozenset((
     "frames", "image", "images", "img", "imgs", "input", "inputs", "jpegimages", "leftimg8bit",
@@ -44,12 +45,15 @@ IMAGE_WORDS = frozenset((
 ))  # fmt: skip
 # Labels in colours for people, where there are others beside them.
 VISUAL_WORDS = frozenset((
-    "color", "colored", "colors", "colour", "coloured", "colours", "overlay", "preview", "rgb",
-    "vis", "visual", "visualisation", "visualization", "viz",
+    "color", "colored", "colormap", "colormaps", "colors", "colour", "coloured", "colourmap",
+    "colourmaps", "colours", "overlay", "preview", "rgb", "vis", "visual", "visualisation",
+    "visualization", "viz",
 ))  # fmt: skip
 _GLUED = re.compile(
     r"(default|train|training|val|valid|validation|test)(annot|label|mask|gt|image|img)s?"
 )
+# `train2017` of COCO, `manual1` of the first annotator
+_NUMBERED = re.compile(r"((?:train|val|test)(?=(?:19|20)\d\d$)|manual(?=\d$))\d+")
 
 
 def words_in(text: str) -> list[str]:
@@ -57,8 +61,8 @@ def words_in(text: str) -> list[str]:
     words = re.findall(r"[^\W_]+", text.lower())
     found = []
     for word in words:
-        match = _GLUED.fullmatch(word)
-        found += [match.group(1), match.group(2)] if match else [word]
+        match = _GLUED.fullmatch(word) or _NUMBERED.fullmatch(word)
+        found += match.groups() if match else [word]
     return found
 
 

@@ -57,7 +57,7 @@ def recognise(
     `name` is the folder to take if several are in the layout, `task` that of ImageSets.
     """
     root = _root(catalogue, name)
-    if root is None:
+    if root is None or (options.layout is None and name is None and _only_lists(catalogue, root)):
         return None
     lists = _lists(catalogue, root, task)
     if not lists and options.layout is None and name is None and listed.has_lists(catalogue):
@@ -98,6 +98,13 @@ def _root(catalogue: Catalogue, name: str | None) -> str | None:
             "of them, or choose it with prepare_pascal_voc_data"
         )
     return next(iter(roots), None)
+
+
+def _only_lists(catalogue: Catalogue, root: str) -> bool:
+    """Whether lists are all that VOC's layout and a source of other folders have in common."""
+    names = [file.name[len(root) :] for file in catalogue.files if file.name.startswith(root)]
+    own = (f"{_IMAGES}/", "SegmentationClass", "Annotations/")
+    return bool(catalogue.photographs) and not any(name.startswith(own) for name in names)
 
 
 def _labels(catalogue: Catalogue, root: str, options: DataOptions) -> tuple[list[File], str]:

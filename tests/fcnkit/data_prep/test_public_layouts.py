@@ -1,0 +1,111 @@
+"""Public datasets in the order of their folders, which are not the usual ones."""
+
+import numpy as np
+import pytest
+from labelled_data import check_pairs, encoded, image, label, prepare_export, truth
+
+from caffeformat import InputError
+
+BINARY = np.array([[0, 0, 0], [255, 255, 255]], np.uint8)
+SETS = {"train": (0, 1), "val": (2, 3)}
+
+
+def mask(number, class_=1):
+    """A black and white mask of one class of image `number`."""
+    return encoded(((truth(number) == class_) * 255).astype(np.uint8))
+
+
+def laid_out(templates, sets=SETS):
+    """Files of each set: {path with {set} and {n}: what makes the content}."""
+    return {
+        path.format(set=name, n=number): make(number)
+        for name, numbers in sets.items()
+        for number in numbers
+        for path, make in templates.items()
+    }
+
+
+READ = {
+    "BDD100K": {
+        "bdd/images/10k/{set}/{n}.png": image,
+        "bdd/labels/sem_seg/masks/{set}/{n}.png": label,
+        "bdd/labels/sem_seg/colormaps/{set}/{n}.png": image,
+    },
+    "COCO-Stuff": {
+        "images/{set}2017/{n:012}.png": image,
+        "stuffthingmaps/{set}2017/{n:012}.png": label,
+    },
+    "FoodSeg103, which has ImageSets, too": {
+        "Images/img_dir/{set}/{n}.png": image,
+        "Images/ann_dir/{set}/{n}.png": label,
+        "ImageSets/{set}.txt": lambda number: f"{number}.png\n",
+        "category_id.txt": lambda number: "0\tbackground\n1\tred\n2\tblue\n",
+    },
+}
+
+
+@pytest.mark.parametrize("name", READ)
+def test_folders_of_public_datasets(tmp_path, name):
+    prepared, _ = prepare_export(tmp_path, laid_out(READ[name]))
+    for split, numbers in SETS.items():
+        width = 12 if name == "COCO-Stuff" else 1
+        found = [path.stem for path in (tmp_path / "out" / split / "images").rglob("*.png")]
+        assert sorted(found) == [f"{number:0{width}}" for number in numbers]
+        ids = [
+            path.relative_to(tmp_path / "out" / split / "labels").as_posix()[:-4]
+            for path in (tmp_path / "out" / split / "labels").rglob("*.png")
+        ]
+        check_pairs(tmp_path / "out" / split, ids)
+    assert prepared.names in (None, ["background", "red", "blue"])
+
+
+RETINA = {
+    "{set}/images/{n:02}_{set}.png": image,
+    "{set}/1st_manual/{n:02}_manual1.png": mask,
+    "{set}/mask/{n:02}_{set}_mask.png": lambda _: encoded(np.full((20, 30), 255, np.uint8)),
+}
+AERIAL = {
+    "{set}/images/P{n}.png": image,
+    "{set}/Semantic_masks/images/P{n}_instance_color_RGB.png": label,
+    "{set}/Instance_masks/images/P{n}_instance_id_RGB.png": image,
+}
+STREETS = {
+    "{set}/images/{n}.png": image,
+    "{set}/v1.2/labels/{n}.png": lambda number: label(number + 9),
+    "{set}/v2.0/labels/{n}.png": label,
+}
+
+
+@pytest.mark.parametrize(
+    ("templates", "words", "chosen"),
+    [
+        # The mask of DRIVE, HRF and others is the field of view
+        (RETINA, "several folders that may hold the labels, 1st_manual, mask", "1st_manual"),
+        (AERIAL, "several folders .* Instance_masks, Semantic_masks", "Semantic_masks"),
+        (STREETS, r"v2.0/labels/0.png: may be the label of the same image", "v2.0/labels"),
+    ],
+)
+def test_the_folder_of_the_labels_is_asked_for(tmp_path, templates, words, chosen):
+    files = laid_out(templates)
+    with pytest.raises(InputError, match=words):
+        prepare_export(tmp_path, files)
+    colours = BINARY if templates is RETINA else None
+    prepare_export(tmp_path, files, label_folder=chosen, colours=colours)
+    meaning = (0, 1, 0) if templates is RETINA else (0, 1, 2)
+    name = {"train": "{n:02}_{s}", "val": "{n:02}_{s}"} if templates is RETINA else {}
+    for split, numbers in SETS.items():
+        form = name.get(split, "P{n}" if templates is AERIAL else "{n}")
+        ids = [form.format(n=number, s=split) for number in numbers]
+        check_pairs(tmp_path / "out" / split, ids, meaning)
+
+
+def test_two_kinds_of_labels_of_one_image_are_named(tmp_path):
+    files = laid_out(
+        {
+            "images/{set}/{n}.png": image,
+            "annotations/{set}/{n}.png": label,
+            "annotations/{set}/{n}_labelTrainIds.png": label,
+        }
+    )
+    with pytest.raises(InputError, match=r"0_labelTrainIds\.png: may be the label of the same"):
+        prepare_export(tmp_path, files)
