@@ -21,7 +21,7 @@ from places import TESTS
 
 from fcnkit.commands import main
 from fcnkit.images import read_rgb, voc_palette, write_label
-from fcnkit.inference import Segmenter, segment_files
+from fcnkit.inference import Evaluation, Segmenter, segment_files
 from fcnkit.web import SharedSegmenter
 from fcnkit.web.preview import Preview, first_dataset
 from fcnkit.web.samples import find_score_files
@@ -40,15 +40,21 @@ import scene  # noqa: E402  (the street that the extension's own screenshots sho
 class Street:
     """Stands in for a Segmenter: returns nearly correct scores of the drawn street."""
 
-    output_blob, note = "score", None
+    output_blob, note, evaluation = "score", None, Evaluation()
     map_of, prediction_of = Segmenter.map_of, Segmenter.prediction_of
 
     def read(self, source, name=None):
         return read_rgb(source)
 
+    def batch_key(self, image, name):
+        return image.shape
+
     def scores(self, image, name):
         label = scene.drawn(image.shape[1], image.shape[0])[1]
         return scene.scores(label, seed=len(name))
+
+    def scores_together(self, images, names):
+        return list(map(self.scores, images, names))
 
 
 def segment(folder, names):
