@@ -54,7 +54,7 @@ class InputError(Exception):
         *,
         options: Mapping[str, object] | None = None,
     ) -> None:
-        self.text = str(text)
+        self.text = _shortened(str(text))
         self.options: dict[str, object] = dict(options or {})
         if option is not None:
             self.text = self.text.replace("{option}", "{" + option + "}")
@@ -98,6 +98,23 @@ class InputError(Exception):
             return ", or ".join(made) if made else others[-1]
 
         return re.sub(pattern, replacement, self.text)
+
+
+def _shortened(text: str) -> str:
+    """`text` without its middle where that is longer than anybody reads.
+
+    What damaged files hold, a shape of a million axes or a number of as many digits, is part of
+    messages.
+    """
+    start, end = _MOST_MESSAGE
+    left_out = len(text) - start - end
+    if left_out < end:  # a place before a message that was shortened does not shorten it again
+        return text
+    return f"{text[:start]} ... ({left_out} characters) ... {text[-end:]}"
+
+
+# Characters of a message: of its beginning, with a path of any length, and of its end
+_MOST_MESSAGE = 6000, 1000
 
 
 class FormatError(InputError):

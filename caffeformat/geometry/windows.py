@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+# Caffe allows 32; two are for images and channels.
+_MOST_AXES = 30
+
+
 class Window(NamedTuple):
     """A window along one axis, in pixels of the layer's bottom (for a Deconvolution, its top)."""
 
@@ -43,6 +47,10 @@ def convolution_windows(layer: pb.LayerParameter, axes: int | None = None) -> li
         "dilation": list(param.dilation) or [1],
     }
     count = axes or max(map(len, fields.values()))
+    if count > _MOST_AXES:
+        raise InputError(
+            f'layer "{layer.name}": its window has {count} axes; Caffe allows {_MOST_AXES}'
+        )
     for name, values in fields.items():
         if len(values) not in (1, count):
             raise InputError(

@@ -17,7 +17,7 @@ from caffeformat.files import open_file
 from . import forks, pb
 from .binary_net import read_binary_net
 from .dialects import Reading, unplaced_crops
-from .text import nearest, read_text
+from .text import UTF_16, nearest, read_text
 from .unread import unread_fields
 from .upgrade import upgrade_net, upgrade_solver
 
@@ -122,9 +122,10 @@ def _is_binary(path: str | os.PathLike[str]) -> bool:
     """Whether the file begins with bytes that no text has: protobuf's lengths and field keys."""
     try:
         with open_file(path) as file:
-            return _NO_TEXT.search(file.read(_HEAD)) is not None
+            head = file.read(_HEAD)
     except (InputError, OSError):
         return False  # the reader reports what is wrong
+    return not head.startswith(UTF_16) and _NO_TEXT.search(head) is not None
 
 
 def _upgrade(message: _M, upgrade: Callable[[_M], list[str]], path: str | os.PathLike[str]) -> None:

@@ -38,6 +38,8 @@ _LOOSE_MINUS = re.compile(r"-\s+[\d.in]")
 _MINUS = re.compile(
     r"#[^\n]*|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|(?<![^\s:,\[])-(?P<blank>\s+)(?=[\d.in])"
 )
+# How texts begin that Windows' editors call Unicode, and nothing that protobuf writes.
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 # A comment, a string with its escapes, or a brace: what must be distinguished to match braces.
 _BRACES = re.compile(r"#[^\n]*|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|[{}<>]")
 
@@ -66,6 +68,8 @@ def read_text(path: str | os.PathLike[str], message_class: type[_M]) -> _M:
     """Read a prototxt file into a new `message_class`; `InputError` if that fails."""
     data = read_bytes(path)
     name = message_class.DESCRIPTOR.name
+    if data.startswith(UTF_16):
+        raise FormatError(path, "the text is UTF-16; save the file as UTF-8")
     if b"\0" in data:
         raise FormatError(path, f"a binary file; expected the text of a {name}")
     try:

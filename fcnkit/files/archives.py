@@ -12,16 +12,15 @@ import contextlib
 import functools
 import lzma
 import os
-import queue
 import stat
-import threading
 import zipfile
 from io import FileIO
 from typing import TYPE_CHECKING
 
-from caffeformat import FormatError, InputError, brief, reading
+from caffeformat import FormatError, InputError, brief, printable, reading
 from caffeformat.files import open_file
 
+from .block_stream import BlockStream
 from .gzip_stream import gzip_blocks
 from .tar_stream import is_tar_header, tar_entries
 
@@ -37,6 +36,11 @@ if TYPE_CHECKING:
 
 
 _CHUNK = 1 << 20
+
+# How the entries of a zip may be packed, and the names of other ways. Windows takes Deflate64 for
+# large files.
+_PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+_NOT_UNPACKED = {9: "Deflate64", 93: "Zstandard", 95: "XZ", 98: "PPMd"}
 
 # The bit of a zip entry's flags that says that its name is UTF-8.
 _ENCRYPTED = 1
@@ -68,13 +72,23 @@ class Member:
         self.archive, self.name, self.size, self.is_plain = archive, name, size, is_plain
         self._open_stream = open_stream
 
+    def check_plain(self) -> None:
+        """Raise `InputError` for a link or a device."""
+        if not self.is_plain:
+            # In a folder links are followed.
+            advice = (
+                "" if os.path.isdir(self.archive) else ": unpack the archive, and pass the folder"
+            )
+            raise FormatError(
+                self.archive, f"{self.name} is a link or a device, not a file{advice}"
+            )
+
     def read_chunks(self) -> Iterator[bytes]:
         """Read the content in pieces of up to 1 MB; `FormatError` if it is shorter than `size`.
 
         Members of a tar can be read once, and only before the next member is requested.
         """
-        if not self.is_plain:
-            raise FormatError(self.archive, f"{self.name} is a link or a device, not a file")
+        self.check_plain()
         left = self.size
         with _reading(self.archive), self._open_stream() as stream:
             while left:
@@ -109,11 +123,11 @@ def members(path: str | os.PathLike[str]) -> Iterator[Member]:
     if head[:2] == b"PK":
         return _zip_members(path)
     if head[:2] == b"\x1f\x8b":
-        return _tar_members(path, lambda: _Forward(gzip_blocks(path)))
+        return _tar_members(path, lambda: BlockStream(gzip_blocks(path)))
     if head[:3] == b"BZh":
-        return _tar_members(path, lambda: _Forward(_bzip2_blocks(path)))
+        return _tar_members(path, lambda: BlockStream(_bzip2_blocks(path)))
     if head[:6] == b"\xfd7zXZ\0":
-        return _tar_members(path, lambda: _Forward(_xz_blocks(path)))
+        return _tar_members(path, lambda: BlockStream(_xz_blocks(path)))
     if is_tar_header(head):
         return _tar_members(path, lambda: _open_unbuffered(path))
     kind = next((kind for start, kind in _OTHER_ARCHIVES.items() if head.startswith(start)), None)
@@ -182,71 +196,6 @@ def _too_large(size: int, most: int) -> str:
     return f"refused: it claims {size} bytes or more, expected at most {most} for its packed size"
 
 
-class _Forward:
-    """A stream of blocks with `read(size)` and `seek(position)`, which goes forward by reading.
-
-    A thread reads blocks ahead while the caller looks at headers and writes files.
-    """
-
-    _AHEAD = 8  # blocks, of up to 4 MB
-
-    def __init__(self, blocks: Iterable[bytes]) -> None:
-        self._blocks: queue.Queue[bytes | Exception] = queue.Queue(self._AHEAD)
-        self._block, self._start, self._position = b"", 0, 0  # _start: where the block begins
-        self._closing = False
-        self._thread = threading.Thread(target=self._fill, args=(blocks,), daemon=True)
-        self._thread.start()
-
-    def _fill(self, blocks: Iterable[bytes]) -> None:
-        try:
-            for block in blocks:
-                self._blocks.put(block)
-                if self._closing:
-                    return
-            self._blocks.put(b"")
-        except Exception as error:  # raised where the block is requested
-            self._blocks.put(error)
-
-    def _next_block(self) -> bool:
-        """Make the next block the current one; False at the end of the stream."""
-        self._start += len(self._block)
-        self._block = b""
-        block = self._blocks.get()
-        if isinstance(block, bytes) and block:
-            self._block = block
-            return True
-        self._blocks.put(block)  # for later requests
-        if isinstance(block, Exception):
-            raise block
-        return False
-
-    def seek(self, target: int, /) -> int:
-        if target < self._start:
-            raise OSError("a compressed archive cannot be read backwards")
-        while target > self._start + len(self._block) and self._next_block():
-            pass
-        self._position = min(target, self._start + len(self._block))
-        return self._position
-
-    def read(self, size: int, /) -> bytes:
-        parts = []
-        while size > 0:
-            offset = self._position - self._start
-            part = self._block[offset : offset + size]
-            if not part and not self._next_block():
-                break
-            parts.append(part)
-            self._position += len(part)
-            size -= len(part)
-        return b"".join(parts)
-
-    def close(self) -> None:
-        self._closing = True
-        while self._thread.is_alive():
-            with contextlib.suppress(queue.Empty):
-                self._blocks.get(timeout=0.01)
-
-
 def _tar_members(path: str, open_stream: Callable[[], ForwardStream]) -> Iterator[Member]:
     with _reading(path), contextlib.closing(open_stream()) as file:
 
@@ -266,13 +215,21 @@ def _zip_members(path: str) -> Iterator[Member]:
         entries = archive.infolist()
         if sum(info.compress_size for info in entries) > os.path.getsize(path):
             raise FormatError(path, "refused: its members overlap, or are longer than the archive")
+        strange = next((i for i in entries if i.file_size and i.compress_type not in _PACKED), None)
+        if strange is not None:
+            method = strange.compress_type
+            raise InputError(
+                f"{path}: {printable(strange.filename)} is packed with "
+                f"{_NOT_UNPACKED.get(method, f'method {method}')}, which cannot be read here: "
+                "unpack the archive, and pass the folder"
+            )
         locked = next(
             (info for info in entries if info.flag_bits & _ENCRYPTED and info.file_size), None
         )
         if locked is not None:
             raise InputError(
-                f"{path}: {locked.filename} is encrypted: unpack the archive with its password, "
-                "and pass the folder"
+                f"{path}: {printable(locked.filename)} is encrypted: unpack the archive with its "
+                "password, and pass the folder"
             )
         for info in sorted(entries, key=lambda info: _image_sets_first(info.filename)):
             name = _safe_name(path, _entry_name(info))

@@ -100,3 +100,11 @@ def test_of_several_options_those_that_there_are_are_named(flags, said):
 )
 def test_long_lists_are_cut_and_counted(names, most, expected):
     assert listed(names, most, "nothing") == expected
+
+
+@pytest.mark.parametrize("length", [7000, 8100, 3_000_000])
+def test_messages_hold_their_ends_however_much_is_quoted(length):
+    text = "begin" + "9" * (length - 8) + "end"
+    found = str(FormatError("a.prototxt", text).prefixed("net"))
+    assert found.startswith("net: a.prototxt: begin") and found.endswith("end")
+    assert len(found) < 8200 and found.count("characters)") == (length > 7000)

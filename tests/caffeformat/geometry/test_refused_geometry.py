@@ -126,3 +126,12 @@ def test_a_name_that_several_crops_have_needs_an_index():
     with pytest.raises(InputError, match=r'give the index .* 2 \(top "out"\), 3 \(top "second"\)'):
         geometry.crop_offset(net, "crop")
     assert geometry.crop_offset(net, 3) == 1
+
+
+def test_windows_of_more_axes_than_caffe_has_are_refused_at_once():
+    """However many there are, drawings and shapes do not go through them."""
+    many = "convolution_param { num_output: 1 " + "kernel_size: 3 " * 100_000 + "}"
+    net = net_of(one("Convolution", many))
+    for work in (geometry.receptive_fields, geometry.layer_map):
+        with pytest.raises(InputError, match='layer "it": its window has 100000 axes'):
+            work(net if work is geometry.receptive_fields else net.layer[-1])

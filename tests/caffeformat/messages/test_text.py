@@ -2,7 +2,17 @@
 
 import pytest
 
-from caffeformat import FormatError, InputError, format_text, parse_text, pb, read_text, write_text
+from caffeformat import (
+    FormatError,
+    InputError,
+    format_text,
+    parse_text,
+    pb,
+    read_net,
+    read_solver,
+    read_text,
+    write_text,
+)
 
 
 @pytest.mark.parametrize(
@@ -75,3 +85,12 @@ def test_what_was_written_reads_back(tmp_path):
     solver = pb.SolverParameter(base_lr=1e-10, gamma=1 / 3, test_iter=[1, 2], net="n.prototxt")
     write_text(path, solver)
     assert read_text(path, pb.SolverParameter) == solver
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
+@pytest.mark.parametrize("read", [read_net, read_solver, lambda path: read_text(path, pb.Datum)])
+def test_texts_in_utf_16_say_so(tmp_path, encoding, read):
+    start = "\ufeff" if encoding == "utf-16-be" else ""
+    (tmp_path / "net.prototxt").write_bytes((start + 'name: "a"').encode(encoding))
+    with pytest.raises(FormatError, match="the text is UTF-16; save the file as UTF-8"):
+        read(tmp_path / "net.prototxt")

@@ -1,5 +1,6 @@
 """Truncated, forged and foreign archives of datasets: errors that name the member."""
 
+import io
 import struct
 import tarfile
 import zipfile
@@ -7,9 +8,10 @@ import zipfile
 import mat_datasets as made
 import numpy as np
 import pytest
+from labelled_data import encoded
 
 from caffeformat import FormatError, InputError
-from fcnkit.data_prep import prepare_nyud, prepare_siftflow
+from fcnkit.data_prep import prepare_data, prepare_nyud, prepare_siftflow
 
 pytest.importorskip("scipy")
 
@@ -67,6 +69,25 @@ def test_a_link_or_device_for_a_label_is_refused(tmp_path, kind, target):
         archive.add(tmp_path / "in" / "nyud", "nyud")
     with pytest.raises(FormatError, match=r"img_5001\.mat is a link or a device"):
         prepare_nyud(tmp_path / "a.tar", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE])
+def test_images_that_are_links_are_not_left_out(tmp_path, kind):
+    """Datasets are often made of links, which a tar keeps as what they are."""
+    image, label = (encoded(np.zeros((4, 4), np.uint8), "PNG") for _ in range(2))
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        for name, content in {"images/1.png": image, "labels/1.png": label}.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+        for folder in ("images", "labels"):
+            link = tarfile.TarInfo(f"{folder}/2.png")
+            link.type, link.linkname = kind, f"{folder}/1.png"
+            archive.addfile(link)
+    words = r"a\.tar: images/2\.png is a link .*: unpack the archive, and pass the folder"
+    with pytest.raises(InputError, match=words):
+        prepare_data(tmp_path / "a.tar", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

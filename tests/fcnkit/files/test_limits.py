@@ -135,6 +135,18 @@ def test_zips_that_lie_are_refused(tmp_path, small):
         taken(path)
 
 
+@pytest.mark.parametrize(("method", "name"), [(9, "Deflate64"), (97, "method 97")])
+def test_zips_packed_in_other_ways_say_so(tmp_path, method, name):
+    path, file = tmp_path / "a.zip", io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.png", b"some text " * 500)
+    data = bytearray(file.getvalue())
+    data[8], data[data.index(b"PK\1\2") + 10] = method, method
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=rf"a\.zip: a\.png is packed with {name}.*pass the folder"):
+        taken(path)
+
+
 def test_damaged_lzma_in_a_zip_names_the_archive(tmp_path):
     path = tmp_path / "a.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:

@@ -198,7 +198,10 @@ def top_keys(data: bytes) -> list[str]:
 
 
 def _files_of(source: str) -> Iterator[tuple[File, Member]]:
-    """The files of a folder, an archive, or a single JSON file, without litter and links."""
+    """The files of a folder, an archive, or a single JSON file, without litter and links.
+
+    Raises `InputError` for an image that is a link in an archive.
+    """
     if source.lower().endswith(".json") and os.path.isfile(source):
         size = os.path.getsize(source)
         opener = functools.partial(_open, source)
@@ -207,6 +210,8 @@ def _files_of(source: str) -> Iterator[tuple[File, Member]]:
         return
     seen: set[str] = set()
     for member in members(source):
+        if os.path.splitext(member.name)[1].lower() in IMAGE_SUFFIXES:
+            member.check_plain()  # rather than leave an image out without a word
         # A tar may hold a name twice; the first counts, as for every reader here.
         if member.is_plain and not is_litter(member.name) and member.name not in seen:
             seen.add(member.name)
