@@ -55,14 +55,35 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, list[NDArray[np.floa
 def write_weights(
     path: str | os.PathLike[str], weights: Mapping[str, Sequence[NDArray[Any] | None]]
 ) -> None:
-    """Write {layer name: [arrays]} as `data/<layer>/<index>`; None is skipped."""
+    """Write {layer name: [arrays]} as `data/<layer>/<index>`; None is skipped.
+
+    A slash in a name makes groups within groups. Raises `InputError` for names that HDF5 cannot
+    hold, or whose place another layer's blob has taken.
+    """
     with create_hdf5(path) as file:
         data = file.create_group("data")
         for name, blobs in weights.items():
-            group = data.create_group(name)
-            for index, array in enumerate(blobs):
-                if array is not None:
-                    group.create_dataset(str(index), data=array, dtype="<f4")
+            arrays = {str(i): array for i, array in enumerate(blobs) if array is not None}
+            # BVLC Caffe names the layers without blobs, too; nothing is lost without them.
+            if not arrays and not _is_path(name):
+                continue
+            try:
+                if not _is_path(name):
+                    raise ValueError(name)
+                # There already where a layer "conv2/bn" came before this "conv2"
+                group = data.require_group(name)
+                for index, array in arrays.items():
+                    group.create_dataset(index, data=array, dtype="<f4")
+            except (TypeError, ValueError):
+                raise InputError(
+                    f"{os.fspath(path)}: an HDF5 file has no place for the layer {brief(name)} "
+                    "beside the others; rename it, or use a name that ends in .caffemodel"
+                ) from None
+
+
+def _is_path(name: str) -> bool:
+    """Whether `name` leads from a group to one below it, and comes back as it was written."""
+    return "\0" not in name and not {"", ".", ".."} & set(name.split("/"))
 
 
 def numbered(path: str | os.PathLike[str], group: h5py.Group) -> list[NDArray[np.float32] | None]:

@@ -226,3 +226,30 @@ def test_mean_image(golden_files, tmp_path):
     ours = pb.BlobProto.FromString((tmp_path / "mean.binaryproto").read_bytes())
     assert (ours.num, ours.channels, ours.height, ours.width) == (1, 3, 16, 20)
     assert list(ours.shape.dim) == [1, 3, 16, 20] and ours.data == theirs.data
+
+
+LAYER = [np.ones(2, np.float32)]
+
+
+@pytest.mark.parametrize("names", [("conv2/bn", "conv2"), ("conv2", "conv2/bn"), ("a/b/c", "a/b")])
+def test_hdf5_holds_layers_whose_names_begin_with_those_of_others(tmp_path, names):
+    """As in DenseNet and PVANet: slashes make groups, and a group holds blobs and groups."""
+    weights = {name: [np.full(2, i, np.float32)] for i, name in enumerate(names)}
+    write_caffemodel(tmp_path / "w.h5", weights)
+    back = read_caffemodel(tmp_path / "w.h5")
+    assert set(back) == set(names)
+    for name in names:
+        np.testing.assert_array_equal(back[name][0], weights[name][0])
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("a", "a/0"), ("a/0", "a"), ("a/0/b", "a"), ("/a",), ("a//b",), ("a/./b",), ("a\0",), ("",)],
+)
+def test_hdf5_refuses_names_that_it_cannot_hold(tmp_path, names):
+    with pytest.raises(InputError, match=r"w\.h5: an HDF5 file has no place for the layer"):
+        write_caffemodel(tmp_path / "w.h5", dict.fromkeys(names, LAYER))
+    assert not list(tmp_path.iterdir())
+    net = pb.NetParameter(layer=[pb.LayerParameter(name=name) for name in names])
+    write_caffemodel(tmp_path / "w.h5", {"b": LAYER}, net)  # without blobs nothing is lost
+    assert list(read_caffemodel(tmp_path / "w.h5")) == ["b"]
