@@ -126,7 +126,30 @@ def parse_text(text, where):
         raise FcnError(
             "%s has %d colours; expected 1 to 256, one per line." % (shorten(where), len(colours))
         )
+    _refuse_indices(colours, names, where)
     return _with_ignore(colours, ignore), (names if all(names) else None)
+
+
+def _refuse_indices(colours, names, where):
+    """Raise FcnError if lines of four numbers seem to begin with the class's index.
+
+    Not where the other three are the same colours, nor where all lines end in 255 and are greys or
+    would be one colour twice: that is opacity.
+    """
+    if len(colours) < 2 or [colour[0] for colour in colours] != list(range(len(colours))):
+        return
+    fourth = [name.partition(" ")[0] for name in names]
+    if not all(re.match("[0-9]{1,3}$", word) and int(word) < 256 for word in fourth):
+        return
+    behind = [tuple(colour[1:]) + (int(word),) for colour, word in zip(colours, fourth)]
+    are_greys = all(len(set(colour)) == 1 for colour in colours)
+    are_opaque = set(map(int, fourth)) == {255} and (are_greys or len(set(behind)) < len(behind))
+    if behind != [tuple(colour) for colour in colours] and not are_opaque:
+        raise FcnError(
+            "The lines of %s hold four numbers, of which the first seems to be the class's index; "
+            "leave it out, so that red green blue is left, or the last one, if the first is red."
+            % shorten(where)
+        )
 
 
 def _with_ignore(colours, ignore):

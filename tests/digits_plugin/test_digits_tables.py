@@ -90,6 +90,21 @@ class ColourMaps(Case):
             table = palette.of_colours(colours)
             self.assertEqual(table[[1, 2, 255]].tolist(), [[48, 112, 32], [0, 0, 0], [9, 9, 9]])
 
+    def test_an_index_before_the_colours_is_no_red(self):
+        for table in (
+            "0 0 0 0\n1 128 0 0\n2 0 128 0\n",
+            "0,0,0,0\n1,224,224,192\n",
+            "0 0 0 0 none\n1 128 0 0 cat\n",
+            "# class r g b\n0 7 7 7\n1 9 9 9\n2 255 0 255\n",
+        ):
+            with self.assert_words("the class's index; leave it out"):
+                palette.parse_text(table, "x")
+        opaque = ("0 0 0 255\n1 1 1 255\n", "0 0 0 255\n1 0 0 255\n2 0 0 255\n")
+        for table in opaque + ("0 0 0 0\n1 1 1 1\n", "0 0 0 255\n128 0 0 255\n", "0 1 2 9\n"):
+            colours, _ = palette.parse_text(table, "x")
+            expected = [[int(v) for v in line.split()[:3]] for line in table.splitlines()]
+            self.assertEqual(colours.tolist(), expected)
+
     def test_cvats_label_map_beside_the_dataset_is_used(self):
         voc = make_voc(self.path("voc"))
         colours = np.array([[9, 9, 9], [8, 0, 0], [0, 7, 0], [0, 0, 6]], np.uint8)
