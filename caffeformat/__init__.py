@@ -50,11 +50,13 @@ from .messages import (
     upgrade_solver,
     write_text,
 )
+from .numerals import whole_number
 from .weights import (
     SolverState,
     Weights,
     read_blob,
     read_caffemodel,
+    read_mean,
     read_solver_state,
     write_blob,
     write_caffemodel,
@@ -102,6 +104,7 @@ __all__ = [
     "read_blob",
     "read_bytes",
     "read_caffemodel",
+    "read_mean",
     "read_net",
     "read_solver",
     "read_solver_state",
@@ -112,6 +115,7 @@ __all__ = [
     "total_memory",
     "upgrade_net",
     "upgrade_solver",
+    "whole_number",
     "write_blob",
     "write_caffemodel",
     "write_solver_state",

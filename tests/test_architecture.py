@@ -20,7 +20,7 @@ REPO = Path(__file__).resolve().parent.parent
 # From the ground up. A room may import from rooms of lower floors, through their faces, and from
 # nothing else of the project. `package.room` is a folder or a single module.
 FLOORS = [
-    {"caffeformat.errors"},
+    {"caffeformat.errors", "caffeformat.numerals"},
     {"caffeformat.apart", "caffeformat.files", "caffeformat.memory", "caffeformat.processes"},
     {"caffeformat.messages"},
     {"caffeformat.databases", "caffeformat.geometry", "caffeformat.weights"},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .blob import read_blob, write_blob
+from .blob import read_blob, read_mean, write_blob
 from .caffemodel import Weights, read_caffemodel, write_caffemodel
 from .hdf5 import is_hdf5, open_hdf5, read_dataset
 from .norm_blobs import arranged_blobs
@@ -17,6 +17,7 @@ __all__ = [
     "read_blob",
     "read_caffemodel",
     "read_dataset",
+    "read_mean",
     "read_solver_state",
     "write_blob",
     "write_caffemodel",

@@ -7,6 +7,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from caffeformat.errors import FormatError
 from caffeformat.files import atomic_write
 from caffeformat.messages import pb, wire
 
@@ -34,6 +35,18 @@ def read_blob(path: str | os.PathLike[str]) -> NDArray[np.float32]:
     """
     array, _ = decode_blob(wire.map_file(path, "a blob"))
     return array
+
+
+def read_mean(path: str | os.PathLike[str]) -> NDArray[np.float32]:
+    """The mean image in a `.binaryproto` file: C x H x W float32.
+
+    Raises `FormatError` as `read_blob`, and for a blob that is no image.
+    """
+    mean = read_blob(path)
+    if mean.ndim < 3 or mean.size != math.prod(mean.shape[-3:]) or not mean.size:
+        shape = " x ".join(map(str, mean.shape)) or "a single number"
+        raise FormatError(path, f"expected a mean image, channels x height x width; found {shape}")
+    return mean.reshape(mean.shape[-3:])
 
 
 def write_blob(path: str | os.PathLike[str], array: ArrayLike) -> None:

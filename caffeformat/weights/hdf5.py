@@ -91,7 +91,7 @@ def numbered(path: str | os.PathLike[str], group: h5py.Group) -> list[NDArray[np
     found: dict[int, NDArray[np.float32]] = {}
     for key, item in group.items():
         if hasattr(item, "shape"):
-            if not key.isdigit() or len(key) > 5:
+            if not key.isdecimal() or len(key) > 5:
                 raise FormatError(path, f'dataset "{item.name}" is not the number of a blob')
             found[int(key)] = read_dataset(path, item)
     return [found.get(index) for index in range(max(found, default=-1) + 1)]

@@ -18,13 +18,14 @@ from caffeformat import (
     FormatError,
     InputError,
     atomic_write,
+    read_mean,
     read_net,
     read_solver,
     write_text,
 )
 from fcnkit import datasets, nets
 from fcnkit.files import read_json_object
-from fcnkit.images import parse_mean, read_class_names
+from fcnkit.images import read_class_names
 from fcnkit.inference import TrainedNet
 
 if TYPE_CHECKING:
@@ -200,7 +201,7 @@ class DigitsModel:
         if kind == "pixel" and transform is not None and transform.mean_value:
             mean = np.array(transform.mean_value, np.float32)
         elif kind != "none":
-            mean = parse_mean(self._mean_path())
+            mean = read_mean(self._mean_path())
             if kind == "pixel":
                 mean = mean.mean((1, 2))
         return mean, 1.0 if transform is None else transform.scale

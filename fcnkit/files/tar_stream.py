@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from caffeformat import FormatError
+from caffeformat import FormatError, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -177,7 +177,7 @@ def _pax_records(content: bytes, position: int, source: str) -> dict[str, str]:
 
 def _pax_size(text: str) -> int | None:
     """The number of bytes in a pax header; None for what is none."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS else None
+    return whole_number(text)
 
 
 def _after_sparse_maps(file: ForwardStream, position: int) -> int:

@@ -20,7 +20,7 @@ import os
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from caffeformat import FormatError
+from caffeformat import FormatError, whole_number
 from caffeformat.files import open_text
 
 from .class_lists import IGNORE_NAMES, ListedClass, colour_in, in_order, listed_classes
@@ -147,7 +147,7 @@ def _pixel_values(lines: Iterable[tuple[int, str]], path: str) -> ClassTable:
 def _by_values(rows: Sequence[tuple[int, str, Sequence[str]]], path: str) -> ClassTable:
     """The table of rows with the value of each class in grey labels, in the order of the values."""
     first = [row[2][0] for row in rows]
-    order = sorted(range(len(rows)), key=lambda at: int(first[at]) if first[at].isdecimal() else 0)
+    order = sorted(range(len(rows)), key=lambda at: whole_number(first[at]) or 0)
     table = _table([rows[place] for place in order], path)
     return table._replace(values=[colour[0] for colour in table.colours])
 
@@ -171,15 +171,16 @@ def _named_columns(
         colour = [cells[column] for column in colours]
         if one is not None and not colours:
             found = colour_in(cells[one])
-            if found is None and not cells[one].isdecimal():
+            if found is None and whole_number(cells[one]) is None:
                 raise FormatError(path, f"expected a colour, found {cells[one]!r}", number)
             colour = [cells[one]] if found is None else list(map(str, found))
         rows.append((number, cells[name], colour))
         ids.append(cells[id_] if id_ is not None else "")
     if one is not None and not colours and all(len(row[2]) == 1 for row in rows):
         return _by_values([(number, name, list(value) * 3) for number, name, value in rows], path)
-    if all(map(str.isdecimal, ids)):
-        return _by_ids(rows, list(map(int, ids)), path)
+    numbers = [number for number in map(whole_number, ids) if number is not None]
+    if len(numbers) == len(ids):
+        return _by_ids(rows, numbers, path)
     return _table(rows, path) if colours or one is not None else None
 
 

@@ -114,16 +114,8 @@ def parse_mean(text: str) -> NDArray[np.float32]:
             "(mean.binaryproto, mean.txt); no such file"
         )
     if text.endswith(".binaryproto"):
-        return _mean_image(text)
+        return caffeformat.read_mean(text)
     return _mean_text(text)
-
-
-def _mean_image(path: str) -> NDArray[np.float32]:
-    mean: NDArray[np.float32] = np.asarray(caffeformat.read_blob(path), np.float32)
-    mean = mean.reshape(mean.shape[-3:]) if mean.ndim > 3 and mean.shape[0] == 1 else mean
-    if mean.ndim != 3:
-        raise FormatError(path, f"expected a mean of C x H x W, found shape {mean.shape}")
-    return mean
 
 
 def _mean_text(path: str) -> NDArray[np.float32]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from caffeformat import whole_number
+
 
 def threads() -> int | None:
     """How many threads OMP_NUM_THREADS asks for, which all engines here follow; None: as many as
     there are cores."""
     text = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    return int(text) if text.isdecimal() and int(text) else None
+    return whole_number(text) or None
 
 
 def session_options() -> Any:

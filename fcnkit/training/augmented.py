@@ -129,8 +129,8 @@ def transform_of(layer: pb.LayerParameter, find: Callable[[str], str]) -> dict[s
         values = list(transform.mean_value)
         options["mean"] = values
     elif transform.mean_file:
-        mean = caffeformat.read_blob(find(transform.mean_file))
-        options["mean"] = mean.reshape(mean.shape[-3], -1).mean(1).tolist()
+        mean = caffeformat.read_mean(find(transform.mean_file))
+        options["mean"] = mean.reshape(len(mean), -1).mean(1).tolist()
     if transform.scale != 1:
         options["input_scale"] = transform.scale
     return options

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from caffeformat import InputError, open_database, pb, read_blob, read_caffemodel
+from caffeformat import InputError, open_database, pb, read_caffemodel, read_mean
 from fcnkit import nets
 from fcnkit.datasets import (
     DatasetFolder,
@@ -129,7 +129,7 @@ def _expected(files: RunFiles, reader: _Reader, weights: Path) -> tuple[int | No
         transform = layer.transform_param
         means = len(transform.mean_value)
         if transform.mean_file:
-            means = int(read_blob(files.find(transform.mean_file)).shape[-3])
+            means = len(read_mean(files.find(transform.mean_file)))
     if means > 1 or (means and layer.transform_param.mean_file):
         return means, "by its mean"
     if weights is not None:

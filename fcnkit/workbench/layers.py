@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import flask
 import numpy as np
 
+from caffeformat import whole_number
 from fcnkit import engine
 
 from . import pictures
@@ -47,7 +48,7 @@ def show(id_: str) -> Any:
     job, _ = job_or_404(id_, "model")
     args = flask.request.args
     split, _, number = args.get("entry", "val:0").partition(":")
-    (source,) = entries_of(job, split, [int(number) if number.isdecimal() else 0])
+    (source,) = entries_of(job, split, [whole_number(number) or 0])
     blobs, weights = _look(id_, source, weights_of(job))
     return flask.render_template(
         "layers.html", job=job, title=source.title, blobs=blobs, weights=weights

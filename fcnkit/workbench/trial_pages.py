@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import flask
 import werkzeug.exceptions
 
-from caffeformat import InputError
+from caffeformat import InputError, brief, whole_number
 from fcnkit.datasets import image_files
 
 from . import extending, trials
@@ -74,7 +74,8 @@ def one_source(job: Job) -> Source:
         return from_file(path, os.path.basename(path))
     if form.get("entry"):
         split, _, number = form["entry"].partition(":")
-        return next(iter(entries_of(job, split, [int(number)] if number.isdecimal() else [])))
+        chosen = whole_number(number)
+        return next(iter(entries_of(job, split, [] if chosen is None else [chosen])))
     raise InputError("image_file: upload an image, name one on the server, or choose one")
 
 
@@ -117,11 +118,12 @@ def _listed(content: bytes, folder: str, most: int | None) -> Iterator[Source]:
 def _limit(most: int | None = trials.MOST_IMAGES) -> int | None:
     """Return how many images to take at most: what the request says, up to `most`."""
     text = flask.request.form.get("num_test_images", "").strip()
-    if text and not text.isdecimal():
-        raise InputError(f"num_test_images: expected a number, found {text!r}")
-    if not text or len(text) > 9:
+    if not text:
         return most
-    return int(text) if most is None else min(int(text), most)
+    wanted = whole_number(text)
+    if wanted is None:
+        raise InputError(f"num_test_images: expected a number, found {brief(text)}")
+    return wanted if most is None else min(wanted, most)
 
 
 def entries_of(job: Job, split: str, numbers: Iterable[int]) -> Iterator[Source]:

@@ -6,7 +6,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
-from caffeformat import InputError, array_to_datum, pb
+from caffeformat import InputError, array_to_datum, pb, whole_number
 from torchcaffe import log
 from torchcaffe.nets import Net
 
@@ -38,7 +38,7 @@ def run(flags: Flags, arguments: list[str]) -> None:
     mode, number = [*arguments[6:], *("CPU", "0")[len(arguments) - 6 :]]
     if mode not in ("CPU", "GPU"):
         raise InputError(f'the mode is "{mode}"; expected CPU or GPU. Usage: {usage}')
-    if not batches.isdecimal() or int(batches) < 1:
+    if not whole_number(batches):
         raise InputError(f'NUM_MINI_BATCHES is "{batches}"; expected a number of 1 or more.')
     allow_python(flags.allow_python)
     choose_device(number if mode == "GPU" else "", "extract_features.cpp:62")

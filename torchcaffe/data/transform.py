@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from caffeformat import InputError, pb, read_blob
+from caffeformat import InputError, pb, read_mean
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,8 +37,7 @@ class DataTransform:
         self.mean: NDArray[np.float32] | None = None
         self.mean_values: NDArray[np.float32] | None = None
         if param.mean_file:
-            mean = read_blob(param.mean_file)
-            self.mean = mean.reshape(mean.shape[-3:])
+            self.mean = read_mean(param.mean_file)
         elif param.mean_value:
             self.mean_values = np.array(param.mean_value, np.float32)
 

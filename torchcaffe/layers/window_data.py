@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from caffeformat import read_blob
+from caffeformat import read_mean
 from torchcaffe.data import resize_pixels
 
 from .base import Param, Shape, Shapes, register
@@ -84,9 +84,8 @@ class WindowData(BatchLayer):
             return np.array(transform.mean_value, np.float32)[:, None, None]
         if not transform.mean_file:
             return np.float32(0)
-        mean = read_blob(transform.mean_file)
-        channels, height, width = mean.shape[-3:]
-        mean = mean.reshape(channels, height, width)
+        mean = read_mean(transform.mean_file)
+        height, width = mean.shape[1:]
         rows, columns = (height - self.crop) // 2, (width - self.crop) // 2
         if min(rows, columns) < 0:
             raise self.error(

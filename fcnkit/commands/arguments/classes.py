@@ -6,7 +6,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
-from caffeformat import InputError
+from caffeformat import InputError, brief, whole_number
 from fcnkit.images import (
     colour_map_names,
     count_colours,
@@ -54,9 +54,10 @@ def add_colour_map(parser: CommandParser) -> None:
 def parse_classes(text: str) -> tuple[list[str] | None, int]:
     """Return (names or None, number of classes) from a value of `--classes`."""
     if text.isdecimal() and not os.path.exists(text):
-        if not 1 <= int(text) <= 255:
-            raise InputError(f"--classes {text}: expected a number from 1 to 255")
-        return None, int(text)
+        count = whole_number(text)
+        if count is None or not 1 <= count <= 255:
+            raise InputError(f"--classes {brief(text)}: expected a number from 1 to 255")
+        return None, count
     names = read_class_names(text)
     return names, len(names)
 

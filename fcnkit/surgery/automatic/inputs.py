@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from caffeformat import InputError, infer_shapes, read_blob, read_net
+from caffeformat import InputError, infer_shapes, read_mean, read_net
 from fcnkit import nets
 from fcnkit.images import count_channels, parse_mean
 
@@ -142,6 +142,6 @@ def _mean_of(file: str, folder: str) -> tuple[float, ...]:
     """The mean colour of a mean image at its path, or else in the folder of the net."""
     for path in (file, os.path.join(folder, os.path.basename(file))):
         if os.path.isfile(path):
-            pixels = read_blob(path)
-            return tuple(pixels.reshape(pixels.shape[-3], -1).mean(1).tolist())
+            pixels = read_mean(path)
+            return tuple(pixels.reshape(len(pixels), -1).mean(1).tolist())
     return ()

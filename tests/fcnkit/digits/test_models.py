@@ -19,7 +19,7 @@ from digits_folders import (
 from PIL import Image
 from tiny_segmentation import CLASSES, sample, write_dataset
 
-from caffeformat import InputError, open_database, pb, read_net, read_solver
+from caffeformat import InputError, open_database, pb, read_net, read_solver, write_blob
 from fcnkit.commands import main
 from fcnkit.datasets import open_dataset
 from fcnkit.digits import models
@@ -189,6 +189,21 @@ def test_training_files_name_no_path_of_the_other_machine(tmp_path):
     assert [layer.data_param.source for layer in data] == [""] * 4
     means = {layer.transform_param.mean_file for layer in data} - {""}
     assert means == {str(tmp_path / "model" / "mean.binaryproto")}
+
+
+def test_a_mean_file_that_holds_no_image_is_named(tmp_path):
+    folder = write_model(tmp_path / "model")
+    info = json.loads((tmp_path / "model" / "info.json").read_text())
+    (tmp_path / "model" / "labels.txt").write_text("104 117 123\n")
+    info["mean file"], info["mean subtraction"] = "labels.txt", "pixel"
+    (tmp_path / "model" / "info.json").write_text(json.dumps(info))
+    with pytest.raises(InputError, match="labels"):
+        DigitsModel(folder)
+    write_blob(tmp_path / "model" / "mean.binaryproto", np.zeros((3, 8)))
+    info["mean file"] = "mean.binaryproto"
+    (tmp_path / "model" / "info.json").write_text(json.dumps(info))
+    with pytest.raises(InputError, match=r"mean\.binaryproto: expected a mean image"):
+        DigitsModel(folder)
 
 
 # --- untrusted archives -------------------------------------------------------------------

@@ -176,3 +176,15 @@ def test_one_column_may_hold_values_of_grey_labels(tmp_path, header):
     path.write_text(f"{header}\nbackground,0\nstem,2\nleaf,1 2 3\n")
     with pytest.raises(FormatError, match="expected"):
         read_class_names(path)
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+def test_numbers_of_thousands_of_digits_are_errors_of_the_file(tmp_path, table):
+    path, long = tmp_path / "table.csv", "1" * 5000
+    for digit in "012789":
+        path.write_text(table.replace(digit, long, 1))
+        for read in (read_class_names, read_colour_map, read_palette):
+            try:
+                read(path)
+            except InputError as error:
+                assert "table.csv" in str(error)

@@ -71,9 +71,8 @@ def test_a_mean_image_is_read_as_channels_of_pixels(tmp_path, shape):
     assert np.array_equal(parse_mean(path), mean.reshape(3, 2, 4))
 
 
-@pytest.mark.parametrize("shape", [(2, 3, 2, 2), (3, 8)])
-def test_a_mean_image_that_is_none_is_named(tmp_path, shape):
+def test_a_mean_image_that_is_none_is_named(tmp_path):
     path = str(tmp_path / "mean.binaryproto")
-    write_blob(path, np.zeros(shape, np.float32))
-    with pytest.raises(InputError, match=r"mean\.binaryproto.*C x H x W, found shape"):
+    write_blob(path, np.zeros((3, 8), np.float32))
+    with pytest.raises(InputError, match=r"mean\.binaryproto.*a mean image.*found 3 x 8"):
         parse_mean(path)

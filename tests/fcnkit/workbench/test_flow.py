@@ -285,3 +285,10 @@ def test_layers_as_pictures_and_numbers(trained):
     assert "val_1" in page and page.count("<svg") >= 6 and "data:image/png" in page
     assert "score" in page and "bias" in page
     assert trained.get(f"/models/{trained.model}/layers?entry=none:1").status_code == 400
+    long = "9" * 5000
+    page = trained.get(f"/models/{trained.model}/layers?entry=val:{long}")
+    assert page.status_code == 200  # that of the first image
+    sent = {"job_id": trained.model, "split": "val", "num_test_images": long}
+    assert trained.post("/models/images/generic/infer_dataset", sent).status_code == 400
+    sent = {"job_id": trained.model, "entry": f"val:{long}"}
+    assert trained.post("/models/images/generic/infer_one", sent).status_code == 400

@@ -98,6 +98,12 @@ def test_entry_that_is_no_datum_is_named(tmp_path):
         _net(tmp_path / "db")
 
 
+def test_a_mean_file_without_an_image_is_named(database, tmp_path):
+    write_blob(tmp_path / "mean.binaryproto", np.zeros(3))
+    with pytest.raises(InputError, match=r"mean\.binaryproto: expected a mean image.*found 3"):
+        _net(database, transform=f'mean_file: "{tmp_path}/mean.binaryproto"')
+
+
 @pytest.mark.slow
 def test_reading_thread_ends_with_its_net(database):
     before = set(threading.enumerate())
