@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from caffeformat.errors import InputError
+from caffeformat.messages import unknown_layer
 
 from .shape_rules import LOSSES, RULES, SOURCES, loss_shapes
 
@@ -42,11 +43,29 @@ def infer_shapes(
     given = {name: tuple(shape) for name, shape in (input_shapes or {}).items()}
     made = {top for layer in net.layer for top in layer.top}
     shapes = BlobShapes({name: shape for name, shape in given.items() if name not in made})
+    makers: dict[str, pb.LayerParameter] = {}
     for layer in net.layer:
-        for top, shape in zip(layer.top, _top_shapes(layer, shapes, given)):
+        found = _top_shapes(layer, shapes, given, makers)
+        makers.update((top, layer) for top in layer.top)
+        for top, shape in zip(layer.top, found):
             if shape is not None:
                 shapes[top] = _possible(layer, top, shape)
     return shapes
+
+
+def _unknown_bottom(layer: pb.LayerParameter, bottom: str, maker: pb.LayerParameter | None) -> str:
+    """Why the shape of a bottom of `layer`, which the layer `maker` makes, is not known."""
+    known = {*RULES, *SOURCES, *LOSSES, "Python"}
+    if maker is not None and maker.bottom and maker.type not in known:
+        return unknown_layer(maker, known)
+    whose = ""
+    if maker is not None and maker.type == "Python":
+        param = maker.python_param
+        whose = f', as the Python layer "{maker.name}" ({param.module}.{param.layer}) makes it'
+    return (
+        f'layer "{layer.name}" ({layer.type}): the shape of its bottom "{bottom}" is not known'
+        f"{whose}; specify it in input_shapes or an Input layer"
+    )
 
 
 def _possible(layer: pb.LayerParameter, top: str, shape: Shape) -> Shape:
@@ -59,7 +78,10 @@ def _possible(layer: pb.LayerParameter, top: str, shape: Shape) -> Shape:
 
 
 def _top_shapes(
-    layer: pb.LayerParameter, shapes: Mapping[str, Shape], given: Mapping[str, Shape]
+    layer: pb.LayerParameter,
+    shapes: Mapping[str, Shape],
+    given: Mapping[str, Shape],
+    makers: Mapping[str, pb.LayerParameter],
 ) -> Sequence[Shape | None]:
     """Shapes of the tops of `layer`; None for those that are not known."""
     if not layer.bottom or layer.type == "Python":
@@ -73,8 +95,5 @@ def _top_shapes(
         return [given.get(top) for top in layer.top]
     unknown = [bottom for bottom in layer.bottom if bottom not in shapes]
     if unknown:
-        raise InputError(
-            f'layer "{layer.name}" ({layer.type}): the shape of its bottom "{unknown[0]}" is not '
-            "known; specify it in input_shapes or an Input layer"
-        )
+        raise InputError(_unknown_bottom(layer, unknown[0], makers.get(unknown[0])))
     return RULES[layer.type](layer, [shapes[bottom] for bottom in layer.bottom])

@@ -10,6 +10,7 @@ from . import pb, wire
 from .copies import without_layers
 from .dialects import computes_crop_offsets
 from .elsewhere import layer_elsewhere
+from .foreign import unknown_layer
 from .forks import (
     FORKS,
     NVIDIA_EPS,
@@ -20,9 +21,7 @@ from .forks import (
     bn_kind,
     fields_in,
     fork_additions,
-    fork_titles,
     has_scale_and_bias,
-    instead_of,
     layer_forks,
     refuse_effects,
 )
@@ -70,11 +69,9 @@ __all__ = [
     "fields_in",
     "filter_net",
     "fork_additions",
-    "fork_titles",
     "format_text",
     "has_scale_and_bias",
     "insert_splits",
-    "instead_of",
     "is_solver",
     "keys_of_layers",
     "layer_elsewhere",
@@ -94,6 +91,7 @@ __all__ = [
     "read_text",
     "refuse_effects",
     "to_proto",
+    "unknown_layer",
     "unread_fields",
     "upgrade_net",
     "upgrade_solver",

@@ -70,9 +70,9 @@ def differences(
             if values is not None:
                 blob.data[...] = values.reshape(blob.data.shape)
     graph = value_graph(net, outputs)
-    run = _runner(net, path, graph)
+    run, fixed = _runner(net, path, graph)
     random = np.random.RandomState(0)
-    for shapes in _input_shapes(net, graph.inputs, sizes):
+    for shapes in _input_shapes(net, graph.inputs, [fixed] if fixed else sizes):
         arrays: list[NDArray[Any]]
         if preprocessor is not None:
             (shape,) = shapes.values()
@@ -105,7 +105,12 @@ def _input_shapes(
         if score is not None and declared.get(score, ())[2:] == shape[2:]:
             taken = nets.ImageSizes(net, image, score, (shape[2], shape[3]))
             sizes = dict.fromkeys(map(taken.nearest, sizes))
-    wanted = [{name: (*own[name][:2], *size) for name in own} for size in sizes]
+    # Of several inputs those of one size are images; others, such as a size as two numbers, stay.
+    first = own[next(iter(own))][2:]
+    wanted = [
+        {name: (*shape[:2], *size) if shape[2:] == first else shape for name, shape in own.items()}
+        for size in sizes
+    ]
     return [shapes for shapes in wanted if takes_shapes(net, shapes)] or [own]
 
 
@@ -132,14 +137,23 @@ def compare(
     return Difference(output, shape, top, largest_absolute(made, scores), None)
 
 
-def _runner(net: pb.NetParameter, path: str | os.PathLike[str], graph: Graph) -> Run:
-    """A function that runs the exported model: from the inputs' arrays to {output: array}."""
+def _runner(
+    net: pb.NetParameter, path: str | os.PathLike[str], graph: Graph
+) -> tuple[Run, tuple[int, int] | None]:
+    """A function that runs the exported model: from the inputs' arrays to {output: array}.
+
+    And the only (height, width) of images that the model takes, None where others will do.
+    """
     if os.fspath(path).endswith(".onnx"):
         session = OnnxSession(path)
         # In the graph's order, but a class map or a blob without a name is called differently.
         names = dict(zip(graph.outputs, session.outputs))
-        return lambda arrays: {output: session.run(arrays, name) for output, name in names.items()}
+        height, width = session.sides
+        return (
+            lambda arrays: {output: session.run(arrays, name) for output, name in names.items()},
+            None if height is None or width is None else (height, width),
+        )
     outputs = list(graph.outputs)
     export = engine.load_export()
     module = export.to_module(net, read_parameters(path, net, outputs), outputs)
-    return lambda arrays: dict(zip(outputs, export.apply(module, *arrays)))
+    return lambda arrays: dict(zip(outputs, export.apply(module, *arrays))), None

@@ -31,11 +31,16 @@ def fix_size(
             f"the net takes no images of {size[0]}x{size[1]}: "
             + "; ".join(f"{name} is {' x '.join(map(str, shapes[name]))}" for name in graph.inputs)
         )
-    sizes = {"batch": 1, "height": size[0], "width": size[1]}
     for value in model.graph.input:
-        for axis in value.type.tensor_type.shape.dim:
-            if axis.dim_param in sizes:
-                axis.dim_value = sizes[axis.dim_param]
+        axes = value.type.tensor_type.shape.dim
+        # Images are H x W x channels. Axes may be numbers, of a net that takes some sizes alone.
+        is_image = len(axes) == 3 and list(wanted) == list(graph.inputs)
+        if is_image:
+            fixed = {0: size[0], 1: size[1]}
+        else:
+            fixed = {0: 1, 2: size[0], 3: size[1]} if len(axes) == 4 else {0: 1}
+        for place, length in fixed.items() if len(axes) > 1 else ():
+            axes[place].dim_value = length
     found = infer_shapes(net, wanted)
     for value, name in zip(model.graph.output, graph.outputs):
         axes = value.type.tensor_type.shape.dim

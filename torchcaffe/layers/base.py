@@ -9,7 +9,6 @@ Caffe shows of a layer: its blobs, their diffs and sharing, and the order of com
 from __future__ import annotations
 
 import contextlib
-import difflib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -17,7 +16,7 @@ import torch
 
 from caffeformat import InputError
 from caffeformat.geometry import LOSSES, RULES, SOURCES, loss_shapes
-from caffeformat.messages import fork_titles, instead_of, layer_elsewhere, layer_forks
+from caffeformat.messages import unknown_layer
 from torchcaffe import core
 
 if TYPE_CHECKING:
@@ -71,25 +70,7 @@ def create(proto: pb.LayerParameter, phase: int) -> Layer:
     Raises `InputError`, naming the nearest known type, if there is no layer type of that name.
     """
     if proto.type not in _TYPES:
-        forks = layer_forks(proto.type)
-        if forks:
-            instead = instead_of(proto.type)
-            raise InputError(
-                f'layer "{proto.name}": "{proto.type}" is a layer of the fork '
-                f"{fork_titles(forks, 'or')} of Caffe that does not run here. "
-                + (f"{instead[0].upper()}{instead[1:]}, or use" if instead else "Use")
-                + " that fork for this net, or remove the layer, and whatever depends on it, from "
-                "the prototxt (the layers before it are enough to compute features and scores)."
-            )
-        other = layer_elsewhere(proto.type)
-        if other is not None:
-            raise InputError(f'layer "{proto.name}": {other}.')
-        near = difflib.get_close_matches(proto.type, _TYPES, 1)
-        hint = f' Did you mean "{near[0]}"?' if near else ""
-        raise InputError(
-            f'layer "{proto.name}": there is no layer type "{proto.type}".{hint} '
-            f"Known types: {', '.join(layer_type_list())}."
-        )
+        raise InputError(unknown_layer(proto, _TYPES))
     if proto.type in _VARIANTS and _VARIANTS[proto.type][0](proto):
         return _VARIANTS[proto.type][1](proto, phase)
     return _TYPES[proto.type](proto, phase)

@@ -133,3 +133,20 @@ X, Z = (1, 4, 9, 9), (1, 4, 8, 9)
 def test_shapes_that_do_not_fit(layer, words):
     with pytest.raises(InputError, match=f'layer "l".*{words}'):
         _shape(layer, x=X, z=Z)
+
+
+@pytest.mark.parametrize(
+    ("maker", "words"),
+    [
+        ('type: "Axpy"', '"it": "Axpy" is a layer of SENet.s Caffe. Write "Scale"'),
+        ('type: "PriorBox"', '"it": "PriorBox" is a layer of the fork .*SSD.* remove the layer'),
+        ('type: "concat"', 'layer "it": there is no layer type "concat". Did you mean "Concat"'),
+        ('type: "Python" python_param { module: "a" layer: "B" }',
+         r'"l" \(ReLU\): .*"z" is not known, as the Python layer "it" \(a.B\) makes it; specify'),
+    ],
+)  # fmt: skip
+def test_a_bottom_without_a_shape_names_the_layer_that_makes_it(maker, words):
+    text = f'layer {{ name: "it" bottom: "x" top: "z" {maker} }}' + _layer("ReLU", bottoms=("z",))
+    with pytest.raises(InputError, match=words):
+        _shape(text, x=(1, 2, 3, 4))
+    assert _shape(text, x=(1, 2, 3, 4), z=(1, 2)) == (1, 2)
