@@ -77,6 +77,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else list(argv)
     if "_ARGCOMPLETE" in os.environ:
         _complete(os.environ.get("COMP_LINE", "").split())
+    if argv and argv[0] in COMMANDS:  # without reading what all the others do
+        return run_module(COMMANDS[argv[0]], argv[1:], prog=f"fcnkit {argv[0]}")
     width = max(map(len, COMMANDS)) + 2
     listing = "\n\n".join(
         "\n".join([f"{heading}:", *(f"  {name:{width}}{summary(name)}" for name in commands)])

@@ -22,7 +22,7 @@ from caffeformat import InputError
 
 NOT_READ = {
     "Label Studio's masks": {"task-1-annotation-2-by-1-tag-Cat-0.png": label(0)},
-    "YOLO's labels as text, such as labels/a.txt: export masks": {
+    "YOLO's polygons, whose classes are numbers": {
         "images/a.png": image(0),
         "labels/a.txt": "0 .1 .1 .2 .2 .3 .1\n",
     },

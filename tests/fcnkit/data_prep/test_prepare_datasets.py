@@ -347,6 +347,7 @@ def test_damaged_annotations_are_reported(tmp_path, change, words):
     assert os.listdir(tmp_path) == ["coco.tar"]
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("name", DATASETS)
 def test_shell_scripts_run_their_command(repo, name):
     script = repo / "data_prep" / f"prepare_{name}_data.sh"

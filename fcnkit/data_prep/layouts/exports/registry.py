@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from caffeformat import InputError
 
-from . import beside, cityscapes, coco, folders, labelme, listed, supervisely, voc
+from . import beside, cityscapes, coco, folders, labelme, listed, supervisely, voc, yolo
 from .listed import split_by_lists
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ LAYOUTS: dict[str, ModuleType] = {
     "lists": listed,
     "beside": beside,
     "folders": folders,
+    "yolo": yolo,
 }
 
 
@@ -38,7 +39,8 @@ _NOT_READ = {
     "strokes, which do not name their images: export the project as COCO",
     r"(?:.*/)?label_names\.txt": "what labelme_json_to_dataset wrote, which numbers the classes "
     "image by image: prepare labelme's JSON files themselves",
-    r"(?:.*/)?labels/.*\.txt": "YOLO's labels as text: export masks, or COCO's JSON with polygons",
+    r"(?:.*/)?(?:labels|obj_train_data)/.*\.txt": "YOLO's labels as text without images of their "
+    "names: pass the images, too, or export masks or COCO's JSON with polygons",
     r"(?:.*/)?Annotations/.*\.xml": "boxes or outlines as XML: export segmentation masks, or "
     "COCO's JSON with polygons",
     r"(?:.*/)?annotations\.xml": "CVAT's XML: export `Segmentation mask 1.1`, or COCO's JSON",
