@@ -59,7 +59,7 @@ _NUMBERED = re.compile(r"((?:train|val|test)(?=(?:19|20)\d\d$)|manual(?=\d$))\d+
 def words_in(text: str) -> list[str]:
     """The words of a file or folder name, lower case: `train_labels` -> train, labels."""
     words = re.findall(r"[^\W_]+", text.lower())
-    found = []
+    found: list[str] = []
     for word in words:
         match = _GLUED.fullmatch(word) or _NUMBERED.fullmatch(word)
         found += match.groups() if match else [word]
