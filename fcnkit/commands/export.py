@@ -108,10 +108,14 @@ def _write(args: argparse.Namespace, precision: str | None) -> SignOff | None:
             return _export_folder(args, folder, precision)
     basics.refuse_existing(args, args.output)
     with atomic_path(args.output) as path:
-        if args.output.endswith(exported_models.ARCHIVE):
-            _accept(_export_archive(args, path))
-            return None
-        return _export(args, path, precision)
+        try:
+            if args.output.endswith(exported_models.ARCHIVE):
+                _accept(_export_archive(args, path))
+                return None
+            return _export(args, path, precision)
+        except InputError as error:  # which names the file by the name that it has for now
+            text = error.text.replace(path, args.output)
+            raise InputError(text, options=error.options) from error
 
 
 def _accept(status: int) -> None:

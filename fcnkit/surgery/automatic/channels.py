@@ -18,7 +18,7 @@ from fcnkit.images import check_bands, count_channels
 from ..edits import widen_inputs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
     from typing import Any
 
     from numpy.typing import NDArray
@@ -42,7 +42,8 @@ def with_channels(
 
     `bands` are the channels that show red, green and blue, counted from 1 (default: the first
     three). Both arguments stay as they are. Raises `InputError` for a net without an Input layer
-    for one image, and where a grouped convolution reads the image.
+    for one image, and where a grouped convolution, or a layer with weights that is none, reads the
+    image.
     """
     image, have = _image(net)
     changed = pb.NetParameter()
@@ -69,7 +70,24 @@ def with_channels(
             new[layer.name] = _widened(new[layer.name], channels, bands)
     if weights is None:
         return Widened(changed, None, changes)
+    _refuse_others(net, changed, changes)
     return Widened(changed, Weights(new.items(), weights.name, weights.types), changes)
+
+
+def _refuse_others(net: pb.NetParameter, changed: pb.NetParameter, known: Container[str]) -> None:
+    """Raise `InputError` where more than the layers `known` depends on the channels."""
+    before, after = (
+        {layer.name: [blob.shape for blob in blobs] for layer, blobs in nets.net_parameters(each)}
+        for each in (net, changed)
+    )
+    for layer in net.layer:
+        name = layer.name
+        if name not in known and before.get(name) != after.get(name):
+            raise InputError(
+                f'layer "{name}" ({layer.type}): has a weight for every channel of the image, and '
+                "nothing says what those of other channels would be: remove the layer from the "
+                "classifier, and let the mean and the scale of the images stand for it"
+            )
 
 
 def _image(net: pb.NetParameter) -> tuple[str, int]:

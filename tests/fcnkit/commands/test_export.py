@@ -290,3 +290,17 @@ def test_weights_of_another_net_write_nothing(files, tmp_path, capsys, ending):
     assert run(tmp_path / "other.prototxt", other, tmp_path / target) == 1
     assert "layer conv: expected (4, 3, 5, 5)" in capsys.readouterr().err
     assert not (tmp_path / target).exists()
+
+
+def test_errors_name_the_output_rather_than_where_it_is_written_first(tmp_path, capsys):
+    layers = "".join(
+        f'layer {{ name: "{name}" type: "Scale" bottom: "data" top: "{name}" }}'
+        for name in ("a", "a/0")
+    )
+    text = 'input: "data" input_shape { dim: 1 dim: 2 dim: 3 dim: 3 }' + layers
+    write_text(tmp_path / "net.prototxt", parse_text(text, pb.NetParameter))
+    blobs = [np.ones(2, np.float32)]
+    write_caffemodel(tmp_path / "w.caffemodel", {"a": blobs, "a/0": blobs})
+    output = tmp_path / "out.h5"
+    assert run(tmp_path / "net.prototxt", tmp_path / "w.caffemodel", output) == 1
+    assert f"error: {output}: an HDF5 file has no place" in capsys.readouterr().err

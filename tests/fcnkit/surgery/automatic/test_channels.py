@@ -115,3 +115,16 @@ def test_the_command_makes_an_fcn_of_ten_bands(tmp_path, monkeypatch, capsys):
     assert list(data.transform_param.mean_value) == list(range(10))
     assert main.run_module(command, [*arguments, "--bands", "4,3,2", "-o", "other"]) == 1
     assert "pass --channels, too" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("type_", "shapes"), [("BatchNorm", [(3,), (3,), (1,)]), ("Scale", [(3,)]), ("PReLU", [(3,)])]
+)
+def test_weights_per_channel_of_the_image_are_refused(type_, shapes):
+    """As of nets that normalize the image themselves, in place of a mean."""
+    first = f'layer {{ name: "data/bn" type: "{type_}" bottom: "data" top: "data" }}'
+    normed = net(NET.replace('layer { name: "conv1"', first + ' layer { name: "conv1"'))
+    blobs = {**weights(net()), "data/bn": [np.ones(shape, np.float32) for shape in shapes]}
+    with pytest.raises(InputError, match=rf'layer "data/bn" \({type_}\): has a weight for every'):
+        with_channels(normed, Weights(blobs), 4)
+    assert with_channels(normed, None, 4).changes  # they start with their fillers' values
