@@ -47,7 +47,7 @@ class Model:
         self.metadata: dict[str, str] = {entry.key: entry.value for entry in model.metadata_props}
         self._check_operators(model)
         for tensor in _tensors(model.graph):
-            self._check_tensor(tensor)
+            check_place(self.path, tensor)
         self._outline = _outline(model)
 
     def check_memory(self, shapes: Mapping[str, tuple[int, ...]], name: str) -> None:
@@ -117,29 +117,34 @@ class Model:
             if node.op_type in _LOOPS:
                 raise InputError(f"{what}: models with loops are not run, they may never end")
 
-    def _check_tensor(self, tensor: Any) -> None:
-        """Raise `InputError` unless external data of `tensor` lies in the model's folder."""
-        if tensor.data_location != onnx().TensorProto.EXTERNAL:
-            return
-        facts = {entry.key: entry.value for entry in tensor.external_data}
-        location = facts.get("location", "")
-        what = f"{self.path}: the values of {tensor.name!r}"
-        folder = os.path.realpath(os.path.dirname(os.path.abspath(self.path)))
-        place = os.path.realpath(os.path.join(folder, location))
-        outside = os.path.isabs(location) or os.path.commonpath([folder, place]) != folder
-        if not location or outside or "\0" in location:
-            raise InputError(
-                f"{what} lie in {location!r}, outside the model's folder: not read; put the file "
-                "beside the model and name it there"
-            )
-        if not os.path.isfile(place):
-            raise InputError(f"{what} lie in {place}: there is no such file")
-        try:
-            offset, length = int(facts.get("offset", 0)), int(facts.get("length", 0))
-        except ValueError:
-            offset = length = -1
-        if min(offset, length) < 0 or offset + length > os.path.getsize(place):
-            raise InputError(f"{what} lie past the end of {place}: the file is incomplete")
+
+def check_place(path: str, tensor: Any) -> str:
+    """The folder of the model at `path`, in which external data of `tensor` lies.
+
+    Raises `InputError` where that data lies elsewhere, is missing or too short.
+    """
+    folder = os.path.realpath(os.path.dirname(os.path.abspath(path)))
+    if tensor.data_location != onnx().TensorProto.EXTERNAL:
+        return folder
+    facts = {entry.key: entry.value for entry in tensor.external_data}
+    location = facts.get("location", "")
+    what = f"{path}: the values of {tensor.name!r}"
+    place = os.path.realpath(os.path.join(folder, location.replace("\0", "")))
+    outside = os.path.isabs(location) or os.path.commonpath([folder, place]) != folder
+    if not location or outside or "\0" in location:
+        raise InputError(
+            f"{what} lie in {location!r}, outside the model's folder: not read; put the file "
+            "beside the model and name it there"
+        )
+    if not os.path.isfile(place):
+        raise InputError(f"{what} lie in {place}: there is no such file")
+    try:
+        offset, length = int(facts.get("offset", 0)), int(facts.get("length", 0))
+    except ValueError:
+        offset = length = -1
+    if min(offset, length) < 0 or offset + length > os.path.getsize(place):
+        raise InputError(f"{what} lie past the end of {place}: the file is incomplete")
+    return folder
 
 
 def _nodes(graph: Any, path: str, depth: int = 0) -> Iterator[Any]:

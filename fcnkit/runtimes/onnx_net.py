@@ -21,6 +21,7 @@ from caffeformat.exchange import (
 )
 from caffeformat.files import MOST_BYTES, open_file
 
+from .onnx_guard import check_place
 from .onnx_layers import CONVERTERS
 from .onnx_writer import Writer, onnx
 
@@ -121,13 +122,15 @@ def write_onnx(path: str | os.PathLike[str], model: Any) -> None:
 def read_initializers(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
     """Read the initializers of an ONNX file: name -> array.
 
-    Raises `FormatError` where it is not an ONNX file.
+    Their values may lie in another file of its folder. Raises `FormatError` where it is not an ONNX
+    file, and `InputError` for values elsewhere.
     """
     try:
         with open_file(path, MOST_BYTES) as file:
             model = onnx().load_model_from_string(file.read())
         return {
-            tensor.name: onnx().numpy_helper.to_array(tensor) for tensor in model.graph.initializer
+            tensor.name: onnx().numpy_helper.to_array(tensor, check_place(os.fspath(path), tensor))
+            for tensor in model.graph.initializer
         }
     except InputError:
         raise

@@ -8,6 +8,7 @@ from caffeformat import InputError, Weights, parse_text, pb, read_net
 from caffeformat.exchange import from_tensors, value_graph
 from fcnkit.images import Preprocessor
 from fcnkit.nets import net_parameters
+from fcnkit.runtimes.onnx_guard import Model
 from fcnkit.runtimes.onnx_net import read_initializers, takes_shapes, to_onnx, write_onnx
 from fcnkit.zoo import networks, path
 
@@ -160,3 +161,28 @@ def test_public_networks_agree(name):
     images = {blob: random.standard_normal(shapes[blob]).astype(np.float32) for blob in own}
     output = run.get_outputs()[0].name
     close(run.run([output], images)[0], scores_of_engine(net, weights, images, output))
+
+
+def test_values_beside_the_model_are_read_from_its_folder(tmp_path, monkeypatch):
+    """And not from a file of the same name in the folder where the command runs."""
+    onnx = pytest.importorskip("onnx")
+    helper, values = onnx.helper, np.arange(6, dtype=np.float32)
+    tensor = onnx.numpy_helper.from_array(values, "a")
+    node = helper.make_node("Identity", ["a"], ["b"])
+    result = helper.make_tensor_value_info("b", 1, [6])
+    graph = helper.make_graph([node], "g", [], [result], [tensor])
+    (tmp_path / "model").mkdir()
+    place = tmp_path / "model" / "m.onnx"
+    save = {"save_as_external_data": True, "location": "w.bin", "size_threshold": 0}
+    onnx.save_model(helper.make_model(graph), place, **save)
+    (tmp_path / "w.bin").write_bytes(bytes(24))
+    monkeypatch.chdir(tmp_path)
+    np.testing.assert_array_equal(read_initializers("model/m.onnx")["a"], values)
+    whole = place.read_bytes()
+    for location in ("../w.bin", "/etc/passwd", "x.bin", "w.b\0n"):
+        model = onnx.load_model_from_string(whole)
+        model.graph.initializer[0].external_data[0].value = location
+        place.write_bytes(model.SerializeToString())
+        for read in (read_initializers, Model):
+            with pytest.raises(InputError, match=r"m\.onnx: the values of 'a' lie in"):
+                read("model/m.onnx")
