@@ -135,4 +135,8 @@ def _set_random_state(state: torch.Tensor, device: torch.device) -> None:
 
 def set_random_seed(seed: int) -> None:
     """Seed everything random in this engine: fillers, Dropout, crops and mirrors."""
-    torch.manual_seed(seed)
+    # Not torch.manual_seed: for each kind of device that is not there it keeps a call for later,
+    # with the stack of its caller.
+    torch.default_generator.manual_seed(seed)
+    if gpus().is_available():
+        gpus().manual_seed_all(seed)
