@@ -53,8 +53,8 @@ def test_caffemodels(golden_files, tmp_path, name):
             for field in ("num", "channels", "height", "width"):
                 if blob.HasField(field):
                     setattr(blob, field, 1)
-    loaded = _hammer(read_caffemodel, net.SerializeToString(), tmp_path / "w.caffemodel", 300)
-    assert 0 < loaded < 300
+    loaded = _hammer(read_caffemodel, net.SerializeToString(), tmp_path / "w.caffemodel", 150)
+    assert 0 < loaded < 150
 
 
 @pytest.mark.slow

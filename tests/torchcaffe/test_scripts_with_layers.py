@@ -1,11 +1,13 @@
 """Layers that a script defines or imports run; those of other modules need its permission."""
 
 import subprocess
+import sys
 import textwrap
 
 import pytest
 from own_processes import module
 
+import torchcaffe
 from torchcaffe.__main__ import main
 
 LAYER = """
@@ -33,16 +35,20 @@ if __name__ == "__main__":
 """
 
 
-def _run(folder, of_module, script, *flags, name="script.py"):
+def _write(folder, of_module, script):
     (folder / "net.prototxt").write_text(
         'layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 1 } } } '
         'layer { name: "y" type: "Python" bottom: "x" top: "y" '
         f'python_param {{ module: "{of_module}" layer: "Tenfold" }} }}'
     )
     (folder / "own_layers.py").write_text(LAYER)
-    (folder / name).write_text(textwrap.dedent(script))
+    (folder / "script.py").write_text(textwrap.dedent(script))
+
+
+def _run(folder, of_module, script, *flags):
+    _write(folder, of_module, script)
     return subprocess.run(
-        module("torchcaffe", *flags, name),
+        module("torchcaffe", *flags, "script.py"),
         cwd=folder,
         capture_output=True,
         text=True,
@@ -63,12 +69,17 @@ def test_layers_of_the_program_run(tmp_path, module, script):
     assert (result.stdout, result.stderr) == ("20.0\n", "")
 
 
-def test_layers_of_other_modules_need_permission(tmp_path):
-    script = "import caffe" + RUN
-    result = _run(tmp_path, "own_layers", script)
-    assert result.returncode == 1 and result.stdout == ""
-    assert 'module "own_layers", which is not allowed' in result.stderr
-    assert "import it or call" in result.stderr and "before the name of a script" in result.stderr
+def test_layers_of_other_modules_need_permission(tmp_path, monkeypatch, capsys):
+    for name, value in (("argv", sys.argv), ("path", list(sys.path))):
+        monkeypatch.setattr(sys, name, value)
+    monkeypatch.setitem(sys.modules, "caffe", torchcaffe)
+    monkeypatch.chdir(tmp_path)
+    _write(tmp_path, "own_layers", "import caffe" + RUN)
+    assert main(["script.py"]) == 1
+    told = capsys.readouterr()
+    assert told.out == "" and "own_layers" not in sys.modules
+    assert 'module "own_layers", which is not allowed' in told.err
+    assert "import it or call" in told.err and "before the name of a script" in told.err
 
 
 @pytest.mark.slow

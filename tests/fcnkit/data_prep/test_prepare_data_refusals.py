@@ -27,7 +27,10 @@ NOT_READ = {
         "labels/a.txt": "0 .1 .1 .2 .2 .3 .1\n",
     },
     "Datumaro's own JSON, such as": {"a.json": '{"info": {}, "categories": {}, "items": []}'},
-    "the JSON of VIA": {"a.png": image(0), "b.json": '{"_via_img_metadata": {}}'},
+    "annotations of VIA as CSV": {"a.png": image(0), "via_region_data.csv": "filename\n"},
+    "FiftyOne's own JSON": {"data/a.png": image(0), "samples.json": '{"samples": []}'},
+    "SuperAnnotate's export": {"a.png": image(0), "a.png___objects.json": "{}"},
+    "labels of MATLAB's labeler": {"a.png": image(0), "PixelLabelData/Label_1.png": label(0)},
     "the JSON of Darwin": {"a.json": '{"item": {"name": "a"}, "annotations": [{"name": "b"}]}'},
     "captions, keypoints or panoptic": {
         "panoptic_val.json": '{"images": [], "annotations": [], "categories": []}'

@@ -51,6 +51,7 @@ def agree(mask, label):
     return (mask == label)[known].mean()
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_download_segments_images_unchanged(tmp_path, kind):
     archive = pack(write_model(tmp_path / "model"), tmp_path / f"model.{kind}")

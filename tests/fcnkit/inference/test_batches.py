@@ -176,12 +176,9 @@ def test_neighbours_of_one_size_go_through_the_net_together(make, runtime):
 
 
 @pytest.mark.skipif("onnxruntime" not in RUNTIMES, reason="an engine's scores never wait")
-@pytest.mark.parametrize(("count", "waits"), [(1, True), (2, True), (3, False)])
-def test_scores_of_a_batch_wait_for_a_thread_only_where_all_are_small(
-    make, monkeypatch, count, waits
-):
+def test_scores_of_a_batch_wait_for_a_thread_only_where_all_are_small(make, monkeypatch):
     monkeypatch.setattr("fcnkit.inference.segmenter._MOST_WAITING", 2 * 4 * 24 * 32 * 4)
-    segmenter = make(FREE, runtime="onnxruntime", evaluation=Evaluation(batch=count))
+    segmenter = make(FREE, runtime="onnxruntime", evaluation=Evaluation(batch=3))
     images = [np.array(Image.open(f"{i}.png")) for i in range(3)]
     segmenter.predict(images[0])  # from now on the runtime computes
     kept, forward = [], segmenter._network.forward
@@ -192,9 +189,11 @@ def test_scores_of_a_batch_wait_for_a_thread_only_where_all_are_small(
         return scores
 
     segmenter._network.forward = remembered
-    later = segmenter.predict_together(images[:count], ["image"] * count)
-    assert (kept[0]() is not None) == waits
-    assert [each().mask.shape for each in later] == [(24, 32)] * count
+    for count, waits in ((1, True), (2, True), (3, False)):
+        kept.clear()
+        later = segmenter.predict_together(images[:count], ["image"] * count)
+        assert (kept[0]() is not None) == waits
+        assert [each().mask.shape for each in later] == [(24, 32)] * count
 
 
 def test_images_that_are_padded_to_one_size_go_together(make):

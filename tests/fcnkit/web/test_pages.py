@@ -68,21 +68,21 @@ def test_a_net_gives_the_page_what_infer_writes(tmp_path, extensions):
     assert len(shown(client.infer_many(image_files=uploads).text)) == 3
 
 
-@pytest.mark.quick_cases(3)
-@pytest.mark.parametrize("name", [*NASTY, "x" * 300 + ".png", "../../../etc/<i>.png"])
-def test_names_of_uploads_are_text(tmp_path, extensions, name):
+def test_names_of_uploads_are_text(tmp_path, extensions):
     write_net(str(tmp_path))
     net = SharedSegmenter(Segmenter(tmp_path / "net.prototxt", tmp_path / "w.caffemodel"))
     client = Client([], extensions, CLASSES, segmenter=net)
-    name = name.replace('"', "%22")  # as browsers do, and the test's client does not
-    for answer in (
-        client.infer_one(image_path=None, image_file=(io.BytesIO(png(picture())), name)),
-        client.infer_many(image_files=[(io.BytesIO(png(picture())), name)]),
-    ):
-        assert answer.status_code == 200
-        assert "<script>window" not in answer.text and "<img src=x" not in answer.text
-        assert "<b>bold" not in answer.text and "<i>.png" not in answer.text
-        assert len(shown(answer.text)) == 1
+    image = png(picture(width=32, height=24))
+    for name in (*NASTY, "x" * 300 + ".png", "../../../etc/<i>.png"):
+        name = name.replace('"', "%22")  # as browsers do, and the test's client does not
+        for answer in (
+            client.infer_one(image_path=None, image_file=(io.BytesIO(image), name)),
+            client.infer_many(image_files=[(io.BytesIO(image), name)]),
+        ):
+            assert answer.status_code == 200
+            assert "<script>window" not in answer.text and "<img src=x" not in answer.text
+            assert "<b>bold" not in answer.text and "<i>.png" not in answer.text
+            assert len(shown(answer.text)) == 1
 
 
 @pytest.mark.slow

@@ -47,7 +47,7 @@ def fresh(solver, names, half):
 
 @pytest.mark.parametrize("fields", ["", "iter_size: 2", 'type: "Adam" momentum2: 0.99'])
 def test_recomputation_changes_nothing(fields):
-    plain, again = train(4, fields=fields), train(4, recompute=True, fields=fields)
+    plain, again = train(2, fields=fields), train(2, recompute=True, fields=fields)
     # On a GPU gradients are summed in an order that differs from run to run.
     bound = {"rtol": 0, "atol": 2e-6 if device.current_device().type == "cuda" else 0}
     for key, values in weights(plain).items():
@@ -61,7 +61,7 @@ def test_recomputation_changes_nothing(fields):
 def test_what_was_freed_comes_back_as_it_was(recompute):
     def make(hold):
         torchcaffe.set_random_seed(1)
-        return train(3, recompute=recompute and not hold, hold=hold)
+        return train(2, recompute=recompute and not hold, hold=hold)
 
     kept, lean = make(True), make(False)
     names = list(kept.net.blobs)
