@@ -12,6 +12,26 @@ class Refused(Exception):
     """What is wrong with the file."""
 
 
+def _elsewhere(name: str, file: str) -> Refused:
+    return Refused(
+        f'the values of "{name.replace("//", "/")}" lie in another file, {file!r}: copy them into '
+        "this one"
+    )
+
+
+def _check_places(dataset: Any) -> None:
+    """Raise `Refused` where values of `dataset` lie in other files.
+
+    They could be any file or device, and where one is missing libhdf5 makes up zeros.
+    """
+    others = [name for name, _, _ in dataset.external or ()]
+    if dataset.is_virtual:
+        others += [source.file_name for source in dataset.virtual_sources()]
+    for other in others:
+        if other != ".":
+            raise _elsewhere(dataset.name, other)
+
+
 def check(values: dict[str, Any], _: bytes) -> tuple[Any, bytes]:
     """Walk through the file at `values["path"]` and read every dataset of numbers.
 
@@ -24,13 +44,19 @@ def check(values: dict[str, Any], _: bytes) -> tuple[Any, bytes]:
         waiting: list[Any] = [file]
         while waiting:
             group = waiting.pop()
-            for _, item in group.items():
+            for key in group:
+                link = group.get(key, getlink=True)
+                if isinstance(link, h5py.ExternalLink):  # before it is followed
+                    raise _elsewhere(f"{group.name}/{key}", link.filename)
+                item = group[key]
                 place = h5py.h5o.get_info(item.id).addr
                 if place in seen:
                     continue
                 seen.add(place)
                 if len(seen) > _MOST_OBJECTS:
                     raise Refused(f"has more than {_MOST_OBJECTS} groups and datasets")
+                if isinstance(item, h5py.Dataset):
+                    _check_places(item)
                 if hasattr(item, "items"):
                     waiting.append(item)
                 elif (

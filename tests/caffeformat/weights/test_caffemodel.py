@@ -253,3 +253,42 @@ def test_hdf5_refuses_names_that_it_cannot_hold(tmp_path, names):
     net = pb.NetParameter(layer=[pb.LayerParameter(name=name) for name in names])
     write_caffemodel(tmp_path / "w.h5", {"b": LAYER}, net)  # without blobs nothing is lost
     assert list(read_caffemodel(tmp_path / "w.h5")) == ["b"]
+
+
+def _external_link(h5py, group):
+    group["0"] = h5py.ExternalLink("other.h5", "/x")
+
+
+def _external_values(h5py, group):
+    group.create_dataset("0", (2,), "f4", external=[("/dev/zero", 0, 8)])
+
+
+def _virtual_values(h5py, group):
+    layout = h5py.VirtualLayout((2,), "f4")
+    layout[:] = h5py.VirtualSource("missing.h5", "x", shape=(2,))
+    group.create_virtual_dataset("0", layout)
+
+
+@pytest.mark.parametrize("write", [_external_link, _external_values, _virtual_values])
+def test_hdf5_files_whose_values_lie_in_others_are_refused(tmp_path, write):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["x"] = LAYER[0]
+    with h5py.File(tmp_path / "w.h5", "w") as file:
+        write(h5py, file.create_group("data/a"))
+    words = r'w\.h5: the values of "/data/a/0" lie in another file, .*: copy them into this one'
+    with pytest.raises(InputError, match=words):
+        read_caffemodel(tmp_path / "w.h5")
+
+
+def test_links_and_views_within_an_hdf5_file_are_read(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "w.h5", "w") as file:
+        file["real"] = LAYER[0]
+        file.create_group("data/a")["0"] = h5py.SoftLink("/real")
+        layout = h5py.VirtualLayout((2,), "f4")
+        layout[:] = h5py.VirtualSource(file["real"])
+        file.create_virtual_dataset("data/b/0", layout)
+    found = read_caffemodel(tmp_path / "w.h5")
+    for name in "ab":
+        np.testing.assert_array_equal(found[name][0], LAYER[0])
