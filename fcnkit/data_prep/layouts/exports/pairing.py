@@ -34,7 +34,7 @@ LABEL_WORDS = frozenset((
     "ann", "anns", "annot", "annotation", "annotations", "annots", "gt", "gtcoarse", "gtfine",
     "groundtruth", "groundtruths", "gts", "label", "labeled", "labelids", "labelled", "labelmap",
     "labelmaps", "labels", "labeltrainids", "lbl", "lbls", "manual", "mask", "maskimages", "masks",
-    "matte", "parsing", "pixellabeldata", "pixelmaps", "seg", "segmap", "segmaps", "segmentation",
+    "matte", "parsing", "pixelmaps", "seg", "segmap", "segmaps", "segmentation",
     "segmentationclass", "segmentationclassaug", "segmentationclasspng", "segmentations", "segs",
     "semantic", "semantics", "stuffthingmaps", "target", "targets", "trainids", "trimap", "trimaps",
     "truth",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from caffeformat import InputError
 
-from . import beside, cityscapes, coco, folders, labelme, listed, supervisely, voc, yolo
+from . import beside, cityscapes, coco, folders, labelme, listed, supervisely, via, voc, yolo
 from .listed import split_by_lists
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ LAYOUTS: dict[str, ModuleType] = {
     "supervisely": supervisely,
     "coco": coco,
     "labelme": labelme,
+    "via": via,
     "lists": listed,
     "beside": beside,
     "folders": folders,
@@ -44,6 +45,11 @@ _NOT_READ = {
     r"(?:.*/)?Annotations/.*\.xml": "boxes or outlines as XML: export segmentation masks, or "
     "COCO's JSON with polygons",
     r"(?:.*/)?annotations\.xml": "CVAT's XML: export `Segmentation mask 1.1`, or COCO's JSON",
+    r".*___(?:objects|pixel|fuse|save)\.(?:json|png)": "SuperAnnotate's export: export COCO's JSON "
+    "from it",
+    r"(?:.*/)?PixelLabelData(?:_\d+)?/.*": "labels of MATLAB's labeler, which gTruth.mat alone gives "
+    "to images: copy them into a folder `labels`, under the names of their images",
+    r"(?:.*/)?via[^/]*\.csv": "annotations of VIA as CSV: export them as JSON",
     r".*\.(?:nii|nii\.gz|dcm|mha|nrrd)": "volumes: save their slices as PNG, TIFF or .npy",
     r".*\.(?:tfrecords?|parquet|arrow|h5|hdf5|mat|ndjson)": "files of other tools than images: "
     "save images and labels as PNG",
@@ -53,7 +59,8 @@ _NOT_READ = {
 _NOT_READ_JSON = {
     ("items", "categories"): "Datumaro's own JSON: export VOC's segmentation masks with it, or "
     "COCO's JSON",
-    ("_via_img_metadata",): "the JSON of VIA: export COCO's JSON from it",
+    ("samples",): "FiftyOne's own JSON: export `ImageSegmentationDirectory` from it, or COCO's "
+    "format, `COCODetectionDataset`",
     ("item", "annotations"): "the JSON of Darwin (V7): export its semantic masks, or COCO's JSON",
     ("images", "annotations", "categories"): "COCO's JSON of captions, keypoints or panoptic "
     "images: export `instances`, with polygons",
