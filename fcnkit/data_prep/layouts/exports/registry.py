@@ -45,10 +45,10 @@ _NOT_READ = {
     r"(?:.*/)?Annotations/.*\.xml": "boxes or outlines as XML: export segmentation masks, or "
     "COCO's JSON with polygons",
     r"(?:.*/)?annotations\.xml": "CVAT's XML: export `Segmentation mask 1.1`, or COCO's JSON",
-    r".*___(?:objects|pixel|fuse|save)\.(?:json|png)": "SuperAnnotate's export: export COCO's JSON "
-    "from it",
-    r"(?:.*/)?PixelLabelData(?:_\d+)?/.*": "labels of MATLAB's labeler, which gTruth.mat alone gives "
-    "to images: copy them into a folder `labels`, under the names of their images",
+    r".*___(?:objects|pixel|fuse|save)\.(?:json|png)": "SuperAnnotate's export: export "
+    "COCO's JSON from it",
+    r"(?:.*/)?PixelLabelData(?:_\d+)?/.*": "labels of MATLAB's labeler, which gTruth.mat alone "
+    "gives to images: copy them into a folder `labels`, under the names of their images",
     r"(?:.*/)?via[^/]*\.csv": "annotations of VIA as CSV: export them as JSON",
     r".*\.(?:nii|nii\.gz|dcm|mha|nrrd)": "volumes: save their slices as PNG, TIFF or .npy",
     r".*\.(?:tfrecords?|parquet|arrow|h5|hdf5|mat|ndjson)": "files of other tools than images: "
