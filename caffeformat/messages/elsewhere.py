@@ -72,6 +72,7 @@ _ROWS = (
     ("SelectSegBinary", _DECONVNET, _LABELS),
     ("ShuffleChannel", "ShuffleNet's Caffe", 'Write "Reshape" to N x groups x channels x pixels, '
      '"Permute" with order: 0, 2, 1, 3 and "Reshape" back'),
+    ("SmoothL1Loss", _RCNN, _LOSS),
     ("SmoothL1LossOHEM", _RFCN, _BOXES),
     ("SoftmaxWithLossOHEM", _RFCN, 'Write "SoftmaxWithLoss", which weighs all pixels alike, or a '
      "Python layer"),

@@ -15,6 +15,7 @@ from caffeformat.messages.net_spec import param_name_dict
         ("multi_stage_meanfield_param", "CRF-as-RNN.*its first bottom holds the net's scores"),
         ("unpooling_param", 'DeconvNet.*Write "Upsample" with upsample_h'),
         ("yolov3_detection_output_param", "darknet"),
+        ("smooth_l1_loss_param", "Faster R-CNN.*Remove it to compute scores"),
     ],
 )
 def test_their_parameters_say_whose_they_are(field, words):
