@@ -109,3 +109,45 @@ def test_two_kinds_of_labels_of_one_image_are_named(tmp_path):
     )
     with pytest.raises(InputError, match=r"0_labelTrainIds\.png: may be the label of the same"):
         prepare_export(tmp_path, files)
+
+
+# What masks of single classes or objects are called
+MASKS = {
+    "CelebAMask-HQ": {
+        "img/{n}.png": image,
+        "mask-anno/0/{n:05}_hair.png": mask,
+        "mask-anno/0/{n:05}_skin.png": lambda number: mask(number, 2),
+    },
+    "nuclei": {
+        "{n}ab/images/{n}ab.png": image,
+        "{n}ab/masks/f{n}01.png": mask,
+        "{n}ab/masks/f{n}02.png": lambda number: mask(number, 2),
+    },
+    "a folder per class": {
+        "images/{n}.png": image,
+        "masks/red/{n}.png": mask,
+        "masks/blue/{n}.png": lambda number: mask(number, 2),
+    },
+    "names of classes": {
+        "images/im{n}.png": image,
+        "masks/im{n}_red.png": mask,
+        "masks/im{n}_blue.png": lambda number: mask(number, 2),
+    },
+    "BUSI": {
+        "benign/benign ({n}).png": image,
+        "benign/benign ({n})_mask.png": mask,
+        "benign/benign ({n})_mask_1.png": lambda number: mask(number, 2),
+    },
+}
+
+
+@pytest.mark.parametrize("name", MASKS)
+def test_masks_of_single_classes_are_named(tmp_path, name):
+    with pytest.raises(InputError, match="one label with all classes is expected"):
+        prepare_export(tmp_path, laid_out(MASKS[name]), val_percent=25)
+
+
+def test_names_with_brackets_keep_them(tmp_path):
+    files = laid_out({"b ({n}).png": image, "b ({n})_mask.png": label})
+    prepare_export(tmp_path, files, val_percent=0)
+    check_pairs(tmp_path / "out/train", [f"b ({number})" for number in range(4)])

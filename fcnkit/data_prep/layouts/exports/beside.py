@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from caffeformat import InputError
+
 from .class_files import find_classes
 from .folders import images_alone, label_alone
 from .pairing import LABEL_WORDS, SPLITS, pair_up, words_in
@@ -17,7 +19,7 @@ from .plan import Item, Plan
 from .tables import label_reader
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from .catalogue import Catalogue, File
     from .plan import DataOptions
@@ -30,12 +32,13 @@ _ENDS_IN_WORD = re.compile(r"(.+?)[\W_]+([^\W\d_]+)")
 def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
     """The plan of a source in whose folders labels lie among images; None for any other."""
     names = {f"{file.folder}/{file.stem}" for file in catalogue.images}
-    labels = [file for file in catalogue.images if _image_of(file) in names]
+    labels = [file for file in catalogue.images if names.intersection(_images_of(file))]
     if not labels:
         labels = _with_two_ends(catalogue.images)
     if not labels or _are_kinds_of_labels(catalogue, labels):
         return None
     images = set(catalogue.images).difference(labels)
+    _refuse_second_masks(labels, images)
     sets: dict[str, list[Item]] = {}
     notes = []
     for folder in dict.fromkeys(file.folder for file in labels):
@@ -68,9 +71,24 @@ def _are_kinds_of_labels(catalogue: Catalogue, labels: Sequence[File]) -> bool:
     """Whether what lies beside the labels is labels, too, of images that lie elsewhere."""
     folders = {file.folder for file in labels}
     elsewhere = {file.stem for file in catalogue.images if file.folder not in folders}
-    stems = [(_image_of(file) or "").rpartition("/")[2] for file in labels]
+    of_others = [
+        any(path.rpartition("/")[2] in elsewhere for path in _images_of(file)) for file in labels
+    ]
     in_folders_of_labels = all(LABEL_WORDS.intersection(words_in(folder)) for folder in folders)
-    return in_folders_of_labels and 2 * sum(stem in elsewhere for stem in stems) > len(stems)
+    return in_folders_of_labels and 2 * sum(of_others) > len(of_others)
+
+
+def _refuse_second_masks(labels: Sequence[File], others: Iterable[File]) -> None:
+    """Raise `InputError` where an image has several masks, as x_mask.png and x_mask_1.png."""
+    known = {f"{file.folder}/{file.stem}": file for file in labels}
+    for file in others:
+        match = re.fullmatch(r"(.+?)[\W_]*\d+", f"{file.folder}/{file.stem}")
+        if match and match.group(1) in known:
+            raise InputError(
+                f"{file}: seems to be a mask of the same image as {known[match.group(1)].name}: "
+                "one label with all classes is expected: combine the masks of an image into one "
+                "file"
+            )
 
 
 def _with_two_ends(files: Sequence[File]) -> list[File]:
@@ -94,9 +112,12 @@ def _with_two_ends(files: Sequence[File]) -> list[File]:
     return labels
 
 
-def _image_of(file: File) -> str | None:
-    """The path, without suffix, that the image of a label of this name has; None for no label."""
+def _images_of(file: File) -> list[str]:
+    """The paths, without suffix, that the image of a label of this name may have."""
     match = _ENDS_IN_WORD.fullmatch(file.stem)
     if not match or match.group(2).lower() not in LABEL_WORDS:
-        return None
-    return f"{file.folder}/{match.group(1)}"
+        return []
+    # In `x (1)_mask` the bracket belongs to the name.
+    rest = file.stem[: -len(match.group(2))]
+    ends = range(len(match.group(1)), len(rest))
+    return [f"{file.folder}/{rest[:end]}" for end in ends]

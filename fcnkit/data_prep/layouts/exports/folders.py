@@ -220,20 +220,29 @@ def label_alone(labels: Sequence[File], count: int) -> InputError:
 
 def _two_labels(found: Paired) -> InputError | None:
     """The error for labels of which several go with one image; None where none do."""
-    known = {image.stem for image, _ in found.pairs} | {image.stem for image in found.images}
-    taken = {label.stem: label for _, label in found.pairs}
+    known = {_number(image.stem) for image, _ in found.pairs}
+    known.update(_number(image.stem) for image in found.images)
+    taken = {_number(label.stem): label for _, label in found.pairs}
     for label in found.labels:
-        core = label.stem
-        while core and core not in known:
+        core = label.stem  # of 00000_hair, or else a folder of the image's own
+        while core and _number(core) not in known:
             core = re.sub(r"(?:[\W_]|^)[^\W_]*$", "", core)
-        other = taken.setdefault(core, label) if core else label
+        folders = (part for part in label.folder.split("/") if _number(part) in known)
+        core = core or next(folders, "")
+        other = taken.setdefault(_number(core), label) if core else label
         if other != label:
             return InputError(
-                f"{label}: may be the label of the same image as {other.name}: keep one kind, or "
-                "choose the folder, as a path, with {option}",
+                f"{label}: may be the label of the same image as {other.name}: one label with all "
+                "classes is expected: combine masks of single classes or objects into one file "
+                "per image, or choose the folder of one kind, as a path, with {option}",
                 option="label_folder",
             )
     return None
+
+
+def _number(stem: str) -> str:
+    """`stem` without zeros before a number, which some names have and others lack."""
+    return stem.lstrip("0") or "0" if stem.isdigit() else stem
 
 
 def images_alone(images: Sequence[File], name: str) -> str:

@@ -67,12 +67,12 @@ def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
     plan.labels, plan.remarks = f"polygons are drawn; {classes.words}", painter.remarks
     empty = []
     for image in catalogue.photographs:
-        file = pairs.get(image)
-        text = texts[file] if file is not None else ""
+        own = pairs.get(image)
+        text = texts[own] if own is not None else ""
         if not text.strip() and not options.empty:
             empty.append(image)
             continue
-        draw = functools.partial(_draw, text, numbers, painter, str(file or image))
+        draw = functools.partial(_draw, text, numbers, painter, str(own or image))
         plan.sets.setdefault(split_of(image.folder), []).append(Item("", image, draw=draw))
     plan.sets = {name: with_ids(items) for name, items in plan.sets.items()}
     if empty:
