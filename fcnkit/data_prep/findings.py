@@ -93,8 +93,10 @@ def doubtful_pixels(label: Image.Image) -> int | None:
     """How many pixels of a decoded label may be wrong by lossy compression; None if it is lossless.
 
     In a JPEG these are the blocks that are not uniform, and all pixels where the mean of a block is
-    stored in steps of more than one value.
+    stored in steps of more than one value, or where it is within a TIFF.
     """
+    if label.format == "TIFF" and str(label.info.get("compression")).endswith("jpeg"):
+        return label.size[0] * label.size[1]
     if label.format not in ("JPEG", "MPO"):
         return None
     tables = getattr(label, "quantization", None) or {0: [_BLOCK + 1]}

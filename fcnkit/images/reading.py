@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from caffeformat import DAMAGE, InputError
-from caffeformat.files import check_file, is_stream, open_file
+from caffeformat.files import check_file, check_png_sums, is_stream, open_file
 
 if TYPE_CHECKING:
     from typing import Union
@@ -86,14 +86,14 @@ IMAGE_SUFFIXES = (
 
 
 def open_image(source: ImageSource, name: str | None = None) -> Image.Image:
-    """Open an image and check its header; the pixels are not decoded yet.
+    """Open an image and check its header, and a PNG's checksums; it is not decoded yet.
 
     `source` is a path, or an image file's content as bytes; `name` is what errors call it.
     A NumPy array of one channel is a grey image, as labels are. Raises `InputError` if the file is
     missing, is not an image or has more than `MAX_PIXELS`.
     """
     name = name or source_name(source, "image")
-    if _is_array(source):
+    if _is_array(source, name):
         from .array_files import grey_image
 
         return grey_image(source, name)
@@ -132,6 +132,13 @@ def open_image(source: ImageSource, name: str | None = None) -> Image.Image:
     if width * height > MAX_PIXELS:
         image.close()
         raise InputError(f"{name}: {_too_large(f'{width} x {height}')}")
+    if image.format == "PNG":
+        # Here, because Pillow decodes a PNG when it is asked for its orientation.
+        try:
+            check_png_sums(image.fp)
+        except DAMAGE as error:
+            image.close()
+            raise InputError(f"{name}: the image is damaged: {error}") from error
     maximum = _scaled_sample_max(image)
     if maximum is not None:
         image.info[_SAMPLE_MAX] = maximum
@@ -159,9 +166,10 @@ def _kind(start: bytes) -> str:
     return ": replace it, or remove it"
 
 
-def _is_array(source: ImageSource) -> bool:
+def _is_array(source: ImageSource, name: str) -> bool:
     if isinstance(source, (bytes, bytearray, memoryview)):
-        return bytes(source[:6]) == b"\x93NUMPY"
+        is_zip = bytes(source[:4]) == b"PK\3\4" and name.lower().endswith(".npz")
+        return is_zip or bytes(source[:6]) == b"\x93NUMPY"
     return os.fspath(source).lower().endswith((".npy", ".npz")) and os.path.isfile(source)
 
 

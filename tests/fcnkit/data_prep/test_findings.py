@@ -172,6 +172,25 @@ def test_pixels_in_doubt_are_mixed_blocks_or_all(quality, mode, share):
         assert exact[:, :8].all() and exact[:, 16:].all()
 
 
+def test_jpeg_within_a_tiff_leaves_all_pixels_in_doubt():
+    for compression, doubtful in (("jpeg", BLOCK.size), ("tiff_lzw", None)):
+        file = io.BytesIO()
+        Image.fromarray(BLOCK).save(file, "TIFF", compression=compression)
+        image = open_image(file.getvalue())
+        image.load()
+        assert doubtful_pixels(image) == doubtful
+
+
+def test_labels_in_npz_reach_the_database(tmp_path):
+    folder = make_folders(tmp_path / "in", [photo()], [b""])
+    (place,) = (folder / "labels").iterdir()
+    np.savez(place.with_suffix(".npz"), BLOCK)
+    place.unlink()
+    build(folder, tmp_path / "db")
+    (datum,) = datums(tmp_path / "db" / "train_db" / "labels")
+    assert np.array_equal(datum_to_array(datum)[0], BLOCK)
+
+
 def test_lossless_labels_are_not_in_doubt():
     image = open_image(file_of(BLOCK, "PNG"))
     assert doubtful_pixels(image) is None
