@@ -57,6 +57,10 @@ def label_array(image: Image.Image, colours: ArrayLike | None, name: str) -> NDA
                 "without transparency: save it without an alpha channel"
             )
         image = _without_alpha(image)
+    if colours is not None and image.format in ("JPEG", "MPO") and _are_black_and_white(colours):
+        greys = _nearest_of_black_and_white(image)
+        if greys is not None:
+            return _greys_to_indices(greys, colours, name)
     if image.mode in ("L", "1", "F") or image.mode.startswith("I"):
         if colours is not None:
             return _greys_to_indices(_shown_greys(image, name), colours, name)
@@ -76,6 +80,30 @@ def _without_alpha(image: Image.Image) -> Image.Image:
     opaque = image.convert(image.mode[:-1])
     opaque.info = image.info
     return opaque
+
+
+def _are_black_and_white(colours: ArrayLike) -> bool:
+    rows = np.asarray(colours, np.uint8).reshape(-1, 3)
+    return len(rows) == 2 and set(map(tuple, rows.tolist())) == {(0, 0, 0), (255, 255, 255)}
+
+
+def _nearest_of_black_and_white(image: Image.Image) -> NDArray[np.uint8] | None:
+    """A mask that JPEG changed, in black and white again; None if it has areas of other greys.
+
+    JPEG and smoothing leave greys between the two along borders, which are lines.
+    """
+    greys: NDArray[np.uint8] = np.asarray(image.convert("L"))
+    between = np.pad((greys >= _DARKEST) & (greys < _LIGHTEST), 1, mode="edge")
+    inside = between[1:-1, 1:-1].copy()
+    for rows, columns in ((0, 1), (2, 1), (1, 0), (1, 2)):
+        inside &= between[rows : rows + greys.shape[0], columns : columns + greys.shape[1]]
+    if inside.sum() > _MOST_BETWEEN * greys.size:
+        return None
+    return np.where(greys < _MIDDLE, 0, 255).astype(np.uint8)
+
+
+# Greys that are between black and white, and the share of pixels that may be among such alone.
+_DARKEST, _MIDDLE, _LIGHTEST, _MOST_BETWEEN = 64, 128, 192, 0.0005
 
 
 def _samples_to_indices(values: NDArray[Any], name: str) -> NDArray[np.uint8]:

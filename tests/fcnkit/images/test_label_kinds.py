@@ -160,3 +160,36 @@ def test_every_damaged_byte_is_found_or_harmless(kind):
             for read in (read_label, read_image):
                 with contextlib.suppress(InputError):
                     read(data[:place] + bytes([value]) + data[place + 1 :], name="label")
+
+
+def blurred(values, mode="L", quality=75):
+    """The bytes of a JPEG of grey values."""
+    file = io.BytesIO()
+    Image.fromarray(values).convert(mode).save(file, "JPEG", quality=quality)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+@pytest.mark.parametrize("quality", [40, 75, 95])
+def test_black_and_white_masks_in_jpegs(mode, quality):
+    truth = np.zeros((60, 80), np.uint8)
+    truth[13:41, 7:50] = 1
+    colours = read_colour_map("binary")
+    data = blurred(truth * np.uint8(255), mode, quality)
+    assert np.array_equal(read_label(data, colours), truth)
+    assert np.array_equal(read_label(data, colours[::-1]), 1 - truth)
+
+
+def test_greys_between_black_and_white_are_no_blur():
+    values = np.zeros((60, 80), np.uint8)
+    values[13:41, 7:50], values[20:30, 20:30] = 255, 128
+    with pytest.raises(InputError, match="is not in the colour map"):
+        read_label(blurred(values), read_colour_map("binary"))
+    # Nor are they with other colours, or in other files
+    values[values == 128] = 254
+    with pytest.raises(InputError, match="is not in the colour map"):
+        read_label(blurred(values), np.array([[0] * 3, [255] * 3, [99] * 3], np.uint8))
+    file = io.BytesIO()
+    Image.fromarray(values).save(file, "PNG")
+    with pytest.raises(InputError, match="grey value 254"):
+        read_label(file.getvalue(), read_colour_map("binary"))
