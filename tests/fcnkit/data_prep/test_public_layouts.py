@@ -147,6 +147,14 @@ def test_masks_of_single_classes_are_named(tmp_path, name):
         prepare_export(tmp_path, laid_out(MASKS[name]), val_percent=25)
 
 
+def test_folders_that_are_left_aside_are_named(tmp_path):
+    files = laid_out({"{n}/rgb/a{n}.png": image, "{n}/label/a{n}.png": label})
+    files.update({"0/depth/a0.png": image(0), "0/depth/a1.png": image(1)})
+    _, notes = prepare_export(tmp_path, files, val_percent=0)
+    assert "0/depth: 2 files, neither taken as images nor as labels" in notes
+    check_pairs(tmp_path / "out/train", [f"{number}/a{number}" for number in range(4)])
+
+
 def test_names_with_brackets_keep_them(tmp_path):
     files = laid_out({"b ({n}).png": image, "b ({n})_mask.png": label})
     prepare_export(tmp_path, files, val_percent=0)

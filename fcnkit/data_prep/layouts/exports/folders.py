@@ -9,6 +9,7 @@ names that images lack.
 
 from __future__ import annotations
 
+import collections
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from .plan import DataOptions
 
 NAME = "folders of images and of labels"
+
+# Other folders that notes name.
+_MOST_NOTED = 4
 
 
 class _Place(NamedTuple):
@@ -61,7 +65,15 @@ def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
     images = {file: place for file, place in images.items() if is_image(file.name)}
     if not images:
         raise _no_images(catalogue, next(iter(labels)))
-    return _plan(catalogue, options, images, labels)
+    plan = _plan(catalogue, options, images, labels)
+    if plan is not None:
+        others = [file for file in places if file not in images and file not in labels]
+        counted = collections.Counter(file.folder or "its top folder" for file in others)
+        plan.notes += [
+            f"{folder}: {count} files, neither taken as images nor as labels"
+            for folder, count in counted.most_common(_MOST_NOTED)
+        ]
+    return plan
 
 
 def _places(
