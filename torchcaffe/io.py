@@ -16,6 +16,7 @@ from PIL import Image
 from caffeformat import DAMAGE, InputError, open_file, pb, reason
 from caffeformat import array_to_datum as _array_to_datum
 from caffeformat import datum_to_array as _datum_to_array
+from caffeformat.files import check_png_sums
 from torchcaffe import data as data_room
 
 if TYPE_CHECKING:
@@ -35,13 +36,10 @@ def load_image(
     `filename` may be a binary file that is open already, as in pycaffe; it stays open.
     """
     try:
-        with _opened(filename) as file, Image.open(file, formats=_FORMATS) as image:
-            if image.mode.startswith("I"):  # 16 bits
-                pixels = np.asarray(image, float)[..., np.newaxis] / 65535
-            elif image.mode in ("1", "L"):
-                pixels = np.asarray(image.convert("L"), float)[..., np.newaxis] / 255
-            else:
-                pixels = np.asarray(image.convert("RGB"), float) / 255
+        with _opened(filename) as file:
+            check_png_sums(file)
+            with Image.open(file, formats=_FORMATS) as image:
+                pixels = _shares(image)
     except InputError:
         raise
     except _DAMAGE as error:
@@ -51,6 +49,15 @@ def load_image(
     elif not color and pixels.shape[2] == 3:
         pixels = (pixels @ _GREY)[..., np.newaxis]
     return pixels.astype(np.float32)
+
+
+def _shares(image: Image.Image) -> NDArray[np.float64]:
+    """The pixels of an image, H x W x 1 or 3, from 0 to 1."""
+    if image.mode.startswith("I"):  # 16 bits
+        return np.asarray(image, float)[..., np.newaxis] / 65535
+    if image.mode in ("1", "L"):
+        return np.asarray(image.convert("L"), float)[..., np.newaxis] / 255
+    return np.asarray(image.convert("RGB"), float) / 255
 
 
 def _opened(

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from caffeformat.errors import DAMAGE, InputError, reason
+from caffeformat.files import check_png_sums
 from caffeformat.messages import pb
 
 if TYPE_CHECKING:
@@ -102,7 +103,9 @@ def _floats(datum: pb.Datum) -> NDArray[np.float32]:
 
 def _decode(data: bytes, color: bool | None) -> NDArray[np.uint8]:
     try:
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+        file = io.BytesIO(data)
+        check_png_sums(file)
+        with Image.open(file, formats=_FORMATS) as image:
             if image.mode.startswith(("I", "F")):
                 raise InputError(
                     f"a datum's image has mode {image.mode}; Caffe reads 8 bits per channel only"

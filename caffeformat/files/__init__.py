@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from .locks import locked
 from .overlap import is_within, refuse_overlap
+from .png_sums import check_png_sums
 from .reading import MOST_BYTES, MOST_TEXT, check_file, is_stream, open_file, open_text, read_bytes
 from .temporary import TemporaryFolder, claimed_folder, entries_of
 from .writing import atomic_path, atomic_write, check_writable, disk_problem, open_append
@@ -19,6 +20,7 @@ __all__ = [
     "atomic_path",
     "atomic_write",
     "check_file",
+    "check_png_sums",
     "check_writable",
     "claimed_folder",
     "disk_problem",

@@ -132,7 +132,7 @@ def open_image(source: ImageSource, name: str | None = None) -> Image.Image:
     if width * height > MAX_PIXELS:
         image.close()
         raise InputError(f"{name}: {_too_large(f'{width} x {height}')}")
-    if image.format == "PNG":
+    if image.format == "PNG" and image.fp is not None:
         # Here, because Pillow decodes a PNG when it is asked for its orientation.
         try:
             check_png_sums(image.fp)
