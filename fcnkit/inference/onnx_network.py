@@ -18,7 +18,7 @@ from .evaluating import Evaluator
 from .fitting import FittedNetwork
 from .network import TOLERANCE, Network, relative_difference
 from .onnx_sizes import OnnxSizes
-from .predictions import stretched
+from .predictions import check_count, stretched
 from .segmenter import Segmenter
 
 if TYPE_CHECKING:
@@ -52,11 +52,20 @@ class OnnxSegmenter(Segmenter):
         session = OnnxSession(path)
         model = _OnnxNetwork(session, output_blob)
         given = form or ImageForm()
-        depth = given.depth or session.image_depth or "uint8"
+        wide = "uint16" if session.dtype == np.uint16 else None
+        depth = given.depth or session.image_depth or wide or "uint8"
         self.form = ImageForm(given.channels or session.channels or 3, depth, given.white)
         self.preprocessor = preprocessor or Preprocessor()
         if session.takes_images:
             self.preprocessor = Preprocessor(None, 1.0, "RGB")
+        elif session.dtype.kind == "u" and (
+            self.preprocessor.mean is not None or self.preprocessor.scale != 1
+        ):
+            raise InputError(
+                f"{self._path}: its input is {session.dtype.name}, whole numbers from 0, which a "
+                "mean or a scale does not leave: leave out {mean} and {input_scale}",
+                options={"mean": None, "input_scale": None},
+            )
         self.preprocessor.check(self.form.channels or 3)
         self.scale_to = scale_to
         self.input_blob = next(iter(session.inputs))
@@ -87,14 +96,23 @@ class OnnxSegmenter(Segmenter):
             )
         data = self._evaluator.input_for([fitted])
         made = self._model.run(data) if self._model.gives_class_maps else self._model.forward(data)
-        if made.shape[-2:] != data.shape[2:]:
+        has_size = made.shape[-2:] == data.shape[2:]
+        if self._model.gives_class_maps:
+            has_size = has_size and made.size == data.shape[2] * data.shape[3]
+        if not has_size:
             raise InputError(
                 f"{self._path}: for {name}, {data.shape[3]}x{data.shape[2]}, it returns "
                 f"{'x'.join(map(str, made.shape))}; expected classes x height x width of the image"
             )
         if self._model.gives_class_maps:
             cut = made.reshape(data.shape[2:])[:height, :width]
+            if cut.min() < 0 or cut.max() > 255:
+                raise InputError(
+                    f"{self._path}: for {name}, it returns class indices from {cut.min()} to "
+                    f"{cut.max()}; expected 0 to 255"
+                )
             return None, stretched(cut.astype(np.uint8), image.shape[:2])
+        check_count(len(made[0]))
         return made[0], stretched(made[0].argmax(0).astype(np.uint8), image.shape[:2])
 
     @property
@@ -133,7 +151,8 @@ class _OnnxNetwork(Network):
                 f"{session.path}: has the inputs {', '.join(session.inputs)}; expected one, an "
                 "image"
             )
-        self.gives_class_maps = session.is_integer(self.output_blob)
+        _refuse_channels_last(session)
+        self.gives_class_maps = session.is_class_map(self.output_blob)
 
     @property
     def runtime(self) -> str:
@@ -221,7 +240,9 @@ class _OnnxNetwork(Network):
     def given(self, data: NDArray[np.float32]) -> NDArray[Any]:
         """The array that the model's input gets for `data`, N x C x H x W."""
         given = data[0].transpose(1, 2, 0) if self._session.takes_images else data
-        return np.ascontiguousarray(given, np.dtype(self._session.image_depth or "float32"))
+        if self._session.dtype.kind == "u":
+            given = np.rint(given)  # between the pixels of a resized image
+        return np.ascontiguousarray(given, self._session.dtype)
 
     def made_shape(self, size: tuple[int, int]) -> tuple[int, ...] | None:
         """The shape of the output for an image of `size` (height, width), if it is known."""
@@ -243,4 +264,18 @@ class _OnnxNetwork(Network):
         raise InputError(
             f"{self._session.path}: an ONNX model has no net in an engine, whose layers could be "
             "looked at: open the prototxt and the caffemodel"
+        )
+
+
+def _refuse_channels_last(session: OnnxSession) -> None:
+    """Raise `InputError` for a model of N x height x width x channels, TensorFlow's layout."""
+    name, shape = next(iter(session.inputs.items()))
+    if len(shape) != 4:
+        return
+    second, last = shape[1], shape[3]
+    if isinstance(last, int) and last <= 4 and not (isinstance(second, int) and second <= last):
+        raise InputError(
+            f"{session.path}: its input {name!r} is {' x '.join(map(str, shape))}, channels last; "
+            "expected N x channels x height x width: convert the model so (tf2onnx: "
+            "--inputs-as-nchw and --outputs-as-nchw)"
         )

@@ -66,9 +66,14 @@ class Canvas:
 
 def class_indices(scores: NDArray[np.float32]) -> NDArray[np.uint8]:
     """The class of highest score at every pixel: H x W of classes x H x W."""
-    if len(scores) > 255:
-        raise InputError(f"{len(scores)} classes do not fit a class map of bytes (at most 255)")
+    check_count(len(scores))
     return winners(scores)
+
+
+def check_count(classes: int) -> None:
+    """Raise `InputError` for more `classes` than a class map can hold."""
+    if classes > 255:
+        raise InputError(f"{classes} classes do not fit a class map of bytes (at most 255)")
 
 
 def stretched(values: NDArray[Any], shape: Sequence[int]) -> NDArray[Any]:

@@ -17,7 +17,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_DEPTHS = {"tensor(uint8)": "uint8", "tensor(uint16)": "uint16", "tensor(float)": "float32"}
+# Types of inputs that an image's values can become
+_DTYPES = {
+    "tensor(uint8)": "uint8",
+    "tensor(uint16)": "uint16",
+    "tensor(float16)": "float16",
+    "tensor(float)": "float32",
+    "tensor(double)": "float64",
+}
+_DEPTHS = ("uint8", "uint16", "float32")  # of images
 # Constants that a graph computes from smaller ones may have so many bytes.
 _FOLDED = "optimization.constant_folding_max_output_size_in_bytes"
 
@@ -28,6 +36,7 @@ class OnnxSession:
     `path` is an ONNX file. Attributes: `inputs` (name -> shape: numbers, or names of axes that may
     have any size), `takes_images` (whether the only input is an H x W x channels image, as exported
     with a preprocessor), `image_depth` (that of such an image: "uint8", "uint16" or "float32"),
+    `dtype` (NumPy's type of the first input),
     `channels` (those of its images, None if unknown), `batch` (the only number of images at a time,
     None where any will do), `sides` (height and width of its images, each None where any will do),
     `outputs` (names), `metadata` (the file's). Raises `FormatError` for files
@@ -64,7 +73,17 @@ class OnnxSession:
         shape, is_float = inputs[0].shape, inputs[0].type == "tensor(float)"
         is_named = inputs[0].name.rstrip("_") == "image"
         self.takes_images = len(shape) == 3 and len(inputs) == 1 and (is_named or not is_float)
-        self.image_depth = _DEPTHS.get(inputs[0].type) if self.takes_images else None
+        dtypes = [_DTYPES.get(value.type) for value in inputs]
+        if None in dtypes:
+            value = inputs[dtypes.index(None)]
+            raise InputError(
+                f"{self.path}: input {value.name!r} is a {value.type}; expected one of "
+                f"{', '.join(_DTYPES)}"
+            )
+        self._dtypes = [np.dtype(name) for name in dtypes]
+        self.dtype = self._dtypes[0]
+        is_image = self.takes_images and self.dtype.name in _DEPTHS
+        self.image_depth = self.dtype.name if is_image else None
         place = 2 if self.takes_images else 1
         known = shape[place] if len(shape) > place else None
         self.channels: int | None = known if isinstance(known, int) else None
@@ -75,12 +94,18 @@ class OnnxSession:
         self.sides: tuple[int | None, int | None] = (height, width)
         first = None if self.takes_images or not shape else shape[0]
         self.batch: int | None = first if isinstance(first, int) else None
-        self._outputs = {value.name: value.type for value in self._session.get_outputs()}
+        self._outputs = {value.name: value for value in self._session.get_outputs()}
         self.outputs: list[str] = list(self._outputs)
 
-    def is_integer(self, output: str) -> bool:
-        """Whether `output` holds integers, such as classes."""
-        return "int" in self._outputs.get(output, "")
+    def is_class_map(self, output: str) -> bool:
+        """Whether `output` holds integers, and one per pixel."""
+        value = self._outputs.get(output)
+        if value is None or "int" not in value.type:
+            return False
+        # Quantized scores are integers, too.
+        return not (
+            len(value.shape) == 4 and isinstance(value.shape[1], int) and value.shape[1] > 1
+        )
 
     def output_shape(
         self, shape: tuple[int, ...], output: str | None = None
@@ -98,10 +123,10 @@ class OnnxSession:
             raise InputError(
                 f"{self.path}: there is no output {output!r}; there are {', '.join(self.outputs)}"
             )
-        dtype = np.dtype(self.image_depth or "float32")
-        given = [np.ascontiguousarray(array, dtype) for array in arrays]
-        if len(given) != len(self.inputs):
+        arrays = list(arrays)
+        if len(arrays) != len(self.inputs):
             raise InputError(f"{self.path}: needs the inputs {', '.join(self.inputs)}")
+        given = [np.ascontiguousarray(a, dtype) for a, dtype in zip(arrays, self._dtypes)]
         shapes = {name: array.shape for name, array in zip(self.inputs, given)}
         sizes = " and ".join("x".join(map(str, shape)) for shape in shapes.values())
         if shapes != self._checked:
