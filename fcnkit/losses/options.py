@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from caffeformat import InputError
+from caffeformat import InputError, brief
 
 from .pixel_losses import dice, focal, hard_pixels
 
@@ -72,7 +72,7 @@ def parse_loss_options(name: str, given: str | Mapping[str, Any]) -> dict[str, A
 
 def parse_loss(texts: Sequence[str]) -> tuple[str, dict[str, Any]]:
     """Return (name, all options) of a loss from its name and texts `KEY=VALUE`."""
-    name, *rest = texts
+    name, *rest = texts or [""]
     options: dict[str, Any] = {}
     for text in rest:
         key, _, value = text.partition("=")
@@ -87,14 +87,24 @@ def parse_loss(texts: Sequence[str]) -> tuple[str, dict[str, Any]]:
 
 def _checked(name: str, key: str, value: Any, default: Any) -> Any:
     if key == "ignore_label":
-        if value is None or (isinstance(value, int) and not isinstance(value, bool)):
-            return value
-        raise InputError(f"{name} loss: ignore_label: expected a number, found {value!r}")
+        if value is None or (_is_whole(value) and abs(value) < 1 << 31):
+            return None if value is None else int(value)
+        raise InputError(
+            f"{name} loss: ignore_label: expected a whole number of 32 bits, found {brief(value)}"
+        )
     if isinstance(default, bool):
         if isinstance(value, bool):
             return value
-        raise InputError(f"{name} loss: {key}: expected true or false, found {value!r}")
+        raise InputError(f"{name} loss: {key}: expected true or false, found {brief(value)}")
     low, high = _RANGES[key]
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
-        raise InputError(f"{name} loss: {key}: expected {low:g} to {high:g}, found {value!r}")
+        found = brief(value)
+        raise InputError(f"{name} loss: {key}: expected {low:g} to {high:g}, found {found}")
     return float(value)
+
+
+def _is_whole(value: Any) -> bool:
+    """Whether `value` is a whole number; a command line's numbers are floats."""
+    if isinstance(value, float):
+        return value.is_integer()
+    return isinstance(value, int) and not isinstance(value, bool)

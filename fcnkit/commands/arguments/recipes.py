@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from caffeformat import InputError
+from fcnkit.datasets import augmentation_texts, parse_augmentation
 from fcnkit.training import recipe_names
 
 if TYPE_CHECKING:
@@ -102,7 +103,11 @@ def changes(args: argparse.Namespace, stages: Sequence[str]) -> list[str]:
     found = [
         f"{key}={values[option]}" for option, key in _KEYS.items() if values.get(option) is not None
     ]
-    found += [f"{key}={' '.join(values[key])}" for key in _WORDS if values.get(key) is not None]
+    for key in _WORDS:
+        if values.get(key) is not None:
+            # Without values `--augment` stands for some, where an empty key of a recipe is none.
+            words = values[key] or augmentation_texts(parse_augmentation([]))
+            found.append(f"{key}={' '.join(words)}")
     found += [f"{key}={text}" for option, (key, text) in _FLAGS.items() if values.get(option)]
     for option, key in _PER_STAGE.items():
         if values.get(option) is None:

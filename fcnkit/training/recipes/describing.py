@@ -61,14 +61,15 @@ def _rows(one: PlannedStage, data: Folders) -> list[tuple[str, str]]:
     files.override(one.stage.recipe.overrides)
     classes = nets.count_classes(files.train)
     form = f", {one.given.texts['form']}" if "form" in values else ""
-    rows = [("network", f"{values['network']}{form}, {classes} classes")]
+    scored = "" if classes is None else f", {classes} classes"
+    rows = [("network", f"{values['network']}{form}{scored}")]
     place = f"{role}: {os.fspath(data[role])}" if role in data else f"{role}, not given"
     if one.images is not None:
         place += f", {one.images['train']:,} training images, {one.images['val']:,} for validation"
     elif values.get("optional", False):
         place += "; without it this stage is left out"
     rows.append(("data", place))
-    rows.append(("augment", one.given.texts.get("augment", "none")))
+    rows.append(("augment", one.given.texts.get("augment") or "none"))
     rows.append(("steps", _steps(one)))
     solver = files.solver
     rate = f"{solver.base_lr:g}, {solver.lr_policy or 'fixed'}"

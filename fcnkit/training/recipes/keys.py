@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from caffeformat import InputError, pb
 from fcnkit.datasets import parse_augmentation
-from fcnkit.losses import parse_loss_options
+from fcnkit.losses import parse_loss
 
 from ..run_files import set_field
 
@@ -75,12 +75,13 @@ def _augmentation(text: str) -> dict[str, Any]:
 
 
 def _loss(text: str) -> tuple[str, dict[str, Any]]:
-    name, *rest = text.split()
-    options: dict[str, Any] = {}
-    for word in rest:
-        key, _, value = word.partition("=")
-        options[key] = value == "yes" if value in ("yes", "no") else float(value)
-    return name, parse_loss_options(name, options)
+    words = text.split()
+    try:
+        return parse_loss(words)
+    except InputError as error:
+        if "loss" in error.options:  # it speaks of an option
+            raise ValueError from error
+        raise
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -146,7 +147,12 @@ KEYS: dict[str, Key] = {
 }
 
 # Of each pair a later layer of settings replaces the other one, too.
-SAME = (("epochs", "iterations"), ("snapshot_epochs", "snapshot_interval"))
+SAME = (
+    ("epochs", "iterations"),
+    ("snapshot_epochs", "snapshot_interval"),
+    ("images_per_update", "iter_size"),
+    ("step_share", "stepsize"),
+)
 
 # Fields of a solver that other keys stand for, or that the program sets.
 _NOT_FIELDS = ("max_iter", "snapshot", "snapshot_prefix", "test_iter", "solver_mode", "device_id",

@@ -11,6 +11,8 @@ from caffeformat import InputError, read_net, write_text
 from fcnkit import zoo
 from fcnkit.datasets import DatasetFolder
 
+from ..augmented import batch_size
+from ..run_files import RunFiles
 from ..settings import Recipe, Snapshots
 from ..stages import Stage
 from .keys import KEYS
@@ -100,8 +102,12 @@ def _plan(
     name = f"{recipe.path}: [stage {given.name}]"
     solver = _solver(recipe, given, os.path.join(folder, given.name), name)
     fields = dict(given.solver_fields())
-    per_pass = values.get("batch_size", 1)
-    passes = int(fields.get("iter_size", 1))
+    files = RunFiles(solver)
+    files.override(fields.items())
+    per_pass = values.get("batch_size") or batch_size(files.train) or 1
+    passes = files.solver.iter_size
+    if passes < 1:
+        raise InputError(f"{name} iter_size: found {passes}, expected a whole number above 0")
     update = values.get("images_per_update")
     if update is not None:
         if update % (per_pass * devices):

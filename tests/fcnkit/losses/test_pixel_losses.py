@@ -113,7 +113,9 @@ def test_a_label_that_is_no_class_is_named(label):
         ("focal", '{"keep": 1}', "there is no option keep"),
         ("focal", '{"gamma": "2"}', "gamma: expected 0 to 100, found '2'"),
         ("dice", '{"squared": 1}', "squared: expected true or false"),
-        ("dice", '{"ignore_label": 0.5}', "ignore_label: expected a number"),
+        ("dice", '{"ignore_label": 0.5}', "ignore_label: expected a whole number"),
+        ("dice", {"ignore_label": 10**5000}, "of 32 bits, found a number of 16610 bits"),
+        ("dice", {"smooth": 10**5000}, "found a number of 16610 bits"),
         ("hard_pixels", '{"keep": 2}', "keep: expected 0 to 1"),
     ],
 )
@@ -121,3 +123,10 @@ def test_wrong_options_are_named(name, given, words):
     with pytest.raises(InputError) as error:
         losses.parse_loss_options(name, given)
     assert words in str(error.value)
+
+
+def test_an_ignored_label_may_come_from_a_command_line():
+    assert losses.parse_loss(["dice", "ignore_label=255"])[1]["ignore_label"] == 255
+    for text in ("ignore_label=2.5", "ignore_label=inf", "ignore_label=1e12"):
+        with pytest.raises(InputError, match="expected a whole number of 32 bits"):
+            losses.parse_loss(["dice", text])

@@ -1,9 +1,12 @@
 """Recipes as text: sections, keys, what overrides what, and mistakes named by their place."""
 
+import argparse
+
 import pytest
 
 from caffeformat import InputError
-from fcnkit.training import read_recipe
+from fcnkit.commands.arguments import recipes
+from fcnkit.training import describe_recipe, read_recipe
 
 GOOD = """
 [recipe]
@@ -120,3 +123,34 @@ def test_wrong_changes_are_named(tmp_path, change):
 def test_what_is_no_recipe_lists_those_that_there_are():
     with pytest.raises(InputError, match=r"no recipe gluoncv, .* gluoncv_fcn_resnet50"):
         read_recipe("gluoncv")
+
+
+def described(path, *changes):
+    return describe_recipe(read_recipe(path, changes), {})
+
+
+def test_batches_are_the_networks_own_where_the_recipe_says_nothing(tmp_path):
+    text = GOOD.replace("[stage two]\n", "[stage two]\nnetwork = fcn_resnet_50\n")
+    path = write(tmp_path, text.replace(" crop=64", ""))
+    said = described(path)
+    assert "3 epochs, 4 images per step\n" in said
+    assert "40, 16 images per step (4 passes of 4 images)" in said
+    assert "3 epochs, 2 images per step\n" in described(path, "batch_size=2")
+    assert "(3 passes of 4 images)" in described(path, "two.iter_size=0x3")
+    with pytest.raises(InputError, match=r"\[stage one\] iter_size: found 0, expected a whole n"):
+        described(path, "iter_size=0")
+
+
+def test_two_ways_to_say_one_thing_replace_each_other(tmp_path):
+    both = "batch_size = 2\nimages_per_update = 8\n"
+    path = write(tmp_path, GOOD.replace("epochs = 3\n", "epochs = 3\n" + both))
+    assert "8 images per step (4 passes of 2 images)" in described(path)
+    assert "6 images per step (3 passes of 2 images)" in described(path, "iter_size=3")
+    path = write(tmp_path, GOOD.replace("epochs = 3\n", f"epochs = 3\n{both}iter_size = 3\n"))
+    with pytest.raises(InputError, match="has images_per_update and iter_size: expected one"):
+        read_recipe(path)
+
+
+def test_augment_without_values_means_the_same_with_a_recipe():
+    args = argparse.Namespace(augment=[], loss=None, set=[])
+    assert recipes.changes(args, ["one"]) == ["augment=scale=0.75:1.5 flip=yes"]
