@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from caffeformat import atomic_write
+from caffeformat import atomic_write, printable
 from caffeformat.files import MOST_BYTES, open_text
 from fcnkit.files import write_table
 
@@ -115,6 +115,12 @@ def series(rows: Iterable[Row], column: str) -> tuple[NDArray[np.int64], NDArray
     return np.array([i for i, _ in pairs], int), np.array([v for _, v in pairs], float)
 
 
+def label_text(name: str) -> str:
+    """`name` as a picture shows it: a dollar sign would begin a formula, `_` hide it in legends."""
+    shown = printable(name).replace("$", r"\$")
+    return f" {shown}" if shown.startswith("_") else shown
+
+
 def write_csv(path: str | os.PathLike[str], rows: Sequence[Row]) -> None:
     """Write `rows` as CSV, one line per iteration; cells are empty where nothing was logged."""
     names = columns(rows)
@@ -140,9 +146,9 @@ def plot(path: str | os.PathLike[str], rows: Sequence[Row], title: str = "") -> 
         style: dict[str, Any] = {}
         if test or len(values) < 30:
             style = {"marker": "o", "markersize": 3}
-        label = "train_loss (smoothed)" if column == "loss" else column
+        label = "train_loss (smoothed)" if column == "loss" else label_text(column)
         axes.plot(iterations, values, linestyle="-" if test else "--", label=label, **style)
-    losses.set(title=title or "loss", xlabel="iteration", ylabel="loss")
+    losses.set(title=label_text(title) or "loss", xlabel="iteration", ylabel="loss")
     shares.set(title="accuracy and IoU", xlabel="iteration")
     if shares.dataLim.ymin >= 0 and shares.dataLim.ymax <= 1:
         shares.set_ylim(0, 1)

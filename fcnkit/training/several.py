@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from caffeformat import InputError, atomic_write
 
-from .curves import columns, parse_log, series
+from .curves import columns, label_text, parse_log, series
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,7 +64,8 @@ def _names(paths: Sequence[str]) -> dict[str, str]:
 def plot_runs(path: str | os.PathLike[str], runs: Mapping[str, Sequence[Row]]) -> None:
     """Draw the curves of `runs` (name -> rows) over iterations into a PNG, PDF or SVG at `path`.
 
-    Each run has a colour; parts of which no run has a curve are left out.
+    Each run has a colour; parts of which no run has a curve are left out. Raises `InputError` where
+    none is left.
     """
     kind = os.path.splitext(os.fspath(path))[1].lower()
     if kind not in _FORMATS:
@@ -79,6 +80,11 @@ def plot_runs(path: str | os.PathLike[str], runs: Mapping[str, Sequence[Row]]) -
         for title, wanted in _PARTS
         if any(column in found for found in known.values() for column in wanted)
     ]
+    if not parts:
+        raise InputError(
+            f"{', '.join(runs)}: {'has' if len(runs) == 1 else 'have'} no curves to draw: expected "
+            f"one of {', '.join(column for _, wanted in _PARTS for column in wanted)}"
+        )
     height = -(-len(parts) // 2)
     figure = Figure(figsize=(12, 4.5 * height), dpi=100, constrained_layout=True)
     FigureCanvasAgg(figure)
@@ -93,7 +99,7 @@ def plot_runs(path: str | os.PathLike[str], runs: Mapping[str, Sequence[Row]]) -
                     continue
                 # Tests are few; one alone would make no line.
                 marks = {"marker": "o", "markersize": 2.5} if column.startswith("test") else {}
-                label = name if column == there[0] else None
+                label = label_text(name) if column == there[0] else None
                 iterations, values = series(rows, column)
                 axes.plot(
                     iterations, values, color=f"C{number % 10}", label=label, **{**style, **marks}

@@ -7,7 +7,7 @@ from PIL import Image
 
 from caffeformat import InputError
 from fcnkit.commands import main
-from fcnkit.training import plot_runs, read_runs
+from fcnkit.training import curves, plot_runs, read_runs
 
 LINES = """\
 I1126 20:00:00.000000 1 solver.cpp:347] Iteration {i}, Testing net (#0)
@@ -88,3 +88,18 @@ def test_tests_are_solid_with_points_and_training_is_dashed_whatever_a_log_has(
         (tmp_path / name).write_text(line + "\n")
         plot_runs(tmp_path / f"{name}.png", read_runs([tmp_path / name]))
     assert styles == [("-", "o")] * 2 + [("--", "o")] * 2
+
+
+def test_names_that_matplotlib_reads_as_formulas_or_hides(tmp_path):
+    rows = [{"iteration": 0, "loss": 1.0}, {"iteration": 20, "loss": 0.5, "test_$a$": 0.3}]
+    runs = {"_first": rows, "costs $\\bar": rows, "\x1b[31mred": rows}
+    plot_runs(tmp_path / "runs.svg", runs)
+    curves.plot(tmp_path / "curves.png", rows, "net $\\bar")
+    assert curves.label_text("_first") == " _first"
+    assert (tmp_path / "runs.svg").exists() and (tmp_path / "curves.png").exists()
+
+
+def test_logs_without_a_curve_are_named(tmp_path):
+    with pytest.raises(InputError, match=r"^run: has no curves to draw: expected one of loss"):
+        plot_runs(tmp_path / "runs.png", {"run": [{"iteration": 0, "test_accuracy": 1.0}]})
+    assert not (tmp_path / "runs.png").exists()
