@@ -180,7 +180,10 @@ def transplant(
 
 
 def check_fit(weights: Weights, net: pb.NetParameter, weights_name: str, net_name: str) -> None:
-    """Raise `InputError` unless `weights` hold every parameter of the filtered `net`, in its size.
+    """Raise `InputError` unless `weights` hold every parameter of the filtered `net`.
+
+    Shapes may differ as those of Caffe's releases do, and as those of convolutions and inner
+    products, but not so that a value would be another's: 1 x 7 kernels are not those of 7 x 1.
 
     weights_name, net_name: what the message calls the two, usually their paths.
     """
@@ -190,8 +193,8 @@ def check_fit(weights: Weights, net: pb.NetParameter, weights_name: str, net_nam
     for key, (layer, blobs) in zip(keys, layers):
         arrays = arranged_blobs(layer, weights.get(key, []))
         shapes = [array.shape for array in arrays if array is not None]
-        sizes = [int(np.prod(shape)) for shape in shapes]
-        if sizes != [int(np.prod(blob.shape)) for blob in blobs]:
+        fitting = [_is_same_order(shape, blob.shape) for shape, blob in zip(shapes, blobs)]
+        if len(shapes) != len(blobs) or not all(fitting):
             wanted = " ".join(str(blob.shape) for blob in blobs)
             found = " ".join(map(str, shapes)) or "nothing"
             problems.append(f"layer {key}: expected {wanted}, found {found}")
@@ -199,6 +202,19 @@ def check_fit(weights: Weights, net: pb.NetParameter, weights_name: str, net_nam
         raise InputError(
             f"{weights_name} does not hold the weights of {net_name}:\n  " + "\n  ".join(problems)
         )
+
+
+def _is_same_order(found: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+    """Whether an array of the shape `found` holds values for `wanted` in the same order."""
+    if found == wanted or np.prod(found) != np.prod(wanted):
+        return found == wanted
+    vectors = all(max(shape, default=1) == np.prod(shape) for shape in (found, wanted))
+    if len(found) == len(wanted):
+        return vectors and max(wanted[2:], default=1) == 1  # not of kernels of one channel
+    # Old files have four axes for everything.
+    found, wanted = (shape[2:] if shape[:2] == (1, 1) else shape for shape in (found, wanted))
+    matrix = 2 in (len(found), len(wanted)) and found[:1] == wanted[:1]
+    return found == wanted or vectors or matrix
 
 
 def _match(source: Weights, targets: Sequence[str], names: Mapping[str, str]) -> dict[str, str]:

@@ -227,3 +227,40 @@ def test_the_result_survives_a_file(source, tmp_path):
     back = read_caffemodel(path)
     assert list(back) == ["conv", "fc", "score", "upscore"]
     np.testing.assert_array_equal(back["fc"][0], result.weights["fc"][0])
+
+
+CONVOLUTION = """
+layer { name: "data" type: "Input" top: "data"
+        input_param { shape { dim: 1 dim: 3 dim: 9 dim: 9 } } }
+layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
+        convolution_param { num_output: 4 kernel_h: 1 kernel_w: 5 bias_term: false } }
+"""
+MATRIX = """
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 12 } } }
+layer { name: "conv" type: "InnerProduct" bottom: "data" top: "conv"
+        inner_product_param { num_output: 5 bias_term: false } }
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "shape", "fits"),
+    [
+        (CONVOLUTION, (4, 3, 1, 5), True),
+        (CONVOLUTION, (4, 15), True),  # an inner product's
+        (CONVOLUTION, (4, 3, 5, 1), False),
+        (CONVOLUTION, (3, 4, 1, 5), False),
+        (CONVOLUTION, (60,), False),
+        (CONVOLUTION.replace("4", "1").replace("dim: 3", "dim: 1"), (1, 1, 5, 1), False),
+        (MATRIX, (1, 1, 5, 12), True),  # as old files have it
+        (MATRIX, (5, 3, 2, 2), True),
+        (MATRIX, (12, 5), False),
+    ],
+)
+def test_weights_of_the_same_size_in_another_order_do_not_fit(text, shape, fits):
+    """They would compute something else, with which an export even agrees."""
+    weights = Weights({"conv": [np.zeros(shape, np.float32)]})
+    if fits:
+        check_fit(weights, net(text), "w", "n")
+    else:
+        with pytest.raises(InputError, match=r"layer conv: expected .*, found "):
+            check_fit(weights, net(text), "w", "n")
