@@ -71,7 +71,8 @@ class OnnxSegmenter(Segmenter):
         self.input_blob = next(iter(session.inputs))
         self._model = self._network = model
         model.image_channels = self.form.channels or 3
-        fitted = FittedNetwork(model, self._path, self._path, OnnxSizes(model))
+        are_probabilities = session.has_probabilities(model.output_blob)
+        fitted = FittedNetwork(model, self._path, self._path, OnnxSizes(model), are_probabilities)
         self._evaluator = Evaluator(fitted, self.preprocessor, evaluation or Evaluation())
 
     def segment(  # type: ignore[override]  # no scores of class maps

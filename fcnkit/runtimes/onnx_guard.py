@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 # Operators of ONNX itself, and those that ONNX Runtime adds, for instance for quantized models.
 _DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
 _LOOPS = ("Loop", "Scan", "SequenceMap")
+# Those that make no others of probabilities
+_KEEPING = ("Cast", "DequantizeLinear", "Dropout", "Identity", "QuantizeLinear", "Resize", "Slice",
+            "Transpose")  # fmt: skip
 _MOST_NODES = 100_000
 _MOST_DEPTH = 20  # of graphs in graphs
 _FLOAT = 4  # bytes
@@ -79,6 +82,16 @@ class Model:
                 dims = tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
                 return dims if dims and min(dims) > 0 else None
         return None
+
+    def has_probabilities(self, output: str) -> bool:
+        """Whether the values of `output` come out of a Softmax, as they are or resampled."""
+        value = output
+        for node in reversed(self._outline.graph.node):  # in an order in which they can be run
+            if value in node.output:
+                if node.op_type not in _KEEPING:
+                    return bool(node.op_type == "Softmax")
+                value = node.input[0]
+        return False
 
     def _inferred(self, shapes: Mapping[str, tuple[int, ...]], is_strict: bool = False) -> Any:
         """The outline with the shapes of its values for inputs of `shapes`."""

@@ -96,6 +96,8 @@ class OnnxSession:
         self.batch: int | None = first if isinstance(first, int) else None
         self._outputs = {value.name: value for value in self._session.get_outputs()}
         self.outputs: list[str] = list(self._outputs)
+        if not self.outputs:
+            raise FormatError(self.path, "the model has no output; expected one of class scores")
 
     def is_class_map(self, output: str) -> bool:
         """Whether `output` holds integers, and one per pixel."""
@@ -106,6 +108,10 @@ class OnnxSession:
         return not (
             len(value.shape) == 4 and isinstance(value.shape[1], int) and value.shape[1] > 1
         )
+
+    def has_probabilities(self, output: str) -> bool:
+        """Whether the values of `output` come out of a Softmax, as they are or resampled."""
+        return self._model.has_probabilities(output)
 
     def output_shape(
         self, shape: tuple[int, ...], output: str | None = None
@@ -122,6 +128,13 @@ class OnnxSession:
         if output not in self.outputs:
             raise InputError(
                 f"{self.path}: there is no output {output!r}; there are {', '.join(self.outputs)}"
+            )
+        kind = self._outputs[output].type
+        if not _NUMBERS.fullmatch(kind):
+            raise InputError(
+                f"{self.path}: output {output!r} is a {kind}; expected a tensor of numbers: choose "
+                "another output with {output_blob}",
+                options={"output_blob": None},
             )
         arrays = list(arrays)
         if len(arrays) != len(self.inputs):

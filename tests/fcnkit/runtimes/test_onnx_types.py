@@ -5,7 +5,7 @@ import pytest
 
 from caffeformat import InputError
 from fcnkit.images import Preprocessor
-from fcnkit.inference import OnnxSegmenter
+from fcnkit.inference import Evaluation, OnnxSegmenter
 
 pytest.importorskip("onnxruntime")
 onnx = pytest.importorskip("onnx")
@@ -104,3 +104,19 @@ def test_more_classes_than_a_class_map_holds_are_named(tmp_path):
     model = write_model(tmp_path / "m.onnx", nodes, T.FLOAT, T.FLOAT, made=("n", 258, "h", "w"))
     with pytest.raises(InputError, match="258 classes do not fit a class map of bytes"):
         OnnxSegmenter(model).segment(coloured()[0])
+
+
+def test_probabilities_are_not_taken_for_scores(tmp_path):
+    softmax = helper.make_node("Softmax", ["data"], ["share"], axis=1)
+    ways = [helper.make_node("Identity", ["share"], ["score"]), cast(T.FLOAT, "share")]
+    image = coloured()[0] // 100
+    values = np.exp(image.astype(np.float32))
+    expected = (values / values.sum(2, keepdims=True)).max(2)
+    for way in ways:
+        model = write_model(tmp_path / "m.onnx", [softmax, way], T.FLOAT, T.FLOAT)
+        for plan in (Evaluation(), Evaluation(flip=True)):
+            sure = OnnxSegmenter(model, evaluation=plan).predict(image, confidence=True).confidence
+            np.testing.assert_allclose(sure, expected, rtol=1e-5)
+    scores = write_model(tmp_path / "m.onnx", [cast(T.FLOAT)], T.FLOAT, T.FLOAT)
+    sure = OnnxSegmenter(scores).predict(image, confidence=True).confidence
+    np.testing.assert_allclose(sure, expected, rtol=1e-5)
