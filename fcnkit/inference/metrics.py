@@ -81,19 +81,20 @@ class ConfusionMatrix:
             return
         wrong = int(high if high >= self.n else low)
         ignored = "" if self.ignore is None else f" (and {self.ignore} for ignored label pixels)"
-        advice = "pass all classes with {option}, or correct the label"
+        whole = "pass all classes with {classes|a net that scores them}"
+        advice = f"{whole}, or correct the label"
         if role == "label" and wrong == self.n:
             advice += (
                 "; labels that count from 1 need a colour map that begins with the colour of 1 "
                 "(`1 1 1` in grey labels)"
             )
         elif role != "label":
-            advice = "pass all classes with {option}, or masks that were made for these"
+            advice = f"{whole}, or masks that were made for these"
             advice += ", with a class at every pixel" if wrong == IGNORE_LABEL else ""
         raise InputError(
             f"{name}: the {role} has class index {wrong}, but there are {self.n} classes, "
             f"0 to {self.n - 1}{ignored}: {advice}",
-            option="classes",
+            options={"classes": None},
         )
 
     def __iadd__(self, other: ConfusionMatrix) -> ConfusionMatrix:

@@ -147,3 +147,13 @@ def test_matrices_add_up():
 def test_an_index_past_the_classes_comes_with_what_to_do(prediction, label, words):
     with pytest.raises(InputError, match=words):
         ConfusionMatrix(3).update(np.array([[prediction]]), np.array([[label]]))
+
+
+def test_advice_names_an_option_only_where_there_is_one():
+    with pytest.raises(InputError) as error:
+        ConfusionMatrix(3).update(np.zeros((2, 2), int), np.full((2, 2), 7))
+    assert "pass all classes with --classes," in error.value.for_command_line(
+        {"classes": "--classes"}
+    )
+    said = error.value.for_command_line({"data": "--data"})
+    assert "pass all classes with a net that scores them, or" in said
