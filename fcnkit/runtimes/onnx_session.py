@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +26,8 @@ _DTYPES = {
     "tensor(float)": "float32",
     "tensor(double)": "float64",
 }
+# Types of outputs that are no texts, sequences or maps
+_NUMBERS = re.compile(r"tensor\((bool|u?int\d+|float|float16|double)\)")
 _DEPTHS = ("uint8", "uint16", "float32")  # of images
 # Constants that a graph computes from smaller ones may have so many bytes.
 _FOLDED = "optimization.constant_folding_max_output_size_in_bytes"
