@@ -28,7 +28,7 @@ NOT_READ = {
     },
     "Datumaro's own JSON, such as": {"a.json": '{"info": {}, "categories": {}, "items": []}'},
     "annotations of VIA as CSV": {"a.png": image(0), "via_region_data.csv": "filename\n"},
-    "FiftyOne's own JSON": {"data/a.png": image(0), "samples.json": '{"samples": []}'},
+    "has no labels: export one field": {"data/a.png": image(0), "samples.json": '{"samples": []}'},
     "SuperAnnotate's export": {"a.png": image(0), "a.png___objects.json": "{}"},
     "labels of MATLAB's labeler": {"a.png": image(0), "PixelLabelData/Label_1.png": label(0)},
     "the JSON of Darwin": {"a.json": '{"item": {"name": "a"}, "annotations": [{"name": "b"}]}'},

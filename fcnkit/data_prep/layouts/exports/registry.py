@@ -9,7 +9,19 @@ from typing import TYPE_CHECKING
 
 from caffeformat import InputError
 
-from . import beside, cityscapes, coco, folders, labelme, listed, supervisely, via, voc, yolo
+from . import (
+    beside,
+    cityscapes,
+    coco,
+    fiftyone,
+    folders,
+    labelme,
+    listed,
+    supervisely,
+    via,
+    voc,
+    yolo,
+)
 from .listed import split_by_lists
 
 if TYPE_CHECKING:
@@ -24,6 +36,7 @@ LAYOUTS: dict[str, ModuleType] = {
     "cityscapes": cityscapes,
     "voc": voc,
     "supervisely": supervisely,
+    "fiftyone": fiftyone,
     "coco": coco,
     "labelme": labelme,
     "via": via,
@@ -59,8 +72,6 @@ _NOT_READ = {
 _NOT_READ_JSON = {
     ("items", "categories"): "Datumaro's own JSON: export VOC's segmentation masks with it, or "
     "COCO's JSON",
-    ("samples",): "FiftyOne's own JSON: export `ImageSegmentationDirectory` from it, or COCO's "
-    "format, `COCODetectionDataset`",
     ("item", "annotations"): "the JSON of Darwin (V7): export its semantic masks, or COCO's JSON",
     ("images", "annotations", "categories"): "COCO's JSON of captions, keypoints or panoptic "
     "images: export `instances`, with polygons",
