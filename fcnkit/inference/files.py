@@ -48,6 +48,7 @@ def find_images(inputs: Iterable[Path]) -> OrderedDict[str, str]:
     """Find the images among files and folders (searched recursively): name -> path, in order.
 
     A file's name is its base name without suffix; in a folder it keeps the path below the folder.
+    A file that is named twice counts once.
     Raises `InputError` for what is missing, for an empty folder and for two images of one name.
     """
     found: OrderedDict[str, str] = OrderedDict()
@@ -61,7 +62,7 @@ def find_images(inputs: Iterable[Path]) -> OrderedDict[str, str]:
         else:
             raise InputError(f"{given}: there is no such image or folder")
         for name, path in images.items():
-            if name in found:
+            if name in found and os.path.realpath(path) != os.path.realpath(found[name]):
                 raise InputError(
                     f"{path} and {found[name]} would both become {name}.png: segment them into "
                     "two folders"

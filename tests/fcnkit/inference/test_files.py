@@ -1,6 +1,9 @@
 import numpy as np
+import pytest
+from PIL import Image
 
-from fcnkit.inference.files import rounded_scores
+from caffeformat import InputError
+from fcnkit.inference.files import find_images, rounded_scores
 
 
 def test_half_precision_keeps_every_pixel_s_winner():
@@ -17,3 +20,14 @@ def test_half_precision_keeps_every_pixel_s_winner():
 def test_scores_that_need_no_rounding_stay():
     scores = np.random.RandomState(0).standard_normal((3, 4, 5)).astype(np.float32)
     np.testing.assert_array_equal(rounded_scores(scores, np.float32), scores)
+
+
+def test_an_image_that_is_named_twice_counts_once(tmp_path):
+    for name in ("a.png", "b.png", "other/a.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (2, 2)).save(tmp_path / name)
+    first, other = tmp_path / "a.png", tmp_path / "other" / "a.png"
+    found = find_images([first, tmp_path / "b.png", tmp_path / "other" / ".." / "a.png", first])
+    assert list(found) == ["a", "b"]
+    with pytest.raises(InputError, match=r"would both become a\.png"):
+        find_images([first, other])
