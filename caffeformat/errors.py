@@ -206,7 +206,7 @@ def reason(error: BaseException) -> str:
         text = ""
     if "set_int_max_str_digits" in text:
         return "a number of thousands of digits"
-    text = " ".join(text[:1000].split())
+    text = _OBJECT.sub("", " ".join(text[:1000].split())).rstrip(" :")
     if len(text) > _MOST_WORDS:
         text = text[: _MOST_WORDS - 3] + "..."
     return text or type(error).__name__
@@ -214,6 +214,7 @@ def reason(error: BaseException) -> str:
 
 # What the system answers to places and sizes that cannot be
 _SENSELESS = (errno.EINVAL, errno.EOVERFLOW, errno.EFBIG)
+_OBJECT = re.compile(r" ?<[\w.]+ object at 0x[0-9a-fA-F]+>")  # what names nothing to people
 _MOST_WORDS = 300  # characters of a reason that is passed on
 
 

@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 
-from caffeformat import FormatError, InputError, listed
+from caffeformat import FormatError, InputError, listed, reason
 
 
 def test_a_format_error_survives_pickling():
@@ -108,3 +108,17 @@ def test_messages_hold_their_ends_however_much_is_quoted(length):
     found = str(FormatError("a.prototxt", text).prefixed("net"))
     assert found.startswith("net: a.prototxt: begin") and found.endswith("end")
     assert len(found) < 8200 and found.count("characters)") == (length > 7000)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("cannot identify image file <_io.BytesIO object at 0x7fda9ba79990>",
+         "cannot identify image file"),
+        ("malformed node or string on line 1: <ast.Call object at 0x7F1304207c10>",
+         "malformed node or string on line 1"),
+        ("expected <name>: found 3", "expected <name>: found 3"),
+    ],
+)  # fmt: skip
+def test_reasons_name_no_objects_of_python(text, words):
+    assert reason(ValueError(text)) == words
