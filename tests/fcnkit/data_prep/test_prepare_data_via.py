@@ -43,6 +43,7 @@ def named(class_):
         (named, False, True),
         (lambda c: {"kind": {"red": c == 1, "blue": c == 2}}, False, False),
         (lambda c: {**named(c), "quality": "good"}, False, False),
+        (lambda c: {"colour": named(c)["class"], "farbe": named(c)["class"]}, False, True),
     ],
 )
 def test_regions_become_labels(tmp_path, form, attributes, project, as_object):
@@ -93,6 +94,12 @@ def test_what_cannot_be_drawn_is_named(tmp_path, regions, words):
     content = {"a.png1": {"filename": "a.png", "regions": regions}}
     with pytest.raises(InputError, match=words):
         prepare_export(tmp_path, {"a.png": image(0), "v.json": json.dumps(content)}, val_percent=0)
+
+
+def test_two_files_of_one_image_are_named(tmp_path):
+    files = {"via.json": via((0,), named), "old.json": via((0,), named), "im0.png": image(0)}
+    with pytest.raises(InputError, match=r"via\.json: is of im0\.png, as is old\.json: keep one"):
+        prepare_export(tmp_path, files)
 
 
 def test_images_that_are_not_there_are_asked_for(tmp_path):

@@ -58,9 +58,9 @@ def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
     attribute = _class_attribute(images, catalogue.source)
     found = sorted(
         {
-            _class_of(region, attribute, str(file))
+            _class_of(region, attribute, f"{file}: {name}")
             for file, entries in images.items()
-            for regions in entries.values()
+            for name, regions in entries.items()
             for region in regions
         }
     )
@@ -74,6 +74,7 @@ def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
         painter.remarks,
     )
     index = FileIndex(catalogue.photographs)
+    taken: dict[File, File] = {}
     for file, entries in images.items():
         finder = Finder(index, str(file), file.folder, split_of(file.folder))
         items: dict[File, Item] = {}
@@ -89,11 +90,13 @@ def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
             if not regions and not options.empty:
                 empty.append(image)
                 continue
-            if image in items:
-                raise InputError(f"{file}: two of its images are {image.name}")
+            other = taken.setdefault(image, file)
+            if image in items or other != file:
+                raise InputError(
+                    f"{file}: is of {image.name}, as is {other.name}: keep one of the annotations"
+                )
             numbered = [
-                (classes.numbers[_class_of(region, attribute, str(file))], region)
-                for region in regions
+                (classes.numbers[_class_of(region, attribute, name)], region) for region in regions
             ]
             draw = functools.partial(_draw, numbered, painter, f"{file}: {name}")
             items[image] = Item("", image, draw=draw)
@@ -135,17 +138,17 @@ def _images_in(data: bytes, name: str) -> dict[str, list[Region]]:
 def _class_attribute(images: Mapping[File, Mapping[str, Sequence[Region]]], source: str) -> str:
     """The attribute that is the class: the only one of all regions, "" if they have none.
 
-    Raises `InputError` where there are several, none of which is called so.
+    Raises `InputError` where there are several, none of which is called so, and which differ.
     """
-    found = sorted(
-        {
-            key
-            for entries in images.values()
-            for regions in entries.values()
-            for region in regions
-            for key in region.get("region_attributes") or {}
-        }
-    )
+    every = [
+        dict(region.get("region_attributes") or {})
+        for entries in images.values()
+        for regions in entries.values()
+        for region in regions
+    ]
+    found = sorted({key for attributes in every for key in attributes})
+    if found and all(len(found) == len(a) and _are_alike(list(a.values())) for a in every):
+        return found[0]
     named = [key for key in found if re.fullmatch("class|class_?name|label|category", key, re.I)]
     if len(found) > 1 and len(named) != 1:
         raise InputError(
@@ -153,6 +156,10 @@ def _class_attribute(images: Mapping[File, Mapping[str, Sequence[Region]]], sour
             "class `class`, or remove the others in VIA"
         )
     return named[0] if named else (found[0] if found else "")
+
+
+def _are_alike(values: Sequence[Any]) -> bool:
+    return all(value == values[0] for value in values)
 
 
 def _class_of(region: Region, attribute: str, name: str) -> str:
