@@ -3,6 +3,8 @@
 from __future__ import absolute_import, division, unicode_literals
 
 import io
+import struct
+import zlib
 
 import numpy as np
 
@@ -43,7 +45,26 @@ def _opened(raw, name):
             "%s is %d x %d pixels; the limit is %d per side."
             % (shorten(name), image.size[0], image.size[1], MAX_SIDE)
         )
+    _check_sums(raw, name)
     return image
+
+
+def _check_sums(raw, name):
+    """Raise FcnError where the pixels of a PNG are not those of its checksums.
+
+    libpng checks them, Pillow does not: a changed byte of a label would be another class.
+    """
+    place = 8 if raw.startswith(b"\x89PNG\r\n\x1a\n") else len(raw)
+    while place + 12 <= len(raw):
+        size, kind = struct.unpack(str(">I4s"), raw[place : place + 8])
+        end = place + 8 + size
+        if kind == b"IDAT" and end + 4 <= len(raw):
+            (stated,) = struct.unpack(str(">I"), raw[end : end + 4])
+            if zlib.crc32(raw[place + 4 : end]) & 0xFFFFFFFF != stated:
+                raise FcnError(
+                    "%s is damaged (the checksum of its pixels is not theirs)." % shorten(name)
+                )
+        place = end + 4
 
 
 def _unreadable(name, error):

@@ -51,6 +51,16 @@ class Labels(Case):
         raw = self.raw(Image.fromarray(np.array([[0, 1]], np.uint8)), transparency=0)
         self.assertEqual(labels.read_label(raw, "x.png")[0].tolist(), [[0, 1]])
 
+    def test_changed_pixels_are_damage(self):
+        raw = bytearray(self.raw(paletted(np.zeros((4, 5), np.uint8)), compress_level=0))
+        start = raw.index(b"IDAT")
+        (size,) = struct.unpack(str(">I"), bytes(raw[start - 4 : start]))
+        raw[start + 4 + size - 5] ^= 1  # the last pixel, before zlib's own checksum
+        for read in (labels.read_label, labels.as_rgb, labels.upright_size):
+            with self.assertRaises(FcnError) as caught:
+                read(bytes(raw), "x.png")
+            self.assertIn("the checksum of its pixels", str(caught.exception))
+
     def test_words_for_the_others(self):
         rgb = np.zeros((2, 3, 3), np.uint8)
         rgb[1, 2] = (1, 2, 3)
