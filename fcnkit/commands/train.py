@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from caffeformat import InputError
@@ -35,7 +36,12 @@ def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
     network.add_net(parser.input, "solver", what="solver:", nargs="?", metavar="SOLVER")
     start = parser.input.exclusive()
-    start.option("--weights", f"{network.WEIGHTS}: layers of the same names start from it", "FILE")
+    start.option(
+        "--weights",
+        f"{network.WEIGHTS}: layers of the same names start from it; several, separated by commas, "
+        "are read in turn",
+        "FILE[,FILE...]",
+    )
     start.option("--snapshot", ".solverstate to continue from", "FILE")
     training.add_resume(parser)
     basics.add_output(parser, "folder for everything that the run makes")
@@ -103,7 +109,7 @@ def run(args: argparse.Namespace) -> int:
         outcome = train(
             recipe,
             args.output,
-            Start(weights, args.snapshot, args.resume),
+            Start(_several(weights), args.snapshot, args.resume),
             gpu=devices.devices(args),
             allow_python=args.allow_python,
             force=args.force,
@@ -142,6 +148,13 @@ def _start(args: argparse.Namespace) -> tuple[str, str | None]:
     if args.solver:
         solver, _ = network_file(args.solver, "solver.prototxt")
     return solver, weights
+
+
+def _several(weights: str | None) -> str | list[str] | None:
+    """Return the paths in a value of `--weights`; a comma may also be part of a file's name."""
+    if weights is None or "," not in weights or os.path.exists(weights):
+        return weights
+    return [path.strip() for path in weights.split(",")]
 
 
 def _overrides(args: argparse.Namespace) -> list[tuple[str, str]]:

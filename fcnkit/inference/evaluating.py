@@ -31,11 +31,13 @@ class Evaluator:
         self.fitted, self.preprocessor, self.evaluation = fitted, preprocessor, evaluation
         self._input: NDArray[np.float32] = np.empty(0, np.float32)
 
-    def key(self, image: Image) -> Hashable:
-        """Equal for images that may go through the net together: it sees them at one size."""
-        shape = (image.shape[0], image.shape[1])
+    def key(self, shape: tuple[int, int], channels: int) -> Hashable:
+        """Equal for images that may go through the net together: it sees them at one size.
+
+        `shape` is an image's (height, width).
+        """
         size = self.fitted.padded_size(shape) if self.is_whole(shape) else shape
-        return self.is_whole(shape), size, image.shape[2:]
+        return self.is_whole(shape), size, channels
 
     def blocks(self, images: Sequence[Image], name: str) -> Iterator[list[Block]]:
         """The scores of `images`, which have one `key`: for each part, a `Block` of each image.

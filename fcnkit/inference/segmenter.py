@@ -170,7 +170,8 @@ class Segmenter:
 
     def batch_key(self, image: NDArray[Any], name: str = "image") -> Hashable:
         """Equal for images that may go through the net together: it sees them at one size."""
-        return self._evaluator.key(self._limited(self.form.fit(image, name)))
+        fitted = self.form.fit(image, name)
+        return self._evaluator.key(self._limited_size(fitted.shape[:2]), fitted.shape[2])
 
     def scores_together(
         self, images: Sequence[NDArray[Any]], names: Sequence[str]
@@ -260,13 +261,17 @@ class Segmenter:
         return stretched(class_indices(scores), shape)
 
     def _limited(self, image: NDArray[Any]) -> NDArray[Any]:
-        longest = max(image.shape[:2])
+        size = self._limited_size(image.shape[:2])
+        return image if size == image.shape[:2] else resize_image(image, size)
+
+    def _limited_size(self, size: Sequence[int]) -> tuple[int, int]:
+        """The (height, width) that `scale_to` leaves of an image of `size`."""
+        longest = max(size)
         if self.scale_to is None or longest <= self.scale_to:
-            return image
-        height, width = (
-            max(1, round(extent * self.scale_to / longest)) for extent in image.shape[:2]
-        )
-        return resize_image(image, (height, width))
+            height, width = size
+        else:
+            height, width = (max(1, round(extent * self.scale_to / longest)) for extent in size)
+        return height, width
 
     def _all_fitted(
         self, images: Sequence[NDArray[Any]], names: Sequence[str]

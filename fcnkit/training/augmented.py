@@ -8,11 +8,29 @@ from typing import TYPE_CHECKING, Any
 import caffeformat
 from caffeformat import InputError, pb
 from fcnkit import nets
-from fcnkit.datasets import LAYER, MODULE, is_segmentation_data, options_of, set_options
+from fcnkit.datasets import (
+    LAYER,
+    MODULE,
+    is_berkeley,
+    is_segmentation_data,
+    options_of,
+    set_options,
+)
 from fcnkit.images import IGNORE_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+
+# Caffe's other data layers, and the field that says how many images they read at a time.
+_BATCHES = {
+    "DenseImageData": "dense_image_data_param",
+    "HDF5Data": "hdf5_data_param",
+    "ImageData": "image_data_param",
+    "ImageSegData": "image_data_param",
+    "MemoryData": "memory_data_param",
+    "WindowData": "window_data_param",
+}
 
 
 def augment_net(
@@ -155,3 +173,25 @@ def batch_size(net: pb.NetParameter) -> int | None:
         if is_segmentation_data(layer):
             return int(options_of(layer).get("batch_size", 1))
     return None
+
+
+def set_batch_size(net: pb.NetParameter, size: int) -> None:
+    """Set how many images the data layers of `net` read per pass.
+
+    Raises `InputError` for a layer whose batch size only its own code knows; Berkeley's layers read
+    one image.
+    """
+    for layer in nets.data_layers(net):
+        if layer.type == "Data":
+            layer.data_param.batch_size = size
+        elif is_segmentation_data(layer):
+            set_options(layer, batch_size=size)
+        elif layer.type in _BATCHES:
+            getattr(layer, _BATCHES[layer.type]).batch_size = size
+        elif not (is_berkeley(layer) and size == 1):
+            found = "reads one image at a time" if is_berkeley(layer) else "has a size of its own"
+            raise InputError(
+                f"layer {layer.name!r} ({layer.type}) {found}, which {{option}} cannot change",
+                option="batch_size",
+                value=size,
+            )

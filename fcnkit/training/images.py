@@ -25,14 +25,12 @@ from fcnkit.datasets import (
 from fcnkit.images import ImageForm, count_channels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import Optional, Union
+    from collections.abc import Iterator, Sequence
 
     from .run_files import RunFiles
 
     # A name for messages, and what the image is.
     Found = Iterator[tuple[str, ImageForm]]
-    Path = Optional[Union[str, os.PathLike[str]]]
 
 
 class _Reader(NamedTuple):
@@ -43,10 +41,10 @@ class _Reader(NamedTuple):
     split: str
 
 
-def settle_images(files: RunFiles, weights: Path = None) -> None:
+def settle_images(files: RunFiles, weights: Sequence[str] = ()) -> None:
     """Find out what images the nets of `files` read, and set `files.form` and `files.bands`.
 
-    SegmentationData layers are told the number of channels and the depth. `weights` is a caffemodel
+    SegmentationData layers are told the number of channels and the depth. `weights` are caffemodels
     that the run starts from. Raises `InputError` naming the first image that does not fit. Nets
     that read several images at a time, or none that can be looked at, are left alone.
     """
@@ -117,7 +115,7 @@ def _other_channels(
     )
 
 
-def _expected(files: RunFiles, reader: _Reader, weights: Path) -> tuple[int | None, str]:
+def _expected(files: RunFiles, reader: _Reader, weights: Sequence[str]) -> tuple[int | None, str]:
     """(the number of channels that the net says itself, where), or (None, "")."""
     image, layer = reader.layer.top[0], reader.layer
     declared = nets.declared_channels(files.deploy, image)
@@ -132,10 +130,10 @@ def _expected(files: RunFiles, reader: _Reader, weights: Path) -> tuple[int | No
             means = len(read_mean(files.find(transform.mean_file)))
     if means > 1 or (means and layer.transform_param.mean_file):
         return means, "by its mean"
-    if weights is not None:
-        found = nets.channels_of_weights(reader.net, image, read_caffemodel(weights))
+    for path in weights:
+        found = nets.channels_of_weights(reader.net, image, read_caffemodel(path))
         if found is not None:
-            return found, f"by {os.fspath(weights)}"
+            return found, f"by {path}"
     return None, ""
 
 

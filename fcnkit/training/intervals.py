@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from caffeformat import InputError, learning_rate
 
 from .augmented import batch_size
+from .settings import MOST_ITERATIONS
 
 if TYPE_CHECKING:
     from .run_files import RunFiles
@@ -29,6 +30,12 @@ def set_intervals(
     it. `snapshots` may say how often snapshots are taken, in iterations or in passes.
     """
     solver = files.solver
+    if solver.iter_size < 1:
+        raise InputError(f"{files.path}: iter_size is {solver.iter_size}, expected 1 or more")
+    if solver.test_interval < 0:
+        raise InputError(
+            f"{files.path}: test_interval is {solver.test_interval}, expected a number above 0"
+        )
     batch = (batch_size(files.train) or 1) * solver.iter_size * files.solvers
     epoch = math.ceil(images / batch) if images else None
     if epochs is not None:
@@ -38,7 +45,7 @@ def set_intervals(
                 option="epochs",
                 value=epochs,
             )
-        solver.max_iter = math.ceil(epochs * epoch)
+        solver.max_iter = _whole(math.ceil(epochs * epoch), f"{epochs:g} passes over the data")
     if solver.max_iter < 1:
         raise InputError(
             f"{files.path}: has no max_iter: set it, or pass {{epochs}}", option="epochs"
@@ -65,4 +72,15 @@ def set_intervals(
                 f"snapshots every {snapshots.epochs:g} passes need a dataset of known size: say "
                 "how often in iterations"
             )
-        solver.snapshot = max(1, round(snapshots.epochs * epoch))
+        every = f"snapshots every {snapshots.epochs:g} passes"
+        solver.snapshot = _whole(max(1, round(snapshots.epochs * epoch)), every)
+
+
+def _whole(iterations: int, what: str) -> int:
+    """`iterations`, which `what` makes; `InputError` where a solver cannot count them."""
+    if iterations > MOST_ITERATIONS:
+        raise InputError(
+            f"{what} are {iterations} iterations, but a solver counts {MOST_ITERATIONS} at most: "
+            "choose fewer"
+        )
+    return iterations

@@ -48,9 +48,19 @@ def weigh_loss(
     param = layer.loss_param
     ignore = param.ignore_label if param.HasField("ignore_label") else None
     found = median_frequency_weights(*count_pixels(dataset, classes, ignore))
-    weights = np.array([1.0 if weight is None else weight**power for weight in found])
+    known = np.array([1.0 if weight is None else weight for weight in found])
+    with np.errstate(over="ignore", under="ignore"):
+        weights = np.power(known, power)
+        single = weights.astype(np.float32)
+    if not (np.isfinite(single) & (single > 0)).all():
+        raise InputError(
+            f"class weights of {known.min():.3g} to {known.max():.3g} leave the range of float32 "
+            "with {option}: choose a smaller power",
+            option="class_weights",
+            value=power,
+        )
     path = os.path.join(folder, FILE_NAME)
-    write_blob(path, np.diag(weights).astype(np.float32)[None, None])
+    write_blob(path, np.diag(single)[None, None])
     layer.type = "InfogainLoss"
     layer.infogain_loss_param.source = path
     layer.infogain_loss_param.axis = layer.softmax_param.axis

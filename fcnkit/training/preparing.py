@@ -32,7 +32,7 @@ _SPLITS = ("train", "val")
 
 def check_files(recipe: Recipe, start: Start) -> None:
     """Raise `InputError` for files and folders that are not there."""
-    for path in (recipe.solver, start.weights, start.snapshot):
+    for path in (recipe.solver, *start.weights_files, start.snapshot):
         if path is not None and not os.path.isfile(path):
             raise InputError(f"{path}: there is no such file")
     if recipe.data is not None and not os.path.isdir(recipe.data):
@@ -49,10 +49,10 @@ def prepare_files(recipe: Recipe, dataset: DatasetFolder | None, solvers: int = 
     files.override(recipe.overrides)
     if not recipe.validate:
         files.drop_validation()
-    if recipe.batch_size is not None:
-        files.set_batch_size(recipe.batch_size)
     if recipe.augment is not None:
         files.augment(recipe.augment)
+    if recipe.batch_size is not None:
+        files.set_batch_size(recipe.batch_size)
     if recipe.loss is not None:
         if recipe.class_weights is not None:
             raise InputError(

@@ -89,6 +89,7 @@ class Recorder(engine.Hooks):
         self._tested_at: int | None = None
         self._saved_at: int | None = None
         self._explained, self._collapsed_displays = False, 0
+        self._is_exhausted = False  # no better test for as long as the run has patience
         self.stopped = False
         self.last_weights: str | None = None
         self.last_test_matrix: ConfusionMatrix | None = None
@@ -100,6 +101,7 @@ class Recorder(engine.Hooks):
         if self._files.tests and is_due and (solver.iter or self._settings.test_initialization):
             self._test()
             if self._together.from_root(lambda: self.keeper.is_exhausted(solver.iter)):
+                self._is_exhausted = True
                 if not self._together.is_root:
                     return True
                 tests = self.keeper.tests_since_best(solver.iter)
@@ -145,7 +147,7 @@ class Recorder(engine.Hooks):
     def finish(self) -> None:
         """Take the closing snapshot and, where the run took all its steps, a last test."""
         if self._saved_at != self._solver.iter and (
-            self.stopped or self._settings.snapshot_after_train
+            self.stopped or self._is_exhausted or self._settings.snapshot_after_train
         ):
             self._snapshot()
         if self.stopped:

@@ -64,7 +64,8 @@ class RunFiles:
         self.bands: tuple[int, ...] | None = None
         solver = self.solver
         all_in_one = self._net(solver.net, solver.net_param)
-        weights = [self.find(path) for path in solver.weights]
+        # Each entry may hold several, as with `caffe train -weights`.
+        weights = [self.find(path.strip()) for paths in solver.weights for path in paths.split(",")]
         del solver.weights[:]
         solver.weights.extend(weights)
         train = self._net(solver.train_net, solver.train_net_param) or all_in_one
@@ -104,17 +105,19 @@ class RunFiles:
         )
 
     def override(self, assignments: Iterable[tuple[str, str]]) -> None:
-        """Set fields of the solver from (name, value) pairs of text, spelled as in its file."""
+        """Set fields of the solver from (name, value) pairs of text, spelled as in its file.
+
+        Of several values of a field the last one counts; repeated fields, such as stepvalue, have
+        them all.
+        """
+        seen: set[str] = set()
         for name, value in assignments:
-            set_field(self.solver, name, value)
+            set_field(self.solver, name, value, is_next=name in seen)
+            seen.add(name)
 
     def set_batch_size(self, size: int) -> None:
-        """Set how many images the training net's data layers read per iteration."""
-        for layer in nets.data_layers(self.train):
-            if layer.type == "Data":
-                layer.data_param.batch_size = size
-            elif is_segmentation_data(layer):
-                set_options(layer, batch_size=size)
+        """Set how many images the training net's data layers read per pass."""
+        augmented.set_batch_size(self.train, size)
 
     def augment(self, options: Mapping[str, Any]) -> None:
         """Replace the Data layers of all nets by SegmentationData layers on the dataset.
@@ -204,7 +207,8 @@ class RunFiles:
                 if not os.path.isdir(layer.data_param.source):
                     raise InputError(
                         f"{layer.data_param.source}: no such database: make it with create_lmdb, "
-                        "or pass {augment} to read folders of images",
+                        "or pass {augment} to read folders of images"
+                        + ("" if net is self.train else ", or train without validation"),
                         option="augment",
                     )
                 backend = "LMDB" if layer.data_param.backend == pb.DataParameter.LMDB else "LEVELDB"
@@ -290,8 +294,11 @@ class RunFiles:
         return quiet
 
 
-def set_field(solver: pb.SolverParameter, name: str, value: str) -> None:
-    """Set a field of `solver` from text, spelled as in its file; `InputError` if it cannot be."""
+def set_field(solver: pb.SolverParameter, name: str, value: str, is_next: bool = False) -> None:
+    """Set a field of `solver` from text, spelled as in its file; `InputError` if it cannot be.
+
+    `is_next`: a repeated field gets the value behind those that it has.
+    """
     source = f"{name}={value}"
     if name not in pb.SolverParameter.DESCRIPTOR.fields_by_name:
         raise InputError(f"{source}: a solver has no field {name}")
@@ -300,7 +307,9 @@ def set_field(solver: pb.SolverParameter, name: str, value: str) -> None:
     if field.type == field.TYPE_STRING and not value.startswith(('"', "'")):
         text = json.dumps(value)
     changed = parse_text(f"{name}: {text}", pb.SolverParameter, source)
-    solver.ClearField(name)
+    is_repeated = hasattr(getattr(solver, name), "extend")
+    if not (is_next and is_repeated):
+        solver.ClearField(name)
     solver.MergeFrom(changed)
 
 

@@ -63,6 +63,15 @@ def refuse_inputs(output: str, recipe: Recipe, start: Start) -> None:
             )
 
 
+def needed_files(start: Start) -> list[str]:
+    """The files that a run starts from, which it never removes."""
+    files = start.weights_files
+    if start.snapshot is not None:
+        state = os.fspath(start.snapshot)
+        files += [state, snapshots.weights_of(state)]
+    return files
+
+
 def claim(output: str, prefix: str, start: Start, force: bool) -> None:
     """Remove what an earlier run left in the output folder only with `force`.
 
@@ -87,8 +96,9 @@ def claim(output: str, prefix: str, start: Start, force: bool) -> None:
             "remove it and start over, or choose another output folder",
             options={"resume": True, "force": True},
         )
-    for needed in (start.weights, start.snapshot):
-        if needed is not None and os.path.abspath(needed) in there:
+    replaced = set(map(os.path.realpath, there))
+    for needed in needed_files(start):
+        if os.path.realpath(needed) in replaced:
             raise InputError(
                 f"{needed} is part of the earlier run, which {{force}} would remove: choose "
                 "another output folder",

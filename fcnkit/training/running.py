@@ -91,7 +91,7 @@ class Run:
             if recipe.data is not None:
                 dataset = opened.enter_context(DatasetFolder(recipe.data))
             files = prepare_files(recipe, dataset, together.count)
-            settle_images(files, start.weights)
+            settle_images(files, start.weights_files)
             names, palette = classes_of(dataset, files)
             prefix = os.path.basename(files.solver.snapshot_prefix) or "snapshot"
             prefix = os.path.join(output, prefix)
@@ -142,7 +142,7 @@ class Run:
             unmatched: list[str] = []
         else:
             solver = self._open(files.stepwise())
-            unmatched = _load(solver, files, start.weights, self._snapshot, recipe.fill, observer)
+            unmatched = _load(solver, files, start, self._snapshot, recipe.fill, observer)
         engine.connect(solver, together)
         if prepared.iteration is not None:
             for note in resuming.skip_batches(solver, files):
@@ -200,9 +200,7 @@ class Run:
             log.solving(files.train.name or "net", files.solver.lr_policy)
             if self._snapshot is not None:
                 log.restoring(os.path.abspath(self._snapshot))
-            needed = [] if start.weights is None else [start.weights]
-            if start.snapshot is not None:
-                needed += [start.snapshot, snapshots.weights_of(start.snapshot)]
+            needed = run_folder.needed_files(start)
             keeper = Keeper(files.solver, self.recipe.snapshots, needed, start.resume)
             draw = functools.partial(_draw, self.output, files.train.name)
         else:
@@ -220,21 +218,23 @@ def _nothing() -> None:
 def _load(
     solver: Solver,
     files: RunFiles,
-    weights: str | os.PathLike[str] | None,
+    start: Start,
     snapshot: str | os.PathLike[str] | None,
     fill: str | None,
     observer: Observer,
 ) -> list[str]:
-    """Give the net its first weights; returns the layers for which `weights` has none."""
+    """Give the net its first weights; returns the layers for which no file of weights has any."""
     unmatched: list[str] = []
     if snapshot is not None:
         iteration = snapshots.restore(solver, snapshot)
         observer.note(f"continuing from {os.fspath(snapshot)}, iteration {iteration}")
         return unmatched
-    if weights is not None:
-        unmatched = copy_weights(solver.net, weights)
-        if unmatched:
-            observer.note(f"no weights of that name in {weights}: {', '.join(unmatched)}")
+    for number, path in enumerate(start.weights_files):
+        missing = copy_weights(solver.net, path)
+        unmatched = [name for name in missing if not number or name in unmatched]
+    if unmatched:
+        files_of = " and ".join(start.weights_files)
+        observer.note(f"no weights of that name in {files_of}: {', '.join(unmatched)}")
     zero = diagnosis.zero_layers(solver.net, files.train)
     if zero and fill:
         fill_weights(solver.net, files.train, zero, fill, files.solver.random_seed)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,9 @@ from caffeformat import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+# Caffe counts in 32 bits.
+MOST_ITERATIONS = 2**31 - 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +45,10 @@ class Snapshots:
             )
         if self.every is not None and self.every < 0:
             raise InputError(f"snapshots every {self.every} iterations: expected 0 (none) or more")
+        if self.every is not None and self.every > MOST_ITERATIONS:
+            raise InputError(
+                f"snapshots every {self.every} iterations: expected {MOST_ITERATIONS} at most"
+            )
         if self.epochs is not None and not 0 < self.epochs < float("inf"):
             raise InputError(f"snapshots every {self.epochs} passes: expected a number above 0")
         for name in ("keep", "patience"):
@@ -58,7 +66,7 @@ class Recipe:
     augment         options of SegmentationData (scale, crop, flip, ...), which then replaces the
                     Data layers
     fill            "xavier" or "msra": fills layers that would start at zero
-    class_weights   weighs the loss by median-frequency class weights raised to this power
+    class_weights   weighs the loss by median-frequency class weights raised to this power, above 0
     loss            (name, options) of a loss of `fcnkit.losses` in place of the last
                     SoftmaxWithLoss of the training net
     overrides       (field, text) pairs: fields of the solver to set, as its file would spell them
@@ -89,17 +97,41 @@ class Recipe:
     snapshots: Snapshots = Snapshots()
     tensorboard: bool = False
 
+    def __post_init__(self) -> None:
+        for name in ("epochs", "class_weights"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise InputError("{option}: expected a number above 0", option=name, value=value)
+        if self.batch_size is not None and not 0 < self.batch_size <= MOST_ITERATIONS:
+            raise InputError(
+                f"{{option}}: expected a number from 1 to {MOST_ITERATIONS}",
+                option="batch_size",
+                value=self.batch_size,
+            )
+        if self.fill not in (None, "xavier", "msra"):
+            raise InputError("{option}: expected xavier or msra", option="fill", value=self.fill)
+
 
 @dataclasses.dataclass(frozen=True)
 class Start:
     """Where training starts. Without any of these, from the net's fillers.
 
-    weights         a .caffemodel: layers of the same names start from its values
+    weights         a .caffemodel: layers of the same names start from its values; or several, of
+                    which later ones replace what earlier ones had
     snapshot        a .solverstate to continue from
     resume          continue from the newest whole snapshot in the output folder; where there is
                     none yet, start as the other two say
     """
 
-    weights: str | os.PathLike[str] | None = None
+    weights: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None
     snapshot: str | os.PathLike[str] | None = None
     resume: bool = False
+
+    @property
+    def weights_files(self) -> list[str]:
+        """The paths of all weights to start from, in order."""
+        if self.weights is None:
+            return []
+        if isinstance(self.weights, (str, os.PathLike)):
+            return [os.fspath(self.weights)]
+        return [os.fspath(path) for path in self.weights]

@@ -10,7 +10,8 @@ import numpy as np
 from caffeformat import InputError, Weights, pb, read_caffemodel
 from caffeformat.messages import distinct_layers, layer_keys
 from fcnkit.datasets import common_channels
-from fcnkit.nets import count_classes, net_parameters
+from fcnkit.images import IGNORE_LABEL
+from fcnkit.nets import count_classes, head, net_parameters
 from fcnkit.surgery import transplant
 
 from ..run_files import RunFiles, fitted_deploy_net
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from fcnkit.datasets import DatasetFolder
 
+    from ..settings import Start
     from .run import Stage
 
 # The input size that the start net declares; inference reshapes it to each image.
@@ -69,6 +71,22 @@ def check_stages(
     _check_classes(names, [count_classes(files.train) for files in runs])
     for i in range(1, len(stages)):
         _check_fit(_shapes(nets[i - 1]), nets[i], f"{names[i]} from the weights of {names[i - 1]}")
+
+
+def only_weights(start: Start) -> str | None:
+    """The file of weights that the first stage starts from; `InputError` for several."""
+    if len(start.weights_files) > 1:
+        raise InputError(
+            f"{' and '.join(start.weights_files)}: the first stage starts from one file of weights",
+            option="weights",
+        )
+    return next(iter(start.weights_files), None)
+
+
+def ignored_label(solver: str | os.PathLike[str]) -> int:
+    """The label that the loss of the solver's training net ignores; 255 where it ignores none."""
+    found = head(RunFiles(solver).train)
+    return IGNORE_LABEL if found is None or found.ignore is None else found.ignore
 
 
 def check_settings(stage: Stage, folder: str) -> None:

@@ -32,7 +32,7 @@ from ..recipe import Observer, train
 from ..run_files import RunFiles
 from ..run_folder import read_run
 from ..settings import Recipe, Start
-from .checks import check_settings, check_stages, start_net
+from .checks import check_settings, check_stages, ignored_label, only_weights, start_net
 from .folders import (
     RECORD,
     START_NET,
@@ -156,15 +156,16 @@ def _train(
     stop: Callable[[], bool],
 ) -> Iterator[StageResult]:
     folders = [os.path.join(output, stage.name) for stage in stages]
-    earlier = [] if start.resume else earlier_stages(folders, force, start.weights)
+    weights = only_weights(start)
+    earlier = [] if start.resume else earlier_stages(folders, force, weights)
     has_begun = start.resume and os.path.exists(os.path.join(folders[0], RECORD))
     if (
         has_begun
-        and start.weights is not None
+        and weights is not None
         and not os.path.exists(os.path.join(folders[0], START_WEIGHTS))
     ):
         raise InputError(
-            f"{folders[0]} began without weights, so {os.fspath(start.weights)} comes too late: "
+            f"{folders[0]} began without weights, so {weights} comes too late: "
             "resume without {weights}, or start over with {force}",
             options={"weights": None, "force": True},
         )
@@ -172,7 +173,7 @@ def _train(
         for stage, folder in zip(stages, folders):
             check_settings(stage, folder)
     # Each use of a dataset closes it: one process must not open an LMDB twice.
-    check_stages(stages, datasets, None if has_begun else start.weights)
+    check_stages(stages, datasets, None if has_begun else weights)
     with set_aside(earlier) as remove_earlier:
 
         def stop_after_step() -> bool:
@@ -183,7 +184,7 @@ def _train(
         for stage, folder, dataset in zip(stages, folders, datasets):
             recipe = dataclasses.replace(stage.recipe, data=dataset.path)
             whole = dataclasses.replace(stage, recipe=recipe)
-            run = _StageRun(whole, folder, dataset, previous, start.weights, devices, allow_python)
+            run = _StageRun(whole, folder, dataset, previous, weights, devices, allow_python)
             if not run.record.get("end"):
                 run.prepare()
                 for note in run.notes:
@@ -304,7 +305,8 @@ class _StageRun:
         same, pixels = 0, 0
         with self.dataset, new_folder(self.path(masks)) as partial:
             images = self.dataset.split("val")
-            board = Scoreboard(segmenter.classes(images.image(0, segmenter.form), images.ids[0]))
+            classes = segmenter.classes(images.image(0, segmenter.form), images.ids[0])
+            board = Scoreboard(classes, ignored_label(self.stage.recipe.solver))
             for i, name in enumerate(images.ids):
                 mask = segmenter.class_map(images.image(i, segmenter.form), name)
                 board.add(name, mask, images.label(i))

@@ -10,8 +10,9 @@ from PIL import Image
 from caffeformat import InputError, Weights, parse_text, pb, write_caffemodel
 from fcnkit import engine
 from fcnkit.engine import memory
-from fcnkit.images import Preprocessor, voc_palette
+from fcnkit.images import Preprocessor, resize_image, voc_palette
 from fcnkit.inference import Evaluation, Segmenter, segment_files
+from fcnkit.inference import segmenter as module
 from fcnkit.nets import interpolation_weights
 from fcnkit.runtimes import is_installed
 
@@ -204,6 +205,19 @@ def test_images_that_are_padded_to_one_size_go_together(make):
     assert [(shape[0], *shape[2:]) for shape in seen] == [
         (4, 24, 32), (2, 24, 32), (2, 40, 52), (1, 24, 32),
     ]  # fmt: skip
+
+
+def test_images_are_scaled_down_once(make, monkeypatch):
+    segmenter = make(FREE, runtime=of_the_engine(), scale_to=16, evaluation=Evaluation(batch=4))
+    scaled = []
+
+    def counted(image, size):
+        scaled.append(size)
+        return resize_image(image, size)
+
+    monkeypatch.setattr(module, "resize_image", counted)
+    results(segmenter, "out")
+    assert len(scaled) == len(SHAPES)
 
 
 def test_saved_scores_are_those_of_one_after_the_other(make):

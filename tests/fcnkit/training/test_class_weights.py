@@ -69,3 +69,10 @@ def test_a_net_without_softmax_loss_is_named(train_split, tmp_path):
             1.0,
             tmp_path,
         )
+
+
+def test_powers_that_no_float32_holds_are_named(train_split, tmp_path):
+    net = parse_text(LOSS, pb.NetParameter)
+    with pytest.raises(InputError, match="range of float32 with class_weights=500: choose"):
+        weigh_loss(net, train_split, 3, 500, tmp_path)
+    assert net.layer[0].type == "SoftmaxWithLoss"

@@ -104,6 +104,13 @@ def test_a_run_without_improvement_ends(data):
     assert longer.iteration == 12
 
 
+def test_a_run_that_ends_early_has_a_snapshot_whatever_the_solver_says(data):
+    plan = recipe(data, STANDSTILL, ("snapshot_after_train", "false"), patience=1)
+    outcome = train(plan, "run")
+    assert (outcome.iteration, states()) == (6, [4, 6])
+    assert outcome.weights is not None and outcome.weights.endswith("snap_iter_6.caffemodel")
+
+
 def test_patience_needs_tests(data):
     without = dataclasses.replace(recipe(data, patience=2), validate=False)
     with pytest.raises(InputError, match="patience=2 counts tests"):

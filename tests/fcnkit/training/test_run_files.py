@@ -4,9 +4,11 @@ import os
 import pytest
 from tiny_segmentation import net_text, write_dataset, write_solver
 
-from caffeformat import InputError, pb, read_net, read_solver
+from caffeformat import InputError, parse_text, pb, read_net, read_solver
 from fcnkit import zoo
 from fcnkit.datasets import DatasetFolder, augmentation_from, parse_augmentation
+from fcnkit.training import Recipe, Snapshots
+from fcnkit.training.augmented import set_batch_size
 from fcnkit.training.intervals import set_intervals
 from fcnkit.training.resuming import start_python_layers
 from fcnkit.training.run_files import RunFiles, fitted_deploy_net
@@ -130,6 +132,13 @@ def test_a_resumed_run_continues_in_the_data(here):
     assert options(files.train)["start"] == 10 * 3 * 2
 
 
+def test_repeated_fields_have_all_values_that_are_given(here):
+    files = run_files(here, stepvalue=7)
+    files.override([("stepvalue", "10"), ("stepvalue", "[20, 30]"), ("max_iter", "5")])
+    files.override([("max_iter", "6"), ("max_iter", "7")])
+    assert list(files.solver.stepvalue) == [10, 20, 30] and files.solver.max_iter == 7
+
+
 def test_overrides_are_spelled_as_in_a_solver_file(here):
     files = run_files(here)
     files.override([("base_lr", "0.5"), ("lr_policy", "poly"), ("stepvalue", "7")])
@@ -191,3 +200,68 @@ def test_the_deploy_net_has_a_size_that_the_net_takes():
     assert list(made.layer[0].input_param.shape[0].dim) == [1, 3, 512, 320]
     free = fitted_deploy_net(read_net(zoo.path("voc_fcn8s", "train_val.prototxt")), (500, 300))
     assert list(free.layer[0].input_param.shape[0].dim) == [1, 3, 500, 300]
+
+
+@pytest.mark.parametrize(
+    "fields, plan, words",
+    [
+        ({"iter_size": 0}, {}, "iter_size is 0, expected 1 or more"),
+        ({"test_interval": -1}, {}, "test_interval is -1"),
+        ({}, {"epochs": 1e12}, "1e\\+12 passes over the data are [0-9]+ iterations, but a solver"),
+        (
+            {},
+            {"snapshots": Snapshots(epochs=1e12)},
+            "snapshots every 1e\\+12 passes are [0-9]+ iter",
+        ),
+    ],
+)
+def test_numbers_that_a_solver_cannot_count_are_named(here, fields, plan, words):
+    files = run_files(here, **fields)
+    with pytest.raises(InputError, match=words):
+        set_intervals(files, 8, **plan)
+
+
+@pytest.mark.parametrize(
+    "settings, words",
+    [
+        ({"epochs": float("nan")}, "epochs=nan"),
+        ({"epochs": 0}, "epochs=0"),
+        ({"batch_size": 0}, "batch_size=0"),
+        ({"batch_size": 1 << 40}, "batch_size="),
+        ({"class_weights": -1.0}, "class_weights=-1"),
+        ({"class_weights": float("inf")}, "class_weights=inf"),
+        ({"fill": "gaussian"}, "fill='gaussian'"),
+    ],
+)
+def test_recipes_with_numbers_out_of_range_are_refused(settings, words):
+    with pytest.raises(InputError, match=words):
+        Recipe("solver.prototxt", **settings)
+    with pytest.raises(InputError, match="snapshots every 99999999999 iter"):
+        Snapshots(every=99999999999)
+
+
+def test_batch_sizes_reach_every_data_layer_or_are_refused(here):
+    listed = 'layer { name: "list" type: "ImageData" top: "data" top: "label" }'
+    own = (
+        'layer { name: "own" type: "Python" top: "data" top: "label"'
+        ' python_param { module: "%s" layer: "%s" } }'
+    )
+    net = parse_text(net_text() + listed, pb.NetParameter)
+    set_batch_size(net, 7)
+    sizes = [layer.data_param.batch_size for layer in net.layer if layer.type == "Data"]
+    assert set(sizes) == {7} and net.layer[-1].image_data_param.batch_size == 7
+    with pytest.raises(
+        InputError, match=r"'own' \(Python\) has a size of its own, which batch_size=7"
+    ):
+        set_batch_size(parse_text(own % ("mine", "Mine"), pb.NetParameter), 7)
+    berkeley = parse_text(own % ("voc_layers", "VOCSegDataLayer"), pb.NetParameter)
+    set_batch_size(berkeley, 1)
+    with pytest.raises(InputError, match="reads one image at a time, which batch_size=7 cannot"):
+        set_batch_size(berkeley, 7)
+
+
+def test_weights_of_a_solver_may_be_separated_by_commas(here):
+    for name in ("a.caffemodel", "b.caffemodel"):
+        (here / name).touch()
+    files = run_files(here, weights='"a.caffemodel, b.caffemodel"')
+    assert list(files.solver.weights) == [str(here / "a.caffemodel"), str(here / "b.caffemodel")]
