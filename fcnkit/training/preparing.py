@@ -32,7 +32,9 @@ _SPLITS = ("train", "val")
 
 def check_files(recipe: Recipe, start: Start) -> None:
     """Raise `InputError` for files and folders that are not there."""
-    for path in (recipe.solver, *start.weights_files, start.snapshot):
+    paths: list[str | os.PathLike[str] | None]
+    paths = [recipe.solver, *start.weights_files, start.snapshot]
+    for path in paths:
         if path is not None and not os.path.isfile(path):
             raise InputError(f"{path}: there is no such file")
     if recipe.data is not None and not os.path.isdir(recipe.data):
