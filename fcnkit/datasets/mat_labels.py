@@ -14,6 +14,7 @@ names it.
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 import re
@@ -113,12 +114,17 @@ def _numbered(source: Source, name: str) -> list[tuple[int, str]]:
     return found
 
 
+@functools.cache
+def _has_scipy() -> bool:
+    return importlib.util.find_spec("scipy") is not None  # looked up anew, it takes a millisecond
+
+
 def _variable(
     source: Source, name: str | None, variable: str, field: str | None = None
 ) -> tuple[NDArray[Any], str]:
     """(the array of the variable, or of its field, and the source's name)."""
     name = name or source_name(source, "label")
-    if importlib.util.find_spec("scipy") is None:
+    if not _has_scipy():
         raise InputError(f"{name}: reading it needs SciPy: pip install scipy")
     data = source if isinstance(source, bytes) else read_bytes(source, _MOST_BYTES)
     asked = {"variable": variable, "field": field, "most": _MOST_BYTES}
