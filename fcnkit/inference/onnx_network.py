@@ -71,7 +71,7 @@ class OnnxSegmenter(Segmenter):
         self.input_blob = next(iter(session.inputs))
         self._model = self._network = model
         model.image_channels = self.form.channels or 3
-        are_probabilities = session.has_probabilities(model.output_blob)
+        are_probabilities = session.has_probabilities(output_blob or session.outputs[0])
         fitted = FittedNetwork(model, self._path, self._path, OnnxSizes(model), are_probabilities)
         self._evaluator = Evaluator(fitted, self.preprocessor, evaluation or Evaluation())
 
