@@ -166,7 +166,7 @@ def _targets(catalogue: Catalogue, file: File, field: str) -> list[str] | None:
 def _array(mask: Any, name: str) -> NDArray[np.uint8]:
     """The H x W indices of a mask in JSON. Raises `InputError` with `name` for anything else."""
     binary = mask.get("$binary") if isinstance(mask, dict) else mask
-    text = binary.get("base64") if isinstance(binary, dict) else binary
+    text: Any = binary.get("base64") if isinstance(binary, dict) else binary
     try:
         data = zlib.decompressobj().decompress(base64.b64decode(text, validate=True), _MOST)
     except (TypeError, ValueError, zlib.error) as error:
