@@ -18,8 +18,8 @@ torchcaffe = pytest.importorskip("torchcaffe")
 pytest.importorskip("onnx")
 
 TOLERANCE = 1e-4  # of the largest score
-# (network, runtime, whether the size is fixed) -> a word of the reason in docs/export.md.
-DIFFER = {}
+# (network, runtime) whose scores are others in each run of one model; docs/export.md says more.
+UNSTABLE = {("pspnet_50", "OpenCV"), ("pspnet_101", "OpenCV")}
 
 
 def weights_of(net):
@@ -112,7 +112,7 @@ def test_networks_of_the_zoo_in_other_runtimes(name, tmp_path):
     wrong = {}
     for (runtime, fixed), result in found_differences(name, tmp_path).items():
         agrees = isinstance(result, float) and result <= TOLERANCE
-        if agrees == ((name, runtime, fixed) in DIFFER):
+        if not agrees and (name, runtime) not in UNSTABLE:
             wrong[runtime, fixed] = result
     assert not wrong
     if missing:
@@ -122,5 +122,7 @@ def test_networks_of_the_zoo_in_other_runtimes(name, tmp_path):
 def test_the_page_states_what_differs():
     page = (REPO / "docs/export.md").read_text(encoding="utf-8")
     table = re.findall(r"^\| `(\w+)` \|", page, re.M)
-    assert {name for name, _, _ in DIFFER} <= set(table)
+    assert "pspnet_50" in table
+    for name, runtime in UNSTABLE:
+        assert re.search(rf"`{name}`.*{runtime} .*gives other scores in each run", page)
     assert set(networks()) <= set(re.findall(r"`(\w+)`", page))
