@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import subprocess
 import threading
 from typing import TYPE_CHECKING
+
+from caffeformat import InputError
 
 from .processes import python_command
 from .records import ACTIVE, ASKED, LOG, now, read_state, tail
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
 
 _SECONDS = 0.3
 _TROUBLE = "supervisor.txt"
+# What keeps a process from being started now, and may not later.
+_PASSING = (errno.ENOSPC, errno.EDQUOT, errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 
 
 def start_supervisor(folder: str) -> subprocess.Popen[bytes]:
@@ -61,7 +66,7 @@ class Line:
     def _forever(self) -> None:
         while not self._ended.wait(_SECONDS):
             # A full disk, for instance: the next round may do better.
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(InputError, OSError):
                 self.look()
 
     def look(self) -> None:
@@ -72,21 +77,41 @@ class Line:
         for job, state in self._jobs.all():
             if state.state not in ACTIVE:
                 self._reap(job.id)
-            elif state.state == "running":
-                if self._is_alive(job, state):
-                    busy.add(job.lane)
-            elif self._is_beginning(job.id):
-                busy.add(job.lane)  # its supervisor is about to say that it runs
-            elif not job.fault and self._jobs.get(job.id) == (job, state):
+            elif self._has_process(job, state):
+                busy.add(job.lane)
+            elif (
+                state.state == "waiting"
+                and not job.fault
+                and job.id not in self._started
+                and self._jobs.get(job.id) == (job, state)
+            ):
                 waiting.append(job)
         self.is_busy = bool(busy)
         for job in reversed(waiting):  # the oldest first
-            if job.lane not in busy:
+            if job.lane not in busy and self._begin(job):
                 busy.add(job.lane)
-                self._begin(job)
 
-    def _begin(self, job: Job) -> None:
-        self._started[job.id] = start_supervisor(self._jobs.path(job.id))
+    def _begin(self, job: Job) -> bool:
+        """Start a job's supervisor; returns whether that worked: one that cannot stops no other."""
+        try:
+            self._started[job.id] = start_supervisor(self._jobs.path(job.id))
+        except OSError as error:
+            if error.errno not in _PASSING:
+                words = f"its process could not be started: {error.strerror or error}"
+                with contextlib.suppress(InputError, OSError):
+                    state = read_state(self._jobs.path(job.id))
+                    self._jobs.write(job.id, state.then("error", words=words))
+            return False
+        return True
+
+    def _has_process(self, job: Job, state: State) -> bool:
+        """Whether an active job has one; an end that cannot be written down now is later."""
+        try:
+            if state.state == "running":
+                return self._is_alive(job, state)
+            return self._is_beginning(job.id)  # its supervisor is about to say that it runs
+        except (InputError, OSError):
+            return False
 
     def _reap(self, id_: str) -> None:
         """Wait for a supervisor that has nothing left to do."""
@@ -112,12 +137,12 @@ class Line:
         status = None if child is None else child.poll()
         if child is None or status is None:
             return child is not None
-        del self._started[id_]
         state = read_state(self._jobs.path(id_))
         if status and state.state == "waiting":
             words = tail(self._jobs.path(id_, _TROUBLE)).strip().splitlines()
             last = words[-1] if words else "its process ended at once"
             self._jobs.write(id_, state.then("error", words=last, begun=state.begun or now()))
+        del self._started[id_]
         return False
 
 

@@ -118,6 +118,23 @@ class Jobs:
             raise ValueError(f"{id_!r} is not the id of a job")
         return os.path.join(self.folder, id_, *parts)
 
+    def make_folder(self, id_: str, *parts: str) -> str:
+        """Make a folder in that of a job, which it does not bring back if it is deleted meanwhile.
+
+        Returns its path; `InputError` where the job is gone or nothing can be written.
+        """
+        path = self.path(id_)
+        if not os.path.isdir(path):
+            raise InputError(f"{id_}: is not there any more")
+        for part in parts:
+            path = os.path.join(path, part)
+            try:
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(path)
+            except OSError as error:
+                raise InputError(f"{path}: cannot be made: {error.strerror}") from error
+        return path
+
     # --- changing
 
     def new_id(self) -> str:
@@ -216,12 +233,12 @@ class Jobs:
                 return
             if found[1].is_active:
                 raise InputError(f"{found[0].name}: is {found[1].state}: abort it first")
-            os.rename(self.path(id_), os.path.join(self.folder, _TRASH, id_))
+            os.rename(self.path(id_), os.path.join(self._trash_folder(), id_))
             self._forget(id_)
 
     def trash_ids(self) -> list[str]:
         """Return the ids of the jobs in the trash, the newest first."""
-        names = os.listdir(os.path.join(self.folder, _TRASH))
+        names = os.listdir(self._trash_folder())
         return sorted((name for name in names if _ID.match(name)), reverse=True)
 
     def trash(self, ids: Sequence[str] | None = None) -> list[Job]:
@@ -233,8 +250,13 @@ class Jobs:
     def restore(self, id_: str) -> None:
         """Take a job out of the trash."""
         target = self.path(id_)
-        with self._lock, contextlib.suppress(FileNotFoundError):
-            os.rename(os.path.join(self.folder, _TRASH, id_), target)
+        with self._lock:
+            try:
+                os.rename(os.path.join(self._trash_folder(), id_), target)
+            except FileNotFoundError:
+                return
+            except OSError as error:
+                raise InputError(f"{target}: cannot be restored: {error.strerror}") from error
             self._load(id_)
 
     def empty_trash(self) -> None:
@@ -243,6 +265,12 @@ class Jobs:
             shutil.rmtree(os.path.join(self.folder, _TRASH, id_), ignore_errors=True)
 
     # --- within
+
+    def _trash_folder(self) -> str:
+        """Return the folder of the trash, which somebody may have removed by hand."""
+        folder = os.path.join(self.folder, _TRASH)
+        os.makedirs(folder, exist_ok=True)
+        return folder
 
     def _load(self, id_: str) -> None:
         folder = os.path.join(self.folder, id_)

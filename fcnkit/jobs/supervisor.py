@@ -98,7 +98,12 @@ class Supervisor:
                 env=environment,
                 start_new_session=True,
             )
-        self._write(state.then("running", process=running(child.pid)))
+        try:
+            self._write(state.then("running", process=running(child.pid)))
+        except BaseException:
+            # A command that nobody knows of would go on beside the next one of its job.
+            end_group(child.pid)
+            raise
         if self._asked:
             self._pass_on()
         status = child.wait()
