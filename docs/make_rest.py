@@ -36,14 +36,15 @@ application; a test runs the `curl` lines.
 fcnkit serve --jobs jobs --data-root data --port 5000
 ```
 
-- An address that ends in `.json` gives JSON. Errors are `{"error": TEXT}`, those of forms `{"errors": {FIELD: [TEXT]}}` with status 400.
+- An address that ends in `.json` gives JSON, as does that of a page to a client whose `Accept` header prefers it. Errors are `{"error": TEXT}`,
+  those of forms `{"errors": {FIELD: [TEXT]}}` with status 400; of requests that change something, too, unless they accept HTML as browsers do.
 - Without `--password` and `--token`, the server answers this machine alone, and scripts need nothing. With a token, they send
   `-H 'Authorization: Bearer TOKEN'`.
 - Paths are those of files on the server below `--data-root`; they may be relative to it. Uploads are sent with `-F field=@file`.
 - `snapshot_epoch` names a snapshot by its epoch, by its step with an `i` before it (`i2000`), or the weights with the best mean IoU of the
   validation images (`best`); without it, the newest is taken.
 - `infer_many.json` and `infer_db.json` answer with the scores of at most 20 images, since each takes megabytes as text; `left_out` says how
-  many more there were.
+  many more there were. An answer has at most 200 million scores: of very large images, ask for `form=rle` or `infer_one.png`.
 - What changes something and comes from a browser needs the page's token: pages of other sites cannot use the API.
 
 ## By curl alone
@@ -151,7 +152,9 @@ def _fields(form: Any) -> Iterator[str]:
     for field in form:
         if field.type in ("HiddenField", "CSRFTokenField"):
             continue
-        default = {None: "", "": "", True: "`y`", False: ""}.get(field.data, f"`{field.data}`")
+        # Not by comparing: the number 1 equals True.
+        value = "y" if field.data is True else field.data
+        default = "" if value in (None, "") or value is False else f"`{value}`"
         choices = ""
         if field.name not in (
             "dataset",

@@ -103,11 +103,16 @@ def _show_extension_error(error: ExtensionError) -> tuple[str, int]:
     return _error_page(title, f"{type(cause).__name__}: {cause}", "".join(lines), 500)
 
 
-def _show_http_error(error: werkzeug.exceptions.HTTPException) -> tuple[str, int]:
+def _show_http_error(
+    error: werkzeug.exceptions.HTTPException,
+) -> tuple[str, int, list[tuple[str, str]]]:
     words = error.description or ""
     if isinstance(error, werkzeug.exceptions.RequestEntityTooLarge):
         words = f"The upload exceeds {MAX_UPLOAD >> 20} MB; send fewer or smaller images."
-    return _error_page(error.name, words, status=error.code or 500)
+    page, status = _error_page(error.name, words, status=error.code or 500)
+    # Such as Allow, which says what is right where a method is wrong.
+    more = [each for each in error.get_headers() if each[0] != "Content-Type"]
+    return page, status, more
 
 
 def _refuse_untrusted_host(

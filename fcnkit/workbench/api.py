@@ -12,7 +12,7 @@ import werkzeug.datastructures
 from caffeformat import InputError
 from fcnkit.images import legend, paletted_image
 
-from . import downloads, extending, trial_pages
+from . import answers, downloads, extending, trial_pages
 from .bench import bench
 from .dataset_forms import DatasetForm
 from .dataset_forms import make_job as make_dataset
@@ -25,7 +25,7 @@ from .summaries import as_live, summary
 from .wording import DIGITS_STATES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -117,6 +117,8 @@ def create_dataset(extension: str) -> Any:
         known = ", ".join([*_EXTENSIONS, *bench().extensions.data])
         raise InputError(f"{extension}: there is no such extension; there are {known}")
     sent = _renamed(flask.request.form, _EXTENSIONS[extension])
+    if extension == "image-segmentation" and not sent.get("validation_feature_folder"):
+        sent.setdefault("folder_pct_val", "10")  # DIGITS' default
     form = _with_defaults(DatasetForm, sent)
     for name in ("sbd", "folder_inside"):
         if sent.get(name):
@@ -158,6 +160,9 @@ def create_model() -> Any:
     sent.setdefault("method", "custom")
     if sent.get("use_mean") == "image":
         sent["use_mean"] = "pixel"
+    epoch = sent.get(f"{sent.get('previous_networks')}-snapshot")  # as DIGITS' form has it
+    if epoch:
+        sent.setdefault("previous_snapshot", epoch)
     form = _with_defaults(ModelForm, sent)
     jobs = make_jobs(form) if form.validate() else []
     if not jobs:
@@ -187,7 +192,7 @@ def infer_one() -> Any:
                 for each in legend(mask, network.palette, network.names or (), None)
             ],
         )
-    return flask.jsonify(outputs={blob: [np.round(scores, 6).tolist()]})
+    return answers.with_scores([(None, blob, scores)])
 
 
 @blueprint.post("/models/images/generic/infer_one.png")
@@ -234,26 +239,31 @@ def infer_db() -> Any:
 def _outputs(job: Job, sources: Sequence[Source], count: int | None = None) -> Any:
     """Return the answer for the first of `sources`, of which there are `count`."""
     network = bench().networks.get(bench().jobs.path(job.id, RUN), trial_pages.weights_of(job))
-    found: dict[str, Any] = {}
-    for source in sources[:MOST_OUTPUTS]:
-        image, _ = source.load_for(network)
-        scores, _, blob = network.segment(image, source.title)
-        # Uploads may share a name.
-        title, number = source.title, 1
-        while title in found:
-            number += 1
-            title = f"{source.title} ({number})"
-        found[title] = {blob: [np.round(scores, 6).tolist()]}
-    if not found:
+    chosen = sources[:MOST_OUTPUTS]
+    if not chosen:
         raise InputError("image_list: expected an upload with one path per line")
-    left_out = (len(sources) if count is None else count) - len(sources[:MOST_OUTPUTS])
-    answer: dict[str, Any] = {"outputs": found, "left_out": left_out}
+
+    def outputs() -> Iterator[answers.Output]:
+        found: set[str] = set()
+        for source in chosen:
+            image, _ = source.load_for(network)
+            scores, _, blob = network.segment(image, source.title)
+            # Uploads may share a name.
+            title, number = source.title, 1
+            while title in found:
+                number += 1
+                title = f"{source.title} ({number})"
+            found.add(title)
+            yield title, blob, scores
+
+    left_out = (len(sources) if count is None else count) - len(chosen)
+    more: dict[str, Any] = {"left_out": left_out}
     if left_out:
-        answer["note"] = (
+        more["note"] = (
             f"an answer has the first {MOST_OUTPUTS} images; {left_out} more are left out: ask "
             "again with those"
         )
-    return flask.jsonify(answer)
+    return answers.with_scores(outputs(), more)
 
 
 @blueprint.route("/models/<id_>/download", methods=["GET", "POST"])

@@ -9,6 +9,7 @@ import flask_wtf.csrf
 import werkzeug.exceptions
 
 from caffeformat import InputError
+from caffeformat.files import disk_problem
 from fcnkit.web import ExtensionError, share_templates
 
 from . import __name__ as package
@@ -29,13 +30,22 @@ from . import (
     wording,
 )
 from .bench import EXTENSION
-from .security import Guard, session_key, wants_json
+from .security import Guard, prefers_json, session_key, wants_json
 
 if TYPE_CHECKING:
     from .bench import Bench
 
 # Bytes of a request that brings no dataset or weights.
 MAX_SMALL = 64 << 20
+
+# Pages whose addresses answer JSON to clients that prefer it, as those with `.json` behind them do.
+_AS_JSON = {
+    "home.show": "api.index",
+    "dataset.show": "api.dataset",
+    "model.show": "api.model",
+    "test.infer_one": "api.infer_one",
+    "test.infer_many": "api.infer_many",
+}
 
 
 def create_app(bench: Bench) -> flask.Flask:
@@ -62,13 +72,15 @@ def create_app(bench: Bench) -> flask.Flask:
     app.extensions[EXTENSION] = bench
     share_templates(app)
     guard = app.extensions["fcnkit_guard"] = Guard(app, settings)
-    app.jinja_env.globals.update(is_open=guard.is_open, settings=settings)
+    app.before_request(_answer_as_json)
+    app.jinja_env.globals.update(is_open=guard.is_open)
     for module in (
         entry, home, job_pages, dataset_pages, explore, model_pages, trial_pages, comparing, layers,
         growth, extending, api,
     ):  # fmt: skip
         app.register_blueprint(module.blueprint)
     app.register_error_handler(InputError, _show_input_error)
+    app.register_error_handler(OSError, _show_system_error)
     app.register_error_handler(ExtensionError, _show_extension_error)
     app.register_error_handler(flask_wtf.csrf.CSRFError, _show_stale_page)
     app.register_error_handler(werkzeug.exceptions.SecurityError, _refuse_untrusted_host)
@@ -76,8 +88,28 @@ def create_app(bench: Bench) -> flask.Flask:
     return app
 
 
+def _answer_as_json() -> Any:
+    """Return the JSON of a page's address where the client prefers that; None otherwise."""
+    request = flask.request
+    twin = _AS_JSON.get(request.endpoint or "")
+    if twin is None or not prefers_json():
+        return None
+    return flask.current_app.view_functions[twin](**(request.view_args or {}))
+
+
 def _show_input_error(error: InputError) -> Any:
     return _answer("That did not work", error.for_command_line(), 400)
+
+
+def _show_system_error(error: OSError) -> Any:
+    """Answer what the operating system refused: a full disk, or a file that went away meanwhile."""
+    problem = disk_problem(error)
+    if problem is not None:
+        return _answer("The server cannot store that", f"{problem}: make room, then try again", 507)
+    if isinstance(error, FileNotFoundError):
+        return _answer("That is not there any more", "It was deleted or moved meanwhile.", 404)
+    flask.current_app.logger.exception("%s", error)
+    return _answer("That did not work", error.strerror or "The system refused it.", 500)
 
 
 def _show_extension_error(error: ExtensionError) -> Any:
@@ -98,7 +130,12 @@ def _show_http_error(error: werkzeug.exceptions.HTTPException) -> Any:
     response = error.get_response()
     if response.status_code in (301, 302, 303, 307, 308):
         return response
-    return _answer(error.name, words, error.code or 500)
+    answer = flask.make_response(_answer(error.name, words, error.code or 500))
+    for name, value in response.headers:
+        # Such as Allow, which says what is right where a method is wrong.
+        if name not in ("Content-Type", "Content-Length"):
+            answer.headers.add(name, value)
+    return answer
 
 
 def _refuse_untrusted_host(error: werkzeug.exceptions.SecurityError) -> Any:

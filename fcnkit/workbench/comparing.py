@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import flask
 import numpy as np
+import werkzeug.exceptions
 
 from caffeformat import InputError
 from fcnkit.inference import ConfusionMatrix
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 blueprint = flask.Blueprint("compare", __name__)
 
 _IMAGES = 6
+_KINDS = ("first", "second", "difference")
 
 
 @blueprint.get("/compare")
@@ -87,6 +89,8 @@ def _settings(first: Job, second: Job) -> list[tuple[str, Any, Any]]:
 @blueprint.get("/compare/pictures/<first>/<second>/<split>/<int:number>/<kind>")
 def show_picture(first: str, second: str, split: str, number: int, kind: str) -> Any:
     """Return a picture of one image: first, second (overlays of the masks) or difference."""
+    if kind not in _KINDS:
+        raise werkzeug.exceptions.NotFound()
     jobs, opened = _compared(first, second, split)
     image, _ = opened.pair(split, number)
     if kind == "difference":
@@ -105,11 +109,13 @@ def agreement(first: str, second: str, split: str, number: int) -> Any:
     """Return how far two models agree on an image, and each with its label."""
     jobs, opened = _compared(first, second, split)
     _, label = opened.pair(split, number)
-    masks = [_mask(job, opened, split, number) for job in jobs]
+    masks = []
     scores = []
-    for mask in masks:
-        matrix = ConfusionMatrix(256, 255)
-        matrix.update(mask, label, "image")
+    for job in jobs:
+        masks.append(_mask(job, opened, split, number))
+        network = bench().networks.get(bench().jobs.path(job.id, RUN))
+        matrix = ConfusionMatrix(256, network.ignore)
+        matrix.update(masks[-1], label, "image")
         scores.append(None if matrix.mean_iou != matrix.mean_iou else float(matrix.mean_iou))
     return flask.jsonify(equal=float(np.mean(masks[0] == masks[1])), mean_iou=scores)
 

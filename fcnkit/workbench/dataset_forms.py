@@ -105,7 +105,7 @@ def _steps(form: DatasetForm, folder: str) -> tuple[list[Step], dict[str, Any]]:
                 form.refuse(other if one in pairs else one, "images and labels go together")
         if form.is_refused:
             return [], {}
-        return _from_two_folders(form, pairs, means), settings
+        return _from_two_folders(form, pairs, means, folder), settings
     if source is None:
         if not form.is_refused:
             form.refuse("source", "name an archive or a folder on the server, or upload an archive")
@@ -206,24 +206,25 @@ def _write(where: list[str], form: DatasetForm, means: list[str]) -> Step:
         arguments.append("--shuffle")
     if form.dsopts_num_threads.data:
         arguments += ["--workers", str(form.dsopts_num_threads.data)]
-    has_val = "--val-images" in where or (
-        not where[0].startswith("--") and os.path.isdir(os.path.join(where[0], "val"))
-    )
+    has_val = os.path.isdir(os.path.join(where[0], "val"))
     if form.folder_pct_val.data is not None and where[0] != "images" and not has_val:
         arguments += ["--val-percent", str(form.folder_pct_val.data)]
     return Step("Write", arguments, evidence=Evidence(DATA))
 
 
 def _from_two_folders(
-    form: DatasetForm, pairs: dict[str, str | None], means: list[str]
+    form: DatasetForm, pairs: dict[str, str | None], means: list[str], folder: str
 ) -> list[Step]:
-    images, labels = str(pairs["feature_folder"]), str(pairs["label_folder"])
-    where = ["--images", images, "--labels", labels]
-    check = _check(where, means, form)
-    if "validation_feature_folder" in pairs:
-        where += ["--val-images", str(pairs["validation_feature_folder"])]
-        where += ["--val-labels", str(pairs["validation_label_folder"])]
-    return [check, _write(where, form, means)]
+    if "validation_feature_folder" not in pairs:
+        where = ["--images", str(pairs["feature_folder"]), "--labels", str(pairs["label_folder"])]
+        return [_check(where, means, form), _write(where, form, means)]
+    # As one folder with both parts, so that the check looks at both, and tells them apart.
+    parts = ("train/images", "train/labels", "val/images", "val/labels")
+    for name, part in zip(_FOLDERS, parts):
+        link = os.path.join(folder, "images", part)
+        os.makedirs(os.path.dirname(link), exist_ok=True)
+        os.symlink(str(pairs[name]), link)
+    return [_check(["images"], means, form), _write(["images"], form, means)]
 
 
 def _name_of(settings: dict[str, Any]) -> str:

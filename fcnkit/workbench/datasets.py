@@ -161,7 +161,9 @@ class OpenDataset:
     @functools.cached_property
     def _rows(self) -> tuple[dict[tuple[str, str], ImageRow], dict[str, ImageRow]]:
         rows = read_image_table(self._table) if self._table else []
-        return {(row.part, row.id): row for row in rows}, {row.id: row for row in rows}
+        # A check of images that were parted afterwards; other parts have images of the same names.
+        whole = {row.id: row for row in rows if row.part not in SPLITS}
+        return {(row.part, row.id): row for row in rows}, whole
 
     def close(self) -> None:
         """Close its files."""

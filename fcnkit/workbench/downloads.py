@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from fcnkit.jobs import Job
 
-_ARCHIVES = {"tar.gz": "w:gz", "tar": "w", "tar.bz2": "w:bz2", "zip": ""}
+_ARCHIVES = {"tar.gz": "w:gz", "tgz": "w:gz", "tar": "w", "tar.bz2": "w:bz2", "zip": ""}
 
 
 def respond(job: Job, weights: str | None, ending: str) -> Any:

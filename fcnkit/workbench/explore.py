@@ -31,6 +31,7 @@ SORTS = {
     "-share": "least of the class first",
     "finding": "findings first",
 }
+MAX_INDEX = 255  # of a class
 _SIDE = 320  # pixels of a small picture
 _LOOKS = 1  # to be counted up when pictures are made in another way: browsers keep them
 
@@ -101,6 +102,8 @@ def _order(opened: OpenDataset, split: str, wanted: int | None, sort: str) -> Se
     count = len(opened.ids(split))
     if wanted is None and sort in ("order", "share", "-share"):
         return range(count)
+    if wanted is not None and not 0 <= wanted <= MAX_INDEX:
+        return []
     key = (split, wanted, sort)
     if key in opened.orders:
         return opened.orders[key]

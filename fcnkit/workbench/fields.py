@@ -92,7 +92,7 @@ def number(
         default=default,
         description=hint,
         validators=checks,
-        render_kw={"min": f"{low:g}", "max": f"{high:g}", "step": step},
+        render_kw={"min": str(low), "max": str(high), "step": step},
     )
 
 
@@ -130,13 +130,19 @@ def saved_upload(upload: FileStorage | None, folder: str) -> str | None:
     if upload is None or not getattr(upload, "filename", ""):
         return None
     name = werkzeug.utils.secure_filename(upload.filename or "")[-100:].lstrip(".-") or "upload"
+    path = free_path(folder, name)
+    upload.save(path)
+    return path
+
+
+def free_path(folder: str, name: str) -> str:
+    """Return a path in `folder`, which is made, for a file called `name` or, where taken, alike."""
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, name)
     number = 1
     while os.path.exists(path):
         number += 1
         path = os.path.join(folder, f"{number}_{name}")
-    upload.save(path)
     return path
 
 

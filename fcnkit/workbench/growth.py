@@ -18,7 +18,7 @@ from .dataset_pages import open_or_why
 from .job_pages import job_or_404
 from .model_jobs import RUN
 from .pictures import picture
-from .snapshots import snapshots
+from .snapshots import epoch_of, snapshots
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +63,7 @@ def show(id_: str) -> Any:
         job=job,
         split=split,
         iterations=iterations,
-        epoch=job.settings.get("epoch"),
+        epoch=epoch_of(job),
         entries=entries,
     )
 
@@ -122,7 +122,7 @@ def _make(job: Job, opened: OpenDataset, split: str, iteration: int) -> None:
         if not missing:
             return
         network = bench().networks.get(bench().jobs.path(job.id, RUN), weights)
-        os.makedirs(folder, exist_ok=True)
+        bench().jobs.make_folder(job.id, MASKS)
         for number in missing:
             image, label = opened.pair_for(network.form, split, number)
             scores, mask, _ = network.segment(image, f"{split} {number}")

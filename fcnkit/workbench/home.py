@@ -97,7 +97,8 @@ def restore(id_: str) -> Response:
 def places() -> Any:
     """List a folder on the server, for forms that name files there."""
     try:
-        folder, entries = bench().places.listing(flask.request.args.get("under", ""))
+        folder, entries, left_out = bench().places.listing(flask.request.args.get("under", ""))
     except InputError as error:
         return flask.jsonify(error=error.for_command_line()), 400
-    return flask.jsonify(folder=folder, entries=[entry._asdict() for entry in entries])
+    lines = [entry._asdict() for entry in entries]
+    return flask.jsonify(folder=folder, entries=lines, left_out=left_out)

@@ -11,7 +11,7 @@ from caffeformat import InputError, listed
 from fcnkit.jobs import Job, State, tail
 
 from .bench import bench
-from .security import wants_json
+from .security import prefers_json
 from .summaries import as_live, summary
 from .wording import DIGITS_STATES
 
@@ -50,6 +50,8 @@ def show(id_: str) -> Response:
 
 
 @blueprint.get("/jobs/<id_>/status")
+@blueprint.get("/datasets/<id_>/status")
+@blueprint.get("/models/<id_>/status")
 def status(id_: str) -> Any:
     """Return a job's state in DIGITS' words, and what is wrong where something is."""
     job, state = job_or_404(id_)
@@ -74,16 +76,24 @@ def log(id_: str) -> Any:
 
 
 @blueprint.route("/jobs/<id_>", methods=["PUT"])
+@blueprint.route("/datasets/<id_>", methods=["PUT"])
+@blueprint.route("/models/<id_>", methods=["PUT"])
 @blueprint.post("/jobs/<id_>/change")
 def change(id_: str) -> Any:
     """Rename a job, or change its notes."""
     job_or_404(id_)
     form = flask.request.form
+    if "job_name" not in form and "job_notes" not in form:
+        raise InputError("job_name, job_notes: expected one of them, as a form's field")
+    if not form.get("job_name", "a name").strip():
+        raise InputError("job_name: expected a name, found none")
     bench().jobs.change(id_, form.get("job_name"), form.get("job_notes"))
     return _done(id_, "Saved.")
 
 
 @blueprint.post("/jobs/<id_>/abort")
+@blueprint.post("/datasets/<id_>/abort")
+@blueprint.post("/models/<id_>/abort")
 def abort(id_: str) -> Any:
     """Ask a job to stop, or end it at once where it was asked already."""
     _, state = job_or_404(id_)
@@ -104,6 +114,8 @@ def resume(id_: str) -> Any:
 
 
 @blueprint.route("/jobs/<id_>", methods=["DELETE"])
+@blueprint.route("/datasets/<id_>", methods=["DELETE"])
+@blueprint.route("/models/<id_>", methods=["DELETE"])
 @blueprint.post("/jobs/<id_>/delete")
 def delete(id_: str) -> Any:
     """Move a job to the trash, unless models need it."""
@@ -120,9 +132,9 @@ def delete(id_: str) -> Any:
 
 
 def _is_page() -> bool:
-    return (
-        flask.request.method == "POST" and "csrf_token" in flask.request.form and not wants_json()
-    )
+    """Whether a page's form was sent, whose answer is a page."""
+    request = flask.request
+    return request.method == "POST" and "csrf_token" in request.form and not prefers_json()
 
 
 def _done(id_: str, words: str) -> Any:

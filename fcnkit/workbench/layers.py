@@ -62,7 +62,7 @@ def _look(id_: str, source: Source, weights: str | None) -> tuple[list[Shown], l
         net = network.segmenter.engine_net(image, source.title)
         net.forward()
         blobs = [
-            _shown(name, np.array(blob.data)[0])
+            _shown(name, _first(np.array(blob.data)))
             for name, blob in net.blobs.items()
             if "_split_" not in name  # copies that Caffe makes for several readers
         ]
@@ -75,10 +75,16 @@ def _look(id_: str, source: Source, weights: str | None) -> tuple[list[Shown], l
     return blobs, params
 
 
+def _first(array: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return what the first image of a batch made; a single number is of the batch."""
+    return array[0] if array.ndim else array
+
+
 def _shown(name: str, array: NDArray[np.float32]) -> Shown:
-    finite = array[np.isfinite(array)]
+    # Wide, so that neither huge values overflow nor those next to each other lie in one bin.
+    finite = array[np.isfinite(array)].astype(np.float64)
     if not finite.size:
-        finite = np.zeros(1, np.float32)
+        finite = np.zeros(1)
     counts, edges = np.histogram(finite, _BINS)
     # Roots, so that the few values of a bin next to millions can be seen.
     heights = np.sqrt(counts / max(1, counts.max()))
@@ -100,7 +106,7 @@ def _picture(array: NDArray[np.float32]) -> str:
         array = array.reshape(-1, *array.shape[2:]) if array.shape[1] == 1 else array.mean(1)
     if array.ndim != 3 or min(array.shape[1:]) < 2:
         return ""
-    array = np.nan_to_num(array[:_TILES].astype(np.float32))
+    array = np.nan_to_num(array[:_TILES].astype(np.float32)).astype(np.float64)
     count, height, width = array.shape
     step = max(1, max(height, width) * int(np.ceil(np.sqrt(count))) // 1024)
     array = array[:, ::step, ::step]

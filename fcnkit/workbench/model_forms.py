@@ -38,6 +38,7 @@ POLICIES = [
 SOLVERS = [(name, name) for name in ("SGD", "Nesterov", "Adam", "AdaGrad", "AdaDelta", "RMSProp")]
 _MOST = 40  # datasets and models in a list; older ones are reached from their own pages
 _MAX_RATES = 20  # of one sweep
+_MOST_SEED = 2**32 - 100  # 32 bits, with room for one of each process
 
 
 def numbers(text_: str) -> list[float]:
@@ -45,9 +46,23 @@ def numbers(text_: str) -> list[float]:
     return [float(part) for part in text_.strip("[] ").replace(";", ",").split(",") if part.strip()]
 
 
-def _shown(pairs: list[tuple[str, str]], chosen: str | None) -> list[tuple[str, str]]:
-    """Return the newest of the (id, name) pairs, and the chosen one."""
-    return pairs[:_MOST] + [pair for pair in pairs[_MOST:] if pair[0] == chosen]
+def _solver_name(value: Any) -> Any:
+    """Return a solver's name as Caffe spells it; DIGITS' clients write it in capitals."""
+    found = {name.lower(): name for name, _ in SOLVERS}
+    return found.get(str(value).lower(), value)
+
+
+def _shown(pairs: list[tuple[str, str]], chosen: str | None, what: str) -> list[tuple[str, str]]:
+    """Return the newest of the (id, name) pairs, and the chosen one.
+
+    Where that is not among them, nothing is chosen in its place.
+    """
+    if not pairs:
+        return [("", f"There is no {what} yet")]
+    found = pairs[:_MOST] + [pair for pair in pairs[_MOST:] if pair[0] == chosen]
+    if chosen not in (None, "", "None") and chosen not in dict(found):
+        found.insert(0, ("", f"Choose a {what}: the former one is not there"))
+    return found
 
 
 @augmenting.with_fields
@@ -55,7 +70,7 @@ class ModelForm(BenchForm):
     """What is trained, on what, from where and how; augmentation has fields of its own."""
 
     model_name = text("Name")
-    dataset = select("Dataset", [("", "")])
+    dataset = select("Dataset", [("", "")], validate_choice=False)  # its job is looked at
     framework = wtforms.HiddenField(default="caffe")
     method = select("Network", METHODS)
 
@@ -98,7 +113,7 @@ class ModelForm(BenchForm):
     batch_size = number("Batch size", int, None, 1, 4096, "Empty: the network's.")
     batch_accumulation = number("Batches per step", int, None, 1, 4096, "Gradients add up.")
     learning_rate = text("Learning rate", "0.001", "Several, separated by commas, make a sweep.")
-    solver_type = select("Solver", SOLVERS)
+    solver_type = select("Solver", SOLVERS, filters=[_solver_name])
     momentum = number("Momentum", float, 0.9, 0, 0.9999)
     weight_decay = number("Weight decay", float, 0.0005, 0, 10)
     lr_policy = select("Policy", POLICIES)
@@ -131,7 +146,7 @@ class ModelForm(BenchForm):
         "Patience", int, None, 1, 100000,
         "Validations without a better mean IoU that end the run. Empty: none do.",
     )  # fmt: skip
-    random_seed = number("Seed", int, None, 0, 2**31 - 1)
+    random_seed = number("Seed", int, None, 0, _MOST_SEED)
     select_gpu = select("Device", [("", "CPU")])
     processes = number("Processes", int, None, 1, 64, "On the CPU, each with a batch of its own.")
     sync_batch_norm = wtforms.BooleanField(
@@ -162,10 +177,9 @@ class ModelForm(BenchForm):
         found = bench().jobs.all()
         datasets = [(j.id, j.name) for j, s in found if j.kind == "dataset" and s.state == "done"]
         models = [(j.id, j.name) for j, _ in found if j.kind == "model"]
-        datasets = _shown(datasets, self.dataset.data)
-        models = _shown(models, self.previous_networks.data)
-        self.dataset.choices = choices(datasets or [("", "There is no dataset yet")])
-        self.previous_networks.choices = choices(models or [("", "There is no model yet")])
+        self.dataset.choices = choices(_shown(datasets, self.dataset.data, "dataset"))
+        models = _shown(models, self.previous_networks.data, "model")
+        self.previous_networks.choices = choices(models)
         known = [(name, name) for name in networks.classifiers()]
         self.classifier.choices = choices([*known, ("", "Another one")])
         if self.classifier.data in (None, "None") and known:
@@ -176,6 +190,8 @@ class ModelForm(BenchForm):
         if snapshot and snapshot not in ("None", "best"):
             known_ones = self.previous_snapshot.choices
             self.previous_snapshot.choices = [*known_ones, *choices([(snapshot, snapshot)])]
+        if self.select_gpu.data == "next":  # as DIGITS has it: the next one that is free
+            self.select_gpu.data = str(bench().settings.gpus[0]) if bench().settings.gpus else ""
         gpus = [(str(n), f"GPU {n}") for n in bench().settings.gpus]
         self.select_gpu.choices = choices([("", "CPU"), *gpus])
         for name in ("previous_networks", "classifier", "standard_networks"):
@@ -201,7 +217,7 @@ class ModelForm(BenchForm):
             found = numbers(field.data)
         except ValueError:
             found = []
-        if not found or len(found) > _MAX_RATES or not all(0 < rate < 1e6 for rate in found):
+        if not found or len(found) > _MAX_RATES or not all(1e-30 < rate < 1e6 for rate in found):
             raise validators.ValidationError(
                 f"expected a number above 0, or up to {_MAX_RATES} separated by commas"
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 from typing import TYPE_CHECKING, Any
 
 from caffeformat import InputError, pb, write_text
@@ -12,7 +13,7 @@ from fcnkit.jobs import Evidence, Job, Step
 from . import augmenting, networks, scores
 from .bench import bench
 from .datasets import folder_of, mean_of
-from .fields import place_or_upload
+from .fields import free_path, place_or_upload
 from .model_forms import numbers
 from .snapshots import named, newest_weights
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from .datasets import OpenDataset
     from .model_forms import ModelForm
 
+_MOST_STEPS = 2**31 - 1
 FCN, NET, RUN, SOLVER = "fcn", "net", scores.RUN, "solver.prototxt"
 TRAIN_VAL = "train_val.prototxt"
 _DONE = Evidence(os.path.join(RUN, "train.log"), "Optimization Done.")
@@ -40,7 +42,7 @@ def make_jobs(form: ModelForm) -> list[Job]:
         id_ = jobs.new_id()
         try:
             folder = jobs.path(id_)
-            settings = {**form.values(), "learning_rate": f"{rate:g}"}
+            settings = {**form.values(), "learning_rate": _digits(rate)}
             steps = _steps(form, rate, folder, settings, uploads)
             if form.is_refused:
                 return []
@@ -62,8 +64,8 @@ def _steps(
 ) -> list[Step]:
     """Write the job's network and solver into `folder`; return its commands."""
     found = bench().jobs.get(form.dataset.data or "")
-    if found is None or found[0].kind != "dataset":
-        form.refuse("dataset", "choose a dataset")
+    if found is None or found[0].kind != "dataset" or found[1].state != "done":
+        form.refuse("dataset", "choose a dataset that is done")
         return []
     data = folder_of(found[0], bench().jobs.path(found[0].id))
     steps: list[Step] = []
@@ -93,12 +95,21 @@ def _steps(
         form.refuse("augment", error)
         return []
     batch = form.batch_size.data or batch
+    if form.train_epochs.data * _epoch(form, images, batch) > _MOST_STEPS:
+        form.refuse("train_epochs", f"are more steps than a solver counts, {_MOST_STEPS}")
+        return []
     solver = _solver(form, rate, images, batch, net_path, bool(set(dataset.splits) & {"val"}))
     write_text(os.path.join(folder, SOLVER), solver)
     settings["iterations"] = int(solver.max_iter)
     settings["epoch"] = _epoch(form, images, batch)
     steps.append(Step("Train", _train(form, data, weights), _DONE))
     return steps
+
+
+def _digits(number: float) -> str:
+    """Return a number with all of its digits, for a form or a command to read again."""
+    short = f"{number:g}"
+    return short if float(short) == number else repr(number)
 
 
 def _field_of(form: ModelForm) -> str:
@@ -118,15 +129,25 @@ def _once(
     if key not in uploads:
         uploads[key] = place_or_upload(form, name, upload, os.path.join(folder, "uploads"))
     found = uploads[key]
-    if found is None or f"{os.sep}uploads{os.sep}" not in found[len(bench().jobs.folder) :]:
+    if found is None or not found.startswith(bench().jobs.folder + os.sep):
         return found
-    # Each job keeps what it needs, should another one be deleted.
-    own = os.path.join(folder, "uploads", os.path.basename(found))
-    if found.startswith(bench().jobs.folder) and not os.path.exists(own):
-        os.makedirs(os.path.dirname(own), exist_ok=True)
-        os.link(found, own)
-        return own
-    return found
+    return _kept(found, folder)
+
+
+def _kept(path: str, folder: str) -> str:
+    """Return the path of a file of another job in this job's folder, which needs it, too.
+
+    The other one may be deleted, or drop a snapshot, before this one begins.
+    """
+    uploads = os.path.join(folder, "uploads")
+    if os.path.dirname(path) == uploads:
+        return path
+    own = free_path(uploads, os.path.basename(path))
+    try:
+        os.link(path, own)
+    except OSError:  # on disks that know no links
+        shutil.copyfile(path, own)
+    return own
 
 
 def _surgery(
@@ -177,7 +198,7 @@ def _network(
             raise InputError(looked.troubles[0].text)
     weights = _once(form, uploads, "custom_network_snapshot", "weights_file", folder)
     if weights is None and method == "previous":
-        weights = _previous_weights(form)
+        weights = _previous_weights(form, folder)
     if form.use_mean.data in ("none", "pixel"):
         mean = mean_of(dataset.manifest) if form.use_mean.data == "pixel" else []
         if mean is None:
@@ -188,15 +209,16 @@ def _network(
     return f"{NET}/{TRAIN_VAL}", weights, networks.batch_size(net)
 
 
-def _previous_weights(form: ModelForm) -> str | None:
-    """Return the weights of another model that the form names; None where it has none."""
+def _previous_weights(form: ModelForm, folder: str) -> str | None:
+    """Return weights of another model, kept in `folder`; None where it has none."""
     found = bench().jobs.get(form.previous_networks.data)
     try:
         weights = named(found[0], form.previous_snapshot.data or "") if found else None
     except InputError as error:
         form.refuse("previous_snapshot", error.text.replace("snapshot_epoch: ", ""))
         return None
-    return weights or newest_weights(bench().jobs.path(form.previous_networks.data, RUN))
+    weights = weights or newest_weights(bench().jobs.path(form.previous_networks.data, RUN))
+    return weights and _kept(weights, folder)
 
 
 def previous_net(id_: str) -> str:
@@ -228,9 +250,10 @@ def _solver(
     if form.solver_type.data not in ("AdaGrad", "RMSProp"):  # these have none, as Caffe checks
         solver.momentum = form.momentum.data
     solver.weight_decay = form.weight_decay.data
-    solver.snapshot = max(0, round(form.snapshot_interval.data * epoch))
+    # Times past the end of the run are past it, however far.
+    solver.snapshot = min(round(form.snapshot_interval.data * epoch), _MOST_STEPS)
     if has_val and form.val_interval.data:
-        solver.test_interval = max(1, round(form.val_interval.data * epoch))
+        solver.test_interval = min(max(1, round(form.val_interval.data * epoch)), _MOST_STEPS)
         solver.test_iter.append(1)  # `train` counts the batches of the dataset
     solver.test_initialization = False
     solver.average_loss = 20
@@ -238,7 +261,7 @@ def _solver(
     if form.random_seed.data is not None:
         solver.random_seed = form.random_seed.data
     if form.lr_warm_up.data:
-        solver.rampup_interval = max(1, round(form.lr_warm_up.data * epoch))
+        solver.rampup_interval = min(max(1, round(form.lr_warm_up.data * epoch)), _MOST_STEPS)
     if form.lr_min.data:
         solver.min_lr = form.lr_min.data
     _set_policy(solver, form, total)
@@ -276,7 +299,7 @@ def _train(form: ModelForm, data: str, weights: str | None) -> list[str]:
     if augment is not None:
         arguments += ["--augment", *augment]
     if form.class_weights.data:
-        arguments += ["--class-weights", f"{form.class_weights.data:g}"]
+        arguments += ["--class-weights", _digits(form.class_weights.data)]
     if form.method.data in ("custom", "standard"):
         arguments += ["--fill", "msra"]
     if form.loss.data:

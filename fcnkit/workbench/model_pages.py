@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import flask
 import werkzeug.exceptions
@@ -22,11 +22,8 @@ from .model_forms import ModelForm
 from .model_jobs import FCN, NET, RUN, TRAIN_VAL, make_jobs
 from .pictures import picture
 from .scores import rows_after
-from .snapshots import best_of, snapshot_rows, snapshots
+from .snapshots import best_of, epoch_of, snapshot_rows, snapshots
 from .summaries import as_live, curve_rows
-
-if TYPE_CHECKING:
-    pass
 
 blueprint = flask.Blueprint("model", __name__, url_prefix="/models")
 
@@ -114,7 +111,8 @@ def samples() -> Any:
     values = form.values()
     options = augmenting.options(values)
     made = []
-    for sample in opened.augmented(opened.splits[0], options, 8, args.get("seed", 1, type=int)):
+    seed = args.get("seed", 1, type=int) % 2**32
+    for sample in opened.augmented(opened.splits[0], options, 8, seed):
         shown = {"title": sample.id, "words": sample.words}
         if sample.image is not None and sample.label is not None:
             for kind in ("image", "mask"):
@@ -147,6 +145,8 @@ def show(id_: str) -> Any:
     run = bench().jobs.path(id_, RUN)
     found = snapshot_rows(id_, job)
     dataset = bench().jobs.get(str(job.settings.get("dataset", "")))
+    opened = open_or_why(dataset[0])[0] if dataset else None
+    splits = opened.splits if opened else []
     return job_page(
         "model.html",
         job,
@@ -154,6 +154,7 @@ def show(id_: str) -> Any:
         snapshots=found,
         has_best=best_of(run) is not None,
         dataset=dataset[0] if dataset else None,
+        split="val" if "val" in splits else next(iter(splits), ""),
         notes=_notes(id_),
         has_net=bool(_net_of(id_)),
         has_surgery=os.path.isfile(bench().jobs.path(id_, FCN, "surgery.txt")),
@@ -198,7 +199,7 @@ def live(id_: str) -> Any:
         iterations=[int(row["iteration"]) for row in kept],
         curves={name: [_finite(row.get(name)) for row in kept] for name in names},
         snapshots=len(snapshots(bench().jobs.path(id_, RUN))),
-        epoch=job.settings.get("epoch"),
+        epoch=epoch_of(job),
         total=job.settings.get("iterations"),
     )
 

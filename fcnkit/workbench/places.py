@@ -54,8 +54,11 @@ class Places:
             "may be named"
         )
 
-    def listing(self, text: str = "") -> tuple[str, list[Entry]]:
-        """Return (folder, its entries), folders first; of the first root without `text`."""
+    def listing(self, text: str = "") -> tuple[str, list[Entry], int]:
+        """Return (folder, its entries, how many more it has), folders first.
+
+        Without `text`, it is the first root. Links to places that may not be named are left out.
+        """
         folder = self.find(text or (self.roots[0] if self.roots else ""))
         if not os.path.isdir(folder):
             folder = os.path.dirname(folder)
@@ -76,10 +79,20 @@ class Places:
             except OSError:
                 continue
             name = os.fsencode(entry.name).decode("utf-8", "replace")
-            if name == entry.name:  # other names could not come back from a page
+            # Other names could not come back from a page.
+            if name == entry.name and self._may_show(entry):
                 lines.append(Entry(name, entry.path, is_folder, size))
         lines.sort(key=lambda line: (not line.is_folder, line.name.lower()))
-        return folder, found + lines[:_MOST]
+        return folder, found + lines[:_MOST], max(0, len(lines) - _MOST)
+
+    def _may_show(self, entry: os.DirEntry[str]) -> bool:
+        if not entry.is_symlink():
+            return True
+        try:
+            self.find(entry.path)
+        except InputError:
+            return False
+        return True
 
 
 def _is_below(path: str, root: str) -> bool:

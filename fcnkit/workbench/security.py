@@ -175,12 +175,22 @@ class Guard:
         return flask.redirect(flask.url_for("entry.log_in", to=flask.request.full_path))
 
 
-def wants_json() -> bool:
-    """Whether the client asks for JSON: by the address, or by what it accepts most."""
-    if flask.request.path.endswith(".json"):
-        return True
+def prefers_json() -> bool:
+    """Whether the client accepts JSON more than a page."""
     best = flask.request.accept_mimetypes.best_match(["text/html", "application/json"], "text/html")
     return best == "application/json"
+
+
+def wants_json() -> bool:
+    """Whether an answer that has no form of its own, such as an error, is to be JSON.
+
+    By the address, by what the client prefers, or because a script changes something: browsers name
+    HTML when they send a form.
+    """
+    request = flask.request
+    if request.path.endswith((".json", "/status")) or prefers_json():
+        return True
+    return request.method not in _SAFE and "text/html" not in request.accept_mimetypes.values()
 
 
 def _is_no_browser() -> bool:

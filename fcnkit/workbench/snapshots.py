@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from typing import TYPE_CHECKING, Any
 
-from caffeformat import InputError
+from caffeformat import InputError, brief
 from fcnkit.training import read_best
 
 from .bench import bench
@@ -71,17 +72,26 @@ def named(job: Job, wanted: str) -> str | None:
             raise InputError("snapshot_epoch: no weights are the best before a validation")
         return best.weights
     there = snapshots(run)
-    epoch = job.settings.get("epoch") or 1
+    epoch = epoch_of(job) or 1
     for iteration, path in there.items():
         if wanted == f"i{iteration}":
             return path
     try:
-        nearest = min(there, key=lambda iteration: abs(iteration / epoch - float(wanted)))
+        number = float(wanted)
     except ValueError:
-        raise InputError(f"snapshot_epoch: there is no snapshot {wanted!r}") from None
-    if abs(nearest / epoch - float(wanted)) > 0.01:
-        raise InputError(f"snapshot_epoch: there is no snapshot of epoch {wanted}")
+        number = math.nan
+    if not there or not math.isfinite(number):
+        raise InputError(f"snapshot_epoch: there is no snapshot {brief(wanted)}")
+    nearest = min(there, key=lambda iteration: abs(iteration / epoch - number))
+    if abs(nearest / epoch - number) > 0.01:
+        raise InputError(f"snapshot_epoch: there is no snapshot of epoch {brief(wanted)}")
     return there[nearest]
+
+
+def epoch_of(job: Job) -> int | None:
+    """Return how many steps one epoch of a model's run has; None where its folder does not say."""
+    found = job.settings.get("epoch")
+    return found if type(found) is int and found > 0 else None
 
 
 def newest_weights(run: str) -> str | None:
@@ -98,7 +108,7 @@ def snapshot_rows(id_: str, job: Job) -> list[dict[str, Any]]:
     """
     run = bench().jobs.path(id_, RUN)
     tested = {int(row["iteration"]): row for row in curve_rows(id_) if "test_mean_iou" in row}
-    epoch = job.settings.get("epoch") or 0
+    epoch = epoch_of(job)
     best = best_of(run)
     there = sorted(snapshots(run).items(), reverse=True)
     lines = [(f"i{iteration}", iteration, path) for iteration, path in there]

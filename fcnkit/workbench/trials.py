@@ -83,8 +83,7 @@ def run(
     """
     network = bench().networks.get(bench().jobs.path(job.id, RUN), weights)
     id_ = f"{datetime.datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-    folder = bench().jobs.path(job.id, TESTS, id_)
-    os.makedirs(folder)
+    folder = bench().jobs.make_folder(job.id, TESTS, id_)
     items: list[dict[str, Any]] = []
     total: ConfusionMatrix | None = None
 

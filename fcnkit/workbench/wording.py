@@ -67,8 +67,9 @@ def size(count: float) -> str:
 
 
 def figure(value: float | None) -> str:
-    """Return a number in four digits, a dash for None."""
-    return "–" if value is None or value != value else f"{value:.4g}"
+    """Return a number in four digits, a dash for what is none."""
+    is_number = isinstance(value, (int, float)) and value == value
+    return f"{value:.4g}" if is_number else "–"
 
 
 def colour(rgb: Any) -> str:

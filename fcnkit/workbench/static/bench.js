@@ -45,9 +45,11 @@ bench.live = (onData) => {
     bench.repeat(1.5, async () => {
         const data = await bench.json(`${box.dataset.live}?after=${after}`);
         const isActive = ['running', 'waiting'].includes(data.state);
-        part('state').forEach((e) => { e.textContent = data.state; e.className = 'state ' + data.state; });
+        // Only what is new is written: readers speak what is.
+        const write = (e, words) => { if (e.textContent !== words) { e.textContent = words; } };
+        part('state').forEach((e) => { write(e, data.state); e.className = 'state ' + data.state; });
         part('step').forEach((e) => {
-            e.textContent = isActive ? data.step + (data.steps > 1 ? ` (${data.number} of ${data.steps})` : '') : '';
+            write(e, isActive ? data.step + (data.steps > 1 ? ` (${data.number} of ${data.steps})` : '') : '');
         });
         const bar = part('bar')[0];
         bar.hidden = !isActive;
@@ -131,6 +133,11 @@ function places() {
         for (const entry of data.entries) {
             if (entry.is_folder) { line('📁 ' + entry.name, () => show(entry.path)); }
             else if (field.dataset.place !== 'folder') { line(entry.name, () => take(entry.path)); }
+        }
+        if (data.left_out) {
+            const item = document.createElement('li');
+            item.textContent = `and ${data.left_out} more: type the name`;
+            list.append(item);
         }
     };
     document.querySelectorAll('[data-place]').forEach((input) => {

@@ -59,13 +59,27 @@ async function viewer(root) {
     }
 
     const title = (index) => names[index] || (index === 255 ? 'ignored' : 'class ' + index);
+    const said = root.querySelector('[data-pointer]');
+    let at = {x: Math.floor(width / 2), y: Math.floor(height / 2)};
+    function look(x, y) {
+        at = {x: Math.min(width - 1, Math.max(0, x)), y: Math.min(height - 1, Math.max(0, y))};
+        const place = 4 * (at.y * width + at.x);
+        const more = right ? `, truth: ${title(right[place])}` : '';
+        said.textContent = `${at.x}, ${at.y}: ${title(classes[place])}${more}`;
+    }
     canvas.addEventListener('pointermove', (event) => {
         const box = canvas.getBoundingClientRect();
-        const x = Math.min(width - 1, Math.max(0, Math.floor((event.clientX - box.left) / box.width * width)));
-        const y = Math.min(height - 1, Math.max(0, Math.floor((event.clientY - box.top) / box.height * height)));
-        const at = 4 * (y * width + x);
-        const more = right ? `, truth: ${title(right[at])}` : '';
-        root.querySelector('[data-pointer]').textContent = `${x}, ${y}: ${title(classes[at])}${more}`;
+        said.setAttribute('aria-live', 'off');
+        look(Math.floor((event.clientX - box.left) / box.width * width), Math.floor((event.clientY - box.top) / box.height * height));
+    });
+    // The same by the arrow keys, in long steps with Shift; then it is read aloud.
+    canvas.addEventListener('keydown', (event) => {
+        const way = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]}[event.key];
+        if (!way) { return; }
+        event.preventDefault();
+        said.setAttribute('aria-live', 'polite');
+        const step = event.shiftKey ? Math.max(1, Math.round(Math.max(width, height) / 20)) : 1;
+        look(at.x + step * way[0], at.y + step * way[1]);
     });
     root.querySelectorAll('[data-view]').forEach((button) => button.addEventListener('click', () => {
         view = button.dataset.view;
@@ -80,4 +94,6 @@ async function viewer(root) {
     draw();
 }
 
-document.addEventListener('DOMContentLoaded', () => document.querySelectorAll('[data-viewer]').forEach(viewer));
+document.addEventListener('DOMContentLoaded', () => document.querySelectorAll('[data-viewer]').forEach((root) => {
+    viewer(root).catch(() => { root.querySelector('[data-pointer]').textContent = 'The picture cannot be loaded.'; });
+}));

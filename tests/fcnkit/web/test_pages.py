@@ -244,3 +244,8 @@ def test_the_command_says_what_is_missing(tmp_path, capsys):
     assert "pass scores that `infer` saved, or a network" in capsys.readouterr().err
     assert main.run_module("fcnkit.commands.preview", [str(tmp_path)]) == 1
     assert "found none" in capsys.readouterr().err
+
+
+def test_a_wrong_method_says_which_are_right(client):
+    answer = client.get("/models/images/generic/infer_one")
+    assert answer.status_code == 405 and "POST" in answer.headers["Allow"]

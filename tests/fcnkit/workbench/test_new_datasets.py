@@ -5,7 +5,10 @@ import os
 import shutil
 
 import pytest
+from PIL import Image
 from tiny_segmentation import CLASSES, write_dataset
+
+from fcnkit.jobs import State
 
 
 @pytest.fixture
@@ -77,16 +80,49 @@ def test_images_and_labels_in_two_folders(site, squares):
     }
     job = create(site, **fields)
     check, write = commands(job)
-    assert f"--images {squares}/train/images --labels {squares}/train/labels" in check
-    assert f"--val-images {squares}/val/images --val-labels {squares}/val/labels" in write
+    assert check.startswith("check_dataset images ") and write.startswith("create_lmdb images ")
     assert site.take(job.id) == "done"
     facts = site.get(f"/datasets/{job.id}.json").get_json()
-    assert facts["name"] == job.name
+    assert facts["name"] == job.name and facts["images"] == {"train": 2, "val": 1}
     page = site.get(f"/datasets/{job.id}").text
     assert all(name in page for name in CLASSES)
-    del fields["validation_label_folder"]
+    fields["validation_label_folder"] = ""
     assert set(create(site, **fields)) == {"validation_label_folder"}
     assert set(create(site, label_folder="squares/train/labels")) == {"feature_folder"}
+
+
+def test_validation_images_are_checked_and_keep_their_own_lines(site, squares):
+    """Named like training images, and with a finding of their own."""
+    for part in ("images", "labels"):
+        (name,) = os.listdir(squares / "val" / part)
+        (squares / "val" / part / name).rename(squares / "val" / part / "train_0.png")
+    label = Image.open(squares / "val/labels/train_0.png")
+    half = Image.new("L", label.size, 0)
+    half.paste(1, (0, 0, label.width // 2, label.height))
+    half.save(squares / "val/labels/train_0.png")
+    with open(squares / "val/images/bad.png", "wb") as file:
+        file.write(b"no image")
+    Image.new("L", label.size, 0).save(squares / "val/labels/bad.png")
+    job = create(
+        site,
+        feature_folder="squares/train/images",
+        label_folder="squares/train/labels",
+        validation_feature_folder="squares/val/images",
+        validation_label_folder="squares/val/labels",
+        class_labels="\n".join(CLASSES),
+        dsopts_num_threads="1",
+    )
+    assert site.take(job.id) == "paused"
+    problems = site.get(f"/datasets/{job.id}.json").get_json()["problems"]
+    assert {each["part"] for each in problems} == {"val"}
+    os.remove(squares / "val/images/bad.png")
+    os.remove(squares / "val/labels/bad.png")
+    site.jobs.write(job.id, State("waiting"))
+    assert site.take(job.id) == "done"
+    folder = site.jobs.path(job.id)
+    opened = site.bench.datasets.get(os.path.join(folder, "data"), folder)
+    assert list(opened.shares("val", 1)) == [0.5]
+    assert 0 < opened.shares("train", 1)[0] < 0.5
 
 
 def test_databases_that_are_there_stay_where_they_are(site, squares):

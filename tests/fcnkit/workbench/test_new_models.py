@@ -106,7 +106,10 @@ def test_another_models_network_and_weights(trained, create):
     assert "snapshot_iter_8.caffemodel" in _arguments(create(**fields))  # the newest
     job = create(**fields, previous_snapshot="1")  # epoch 1 of 4 steps
     weights = trained.jobs.path(trained.model, "run", "snapshot_iter_4.caffemodel")
-    assert job.name == "a model, again" and f"--weights {weights}" in _arguments(job)
+    # Its own, so that the other model may be deleted.
+    own = trained.jobs.path(job.id, "uploads", "snapshot_iter_4.caffemodel")
+    assert job.name == "a model, again" and f"--weights {own}" in _arguments(job)
+    assert os.path.samefile(own, weights)
     ours, theirs = (
         trained.jobs.path(id_, "net", "train_val.prototxt") for id_ in (job.id, trained.model)
     )

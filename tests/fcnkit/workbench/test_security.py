@@ -124,6 +124,7 @@ def test_only_files_under_the_roots_can_be_named(tmp_path):
     (root / "in.txt").write_text("x")
     (outside / "out.txt").write_text("x")
     (root / "link").symlink_to(outside)
+    (root / "same").symlink_to(root / "in.txt")
     (root / ".key").write_text("x")
     places = Places([str(root)])
     assert places.find("in.txt") == places.find(str(root / "in.txt")) == str(root / "in.txt")
@@ -133,7 +134,8 @@ def test_only_files_under_the_roots_can_be_named(tmp_path):
     ):  # fmt: skip
         with pytest.raises(InputError):
             places.find(name)
-    assert [entry.name for entry in places.listing()[1]] == ["link", "in.txt"]
+    # A link that leads outside is not even shown, with the size of what it leads to.
+    assert [entry.name for entry in places.listing()[1]] == ["in.txt", "same"]
     with pytest.raises(InputError, match="upload them"):
         Places().find("x")
 
