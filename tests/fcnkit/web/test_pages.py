@@ -247,5 +247,5 @@ def test_the_command_says_what_is_missing(tmp_path, capsys):
 
 
 def test_a_wrong_method_says_which_are_right(client):
-    answer = client.get("/models/images/generic/infer_one")
+    answer = client.http.get("/models/images/generic/infer_one")
     assert answer.status_code == 405 and "POST" in answer.headers["Allow"]
