@@ -277,6 +277,6 @@ def _refuse_channels_last(session: OnnxSession) -> None:
     if isinstance(last, int) and last <= 4 and not (isinstance(second, int) and second <= last):
         raise InputError(
             f"{session.path}: its input {name!r} is {' x '.join(map(str, shape))}, channels last; "
-            "expected N x channels x height x width: convert the model so (tf2onnx: "
-            "--inputs-as-nchw and --outputs-as-nchw)"
+            "expected N x channels x height x width: convert the model so (tf2onnx has the options "
+            "inputs-as-nchw and outputs-as-nchw)"
         )

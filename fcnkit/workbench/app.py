@@ -114,8 +114,9 @@ def _show_system_error(error: OSError) -> Any:
 
 def _show_extension_error(error: ExtensionError) -> Any:
     flask.current_app.logger.error("%s", error, exc_info=error.cause)
+    title = f"The extension {error.title} failed while {error.step}"
     words = f"{type(error.cause).__name__}: {error.cause}"
-    return _answer(f"The extension {error.title} failed while {error.step}", words, 500)
+    return _answer(title, f"{title}: {words}" if wants_json() else words, 500)
 
 
 def _show_stale_page(error: flask_wtf.csrf.CSRFError) -> Any:

@@ -24,7 +24,7 @@ def lmdb(folder, out, **form):
     return str(out)
 
 
-def settled(folder, data, text=None, weights=None, augment=None):
+def settled(folder, data, text=None, weights=(), augment=None):
     """The `RunFiles` of a solver and a dataset, with their images looked at."""
     files = RunFiles(write_solver(folder, text or net_text(0, 1)), DatasetFolder(data))
     if augment is not None:
@@ -77,10 +77,10 @@ def test_one_image_of_other_channels_is_found_before_training(tmp_path):
 @pytest.mark.parametrize("by", ["weights", "mean", "input"])
 def test_a_net_that_says_its_channels_refuses_others(tmp_path, by):
     data = lmdb(write_bands(tmp_path / "in", 1, np.uint8, as_png, train=2, val=1), tmp_path / "db")
-    text, weights = net_text(0, 1), None
+    text, weights = net_text(0, 1), []
     if by == "weights":
-        weights = tmp_path / "three.caffemodel"
-        write_caffemodel(weights, Weights([("conv1", [np.zeros((8, 3, 3, 3), np.float32)])]))
+        weights.append(tmp_path / "three.caffemodel")
+        write_caffemodel(weights[0], Weights([("conv1", [np.zeros((8, 3, 3, 3), np.float32)])]))
     elif by == "mean":
         means = "transform_param { mean_value: 1 mean_value: 2 mean_value: 3 }"
         text = text.replace('top: "data"', f'top: "data" {means}')

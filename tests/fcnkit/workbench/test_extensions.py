@@ -208,9 +208,11 @@ def test_what_fails_in_an_extension_is_told(extended, monkeypatch):
     monkeypatch.setattr(extended.foreign.Visualization, "process_data", fail)
     sent = {"job_id": extended.model, "entry": "val:0", "view_extension_id": "foreign",
             "channel": "0", "gain": "1"}  # fmt: skip
-    answer = extended.post("/models/images/generic/infer_one", sent)
-    assert answer.status_code == 500
-    assert "Foreign failed while showing" in answer.text and "of the extension" in answer.text
+    # To browsers as a page, to scripts as JSON
+    for more, kind in (({"headers": {"Accept": "text/html,*/*;q=0.8"}}, "text/html"), ({}, "json")):
+        answer = extended.post("/models/images/generic/infer_one", sent, **more)
+        assert answer.status_code == 500 and kind in answer.content_type
+        assert "Foreign failed while showing" in answer.text and "of the extension" in answer.text
     monkeypatch.setattr(extended.foreign.DataIngestion, "encode_entry", fail)
     id_ = extended.post("/datasets/generic/create/foreign-data.json", {"count": "1"}).get_json()[
         "id"
