@@ -36,6 +36,7 @@ print(net.forward()["score"].shape, __name__)
 """
 
 
+@pytest.mark.slow
 def test_script_that_imports_caffe_runs(tmp_path):
     (tmp_path / "script.py").write_text(SCRIPT)
     result = subprocess.run(

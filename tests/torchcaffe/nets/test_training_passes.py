@@ -45,6 +45,7 @@ def fresh(solver, names, half):
     return {name: getattr(solver.net.blobs[name], half).copy() for name in names}
 
 
+@pytest.mark.quick_cases(4)
 @pytest.mark.parametrize("fields", ["", "iter_size: 2", 'type: "Adam" momentum2: 0.99'])
 def test_recomputation_changes_nothing(fields):
     plain, again = train(2, fields=fields), train(2, recompute=True, fields=fields)
