@@ -74,11 +74,12 @@ def test_layers_of_other_modules_need_permission(tmp_path, monkeypatch, capsys):
         monkeypatch.setattr(sys, name, value)
     monkeypatch.setitem(sys.modules, "caffe", torchcaffe)
     monkeypatch.chdir(tmp_path)
-    _write(tmp_path, "own_layers", "import caffe" + RUN)
+    _write(tmp_path, "unasked_layers", "import caffe" + RUN)
+    (tmp_path / "own_layers.py").rename("unasked_layers.py")
     assert main(["script.py"]) == 1
     told = capsys.readouterr()
-    assert told.out == "" and "own_layers" not in sys.modules
-    assert 'module "own_layers", which is not allowed' in told.err
+    assert told.out == "" and "unasked_layers" not in sys.modules
+    assert 'module "unasked_layers", which is not allowed' in told.err
     assert "import it or call" in told.err and "before the name of a script" in told.err
 
 
