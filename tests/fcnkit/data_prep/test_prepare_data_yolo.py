@@ -44,6 +44,15 @@ def laid_out(image_at, label_at, classes):
     return files
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_texts_of_windows_are_read(tmp_path, encoding):
+    files = laid_out(*LAYOUTS["Roboflow"])
+    for name in [name for name in files if name.endswith(".txt")]:
+        files[name] = files[name].replace("\n", "\r\n").encode(encoding)
+    prepare_export(tmp_path, files)
+    check_pairs(tmp_path / "out/train", ["0", "1"])
+
+
 @pytest.mark.parametrize("form", ["folder", "zip"])
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_polygons_become_labels(tmp_path, layout, form):

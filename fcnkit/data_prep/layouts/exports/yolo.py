@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from caffeformat import FormatError, InputError
 
 from ..coco.masks import mask_of
+from ..image_sets import decode_list
 from .class_files import find_classes
 from .folders import images_alone, label_alone
 from .listed import with_ids
@@ -49,7 +50,7 @@ def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
     if not any(_LINE.match(catalogue.text(file)) for file in list(pairs.values())[:100]):
         return None
     contents = catalogue.read(dict.fromkeys(pairs.values()))
-    texts = {file: data.decode("utf-8", "replace") for file, data in contents.items()}
+    texts = {file: decode_list(data) for file, data in contents.items()}
     _refuse_labels_alone(catalogue, texts)
     listed = find_classes(catalogue, dataclasses.replace(options, classes=None, colours=None))
     if listed.names is None:
