@@ -85,7 +85,7 @@ def test_rectangles_and_circles(tmp_path):
         ([region([(0, 0), (9, 0), (9, 9)], a="")], "has no single 'a'"),
         ([{"shape_attributes": {"name": "polyline"}}], "is a 'polyline', expected polygon, rect"),
         ([{"shape_attributes": {"name": "rect", "x": 1}}], "expected points"),
-        ([3], "a region of 'a.png' is not an object"),
+        ([3], "a region of 'a.png' is not an object of attributes"),
         (None, r"'a\.png1' has no filename, or no regions"),
         ([], "no regions: annotate the images first"),
     ],

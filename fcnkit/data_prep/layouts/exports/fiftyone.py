@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from caffeformat import FormatError, InputError
+from caffeformat import FormatError, InputError, whole_number
 from fcnkit.images import IGNORE_LABEL
 
 from . import shapes
@@ -137,13 +137,15 @@ def _objects(sample: Entry, field: str) -> list[Entry]:
     """The detections of a sample, each with a label; none if it has a mask of all classes."""
     value = sample.get(field)
     found = value.get("detections") if isinstance(value, dict) else None
-    return [entry for entry in found or [] if isinstance(entry, dict) and entry.get("label")]
+    entries = found if isinstance(found, list) else []
+    return [entry for entry in entries if isinstance(entry, dict) and entry.get("label")]
 
 
 def _set_of(sample: Entry) -> str:
     """The set that the tags of a sample name, "" if they name none."""
     tags = sample.get("tags")
-    return next((tag for tag in tags if str(tag).lower() in SPLITS), "") if tags else ""
+    known = tags if isinstance(tags, list) else []
+    return next((str(tag) for tag in known if str(tag).lower() in SPLITS), "")
 
 
 def _targets(catalogue: Catalogue, file: File, field: str) -> list[str] | None:
@@ -156,9 +158,15 @@ def _targets(catalogue: Catalogue, file: File, field: str) -> list[str] | None:
     of_fields = content.get("mask_targets")
     targets = of_fields.get(field) if isinstance(of_fields, dict) else None
     targets = targets or content.get("default_mask_targets")
-    if not isinstance(targets, dict) or not all(str(key).isdigit() for key in targets):
+    if not isinstance(targets, dict):
         return None
-    named = {int(key): str(value) for key, value in targets.items() if int(key) != IGNORE_LABEL}
+    named: dict[int, str] = {}
+    for key, value in targets.items():
+        index = whole_number(key)
+        if index is None:
+            return None
+        if index != IGNORE_LABEL:
+            named[index] = str(value)
     named.setdefault(0, "background")
     return [named[key] for key in sorted(named)] if max(named) == len(named) - 1 else None
 

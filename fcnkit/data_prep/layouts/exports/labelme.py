@@ -117,7 +117,7 @@ def _parse(data: bytes, name: str) -> _Annotated:
         if not isinstance(entry, dict) or not isinstance(entry.get("label"), str):
             raise FormatError(name, f"shape {number} has no label")
         kind = entry.get("shape_type") or "polygon"
-        if kind != "mask" and kind not in _DRAWERS:
+        if not isinstance(kind, str) or (kind != "mask" and kind not in _DRAWERS):
             raise FormatError(
                 name, f"shape {number} is a {kind!r}; expected mask, {', '.join(_DRAWERS)}"
             )

@@ -74,8 +74,7 @@ def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
                 f"{file}: there is no image {dataset}/img/{image_name}: export the project with "
                 "its images"
             )
-        objects = read[file].get("objects") or []
-        if not objects and not options.empty:
+        if not _objects(read[file], str(file)) and not options.empty:
             empty += 1
             continue
         draw = functools.partial(_draw, read[file], classes.numbers, painter, str(file))
@@ -104,6 +103,17 @@ def _titles(data: bytes, name: str) -> list[str]:
     return list(titles)
 
 
+def _objects(content: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """The objects of an image, each with the title of its class."""
+    objects = content.get("objects") or []
+    if not isinstance(objects, list):
+        raise FormatError(name, "its objects are not a list")
+    for number, entry in enumerate(objects, 1):
+        if not isinstance(entry, dict) or not isinstance(entry.get("classTitle"), str):
+            raise FormatError(name, f"object {number} has no class")
+    return objects
+
+
 def _draw(
     content: Mapping[str, Any],
     numbers: Mapping[str, int],
@@ -117,9 +127,9 @@ def _draw(
     ):
         check_size((stated["height"], stated["width"]), size, name)
     masks = []
-    for number, entry in enumerate(content["objects"], 1):
+    for number, entry in enumerate(_objects(content, name), 1):
         what = f"{name}: object {number}"
-        if not isinstance(entry, dict) or entry.get("classTitle") not in numbers:
+        if entry["classTitle"] not in numbers:
             raise FormatError(name, f"object {number} has no class that meta.json lists")
         masks.append((numbers[entry["classTitle"]], functools.partial(_mask, entry, size, what)))
     return painter.draw(size, masks, name)
@@ -133,11 +143,14 @@ def _mask(entry: Mapping[str, Any], size: tuple[int, int], name: str) -> NDArray
             raise InputError(f"{name}: a bitmap without data")
         origin = shapes.points_of([content.get("origin")], name)[0]
         return shapes.bitmap(content.get("data"), origin, size, name, deflated=True)
-    if kind not in _DRAWERS:
+    if not isinstance(kind, str) or kind not in _DRAWERS:
         raise InputError(f"{name}: is a {kind!r}; expected bitmap, {', '.join(_DRAWERS)}")
     points = entry.get("points")
     if not isinstance(points, dict):
         raise InputError(f"{name}: has no points")
     outline = shapes.points_of(points.get("exterior"), name)
-    holes = [shapes.points_of(hole, name) for hole in points.get("interior") or []]
+    inner = points.get("interior") or []
+    if not isinstance(inner, list):
+        raise InputError(f"{name}: its interior is not a list of outlines")
+    holes = [shapes.points_of(hole, name) for hole in inner]
     return shapes.drawn(_DRAWERS[kind], outline, size, name, holes)

@@ -127,12 +127,19 @@ def _images_in(data: bytes, name: str) -> dict[str, list[Region]]:
             regions = list(regions.values())
         if not isinstance(path, str) or not isinstance(regions, list):
             raise FormatError(name, f"the entry {key[:80]!r} has no filename, or no regions")
-        if not all(isinstance(region, dict) for region in regions):
-            raise FormatError(name, f"a region of {path[:80]!r} is not an object")
+        if not all(map(_is_region, regions)):
+            raise FormatError(name, f"a region of {path[:80]!r} is not an object of attributes")
         if path in found:
             raise FormatError(name, f"two entries are of the image {path[:80]!r}")
         found[path] = regions
     return found
+
+
+def _is_region(region: Any) -> bool:
+    if not isinstance(region, dict):
+        return False
+    attributes = region.get("region_attributes")
+    return attributes is None or isinstance(attributes, dict)
 
 
 def _class_attribute(images: Mapping[File, Mapping[str, Sequence[Region]]], source: str) -> str:
