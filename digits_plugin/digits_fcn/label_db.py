@@ -6,12 +6,12 @@ importing Caffe, whose messages do not always load beside another protobuf.
 
 from __future__ import absolute_import, division, unicode_literals
 
-import io
 import os
 import threading
 
 import numpy as np
 
+from . import labels
 from .errors import FcnError
 from .text import native, shorten, to_text
 
@@ -52,12 +52,10 @@ def datum_array(raw, picture):
     picture: whether three raw channels are B G R, as DIGITS writes features, and are to be
     returned as R G B.
     """
-    from PIL import Image
-
     fields = parse_datum(raw)
     data = fields.get(DATA, b"")
     if fields.get(ENCODED):
-        return np.array(Image.open(io.BytesIO(data)))
+        return np.array(labels.open_image(data, "The image in a database entry"))
     shape = tuple(fields.get(number, 0) for number in (CHANNELS, HEIGHT, WIDTH))
     if len(data) != shape[0] * shape[1] * shape[2]:
         raise FcnError(
@@ -70,17 +68,17 @@ def datum_array(raw, picture):
     return (array[::-1] if picture and shape[0] == 3 else array).transpose(1, 2, 0)
 
 
-def find(features, labels, key, image):
+def find(features_path, labels_path, key, image):
     """Return the label of sample `key` in two LMDB folders if its feature equals `image`.
 
-    features, labels: paths; key: the database key; image: H x W x 3 or H x W uint8. Returns
-    H x W uint8, or None if there is no such key or its picture differs.
+    key: the database key; image: H x W x 3 or H x W uint8. Returns H x W uint8, or None if there is
+    no such key or its picture differs.
     """
-    raw = value(features, key)
+    raw = value(features_path, key)
     feature = None if raw is None else datum_array(raw, picture=True)
     if feature is None or not np.array_equal(feature, image):
         return None
-    raw = value(labels, key)
+    raw = value(labels_path, key)
     label = None if raw is None else datum_array(raw, picture=False)
     return label if label is not None and label.ndim == 2 else None
 

@@ -11,7 +11,7 @@ import zlib
 import fake_digits
 import numpy as np
 from digits_case import VOC_FORM, Case, label_of, make_voc, paletted
-from digits_fcn import labels, palette
+from digits_fcn import label_db, labels, palette
 from digits_fcn.errors import FcnError
 from PIL import Image
 
@@ -60,6 +60,12 @@ class Labels(Case):
             with self.assertRaises(FcnError) as caught:
                 read(bytes(raw), "x.png")
             self.assertIn("the checksum of its pixels", str(caught.exception))
+        # A Datum: its bytes (field 4, length-delimited), and that they are encoded (field 7)
+        length = bytearray([len(raw) & 127 | 128, len(raw) >> 7])
+        datum = bytearray(b"\x22") + length + raw + bytearray(b"\x38\x01")
+        with self.assertRaises(FcnError) as caught:
+            label_db.datum_array(bytes(datum), picture=False)
+        self.assertIn("database entry is damaged (the checksum", str(caught.exception))
 
     def test_words_for_the_others(self):
         rgb = np.zeros((2, 3, 3), np.uint8)
