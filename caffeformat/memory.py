@@ -1,11 +1,13 @@
-"""How much memory this process may use: the machine's, or less where a container limits it.
+"""How much memory this process may use, and what its heap does with what was freed.
 
-Limits of Linux control groups are read in both versions of their files, for the process's own group
-and all groups above it.
+It may use the machine's, or less where a container limits it. Limits of Linux control groups are
+read in both versions of their files, for the process's own group and all groups above it.
 """
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -106,3 +108,32 @@ def _number(path: str) -> int | None:
             return int(file.read())
     except (OSError, ValueError):
         return None
+
+
+# glibc's parameters, and how far it raises them by itself
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_MOST_TRIM, _MOST_MMAP = 64 << 20, 32 << 20
+
+
+def map_blocks_from(size: int) -> None:
+    """Let this process's heap map blocks of `size` bytes and more one by one: freed ones go back.
+
+    Nothing with C libraries other than glibc.
+    """
+    _set_heap(_MMAP_THRESHOLD, size)
+
+
+def keep_freed_blocks() -> None:
+    """Let this process's heap keep 64 MiB that were freed, and take blocks of up to 32 MiB from it.
+
+    glibc goes as far by itself once it has freed a block of that size. Before, arrays of some
+    megabytes that come and go are mapped, and filled with zeros by the kernel, each time. Nothing
+    with C libraries other than glibc.
+    """
+    _set_heap(_MMAP_THRESHOLD, _MOST_MMAP)
+    _set_heap(_TRIM_THRESHOLD, _MOST_TRIM)
+
+
+def _set_heap(parameter: int, value: int) -> None:
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).mallopt(parameter, value)

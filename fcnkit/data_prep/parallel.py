@@ -16,6 +16,7 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from caffeformat import InputError
+from caffeformat.memory import keep_freed_blocks
 from caffeformat.processes import importing_safely
 
 if TYPE_CHECKING:
@@ -169,6 +170,7 @@ def _serve(
     if our_end is not None:
         os.close(our_end)
     os.chdir(folder)
+    keep_freed_blocks()  # pixels of images come and go
     # Ctrl-C reaches the whole process group; the first process ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     worker = make_worker()

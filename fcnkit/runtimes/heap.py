@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 from typing import TYPE_CHECKING
+
+from caffeformat.memory import keep_freed_blocks, map_blocks_from
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-# glibc's parameters, and its own limits once it has adjusted them
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
-_MOST_TRIM, _MOST_MMAP = 64 << 20, 32 << 20
 
 
 @contextlib.contextmanager
@@ -22,14 +19,8 @@ def large_blocks_apart() -> Iterator[None]:
     and go then leave holes, by chance as many as all weights have bytes. Nothing with other
     libraries.
     """
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):
-        yield
-        return
-    mallopt(_MMAP_THRESHOLD, 1 << 20)
+    map_blocks_from(1 << 20)
     try:
         yield
     finally:
-        mallopt(_MMAP_THRESHOLD, _MOST_MMAP)
-        mallopt(_TRIM_THRESHOLD, _MOST_TRIM)
+        keep_freed_blocks()

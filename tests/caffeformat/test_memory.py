@@ -1,5 +1,10 @@
 """Memory limits of both versions of control groups."""
 
+import platform
+import resource
+import subprocess
+import sys
+
 import pytest
 
 from caffeformat import available_memory, total_memory
@@ -96,3 +101,31 @@ def test_this_machine():
     free, total = available_memory(), total_memory()
     assert free is None or free > 1 << 20
     assert total is None or free is None or total >= free
+
+
+COUNT_FAULTS = """
+import resource, sys
+from caffeformat.memory import keep_freed_blocks, map_blocks_from
+if sys.argv[1] == "keep":
+    keep_freed_blocks()
+else:
+    map_blocks_from(1 << 20)
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        bytearray(4 << 20)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+faults()  # the first block has to come from somewhere
+print(faults())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc's heap is set")
+def test_a_heap_keeps_what_was_freed_or_gives_it_back():
+    def faults(how):
+        command = [sys.executable, "-c", COUNT_FAULTS, how]
+        return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+    pages = 20 * (4 << 20) // resource.getpagesize()
+    assert faults("keep") < pages / 20
+    assert faults("map") >= pages
