@@ -32,18 +32,16 @@ def pytest_addoption(parser):
     )
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(hookwrapper=True)  # the form that pytest 6 of Debian 11 knows, too
 def pytest_collection(session):
     """Collect without collecting garbage, and leave what was collected out of it afterwards.
 
     Thousands of tests and PyTorch are objects that stay; searching them takes seconds.
     """
     gc.disable()
-    try:
-        return (yield)
-    finally:
-        gc.freeze()
-        gc.enable()
+    yield
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(config, items):
