@@ -1,4 +1,4 @@
-"""Memory limits of both versions of control groups."""
+"""Memory limits of both versions of control groups, and the heap of this process."""
 
 import platform
 import resource
@@ -112,8 +112,9 @@ else:
     map_blocks_from(1 << 20)
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    for _ in range(20):
-        bytearray(4 << 20)
+    for _ in range(4):
+        blocks = [bytearray(4 << 20) for _ in range(5)]
+        del blocks
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 faults()  # the first block has to come from somewhere
 print(faults())
