@@ -73,6 +73,8 @@ def write_weights(
                 # There already where a layer "conv2/bn" came before this "conv2"
                 group = data.require_group(name)
                 for index, array in arrays.items():
+                    if index in group:  # h5py 2 raises an OSError for that
+                        raise ValueError(name)
                     group.create_dataset(index, data=array, dtype="<f4")
             except (TypeError, ValueError):
                 raise InputError(

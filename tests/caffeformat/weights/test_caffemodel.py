@@ -287,7 +287,7 @@ def test_links_and_views_within_an_hdf5_file_are_read(tmp_path):
         file["real"] = LAYER[0]
         file.create_group("data/a")["0"] = h5py.SoftLink("/real")
         layout = h5py.VirtualLayout((2,), "f4")
-        layout[:] = h5py.VirtualSource(file["real"])
+        layout[:] = h5py.VirtualSource(".", "/real", (2,))
         file.create_virtual_dataset("data/b/0", layout)
     found = read_caffemodel(tmp_path / "w.h5")
     for name in "ab":
