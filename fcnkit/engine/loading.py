@@ -31,8 +31,19 @@ def copy_weights(net: Net, path: str | os.PathLike[str]) -> list[str]:
 
     Returns and raises as `compare_weights`.
     """
-    unmatched = compare_weights(net, path)
-    net.copy_from(os.fspath(path))
+    path = os.fspath(path)
+    weights = caffeformat.read_caffemodel(path)
+    unmatched = _compare_layers(net, path, weights)
+    if not unmatched:
+        net.copy_from(path)
+        return unmatched
+    # The file may name those layers, without blobs: BVLC Caffe would end the process.
+    for name, blobs in layer_params(net).items():
+        if name in unmatched:
+            continue
+        for blob, values in zip(blobs, weights[name]):
+            if values is not None:
+                blob.data[...] = values.reshape(tuple(blob.shape))
     return unmatched
 
 
@@ -44,7 +55,10 @@ def compare_weights(net: Net, path: str | os.PathLike[str]) -> list[str]:
     (BVLC Caffe would end the process), and where no layer matches at all.
     """
     path = os.fspath(path)
-    weights = caffeformat.read_caffemodel(path)
+    return _compare_layers(net, path, caffeformat.read_caffemodel(path))
+
+
+def _compare_layers(net: Net, path: str, weights: caffeformat.Weights) -> list[str]:
     unmatched = []
     params = layer_params(net)
     for name, blobs in params.items():
@@ -52,6 +66,9 @@ def compare_weights(net: Net, path: str | os.PathLike[str]) -> list[str]:
             unmatched.append(name)
             continue
         _compare(path, name, [tuple(blob.shape) for blob in blobs], weights[name])
+    for name in net._layer_names:
+        if name not in params and weights.get(name):
+            _compare(path, name, [], weights[name])
     if params and len(unmatched) == len(params):
         raise InputError(
             f"{path}: none of its layers is in the net: it has {_listing(weights)}; the net has "
@@ -89,7 +106,8 @@ def _compare(
 ) -> None:
     if len(blobs) != len(expected):
         raise InputError(
-            f"{path}: layer {layer!r} has {len(blobs)} blobs, but {len(expected)} in the net"
+            f"{path}: layer {layer!r} has {len(blobs)} blobs, but {len(expected)} in the net: "
+            "rename the layer in the net to leave them out"
         )
     for i, (shape, blob) in enumerate(zip(expected, blobs)):
         # HDF5 files leave out shared blobs; old files pad shapes with ones to 4 axes.
