@@ -94,7 +94,7 @@ def picture(height, width):
     """An image of smooth noise and a label of blocks."""
     random_state = np.random.RandomState(0)
     small = random_state.randint(0, 256, (height // 8, width // 8, 3)).astype(np.uint8)
-    image = np.asarray(Image.fromarray(small).resize((width, height), Image.BICUBIC))
+    image = np.asarray(Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC))
     label = random_state.randint(0, 21, (height // 8 + 1, width // 8 + 1)).astype(np.uint8)
     return image, np.ascontiguousarray(label.repeat(8, 0).repeat(8, 1)[:height, :width])
 

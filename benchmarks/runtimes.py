@@ -90,7 +90,7 @@ def picture(width, height, seed=0):
     """A smooth image with some noise, as JPEG compresses photographs."""
     random = np.random.RandomState(seed)
     coarse = Image.fromarray(random.randint(0, 256, (12, 16, 3)).astype(np.uint8))
-    pixels = np.asarray(coarse.resize((width, height), Image.BICUBIC)).astype(np.int16)
+    pixels = np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC)).astype(np.int16)
     pixels = np.clip(pixels + random.randint(-9, 10, pixels.shape), 0, 255).astype(np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "JPEG", quality=90)

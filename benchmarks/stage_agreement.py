@@ -73,8 +73,7 @@ def score_maps(run, data):
     with open_dataset(data, "val") as dataset:
         for i in range(len(dataset)):
             image = dataset.image(i)
-            segmenter.scores(image)
-            scores = engine.forward(segmenter.net, "score_fr")[0]
+            scores = engine.forward(segmenter.engine_net(image), "score_fr")[0]
             yield torch.tensor(np.array(scores)), image.shape[:2]
 
 
