@@ -26,9 +26,9 @@ test-full: $(INSTALLED_FULL)
 	$(BIN)/python -m pytest --full
 
 # Scripts need no types, but names that exist: nothing else runs most of the benchmarks.
-UNTYPED := --allow-untyped-defs --allow-incomplete-defs --allow-any-generics --ignore-missing-imports \
+UNTYPED := --allow-untyped-defs --allow-incomplete-defs --allow-any-generics --no-warn-unused-ignores \
   --disable-error-code=var-annotated --disable-error-code=union-attr --disable-error-code=operator \
-  --disable-error-code=arg-type --disable-error-code=assignment
+  --disable-error-code=arg-type --disable-error-code=assignment --ignore-missing-imports
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
