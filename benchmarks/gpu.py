@@ -6,7 +6,7 @@
 The networks and their peers are those of `training_memory.py`, each in a process of its own; the
 peer in lower precision runs under autocast. TensorFloat-32 is off in both. The least time of
 fifteen counts; memory is the most that PyTorch's allocator has held. A forward pass of torchcaffe
-keeps all blobs, as pycaffe's does.
+keeps all blobs, as pycaffe's does; that of `infer` keeps none but the one that is asked for.
 """
 
 import argparse
@@ -17,22 +17,34 @@ import time
 import training_memory
 
 WARM_UP, ROUNDS = 3, 15
-KINDS = ("pytorch", "torchcaffe", "recompute", "forward-pytorch", "forward-torchcaffe")
+KINDS = (
+    *("pytorch", "torchcaffe", "recompute"),
+    *("forward-pytorch", "forward-torchcaffe", "forward-infer"),
+)
 
 
-def torchcaffe_forward(network, precision):
-    """Return what runs the net of `network` once, data and label on the GPU already."""
+def torchcaffe_forward(network, precision, keep_blobs):
+    """Return what runs the net of `network` once, data and label on the GPU already.
+
+    The stored mean and variance of its BatchNorms are 0 and 1, as the peer's.
+    """
     import torchcaffe as caffe
     from caffeformat import pb
 
     caffe.set_random_seed(1)
     with caffe.precision(precision):
         net = caffe.Net(net_param=training_memory.caffe_message(network), phase=pb.TEST)
+    for step in net.steps:
+        if step.layer.type == "BatchNorm":
+            for blob in step.layer.blobs[1:]:
+                blob.data[...] = 1
     images, labels = training_memory.batch(network)
     net.blobs["data"].data[...] = images
     net.blobs["label"].data[...] = labels[:, None]
 
     def run():
+        if not keep_blobs:
+            return float(net.forward(blobs=["loss"], keep_blobs=False)["loss"])
         net.run_forward()
         return float(net.blobs["loss"].data)
 
@@ -57,15 +69,15 @@ def work(network, kind, precision):
     import torch
 
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    if "torchcaffe" in kind or kind == "recompute":
+    if "pytorch" not in kind:
         import torchcaffe as caffe
 
         caffe.set_mode_gpu()
         caffe.set_device(0)
     if kind == "forward-pytorch":
         run = pytorch_forward(network, precision)
-    elif kind == "forward-torchcaffe":
-        run = torchcaffe_forward(network, precision)
+    elif kind.startswith("forward"):
+        run = torchcaffe_forward(network, precision, keep_blobs=kind == "forward-torchcaffe")
     elif kind == "pytorch":
         run = training_memory.torch_step(network, precision, "cuda")
     else:

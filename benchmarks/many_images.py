@@ -78,7 +78,9 @@ def opened(folder, args):
 def pictures(folder, count):
     """Write JPEG files of as many sizes: name -> path."""
     noise = np.random.RandomState(1).randint(0, 256, (900, 900, 3)).astype(np.uint8)
-    smooth = np.asarray(Image.fromarray(noise[:40, :40]).resize((900, 900), Image.Resampling.BICUBIC))
+    smooth = np.asarray(
+        Image.fromarray(noise[:40, :40]).resize((900, 900), Image.Resampling.BICUBIC)
+    )
     pixels = (0.4 * smooth + 0.6 * noise).astype(np.uint8)
     sizes = [(400 + 7 * (n % 29) + n // 29, 300 + 5 * (n % 31)) for n in range(count)]
     order = np.random.RandomState(2).permutation(count)

@@ -292,6 +292,11 @@ class Blob:
         """Whether somebody asked for the values, or holds them, so that they are not freed."""
         return self._data.is_wanted or self._data.held()
 
+    @property
+    def diff_is_seen(self) -> bool:
+        """Whether somebody asked for the diff, or holds it, so that it is not freed."""
+        return self._diff.is_wanted or self._diff.held()
+
     def free_data(self, recover: Callable[[], torch.Tensor | None]) -> None:
         """Let go of the values, which nobody asked for yet; `recover()` returns them if asked."""
         self._data.free(recover)

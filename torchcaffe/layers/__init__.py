@@ -39,9 +39,10 @@ from . import (  # noqa: F401
     window_data,
 )
 from .arithmetic import Scale as ScaleLayer
-from .base import Layer, ManualLayer, create, layer_type_list, register
+from .base import Gradient, Layer, ManualLayer, create, layer_type_list, register
 from .memory_data import MemoryData as MemoryDataLayer
 from .normalization import BatchNorm as BatchNormLayer
+from .normalization import RunningSums, StoredMoments
 from .python import Layer as PythonLayer
 from .python import allow_python_modules
 
@@ -49,11 +50,14 @@ from .python import allow_python_modules
 # name here: the types' own names are a net_spec's calls.
 __all__ = [
     "BatchNormLayer",
+    "Gradient",
     "Layer",
     "ManualLayer",
     "MemoryDataLayer",
     "PythonLayer",
+    "RunningSums",
     "ScaleLayer",
+    "StoredMoments",
     "allow_python_modules",
     "create",
     "layer_type_list",

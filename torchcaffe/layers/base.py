@@ -9,6 +9,7 @@ Caffe shows of a layer: its blobs, their diffs and sharing, and the order of com
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 Shape = tuple[int, ...]
 Shapes = Sequence[Shape]
 Tensors = Sequence[torch.Tensor]
+# Returns the gradients of what needs one, bottoms before parameters, for the diff of the only top
+Gradient = Callable[[torch.Tensor], "Sequence[torch.Tensor | None]"]
 
 _TYPES: dict[str, type[Layer]] = {}
 # Type -> (condition, the class of layers that meet it), for forks' other layers of the same type
@@ -180,14 +183,36 @@ class Layer:
 
     def compute(self, bottoms: Tensors, params: Tensors) -> Tensors:
         """Run `forward` in the precision of the net."""
-        if self.lower is None or self.arithmetic == "any":
+        dtype = self.dtype
+        if dtype is None:
             return self.forward(bottoms, params)
-        dtype = self.lower if self.arithmetic == "lower" else torch.float32
         bottoms, params = [x.to(dtype) for x in bottoms], [x.to(dtype) for x in params]
-        if core.is_native(dtype, self.device.type):
+        if self.is_native:
             return self.forward(bottoms, params)
         tops = self.forward([x.float() for x in bottoms], [x.float() for x in params])
         return [top.to(dtype) for top in tops]
+
+    @functools.cached_property
+    def dtype(self) -> torch.dtype | None:
+        """The type of number that it computes with, or None where that is its bottoms'."""
+        if self.lower is None or self.arithmetic == "any":
+            return None
+        return self.lower if self.arithmetic == "lower" else torch.float32
+
+    @functools.cached_property
+    def is_native(self) -> bool:
+        """Whether the device multiplies numbers of that type by itself."""
+        return self.dtype is None or core.is_native(self.dtype, self.device.type)
+
+    def compute_with_gradient(
+        self, bottoms: Tensors, params: Tensors, needs: Sequence[bool]
+    ) -> tuple[torch.Tensor, Gradient] | None:
+        """Run `compute`; return the only top and what computes its gradients.
+
+        `needs` says of each bottom, then of each parameter, whether its gradient is needed. None,
+        and nothing was computed: autograd has to differentiate `compute`.
+        """
+        return None
 
     def forward(self, bottoms: Tensors, params: Tensors) -> Tensors:
         """Compute the tops from the bottoms, which must not be changed, and the parameters."""

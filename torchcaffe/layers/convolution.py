@@ -10,11 +10,11 @@ import torch.nn.functional as F
 
 from caffeformat.geometry import convolution_windows
 
-from .base import Layer, Param, Shape, Shapes, Tensors, register
+from .base import Gradient, Layer, Param, Shape, Shapes, Tensors, register
 from .deconvolve import LARGE_STRIDE, deconvolve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 _CONVOLUTIONS = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 
@@ -119,8 +119,33 @@ class Convolution(_Weighted):
     ) -> torch.Tensor:
         if self._is_matrix_product(x, weight):
             return self._as_matrix_product(x, weight, bias)
+        return self._convolve(x, weight, bias)
+
+    def _convolve(
+        self, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
+    ) -> torch.Tensor:
         convolve = _CONVOLUTIONS[len(self.kernel)]
         return convolve(x, weight, bias, self.stride, self.pad, self.dilation, self.group)
+
+    def compute_with_gradient(
+        self, bottoms: Tensors, params: Tensors, needs: Sequence[bool]
+    ) -> tuple[torch.Tensor, Gradient] | None:
+        (x, *others), weight = bottoms, params[0]
+        if others or self.axis != 1 or not self.is_native or self._is_matrix_product(x, weight):
+            return None
+        dtypes = [tensor.dtype for tensor in (x, *params)]
+        if self.dtype is not None:
+            x, *params = (tensor.to(self.dtype) for tensor in (x, *params))
+        top = self._convolve(x, params[0], params[1] if self.bias else None)
+
+        def gradient(diff: torch.Tensor) -> Sequence[torch.Tensor]:
+            made = torch.ops.aten.convolution_backward(
+                diff, x, params[0], [self.outputs], self.stride, self.pad, self.dilation,
+                False, [0] * len(self.kernel), self.group, [*needs, False][:3],
+            )  # fmt: skip
+            return [g.to(dtype) for g, dtype, need in zip(made, dtypes, needs) if need]
+
+        return top, gradient
 
     def _is_matrix_product(self, x: torch.Tensor, weight: torch.Tensor) -> bool:
         """Whether unfolding the windows and one matrix product is faster on the CPU.

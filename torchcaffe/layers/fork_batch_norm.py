@@ -85,12 +85,10 @@ class BN(Layer):
             # Under force_backward they would require a gradient, which torch does not provide.
             mean, variance = (values.detach() for values in statistics)
             return [batch_norm(x, factor, offset, mean, variance, self.eps, stored=True)]
-        top, mean, variance, _ = self.batch.normalize(
-            x, factor, offset, self.eps, again=self.repeats
-        )
+        top, moments = self.batch.normalize(x, factor, offset, self.eps, again=self.repeats)
         if statistics and not self.repeats:
-            self._update(statistics, mean, variance)
-        made = [mean, variance][: len(self.proto.top) - 1]
+            self._update(statistics, moments.mean, moments.variance)
+        made = [moments.mean, moments.variance][: len(self.proto.top) - 1]
         return [top, *(values.view(1, -1, 1, 1) for values in made)]
 
     def _update(self, statistics: Tensors, mean: torch.Tensor, variance: torch.Tensor) -> None:
@@ -149,11 +147,12 @@ class ScaleBiasBatchNorm(Layer):
         if self.stored:
             mean, variance = stored_mean.detach(), stored_variance.detach()
             return [batch_norm(x, scale, bias, mean, variance, self.eps, stored=True)]
-        top, mean, variance, _ = self.batch.normalize(x, scale, bias, self.eps, again=self.repeats)
+        top, moments = self.batch.normalize(x, scale, bias, self.eps, again=self.repeats)
         if not self.repeats:
             kept = self.fraction if self.batches >= self._REPLACED else 0.0
+            mean, variance = moments.mean, moments.variance + self.eps
             with torch.no_grad():
-                for values, now in ((stored_mean, mean), (stored_variance, variance + self.eps)):
+                for values, now in ((stored_mean, mean), (stored_variance, variance)):
                     values.mul_(kept).add_(now, alpha=1 - kept)
             self.batches += 1
             for blob in self.blobs[:2]:

@@ -9,19 +9,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
-from torch.autograd.graph import GradientEdge, get_gradient_edge
-
 from torchcaffe.layers import BatchNormLayer, ScaleLayer
 
-from .graphs import graph_of
+from .graphs import AutogradGraph, OwnGraph
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
+
+    import torch
 
     from torchcaffe.core import Blob
 
+    from .graphs import Graph
     from .step import Step
 
 
@@ -39,8 +39,8 @@ class FusedNormalization:
         self._batch_norm, self._factor = batch_norm, factor
         norm.fused = scale.fused = self
         self.bottom_names, self.top_names = norm.bottom_names, scale.top_names
-        # (the bottom, the leaves whose gradient is needed, the top's edge) of the last forward pass
-        self.graph: tuple[torch.Tensor, list[torch.Tensor], GradientEdge | None] | None = None
+        # (the bottom, what gradients are computed from) of the last forward pass
+        self.graph: tuple[torch.Tensor, Graph] | None = None
 
     @property
     def needs_backward(self) -> bool:
@@ -104,55 +104,62 @@ class FusedNormalization:
         self.drop_graph()
         x = norm.bottoms[0].tensor()
         self._fit(x)
-        wanted: list[torch.Tensor] = []
         if self.needs_backward:
-            x = norm.bottom_leaf(0)
-            if norm.bottom_needs[0]:
-                wanted.append(x)
-        factors = scale.param_leaves(wanted) if self.needs_backward else scale.param_tensors()
-        top = self._batch_norm.scaled(x, norm.param_tensors(), *factors)
-        if self.needs_backward:
-            self.graph = x, wanted, get_gradient_edge(top) if wanted else None
-            top = top.data
+            top = self._forward_with_graph()
+        else:
+            top = self._batch_norm.scaled(x, norm.param_tensors(), *scale.param_tensors())
         scale.tops[0].set_data(top)
+
+    def _forward_with_graph(self) -> torch.Tensor:
+        norm, scale = self.norm, self.scale
+        x, statistics, factors = norm.bottom_value(0), norm.param_tensors(), scale.param_tensors()
+        needs = [*norm.bottom_needs, *scale.param_needs]
+        graph: Graph
+        scale_values, bias = [*factors, None][:2]
+        made = self._batch_norm.scaled_with_gradient(x, statistics, scale_values, bias, needs)
+        if made is not None:
+            top, gradient = made
+            graph = OwnGraph(gradient, top.dtype)
+        else:
+            wanted = [x.requires_grad_()] if norm.bottom_needs[0] else []
+            top = self._batch_norm.scaled(x, statistics, *scale.param_leaves(wanted))
+            graph = AutogradGraph(wanted, [top])
+        self.graph = x, graph
+        return top.data
 
     def repeating(self) -> AbstractContextManager[None]:
         """Let `forward`, run meanwhile for the last batch, leave running statistics alone."""
         return self._batch_norm.repeating()
 
-    def backward(self) -> None:
-        """Both layers' backward."""
+    def backward(self, lean: bool = False) -> None:
+        """Both layers' backward; `lean` as for a Step."""
         norm, scale = self.norm, self.scale
         if self.graph is None:
             for step in (scale, norm):
                 if step.needs_backward:
                     step.backward()
             return
-        _, wanted, edge = self.graph
-        diff = scale.top_diff(0)
-        gradients: Iterator[torch.Tensor] = iter(())
-        if edge is not None:
-            matching = diff.to(self.graph[0].dtype)
-            gradients = iter(torch.autograd.grad([edge], wanted, [matching], retain_graph=True))
-        if not norm.in_place[0]:  # only now: an array that somebody holds is overwritten at once
+        gradients = iter(self.graph[1].gradients(scale.top_diff))
+        # Only now: an array that somebody holds is overwritten at once.
+        if not norm.in_place[0] and not lean:
+            diff = scale.top_diff(0)
             factor = self._factor.aligned(scale.params[0].tensor(), diff).clone()
             scale.tops[0].set_diff_later(lambda: diff * factor)
-        if norm.bottom_needs[0]:
-            norm.bottoms[0].set_diff(next(gradients))
+        norm.set_bottom_diffs(gradients)
         scale.add_param_diffs(gradients)
 
     def take_apart(self) -> None:
         """Give each layer the graph that it would have if they had run one after the other."""
         norm, scale = self.norm, self.scale
         assert self.graph is not None
-        x, _, _ = self.graph
+        x = self.graph[0].data.requires_grad_(norm.bottom_needs[0])
         self.graph = None
         middle = self._batch_norm.scaled(x, norm.param_tensors(), remember=False)
-        norm.graph = graph_of([x] if norm.bottom_needs[0] else [], [middle])
+        norm.graph = AutogradGraph([x] if norm.bottom_needs[0] else [], [middle])
         leaf = middle.data.requires_grad_(scale.bottom_needs[0])
         wanted = [leaf] if scale.bottom_needs[0] else []
         factors = scale.param_leaves(wanted)
-        scale.graph = graph_of(wanted, scale.layer.compute([leaf], factors))
+        scale.graph = AutogradGraph(wanted, scale.layer.compute([leaf], factors))
 
 
 def fuse(steps: list[Step]) -> dict[int, FusedNormalization]:

@@ -3,25 +3,75 @@
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import torch
-from torch.autograd.graph import GradientEdge, get_gradient_edge
+from torch.autograd.graph import get_gradient_edge
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from torchcaffe.layers import Layer
+    from torchcaffe.layers import Gradient, Layer
 
-# The leaves whose gradient is needed, and the edge of each top, or None where no gradient passes
-Graph = tuple[list[torch.Tensor], list["tuple[GradientEdge, torch.dtype] | None"]]
+    # Returns the diff of a top, by its index
+    TopDiff = Callable[[int], torch.Tensor]
 
 
-def graph_of(wanted: list[torch.Tensor], tops: Sequence[torch.Tensor]) -> Graph:
-    """Return the graph that leads from `tops` to the leaves `wanted`, without the tops' memory."""
-    return wanted, [
-        (get_gradient_edge(top), top.dtype) if top.requires_grad else None for top in tops
-    ]
+class Graph(Protocol):
+    """What the gradients of one forward pass are computed from."""
+
+    def gradients(self, top_diff: TopDiff) -> Sequence[torch.Tensor | None]:
+        """Return the gradient, or None, of each tensor that needs one, from the tops' diffs."""
+
+
+class AutogradGraph:
+    """PyTorch's graph that leads from `tops` to the leaves `wanted`, without the tops' memory."""
+
+    def __init__(self, wanted: list[torch.Tensor], tops: Sequence[torch.Tensor]) -> None:
+        self._wanted = wanted
+        self._edges = [
+            (get_gradient_edge(top), top.dtype) if top.requires_grad else None for top in tops
+        ]
+
+    def forget_values(self) -> None:
+        """Let go of the leaves' memory, for a layer whose gradient does not need it."""
+        for leaf in self._wanted:
+            leaf.data = leaf.new_empty(0)
+
+    def gradients(self, top_diff: TopDiff) -> Sequence[torch.Tensor | None]:
+        """Return the gradient, or None, of each wanted tensor, from the diffs of the tops."""
+        reached = [
+            (edge[0], top_diff(index).to(edge[1]))
+            for index, edge in enumerate(self._edges)
+            if edge is not None
+        ]
+        if not reached or not self._wanted:
+            return [None] * len(self._wanted)
+        outputs, diffs = zip(*reached)
+        gradients: Sequence[torch.Tensor | None] = torch.autograd.grad(
+            outputs, self._wanted, diffs, retain_graph=True, allow_unused=True
+        )
+        # A gradient that is a top's diff itself is copied: parameters' diffs are changed in place.
+        begins = {diff.data_ptr() for diff in diffs}
+        return [
+            gradient.clone() if gradient is not None and gradient.data_ptr() in begins else gradient
+            for gradient in gradients
+        ]
+
+
+class OwnGraph:
+    """The gradient of a layer that computes it itself, for its only top, of type `dtype`.
+
+    Autograd would hand each layer's work to a thread of its own and wait for it: on a GPU that
+    takes longer than the work of a small layer.
+    """
+
+    def __init__(self, gradient: Gradient, dtype: torch.dtype) -> None:
+        self._gradient, self._dtype = gradient, dtype
+
+    def gradients(self, top_diff: TopDiff) -> Sequence[torch.Tensor | None]:
+        """Return the gradient of each tensor that needs one, from the diff of the top."""
+        return self._gradient(top_diff(0).to(self._dtype))
 
 
 def _of_layer(name: str, words: str) -> property:

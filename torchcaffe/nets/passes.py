@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 
 from caffeformat import InputError
 
+from .at_once import AtOnce
 from .fusion import FusedNormalization, fuse
 from .training import TrainingPasses
 
@@ -29,7 +31,7 @@ class Passes:
 
     The four lists of callbacks, `before_forward` to `after_backward`, may be added to; each
     callback is called with a layer's index. `training` are the passes of a solver through the whole
-    net, which keep less.
+    net, which keep less; `at_once` prepares passes through the whole net.
     """
 
     def __init__(self, steps: list[Step]) -> None:
@@ -40,6 +42,7 @@ class Passes:
         self.after_backward: list[Callback] = []
         self._pairs = fuse(steps)
         self._plans: dict[tuple[int, int], list[tuple[int, Step | FusedNormalization]]] = {}
+        self.at_once = AtOnce(steps)
         self.training = TrainingPasses(steps, self)
         self._is_driven_by_hand = False  # between a solver's steps
         self._loss_tops = [
@@ -72,12 +75,16 @@ class Passes:
         """Run layers `first` to `last` (indices) forward."""
         self._settle()
         before, after = self.before_forward, self.after_forward
-        for index, step in self._plan(first, len(self.steps) - 1 if last is None else last):
-            for callback in before:
-                callback(index)
-            step.forward()
-            for callback in after:
-                callback(index)
+        plan = self._plan(first, len(self.steps) - 1 if last is None else last)
+        with contextlib.ExitStack() as stack:
+            if not self._has_callbacks and len(plan) == len(self.turns()):
+                stack.enter_context(self.at_once.testing())
+            for index, step in plan:
+                for callback in before:
+                    callback(index)
+                step.forward()
+                for callback in after:
+                    callback(index)
 
     def backward(self, first: int | None = None, last: int = 0) -> None:
         """Run layers `first` (the last one) back to `last` (indices)."""

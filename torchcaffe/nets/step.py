@@ -14,12 +14,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 import torch
-from torch.autograd.graph import GradientEdge
 
 from torchcaffe.core import BoolVec, RawBlobVec
 from torchcaffe.layers import ManualLayer
 
-from .graphs import LayerTraits, graph_of
+from .graphs import AutogradGraph, LayerTraits, OwnGraph
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 class _Fused(Protocol):
     """What computes a Step and its neighbour in one (see `fusion`)."""
 
-    graph: tuple[torch.Tensor, list[torch.Tensor], GradientEdge | None] | None
+    graph: tuple[torch.Tensor, Graph] | None
 
     def take_apart(self) -> None:
         """Give each of the two Steps its own graph."""
@@ -58,6 +57,7 @@ class Step(LayerTraits):
         "layer",
         "loss_scale",
         "loss_weights",
+        "lower_params",
         "manual",
         "needs_backward",
         "overwrites",
@@ -90,11 +90,11 @@ class Step(LayerTraits):
         self.loss_scale = 1.0  # what a solver multiplies losses by in backward passes
         self.overwrites = False  # it computes in place, in the memory of its bottom
         self.shapes: list[tuple[int, ...]] | None = None  # the bottoms' shapes checked last
-        # (the leaves whose gradient is needed, the tops' edges) of the last forward pass
-        self.graph: Graph | None = None
+        self.graph: Graph | None = None  # what gradients of the last forward pass come from
         self.has_added_up = False  # the last forward pass was `add_up_in`
         self.overwritten: torch.Tensor | None = None  # the bottom that the last forward overwrote
         self.fused: _Fused | None = None  # may run instead of it
+        self.lower_params: list[torch.Tensor] | None = None  # set for a pass (see `at_once`)
 
     def drop_graph(self) -> None:
         """Let go of what the last forward pass kept for a backward pass."""
@@ -145,7 +145,8 @@ class Step(LayerTraits):
         elif self.needs_backward:
             self._forward_with_graph()
         else:
-            for blob, top in zip(self.tops, self.layer.compute(bottoms, self.param_tensors())):
+            params = self.lower_params or self.param_tensors()
+            for blob, top in zip(self.tops, self.layer.compute(bottoms, params)):
                 blob.set_data(top)
         if any(self.loss_weights):
             self._weigh_losses()
@@ -192,31 +193,47 @@ class Step(LayerTraits):
         if self.overwrites:
             self.layer.overwrite(bottoms[0])
             return bottoms
-        return self.layer.compute(bottoms, self.param_tensors())
+        return self.layer.compute(bottoms, self.lower_params or self.param_tensors())
 
     def _forward_with_graph(self) -> None:
-        bottoms, wanted = self._bottom_leaves()
-        tops = self.layer.compute(bottoms, self.param_leaves(wanted))
-        self.graph = graph_of(wanted, tops)
+        bottoms = self._bottom_values()
+        needs = [*self.bottom_needs, *self.param_needs]
+        params = self.lower_params or self.param_tensors()
+        made = self.layer.compute_with_gradient(bottoms, params, needs)
+        if made is not None:
+            top, gradient = made
+            self.graph = OwnGraph(gradient, top.dtype)
+            self.tops[0].set_data(top)
+            return
+        tops, graph = self._differentiated(bottoms)
+        if self.inputs_are_free:
+            graph.forget_values()
+        self.graph = graph
         for blob, top in zip(self.tops, tops):
             blob.set_data(top.data)
 
-    def _bottom_leaves(self) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-        """Return the bottoms' tensors for a graph, and which of them need a gradient."""
-        bottoms, wanted = [blob.tensor() for blob in self.bottoms], []
-        for index, needs in enumerate(self.bottom_needs):
-            if needs:
-                bottoms[index] = self.bottom_leaf(index)
-                wanted.append(bottoms[index])
-        return bottoms, wanted
+    def _differentiated(
+        self, bottoms: list[torch.Tensor]
+    ) -> tuple[Sequence[torch.Tensor], AutogradGraph]:
+        """Return the tops for `bottoms`, as `_bottom_values` returns them, and their graph."""
+        wanted = [x.requires_grad_() for x, needs in zip(bottoms, self.bottom_needs) if needs]
+        params = self.param_leaves(wanted)
+        tops = self.layer.compute(bottoms, params)
+        return tops, AutogradGraph(wanted, tops)
 
-    def bottom_leaf(self, index: int) -> torch.Tensor:
-        """Return a bottom's tensor as a leaf of a graph."""
+    def _bottom_values(self) -> list[torch.Tensor]:
+        """Return the bottoms' tensors for a graph; those that need a gradient may be its leaves."""
+        return [
+            self.bottom_value(index) if needs else self.bottoms[index].tensor()
+            for index, needs in enumerate(self.bottom_needs)
+        ]
+
+    def bottom_value(self, index: int) -> torch.Tensor:
+        """Return a bottom's values as a tensor that is no blob's."""
         blob = self.bottoms[index]
         # What is computed in place must not change under a graph that still reads it.
         apart = self.in_place[index] and blob.data_held
-        leaf = blob.tensor().clone() if apart else blob.tensor().data
-        return leaf.requires_grad_(self.bottom_needs[index])
+        return blob.tensor().clone() if apart else blob.tensor().data
 
     def param_tensors(self) -> list[torch.Tensor]:
         """Return the parameters, without a graph."""
@@ -235,8 +252,11 @@ class Step(LayerTraits):
             leaves.append(tensor)
         return leaves
 
-    def backward(self) -> None:
-        """Compute the bottoms' diffs from the tops', and add to the parameters' diffs."""
+    def backward(self, lean: bool = False) -> None:
+        """Compute the bottoms' diffs from the tops', and add to the parameters' diffs.
+
+        `lean`: the tops' diffs are freed afterwards, so a bottom may take them over.
+        """
         if self.manual is not None:
             self.manual.backward_blobs(self.tops, BoolVec(self.bottom_needs), self.bottoms)
             if self.loss_scale != 1 and any(self.loss_weights):
@@ -245,9 +265,11 @@ class Step(LayerTraits):
                         blob.set_diff(blob.gradient() * self.loss_scale)
             return
         if self.has_added_up:
+            diff, takes_over = self.top_diff(0), lean
             for blob, needs in zip(self.bottoms, self.bottom_needs):
                 if needs:
-                    blob.set_diff(self.top_diff(0).clone())
+                    blob.set_diff(diff if takes_over else diff.clone())
+                    takes_over = False
             return
         first = self.graph is None and (self.fused is None or self.fused.graph is None)
         if first and self.overwrites and self.overwritten is None:
@@ -262,11 +284,8 @@ class Step(LayerTraits):
             self.fused.take_apart()
         self._refuse_gradient_of_labels()
         graph = self.graph or self._graph_without_forward()
-        gradients = iter(self._gradients(*graph))
-        for blob, needs in zip(self.bottoms, self.bottom_needs):
-            if needs:
-                gradient = next(gradients)
-                blob.set_diff(blob.tensor().new_zeros(blob.shape) if gradient is None else gradient)
+        gradients = iter(graph.gradients(self.top_diff))
+        self.set_bottom_diffs(gradients)
         self.add_param_diffs(gradients)
 
     def _graph_without_forward(self) -> Graph:
@@ -275,12 +294,18 @@ class Step(LayerTraits):
         shapes = [blob.shape for blob in self.bottoms]
         if shapes != self.shapes:
             self.fit(shapes)
-        bottoms, wanted = self._bottom_leaves()
-        tops = self.layer.compute(bottoms, self.param_leaves(wanted))
+        _, graph = self._differentiated(self._bottom_values())
         for blob, values in zip(self.params, before):
             if not torch.equal(blob.tensor(), values):  # statistics that a forward pass updates
                 blob.fill(values)
-        return graph_of(wanted, tops)
+        return graph
+
+    def set_bottom_diffs(self, gradients: Iterator[torch.Tensor | None]) -> None:
+        """Take what `gradients` yields as the diffs of the bottoms that need one, in order."""
+        for blob, needs in zip(self.bottoms, self.bottom_needs):
+            if needs:
+                gradient = next(gradients)
+                blob.set_diff(blob.tensor().new_zeros(blob.shape) if gradient is None else gradient)
 
     def add_param_diffs(self, gradients: Iterator[torch.Tensor | None]) -> None:
         """Add what `gradients` yields to the diffs of the parameters that need one, in order."""
@@ -288,29 +313,7 @@ class Step(LayerTraits):
             if needs:
                 gradient = next(gradients)
                 if gradient is not None:
-                    blob.add_diff(gradient)
-
-    def _gradients(
-        self, wanted: list[torch.Tensor], edges: list[tuple[GradientEdge, torch.dtype] | None]
-    ) -> list[torch.Tensor | None]:
-        """Return the gradient, or None, of each wanted tensor, from the diffs of the tops."""
-        reached = [
-            (edge[0], self.top_diff(index).to(edge[1]))
-            for index, edge in enumerate(edges)
-            if edge is not None
-        ]
-        if not reached or not wanted:
-            return [None] * len(wanted)
-        outputs, diffs = zip(*reached)
-        gradients: Sequence[torch.Tensor | None] = torch.autograd.grad(
-            outputs, wanted, diffs, retain_graph=True, allow_unused=True
-        )
-        # A gradient that is a top's diff itself is copied: parameters' diffs are changed in place.
-        begins = {diff.data_ptr() for diff in diffs}
-        return [
-            gradient.clone() if gradient is not None and gradient.data_ptr() in begins else gradient
-            for gradient in gradients
-        ]
+                    blob.add_diff(gradient.float())
 
     def top_diff(self, index: int) -> torch.Tensor:
         """Return the diff of a top, times `loss_scale` if the top is a loss."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from torchcaffe.core import Blob
 
+    from .at_once import AtOnce
     from .fusion import FusedNormalization
     from .recomputing import Segment
 
@@ -38,6 +39,9 @@ class _Passes(Protocol):
 
     @property
     def keeps_all(self) -> bool: ...
+
+    @property
+    def at_once(self) -> AtOnce: ...
 
     def turns(self) -> Sequence[Turn]: ...
 
@@ -61,6 +65,7 @@ class TrainingPasses:
         self._segments: list[Segment] = []
         self._recomputes = False  # what `_segments` and `_used_up` are for
         self._used_up: UsedUp = {}
+        self._spent: dict[Turn, list[Blob]] = {}  # whose diffs nothing needs after a turn
         self._undone: Undone = contextlib.nullcontext
         self._is_done = False  # a forward and a backward pass, after which all can be recovered
         self._is_lost = False  # something was freed that no longer can
@@ -75,10 +80,11 @@ class TrainingPasses:
             blob.free_diff(self._recover)
         self._undone = contextlib.nullcontext
         self._is_done, self._is_lost = False, True
-        for segment in self._segments:
-            segment.forward(self._run)
-            if not segment.is_last:
-                segment.free(self._recover)
+        with self._passes.at_once.training():
+            for segment in self._segments:
+                segment.forward(self._run)
+                if not segment.is_last:
+                    segment.free(self._recover)
 
     def backward(self) -> None:
         """Run all layers backward."""
@@ -87,13 +93,15 @@ class TrainingPasses:
             return
         for segment in reversed(self._segments):
             if not segment.is_last:
-                segment.forward_again(self._run)
+                with self._passes.at_once.repeating():
+                    segment.forward_again(self._run)
             for turn in reversed(segment.turns):
+                spent = self._spent[turn]
                 if turn.needs_backward:
-                    turn.backward()
-                for blob in turn.tops:
-                    if blob in self._passing and blob not in turn.bottoms:
-                        blob.free_diff(self._recover)
+                    seen = len(spent) < len(turn.tops) or any(blob.diff_is_seen for blob in spent)
+                    turn.backward(lean=not seen)
+                for blob in spent:
+                    blob.free_diff(self._recover)
             if self._recomputes:
                 segment.free(self._recover)
         self._is_done, self._is_lost = True, False
@@ -127,6 +135,10 @@ class TrainingPasses:
         turns = self._passes.turns()
         self._segments = divide(turns, self.recompute)
         self._recomputes, self._used_up = self.recompute, _used_up_values(turns)
+        self._spent = {
+            turn: [blob for blob in turn.tops if blob in self._passing and blob not in turn.bottoms]
+            for turn in turns
+        }
 
     def _run_again(self) -> None:
         """Run all segments forward again; the losses keep the values that they have."""

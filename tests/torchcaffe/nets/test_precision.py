@@ -11,6 +11,8 @@ from torchcaffe.core import precision
 from torchcaffe.solvers import Solver
 from torchcaffe.solvers.loss_scale import LossScale
 
+pytestmark = pytest.mark.both_modes(slow_on_gpu=True)
+
 LOWER = ["bfloat16", "float16"]
 
 
@@ -65,6 +67,28 @@ def test_what_is_computed_in_which_type(name):
         assert blobs[blob].tensor().dtype == torch.float32, blob
     assert all(history.dtype == torch.float32 for history in solver.optimizer.history)
     assert blobs["0a"].data.dtype == blobs["0a"].diff.dtype == np.float32
+
+
+@pytest.mark.both_modes
+@pytest.mark.parametrize("name", LOWER)
+def test_weights_that_a_script_writes_are_those_of_the_next_pass(name):
+    """Passes compute with copies in the lower precision, which must not be the ones before."""
+    solver = make_solver(name)
+    step(solver, 1)
+    net, weights = solver.net, solver.net.params["0b"][0].data
+    weights *= -2
+    net.forward(end="0b")
+    expected = net.blobs["0b"].data.copy()
+    assert expected.any()
+    weights *= 2
+    net.forward()
+    np.testing.assert_allclose(net.blobs["0b"].data, 2 * expected, rtol=0.02, atol=0.02)
+    weights *= 0.5
+    lean = net.forward(blobs=["0b"], keep_blobs=False)["0b"]
+    np.testing.assert_allclose(lean, expected, rtol=0.02, atol=0.02)
+    weights[...] = 0
+    step(solver, 1)
+    assert not net.blobs["0b"].data.any()
 
 
 def test_arrays_of_a_lower_precision_are_live():

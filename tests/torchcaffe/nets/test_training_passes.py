@@ -1,6 +1,8 @@
 """A solver's passes keep what backpropagation needs; whatever else is asked for comes back."""
 
+import gc
 import sys
+import weakref
 
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from residual_net import IMAGES, LABELS, residual_net
 
 import torchcaffe
 from caffeformat import InputError, parse_text, pb
-from torchcaffe.core import device
+from torchcaffe.core import Blob, device
 from torchcaffe.solvers import Solver
 
 pytestmark = pytest.mark.both_modes
@@ -127,6 +129,54 @@ def test_a_diff_that_can_no_longer_be_had_is_no_zero():
         solver.net.blobs["0b"].diff  # noqa: B018
     solver.step(1)
     assert solver.net.blobs["0b"].diff.any()
+
+
+def test_scores_that_no_gradient_needs_are_gone_before_the_backward_pass(monkeypatch):
+    """The blob lets go of them, and so does the graph of the layer that read them."""
+    solver, freed, free = _new_solver(), {}, Blob.free_data
+    names = {id(blob): name for name, blob in solver.net.blobs.items()}
+
+    def noted(blob, recover):
+        freed[names[id(blob)]] = weakref.ref(blob.tensor().untyped_storage())
+        free(blob, recover)
+
+    monkeypatch.setattr(Blob, "free_data", noted)
+    solver.net.training.forward()
+    gc.collect()
+    assert {"large", "cut"} <= set(freed)
+    assert [name for name in ("large", "cut") if freed[name]() is not None] == []
+
+
+SHARED = """
+layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 4 dim: 3 dim: 5 dim: 5 } } }
+layer { name: "a" type: "BatchNorm" bottom: "x" top: "a" batch_norm_param {
+  moving_average_fraction: 0.5 } param { name: "m" lr_mult: 0 } param { name: "v" lr_mult: 0 }
+  param { name: "w" lr_mult: 0 } }
+layer { name: "p" type: "Power" bottom: "a" top: "p" power_param { scale: 3 shift: 2 } }
+layer { name: "b" type: "BatchNorm" bottom: "p" top: "b" batch_norm_param {
+  moving_average_fraction: 0.5 } param { name: "m" lr_mult: 0 } param { name: "v" lr_mult: 0 }
+  param { name: "w" lr_mult: 0 } }
+layer { name: "c" type: "Convolution" bottom: "b" top: "c" convolution_param { num_output: 1
+  kernel_size: 1 weight_filler { type: "xavier" } } }
+layer { name: "loss" type: "Reduction" bottom: "c" top: "loss" loss_weight: 1 }
+"""
+
+
+def test_statistics_that_two_layers_share_are_those_of_passes_by_hand():
+    found = []
+    for by_hand in (False, True):
+        param = parse_text('lr_policy: "fixed" base_lr: 0', pb.SolverParameter)
+        param.net_param.CopyFrom(parse_text(SHARED, pb.NetParameter))
+        solver = Solver(param=param)
+        for images in IMAGES[:3]:
+            solver.net.blobs["x"].data[...] = np.resize(images, (4, 3, 5, 5))
+            if by_hand:
+                solver.net.forward()
+            else:
+                solver.step(1)
+        found.append([blob.data.copy() for blob in solver.net.params["a"]])
+    for lean, whole in zip(*found):
+        np.testing.assert_array_equal(lean, whole)
 
 
 SIZES = """

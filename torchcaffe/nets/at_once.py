@@ -1,0 +1,108 @@
+"""What a pass through many layers does for all of them at once rather than layer by layer.
+
+On a GPU, where each operation takes microseconds to start, small layers wait for the host: one
+kernel then works on all parameters, where each of their own would be over before the next one is
+started.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import torch
+
+from torchcaffe.layers import BatchNormLayer, Layer, RunningSums, StoredMoments
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from .step import Step
+
+
+class AtOnce:
+    """Prepares the passes of a net."""
+
+    def __init__(self, steps: Sequence[Step]) -> None:
+        # Code within a pass sees parameters as they are, and may change them.
+        steps = [] if any(step.layer.type == "Python" for step in steps) else steps
+        self._norms = [step.layer for step in steps if isinstance(step.layer, BatchNormLayer)]
+        self._stored = StoredMoments(self._norms)
+        converted = [step for step in steps if _is_converted(step)]
+        self._lower = LowerCopies(converted)
+        self._lower_of_training = LowerCopies([step for step in converted if _has_own(step)])
+
+    @contextlib.contextmanager
+    def training(self) -> Iterator[None]:
+        """Prepare a forward pass of a solver."""
+        self._lower_of_training.refresh()
+        with self._stored.in_use(), self.repeating(), RunningSums.of_pass(self._norms):
+            yield
+
+    @contextlib.contextmanager
+    def repeating(self) -> Iterator[None]:
+        """Prepare another forward pass through layers of the last one, with the same weights."""
+        with self._lower_of_training.in_use():
+            yield
+
+    @contextlib.contextmanager
+    def testing(self) -> Iterator[None]:
+        """Prepare a forward pass in which nothing learns."""
+        self._lower.refresh()
+        with self._lower.in_use(), self._stored.in_use():
+            yield
+
+
+class LowerCopies:
+    """Copies of parameters in the lower precision in which their layers compute on a GPU.
+
+    Those of filters have their channels last, and so has what is computed with them: matrix units
+    take numbers in that order, and each convolution would bring them into it and back.
+    """
+
+    def __init__(self, steps: Sequence[Step]) -> None:
+        self._steps = steps
+        self._blobs = [blob for step in steps for blob in step.params]
+        self._copies: list[list[torch.Tensor]] = []
+
+    def refresh(self) -> None:
+        """Write what the parameters are now into the copies."""
+        if not self._steps:
+            return
+        values = [blob.tensor() for blob in self._blobs]
+        copies = [copy for group in self._copies for copy in group]
+        if [copy.shape for copy in copies] != [tensor.shape for tensor in values]:
+            self._copies = [
+                [_copy(blob.tensor(), step.layer.dtype) for blob in step.params]
+                for step in self._steps
+            ]
+        else:
+            torch._foreach_copy_(copies, values)
+
+    @contextlib.contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Have the layers take the copies meanwhile."""
+        for step, group in zip(self._steps, self._copies):
+            step.lower_params = group
+        try:
+            yield
+        finally:
+            for step in self._steps:
+                step.lower_params = None
+
+
+def _copy(values: torch.Tensor, dtype: torch.dtype | None) -> torch.Tensor:
+    if values.dim() == 4:
+        return values.to(dtype, memory_format=torch.channels_last)
+    return values.to(dtype)
+
+
+def _is_converted(step: Step) -> bool:
+    layer = step.layer
+    is_lower = layer.dtype not in (None, torch.float32) and layer.is_native
+    return is_lower and layer.device.type != "cpu" and bool(step.params)
+
+
+def _has_own(step: Step) -> bool:
+    """Whether the layer computes its gradients itself, and so from parameters that are no leaves"""
+    return type(step.layer).compute_with_gradient is not Layer.compute_with_gradient
