@@ -131,6 +131,26 @@ def orientation(image):
         return 1
 
 
+def _pages(raw, image):
+    """Return the number of pages of the image whose bytes are `raw`.
+
+    Of a TIFF they are counted here: Pillow before 9 follows a list of pages that leads back to one
+    of them, or that ends in the middle, for ever.
+    """
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(bytes(raw[:4]))
+    if order is None:
+        return getattr(image, "n_frames", 1)
+    passed, place = set(), 4
+    while place + 4 <= len(raw):
+        (page,) = struct.unpack(str(order + "I"), raw[place : place + 4])
+        if page == 0 or page in passed or page + 2 > len(raw):
+            break
+        passed.add(page)
+        (entries,) = struct.unpack(str(order + "H"), raw[page : page + 2])
+        place = page + 2 + 12 * entries
+    return len(passed)
+
+
 def read_label(raw, name, colours=None, kind="auto", mapped=False):
     """Return the class indices and palette of a label file.
 
@@ -141,10 +161,11 @@ def read_label(raw, name, colours=None, kind="auto", mapped=False):
     grey or RGB file, or one that was looked up). Raises FcnError for any other kind of image.
     """
     image = open_image(raw, name)
-    if getattr(image, "n_frames", 1) > 1:
+    pages = _pages(raw, image)
+    if pages > 1:
         raise FcnError(
             "%s holds %d pages; expected one label. Save the page that holds it as a file of its "
-            "own." % (shorten(name), image.n_frames)
+            "own." % (shorten(name), pages)
         )
     if image.format in ("JPEG", "MPO"):
         raise FcnError(

@@ -9,7 +9,7 @@ from PIL import Image
 
 from caffeformat import InputError, atomic_write
 
-from .palette import IGNORE_COLOUR, IGNORE_LABEL, count_colours
+from .palette import IGNORE_COLOUR, IGNORE_LABEL, count_colours, own_colours
 from .reading import load_pixels, open_image, pages_of, sample_values, source_name
 
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ def _paletted_to_indices(
     indices: NDArray[np.uint8] = np.array(image, np.uint8)
     if colours is None:
         return indices
-    own = np.array(image.getpalette(), np.uint8).reshape(-1, 3)
+    own = own_colours(image)
     colours = np.asarray(colours, np.uint8).reshape(-1, 3)
     used = np.unique(indices)
     past = used[(used >= len(own)) & (used != IGNORE_LABEL)]

@@ -206,14 +206,22 @@ def palette_from_image(
         source = os.fspath(image)
         with reading(source, "the palette cannot be read"), open_image(source) as opened:
             return palette_from_image(opened, source)
-    colours = image.getpalette() if image.mode == "P" else None
-    if colours is None:
+    if image.mode != "P":
         raise InputError(
             f"{source}: expected a paletted image, found mode {image.mode}: pass the palette as a "
             f"text file with one `R G B` per line instead"
         )
-    # Older versions of Pillow return 256 colours whatever the file holds, padded with greys.
-    return full_palette(np.array(colours[: 3 * 256], np.uint8))
+    return full_palette(own_colours(image))
+
+
+def own_colours(image: Image.Image) -> NDArray[np.uint8]:
+    """The colours that the palette of a paletted `PIL.Image` has: N x 3 uint8, N <= 256."""
+    values = np.array((image.getpalette() or [])[: 3 * 256], np.uint8).reshape(-1, 3)
+    stored = getattr(image.palette, "palette", None)
+    if len(values) == 256 and isinstance(stored, (bytes, bytearray)) and 0 < len(stored) < 3 * 256:
+        # Pillow before 9.1 fills the palette up with greys.
+        values = values[: len(stored) // 3]
+    return values
 
 
 def palette_agrees(
@@ -224,7 +232,7 @@ def palette_agrees(
     `class_counts` is its number of pixels of each index (256); the ignore label may have any
     colour.
     """
-    own = np.array(label.getpalette(), np.uint8).reshape(-1, 3)
+    own = own_colours(label)
     used = np.flatnonzero(class_counts[: min(len(own), IGNORE_LABEL)])
     return np.array_equal(own[used], palette[used])
 

@@ -157,6 +157,7 @@ def _plain_tiff(source: ImageSource, name: str) -> Image.Image | None:
     is_plain = (
         all(count in (1, 8) for count in bits)
         and samples == len(image.getbands())
+        and image.mode != "RGBX"  # Pillow before 9 drops the fourth
         and image.mode not in ("I", "F")
         and not image.mode.startswith("I;")
         and pages_of(image) == 1

@@ -13,6 +13,8 @@ from PIL import Image
 from caffeformat import DAMAGE, InputError
 from caffeformat.files import check_file, check_png_sums, is_stream, open_file
 
+from .tiff_pages import tiff_pages
+
 if TYPE_CHECKING:
     from typing import Union
 
@@ -47,6 +49,7 @@ _TURNS = {
 
 # Key in `Image.info`: the largest sample that a grey file can hold, where Pillow scales samples up.
 _SAMPLE_MAX = "fcnkit_sample_max"
+_PAGES = "_fcnkit_pages"  # an attribute: what is made of an image does not have it
 
 TIFF_MARKS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
@@ -128,6 +131,8 @@ def open_image(source: ImageSource, name: str | None = None) -> Image.Image:
         # Pillow maps uncompressed files of a known name into memory, with height and width mixed up
         # where an orientation swaps them.
         image.filename = ""
+        if image.fp is not None:
+            setattr(image, _PAGES, tiff_pages(image.fp))
     width, height = image.size
     if width * height > MAX_PIXELS:
         image.close()
@@ -214,7 +219,8 @@ def _scaled_sample_max(image: Image.Image) -> int | None:
 def pages_of(image: Image.Image) -> int:
     """The number of pages or pictures of an open image file, 0 if the list of them is damaged."""
     try:
-        return int(getattr(image, "n_frames", 1))
+        pages = getattr(image, _PAGES, None)
+        return int(getattr(image, "n_frames", 1)) if pages is None else pages
     except DAMAGE:
         return 0
 

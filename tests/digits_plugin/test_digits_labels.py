@@ -126,6 +126,16 @@ class Labels(Case):
         with self.assert_words("stack.gif holds", "pages; expected one label"):
             labels.read_label(file.getvalue(), "stack.gif")
 
+    def test_a_list_of_pages_that_is_a_loop_ends(self):
+        """Pillow before 9 follows it for ever."""
+        tags = [(256, 3), (257, 2), (258, 8), (259, 1), (262, 1), (273, 134), (277, 1), (278, 2)]
+        file = struct.pack(str("<2sHIH"), b"II", 42, 8, len(tags) + 1)
+        for tag, value in tags + [(279, 6)]:
+            file += struct.pack(str("<HHII"), tag, 4, 1, value)
+        file += struct.pack(str("<I"), 8) + b"\0" * (134 - len(file) - 4) + bytes(bytearray(range(6)))
+        indices, _ = labels.read_label(file, "loop.tif")
+        self.assertEqual(indices.tolist(), [[0, 1, 2], [3, 4, 5]])
+
     def grey_png(self, bits, packed):
         """Return a grey PNG of 4 x 1 pixels, whose bytes are given."""
         raw = b"\x89PNG\r\n\x1a\n"

@@ -1,10 +1,19 @@
+import struct
+
 import numpy as np
 import pytest
 from low_bit_png import low_bit_png
 from PIL import Image
 
 from caffeformat import InputError
-from fcnkit.images import read_colour_map, read_label, voc_palette, write_label
+from fcnkit.images import (
+    open_image,
+    pages_of,
+    read_colour_map,
+    read_label,
+    voc_palette,
+    write_label,
+)
 from fcnkit.images.labels import colours_to_indices
 
 INDICES = np.array([[0, 1, 20, 255], [255, 20, 2, 0]], np.uint8)
@@ -167,3 +176,40 @@ def test_arrays_hold_indices(tmp_path, dtype):
     np.save(tmp_path / "label.npy", np.zeros((2, 3, 4), dtype))
     with pytest.raises(InputError, match=r"label\.npy: holds 4 channels"):
         read_label(tmp_path / "label.npy")
+
+
+def _looping(order, pages, back_to):
+    """A grey TIFF of 3 x 2 pixels per page; the last page's link leads back to `back_to`."""
+    size = 2 + 12 * 9 + 4
+    starts = [8 + page * size for page in range(pages)]
+    data = 8 + pages * size
+    file = struct.pack(f"{order}2sHI", b"II" if order == "<" else b"MM", 42, starts[0])
+    for page in range(pages):
+        tags = [(256, 3, 3), (257, 3, 2), (258, 3, 8), (259, 3, 1), (262, 3, 1), (277, 3, 1)]
+        tags += [(278, 3, 2), (273, 4, data + 6 * page), (279, 4, 6)]
+        file += struct.pack(f"{order}H", len(tags))
+        for tag, kind, value in sorted(tags):
+            file += struct.pack(f"{order}HHI", tag, kind, 1)
+            short = struct.pack(f"{order}HH", value, 0)
+            file += short if kind == 3 else struct.pack(f"{order}I", value)
+        after = starts[page + 1] if page + 1 < pages else starts[back_to]
+        file += struct.pack(f"{order}I", after)
+    return file + bytes(range(6)) * pages
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_list_of_pages_that_is_a_loop_ends(order):
+    assert read_label(_looping(order, 1, 0)).tolist() == [[0, 1, 2], [3, 4, 5]]
+    for back_to in (0, 1):
+        with pytest.raises(InputError, match="holds 3 pages, expected one label"):
+            read_label(_looping(order, 3, back_to))
+        with open_image(_looping(order, 3, back_to)) as image:
+            assert pages_of(image) == 3
+
+
+@pytest.mark.parametrize("after", [0x7FFFFFFF, 130, 5])
+def test_a_list_of_pages_that_ends_in_the_middle_is_refused(after):
+    file = _looping("<", 1, 0)
+    file = file[:118] + struct.pack("<I", after) + file[122:]
+    with pytest.raises(InputError, match="has a damaged list of pages"):
+        read_label(file)

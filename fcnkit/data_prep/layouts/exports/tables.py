@@ -16,6 +16,7 @@ from fcnkit.images import (
     label_array,
     load_pixels,
     open_image,
+    own_colours,
     pages_of,
     read_label,
     voc_class_names,
@@ -235,8 +236,8 @@ def _shown(image: Image.Image, values: Iterable[int]) -> list[tuple[int, ...]]:
     if image.mode != "P":
         scale = 255 if image.mode == "1" else 1
         return [(int(value) * scale,) * 3 for value in values]
-    palette = image.getpalette() or []
-    return [tuple(palette[3 * value : 3 * value + 3]) for value in values]
+    palette = own_colours(image)
+    return [tuple(palette[value : value + 1].ravel().tolist()) for value in values]
 
 
 def _modes(catalogue: Catalogue, files: Sequence[File]) -> set[str]:
