@@ -6,7 +6,7 @@ a killed process left is removed by the next one that writes there; locks end wi
 
 from __future__ import annotations
 
-from .locks import locked
+from .locks import locked, take_lock
 from .overlap import is_within, refuse_overlap
 from .png_sums import check_png_sums
 from .reading import MOST_BYTES, MOST_TEXT, check_file, is_stream, open_file, open_text, read_bytes
@@ -33,4 +33,5 @@ __all__ = [
     "open_text",
     "read_bytes",
     "refuse_overlap",
+    "take_lock",
 ]

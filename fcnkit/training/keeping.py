@@ -15,6 +15,7 @@ from caffeformat.files import atomic_path
 from fcnkit.files import known, read_json_object, write_json
 
 from . import snapshots
+from .setting_aside import free_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -75,7 +76,8 @@ class Keeper:
         if is_best:
             best = Best(iteration, mean_iou, snapshots.best_path(self._prefix))
             if self.best is None and not self._is_saving and os.path.exists(best.weights):
-                set_aside(best.weights)  # what they scored is not known any more
+                # What they scored is not known any more.
+                os.replace(best.weights, free_name(best.weights))
             # A process that is killed from here on leaves weights and a record that differ: the
             # mark says so until both are written.
             self._is_saving = True
@@ -194,12 +196,3 @@ def read_best(folder: str | os.PathLike[str]) -> Best | None:
     except DAMAGE as error:
         raise FormatError(path, f"is damaged ({reason(error)})") from error
     return found if os.path.isfile(weights) else None
-
-
-def set_aside(path: str) -> None:
-    """Rename the file at `path` to `<path>.before`, or to the first such name that is free."""
-    aside, number = f"{path}.before", 1
-    while os.path.lexists(aside):
-        number += 1
-        aside = f"{path}.before{number}"
-    os.replace(path, aside)

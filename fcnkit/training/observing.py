@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from fcnkit.progress import Progress
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from fcnkit.inference import ConfusionMatrix
 
     from .log import Outputs
@@ -19,5 +21,37 @@ class Observer(Progress):
     `loss`, `accuracy` and `mean_iou` (these two where the net scores classes).
     """
 
+    def begun(self) -> None:
+        """Report that the run has taken its first step, with a loss that is a number."""
+
     def test(self, iteration: int, outputs: Outputs, matrix: ConfusionMatrix | None) -> None:
         """Report a test: mean outputs as (name, values, loss weight), and scores if there are."""
+
+
+class Beginning(Observer):
+    """Passes all on to `observer`, and calls `begin` when the run has taken its first step."""
+
+    def __init__(self, observer: Observer, begin: Callable[[], None]) -> None:
+        self._observer, self._begin = observer, begin
+
+    def begun(self) -> None:
+        self._begin()
+        self._observer.begun()
+
+    def note(self, text: str) -> None:
+        self._observer.note(text)
+
+    def step(
+        self,
+        done: int,
+        total: int | None = None,
+        what: str = "",
+        figures: Mapping[str, float] | None = None,
+    ) -> None:
+        self._observer.step(done, total, what, figures)
+
+    def done(self, text: str = "") -> None:
+        self._observer.done(text)
+
+    def test(self, iteration: int, outputs: Outputs, matrix: ConfusionMatrix | None) -> None:
+        self._observer.test(iteration, outputs, matrix)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from fcnkit import engine
 
 from . import run_folder
-from .observing import Observer
+from .observing import Beginning, Observer
 from .preparing import check_files
 from .running import Outcome, Run
 from .settings import Recipe, Start
@@ -51,7 +51,8 @@ def train(
                     steps of one with N times the batch. torchrun may have started them, and this
                     one: then all return alike, and the root alone writes and observes
     allow_python    modules whose Python layers the nets may run
-    force           remove an earlier run in `output`
+    force           replace an earlier run in `output`: it is removed once the new one has taken its
+                    first step, and is back where that one ends before
     observer        receives notes, steps and tests
     stop            called after each iteration; returns true to end the run with a snapshot
 
@@ -64,6 +65,8 @@ def train(
         engine.prepare_solvers(sync_batch_norm=True, share_tests=False)  # refuses
     if devices.count > 1 and not engine.has_launched():
         run_folder.refuse_inputs(output, recipe, start)
+        if run_folder.settle(output):
+            observer.note(run_folder.BACK.format(output))
         check_files(recipe, start)
         settings = (recipe, output, start, devices, tuple(allow_python), force)
         return train_together(settings, devices, observer, stop)
@@ -73,6 +76,19 @@ def train(
     run = Run(recipe, output, start, devices, allow_python, force)
     with contextlib.ExitStack() as stack:
         prepared: Prepared = together.from_root(lambda: run.prepare(stack, together, observer))
-        together.begin(output)
-        outcome = run.train(prepared, together, observer if together.is_root else Observer(), stop)
+
+        def begin() -> None:
+            # In this order: processes that are started again must not continue the earlier run.
+            if run.remove_earlier is not None:
+                run.remove_earlier()
+            together.begin(output)
+
+        told = observer if together.is_root else Observer()
+        if run.remove_earlier is None:
+            begin()
+        else:
+            told = Beginning(told, begin)
+        outcome = run.train(prepared, together, told, stop)
+        if run.remove_earlier is not None:
+            begin()  # a run may succeed without a step
         return together.from_root(lambda: outcome)

@@ -115,6 +115,10 @@ class Recorder(engine.Hooks):
     def after_step(self, solver: Solver) -> bool:
         """Record the step just taken; returns true where the run was asked to stop."""
         iteration, settings = solver.iter - 1, self._settings
+        if not self._recent:  # this process's first step: before anybody is asked to stop
+            (loss,) = self._together.total(np.array([self._loss()]))
+            self._checked(float(loss) / self._together.count, iteration)
+            self._observer.begun()
         loss, asked = self._together.total(np.array([self._loss(), float(self._stop())]))
         self._recent.append(self._checked(float(loss) / self._together.count, iteration))
         if iteration % max(1, settings.display // _SAMPLES) == 0:

@@ -22,11 +22,12 @@ from fcnkit.files import read_json_object, write_json
 from fcnkit.images import IGNORE_LABEL, ImageForm, check_bands, full_palette
 from fcnkit.inference import TrainedNet
 
-from . import snapshots
-from .keeping import RECORD, set_aside
+from . import setting_aside, snapshots
+from .keeping import RECORD
+from .loss import FILE_NAME as CLASS_WEIGHTS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -35,8 +36,14 @@ if TYPE_CHECKING:
 
 FILE_NAME = "inference.json"
 EVENTS = "tensorboard"  # folder of event files
+# What is said where a killed process had set an earlier run aside.
+BACK = (
+    "{}: the earlier run is back, as the process that was to replace it ended before its first step"
+)
 
-# What a run writes besides snapshots, log and curves.
+# What a run writes besides snapshots and events: its results, and what they are results of.
+_RESULTS = ("train.log", "curves.csv", "curves.png", RECORD)
+_SETTINGS = (FILE_NAME, CLASS_WEIGHTS)
 _WRITTEN = re.compile(r"(solver|train|val(_\d+)?|deploy)\.prototxt")
 
 
@@ -51,7 +58,9 @@ def refuse_inputs(output: str, recipe: Recipe, start: Start) -> None:
     files = [os.fspath(recipe.solver)]
     with contextlib.suppress(InputError):  # told later, with more to say
         solver = read_solver(recipe.solver)
-        files += [solver.net, solver.train_net, *solver.test_net]
+        beside = os.path.dirname(files[0])
+        for path in filter(None, [solver.net, solver.train_net, *solver.test_net]):
+            files.append(path if os.path.exists(path) else os.path.join(beside, path))
     for path in files:
         folder, name = os.path.split(os.path.realpath(path))
         if path and folder == os.path.realpath(output) and _WRITTEN.fullmatch(name):
@@ -63,6 +72,42 @@ def refuse_inputs(output: str, recipe: Recipe, start: Start) -> None:
             )
 
 
+def own_files(output: str, prefix: str | None = None) -> list[str]:
+    """The files of a run that are in `output`; with a `prefix`, its snapshots among them."""
+    names = os.listdir(output) if os.path.isdir(output) else []
+    written = sorted(name for name in names if _WRITTEN.fullmatch(name) or name in _SETTINGS)
+    found = _results(output) + [os.path.join(output, name) for name in written]
+    if prefix is not None:
+        found += _snapshots(prefix)
+    return [path for path in found if os.path.isfile(path)]
+
+
+def _results(output: str) -> list[str]:
+    """The log, curves, record and event files that are in `output`."""
+    found = [os.path.join(output, name) for name in _RESULTS]
+    found += sorted(glob.glob(os.path.join(glob.escape(output), EVENTS, "*tfevents*")))
+    return [path for path in found if os.path.exists(path)]
+
+
+def _snapshots(prefix: str) -> list[str]:
+    """The snapshots of `prefix`, and the best weights."""
+    best = snapshots.best_path(prefix)
+    return snapshots.files(prefix) + [path for path in [best] if os.path.exists(path)]
+
+
+def bring_back(output: str) -> bool:
+    """Bring back what a killed process had set aside in `output`, whose lock the caller holds.
+
+    Returns whether there was anything; see `setting_aside.bring_back`.
+    """
+    return setting_aside.bring_back(output, lambda: own_files(output))
+
+
+def settle(output: str) -> bool:
+    """`bring_back` for those who hold no lock: not where a process is at work in `output`."""
+    return setting_aside.settle(output, lambda: own_files(output))
+
+
 def needed_files(start: Start) -> list[str]:
     """The files that a run starts from, which it never removes."""
     files = start.weights_files
@@ -72,32 +117,32 @@ def needed_files(start: Start) -> list[str]:
     return files
 
 
-def claim(output: str, prefix: str, start: Start, force: bool) -> None:
-    """Remove what an earlier run left in the output folder only with `force`.
+@contextlib.contextmanager
+def claim(
+    output: str, prefix: str, start: Start, force: bool, files: RunFiles, *, weighs: bool = False
+) -> Iterator[Callable[[], None] | None]:
+    """Set an earlier run in the output folder aside: with `force`, or if it took no snapshot.
 
-    Files that the new run starts from are never removed. A run without snapshots is no obstacle.
+    Yields what removes it for good, or None where there is none or `start` continues it; if the
+    block ends before that is called, the earlier run comes back. Of a run without snapshots
+    nothing is lost: log and curves stay as `train.log.before` and so on.
+
+    Raises `InputError` where the new run, with `files`, starts from something that would go. What
+    its nets read stays, unless they write it anew (`weighs`: the class weights).
     """
-    names = ("train.log", "curves.csv", "curves.png", RECORD)
-    results = [os.path.join(output, name) for name in names]
-    results += glob.glob(os.path.join(glob.escape(output), EVENTS, "*tfevents*"))
-    taken = snapshots.files(prefix)
-    taken += filter(os.path.exists, [snapshots.best_path(prefix)])
-    there = [path for path in results + taken if os.path.exists(path)]
+    results, taken = _results(output), _snapshots(prefix)
+    there = results + taken
     if not there or start.resume:
+        yield None
         return
-    if not taken:
-        # Nothing was learned that could be lost; what was written about it is set aside.
-        for path in there:
-            set_aside(path)
-        return
-    if not force:
+    if taken and not force:
         raise InputError(
             f"{there[0]} is from an earlier run: pass {{resume}} to continue it or {{force}} to "
-            "remove it and start over, or choose another output folder",
+            "replace it, or choose another output folder",
             options={"resume": True, "force": True},
         )
-    replaced = set(map(os.path.realpath, there))
-    for needed in needed_files(start):
+    replaced = set(map(os.path.realpath, there if taken else ()))
+    for needed in [*needed_files(start), *files.solver.weights]:
         if os.path.realpath(needed) in replaced:
             raise InputError(
                 f"{needed} is part of the earlier run, which {{force}} would remove: choose "
@@ -105,8 +150,19 @@ def claim(output: str, prefix: str, start: Start, force: bool) -> None:
                 option="force",
                 value=True,
             )
-    for path in there:
-        os.remove(path)
+    read = set() if weighs else {os.path.realpath(path) for path in _matrices(files)}
+    own = own_files(output, prefix)
+    paths = [path for path in own if os.path.realpath(path) not in read]
+    with setting_aside.set_aside(
+        output, paths, () if taken else results, lambda: own_files(output, prefix)
+    ) as remove:
+        yield remove
+
+
+def _matrices(files: RunFiles) -> list[str]:
+    """The files of weights of classes that the nets read."""
+    layers = [layer for net in (files.train, *files.tests) for layer in net.layer]
+    return [layer.infogain_loss_param.source for layer in layers if layer.type == "InfogainLoss"]
 
 
 def write_settings(
@@ -141,6 +197,7 @@ def read_run(folder: str | os.PathLike[str], snapshot: int | str = "newest") -> 
     for damaged settings.
     """
     folder = os.fspath(folder)
+    settle(folder)
     path = os.path.join(folder, FILE_NAME)
     if not os.path.isfile(path):
         raise InputError(f"{folder}: is not an output of train: there is no {path}")

@@ -72,16 +72,23 @@ class Run:
         self._devices, self._allow_python, self._force = devices, allow_python, force
         # What only the root has: the files that it writes, class names, the snapshot to restore
         self._files: RunFiles | None = None
+        # Removes an earlier run, which is set aside until then; None where there is none.
+        self.remove_earlier: Callable[[], None] | None = None
         self._names: Sequence[str] = ()
         self._snapshot: str | os.PathLike[str] | None = None
 
     def prepare(
         self, stack: contextlib.ExitStack, together: engine.Together, observer: Observer
     ) -> Prepared:
-        """Check everything, claim the output folder until `stack` ends, and write what will run."""
+        """Check everything, claim the output folder until `stack` ends, and write what will run.
+
+        An earlier run that is to be replaced comes back then, unless `remove_earlier` was called.
+        """
         recipe, output, start = self.recipe, self.output, self.start
         run_folder.refuse_inputs(output, recipe, start)
         stack.enter_context(claimed_folder(output))
+        if run_folder.bring_back(output):
+            observer.note(run_folder.BACK.format(output))
         check_files(recipe, start)
         engine.check_computing(recipe.precision, recipe.recompute)
         if recipe.tensorboard:
@@ -96,7 +103,16 @@ class Run:
             prefix = os.path.basename(files.solver.snapshot_prefix) or "snapshot"
             prefix = os.path.join(output, prefix)
             files.solver.snapshot_prefix = prefix
-            run_folder.claim(output, prefix, start, self._force)
+            self.remove_earlier = stack.enter_context(
+                run_folder.claim(
+                    output,
+                    prefix,
+                    start,
+                    self._force,
+                    files,
+                    weighs=recipe.class_weights is not None,
+                )
+            )
             if recipe.class_weights is not None:
                 files.weigh_classes(recipe.class_weights, output)
         # From here on the dataset is the engine's: one process must not open an LMDB twice.

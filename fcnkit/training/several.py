@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from caffeformat import InputError, atomic_write
 
 from .curves import columns, label_text, parse_log, series
+from .run_folder import settle
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,6 +38,7 @@ def read_runs(paths: Sequence[str | os.PathLike[str]]) -> dict[str, list[Row]]:
     """
     logs = {}
     for path in [os.fspath(path) for path in paths]:
+        settle(path)
         log = os.path.join(path, "train.log") if os.path.isdir(path) else path
         if not os.path.isfile(log):
             what = f"{path}: is not an output of train: there is no {log}"

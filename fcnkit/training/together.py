@@ -100,6 +100,9 @@ class _Telling(Observer):
     def done(self, text: str = "") -> None:
         self._line.tell(("done", (text,)))
 
+    def begun(self) -> None:
+        self._line.tell(("begun", ()))
+
     def test(self, iteration: int, outputs: Outputs, matrix: ConfusionMatrix | None) -> None:
         self._line.tell(("test", (iteration, outputs, matrix)))
 

@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import contextlib
-import glob
 import os
-import shutil
-import tempfile
 from typing import TYPE_CHECKING
 
-from caffeformat import FormatError, InputError, open_text
+from caffeformat import FormatError, InputError
 from caffeformat.files import TemporaryFolder, entries_of
 from fcnkit.files import read_json_object
 
+from .. import setting_aside
+from ..run_folder import bring_back
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
     from typing import Any
+
+__all__ = [
+    "RECORD",
+    "START_NET",
+    "START_WEIGHTS",
+    "bring_back",
+    "earlier_stages",
+    "new_folder",
+    "read_record",
+    "set_aside",
+]
 
 # In a stage's folder: the net and weights it starts from, and the record of its results.
 START_NET, START_WEIGHTS, RECORD = "start.prototxt", "start.caffemodel", "stage.json"
 
 # What a stage's folder may hold before its training has begun.
 _PREPARED = {START_NET, START_WEIGHTS, RECORD, "first_masks"}
-
-# Marks a folder of earlier stages that were set aside.
-_MARK = ".set_aside_by_fcnkit"
-_LOSS = ", loss = "  # in the log of a training run that has taken a step
 
 
 def earlier_stages(
@@ -85,60 +93,10 @@ def new_folder(path: str) -> Iterator[str]:
         folder.remove()
 
 
-@contextlib.contextmanager
-def set_aside(folders: Sequence[str]) -> Iterator[Callable[[], None]]:
-    """Move `folders` out of the way; yields a function that removes them for good.
+def set_aside(folders: Sequence[str]) -> AbstractContextManager[Callable[[], None]]:
+    """Move `folders`, which lie beside each other, out of the way until the block ends.
 
-    If the block ends without having called it, they come back and replace what is there by then.
-    A killed process leaves them in a folder `before-*` beside their old places, until `bring_back`.
+    Yields a function that removes them for good; see `setting_aside.set_aside`.
     """
-    if not folders:
-        yield lambda: None
-        return
-    aside = tempfile.mkdtemp(prefix="before-", dir=os.path.dirname(folders[0]))
-    with open(os.path.join(aside, _MARK), "x"):
-        pass
-    moved = {folder: os.path.join(aside, os.path.basename(folder)) for folder in folders}
-
-    def remove() -> None:
-        moved.clear()
-        shutil.rmtree(aside, ignore_errors=True)
-
-    try:
-        for folder, place in moved.items():
-            os.rename(folder, place)
-        yield remove
-    finally:
-        for folder, place in moved.items():
-            if os.path.isdir(place):
-                shutil.rmtree(folder, ignore_errors=True)
-                os.rename(place, folder)
-        shutil.rmtree(aside, ignore_errors=True)
-
-
-def bring_back(output: str) -> None:
-    """Settle what a killed process had set aside in `output`, which no other process may use.
-
-    Earlier stages come back, unless the stage in their place has taken a step: then they are
-    removed, as that process would have done.
-    """
-    for aside in sorted(glob.glob(os.path.join(glob.escape(output), "before-*"))):
-        if not os.path.isfile(os.path.join(aside, _MARK)):
-            continue
-        for name in os.listdir(aside):
-            place, folder = os.path.join(aside, name), os.path.join(output, name)
-            if name == _MARK or _has_stepped(folder):
-                continue
-            if os.path.isdir(folder):
-                shutil.rmtree(folder)
-            os.rename(place, folder)
-        shutil.rmtree(aside)
-
-
-def _has_stepped(folder: str) -> bool:
-    """Whether the stage in `folder` has taken a step."""
-    try:
-        with open_text(os.path.join(folder, "train.log"), errors="replace") as log:
-            return any(_LOSS in line for line in log)
-    except InputError:
-        return False
+    output = os.path.dirname(folders[0]) if folders else ""
+    return setting_aside.set_aside(output, folders)

@@ -28,7 +28,8 @@ from fcnkit.inference import SUMMARY, Scoreboard, TrainedNet
 from fcnkit.nets import count_classes
 from fcnkit.surgery import transplant
 
-from ..recipe import Observer, train
+from ..observing import Beginning, Observer
+from ..recipe import train
 from ..run_files import RunFiles
 from ..run_folder import read_run
 from ..settings import Recipe, Start
@@ -111,7 +112,8 @@ def train_stages(
     gpu         devices to train on, as for `train`; masks are made on the first of them
     allow_python
                 modules whose Python layers the nets may run
-    force       remove an earlier run in `output`, once the new one has taken its first step
+    force       replace an earlier run in `output`: it is removed once the new one has taken its
+                first step, and is back where that one ends before
     observer    receives the notes, steps and tests of all stages
     stop        called after each iteration; where it returns true, the run ends with a snapshot and
                 a last result without `end`
@@ -175,11 +177,7 @@ def _train(
     # Each use of a dataset closes it: one process must not open an LMDB twice.
     check_stages(stages, datasets, None if has_begun else weights)
     with set_aside(earlier) as remove_earlier:
-
-        def stop_after_step() -> bool:
-            remove_earlier()
-            return stop()
-
+        observer = Beginning(observer, remove_earlier)
         previous: _StageRun | None = None
         for stage, folder, dataset in zip(stages, folders, datasets):
             recipe = dataclasses.replace(stage.recipe, data=dataset.path)
@@ -189,7 +187,9 @@ def _train(
                 run.prepare()
                 for note in run.notes:
                     observer.note(note)
-                if not run.train(start.resume, observer, stop_after_step):
+                finished = run.train(start.resume, observer, stop)
+                remove_earlier()  # a stage may be done without a step
+                if not finished:
                     yield run.result()
                     return
                 run.finish()
