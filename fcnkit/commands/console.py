@@ -120,15 +120,23 @@ class Interruption:
 
 
 @contextlib.contextmanager
-def explaining_full_disk(output: str) -> Iterator[None]:
-    """Name the folder whose disk is full, which the system's own error does not."""
+def explaining_full_disk(output: str, force: bool = False) -> Iterator[None]:
+    """Name the folder whose disk is full, which the system's own error does not.
+
+    With `force`, what a resumed run would continue may be the earlier one.
+    """
     try:
         yield
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
+        way_on = "the same command with {resume} continues from the newest snapshot"
+        if force:
+            way_on = (
+                "the same command starts over; {resume} in place of {force} continues the new run "
+                "if that has taken a step, and otherwise the earlier one"
+            )
         raise InputError(
-            f"{output}: {error.strerror}: make room; the same command with {{resume}} continues "
-            "from the newest snapshot",
-            options={"resume": True},
+            f"{output}: {error.strerror}: make room; {way_on}",
+            options={"resume": True, "force": True},
         ) from error

@@ -45,7 +45,7 @@ def add_arguments(parser: CommandParser) -> None:
     start.option("--snapshot", ".solverstate to continue from", "FILE")
     training.add_resume(parser)
     basics.add_output(parser, "folder for everything that the run makes")
-    basics.add_force(parser)
+    training.add_force(parser)
     network.add_digits_model(parser)
     basics.add_fork(parser)
     basics.add_data(parser)
@@ -105,7 +105,7 @@ def run(args: argparse.Namespace) -> int:
     # Of processes that torchrun has started, one speaks.
     console = TrainingConsole() if is_root() else SilentTrainingConsole()
     interruption = Interruption(silent=not is_root())
-    with console, interruption, explaining_full_disk(args.output):
+    with console, interruption, explaining_full_disk(args.output, args.force):
         outcome = train(
             recipe,
             args.output,

@@ -60,7 +60,7 @@ def add_arguments(parser: CommandParser) -> None:
     )
     training.add_resume(parser)
     basics.add_output(parser, "folder that gets one folder per stage", required=False)
-    basics.add_force(parser)
+    training.add_force(parser)
     recipes.add_data(parser)
     training.add_changes(parser, "; one value for all stages, or one per stage")
     basics.add_fork(parser)
@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
         raise InputError("there is no folder for the results: pass --output")
     results: list[StageResult] = []
     console, interruption = TrainingConsole(), Interruption()
-    with console, interruption, explaining_full_disk(args.output):
+    with console, interruption, explaining_full_disk(args.output, args.force):
         for result in _train(args, recipe, console, interruption):
             results.append(result)
             rows = [dataclasses.asdict(result) for result in results]

@@ -15,7 +15,7 @@ import secrets
 import shutil
 from typing import TYPE_CHECKING, NamedTuple
 
-from caffeformat import DAMAGE, FormatError, InputError, open_text
+from caffeformat import DAMAGE, FormatError, InputError, open_text, reason
 from caffeformat.files import TemporaryFolder, locked, take_lock
 from fcnkit.files import read_json_object, write_json
 
@@ -196,8 +196,10 @@ def _read(aside: str) -> _Moved:
     try:
         record = read_json_object(path)
         moved = _Moved(*([str(name) for name in record[field]] for field in _Moved._fields))
+    except FormatError as error:
+        raise _damaged(aside, error.problem) from error
     except DAMAGE as error:
-        raise _damaged(aside, "is damaged") from error
+        raise _damaged(aside, f"is damaged ({reason(error)})") from error
     for name in moved.files + moved.folders:
         if os.path.isabs(name) or "\0" in name or {"", os.curdir, os.pardir} & _parts(name):
             raise _damaged(aside, f"names {name!r}, which is no path in the folder")

@@ -143,9 +143,9 @@ def add_data(parser: CommandParser, *, required: bool = False) -> None:
     )
 
 
-def add_force(parser: CommandParser) -> None:
-    """Declare `--force`."""
-    parser.output.flag("--force", "replace existing output")
+def add_force(parser: CommandParser, what: str = "replace existing output") -> None:
+    """Declare `--force`, which does `what`."""
+    parser.output.flag("--force", what)
 
 
 def add_json(parser: CommandParser) -> None:

@@ -8,6 +8,7 @@ from fcnkit.datasets import AUGMENTATION_SETS, parse_augmentation
 from fcnkit.losses import parse_loss
 from fcnkit.training import Snapshots
 
+from . import basics
 from .basics import positive
 
 if TYPE_CHECKING:
@@ -136,6 +137,15 @@ def snapshots(args: argparse.Namespace) -> Snapshots:
     """Return what the options say about snapshots."""
     every = getattr(args, "snapshot_interval", None)
     return Snapshots(every, args.snapshot_epochs, args.keep, args.patience)
+
+
+def add_force(parser: CommandParser) -> None:
+    """Declare `--force`."""
+    basics.add_force(
+        parser,
+        "start over: an earlier run in the output folder is removed once the new one has taken its "
+        "first step, and stays if it takes none",
+    )
 
 
 def add_resume(parser: CommandParser) -> None:

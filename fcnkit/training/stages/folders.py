@@ -49,7 +49,7 @@ def earlier_stages(
         if not force and not _PREPARED.issuperset(entries_of(folder)):
             raise InputError(
                 f"{folder} is from an earlier run: pass {{resume}} to continue it or {{force}} to "
-                "remove it and start over, or choose another output folder",
+                "replace it, or choose another output folder",
                 options={"resume": True, "force": True},
             )
         if not any(os.path.exists(os.path.join(folder, name)) for name in (RECORD, START_NET)):

@@ -27,7 +27,7 @@ DIFFERENT = {
     "--iterations": {"train_stages"},
     "--channels": {"net_surgery"},  # of the net, not of images
     "--data": {"train_stages"},  # required
-    "--force": set(),
+    "--force": {"train", "train_stages"},  # what is there goes later than elsewhere
     # Of the trainings that the server starts, repeated; several, a process for each
     "--gpu": {"serve", "train", "train_stages", "score"},
     "--host": {"serve"},  # asks for a password, too

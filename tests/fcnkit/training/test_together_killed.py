@@ -6,6 +6,7 @@ Ten kills in all, of a process drawn by chance, and later than the moment by a t
 import contextlib
 import os
 import random
+import shutil
 import socket
 import time
 
@@ -159,6 +160,25 @@ def test_two_machines_of_which_processes_are_killed(kind, here):
     assert {at: row["loss"] for at, row in ours.items() if "loss" in row} == {
         at: row["loss"] for at, row in theirs.items() if "loss" in row
     }
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_run_that_replaces_another_begins_anew_after_a_kill_before_its_first_step(rank, here):
+    output = f"replaced_{rank}"
+    shutil.copytree(here / "whole", here / output)
+    node = MarkedRun(here, *command(output, "--processes", "2", "--force"))
+    deadline = time.monotonic() + PATIENCE
+    while not any((here / output).glob("before-*")):
+        assert node.process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.005)
+    assert node.kill(rank)
+    status, text = node.end(PATIENCE)
+    assert status == 0, text
+    assert rank or "the earlier run is back" in text, text
+    assert node.leaves_nobody() and node.leaves_no_file()
+    assert_as_whole(here, output)
+    log = (here / output / "train.log").read_text()
+    assert "Resuming" not in log and log != (here / "whole" / "train.log").read_text()
 
 
 def assert_goes_on(here, output):

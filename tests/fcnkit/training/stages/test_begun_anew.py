@@ -7,6 +7,7 @@ from tiny_segmentation import write_dataset
 from tiny_stages import FAMILY, stages, write_family
 
 from caffeformat.files import entries_of
+from fcnkit import engine
 from fcnkit.training import StageResult, curves, declines, train_stages
 from fcnkit.training.stages.folders import set_aside
 
@@ -57,6 +58,27 @@ def test_force_starts_over(tmp_path, monkeypatch, needs_engine):
     results = list(train_stages(two, run, data, force=True, stop=stop))
     assert seen[0] == ["shapes_fcn32s"] and "old" not in results[1].end
     assert sorted(os.listdir(run)) == sorted(FAMILY[:2])
+
+
+@pytest.mark.slow
+def test_several_processes_start_over_with_their_first_step(tmp_path, monkeypatch):
+    pytest.importorskip("torchcaffe")
+    monkeypatch.setenv(engine.VARIABLE, "torch")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    data = write_dataset(tmp_path / "data")
+    (one,) = stages(write_family(tmp_path / "family"), FAMILY[:1], iterations=2)
+    run = tmp_path / "run"
+    (run / one.name).mkdir(parents=True)
+    (run / one.name / "stage.json").write_text('{"agreement": 1, "start": {}, "end": {"old": 1}}')
+    seen = []
+
+    def stop():  # asked from the start, long before the processes take a step
+        seen.append(any(name.startswith("before-") for name in os.listdir(run)))
+        return False
+
+    devices = engine.Devices(processes=2)
+    (result,) = train_stages([one], run, data, gpu=devices, force=True, stop=stop)
+    assert seen[0] and "old" not in result.end and os.listdir(run) == [one.name]
 
 
 def result(name, end, start=0.5):

@@ -40,6 +40,25 @@ def test_they_go_where_it_has(killed):
     assert (output / "a" / START_NET).read_text() == "new"
 
 
+def test_what_the_version_before_set_aside_comes_back(tmp_path):
+    for name in "ab":
+        stage(tmp_path / "before-x1" / name, "earlier")
+    (tmp_path / "before-x1" / ".set_aside_by_fcnkit").touch()
+    stage(tmp_path / "a", "new", "I0101 Solving a\n")
+    stage(tmp_path / "b", "new", "I0101 Iteration 0 (0 iter/s, 0s/20 iters), loss = 1.5\n")
+    bring_back(str(tmp_path))
+    assert sorted(os.listdir(tmp_path)) == ["a", "b"]
+    texts = [(tmp_path / name / START_NET).read_text() for name in "ab"]
+    assert texts == ["earlier", "new"] and os.listdir(tmp_path / "a") == [START_NET]
+
+
+def test_a_run_beside_them_is_none_of_their_business(killed):
+    _, output = killed
+    (output / "train.log").write_text("of a run of its own")
+    bring_back(str(output))
+    assert sorted(os.listdir(output)) == ["a", "b", "train.log"]
+
+
 def test_folders_of_that_name_without_our_mark_stay(tmp_path):
     stage(tmp_path / "before-the-deadline" / "a", "mine")
     bring_back(str(tmp_path))
