@@ -259,6 +259,6 @@ def _rename(path: str, place: str) -> None:
         raise
     except OSError as error:
         raise InputError(
-            f"{path}: cannot be moved to {place}: {error.strerror}: make that possible, or choose "
-            "another output folder"
+            f"{path}: cannot be moved to {place}: {error.strerror}: see to it that files can be "
+            "renamed there, or choose another output folder"
         ) from error

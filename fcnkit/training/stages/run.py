@@ -31,7 +31,7 @@ from fcnkit.surgery import transplant
 from ..observing import Beginning, Observer
 from ..recipe import train
 from ..run_files import RunFiles
-from ..run_folder import read_run
+from ..run_folder import BACK, read_run
 from ..settings import Recipe, Start
 from .checks import check_settings, check_stages, ignored_label, only_weights, start_net
 from .folders import (
@@ -139,7 +139,8 @@ def train_stages(
             raise InputError(f"stage {stage.name} has no dataset: pass {{option}}", option="data")
     refuse_overlap(output, places)
     with claimed_folder(output):
-        bring_back(output)
+        if bring_back(output):
+            observer.note(BACK.format(output))
         datasets = [DatasetFolder(os.path.abspath(place)) for place in places if place is not None]
         yield from _train(
             stages, output, datasets, start, devices, allow_python, force, observer, stop

@@ -222,6 +222,8 @@ def test_a_full_disk_is_reported_with_folder_and_way_on(here, data, capsys, monk
     monkeypatch.setattr(TrainingLog, "line", full)
     assert train("--data", data, "--augment") == 1
     assert re.search("error: run: No space left.*--resume", capsys.readouterr().err)
+    assert train("--data", data, "--augment", "--force") == 1
+    assert re.search("No space.*starts over; --resume in place of", capsys.readouterr().err)
 
 
 def test_epochs_count_passes_over_the_data(here, data):

@@ -1,5 +1,6 @@
 """An earlier run stays until the one that replaces it has taken a step, however that one ends."""
 
+import errno
 import json
 import os
 import signal
@@ -109,6 +110,24 @@ def test_weights_that_do_not_fit_cost_nothing(here):
     before = earlier()
     with pytest.raises(InputError, match="score"):
         train(recipe(class_weights=0.5), "run", Start("other.caffemodel"), force=True)
+    assert content() == before
+
+
+@pytest.mark.parametrize("call", [0, 1, 5])
+def test_files_that_cannot_be_renamed_cost_nothing(here, monkeypatch, call):
+    before = earlier()
+    real, calls = os.replace, []
+
+    def replace(old, new):
+        inside = "before-" in str(new) and "fcnkit-f" not in str(old)
+        calls.extend([new] if inside else [])
+        if inside and len(calls) == call + 1:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        real(old, new)
+
+    with monkeypatch.context() as patch, pytest.raises(InputError, match="cannot be moved to"):
+        patch.setattr(os, "replace", replace)
+        train(recipe(), "run", force=True)
     assert content() == before
 
 
