@@ -101,7 +101,7 @@ def devices_of(gpu: Gpus) -> Devices:
         )
     if (devices.count > 1 or has_launched()) and name() != "torch":
         raise InputError(
-            f"the engine {name()!r} trains in one process only: set {VARIABLE}=torch for "
+            f"the engine {name()!r} computes in one process only: set {VARIABLE}=torch for "
             f"{max(devices.count, 2)}"
         )
     if len(devices.gpus) > 1:
