@@ -243,9 +243,11 @@ class Step(LayerTraits):
         """Return the parameters as leaves of a graph; adds to `wanted` those with a gradient."""
         leaves = []
         for blob, needs in zip(self.params, self.param_needs):
-            tensor = blob.tensor()
+            # Not the blob's own tensor: autograd counts every change to it, and would refuse a
+            # second backward pass once a solver has had its turn.
+            tensor = blob.tensor().data
             if needs:
-                tensor = tensor.data.requires_grad_()
+                tensor.requires_grad_()
                 # An attribute of our own, by which a convolution's backward finds the memory.
                 tensor.gradient_memory = blob.gradient_memory  # type: ignore[attr-defined]
                 wanted.append(tensor)

@@ -147,6 +147,46 @@ def test_scores_that_no_gradient_needs_are_gone_before_the_backward_pass(monkeyp
     assert [name for name in ("large", "cut") if freed[name]() is not None] == []
 
 
+FROZEN = {
+    "InnerProduct": "inner_product_param { num_output: 3 weight_filler { type: 'xavier' } }",
+    "Deconvolution": "convolution_param { num_output: 3 kernel_size: 2 "
+    "weight_filler { type: 'xavier' } }",
+    "Convolution": "convolution_param { num_output: 3 kernel_size: 2 "
+    "weight_filler { type: 'xavier' } }",
+    "Scale": "",
+    "PReLU": "",
+}
+
+
+@pytest.mark.parametrize("kind", FROZEN)
+def test_diffs_below_a_frozen_layer_come_back(kind):
+    diffs = []
+    for looks_early in (False, True):
+        torchcaffe.set_random_seed(1)
+        param = parse_text('lr_policy: "fixed" base_lr: 0.1 weight_decay: 0.1', pb.SolverParameter)
+        param.net_param.CopyFrom(
+            parse_text(
+                'layer { name: "x" type: "Input" top: "x" '
+                "input_param { shape { dim: 2 dim: 3 dim: 4 dim: 4 } } } "
+                'layer { name: "a" type: "Convolution" bottom: "x" top: "a" convolution_param { '
+                "num_output: 3 kernel_size: 1 weight_filler { type: 'xavier' } } } "
+                f'layer {{ name: "b" type: "{kind}" bottom: "a" top: "b" param {{ lr_mult: 0 }} '
+                f"{FROZEN[kind]} }} "
+                'layer { name: "loss" type: "Reduction" bottom: "b" top: "loss" loss_weight: 1 '
+                "reduction_param { operation: SUMSQ } }",
+                pb.NetParameter,
+            )
+        )
+        solver = Solver(param=param)
+        solver.net.blobs["x"].data[...] = np.resize(IMAGES[0], (2, 3, 4, 4))
+        held = solver.net.blobs["a"].diff if looks_early else None
+        solver.step(1)
+        assert not solver.net.params["b"][0].diff.any()
+        diffs.append(solver.net.blobs["a"].diff.copy())
+        assert held is None or held.any()
+    np.testing.assert_allclose(*diffs, rtol=1e-5, atol=1e-6)
+
+
 SHARED = """
 layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 4 dim: 3 dim: 5 dim: 5 } } }
 layer { name: "a" type: "BatchNorm" bottom: "x" top: "a" batch_norm_param {
