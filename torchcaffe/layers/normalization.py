@@ -154,13 +154,12 @@ def _moments(x: torch.Tensor, mean: torch.Tensor, unbiased: torch.Tensor) -> Bat
 class RunningSums:
     """Collects the statistics of a pass, to add them to all layers' decayed sums at its end.
 
-    The reason is that of `StoredMoments`.
+    The reason is that of `StoredMoments`. No two of the layers may share their blobs.
     """
 
     def __init__(self, layers: Sequence[BatchNorm]) -> None:
-        """Collect those of `layers`, in which `sums` will be this object."""
+        """Allocate what `zeros` returns for each of `layers`."""
         self._waiting: list[tuple[BatchNorm, Tensors, Tensors]] = []
-        self._begins: set[int] = set()  # where the sums lie that wait
         self._zeros: dict[BatchNorm, tuple[torch.Tensor, ...]] = {}
         if layers:
             sizes = [layer.channels for layer in layers for _ in range(2)]
@@ -188,16 +187,11 @@ class RunningSums:
 
     def add(self, layer: BatchNorm, params: Tensors, moments: Tensors) -> None:
         """Have the mean and variance `moments` added to `params`, the layer's three blobs."""
-        begin = params[0].data_ptr()
-        if begin in self._begins:  # two layers that share them: one after the other
-            self.settle()
-        self._begins.add(begin)
         self._waiting.append((layer, params, moments))
 
     def settle(self) -> None:
         """Add what waits."""
         waiting, self._waiting = self._waiting, []
-        self._begins.clear()
         by_decay: dict[float, list[tuple[Tensors, Tensors]]] = {}
         for layer, params, moments in waiting:
             by_decay.setdefault(layer.decay, []).append((params, moments))

@@ -7,6 +7,7 @@ started.
 
 from __future__ import annotations
 
+import collections
 import contextlib
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,13 @@ class AtOnce:
     def __init__(self, steps: Sequence[Step]) -> None:
         # Code within a pass sees parameters as they are, and may change them.
         steps = [] if any(step.layer.type == "Python" for step in steps) else steps
-        self._norms = [step.layer for step in steps if isinstance(step.layer, BatchNormLayer)]
+        # Statistics that several layers share are those that the layer before has just left.
+        uses = collections.Counter(blob for step in steps for blob in step.params)
+        self._norms = [
+            step.layer
+            for step in steps
+            if isinstance(step.layer, BatchNormLayer) and all(uses[b] == 1 for b in step.params)
+        ]
         self._stored = StoredMoments(self._norms)
         converted = [step for step in steps if _is_converted(step)]
         self._lower = LowerCopies(converted)

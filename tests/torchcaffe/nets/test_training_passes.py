@@ -190,33 +190,39 @@ def test_diffs_below_a_frozen_layer_come_back(kind):
 SHARED = """
 layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 4 dim: 3 dim: 5 dim: 5 } } }
 layer { name: "a" type: "BatchNorm" bottom: "x" top: "a" batch_norm_param {
-  moving_average_fraction: 0.5 } param { name: "m" lr_mult: 0 } param { name: "v" lr_mult: 0 }
-  param { name: "w" lr_mult: 0 } }
+  moving_average_fraction: 0.5 } PARAMS }
 layer { name: "p" type: "Power" bottom: "a" top: "p" power_param { scale: 3 shift: 2 } }
 layer { name: "b" type: "BatchNorm" bottom: "p" top: "b" batch_norm_param {
-  moving_average_fraction: 0.5 } param { name: "m" lr_mult: 0 } param { name: "v" lr_mult: 0 }
-  param { name: "w" lr_mult: 0 } }
+  moving_average_fraction: 0.5 FIELDS } PARAMS }
 layer { name: "c" type: "Convolution" bottom: "b" top: "c" convolution_param { num_output: 1
   kernel_size: 1 weight_filler { type: "xavier" } } }
 layer { name: "loss" type: "Reduction" bottom: "c" top: "loss" loss_weight: 1 }
 """
 
 
-def test_statistics_that_two_layers_share_are_those_of_passes_by_hand():
+@pytest.mark.parametrize("names", ["mvw", " v "])
+@pytest.mark.parametrize("fields", ["", "use_global_stats: true"])
+def test_statistics_that_layers_share_are_those_of_one_layer_after_the_other(fields, names):
+    shared = [f'name: "{name}"' if name.strip() else "" for name in names]
+    params = " ".join(f"param {{ lr_mult: 0 {name} }}" for name in shared)
     found = []
-    for by_hand in (False, True):
+    for pieces in (None, [(None, None)], [(None, "a"), ("p", None)]):
+        torchcaffe.set_random_seed(1)
         param = parse_text('lr_policy: "fixed" base_lr: 0', pb.SolverParameter)
-        param.net_param.CopyFrom(parse_text(SHARED, pb.NetParameter))
+        text = SHARED.replace("PARAMS", params).replace("FIELDS", fields)
+        param.net_param.CopyFrom(parse_text(text, pb.NetParameter))
         solver = Solver(param=param)
         for images in IMAGES[:3]:
             solver.net.blobs["x"].data[...] = np.resize(images, (4, 3, 5, 5))
-            if by_hand:
-                solver.net.forward()
-            else:
+            if pieces is None:
                 solver.step(1)
-        found.append([blob.data.copy() for blob in solver.net.params["a"]])
-    for lean, whole in zip(*found):
-        np.testing.assert_array_equal(lean, whole)
+            for start, end in pieces or ():
+                solver.net.forward(start=start, end=end)
+        blobs = [*solver.net.params["a"], *solver.net.params["b"], solver.net.blobs["b"]]
+        found.append([blob.data.copy() for blob in blobs])
+    for step, whole, apart in zip(*found):
+        np.testing.assert_allclose(step, apart, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(whole, apart, rtol=1e-5, atol=1e-6)
 
 
 SIZES = """
