@@ -222,11 +222,8 @@ class Step(LayerTraits):
         return tops, AutogradGraph(wanted, tops)
 
     def _bottom_values(self) -> list[torch.Tensor]:
-        """Return the bottoms' tensors for a graph; those that need a gradient may be its leaves."""
-        return [
-            self.bottom_value(index) if needs else self.bottoms[index].tensor()
-            for index, needs in enumerate(self.bottom_needs)
-        ]
+        """Return the bottoms' tensors for a graph, of which they may be leaves."""
+        return [self.bottom_value(index) for index in range(len(self.bottoms))]
 
     def bottom_value(self, index: int) -> torch.Tensor:
         """Return a bottom's values as a tensor that is no blob's."""

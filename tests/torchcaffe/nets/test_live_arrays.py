@@ -63,6 +63,28 @@ def test_a_training_is_the_same_whatever_is_held_meanwhile():
         np.testing.assert_allclose(held, free, rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.parametrize("kind", ["Scale", "PReLU"])
+def test_a_layer_that_overwrites_an_input_learns_from_what_it_was(kind):
+    """No gradient is computed for an input, but those of parameters are computed from it."""
+    diffs = []
+    for hold in (False, True):
+        net = make_net(f"""
+        layer {{ name: "x" type: "Input" top: "x" input_param {{ shape {{ dim: 6 dim: 4 }} }} }}
+        layer {{ name: "learns" type: "{kind}" bottom: "x" top: "x"
+          scale_param {{ filler {{ value: 3 }} }} }}
+        layer {{ name: "loss" type: "Reduction" bottom: "x" top: "loss" loss_weight: 1
+          reduction_param {{ operation: SUMSQ }} }}""")
+        array = net.blobs["x"].data
+        array[...] = X
+        if not hold:
+            del array
+        net.forward()
+        net.backward()
+        diffs.append(net.params["learns"][0].diff.copy())
+    assert diffs[0].any()
+    np.testing.assert_allclose(*diffs, rtol=1e-6)
+
+
 def test_weights_held_through_a_test_net_are_the_trained_ones():
     solver = make_solver()
     held = solver.test_nets[0].params["fc"][0].data
