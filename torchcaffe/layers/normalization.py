@@ -51,15 +51,16 @@ def batch_norm_with_gradient(
 
     `needs` says of `x`, and of `scale` and `bias` if there are any, whether theirs are needed.
     """
+    # One order for x and its diff: sums over two orders are slow, and cuDNN's backward refuses an x
+    # that is part of another tensor, such as a Slice's top.
+    has_channels_last = x.dim() == 4 and x.stride(1) == 1 and not x.is_contiguous()
+    order = torch.channels_last if has_channels_last else torch.contiguous_format
+    x = x.contiguous(memory_format=order)
     cudnn = torch.backends.cudnn.enabled
     top, *kept, reserved, way = torch._batch_norm_impl_index(
         x, scale, bias, mean, variance, not stored, 1.0, eps, cudnn
     )
     mask = [*needs, False, False][:3]
-
-    # Of x and its diff in different orders, torch would sum up slowly.
-    has_channels_last = x.dim() == 4 and not x.is_contiguous()
-    order = torch.channels_last if has_channels_last else torch.contiguous_format
 
     def gradient(diff: torch.Tensor) -> Sequence[torch.Tensor | None]:
         diff = diff.contiguous(memory_format=order)
