@@ -94,7 +94,11 @@ class _Half:
         """Return the tensor, with what was written into its mirror; None if there is none yet."""
         if self.pending is not None:
             compute, self.pending = self.pending, None
-            tensor = compute()
+            try:
+                tensor = compute()
+            except BaseException:
+                self.pending = compute  # not zeros for whoever asks again
+                raise
             if tensor is not None:
                 self.set(tensor)
         memory = self._memory
@@ -155,8 +159,12 @@ class _Half:
         """Let go of the memory, unless somebody looks at it; `recover` as `pending`."""
         exists = self.tensor is not None or self.pending is not None
         if exists and not (self.is_wanted or self.held()):
-            self.tensor = self._memory = None
-            self.pending = self._recover = recover
+            self.lose(recover)
+
+    def lose(self, recover: Callable[[], torch.Tensor | None]) -> None:
+        """Let go of the memory in any case; `recover` as `pending`."""
+        self.tensor = self._memory = None
+        self.pending = self._recover = recover
 
     def is_freed(self) -> bool:
         """Return whether `free` has let go of the numbers and nobody has asked for them since."""
@@ -307,6 +315,10 @@ class Blob:
         `recover()`, called if somebody does ask, returns it, or returns None and has set it.
         """
         self._diff.free(recover)
+
+    def lose_diff(self, recover: Callable[[], torch.Tensor | None]) -> None:
+        """Take the diff as freed, whatever it is now; `recover` as for `free_diff`."""
+        self._diff.lose(recover)
 
     def forget_freed_diff(self) -> None:
         """Take a diff that was freed as one that was never written."""

@@ -184,7 +184,18 @@ class TrainingPasses:
                 "the next one, or hold the array, which is kept up to date"
             )
         self._is_done = False
+        freed = [blob for blob in self._passing if not blob.has_gradient]
         self._forget_diffs()
+        try:
+            self._pass_again()
+        except BaseException:  # interrupted, so that whoever asks next has it all computed
+            for blob in freed:
+                blob.lose_diff(self._recover)
+            self._is_done = True
+            raise
+
+    def _pass_again(self) -> None:
+        """Repeat the last passes, with the weights that they began with; diffs are kept."""
         with _kept_diffs(self._params), self._undone():
             if self._recomputes:
                 self._run_again()
@@ -204,13 +215,15 @@ def _kept_diffs(params: Sequence[Blob]) -> Iterator[None]:
     diffs: dict[Blob, torch.Tensor] = {
         blob: blob.gradient().clone() for blob in params if blob.has_gradient
     }
-    yield
-    for blob in params:
-        if blob in diffs:
-            blob.gradient().copy_(diffs[blob])
-            blob.diff_written()
-        else:
-            blob.clear_diff()
+    try:
+        yield
+    finally:
+        for blob in params:
+            if blob in diffs:
+                blob.gradient().copy_(diffs[blob])
+                blob.diff_written()
+            else:
+                blob.clear_diff()
 
 
 def _passing_blobs(steps: list[Step]) -> set[Blob]:

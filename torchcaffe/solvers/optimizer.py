@@ -71,13 +71,15 @@ class Optimizer:
         """Give the parameters the values, up to rounding, that they had before the last `apply`."""
         changed = [param.blob for param in self.params if param.blob.has_gradient]
         now = [blob.tensor().clone() for blob in changed]
-        for blob in changed:
-            blob.tensor().add_(blob.gradient())
-            blob.data_written()
-        yield
-        for blob, values in zip(changed, now):
-            blob.tensor().copy_(values)
-            blob.data_written()
+        try:
+            for blob in changed:
+                blob.tensor().add_(blob.gradient())
+                blob.data_written()
+            yield
+        finally:
+            for blob, values in zip(changed, now):
+                blob.tensor().copy_(values)
+                blob.data_written()
 
     def _clip_factor(self) -> float:
         """Return the factor that limits the L2 norm of all gradients to `clip_gradients`, or 1."""

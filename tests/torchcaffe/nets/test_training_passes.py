@@ -11,6 +11,7 @@ from residual_net import IMAGES, LABELS, residual_net
 import torchcaffe
 from caffeformat import InputError, parse_text, pb
 from torchcaffe.core import Blob, device
+from torchcaffe.nets import Step
 from torchcaffe.solvers import Solver
 
 pytestmark = pytest.mark.both_modes
@@ -125,10 +126,40 @@ def test_a_diff_that_can_no_longer_be_had_is_no_zero():
     solver = _new_solver()
     solver.step(1)
     solver.net.clear_param_diffs()
-    with pytest.raises(InputError, match="freed by the solver"):
-        solver.net.blobs["0b"].diff  # noqa: B018
+    for _ in range(2):
+        with pytest.raises(InputError, match="freed by the solver"):
+            solver.net.blobs["0b"].diff  # noqa: B018
     solver.step(1)
     assert solver.net.blobs["0b"].diff.any()
+
+
+@pytest.mark.parametrize("recompute", [False, True])
+def test_looking_may_be_interrupted(recompute, monkeypatch):
+    """Weights stay those of the step, and whoever looks again sees what was asked for."""
+    plain, solver = train(2, recompute=recompute), train(2, recompute=recompute)
+    before = weights(solver)
+    diffs = {key: solver.net.params[key[0]][key[1]].diff.copy() for key in before}
+    backward, turns = Step.backward, []
+
+    def interrupted(step, lean=False):
+        turns.append(step)
+        if len(turns) == 9:
+            raise KeyboardInterrupt
+        backward(step, lean)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Step, "backward", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            solver.net.blobs["0a"].diff  # noqa: B018
+    for key, values in weights(solver).items():
+        np.testing.assert_array_equal(values, before[key], err_msg=str(key))
+        np.testing.assert_array_equal(solver.net.params[key[0]][key[1]].diff, diffs[key])
+    names = ["0b", "0a", "2_sum"]
+    expected = fresh(plain, names, "diff")
+    for name, values in fresh(solver, names, "diff").items():
+        scale = np.abs(expected[name]).max()
+        assert scale
+        np.testing.assert_allclose(values / scale, expected[name] / scale, atol=3e-5)
 
 
 def test_scores_that_no_gradient_needs_are_gone_before_the_backward_pass(monkeypatch):
