@@ -35,7 +35,8 @@ class Split(ManualLayer):
     ) -> None:
         if propagate_down[0]:
             diffs = [top.gradient() for top in tops if top.has_gradient]
-            bottoms[0].set_diff(sum(diffs[1:], diffs[0]) if diffs else bottoms[0].gradient())
+            if diffs:  # memory of its own, also if there is only one
+                bottoms[0].set_diff(sum(diffs[1:], diffs[0]) if diffs[1:] else diffs[0].clone())
 
 
 @register("Concat")

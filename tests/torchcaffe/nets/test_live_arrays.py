@@ -123,6 +123,24 @@ def test_a_diff_written_before_a_forward_pass_is_not_lost():
     assert (net.blobs["x"].diff == 3).all()
 
 
+def test_a_diff_of_one_user_may_be_changed_without_that_of_the_blob():
+    """Only one of the layers that read "fc" has a gradient for it."""
+    net = make_net("""
+    layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 6 dim: 4 } } }
+    layer { name: "label" type: "Input" top: "label" input_param { shape { dim: 6 } } }
+    layer { name: "fc" type: "InnerProduct" bottom: "x" top: "fc"
+      inner_product_param { num_output: 3 weight_filler { type: "xavier" } } }
+    layer { name: "loss" type: "SoftmaxWithLoss" bottom: "fc" bottom: "label" top: "loss" }
+    layer { name: "accuracy" type: "Accuracy" bottom: "fc" bottom: "label" top: "accuracy" }""")
+    net.forward(x=X, label=np.zeros(6))
+    net.backward()
+    (user,) = (name for name in net.bottom_names["loss"] if name.startswith("fc"))
+    before = net.blobs["fc"].diff.copy()
+    assert before.any()
+    net.blobs[user].diff[...] = 0
+    np.testing.assert_array_equal(net.blobs["fc"].diff, before)
+
+
 def test_arrays_stay_live_when_a_blob_is_reshaped_to_as_many_values():
     blob = torchcaffe.Blob((2, 3), torchcaffe.core.device.current_device())
     array = blob.data
