@@ -19,7 +19,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, get_origin
 
 from generated import write_or_check
 
@@ -126,6 +126,8 @@ def _entry(name: str, value: Any) -> Iterator[str]:
         yield f"**`{name}`** — module `{value.__name__}`: {_first(value)}\n"
     elif isinstance(value, _TypeName):
         yield f"**`{name}`** — {value.text}.\n"
+    elif get_origin(value) is not None:
+        yield f"**`{name}`** — the type `{str(value).replace('collections.abc.', '')}`.\n"
     elif inspect.isclass(value):
         yield f"**`class {name}{_signature(value)}`**\\\n{_paragraph(value)}\n"
         yield from _methods(value)

@@ -54,7 +54,7 @@ class AtOnce:
 
     @contextlib.contextmanager
     def testing(self) -> Iterator[None]:
-        """Prepare a forward pass in which nothing learns."""
+        """Prepare any other forward pass, after which backward passes may follow."""
         self._lower.refresh()
         with self._lower.in_use(), self._stored.in_use():
             yield
@@ -111,5 +111,5 @@ def _is_converted(step: Step) -> bool:
 
 
 def _has_own(step: Step) -> bool:
-    """Whether the layer computes its gradients itself, and so from parameters that are no leaves"""
+    """Whether the layer computes its gradients itself, and so takes parameters that are copies."""
     return type(step.layer).compute_with_gradient is not Layer.compute_with_gradient
