@@ -5,18 +5,12 @@ from __future__ import annotations
 import struct
 from typing import IO
 
-# First bytes -> (byte order, formats of an offset and of a number of entries, bytes of an entry)
-# TIFF 6.0, section 2; BigTIFF has 64-bit numbers behind a longer header.
-_KINDS = {
-    b"II*\0": ("<", "I", "H", 12),
-    b"MM\0*": (">", "I", "H", 12),
-    b"II+\0": ("<", "Q", "Q", 20),
-    b"MM\0+": (">", "Q", "Q", 20),
-}
+# Pages that are counted at most: a list may be as long as its file.
+_MOST = 1 << 16
 
 
 def tiff_pages(file: IO[bytes]) -> int:
-    """The number of pages of a TIFF, 0 if the list of them ends in the middle.
+    """The number of pages of a TIFF, 65536 at most, 0 if the list of them ends in the middle.
 
     A list that leads back to one of them has ended. Pillow before 9 would follow either for ever.
     `file` is left at the place where it was.
@@ -24,7 +18,7 @@ def tiff_pages(file: IO[bytes]) -> int:
     place = file.tell()
     try:
         return _pages(file)
-    except (struct.error, OverflowError):  # nothing, or nowhere, to be read
+    except (struct.error, OSError, OverflowError, ValueError):  # nothing, or nowhere, to be read
         return 0
     finally:
         file.seek(place)
@@ -32,8 +26,13 @@ def tiff_pages(file: IO[bytes]) -> int:
 
 def _pages(file: IO[bytes]) -> int:
     file.seek(0)
-    order, offset_format, count_format, entry = _KINDS[file.read(4)]
-    file.seek(8 if offset_format == "Q" else 4)
+    mark = file.read(4)
+    order = "<" if mark.startswith(b"II") else ">"
+    # TIFF 6.0, section 2; BigTIFF, whose number is 43, has 64-bit numbers behind a longer header.
+    # Pillow reads files, too, that have the number's bytes in the other order.
+    is_big = b"+" in mark
+    offset_format, count_format, entry = ("Q", "Q", 20) if is_big else ("I", "H", 12)
+    file.seek(8 if is_big else 4)
 
     def number(code: str) -> int:
         (value,) = struct.unpack(order + code, file.read(struct.calcsize(order + code)))
@@ -41,7 +40,7 @@ def _pages(file: IO[bytes]) -> int:
 
     passed: set[int] = set()
     offset = number(offset_format)
-    while offset and offset not in passed:
+    while offset and offset not in passed and len(passed) < _MOST:
         passed.add(offset)
         file.seek(offset)
         entries = number(count_format)

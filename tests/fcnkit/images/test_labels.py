@@ -1,3 +1,4 @@
+import io
 import struct
 
 import numpy as np
@@ -213,3 +214,49 @@ def test_a_list_of_pages_that_ends_in_the_middle_is_refused(after):
     file = file[:118] + struct.pack("<I", after) + file[122:]
     with pytest.raises(InputError, match="has a damaged list of pages"):
         read_label(file)
+
+
+def _with_mark(mark):
+    """A TIFF of one page whose first four bytes are `mark`."""
+    return mark + _looping("<" if mark.startswith(b"II") else ">", 1, 0)[4:]
+
+
+@pytest.mark.parametrize("mark", [b"MM*\0", b"II\0*"])
+def test_a_mark_with_its_bytes_in_the_other_order_is_no_obstacle(mark):
+    """Pillow reads such files."""
+    assert read_label(_with_mark(mark)).tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
+def _big(after, more=b""):
+    """A BigTIFF of 3 x 2 pixels whose list of pages goes on at `after`; `more` is behind it."""
+    tags = [(256, 3), (257, 2), (258, 8), (259, 1), (262, 1), (273, 212), (277, 1), (278, 2)]
+    file = struct.pack("<2sHHHQQ", b"II", 43, 8, 0, 16, len(tags) + 1)
+    for tag, value in [*tags, (279, 6)]:
+        file += struct.pack("<HHQQ", tag, 4, 1, value)
+    return file + struct.pack("<Q", after) + bytes(range(6)) + more
+
+
+@pytest.mark.parametrize(
+    ("after", "more"),
+    [(2**50, b""), (2**62, b""), (2**63, b""), (2**64 - 1, b""), (218, struct.pack("<Q", 2**58))],
+)
+def test_a_list_of_pages_that_goes_on_where_no_file_reaches_is_refused(tmp_path, after, more):
+    try:
+        Image.open(io.BytesIO(_big(0))).close()
+    except OSError:
+        pytest.skip("this Pillow reads no BigTIFF")
+    (tmp_path / "label.tif").write_bytes(_big(0))
+    assert read_label(tmp_path / "label.tif").tolist() == [[0, 1, 2], [3, 4, 5]]
+    (tmp_path / "label.tif").write_bytes(_big(after, more))
+    with pytest.raises(InputError, match=r"label\.tif: has a damaged list of pages"):
+        read_label(tmp_path / "label.tif")
+
+
+def test_a_list_of_very_many_pages_is_not_followed_to_its_end():
+    first = bytearray(_looping("<", 1, 0))
+    first[118:122] = struct.pack("<I", len(first))
+    count = 100000
+    places = (len(first) + 6 * page for page in range(1, count))
+    file = bytes(first) + b"".join(struct.pack("<HI", 0, place) for place in places) + bytes(6)
+    with open_image(file) as image:
+        assert 1 < pages_of(image) < count
