@@ -16,6 +16,8 @@ from .text import shorten, to_text
 # 2 GiB of label would be a mistake; Pillow's own limit only warns.
 MAX_SIDE = 30000
 
+MAX_PAGES = 1 << 16
+
 EXIF_ORIENTATION = 0x0112
 
 
@@ -132,23 +134,30 @@ def orientation(image):
 
 
 def _pages(raw, image):
-    """Return the number of pages of the image whose bytes are `raw`.
+    """Return the number of pages of the image whose bytes are `raw`; 0 if their list is damaged.
 
-    Of a TIFF they are counted here: Pillow before 9 follows a list of pages that leads back to one
-    of them, or that ends in the middle, for ever.
+    Of a TIFF they are counted here, up to 65536: Pillow before 9 follows a list of pages that leads
+    back to one of them, or that ends in the middle, for ever.
     """
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(bytes(raw[:4]))
-    if order is None:
-        return getattr(image, "n_frames", 1)
+    # Pillow reads TIFFs, too, that have the bytes of their number, 42, in the other order.
+    is_tiff = bytes(raw[:4]) in (b"II*\0", b"MM\0*", b"MM*\0", b"II\0*")
+    if not is_tiff:
+        try:
+            return getattr(image, "n_frames", 1)
+        except Exception:  # damaged files raise almost anything
+            return 0
+    order = "<" if raw[:2] == b"II" else ">"
     passed, place = set(), 4
     while place + 4 <= len(raw):
         (page,) = struct.unpack(str(order + "I"), raw[place : place + 4])
-        if page == 0 or page in passed or page + 2 > len(raw):
+        if page == 0 or page in passed or len(passed) == MAX_PAGES:
+            return len(passed)
+        if page + 2 > len(raw):
             break
         passed.add(page)
         (entries,) = struct.unpack(str(order + "H"), raw[page : page + 2])
         place = page + 2 + 12 * entries
-    return len(passed)
+    return 0
 
 
 def read_label(raw, name, colours=None, kind="auto", mapped=False):
@@ -166,6 +175,11 @@ def read_label(raw, name, colours=None, kind="auto", mapped=False):
         raise FcnError(
             "%s holds %d pages; expected one label. Save the page that holds it as a file of its "
             "own." % (shorten(name), pages)
+        )
+    if pages == 0:
+        raise FcnError(
+            "%s has a damaged list of pages; expected one label. Save the label as a file of its "
+            "own." % shorten(name)
         )
     if image.format in ("JPEG", "MPO"):
         raise FcnError(

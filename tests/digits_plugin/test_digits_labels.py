@@ -126,15 +126,49 @@ class Labels(Case):
         with self.assert_words("stack.gif holds", "pages; expected one label"):
             labels.read_label(file.getvalue(), "stack.gif")
 
+    def tiff(self, mark=b"II*\0", after=0, bits=8, pixels=b"\0\1\2\3\4\5", more=()):
+        """Return a grey TIFF of 3 x 2 pixels whose list of pages goes on at `after`.
+
+        more: (tag, value) of further entries.
+        """
+        order = str("<" if mark[:2] == b"II" else ">")
+        tags = [(256, 3), (257, 2), (258, bits), (259, 1), (262, 1), (277, 1), (278, 2)]
+        tags += [(279, len(pixels))]
+        more = dict(more)
+        tags = dict(tags + [(273, 10 + 12 * (len(set(dict(tags)) | set(more)) + 1) + 4)])
+        tags.update(more)
+        file = mark + struct.pack(order + str("IH"), 8, len(tags))
+        for tag in sorted(tags):
+            file += struct.pack(order + str("HHII"), tag, 4, 1, tags[tag])
+        return file + struct.pack(order + str("I"), after) + pixels
+
     def test_a_list_of_pages_that_is_a_loop_ends(self):
         """Pillow before 9 follows it for ever."""
-        tags = [(256, 3), (257, 2), (258, 8), (259, 1), (262, 1), (273, 134), (277, 1), (278, 2)]
-        file = struct.pack(str("<2sHIH"), b"II", 42, 8, len(tags) + 1)
-        for tag, value in tags + [(279, 6)]:
-            file += struct.pack(str("<HHII"), tag, 4, 1, value)
-        file += struct.pack(str("<I"), 8) + b"\0" * (134 - len(file) - 4) + bytes(bytearray(range(6)))
-        indices, _ = labels.read_label(file, "loop.tif")
-        self.assertEqual(indices.tolist(), [[0, 1, 2], [3, 4, 5]])
+        for mark in (b"II*\0", b"MM\0*", b"MM*\0", b"II\0*"):
+            raw = self.tiff(mark, after=8)
+            try:
+                labels.open_image(raw, "loop.tif")
+            except FcnError:
+                if mark in (b"II*\0", b"MM\0*"):
+                    raise
+                continue  # not every Pillow reads these two
+            indices, _ = labels.read_label(raw, "loop.tif")
+            self.assertEqual(indices.tolist(), [[0, 1, 2], [3, 4, 5]], mark)
+
+    def test_a_list_of_pages_that_ends_in_the_middle_is_refused(self):
+        """What is missing may be the page that counts."""
+        for after in (0x7FFFFFFF, 5, 126):
+            with self.assert_words("cut.tif has a damaged list of pages", "file of its own"):
+                labels.read_label(self.tiff(after=after), "cut.tif")
+
+    def test_a_list_of_very_many_pages_is_not_followed_to_its_end(self):
+        first = self.tiff(after=128)
+        self.assertEqual(len(first), 128)
+        count = labels.MAX_PAGES + 10
+        places = [len(first) + 6 * page for page in range(1, count)] + [0]
+        file = first + b"".join(struct.pack(str("<HI"), 0, place) for place in places)
+        with self.assert_words("holds %d pages" % labels.MAX_PAGES):
+            labels.read_label(file, "many.tif")
 
     def grey_png(self, bits, packed):
         """Return a grey PNG of 4 x 1 pixels, whose bytes are given."""
