@@ -3,6 +3,7 @@
 from __future__ import absolute_import, division, unicode_literals
 
 import io
+import re
 import struct
 import zlib
 
@@ -169,7 +170,9 @@ def read_label(raw, name, colours=None, kind="auto", mapped=False):
     are then looked up. Returns (H x W uint8 with 255 = ignore, 256 x 3 uint8 palette or None for a
     grey or RGB file, or one that was looked up). Raises FcnError for any other kind of image.
     """
-    image = open_image(raw, name)
+    image = _opened(raw, name)
+    bits = _scaled_bits(image)
+    _load(image, name)
     pages = _pages(raw, image)
     if pages > 1:
         raise FcnError(
@@ -181,11 +184,11 @@ def read_label(raw, name, colours=None, kind="auto", mapped=False):
             "%s has a damaged list of pages; expected one label. Save the label as a file of its "
             "own." % shorten(name)
         )
-    if image.format in ("JPEG", "MPO"):
+    if image.format in ("JPEG", "MPO") or _is_jpeg_in_tiff(image):
         raise FcnError(
-            "%s is a JPEG, which changes class indices at every border; expected a PNG. Make the "
+            "%s is a JPEG%s, which changes class indices at every border; expected a PNG. Make the "
             "label again as PNG: renaming or converting it does not bring the indices back."
-            % shorten(name)
+            % (shorten(name), " in a TIFF" if image.format == "TIFF" else "")
         )
     # Pillow before 4 gives the arrays of 1-bit images True with 255 behind it.
     mode, pixels = image.mode, np.array(image.convert("L") if image.mode == "1" else image)
@@ -215,7 +218,9 @@ def read_label(raw, name, colours=None, kind="auto", mapped=False):
             )
         return from_rgb(pixels, colours, name), None
     if mode in ("L", "1", "F") or mode.startswith("I"):
-        return _grey(pixels, mode, _png_bits(raw), name, colours if mapped else None), None
+        if not mapped and mode == "1" and _is_inverted(image):
+            pixels = 255 - pixels
+        return _grey(pixels, mode, bits, name, colours if mapped else None), None
     raise FcnError(
         "%s is an image of mode %s; expected a paletted or 8-bit grey PNG of class indices, or RGB "
         "with a colour map." % (shorten(name), mode)
@@ -318,10 +323,28 @@ def _looked_up(indices, used, shown, colours, name):
     return table[indices]
 
 
-def _png_bits(raw):
-    """Return the bits per sample of a PNG's bytes, or None for another file."""
-    header = bytearray(raw[:25])
-    return header[24] if raw[:8] == b"\x89PNG\r\n\x1a\n" and len(header) == 25 else None
+def _scaled_bits(image):
+    """Return 2 or 4 for an image of such grey samples, which Pillow scales up; None for others.
+
+    The image must not be loaded yet.
+    """
+    tile = getattr(image, "tile", None)
+    if not tile or image.mode != "L":
+        return None
+    stored = tile[0][3][0] if isinstance(tile[0][3], tuple) else tile[0][3]
+    match = re.match("L;([24])", to_text(stored or ""))
+    return int(match.group(1)) if match else None
+
+
+def _is_jpeg_in_tiff(image):
+    compression = to_text(image.info.get("compression") or "")
+    return image.format == "TIFF" and compression.endswith("jpeg")
+
+
+def _is_inverted(image):
+    """Return whether tifffile wrote these bits: it calls True black, but True is 1."""
+    tags = getattr(image, "tag_v2", None) or {}
+    return tags.get(262) == 0 and to_text(tags.get(305) or "").startswith("tifffile")
 
 
 def from_rgb(rgb, colours, name):

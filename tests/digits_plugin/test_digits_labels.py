@@ -189,6 +189,32 @@ class Labels(Case):
         with self.assert_words("of mode I", "values from 0 to 256", "0 to 255"):
             labels.read_label(self.grey_png(16, b"\0\0\0\1\1\0\0\3"), "x.png")
 
+    def test_grey_tiffs_of_few_bits_hold_indices(self):
+        """Pillow scales their samples up to 255."""
+        for bits, packed, expected in (
+            (1, b"\x40\xa0", [[0, 1, 0], [1, 0, 1]]),
+            (2, b"\x18\xe4", [[0, 1, 2], [3, 2, 1]]),
+            (4, b"\x01\x20\x9f\xa0", [[0, 1, 2], [9, 15, 10]]),
+            (8, b"\0\1\2\3\4\xff", [[0, 1, 2], [3, 4, 255]]),
+        ):
+            raw = self.tiff(bits=bits, pixels=packed)
+            try:
+                labels.open_image(raw, "x.tif")
+            except FcnError:
+                continue  # Pillow before 4 reads no samples of two and four bits from a TIFF
+            self.assertEqual(labels.read_label(raw, "x.tif")[0].tolist(), expected, bits)
+
+    def test_true_is_1_in_what_tifffile_writes_of_booleans(self):
+        """It is called black there."""
+        more = {262: 0, 305: 0}
+        raw = self.tiff(bits=1, pixels=b"\x40\xa0tifffile.py\0", more=more)
+        start = raw.index(b"tifffile")
+        entry = struct.pack(str("<HHII"), 305, 4, 1, 0)
+        raw = raw.replace(entry, struct.pack(str("<HHII"), 305, 2, 12, start))
+        self.assertEqual(labels.read_label(raw, "x.tif")[0].tolist(), [[0, 1, 0], [1, 0, 1]])
+        raw = raw.replace(b"tifffile", b"another ")
+        self.assertEqual(labels.read_label(raw, "x.tif")[0].tolist(), [[1, 0, 1], [0, 1, 0]])
+
     def test_images_of_16_bits_are_not_cut_off(self):
         for read in (labels.as_rgb, labels.upright_size):
             with self.assert_words("deep.png has more than 8 bits per sample", "0 to 255"):
@@ -207,6 +233,15 @@ class Labels(Case):
         Image.new("L", (8, 8)).save(file, "JPEG")
         with self.assert_words("x.png is a JPEG", "changes class indices"):
             labels.read_label(file.getvalue(), "x.png")
+
+    def test_jpegs_in_a_tiff_are_refused_like_others(self):
+        file = io.BytesIO()
+        try:
+            Image.new("L", (8, 8)).save(file, "TIFF", compression="jpeg")
+        except Exception:
+            self.skipTest("this Pillow has no libtiff")
+        with self.assert_words("x.tif is a JPEG in a TIFF", "changes class indices"):
+            labels.read_label(file.getvalue(), "x.tif")
 
     def test_shades_that_old_pillows_add_to_a_palette_are_none_of_its_colours(self):
         image = Image.new("P", (2, 2))
