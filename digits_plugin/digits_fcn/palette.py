@@ -211,10 +211,19 @@ def own_values(image):
     """Return R G B of each colour that the palette of a paletted image has, in one list."""
     values = list(image.getpalette() or [])[:768]
     stored = getattr(image.palette, "palette", None)
-    if len(values) == 768 and isinstance(stored, (bytes, bytearray)) and 0 < len(stored) < 768:
+    if len(values) == 768 and isinstance(stored, (bytes, bytearray)) and stored:
         # Before Pillow 9.1 the entries that the file lacks are shades of grey.
-        values = values[: len(stored) // 3 * 3]
+        is_bmp = image.format in ("BMP", "DIB") and _are_of_bmp(stored, values)
+        values = values[: len(stored) // (4 if is_bmp else 3) * 3]
     return values
+
+
+def _are_of_bmp(stored, values):
+    """Return whether `stored` are the colours `values` as a BMP holds them: B, G, R, 0."""
+    if len(stored) % 4:
+        return False
+    entries = np.frombuffer(bytes(stored), np.uint8).reshape(-1, 4)[:256]
+    return np.array_equal(entries[:, 2::-1], np.reshape(values, (-1, 3))[: len(entries)])
 
 
 def of_image(image):

@@ -218,10 +218,19 @@ def own_colours(image: Image.Image) -> NDArray[np.uint8]:
     """The colours that the palette of a paletted `PIL.Image` has: N x 3 uint8, N <= 256."""
     values = np.array((image.getpalette() or [])[: 3 * 256], np.uint8).reshape(-1, 3)
     stored = getattr(image.palette, "palette", None)
-    if len(values) == 256 and isinstance(stored, (bytes, bytearray)) and 0 < len(stored) < 3 * 256:
+    if len(values) == 256 and isinstance(stored, (bytes, bytearray)) and stored:
         # Pillow before 9.1 fills the palette up with greys.
-        values = values[: len(stored) // 3]
+        is_bmp = image.format in ("BMP", "DIB") and _are_of_bmp(stored, values)
+        values = values[: len(stored) // (4 if is_bmp else 3)]
     return values
+
+
+def _are_of_bmp(stored: bytes | bytearray, values: NDArray[np.uint8]) -> bool:
+    """Whether `stored` are the colours `values` as a BMP holds them: B, G, R, 0."""
+    if len(stored) % 4:
+        return False
+    entries = np.frombuffer(stored, np.uint8).reshape(-1, 4)[:256]
+    return np.array_equal(entries[:, 2::-1], values[: len(entries)])
 
 
 def palette_agrees(

@@ -250,6 +250,14 @@ class Labels(Case):
         self.assertEqual(len(palette.own_values(image)), 6)
         image.palette.palette = b"\0" * 768
         self.assertEqual(len(palette.own_values(image)), 768)
+        # Of a BMP they keep four bytes for each colour.
+        image.format = "BMP"
+        image.getpalette = lambda: list(range(9)) + list(range(253)) * 3
+        image.palette.palette = b"\2\1\0\0" + b"\5\4\3\0" + b"\10\7\6\0"
+        self.assertEqual(palette.own_values(image), list(range(9)))
+        image.palette.palette += b"\0\0\0\0" * 253
+        image.getpalette = lambda: list(range(9)) + [0] * 759
+        self.assertEqual(len(palette.own_values(image)), 768)
 
     def test_palettes_that_say_too_little_for_a_colour_map(self):
         colours = np.array([[0, 0, 0], [128, 0, 0], [0, 128, 0]], np.uint8)

@@ -260,3 +260,15 @@ def test_a_list_of_very_many_pages_is_not_followed_to_its_end():
     file = bytes(first) + b"".join(struct.pack("<HI", 0, place) for place in places) + bytes(6)
     with open_image(file) as image:
         assert 1 < pages_of(image) < count
+
+
+def test_indices_past_the_palette_of_a_bmp_have_no_colour():
+    """Pillow before 9.1 gives them shades of grey; a BMP has four bytes for each colour."""
+    colours = [[9, 0, 0], [0, 9, 0], [0, 0, 9], [3, 3, 3]]
+    entries = b"".join(bytes([blue, green, red, 0]) for red, green, blue in colours[:3])
+    start = 54 + len(entries)
+    header = struct.pack("<2sIII", b"BM", start + 4, 0, start)
+    header += struct.pack("<IiiHHIIiiII", 40, 4, 1, 1, 8, 0, 4, 0, 0, 3, 0)
+    assert read_label(header + entries + bytes([2, 1, 0, 0]), colours).tolist() == [[2, 1, 0, 0]]
+    with pytest.raises(InputError, match="index 3 at x=1, y=0 is past its palette of 3"):
+        read_label(header + entries + bytes([2, 3, 0, 0]), colours)
