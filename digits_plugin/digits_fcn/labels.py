@@ -105,6 +105,8 @@ def upright_size(raw, name):
     width, height = image.size
     image.draft("L", (1, 1))
     _load(image, name)
+    if image.format == "TIFF":
+        width, height = image.size  # Pillow has turned it, and before 9 says so only now
     return (width, height) if orientation(image) in (5, 6, 7, 8) else (height, width)
 
 

@@ -228,6 +228,13 @@ class Labels(Case):
         with self.assert_words("values from 0 to 256", "grey of 8 bits"):
             labels.read_label(self.grey_png(16, b"\0\0\1\0\0\0\0\0"), "x.png", colours, mapped=True)
 
+    def test_a_turned_tiff_has_the_size_that_it_is_shown_in(self):
+        for turn in range(1, 9):
+            raw = self.tiff(more=[(274, turn)])
+            shown = labels.as_rgb(raw, "x.tif")
+            self.assertEqual(labels.upright_size(raw, "x.tif"), shown.shape[:2], turn)
+            self.assertEqual(labels.read_label(raw, "x.tif")[0].tolist(), shown[..., 0].tolist())
+
     def test_jpegs_are_refused_whatever_they_are_called(self):
         file = io.BytesIO()
         Image.new("L", (8, 8)).save(file, "JPEG")
