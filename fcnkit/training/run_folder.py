@@ -95,6 +95,16 @@ def _snapshots(prefix: str) -> list[str]:
     return snapshots.files(prefix) + [path for path in [best] if os.path.exists(path)]
 
 
+def _other_snapshots(output: str, prefix: str) -> list[str]:
+    """The snapshots of a run that is in `output` and had another prefix than `prefix`."""
+    try:
+        solver = read_solver(os.path.join(output, "solver.prototxt"))
+    except InputError:
+        return []
+    other = os.path.join(output, os.path.basename(solver.snapshot_prefix) or "snapshot")
+    return [] if other == prefix else _snapshots(other)
+
+
 def bring_back(output: str) -> bool:
     """Bring back what a killed process had set aside in `output`, whose lock the caller holds.
 
@@ -123,22 +133,30 @@ def claim(
 ) -> Iterator[Callable[[], None] | None]:
     """Set an earlier run in the output folder aside: with `force`, or if it took no snapshot.
 
+    Its snapshots are those of `prefix`; of another one, which its own solver names, they stay.
     Yields what removes it for good, or None where there is none or `start` continues it; if the
     block ends before that is called, the earlier run comes back. Of a run without snapshots
     nothing is lost: log and curves stay as `train.log.before` and so on.
 
-    Raises `InputError` where the new run, with `files`, starts from something that would go. What
-    its nets read stays, unless they write it anew (`weighs`: the class weights).
+    Raises `InputError` where `force` is missing, where `start` would continue a run of another
+    prefix, and where the new run, with `files`, starts from something that would go. What its nets
+    read stays, unless they write it anew (`weighs`: the class weights).
     """
-    results, taken = _results(output), _snapshots(prefix)
+    results, taken, others = _results(output), _snapshots(prefix), _other_snapshots(output, prefix)
     there = results + taken
-    if not there or start.resume:
+    if start.resume and others and not taken and start.snapshot is None:
+        raise InputError(
+            f"{others[0]} is from a run with another snapshot_prefix than "
+            f"{os.path.basename(prefix)}: to continue it, pass the solver that it began with, "
+            "otherwise choose another output folder"
+        )
+    if start.resume or not (there or others):
         yield None
         return
-    if taken and not force:
+    if (taken or others) and not force:
         raise InputError(
-            f"{there[0]} is from an earlier run: pass {{resume}} to continue it or {{force}} to "
-            "replace it, or choose another output folder",
+            f"{[*there, *others][0]} is from an earlier run: pass {{resume}} to continue it or "
+            "{force} to replace it, or choose another output folder",
             options={"resume": True, "force": True},
         )
     replaced = set(map(os.path.realpath, there if taken else ()))

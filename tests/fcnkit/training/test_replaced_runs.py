@@ -334,6 +334,21 @@ def test_a_run_without_snapshots_stays_as_it_was_if_the_next_one_fails(here):
     assert found["snapshots.json.before"] == before["snapshots.json"]
 
 
+def test_a_run_with_another_snapshot_prefix_is_an_earlier_run_too(here):
+    before = earlier()
+    write_solver(here, max_iter=4, display=1, snapshot=2, snapshot_prefix='"fine"')
+    with pytest.raises(InputError, match="is from an earlier run"):
+        train(recipe(), "run")
+    with pytest.raises(InputError, match=r"snap_iter_2\.caffemodel is .*prefix than fine: to"):
+        train(recipe(), "run", Start(resume=True))
+    assert content() == before
+    train(recipe(), "run", force=True)
+    found = content()
+    assert found["snap_iter_4.caffemodel"] == before["snap_iter_4.caffemodel"]
+    assert "fine_iter_4.caffemodel" in found and mine(found) == mine(before)
+    assert train(recipe(("max_iter", "5")), "run", Start(resume=True)).iteration == 5
+
+
 class Restarted(type(engine.ALONE)):
     """A process that torchrun may start again: what has begun stays known."""
 
