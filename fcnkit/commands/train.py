@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from caffeformat import InputError
-from fcnkit.digits import open_for_training
+from fcnkit.digits import ModelToTrain
 from fcnkit.engine import has_launched, is_root
 from fcnkit.training import Recipe, Start, train
 from fcnkit.zoo import network_file
@@ -84,7 +84,9 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train; returns 130 where Ctrl-C ended the run early, 0 under torchrun."""
-    solver, weights = _start(args)
+    solver, model = _solver(args), None
+    if args.digits_model:
+        model = ModelToTrain(args.digits_model)
     recipe = Recipe(
         solver,
         data=args.data,
@@ -109,7 +111,7 @@ def run(args: argparse.Namespace) -> int:
         outcome = train(
             recipe,
             args.output,
-            Start(_several(weights), args.snapshot, args.resume),
+            Start(_several(args.weights), args.snapshot, args.resume, model),
             gpu=devices.devices(args),
             allow_python=args.allow_python,
             force=args.force,
@@ -136,18 +138,13 @@ def run(args: argparse.Namespace) -> int:
     return stopped
 
 
-def _start(args: argparse.Namespace) -> tuple[str, str | None]:
-    """Return the paths of the solver and of the weights, or None, that the arguments name."""
-    if args.digits_model:
-        model, solver = open_for_training(args.digits_model, args.output, args.resume, args.force)
-        weights = args.weights or (None if args.snapshot else model.weights)
-    elif args.solver:
-        solver, weights = "", args.weights
-    else:
-        raise InputError("a solver is missing: pass SOLVER, or --digits-model")
+def _solver(args: argparse.Namespace) -> str:
+    """Return the path of the solver that the arguments name, or nothing beside a model."""
     if args.solver:
-        solver, _ = network_file(args.solver, "solver.prototxt")
-    return solver, weights
+        return network_file(args.solver, "solver.prototxt")[0]
+    if args.digits_model:
+        return ""
+    raise InputError("a solver is missing: pass SOLVER, or --digits-model")
 
 
 def _several(weights: str | None) -> str | list[str] | None:

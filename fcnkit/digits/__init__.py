@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from .archive import iteration_of, write_archive
 from .models import DigitsModel
-from .opening import open_for_training, open_model
+from .opening import ModelToTrain, open_model
 
 __all__ = [
     "DigitsModel",
+    "ModelToTrain",
     "iteration_of",
-    "open_for_training",
     "open_model",
     "write_archive",
 ]

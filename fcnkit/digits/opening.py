@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
-import shutil
 import tempfile
 
-from caffeformat import InputError
-from caffeformat.files import claimed_folder, entries_of, refuse_overlap
 from fcnkit.files import members, output_folder
 
 from .models import DigitsModel, unpack
@@ -31,38 +29,20 @@ def open_model(
     return DigitsModel(folder)
 
 
-def open_for_training(
-    path: str | os.PathLike[str],
-    output: str | os.PathLike[str],
-    resume: bool = False,
-    force: bool = False,
-) -> tuple[DigitsModel, str]:
-    """Return a model and the path of a solver to continue its training in the folder `output`.
+@dataclasses.dataclass(frozen=True)
+class ModelToTrain:
+    """The DIGITS model at `path`, as the model whose training a `fcnkit.training.Start` continues.
 
-    Both stay in `output/digits_model`, so that the run can be resumed; what an earlier run left
-    there is used again with `resume` and replaced with `force`.
+    An archive is unpacked; a folder stays where it is.
     """
-    refuse_overlap(output, [path])
-    with claimed_folder(output):
-        return _open_for_training(path, output, resume, force)
 
+    path: str | os.PathLike[str]
 
-def _open_for_training(
-    path: str | os.PathLike[str], output: str | os.PathLike[str], resume: bool, force: bool
-) -> tuple[DigitsModel, str]:
-    folder = os.path.join(output, "digits_model")
-    unpacked, texts = os.path.join(folder, "files"), os.path.join(folder, "training")
-    if os.path.isdir(folder) and not resume:
-        if not force:
-            raise InputError(
-                f"{folder} is from an earlier run: pass {{resume}} to continue it or {{force}} to "
-                "replace it, or choose another output folder",
-                options={"resume": True, "force": True},
-            )
-        others = sorted(set(entries_of(folder)) - {"files", "training"})
-        if others:
-            raise InputError(f"{folder}: holds more than a run leaves ({', '.join(others[:3])})")
-        shutil.rmtree(folder)
-    os.makedirs(folder, exist_ok=True)
-    model = DigitsModel(unpacked) if os.path.isdir(unpacked) else open_model(path, unpacked)
-    return model, model.write_training(texts)
+    def open(self, files: str, training: str) -> tuple[str, str]:
+        """Return the paths of a solver and of the model's weights.
+
+        An archive is unpacked into the folder `files`, unless that is there already; the solver and
+        its net are written into the folder `training`.
+        """
+        model = DigitsModel(files) if os.path.isdir(files) else open_model(self.path, files)
+        return model.write_training(training), model.weights

@@ -16,7 +16,7 @@ from .log_reader import LogReader
 from .recipe import Observer, Outcome, train
 from .recipes import RecipeFile, describe_recipe, read_recipe, recipe_names, train_recipe
 from .run_folder import read_run
-from .settings import Recipe, Snapshots, Start
+from .settings import Model, Recipe, Snapshots, Start
 from .several import plot_runs, read_runs
 from .stages import Stage, StageResult, declines, format_stages, train_stages
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Best",
     "LogReader",
+    "Model",
     "Observer",
     "Outcome",
     "Outputs",

@@ -33,7 +33,9 @@ _SPLITS = ("train", "val")
 def check_files(recipe: Recipe, start: Start) -> None:
     """Raise `InputError` for files and folders that are not there."""
     paths: list[str | os.PathLike[str] | None]
-    paths = [recipe.solver, *start.weights_files, start.snapshot]
+    paths = [*start.weights_files, start.snapshot]
+    if recipe.solver or start.model is None:
+        paths.insert(0, recipe.solver)
     for path in paths:
         if path is not None and not os.path.isfile(path):
             raise InputError(f"{path}: there is no such file")

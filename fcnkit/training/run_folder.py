@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from caffeformat import DAMAGE, FormatError, InputError, read_solver, reason
-from caffeformat.files import refuse_overlap
+from caffeformat.files import entries_of, refuse_overlap
 from fcnkit import nets
 from fcnkit.files import read_json_object, write_json
 from fcnkit.images import IGNORE_LABEL, ImageForm, check_bands, full_palette
@@ -27,7 +27,8 @@ from .keeping import RECORD
 from .loss import FILE_NAME as CLASS_WEIGHTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from numpy.typing import NDArray
 
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 FILE_NAME = "inference.json"
 EVENTS = "tensorboard"  # folder of event files
+# Folder of the model that the run continues: its files, and the solver and net made from them.
+MODEL, MODEL_FILES, MODEL_TRAINING = "digits_model", "files", "training"
 # What is said where a killed process had set an earlier run aside.
 BACK = (
     "{}: the earlier run is back, as the process that was to replace it ended before its first step"
@@ -52,7 +55,7 @@ def refuse_inputs(output: str, recipe: Recipe, start: Start) -> None:
 
     A run that resumes may read its own solver and nets.
     """
-    refuse_overlap(output, [recipe.data])
+    refuse_overlap(output, [recipe.data, None if start.model is None else start.model.path])
     if start.resume:
         return
     files = [os.fspath(recipe.solver)]
@@ -72,14 +75,19 @@ def refuse_inputs(output: str, recipe: Recipe, start: Start) -> None:
             )
 
 
-def own_files(output: str, prefix: str | None = None) -> list[str]:
-    """The files of a run that are in `output`; with a `prefix`, its snapshots among them."""
+def own_files(output: str) -> list[str]:
+    """The files of a run that are in `output`, but for its snapshots."""
     names = os.listdir(output) if os.path.isdir(output) else []
     written = sorted(name for name in names if _WRITTEN.fullmatch(name) or name in _SETTINGS)
     found = _results(output) + [os.path.join(output, name) for name in written]
-    if prefix is not None:
-        found += _snapshots(prefix)
     return [path for path in found if os.path.isfile(path)]
+
+
+def own_paths(output: str) -> list[str]:
+    """`own_files`, and the folder with the model that a run continues."""
+    folder = os.path.join(output, MODEL)
+    is_ours = os.path.isdir(folder) and {MODEL_FILES, MODEL_TRAINING}.issuperset(entries_of(folder))
+    return own_files(output) + [path for path in [folder] if is_ours]
 
 
 def _results(output: str) -> list[str]:
@@ -110,12 +118,12 @@ def bring_back(output: str) -> bool:
 
     Returns whether there was anything; see `setting_aside.bring_back`.
     """
-    return setting_aside.bring_back(output, lambda: own_files(output))
+    return setting_aside.bring_back(output, lambda: own_paths(output))
 
 
 def settle(output: str) -> bool:
     """`bring_back` for those who hold no lock: not where a process is at work in `output`."""
-    return setting_aside.settle(output, lambda: own_files(output))
+    return setting_aside.settle(output, lambda: own_paths(output))
 
 
 def needed_files(start: Start) -> list[str]:
@@ -127,16 +135,26 @@ def needed_files(start: Start) -> list[str]:
     return files
 
 
-@contextlib.contextmanager
+def set_aside(output: str) -> AbstractContextManager[setting_aside.Aside]:
+    """What of an earlier run in `output` is out of the way until the block ends."""
+    return setting_aside.set_aside(output, lambda: own_paths(output))
+
+
 def claim(
-    output: str, prefix: str, start: Start, force: bool, files: RunFiles, *, weighs: bool = False
-) -> Iterator[Callable[[], None] | None]:
+    output: str,
+    prefix: str,
+    start: Start,
+    force: bool,
+    files: RunFiles,
+    aside: setting_aside.Aside,
+    *,
+    weighs: bool = False,
+) -> None:
     """Set an earlier run in the output folder aside: with `force`, or if it took no snapshot.
 
     Its snapshots are those of `prefix`; of another one, which its own solver names, they stay.
-    Yields what removes it for good, or None where there is none or `start` continues it; if the
-    block ends before that is called, the earlier run comes back. Of a run without snapshots
-    nothing is lost: log and curves stay as `train.log.before` and so on.
+    It is moved to `aside`, unless `start` continues it. Of a run without snapshots nothing is lost:
+    log and curves stay as `train.log.before` and so on.
 
     Raises `InputError` where `force` is missing, where `start` would continue a run of another
     prefix, and where the new run, with `files`, starts from something that would go. What its nets
@@ -151,7 +169,6 @@ def claim(
             "otherwise choose another output folder"
         )
     if start.resume or not (there or others):
-        yield None
         return
     if (taken or others) and not force:
         raise InputError(
@@ -169,12 +186,9 @@ def claim(
                 value=True,
             )
     read = set() if weighs else {os.path.realpath(path) for path in _matrices(files)}
-    own = own_files(output, prefix)
+    own = own_files(output) + list(filter(os.path.isfile, taken))
     paths = [path for path in own if os.path.realpath(path) not in read]
-    with setting_aside.set_aside(
-        output, paths, () if taken else results, lambda: own_files(output, prefix)
-    ) as remove:
-        yield remove
+    aside.move(paths, () if taken else results)
 
 
 def _matrices(files: RunFiles) -> list[str]:

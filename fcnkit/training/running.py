@@ -15,6 +15,7 @@ from fcnkit.datasets import DatasetFolder
 from fcnkit.engine import copy_weights, fill_weights
 
 from . import curves, diagnosis, resuming, run_folder, snapshots
+from .continued import open_model
 from .events import check_tensorboard, open_log
 from .images import settle_images
 from .keeping import Best, Keeper
@@ -89,6 +90,9 @@ class Run:
         stack.enter_context(claimed_folder(output))
         if run_folder.bring_back(output):
             observer.note(run_folder.BACK.format(output))
+        aside = stack.enter_context(run_folder.set_aside(output))
+        recipe, start = open_model(recipe, start, output, self._force, aside)
+        self.recipe, self.start = recipe, start
         check_files(recipe, start)
         engine.check_computing(recipe.precision, recipe.recompute)
         if recipe.tensorboard:
@@ -103,16 +107,10 @@ class Run:
             prefix = os.path.basename(files.solver.snapshot_prefix) or "snapshot"
             prefix = os.path.join(output, prefix)
             files.solver.snapshot_prefix = prefix
-            self.remove_earlier = stack.enter_context(
-                run_folder.claim(
-                    output,
-                    prefix,
-                    start,
-                    self._force,
-                    files,
-                    weighs=recipe.class_weights is not None,
-                )
-            )
+            weighs = recipe.class_weights is not None
+            run_folder.claim(output, prefix, start, self._force, files, aside, weighs=weighs)
+            if not aside.is_empty:
+                self.remove_earlier = aside.remove
             if recipe.class_weights is not None:
                 files.weigh_classes(recipe.class_weights, output)
         # From here on the dataset is the engine's: one process must not open an LMDB twice.

@@ -22,7 +22,7 @@ from fcnkit.files import read_json_object, write_json
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    # What lists the files that are a run's own, as far as they are there.
+    # What lists the files and folders that are a run's own, as far as they are there.
     Own = Callable[[], Iterable[str]]
 
 _MARK = ".set_aside_by_fcnkit"
@@ -34,7 +34,7 @@ class _Moved(NamedTuple):
     """What a mark records, as paths in the output folder.
 
     files, folders  what was moved, under the same paths below `before-*`
-    stays           files of the earlier run that were not moved
+    stays           what else the earlier run had
     """
 
     files: list[str]
@@ -42,65 +42,99 @@ class _Moved(NamedTuple):
     stays: list[str]
 
 
-@contextlib.contextmanager
-def set_aside(
-    output: str, paths: Sequence[str], kept: Sequence[str] = (), own: Own = tuple
-) -> Iterator[Callable[[], None]]:
-    """Move `paths`, in the folder `output`, out of the way; yields a function that removes them.
+class Aside:
+    """What of an earlier run in a folder is out of the way; `set_aside` makes one.
 
-    Those of `kept` are then renamed to `<path>.before` instead. If the block ends without that
-    function having been called, all come back and replace what is there by then; files that `own`
-    lists and did not list at the beginning are removed, as they are the failed run's.
-
-    The caller holds the folder's lock. Raises `InputError` where something cannot be moved.
+    Attribute: `is_empty`, whether nothing has been moved yet.
     """
-    if not paths:
-        yield lambda: None
-        return
-    # Behind a link files may lie on another disk, to which nothing can be renamed.
-    inside = [path for path in paths if _lies_in(path, output)]
-    names = [os.path.relpath(path, output) for path in inside]
-    stays = [os.path.relpath(path, output) for path in own()]
-    moved = _Moved(
-        [name for name, path in zip(names, inside) if not os.path.isdir(path)],
-        [name for name, path in zip(names, inside) if os.path.isdir(path)],
-        [name for name in stays if name not in names],
-    )
-    aside, process, is_removed = _new_folder(output, moved), os.getpid(), False
 
-    def remove() -> None:
-        nonlocal is_removed
-        if is_removed or os.getpid() != process:
+    def __init__(self, output: str, own: Own) -> None:
+        self._output, self._own, self._process = output, own, os.getpid()
+        self._before = [os.path.relpath(path, output) for path in own()]
+        self._folder, self._moved = "", _Moved([], [], [])
+        # Where those are that `remove` renames, and those that it removes where they are
+        self._kept: dict[str, str] = {}
+        self._others: list[str] = []
+        self._is_removed = False
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._folder
+
+    def move(self, paths: Sequence[str], kept: Sequence[str] = ()) -> None:
+        """Move `paths`, in the folder, out of the way; those of `kept` come to `<path>.before`.
+
+        Raises `InputError` where one cannot be moved.
+        """
+        if not paths:
             return
+        # Behind a link files may lie on another disk, to which nothing can be renamed.
+        inside = [path for path in paths if _lies_in(path, self._output)]
+        names = [os.path.relpath(path, self._output) for path in inside]
+        are_folders = [os.path.isdir(path) for path in inside]
+        files, folders, _ = self._moved
+        files = files + [name for name, is_one in zip(names, are_folders) if not is_one]
+        folders = folders + [name for name, is_one in zip(names, are_folders) if is_one]
+        stays = [name for name in self._before if name not in {*files, *folders}]
+        self._moved = _Moved(files, folders, stays)
+        if self.is_empty:
+            self._folder = _new_folder(self._output, self._moved)
+        else:
+            write_json(os.path.join(self._folder, _MARK), self._moved._asdict())
+        self._others += set(paths).difference(inside, kept)
         for path in kept:
-            old = os.path.join(aside, os.path.relpath(path, output)) if path in inside else path
+            self._kept[path] = path
+        for name, path in zip(names, inside):
+            place = os.path.join(self._folder, name)
+            os.makedirs(os.path.dirname(place), exist_ok=True)
+            _rename(path, place)
+            if path in self._kept:
+                self._kept[path] = place
+
+    def remove(self) -> None:
+        """Have the earlier run gone for good; may be called twice."""
+        if self.is_empty or self._is_removed or os.getpid() != self._process:
+            return
+        for path, place in self._kept.items():
             with contextlib.suppress(FileNotFoundError):
-                _rename(old, free_name(path))
+                _rename(place, free_name(path))
         with contextlib.suppress(FileNotFoundError):  # somebody has removed it already
-            _rename(os.path.join(aside, _MARK), os.path.join(aside, _REMOVED))
-        is_removed = True
-        _remove(aside)
-        for path in set(paths).difference(inside, kept):
+            _rename(os.path.join(self._folder, _MARK), os.path.join(self._folder, _REMOVED))
+        self._is_removed = True
+        _remove(self._folder)
+        for path in self._others:
             with contextlib.suppress(FileNotFoundError):
                 os.remove(path)
 
+    def settle(self) -> None:
+        """Bring the earlier run back, unless it is gone for good."""
+        if not (self.is_empty or self._is_removed) and os.getpid() == self._process:
+            _settle(self._folder, self._output, self._own)
+
+
+@contextlib.contextmanager
+def set_aside(output: str, own: Own = tuple) -> Iterator[Aside]:
+    """Yield an `Aside` for what is to be moved out of the way in the folder `output`.
+
+    If the block ends without its `remove` having been called, all comes back and replaces what is
+    there by then; what `own` lists and did not list at the beginning is removed, as it is the
+    failed run's.
+
+    The caller holds the folder's lock.
+    """
+    aside = Aside(output, own)
     try:
-        for name, path in zip(names, inside):
-            place = os.path.join(aside, name)
-            os.makedirs(os.path.dirname(place), exist_ok=True)
-            _rename(path, place)
-        yield remove
+        yield aside
     finally:
-        if not is_removed and os.getpid() == process:
-            _settle(aside, output, own)
+        aside.settle()
 
 
 def bring_back(output: str, own: Own = tuple) -> bool:
     """Settle what killed processes had set aside in `output`; returns whether anything came back.
 
     It does, and replaces what is there, unless the new run had taken a step: then it is removed, as
-    the killed process would have done. `own` lists what is a run's own in `output`: of those files,
-    which the killed process wrote, the ones that the earlier run did not have are removed.
+    the killed process would have done. `own` lists what is a run's own in `output`: of that, which
+    the killed process wrote, is removed what the earlier run did not have.
 
     The caller holds the folder's lock. Raises `InputError` where something cannot be moved,
     `FormatError` for a damaged mark.
@@ -178,8 +212,11 @@ def _settle(aside: str, output: str, own: Own) -> bool:
         _rename(old, place)
         has_returned = True
     if moved.files:
-        theirs = {os.path.join(output, name) for name in moved.files + moved.stays}
+        theirs = {os.path.join(output, name) for names in moved for name in names}
         for path in set(own()) - theirs:
+            if _is_folder(path):
+                shutil.rmtree(path)
+                continue
             with contextlib.suppress(FileNotFoundError):
                 os.remove(path)
     with contextlib.suppress(FileNotFoundError):

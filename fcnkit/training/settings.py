@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from caffeformat import InputError
 
@@ -61,7 +61,7 @@ class Snapshots:
 class Recipe:
     """A solver, its data, and what to change in both before training.
 
-    solver          path of a solver.prototxt
+    solver          path of a solver.prototxt; empty: that of the model that the run continues
     data            dataset folder for data layers that name no source of their own
     augment         options of SegmentationData (scale, crop, flip, ...), which then replaces the
                     Data layers
@@ -112,6 +112,21 @@ class Recipe:
             raise InputError("{option}: expected xavier or msra", option="fill", value=self.fill)
 
 
+class Model(Protocol):
+    """A model whose training a run continues: `path` is where it lies."""
+
+    @property
+    def path(self) -> str | os.PathLike[str]:
+        """The folder or archive that holds it."""
+
+    def open(self, files: str, training: str) -> tuple[str, str]:
+        """Return the paths of a solver and of its weights.
+
+        The model is kept in the folder `files`, if it is not there yet, and the solver is written
+        into the folder `training`.
+        """
+
+
 @dataclasses.dataclass(frozen=True)
 class Start:
     """Where training starts. Without any of these, from the net's fillers.
@@ -121,11 +136,15 @@ class Start:
     snapshot        a .solverstate to continue from
     resume          continue from the newest whole snapshot in the output folder; where there is
                     none yet, start as the other two say
+    model           a model, such as one of DIGITS, whose training the run continues: it is kept in
+                    the output folder, and its weights are those to start from where neither weights
+                    nor a snapshot are given
     """
 
     weights: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None
     snapshot: str | os.PathLike[str] | None = None
     resume: bool = False
+    model: Model | None = None
 
     @property
     def weights_files(self) -> list[str]:

@@ -15,7 +15,6 @@ from ..run_folder import bring_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from contextlib import AbstractContextManager
     from typing import Any
 
 __all__ = [
@@ -93,10 +92,13 @@ def new_folder(path: str) -> Iterator[str]:
         folder.remove()
 
 
-def set_aside(folders: Sequence[str]) -> AbstractContextManager[Callable[[], None]]:
+@contextlib.contextmanager
+def set_aside(folders: Sequence[str]) -> Iterator[Callable[[], None]]:
     """Move `folders`, which lie beside each other, out of the way until the block ends.
 
     Yields a function that removes them for good; see `setting_aside.set_aside`.
     """
     output = os.path.dirname(folders[0]) if folders else ""
-    return setting_aside.set_aside(output, folders)
+    with setting_aside.set_aside(output) as aside:
+        aside.move(folders)
+        yield aside.remove

@@ -9,7 +9,7 @@ from digits_folders import pack, write_model
 from tiny_segmentation import CLASSES
 
 from caffeformat import InputError, read_caffemodel, read_net, read_solver
-from fcnkit.digits import open_for_training, open_model, write_archive
+from fcnkit.digits import ModelToTrain, open_model, write_archive
 from fcnkit.images import Preprocessor
 from fcnkit.inference import Segmenter
 
@@ -19,40 +19,23 @@ def archive(tmp_path):
     return pack(write_model(tmp_path / "model"), tmp_path / "model.tar.gz")
 
 
-def test_a_download_to_train_on_stays_in_the_output(tmp_path, archive):
-    output = tmp_path / "run"
-    model, solver = open_for_training(archive, output)
-    kept = output / "digits_model"
-    assert os.path.samefile(model.folder, kept / "files")
-    assert os.path.samefile(os.path.dirname(solver), kept / "training")
+def test_a_download_to_train_on_is_kept(tmp_path, archive):
+    folders = str(tmp_path / "run" / "files"), str(tmp_path / "run" / "training")
+    os.mkdir(tmp_path / "run")
+    solver, weights = ModelToTrain(archive).open(*folders)
+    assert os.path.samefile(os.path.dirname(weights), folders[0])
+    assert os.path.samefile(os.path.dirname(solver), folders[1])
     assert os.path.isfile(read_solver(solver).net)
     os.remove(archive)  # it is not needed again
-    again, solver_again = open_for_training(archive, output, resume=True)
-    assert (again.folder, solver_again) == (model.folder, solver)
-    assert again.weights == model.weights
+    assert ModelToTrain(archive).open(*folders) == (solver, weights)
 
 
-def test_what_an_earlier_run_left_is_replaced_only_by_force(tmp_path, archive):
-    output = tmp_path / "run"
-    model, _ = open_for_training(archive, output)
-    with pytest.raises(InputError, match="resume=True to continue it or force=True to replace it"):
-        open_for_training(archive, output)
-    (tmp_path / "run" / "digits_model" / "files" / "snapshot_iter_31.caffemodel").touch()
-    model, _ = open_for_training(archive, output, force=True)
-    assert not os.path.exists(os.path.join(model.folder, "snapshot_iter_31.caffemodel"))
-    notes = tmp_path / "run" / "digits_model" / "notes.txt"
-    notes.write_text("mine")
-    with pytest.raises(InputError, match=r"holds more than a run leaves \(notes.txt\)"):
-        open_for_training(archive, output, force=True)
-    assert notes.read_text() == "mine"
-
-
-def test_an_output_within_the_model_is_refused(tmp_path):
+def test_a_folder_to_train_on_stays_where_it_is(tmp_path):
     folder = write_model(tmp_path / "model")
     before = sorted(os.listdir(folder))
-    with pytest.raises(InputError, match="choose another output"):
-        open_for_training(folder, os.path.join(folder, "run"))
-    assert sorted(os.listdir(folder)) == before
+    _, weights = ModelToTrain(folder).open(str(tmp_path / "files"), str(tmp_path / "training"))
+    assert os.path.samefile(os.path.dirname(weights), folder)
+    assert not os.path.exists(tmp_path / "files") and sorted(os.listdir(folder)) == before
 
 
 def test_an_archive_is_unpacked_where_it_is_asked_for(tmp_path, archive):
