@@ -102,16 +102,17 @@ if hasattr(os, "register_at_fork"):
 
 
 @contextlib.contextmanager
-def locked(path: Path, inside: bool = False) -> Iterator[None]:
+def locked(path: Path, inside: bool = False, patience: float = _PATIENCE) -> Iterator[None]:
     """Keep other processes from writing the output at `path` while the block runs.
 
     The lock lies beside `path`, or with `inside` in the folder `path`, which must exist then.
-    Raises `InputError` where another process holds it. One that was killed holds nothing.
+    Raises `InputError` where another process holds it, `patience` seconds long: one that was killed
+    a moment ago may not have ended yet, and holds nothing then.
     """
     shown, real = os.fspath(path), os.path.realpath(path)
     folder, name = (real, "folder") if inside else os.path.split(real)
     place = os.path.join(folder, lock_name(name))
-    descriptor, pid = _wait_for_lock(shown, place), os.getpid()
+    descriptor, pid = _wait_for_lock(shown, place, patience), os.getpid()
     hold(descriptor)
     try:
         os.ftruncate(descriptor, 0)
@@ -124,10 +125,10 @@ def locked(path: Path, inside: bool = False) -> Iterator[None]:
             let_go(descriptor)
 
 
-def _wait_for_lock(shown: str, place: str) -> int:
+def _wait_for_lock(shown: str, place: str, patience: float) -> int:
     """The descriptor of the locked file `place`."""
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + patience
     while True:
         try:
             descriptor = os.open(place, flags, 0o666)

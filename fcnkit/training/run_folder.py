@@ -122,8 +122,17 @@ def bring_back(output: str) -> bool:
 
 
 def settle(output: str) -> bool:
-    """`bring_back` for those who hold no lock: not where a process is at work in `output`."""
-    return setting_aside.settle(output, lambda: own_paths(output))
+    """`bring_back` for those who hold no lock: not where a process is at work in `output`.
+
+    `output` may also be a stage, or a log, that was set aside in the folder around it.
+    """
+    has_returned = setting_aside.settle(output, lambda: own_paths(output))
+    return settle_around(output) or has_returned
+
+
+def settle_around(output: str) -> bool:
+    """`settle` where `output` is a stage that was set aside in the folder around it."""
+    return setting_aside.settle_around(output, own_paths)
 
 
 def needed_files(start: Start) -> list[str]:

@@ -87,8 +87,9 @@ class Run:
         """
         recipe, output, start = self.recipe, self.output, self.start
         run_folder.refuse_inputs(output, recipe, start)
+        has_returned = run_folder.settle_around(output)
         stack.enter_context(claimed_folder(output))
-        if run_folder.bring_back(output):
+        if run_folder.bring_back(output) or has_returned:
             observer.note(run_folder.BACK.format(output))
         aside = stack.enter_context(run_folder.set_aside(output))
         recipe, start = open_model(recipe, start, output, self._force, aside)

@@ -145,9 +145,32 @@ def bring_back(output: str, own: Own = tuple) -> bool:
 
 def settle(output: str, own: Own = tuple) -> bool:
     """`bring_back` for those who hold no lock: not where another process is at work, or may be."""
+    return _settle_unlocked(output, _asides(output), own)
+
+
+def settle_around(path: str, own: Callable[[str], Iterable[str]]) -> bool:
+    """`settle` for the folder around `path`, where `path` is of what was set aside there.
+
+    `own` lists what is a run's own in a folder. Does not wait for the folder's lock: whoever trains
+    stages holds it, and reads and trains each of them meanwhile.
+    """
+    output, name = os.path.split(os.path.abspath(path))
+    asides = [aside for aside in _asides(output) if name in _names(aside)]
+    return _settle_unlocked(output, asides, lambda: own(output), patience=0)
+
+
+def _names(aside: str) -> list[str]:
+    """The names of what was moved to `aside`; none where its mark is damaged."""
+    with contextlib.suppress(InputError, OSError):
+        moved = _read(aside)
+        return moved.files + moved.folders
+    return []
+
+
+def _settle_unlocked(output: str, asides: Sequence[str], own: Own, **waiting: float) -> bool:
     has_returned = False
-    for aside in _asides(output):
-        with contextlib.suppress(InputError, OSError), locked(output, inside=True):
+    for aside in asides:
+        with contextlib.suppress(InputError, OSError), locked(output, inside=True, **waiting):
             with open_text(_mark(aside)) as mark:
                 # Where the disk has no locks, that process may still be there.
                 is_known = take_lock(mark.fileno()) is True

@@ -3,7 +3,12 @@
 import os
 
 import pytest
+from tiny_segmentation import write_dataset, write_solver
 
+from caffeformat import InputError
+from caffeformat.files import claimed_folder
+from fcnkit.training import Recipe, curves, read_runs, train
+from fcnkit.training.run_folder import settle
 from fcnkit.training.stages.folders import START_NET, bring_back, set_aside
 
 
@@ -63,3 +68,35 @@ def test_folders_of_that_name_without_our_mark_stay(tmp_path):
     stage(tmp_path / "before-the-deadline" / "a", "mine")
     bring_back(str(tmp_path))
     assert os.listdir(tmp_path) == ["before-the-deadline"]
+
+
+@pytest.mark.parametrize("use", [settle, lambda path: read_runs([path])])
+def test_whoever_uses_one_of_them_by_its_path_brings_all_back(tmp_path, use):
+    log = "I0101 00:00:00.000000     1 solver.cpp:239] Iteration 0, loss = 1.5\n"
+    for name in "ab":
+        stage(tmp_path / "run" / name, "earlier", log)
+    aside = set_aside([str(tmp_path / "run" / name) for name in "ab"])
+    aside.__enter__()
+    stage(tmp_path / "run" / "a", "new", "I0101 Solving a\n")
+    stage(tmp_path / "run" / "c", "another")
+    assert not settle(str(tmp_path / "run" / "c"))
+    with claimed_folder(tmp_path / "run"):
+        assert not settle(str(tmp_path / "run" / "b"))
+    use(str(tmp_path / "run" / "b"))
+    assert sorted(os.listdir(tmp_path / "run")) == ["a", "b", "c"]
+    texts = [(tmp_path / "run" / name / START_NET).read_text() for name in "abc"]
+    assert texts == ["earlier", "earlier", "another"]
+
+
+@pytest.mark.slow
+def test_training_in_one_of_them_brings_all_back(tmp_path, monkeypatch, needs_engine):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(curves, "plot", lambda *_: None)
+    data, solver = write_dataset(tmp_path / "data"), write_solver(tmp_path, max_iter=2, snapshot=1)
+    recipe = Recipe(solver, data, augment={})
+    train(recipe, "run/a")
+    aside = set_aside([str(tmp_path / "run" / "a")])
+    aside.__enter__()
+    with pytest.raises(InputError, match="is from an earlier run"):
+        train(recipe, "run/a")
+    assert os.listdir("run") == ["a"] and os.path.exists("run/a/snap_iter_2.caffemodel")
