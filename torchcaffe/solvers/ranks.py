@@ -25,7 +25,7 @@ from caffeformat import InputError
 from caffeformat.files import read_bytes
 from caffeformat.processes import run_module, safe_path_variable
 
-from .signals import NONE
+from .signals import NONE, STOP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -93,6 +93,7 @@ class _Lines:
     def __init__(self, listener: Listener, key: bytes) -> None:
         self._listener, self._key = listener, key
         self.ranks: dict[Connection, int] = {}
+        self._stopping: set[Connection] = set()
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._is_closed = False
         self._thread.start()
@@ -119,12 +120,17 @@ class _Lines:
                 found.append((rank, None))
         return found
 
-    def send(self, rank: int, message: object) -> None:
-        """Send `message` to that rank, if it is there."""
-        for line, number in list(self.ranks.items()):
-            if number == rank:
-                with contextlib.suppress(OSError):  # it has just ended
-                    line.send(message)
+    def ask(self, action: str) -> bool:
+        """Ask rank 0 for `action`, if it is there; returns whether it is. Each is stopped once."""
+        roots = [line for line, rank in list(self.ranks.items()) if rank == 0]
+        for line in roots:
+            if action == STOP:
+                if line in self._stopping:
+                    continue
+                self._stopping.add(line)
+            with contextlib.suppress(OSError):  # it has just ended
+                line.send(action)
+        return bool(roots)
 
     def close(self) -> None:
         self._is_closed = True
@@ -157,7 +163,7 @@ def _watch(
     heard: Callable[[Any], object],
 ) -> Any:
     """Pass messages on until the launcher has ended; return what rank 0 returned."""
-    result, is_done = None, False
+    result, is_done, asked = None, False, NONE
     while True:
         has_ended = launcher.poll() is not None
         messages = lines.messages()
@@ -173,9 +179,12 @@ def _watch(
                 result, is_done = values[0], True
         if has_ended and not messages:
             break
+        # Rank 0 may not have come yet, or come again after it was asked to stop.
         action = requested()
-        if action != NONE:
-            lines.send(0, action)
+        if action != NONE and asked != STOP:
+            asked = action
+        if asked != NONE and lines.ask(asked) and asked != STOP:
+            asked = NONE
     if launcher.returncode or not is_done:
         raise _explain_failure(folder)
     return result

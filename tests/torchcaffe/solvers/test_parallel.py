@@ -224,6 +224,38 @@ def test_the_cause_is_told_and_not_what_follows_from_it(tmp_path, monkeypatch):
         run_ranks(lose_the_other, 2, (str(tmp_path / "mark"),))
 
 
+ASKED = """
+import os, signal, time
+
+def wait_for_action(line, mark):
+    action, end = line.requested(), time.monotonic() + 30
+    while action == "none" and time.monotonic() < end:
+        time.sleep(0.01)
+        action = line.requested()
+    if not os.path.exists(mark):
+        open(mark, "w").close()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return action
+"""
+
+
+@pytest.mark.slow
+def test_processes_that_come_later_are_asked_to_stop_too(tmp_path, monkeypatch):
+    """Ctrl-C while they start, or before one of them ends and all start again."""
+    (tmp_path / "asked.py").write_text(ASKED)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    from asked import wait_for_action
+
+    mark, actions = tmp_path / "mark", ["stop"]
+
+    def requested():
+        return actions.pop() if actions else "none"
+
+    assert run_ranks(wait_for_action, 1, (str(mark),), requested, restarts=1) == "stop"
+    assert mark.exists()
+
+
 @pytest.mark.slow
 def test_a_killed_training_leaves_no_process_behind(folder):
     (folder / "solver.prototxt").write_text(SOLVER.replace("max_iter: 6", "max_iter: 100000000"))
