@@ -116,7 +116,7 @@ class Interruption:
         self.asked = True
         if self._silent:
             return
-        tqdm.write("stopping with a snapshot after this step; again to stop at once", sys.stderr)
+        tqdm.write("stopping after this step; again to stop at once", sys.stderr)
 
 
 @contextlib.contextmanager

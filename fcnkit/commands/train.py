@@ -131,6 +131,9 @@ def run(args: argparse.Namespace) -> int:
     if outcome.finished:
         say(f"{outcome.iteration} iterations done, weights in {outcome.weights}")
         return 0
+    if outcome.withdrawn:
+        say(f"stopped before the first step: the earlier run in {args.output} is as it was")
+        return stopped
     say(
         f"stopped after {outcome.iteration} iterations, snapshot {outcome.weights}: "
         "the same command with --resume continues"

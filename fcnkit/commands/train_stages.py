@@ -92,6 +92,9 @@ def run(args: argparse.Namespace) -> int:
             results.append(result)
             rows = [dataclasses.asdict(result) for result in results]
             write_json(os.path.join(args.output, "stages.json"), rows)
+    if not results:
+        say(f"stopped before the first step: the earlier run in {args.output} is as it was")
+        return 130
     say(format_stages(results))
     if results[-1].end is None:
         again = "the same command" if recipe else "the same command with --resume"

@@ -19,7 +19,11 @@ class Observer(Progress):
 
     `step` gets the iterations done and to do, the name of the output folder, and the running
     `loss`, `accuracy` and `mean_iou` (these two where the net scores classes).
+
+    Attribute: `replaces`, whether an earlier run comes back if this one ends before `begun`.
     """
+
+    replaces = False
 
     def begun(self) -> None:
         """Report that the run has taken its first step, with a loss that is a number."""
@@ -29,13 +33,21 @@ class Observer(Progress):
 
 
 class Beginning(Observer):
-    """Passes all on to `observer`, and calls `begin` when the run has taken its first step."""
+    """Passes all on to `observer`, and calls `begin` when the run has taken its first step.
 
-    def __init__(self, observer: Observer, begin: Callable[[], None]) -> None:
-        self._observer, self._begin = observer, begin
+    `replaces`: until then an earlier run is set aside.
+    """
+
+    def __init__(self, observer: Observer, begin: Callable[[], None], replaces: bool) -> None:
+        self._observer, self._begin, self.replaces = observer, begin, replaces
+
+    def begin(self) -> None:
+        """Call `begin` for a run that has succeeded, perhaps without a step."""
+        self.replaces = False
+        self._begin()
 
     def begun(self) -> None:
-        self._begin()
+        self.begin()
         self._observer.begun()
 
     def note(self, text: str) -> None:

@@ -54,7 +54,9 @@ def train(
     force           replace an earlier run in `output`: it is removed once the new one has taken its
                     first step, and is back where that one ends before
     observer        receives notes, steps and tests
-    stop            called after each iteration; returns true to end the run with a snapshot
+    stop            called after each iteration; returns true to end the run with a snapshot, or
+                    without one where it is the first and the run replaces an earlier one, which is
+                    back then (`Outcome.withdrawn`)
 
     Raises `InputError` for input that cannot be used, for an `output` that holds a run already
     (unless `start.resume` or `force`), and for a loss that is NaN or infinite.
@@ -73,6 +75,7 @@ def train(
     together = engine.join(devices)
     if together.has_begun(output):
         start, force = dataclasses.replace(start, resume=True), False
+        observer.replaces = False
     run = Run(recipe, output, start, devices, allow_python, force)
     with contextlib.ExitStack() as stack:
         prepared: Prepared = together.from_root(lambda: run.prepare(stack, together, observer))
@@ -83,12 +86,12 @@ def train(
                 run.remove_earlier()
             together.begin(output)
 
-        told = observer if together.is_root else Observer()
+        told, beginning = observer if together.is_root else Observer(), None
         if run.remove_earlier is None:
             begin()
         else:
-            told = Beginning(told, begin)
+            told = beginning = Beginning(told, begin, replaces=True)
         outcome = run.train(prepared, together, told, stop)
-        if run.remove_earlier is not None:
-            begin()  # a run may succeed without a step
+        if beginning is not None and not outcome.withdrawn:
+            beginning.begin()  # a run may succeed without a step
         return together.from_root(lambda: outcome)

@@ -52,8 +52,10 @@ class Recorder(engine.Hooks):
     Of processes that train `together` each has such hooks: losses are means and scores sums over
     all of them, each makes its share of the tests' passes, and the root alone takes snapshots.
 
-    Attributes: `keeper`, `stopped` (whether `stop()` ended the run), `last_weights` (path of the
-    last snapshot's weights, or None), `last_test_matrix` (of the last test, or None).
+    Attributes: `keeper`, `stopped` (whether `stop()` ended the run), `withdrawn` (whether it did so
+    before the first step of a run that replaces an earlier one, which stays instead),
+    `last_weights` (path of the last snapshot's weights, or None), `last_test_matrix` (of the last
+    test, or None).
     """
 
     def __init__(
@@ -90,7 +92,7 @@ class Recorder(engine.Hooks):
         self._saved_at: int | None = None
         self._explained, self._collapsed_displays = False, 0
         self._is_exhausted = False  # no better test for as long as the run has patience
-        self.stopped = False
+        self.stopped = self.withdrawn = False
         self.last_weights: str | None = None
         self.last_test_matrix: ConfusionMatrix | None = None
 
@@ -115,9 +117,13 @@ class Recorder(engine.Hooks):
     def after_step(self, solver: Solver) -> bool:
         """Record the step just taken; returns true where the run was asked to stop."""
         iteration, settings = solver.iter - 1, self._settings
-        if not self._recent:  # this process's first step: before anybody is asked to stop
-            (loss,) = self._together.total(np.array([self._loss()]))
+        if not self._recent:  # this process's first step
+            asked = float(self._observer.replaces and self._stop())
+            loss, asked = self._together.total(np.array([self._loss(), asked]))
             self._checked(float(loss) / self._together.count, iteration)
+            if asked and solver.iter < settings.max_iter:
+                self.stopped = self.withdrawn = True
+                return True
             self._observer.begun()
         loss, asked = self._together.total(np.array([self._loss(), float(self._stop())]))
         self._recent.append(self._checked(float(loss) / self._together.count, iteration))
@@ -150,6 +156,8 @@ class Recorder(engine.Hooks):
 
     def finish(self) -> None:
         """Take the closing snapshot and, where the run took all its steps, a last test."""
+        if self.withdrawn:
+            return
         if self._saved_at != self._solver.iter and (
             self.stopped or self._is_exhausted or self._settings.snapshot_after_train
         ):

@@ -42,7 +42,7 @@ _IMAGE_SHAPE = (500, 500)
 class Outcome:
     """How a training run ended.
 
-    iteration   iterations done
+    iteration   iterations done; a first step that was withdrawn does not count
     finished    whether these were all of them
     weights     path of the last snapshot's weights; None without a snapshot
     matrix      confusion matrix of the last test; None without a test net
@@ -55,6 +55,11 @@ class Outcome:
     weights: str | None
     matrix: ConfusionMatrix | None
     best: Best | None = None
+
+    @property
+    def withdrawn(self) -> bool:
+        """Whether the run was asked to stop before its first step, so that an earlier one stays."""
+        return not self.finished and self.weights is None
 
 
 class Run:
@@ -180,7 +185,7 @@ class Run:
             finally:
                 draw()
         return Outcome(
-            solver.iter,
+            solver.iter - recorder.withdrawn,
             not recorder.stopped,
             recorder.last_weights,
             recorder.last_test_matrix,

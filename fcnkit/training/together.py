@@ -55,12 +55,17 @@ def train_together(
         getattr(observer, message[0])(*message[1])
 
     outcome: Outcome = engine.run_together(
-        _train_rank, devices.count, arguments, stop=stop, heard=heard, restarts=RESTARTS
+        _train_rank,
+        devices.count,
+        [observer.replaces, *arguments],
+        stop=stop,
+        heard=heard,
+        restarts=RESTARTS,
     )
     return outcome
 
 
-def _train_rank(line: Any, *arguments: Any) -> Outcome:
+def _train_rank(line: Any, replaces: bool, *arguments: Any) -> Outcome:
     """`train` in one of the processes."""
     from .recipe import train
 
@@ -79,7 +84,7 @@ def _train_rank(line: Any, *arguments: Any) -> Outcome:
         gpu=devices,
         allow_python=allow_python,
         force=force,
-        observer=_Telling(line),
+        observer=_Telling(line, replaces),
         stop=stop,
     )
 
@@ -87,8 +92,8 @@ def _train_rank(line: Any, *arguments: Any) -> Outcome:
 class _Telling(Observer):
     """Passes on to another process what it is told."""
 
-    def __init__(self, line: Any) -> None:
-        self._line = line
+    def __init__(self, line: Any, replaces: bool) -> None:
+        self._line, self.replaces = line, replaces
 
     def note(self, text: str) -> None:
         self._line.tell(("note", (text,)))

@@ -50,6 +50,8 @@ if TYPE_CHECKING:
 
     from fcnkit.surgery import Transplant
 
+    from ..running import Outcome
+
     Path = str | os.PathLike[str]
 
 # In a stage's folder: its first and its last masks of the validation images.
@@ -116,7 +118,8 @@ def train_stages(
                 first step, and is back where that one ends before
     observer    receives the notes, steps and tests of all stages
     stop        called after each iteration; where it returns true, the run ends with a snapshot and
-                a last result without `end`
+                a last result without `end`, or without any of them where that is the first and the
+                run replaces an earlier one, which is back then
 
     Raises `InputError` as `train` and `check_stages` do, and where `output` holds stages already.
     torchrun cannot start it: between the stages one process works.
@@ -178,7 +181,7 @@ def _train(
     # Each use of a dataset closes it: one process must not open an LMDB twice.
     check_stages(stages, datasets, None if has_begun else weights)
     with set_aside(earlier) as remove_earlier:
-        observer = Beginning(observer, remove_earlier)
+        beginning = Beginning(observer, remove_earlier, replaces=bool(earlier))
         previous: _StageRun | None = None
         for stage, folder, dataset in zip(stages, folders, datasets):
             recipe = dataclasses.replace(stage.recipe, data=dataset.path)
@@ -188,9 +191,11 @@ def _train(
                 run.prepare()
                 for note in run.notes:
                     observer.note(note)
-                finished = run.train(start.resume, observer, stop)
-                remove_earlier()  # a stage may be done without a step
-                if not finished:
+                outcome = run.train(start.resume, beginning, stop)
+                if outcome.withdrawn:
+                    return
+                beginning.begin()  # a stage may be done without a step
+                if not outcome.finished:
                     yield run.result()
                     return
                 run.finish()
@@ -270,15 +275,15 @@ class _StageRun:
         write_caffemodel(self.path(START_WEIGHTS), result.weights, net)
         return files.input_settings()
 
-    def train(self, resume: bool, observer: Observer, stop: Callable[[], bool]) -> bool:
-        """Train, with `resume` from the newest snapshot; returns whether training finished."""
+    def train(self, resume: bool, observer: Observer, stop: Callable[[], bool]) -> Outcome:
+        """Train, with `resume` from the newest snapshot."""
         weights = self.path(START_WEIGHTS)
         start = Start(
             weights=weights if os.path.exists(weights) else None,
             resume=resume and os.path.exists(self.path("train.log")),
         )
         recipe = self.stage.recipe
-        outcome = train(
+        return train(
             recipe,
             self.folder,
             start,
@@ -287,7 +292,6 @@ class _StageRun:
             observer=observer,
             stop=stop,
         )
-        return outcome.finished
 
     def finish(self) -> None:
         """Score the trained net and keep its masks of the validation images."""

@@ -16,6 +16,7 @@ from caffeformat import read_caffemodel, read_net, read_solver, write_caffemodel
 from fcnkit.commands import main
 from fcnkit.training import Outcome, curves
 from fcnkit.training.log import TrainingLog
+from fcnkit.training.recorder import Recorder
 
 pytestmark = pytest.mark.usefixtures("needs_engine")
 
@@ -163,6 +164,17 @@ def test_ctrl_c_stops_with_a_snapshot(here, data, capsys):
     assert status == 130 and signal.getsignal(signal.SIGINT) == before
     steps = int(re.search(r"stopped after (\d+) iterations", capsys.readouterr().out).group(1))
     assert os.path.exists(f"run/snap_iter_{steps}.solverstate")
+
+
+def test_ctrl_c_before_the_first_step_leaves_the_earlier_run(here, data, capsys, monkeypatch):
+    assert train("--data", data, "--augment", "--iterations", "2") == 0
+    before = sorted(os.listdir("run"))
+    monkeypatch.setattr(Recorder, "before_step", lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    assert train("--data", data, "--augment", "--iterations", "9", "--force") == 130
+    said = capsys.readouterr()
+    assert "stopping after this step" in said.err
+    assert "stopped before the first step: the earlier run in run is as it was" in said.out
+    assert sorted(os.listdir("run")) == before
 
 
 def test_a_diverging_run_is_reported(here, data, capsys):

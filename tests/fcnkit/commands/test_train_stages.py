@@ -1,5 +1,6 @@
 """Stage after stage: where each starts, what is measured, and what the command reports."""
 
+import importlib
 import json
 import os
 
@@ -117,6 +118,13 @@ def test_a_new_score_with_a_filler_starts_at_zero_nevertheless(family, data):
     start = arrays("run/shapes_fcn16s/start.caffemodel")
     assert not any(b.any() for b in start["score_pool4"])
     assert start["hidden"][0].any()
+
+
+def test_stages_that_were_stopped_before_the_first_step_are_told(family, data, capsys, monkeypatch):
+    module = importlib.import_module("fcnkit.commands.train_stages")
+    monkeypatch.setattr(module, "train_stages", lambda *_, **more: iter(()))
+    assert command(family, data, "--force") == 130
+    assert "stopped before the first step: the earlier run in" in capsys.readouterr().out
 
 
 def test_arguments_that_contradict_each_other_are_refused(family, data, capsys):

@@ -276,16 +276,26 @@ def test_a_run_without_a_step_replaces_the_earlier_one(here):
     assert not any(name.startswith("before-") for name in found)
 
 
-def test_the_earlier_run_has_gone_before_anybody_asks_to_stop(here):
+def test_a_run_that_is_stopped_before_its_first_step_costs_nothing(here):
+    before = earlier()
+    outcome = train(recipe(class_weights=0.5), "run", force=True, stop=lambda: True)
+    assert outcome.withdrawn and (outcome.iteration, outcome.weights) == (0, None)
+    assert content() == before
+    # One that is done with that step has nothing to stop.
+    assert train(recipe(("max_iter", "1")), "run", force=True, stop=lambda: True).finished
+    assert "snap_iter_4.caffemodel" not in content()
+
+
+def test_a_run_that_is_stopped_after_its_first_step_replaces_the_earlier_one(here):
     earlier()
     seen = []
 
     def stop():
-        seen.append(set(os.listdir("run")))
-        return True
+        seen.append(any(name.startswith("before-") for name in os.listdir("run")))
+        return len(seen) > 1
 
-    assert train(recipe(), "run", force=True, stop=stop).iteration == 1
-    assert not any(name.startswith("before-") for name in seen[0])
+    outcome = train(recipe(), "run", force=True, stop=stop)
+    assert not outcome.withdrawn and outcome.iteration == 1 and seen == [True, False]
     assert os.path.exists("run/snap_iter_1.solverstate")
 
 

@@ -1,6 +1,8 @@
 """Training in several processes: the steps, tests and files of one with the larger batch."""
 
+import contextlib
 import importlib
+import os
 
 import numpy as np
 import pytest
@@ -286,6 +288,49 @@ def test_ctrl_c_ends_all_with_a_snapshot(here):
     status, text = run.end()
     assert status == 130 and "stopped after" in text and "Traceback" not in text, text
     assert run.leaves_nobody() and run.leaves_no_file()
+
+
+def content(folder):
+    """Name -> bytes of the files in a folder, but for what ended processes had begun to write."""
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name[0] != "."}
+
+
+class Watching(Observer):
+    """Notes, and whether an earlier run in `run` is out of the way."""
+
+    def __init__(self):
+        self.notes = []
+
+    def note(self, text):
+        self.notes.append(text)
+
+    def is_aside(self):
+        return any(name.startswith("before-") for name in os.listdir("run"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["asks"])
+def test_ctrl_c_before_the_first_step_of_several_processes_costs_nothing(way, here):
+    train(Recipe("solver.prototxt", "data", AUGMENT), "run")
+    before = content(here / "run")
+    watching = Watching()
+
+    def stop():
+        if way == "ends" and watching.is_aside():
+            raise KeyboardInterrupt
+        return way == "asks"
+
+    # Long tests before the first step
+    recipe = Recipe("solver.prototxt", "data", AUGMENT, overrides=[("test_iter", "3000")])
+    with contextlib.ExitStack() as stack:
+        if way == "ends":
+            stack.enter_context(pytest.raises(KeyboardInterrupt))
+        outcome = train(
+            recipe, "run", gpu=Devices(processes=2), force=True, observer=watching, stop=stop
+        )
+        assert outcome.withdrawn
+    assert content(here / "run") == before
+    assert any("the earlier run is back" in note for note in watching.notes) == (way == "ends")
 
 
 @pytest.mark.slow

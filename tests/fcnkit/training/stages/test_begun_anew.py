@@ -56,7 +56,8 @@ def test_force_starts_over(tmp_path, monkeypatch, needs_engine):
         return False
 
     results = list(train_stages(two, run, data, force=True, stop=stop))
-    assert seen[0] == ["shapes_fcn32s"] and "old" not in results[1].end
+    # Asked before the first step is counted, then after it
+    assert seen[1] == ["shapes_fcn32s"] and "old" not in results[1].end
     assert sorted(os.listdir(run)) == sorted(FAMILY[:2])
 
 
@@ -79,6 +80,29 @@ def test_several_processes_start_over_with_their_first_step(tmp_path, monkeypatc
     devices = engine.Devices(processes=2)
     (result,) = train_stages([one], run, data, gpu=devices, force=True, stop=stop)
     assert seen[0] and "old" not in result.end and os.listdir(run) == [one.name]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_run_that_is_stopped_before_its_first_step_leaves_the_earlier_stages(
+    tmp_path, monkeypatch, processes
+):
+    pytest.importorskip("torchcaffe")
+    monkeypatch.setenv(engine.VARIABLE, "torch")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    data = write_dataset(tmp_path / "data")
+    two = stages(write_family(tmp_path / "family"), FAMILY[:2], iterations=2)
+    run = tmp_path / "run"
+    record = '{"agreement": 1, "start": {}, "end": {"old": 1}}'
+    for name in FAMILY[:2]:
+        (run / name).mkdir(parents=True)
+        (run / name / "stage.json").write_text(record)
+    devices = engine.Devices(processes=processes)
+    assert list(train_stages(two, run, data, gpu=devices, force=True, stop=lambda: True)) == []
+    assert sorted(os.listdir(run)) == sorted(FAMILY[:2])
+    for name in FAMILY[:2]:
+        assert os.listdir(run / name) == ["stage.json"]
+        assert (run / name / "stage.json").read_text() == record
 
 
 def result(name, end, start=0.5):
