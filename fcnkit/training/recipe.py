@@ -71,7 +71,13 @@ def train(
             observer.note(run_folder.BACK.format(output))
         check_files(recipe, start)
         settings = (recipe, output, start, devices, tuple(allow_python), force)
-        return train_together(settings, devices, observer, stop)
+        try:
+            return train_together(settings, devices, observer, stop)
+        except BaseException:
+            # Processes that were ended, as another one had failed, bring nothing back themselves.
+            if run_folder.settle(output):
+                observer.note(run_folder.BACK.format(output))
+            raise
     together = engine.join(devices)
     if together.has_begun(output):
         start, force = dataclasses.replace(start, resume=True), False

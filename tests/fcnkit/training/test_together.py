@@ -309,7 +309,7 @@ class Watching(Observer):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("way", ["asks"])
+@pytest.mark.parametrize("way", ["asks", "ends"])
 def test_ctrl_c_before_the_first_step_of_several_processes_costs_nothing(way, here):
     train(Recipe("solver.prototxt", "data", AUGMENT), "run")
     before = content(here / "run")
