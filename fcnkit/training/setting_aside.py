@@ -222,11 +222,16 @@ def _settle(aside: str, output: str, own: Own) -> bool:
     if not os.path.isfile(_mark(aside)):
         return False
     moved, has_returned = _read(aside), False
-    for name in moved.files + moved.folders:
+    there = [
+        name for name in moved.files + moved.folders if os.path.lexists(os.path.join(aside, name))
+    ]
+    # A stage's own log says whether another has begun in its place: then all of them are to go, as
+    # none of the new run may be taken for done.
+    stages = [name for name in there if name in moved.folders]
+    if any(_has_stepped(os.path.join(output, name)) for name in stages):
+        there = []
+    for name in there:
         old, place = os.path.join(aside, name), os.path.join(output, name)
-        # A stage's own log says whether another has begun in its place.
-        if not os.path.lexists(old) or (name in moved.folders and _has_stepped(place)):
-            continue
         if not _lies_in(place, output):
             raise _damaged(aside, f"names {name}, which a link leads out of {output}")
         os.makedirs(os.path.dirname(place), exist_ok=True)
