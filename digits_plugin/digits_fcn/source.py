@@ -137,6 +137,11 @@ class Archive(object):
             name = safe_name(name)
         except FcnError:
             return  # a member that leads elsewhere is not a file of the dataset
+        if name in self.members and not self._same(self.members[name], place):
+            raise FcnError(
+                "The archive holds %s more than once, with different contents. Unpack it, which "
+                "keeps the last, and enter the folder." % shorten(name, 200)
+            )
         if size <= MAX_FILE:
             self.members[name] = place
 
@@ -177,6 +182,9 @@ class Tar(Archive):
                 out.write(block)
         return out
 
+    def _same(self, one, other):
+        return one[1] == other[1] and self._fetch(one) == self._fetch(other)
+
     def _fetch(self, place):
         offset, size = place
         with self.lock:
@@ -196,6 +204,10 @@ class Zip(Archive):
         for info in self.file.infolist():
             if not info.filename.endswith("/"):
                 self._add(info.filename, info.file_size, info)
+
+    @staticmethod
+    def _same(one, other):
+        return (one.CRC, one.file_size) == (other.CRC, other.file_size)
 
     def _fetch(self, place):
         with self.lock:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import bz2
 import contextlib
 import functools
+import hashlib
 import lzma
 import os
 import stat
@@ -22,6 +23,7 @@ from caffeformat.files import open_file
 
 from .block_stream import BlockStream
 from .gzip_stream import gzip_blocks
+from .repeats import Repeats
 from .tar_stream import is_tar_header, tar_entries
 
 if TYPE_CHECKING:
@@ -109,11 +111,12 @@ _OTHER_ARCHIVES = {
 
 
 def members(path: str | os.PathLike[str]) -> Iterator[Member]:
-    """Iterate over the files in the archive or folder at `path`.
+    """Iterate over the files in the archive or folder at `path`, each name once.
 
     In folders and zips, files below a folder `ImageSets` come first; tars have their own order.
-    Raises `InputError` if `path` is missing or of an unknown kind, `FormatError` if it is truncated
-    or damaged, or contains names that lead out of it (`/...`, `../`).
+    Raises `InputError` if `path` is missing or of an unknown kind, or holds two files of one name
+    and different contents, in a tar at the latest when all has been read; `FormatError` if it is
+    truncated or damaged, or contains names that lead out of it (`/...`, `../`).
     """
     path = os.fspath(path)
     if os.path.isdir(path):
@@ -197,6 +200,24 @@ def _too_large(size: int, most: int) -> str:
 
 
 def _tar_members(path: str, open_stream: Callable[[], ForwardStream]) -> Iterator[Member]:
+    found = Repeats(path)
+    again: set[str] = set()  # names of two files of one size
+    for member in _tar_entries(path, open_stream):
+        if found.is_new(member.name, member.size if member.is_plain else None):
+            yield member
+        elif member.size and member.is_plain:
+            again.add(member.name)
+    if again:
+        sums = Repeats(path)
+        for member in _tar_entries(path, open_stream):
+            if member.name in again:
+                checksum = hashlib.sha256()
+                for chunk in member.read_chunks():
+                    checksum.update(chunk)
+                sums.is_new(member.name, checksum.digest())
+
+
+def _tar_entries(path: str, open_stream: Callable[[], ForwardStream]) -> Iterator[Member]:
     with _reading(path), contextlib.closing(open_stream()) as file:
 
         def opener() -> AbstractContextManager[_Readable]:
@@ -231,15 +252,22 @@ def _zip_members(path: str) -> Iterator[Member]:
                 f"{path}: {printable(locked.filename)} is encrypted: unpack the archive with its "
                 "password, and pass the folder"
             )
-        for info in sorted(entries, key=lambda info: _image_sets_first(info.filename)):
-            name = _safe_name(path, _entry_name(info))
-            if name and not info.filename.endswith(("/", "\\")):
-                most = _most_expanded(info.compress_size)
-                if info.file_size > most:
-                    raise FormatError(path, f"{name}: {_too_large(info.file_size, most)}")
-                # The upper half holds Unix's mode where the archive was made on Unix, else 0.
-                mode = info.external_attr >> 16
-                is_plain = stat.S_IFMT(mode) in (0, stat.S_IFREG)
+        unsorted = _zip_entries(path, archive)
+        yield from sorted(unsorted, key=lambda member: _image_sets_first(member.name))
+
+
+def _zip_entries(path: str, archive: zipfile.ZipFile) -> Iterator[Member]:
+    found = Repeats(path)
+    for info in archive.infolist():
+        name = _safe_name(path, _entry_name(info))
+        if name and not info.filename.endswith(("/", "\\")):
+            most = _most_expanded(info.compress_size)
+            if info.file_size > most:
+                raise FormatError(path, f"{name}: {_too_large(info.file_size, most)}")
+            # The upper half holds Unix's mode where the archive was made on Unix, else 0.
+            mode = info.external_attr >> 16
+            is_plain = stat.S_IFMT(mode) in (0, stat.S_IFREG)
+            if found.is_new(name, (info.CRC, info.file_size, is_plain)):
                 opener = functools.partial(archive.open, info)
                 yield Member(path, name, info.file_size, is_plain, opener)
 

@@ -143,10 +143,13 @@ def read_scores(path: str) -> tuple[NDArray[np.floating[Any]], str, str]:
     with reading(path, "cannot be read as scores"):
         with open_file(path) as file, zipfile.ZipFile(file) as archive:
             size = sum(info.file_size for info in archive.infolist())
+            names = archive.namelist()
         if size > MAX_SCORE_BYTES:
             raise InputError(
                 f"{path}: refused, it unpacks to {size} bytes; the limit is {MAX_SCORE_BYTES}"
             )
+        if len(set(names)) < len(names):
+            raise InputError(f"{path}: holds two arrays of one name: save it again")
         with open_file(path) as file, np.load(file, allow_pickle=False) as found:
             scores = np.asarray(found["scores"])
             blob, image = str(found["blob"]), str(found["image"])

@@ -6,6 +6,7 @@ import io
 import os
 import tarfile
 import unittest
+import warnings
 import zipfile
 
 import fake_digits
@@ -115,6 +116,25 @@ class Sources(Case):
             self.assertEqual(errors, {}, path)
             for (_feature, label), name in zip(fake_digits.create_db(dataset, "val_db"), "c"):
                 self.assertTrue((label[0] == label_of(folder, name)).all())
+
+    def test_two_versions_of_a_file_in_one_archive_are_refused(self):
+        folder = make_voc(self.path("voc"))
+        inside = "VOC2012/JPEGImages/a.png"
+        for ending, packer in (("tar", tarfile.open), ("zip", zipfile.ZipFile)):
+            for other, is_refused in (("a", False), ("b", True)):
+                path = self.path("%s.%s" % (other, ending))
+                with warnings.catch_warnings(), packer(path, "w") as archive:
+                    warnings.simplefilter("ignore")  # zipfile's, of names that are there
+                    add = archive.add if ending == "tar" else archive.write
+                    for top, _, files in os.walk(folder):
+                        for name in files:
+                            full = os.path.join(top, name)
+                            add(full, "VOC2012/" + os.path.relpath(full, folder))
+                    add(os.path.join(folder, "JPEGImages", other + ".png"), inside)
+                _, errors, _ = fake_digits.create_dataset(form(path))
+                self.assertEqual(bool(errors), is_refused, errors)
+                if is_refused:
+                    self.assertIn(inside + " more than once", errors["source"][0])
 
     def test_several_datasets_in_one_place(self):
         make_voc(self.path("kit", "VOC2011"))

@@ -45,9 +45,12 @@ def voc_files(name="VOC2012"):
 
 
 def write_tar(path, files, mode="w"):
-    """Write `files` (name -> bytes, or a TarInfo for what is not a file) as a tar."""
+    """Write `files` (name -> bytes, or a TarInfo for what is not a file) as a tar.
+
+    They may also be (name, content) pairs, whose names may be repeated.
+    """
     with tarfile.open(path, mode) as tar:
-        for name, content in files.items():
+        for name, content in files.items() if isinstance(files, dict) else files:
             if isinstance(content, tarfile.TarInfo):
                 tar.addfile(content)
                 continue

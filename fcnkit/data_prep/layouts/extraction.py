@@ -48,11 +48,13 @@ def read_lists(
     names: Sequence[str],
     folder: str = "",
     optional: bool = False,
+    apart: bool = False,
 ) -> tuple[str, dict[str, list[str]]]:
     """(root, {name: ids}) of the files `<root><folder><name>.txt` in an archive or folder.
 
-    `folder` is "" or ends in `/`. Raises `InputError` if a list is missing (unless `optional`: then
-    the dict lacks it) or if two roots have lists.
+    `folder` is "" or ends in `/`. The archive is read no further than needed, unless it is `apart`
+    from the files that the lists name. Raises `InputError` if a list is missing (unless `optional`:
+    then the dict lacks it) or if two roots have lists.
     """
     options = "|".join(map(re.escape, names))
     pattern = re.compile(rf"((?:.*/)?){re.escape(folder)}({options})\.txt")
@@ -70,7 +72,7 @@ def read_lists(
         root, source = match.group(1), f"{archive}: {member.name}"
         text = decode_list(read_member(member, MAX_SET_FILE))
         lists[match.group(2)] = image_ids(text, source)
-        if len(lists) == len(set(names)):
+        if len(lists) == len(set(names)) and not apart:
             break
     missing = [name for name in names if name not in lists]
     if missing and not optional:
@@ -104,8 +106,8 @@ def extract(
     """Hand each `wanted` file to its actions: {name: [function(bytes), ...]}.
 
     A name is the end of a path in the archive, starting at some folder; if several paths end so,
-    the first counts. `progress` counts the files as `what`. Raises `InputError` if files are
-    missing.
+    the first counts. `progress` counts the files as `what`. The archive is read to its end, where
+    `tar -r` puts other versions of its files. Raises `InputError` if files are missing.
     """
     left = dict(wanted)
     for member in members(archive) if left else ():
@@ -115,8 +117,6 @@ def extract(
             for action in left.pop(name):
                 action(data)
             progress.step(len(wanted) - len(left), len(wanted), what)
-            if not left:
-                break
     if left:
         raise InputError(
             f"{archive}: lacks {len(left)} of the {len(wanted)} files that its lists name, such as "

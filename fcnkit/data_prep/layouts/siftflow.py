@@ -86,7 +86,8 @@ def prepare_siftflow(
 def _splits(archive: str, lists: str | os.PathLike[str] | None) -> dict[str, list[str]]:
     """{"train": ids, "val": ids}."""
     names = ["trainval", "test"]
-    _, found = read_lists(lists or archive, names, optional=lists is None)
+    is_apart = lists is not None
+    _, found = read_lists(lists or archive, names, optional=not is_apart, apart=is_apart)
     if len(found) == 2:
         return {"train": found["trainval"], "val": found["test"]}
     test: set[str] | None = None

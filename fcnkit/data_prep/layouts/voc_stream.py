@@ -60,7 +60,8 @@ def extract_stream(source: VocSource, folder: str, out: str, progress: Progress)
     extraction: _Extraction | None = None
     second_pass_needed = False
     is_folder_or_zip = _is_listed(source.archive)
-    for member in members(source.archive):
+    entries = members(source.archive)
+    for member in entries:
         if is_litter(member.name):
             continue
         if is_table(member.name):
@@ -74,6 +75,8 @@ def extract_stream(source: VocSource, folder: str, out: str, progress: Progress)
             extraction.take(member)
             if extraction.done and not (is_folder_or_zip or extraction.has_colours):
                 break
+    for _ in entries:  # other versions of files that a tar has at its end are an error there
+        pass
     if extraction is None:
         raise NeedsLook
     if second_pass_needed and not extraction.done:

@@ -59,7 +59,12 @@ def read_zip(path: str | os.PathLike[str]) -> OrderedDict[str, NDArray[Any]]:
 
 
 def _read_archive(archive: zipfile.ZipFile, path: str) -> OrderedDict[str, NDArray[Any]]:
-    members = {info.filename: info for info in archive.infolist()}
+    members: dict[str, zipfile.ZipInfo] = {}
+    for info in archive.infolist():
+        if members.setdefault(info.filename, info) is not info:
+            raise FormatError(
+                path, f"holds {brief(info.filename)} twice: damaged, or not written by torch.save"
+            )
     roots = [name[: -len("data.pkl")] for name in members if name.endswith("data.pkl")]
     if len(roots) != 1:
         raise FormatError(

@@ -2,6 +2,7 @@
 
 import io
 import pickle
+import warnings
 import zipfile
 from collections import OrderedDict
 
@@ -60,6 +61,15 @@ def read(tmp_path):
         return read_state_dict(path)
 
     return read
+
+
+def test_two_pieces_of_one_name_are_refused(read, tmp_path):
+    read()
+    with warnings.catch_warnings(), zipfile.ZipFile(tmp_path / "model.pth", "a") as archive:
+        warnings.simplefilter("ignore")  # zipfile's, of names that are there
+        archive.writestr("model/data/0", (VALUES + 1).tobytes())
+    with pytest.raises(FormatError, match=r"model\.pth: holds 'model/data/0' twice"):
+        read_state_dict(tmp_path / "model.pth")
 
 
 def test_the_pieces_make_a_file(read):

@@ -1,3 +1,8 @@
+"""Samples of a preview, from files of scores and from nets."""
+
+import warnings
+import zipfile
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -51,6 +56,17 @@ def test_bombs_are_refused_unread(tmp_path, monkeypatch):
     np.savez_compressed(path, scores=np.zeros((2, 300, 400)), blob="score", image="a.png")
     monkeypatch.setattr(samples, "MAX_SCORE_BYTES", 1 << 20)
     with pytest.raises(InputError, match="refused"):
+        read_scores(path)
+
+
+def test_two_arrays_of_one_name_are_refused(tmp_path):
+    path = write(tmp_path / "a_scores.npz")
+    with zipfile.ZipFile(path) as archive:
+        content = archive.read("scores.npy")
+    with warnings.catch_warnings(), zipfile.ZipFile(path, "a") as archive:
+        warnings.simplefilter("ignore")  # zipfile's, of names that are there
+        archive.writestr("scores.npy", content)
+    with pytest.raises(InputError, match="two arrays of one name"):
         read_scores(path)
 
 

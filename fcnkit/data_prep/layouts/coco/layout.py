@@ -87,8 +87,6 @@ def _read_sets(annotations: str, sets: Sequence[str]) -> dict[str, list[Annotate
         if file in wanted:
             chunks = member_chunks(member, _MOST_ANNOTATIONS)
             found[wanted.pop(file)] = read_annotations(chunks, f"{annotations}: {file}")
-            if not wanted:
-                break
     if wanted:
         raise InputError(
             f"{annotations}: expected {', '.join(wanted)}, found none: pass COCO's "

@@ -208,13 +208,10 @@ def _files_of(source: str) -> Iterator[tuple[File, Member]]:
         single = Member(source, os.path.basename(source), size, True, opener)
         yield File(source, single.name, size), single
         return
-    seen: set[str] = set()
     for member in members(source):
         if os.path.splitext(member.name)[1].lower() in IMAGE_SUFFIXES:
             member.check_plain()  # rather than leave an image out without a word
-        # A tar may hold a name twice; the first counts, as for every reader here.
-        if member.is_plain and not is_litter(member.name) and member.name not in seen:
-            seen.add(member.name)
+        if member.is_plain and not is_litter(member.name):
             yield File(source, member.name, member.size), member
 
 
