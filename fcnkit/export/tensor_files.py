@@ -16,9 +16,9 @@ import numpy as np
 
 from caffeformat import FormatError, InputError, atomic_write, reading, reason
 from caffeformat.exchange import to_tensors
-from caffeformat.files import check_file
 from caffeformat.messages import has_scale_and_bias
 from fcnkit.files import parse_json
+from fcnkit.state_dicts import check_safetensors
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -71,7 +71,7 @@ def read_safetensors(
     Raises `FormatError` where it is damaged or not a safetensors file.
     """
     package, path = _safetensors(), os.fspath(path)
-    check_file(path)
+    check_safetensors(path)
     with reading(path, "not a safetensors file that can be read"):
         try:
             with package.safe_open(path, framework="np") as file:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from caffeformat import FormatError, atomic_write, read_bytes, reading
+from caffeformat import FormatError, atomic_write, brief, read_bytes, reading
 
 if TYPE_CHECKING:
     from typing import Union
@@ -20,15 +21,26 @@ MOST_JSON = 16 << 20
 _MOST_DIGITS = 4300  # of a whole number, as in newer versions of Python
 
 
-def parse_json(text: str | bytes, source: Path) -> Any:
+def parse_json(text: str | bytes, source: Path, unique: bool = False) -> Any:
     """Parse JSON from `source`, which errors name; `FormatError` for anything else.
 
-    That includes what is nested too deeply, and numbers of thousands of digits.
+    That includes what is nested too deeply, numbers of thousands of digits and, with `unique`,
+    objects that have one name twice, of which the last would count.
     """
     with reading(source, "is not JSON"):
         if isinstance(text, bytes):
             text = text.decode("utf-8-sig")
-        return json.loads(text, **_NUMBERS)
+        hook = functools.partial(_distinct, source) if unique else None
+        return json.loads(text, object_pairs_hook=hook, **_NUMBERS)
+
+
+def _distinct(source: Path, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise FormatError(source, f"has {brief(name)} twice in one JSON object")
+        found[name] = value
+    return found
 
 
 def read_json(path: Path, most: int = MOST_JSON) -> Any:

@@ -10,7 +10,7 @@ import math
 import os
 from typing import TYPE_CHECKING, Any
 
-from caffeformat import FormatError, InputError, available_memory, reason
+from caffeformat import FormatError, InputError, available_memory, brief, reason
 from caffeformat.files import MOST_BYTES, read_bytes
 
 from .onnx_writer import onnx
@@ -49,6 +49,7 @@ class Model:
             raise FormatError(self.path, "not an ONNX model: it has no operators")
         self.metadata: dict[str, str] = {entry.key: entry.value for entry in model.metadata_props}
         self._check_operators(model)
+        initializers(self.path, model.graph)
         for tensor in _tensors(model.graph):
             check_place(self.path, tensor)
         self._outline = _outline(model)
@@ -129,6 +130,19 @@ class Model:
                 )
             if node.op_type in _LOOPS:
                 raise InputError(f"{what}: models with loops are not run, they may never end")
+
+
+def initializers(path: str, graph: Any) -> dict[str, Any]:
+    """name -> tensor of the values that the model at `path` holds.
+
+    Raises `FormatError` for two of one name, of which ONNX Runtime takes the last.
+    """
+    found: dict[str, Any] = {}
+    for tensor in graph.initializer:
+        if tensor.name in found:
+            raise FormatError(path, f"two of its initializers are called {brief(tensor.name)}")
+        found[tensor.name] = tensor
+    return found
 
 
 def check_place(path: str, tensor: Any) -> str:

@@ -21,7 +21,7 @@ from caffeformat.exchange import (
 )
 from caffeformat.files import MOST_BYTES, open_file
 
-from .onnx_guard import check_place
+from .onnx_guard import check_place, initializers
 from .onnx_layers import CONVERTERS
 from .onnx_writer import Writer, onnx
 
@@ -129,8 +129,8 @@ def read_initializers(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
         with open_file(path, MOST_BYTES) as file:
             model = onnx().load_model_from_string(file.read())
         return {
-            tensor.name: onnx().numpy_helper.to_array(tensor, check_place(os.fspath(path), tensor))
-            for tensor in model.graph.initializer
+            name: onnx().numpy_helper.to_array(tensor, check_place(os.fspath(path), tensor))
+            for name, tensor in initializers(os.fspath(path), model.graph).items()
         }
     except InputError:
         raise

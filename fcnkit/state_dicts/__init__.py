@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from .networks.convert import Converted, convert, network_name
-from .reading import read_state_dict
+from .reading import check_safetensors, read_state_dict
 
 __all__ = [
     "Converted",
+    "check_safetensors",
     "convert",
     "network_name",
     "read_state_dict",

@@ -50,3 +50,8 @@ def read_state_dict(path: str | os.PathLike[str]) -> OrderedDict[str, NDArray[An
         f"begins with {head[:8]!r}: expected weights as PyTorch (.pth), safetensors, MindSpore "
         "(.ckpt) or MXNet (.params) write them",
     )
+
+
+def check_safetensors(path: str | os.PathLike[str]) -> None:
+    """Raise `FormatError` unless the header at `path` says of every byte which tensor's it is."""
+    safetensors.read_header(map_file(path, "tensors"))

@@ -204,14 +204,15 @@ def torch_files():
     ]
 
 
-def safetensors():
+def safetensors(bias="BF16"):
     """A safetensors file; also with nothing but its header changed."""
+    end = {"BF16": 28, "F32": 32}[bias]
     header = {
         "__metadata__": {"format": "pt"},
         "conv.weight": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]},
-        "fc.bias": {"dtype": "BF16", "shape": [2], "data_offsets": [24, 28]},
+        "fc.bias": {"dtype": bias, "shape": [2], "data_offsets": [24, end]},
     }
-    text, values = json.dumps(header).encode(), bytes(28)
+    text, values = json.dumps(header).encode(), bytes(end)
 
     def pack(content):
         return struct.pack("<Q", len(content)) + content + values

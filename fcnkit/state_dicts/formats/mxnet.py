@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
+from caffeformat import brief
+
 from .values import BFLOAT16, item_size, shaped, values_of
 
 if TYPE_CHECKING:
@@ -37,6 +39,8 @@ def read(span: Span) -> OrderedDict[str, NDArray[Any]]:
     tensors: OrderedDict[str, NDArray[Any]] = OrderedDict()
     for name, (shape, values) in zip(names, arrays):
         name = name.split(":", 1)[1] if name.startswith(("arg:", "aux:")) else name
+        if name in tensors:
+            raise span.error(reader.position, f"two arrays are called {brief(name)}")
         tensors[name] = shaped(span.source, name, values, shape)
     return tensors
 

@@ -72,6 +72,14 @@ def test_infer_and_score_take_a_model(tmp_path, capsys):
     assert "runs in ONNX Runtime on the CPU alone" in capsys.readouterr().err
 
 
+def test_two_initializers_of_one_name_are_refused(tmp_path):
+    add = helper.make_node("Add", ["data", "b"], ["score"])
+    model = write_model(tmp_path / "m.onnx", [add], [constant("b", [1]), constant("b", [2])])
+    for read in (OnnxSegmenter, runtimes.read_initializers):
+        with pytest.raises(FormatError, match="two of its initializers are called 'b'"):
+            read(model)
+
+
 def test_models_of_one_size_get_windows_of_it(tmp_path):
     model = OnnxSegmenter(write_model(tmp_path / "m.onnx", [COPY], size=(8, 12)))
     for size in ((8, 12), (5, 5), (20, 31)):

@@ -13,6 +13,7 @@ from state_dict_files import mindspore_bytes, mxnet_bytes
 
 from caffeformat import FormatError, InputError
 from caffeformat.messages.wire import encode_bytes, encode_key, encode_varint
+from fcnkit.export import tensor_files
 from fcnkit.state_dicts import read_state_dict
 from fcnkit.state_dicts.formats import pytorch
 
@@ -187,6 +188,62 @@ def test_headers_of_safetensors_that_make_no_sense_are_refused(tmp_path, change)
     data = struct.pack("<Q", len(text)) + text + bytes(8)
     with pytest.raises(FormatError, match="odd"):
         read_state_dict(written(tmp_path / "odd", data))
+
+
+def two_tensors(first, second, size=8, names=("a", "b")):
+    """A safetensors file of two tensors with those data_offsets, and `size` bytes of values."""
+    entries = [
+        f'"{name}": {{"dtype": "F32", "shape": [{(end - begin) // 4}], '
+        f'"data_offsets": [{begin}, {end}]}}'
+        for name, (begin, end) in zip(names, (first, second))
+    ]
+    text = ("{" + ", ".join(entries) + "}").encode()
+    return struct.pack("<Q", len(text)) + text + bytes(size)
+
+
+def assert_safetensors_refused(path, data, words):
+    """By both readers: of other frameworks' files, and of what was exported."""
+    with pytest.raises(FormatError, match=words):
+        read_state_dict(written(path, data))
+    pytest.importorskip("safetensors")
+    with pytest.raises(FormatError, match=words):
+        tensor_files.read_safetensors(path)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (two_tensors((0, 4), (4, 8), names=("a", "a")), "has 'a' twice in one JSON object"),
+        (two_tensors((0, 8), (0, 8), names=("a", "a")), "has 'a' twice in one JSON object"),
+        (two_tensors((0, 8), (4, 8)), "tensors 'a' and 'b' share bytes, which the format forbids"),
+        (two_tensors((4, 8), (4, 8)), "4 bytes before tensor 'a' belong to no tensor"),
+        (two_tensors((0, 4), (0, 4), 4), "tensors 'a' and 'b' share bytes"),
+        (two_tensors((4, 8), (0, 8)), "tensors 'b' and 'a' share bytes"),
+        (two_tensors((0, 4), (8, 12), 12), "4 bytes before tensor 'b' belong to no tensor"),
+        (two_tensors((0, 4), (4, 8), 12), "the last 4 bytes belong to no tensor"),
+    ],
+)
+def test_bytes_of_safetensors_belong_to_one_tensor_each(tmp_path, data, words):
+    assert_safetensors_refused(tmp_path / "odd.safetensors", data, words)
+
+
+@pytest.mark.parametrize("size", [1, 5, 7])
+def test_safetensors_that_end_before_their_header_are_refused(tmp_path, size):
+    pytest.importorskip("safetensors")
+    path = written(tmp_path / "a.safetensors", two_tensors((0, 4), (4, 8))[:size])
+    with pytest.raises(FormatError, match=r"a\.safetensors: .*truncated"):
+        tensor_files.read_safetensors(path)
+
+
+def test_empty_tensors_of_safetensors_take_no_bytes(tmp_path):
+    path = written(tmp_path / "a.safetensors", two_tensors((0, 8), (0, 0)))
+    assert {name: tensor.size for name, tensor in read_state_dict(path).items()} == {"a": 2, "b": 0}
+
+
+def test_two_arrays_of_one_name_in_mxnets_files_are_refused(tmp_path):
+    data = mxnet_bytes({"a": np.zeros(2, np.float32), "b": np.ones(2, np.float32)})
+    with pytest.raises(FormatError, match="two arrays are called 'a'"):
+        read_state_dict(written(tmp_path / "a.params", data.replace(b"arg:b", b"aux:a")))
 
 
 @pytest.mark.parametrize("legacy", [False, True])
