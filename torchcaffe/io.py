@@ -16,7 +16,7 @@ from PIL import Image
 from caffeformat import DAMAGE, InputError, open_file, pb, reason
 from caffeformat import array_to_datum as _array_to_datum
 from caffeformat import datum_to_array as _datum_to_array
-from caffeformat.files import check_png_sums
+from caffeformat.files import check_png_sums, check_tiff_colours
 from torchcaffe import data as data_room
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def load_image(
         with _opened(filename) as file:
             check_png_sums(file)
             with Image.open(file, formats=_FORMATS) as image:
+                check_tiff_colours(image, str(filename))
                 pixels = _shares(image)
     except InputError:
         raise

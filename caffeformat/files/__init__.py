@@ -11,6 +11,7 @@ from .overlap import is_within, refuse_overlap
 from .png_sums import check_png_sums
 from .reading import MOST_BYTES, MOST_TEXT, check_file, is_stream, open_file, open_text, read_bytes
 from .temporary import TemporaryFolder, claimed_folder, entries_of
+from .tiff_colours import check_tiff_colours, check_tiff_samples
 from .writing import atomic_path, atomic_write, check_writable, disk_problem, open_append
 
 __all__ = [
@@ -21,6 +22,8 @@ __all__ = [
     "atomic_write",
     "check_file",
     "check_png_sums",
+    "check_tiff_colours",
+    "check_tiff_samples",
     "check_writable",
     "claimed_folder",
     "disk_problem",

@@ -20,6 +20,7 @@ MAX_SIDE = 30000
 MAX_PAGES = 1 << 16
 
 EXIF_ORIENTATION = 0x0112
+YCBCR_SUBSAMPLING = 530
 
 
 def open_image(raw, name):
@@ -49,7 +50,20 @@ def _opened(raw, name):
             % (shorten(name), image.size[0], image.size[1], MAX_SIDE)
         )
     _check_sums(raw, name)
+    _check_colours(image, name)
     return image
+
+
+def _check_colours(image, name):
+    """Raise FcnError for TIFFs whose colours Pillow does not convert, or takes for others."""
+    tags = getattr(image, "tag_v2", {})
+    if image.format != "TIFF" or image.mode not in ("LAB", "YCbCr"):
+        return
+    if image.mode == "LAB" or tuple(tags.get(YCBCR_SUBSAMPLING, (2, 2))) != (1, 1):
+        raise FcnError(
+            "%s stores %s colours, expected grey or RGB. Convert it to RGB in the program that "
+            "made it." % (shorten(name), image.mode)
+        )
 
 
 def _check_sums(raw, name):

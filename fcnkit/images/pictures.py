@@ -155,7 +155,8 @@ def _plain_tiff(source: ImageSource, name: str) -> Image.Image | None:
     bits, samples = tags.get(258, (1,)), tags.get(277, 1)
     bits = bits if isinstance(bits, tuple) else (bits,)
     is_plain = (
-        all(count in (1, 8) for count in bits)
+        image.format == "TIFF"  # and not what the other reader made of a label
+        and all(count in (1, 8) for count in bits)
         and samples == len(image.getbands())
         and image.mode != "RGBX"  # Pillow before 9 drops the fourth
         and image.mode not in ("I", "F")

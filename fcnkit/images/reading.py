@@ -10,8 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from caffeformat import DAMAGE, InputError
-from caffeformat.files import check_file, check_png_sums, is_stream, open_file
+from caffeformat import DAMAGE, InputError, reason
+from caffeformat.files import (
+    check_file,
+    check_png_sums,
+    check_tiff_colours,
+    is_stream,
+    open_file,
+)
 
 from .tiff_pages import tiff_pages
 
@@ -120,14 +126,19 @@ def open_image(source: ImageSource, name: str | None = None) -> Image.Image:
 
             return grey_tiff(source, name)
         # Pillow names a file's content after the object that holds it.
-        reason = re.sub(r" <[^>]*>| '[^']*'$", "", str(error))
-        raise InputError(f"{name}: cannot be read as an image: {reason}{_kind(start)}") from error
+        problem = re.sub(r" <[^>]*>| '[^']*'$", "", str(error))
+        raise InputError(f"{name}: cannot be read as an image: {problem}{_kind(start)}") from error
     if image.format == "TIFF":
         if _has_signed_bytes(image):
             image.close()
             from .tiff_files import grey_tiff
 
             return grey_tiff(source, name)
+        try:
+            check_tiff_colours(image, name)
+        except InputError:
+            image.close()
+            raise
         # Pillow maps uncompressed files of a known name into memory, with height and width mixed up
         # where an orientation swaps them.
         image.filename = ""
@@ -279,7 +290,13 @@ def rgb_array(image: Image.Image, name: str) -> NDArray[np.uint8]:
     """Convert a decoded `PIL.Image` of 8 bits per channel to H x W x 3 uint8 RGB."""
     if image.mode.startswith("I") or image.mode == "F":
         raise InputError(f"{name}: expected 8 bits per channel, found more")
-    return np.array(image if image.mode == "RGB" else image.convert("RGB"))
+    try:
+        return np.array(image if image.mode == "RGB" else image.convert("RGB"))
+    except (ImportError, OSError, ValueError) as error:  # of Lab, in older Pillows and small ones
+        raise InputError(
+            f"{name}: stores {image.mode} colours, which this Pillow does not convert "
+            f"({reason(error)}): convert it to RGB"
+        ) from error
 
 
 def _too_large(size: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from PIL import Image
 
 from caffeformat import InputError
-from caffeformat.files import open_file
+from caffeformat.files import check_tiff_samples, open_file
 
 from .array_files import depth_of, image_shape, plain_samples
 from .reading import turned_array
@@ -46,15 +46,18 @@ class TiffFile(NamedTuple):
     pixels: Callable[[], NDArray[Any]]
 
 
-def open_tiff(source: ImageSource, name: str) -> TiffFile:
+def open_tiff(source: ImageSource, name: str, may_be_indices: bool = False) -> TiffFile:
     """Open a TIFF, a path or its content, and check its header.
 
-    Raises `InputError` for several pictures in one file; smaller copies and masks of the first one
-    do not count, and the pages of a file that declares them channels (ImageJ's, OME's) are these.
+    Raises `InputError` for samples that are neither grey nor RGB, nor, where they `may_be_indices`,
+    those of a palette; and for several pictures in one file. Smaller copies and masks of the first
+    one do not count, and the pages of a file that declares them channels (ImageJ's, OME's) are
+    these.
     """
     with _opened(source, name) as file:
         part, axes = _part(file, name)
         page = file.pages[0]
+        check_tiff_samples(int(page.photometric), name, may_be_indices)
         shape = dict(zip(axes, part.shape))
         size = image_shape((shape["Y"], shape["X"], shape.get("S", shape.get("C", 1))), name)
         depth = depth_of(part.dtype, name)
@@ -74,7 +77,7 @@ def grey_tiff(source: ImageSource, name: str) -> Image.Image:
     It is turned by its orientation, as Pillow turns those that it reads. Raises `InputError` for
     several bands or pages.
     """
-    found = open_tiff(source, name)
+    found = open_tiff(source, name, may_be_indices=True)
     if found.shape[2] != 1:
         raise InputError(
             f"{name}: holds {found.shape[2]} bands, expected one, of class indices: save the "

@@ -51,6 +51,22 @@ class Labels(Case):
         raw = self.raw(Image.fromarray(np.array([[0, 1]], np.uint8)), transparency=0)
         self.assertEqual(labels.read_label(raw, "x.png")[0].tolist(), [[0, 1]])
 
+    def test_colours_that_pillow_does_not_convert_are_refused(self):
+        photo = Image.fromarray(np.random.RandomState(0).randint(0, 256, (4, 6, 3)).astype("u1"))
+        for mode, array, tags in (
+            ("YCbCr", np.asarray(photo.convert("YCbCr")), {530: (2, 2)}),
+            ("LAB", np.asarray(photo), {}),
+        ):
+            out = io.BytesIO()
+            Image.fromarray(array, mode).save(out, "TIFF", tiffinfo=tags)
+            for read in (labels.read_label, labels.as_rgb, labels.upright_size):
+                with self.assert_words("x.tif stores %s colours" % mode, "Convert it to RGB"):
+                    read(out.getvalue(), "x.tif")
+        out = io.BytesIO()
+        photo.convert("YCbCr").save(out, "TIFF", tiffinfo={530: (1, 1)})
+        found = labels.as_rgb(out.getvalue(), "x.tif").astype(int)
+        self.assertLess(np.abs(found - np.asarray(photo)).max(), 5)
+
     def test_changed_pixels_are_damage(self):
         raw = bytearray(self.raw(paletted(np.zeros((4, 5), np.uint8)), compress_level=0))
         start = raw.index(b"IDAT")
