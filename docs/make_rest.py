@@ -45,6 +45,8 @@ fcnkit serve --jobs jobs --data-root data --port 5000
   validation images (`best`); without it, the newest is taken.
 - `infer_many.json` and `infer_db.json` answer with the scores of at most 20 images, since each takes megabytes as text; `left_out` says how
   many more there were. An answer has at most 200 million scores: of very large images, ask for `form=rle` or `infer_one.png`.
+- A dataset whose check found something has the status `Initialized` until somebody answers: `question` says what is asked, `question_url` where
+  the findings are, and `POST /jobs/<id>/resume` writes it as it is. With `accept_findings=y` it does not ask.
 - What changes something and comes from a browser needs the page's token: pages of other sites cannot use the API.
 
 ## By curl alone

@@ -17,12 +17,11 @@ from .bench import bench
 from .dataset_forms import DatasetForm
 from .dataset_forms import make_job as make_dataset
 from .dataset_pages import facts_of, open_or_why
-from .job_pages import job_or_404
+from .job_pages import in_digits_words, job_or_404, more_words
 from .model_forms import ModelForm
 from .model_jobs import RUN, make_jobs
 from .snapshots import best_of, snapshot_rows
 from .summaries import as_live, summary
-from .wording import DIGITS_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -53,12 +52,13 @@ def index() -> Any:
     """List all datasets and models."""
     found: dict[str, list[dict[str, Any]]] = {"datasets": [], "models": []}
     for job, state in bench().jobs.all():
-        found["datasets" if job.kind == "dataset" else "models"].append(_line(job, state))
+        line = {**_line(job, state), **more_words(job, state)}
+        found["datasets" if job.kind == "dataset" else "models"].append(line)
     return flask.jsonify(found)
 
 
 def _line(job: Job, state: State) -> dict[str, Any]:
-    return {"id": job.id, "name": job.name, "status": DIGITS_STATES.get(state.state, "Error")}
+    return {"id": job.id, **in_digits_words(job, state)}
 
 
 @blueprint.get("/datasets/<id_>.json")
@@ -74,7 +74,7 @@ def dataset(id_: str) -> Any:
         classes=list(known.names or ()),
         images=known.counts,
         problems=[{"part": part, "problem": name} for part, name, _ in known.problems],
-        **_error(state),
+        **more_words(job, state),
     )
 
 
@@ -96,12 +96,8 @@ def model(id_: str) -> Any:
         mean_iou=line.mean_iou,
         pixel_accuracy=line.accuracy,
         progress=as_live(job, state)["progress"],
-        **_error(state),
+        **more_words(job, state),
     )
-
-
-def _error(state: State) -> dict[str, str]:
-    return {"error": state.words} if state.state == "error" else {}
 
 
 @blueprint.post("/datasets/generic/create/<extension>")

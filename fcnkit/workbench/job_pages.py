@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 # States of jobs that can go on.
 RESUMABLE = ("aborted", "error", "paused")
 
+QUESTION = "question"  # id of the part of a job's page that asks what to do
+
 blueprint = flask.Blueprint("job", __name__)
 
 
@@ -55,10 +57,25 @@ def show(id_: str) -> Response:
 def status(id_: str) -> Any:
     """Return a job's state in DIGITS' words, and what is wrong where something is."""
     job, state = job_or_404(id_)
-    answer = {"status": DIGITS_STATES.get(state.state, "Error"), "name": job.name, "type": job.kind}
+    return flask.jsonify(**in_digits_words(job, state), type=job.kind, **more_words(job, state))
+
+
+def in_digits_words(job: Job, state: State) -> dict[str, str]:
+    """Return a job's name and its state in DIGITS' words."""
+    return {"name": job.name, "status": DIGITS_STATES.get(state.state, "Error")}
+
+
+def more_words(job: Job, state: State) -> dict[str, str]:
+    """Return what DIGITS has no word for: what is wrong, or what a person is asked, and where."""
     if state.state == "error":
-        answer["error"] = state.words
-    return flask.jsonify(answer)
+        return {"error": state.words}
+    if state.state == "paused":
+        return {
+            "question": "The check found something, and nothing is written yet. Read the findings "
+            f"at question_url; POST /jobs/{job.id}/resume writes the dataset as it is.",
+            "question_url": f"{page_of(job)}#{QUESTION}",
+        }
+    return {}
 
 
 @blueprint.get("/jobs/<id_>/live.json")
@@ -140,7 +157,7 @@ def _is_page() -> bool:
 def _done(id_: str, words: str) -> Any:
     job, state = job_or_404(id_)
     if not _is_page():
-        return flask.jsonify(id=id_, name=job.name, status=DIGITS_STATES.get(state.state, "Error"))
+        return flask.jsonify(id=id_, **in_digits_words(job, state))
     flask.flash(words)
     to = flask.request.form.get("to", "")
     return flask.redirect(flask.url_for("home.show") if to == "home" else page_of(job))

@@ -10,6 +10,7 @@ from fcnkit.files import read_json_object
 from fcnkit.jobs import Job, State, seconds_of
 
 from .bench import bench
+from .wording import state_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -89,6 +90,7 @@ def as_live(job: Job, state: State) -> dict[str, Any]:
     step = job.steps[state.step].title if state.step < len(job.steps) else ""
     return {
         "state": state.state,
+        "name": state_name(state.state),
         "words": state.words,
         "step": step,
         "number": min(state.step + 1, len(job.steps)),

@@ -21,6 +21,14 @@ DIGITS_STATES = {
     "error": "Error",
 }
 
+# What pages call a state that does not explain itself
+_NAMES = {"paused": "waits for your answer"}
+
+
+def state_name(state: str) -> str:
+    """Return what pages call a state."""
+    return _NAMES.get(state, state)
+
 
 def age(moment: str) -> str:
     """Return how long ago a record's time is: `5 minutes ago`."""
@@ -84,4 +92,5 @@ FILTERS: dict[str, Callable[..., str]] = {
     "size": size,
     "figure": figure,
     "colour": colour,
+    "state_name": state_name,
 }

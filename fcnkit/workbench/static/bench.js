@@ -47,7 +47,7 @@ bench.live = (onData) => {
         const isActive = ['running', 'waiting'].includes(data.state);
         // Only what is new is written: readers speak what is.
         const write = (e, words) => { if (e.textContent !== words) { e.textContent = words; } };
-        part('state').forEach((e) => { write(e, data.state); e.className = 'state ' + data.state; });
+        part('state').forEach((e) => { write(e, data.name); e.className = 'state ' + data.state; });
         part('step').forEach((e) => {
             write(e, isActive ? data.step + (data.steps > 1 ? ` (${data.number} of ${data.steps})` : '') : '');
         });

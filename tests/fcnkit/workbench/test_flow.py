@@ -224,6 +224,17 @@ def test_findings_are_shown_before_anything_is_written(site):
     assert not os.path.exists(site.jobs.path(id_, "data"))
     page = site.get(f"/datasets/{id_}").text
     assert "image without label" in page and "Write it anyway" in page
+    asked = site.get(f"/jobs/{id_}/status").get_json()
+    assert asked["status"] == "Initialized" and "/resume writes" in asked["question"]
+    address, _, place = asked["question_url"].partition("#")
+    assert address == f"/datasets/{id_}" and f'id="{place}"' in page
+    for each in (site.get(f"/datasets/{id_}.json").get_json(),
+                 site.get("/index.json").get_json()["datasets"][0]):  # fmt: skip
+        assert each["question"] == asked["question"] and each["status"] == "Initialized"
+    link = f'href="{asked["question_url"]}">waits for your answer</a>'
+    (row,) = site.get(f"/rows.json?ids={id_}").get_json()["rows"]
+    assert link in site.get("/").text and link in row["html"]
+    assert site.get(f"/jobs/{id_}/live.json").get_json()["name"] == "waits for your answer"
     assert site.post(f"/jobs/{id_}/resume").get_json()["status"] == "Waiting"
     assert site.post(f"/jobs/{id_}/resume").status_code == 400
 
