@@ -21,7 +21,7 @@ from generated import write_or_check
 
 from fcnkit.workbench import Bench, Settings
 from fcnkit.workbench.app import create_app
-from fcnkit.workbench.dataset_forms import DatasetForm
+from fcnkit.workbench.dataset_forms import DatabasesForm, DatasetForm
 from fcnkit.workbench.model_forms import ModelForm
 
 PAGE = Path(__file__).with_name("rest.md")
@@ -106,6 +106,10 @@ _FORMS = {
         DatasetForm,
         "`POST /datasets/generic/create/<extension>.json`, where the extension is `images`. DIGITS' own `image-segmentation` and the\n"
         "`fcn-voc-segmentation` of [our plug-in](digits_plugin.md) are accepted with their field names.",
+    ),
+    "Fields of a dataset of databases": (
+        DatabasesForm,
+        "`POST /datasets/images/generic.json`: LMDBs stay where they are, and are checked.",
     ),
     "Fields of a new model": (
         ModelForm,

@@ -14,8 +14,9 @@ from fcnkit.images import legend, paletted_image
 
 from . import answers, downloads, extending, trial_pages
 from .bench import bench
-from .dataset_forms import DatasetForm
+from .dataset_forms import DatabasesForm, DatasetForm
 from .dataset_forms import make_job as make_dataset
+from .dataset_forms import make_job_of_databases as make_dataset_of_databases
 from .dataset_pages import facts_of, open_or_why
 from .job_pages import in_digits_words, job_or_404, more_words
 from .model_forms import ModelForm
@@ -120,6 +121,21 @@ def create_dataset(extension: str) -> Any:
         if sent.get(name):
             return _refused({name: ["is not supported here"]})
     job = make_dataset(form) if form.validate() else None
+    if job is None:
+        return _refused(form.as_errors())
+    return flask.jsonify(_line(*job_or_404(job.id)))
+
+
+@blueprint.post("/datasets/images/generic")
+@blueprint.post("/datasets/images/generic.json")
+def create_dataset_of_databases() -> Any:
+    """Make a dataset of LMDBs that are there, which stay where they are."""
+    sent = flask.request.form
+    if sent.get("prebuilt_mean_file"):
+        words = "is not supported here: a model's form says what it subtracts"
+        return _refused({"prebuilt_mean_file": [words]})
+    form = _with_defaults(DatabasesForm, sent)
+    job = make_dataset_of_databases(form) if form.validate() else None
     if job is None:
         return _refused(form.as_errors())
     return flask.jsonify(_line(*job_or_404(job.id)))

@@ -17,6 +17,7 @@ from . import (
     api,
     comparing,
     dataset_pages,
+    digits_addresses,
     entry,
     explore,
     extending,
@@ -76,7 +77,7 @@ def create_app(bench: Bench) -> flask.Flask:
     app.jinja_env.globals.update(is_open=guard.is_open)
     for module in (
         entry, home, job_pages, dataset_pages, explore, model_pages, trial_pages, comparing, layers,
-        growth, extending, api,
+        growth, extending, api, digits_addresses,
     ):  # fmt: skip
         app.register_blueprint(module.blueprint)
     app.register_error_handler(InputError, _show_input_error)

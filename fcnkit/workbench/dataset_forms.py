@@ -74,6 +74,60 @@ class DatasetForm(BenchForm):
     )
 
 
+class DatabasesForm(BenchForm):
+    """DIGITS' form of a dataset whose databases are there already."""
+
+    dataset_name = text("Name")
+    prebuilt_train_images = place("Training images", "An LMDB on the server.", True)
+    prebuilt_train_labels = place("Their labels", "An LMDB with the same keys.", True)
+    prebuilt_val_images = place("Validation images", "", True)
+    prebuilt_val_labels = place("Their labels", "", True)
+    class_labels = wtforms.TextAreaField(
+        "Class names", description="One per line, the first for index 0; a model needs them."
+    )
+    class_labels_file = place("Class names from a file", "On the server.")
+
+
+def make_job_of_databases(form: DatabasesForm) -> Job | None:
+    """Make the job that looks at databases where they are; None where a field is wrong."""
+    jobs = bench().jobs
+    id_ = jobs.new_id()
+    try:
+        for split in ("train", "val"):
+            for kind, folder in (("images", "features"), ("labels", "labels")):
+                link = jobs.path(id_, DATA, f"{split}_db", folder)
+                _link_database(form, f"prebuilt_{split}_{kind}", link)
+        os.makedirs(jobs.path(id_, DATA), exist_ok=True)
+        _write_class_names(form, jobs.path(id_, DATA, "classes.txt"))
+        for name in ("prebuilt_train_images", "prebuilt_train_labels"):
+            if not form[name].data:
+                form.refuse(name, "expected the folder of an LMDB on the server")
+        if bool(form.prebuilt_val_images.data) != bool(form.prebuilt_val_labels.data):
+            form.refuse("prebuilt_val_labels", "images and labels go together")
+        if form.is_refused:
+            return None
+        name = form.dataset_name.data or os.path.basename(form.prebuilt_train_images.data)
+        arguments = ["check_dataset", DATA, "--json", FINDINGS, "--table", TABLE, "--force"]
+        steps = [Step("Check", arguments, Evidence(FINDINGS), accept_on=[1])]
+        return jobs.add(id_, "dataset", name, LANE, steps, form.values())
+    finally:
+        jobs.discard(id_)
+
+
+def _link_database(form: DatabasesForm, name: str, link: str) -> None:
+    """Let `link` lead to the database that a field names, if it names one."""
+    if not form[name].data:
+        return
+    path = checked(form, name, lambda: bench().places.find(form[name].data))
+    if path is None:
+        return
+    if not os.path.isfile(os.path.join(path, "data.mdb")):
+        form.refuse(name, f"{form[name].data}: expected an LMDB, a folder with a data.mdb")
+        return
+    os.makedirs(os.path.dirname(link), exist_ok=True)
+    os.symlink(path, link)
+
+
 def make_job(form: DatasetForm) -> Job | None:
     """Make the job that a valid form describes; None where a field turned out to be wrong."""
     jobs = bench().jobs
@@ -146,20 +200,8 @@ def _place(form: DatasetForm, name: str) -> str | None:
 def _meaning(form: DatasetForm, folder: str) -> list[str]:
     """Return the arguments that say what labels mean; class names are kept in the job's folder."""
     found: list[str] = []
-    lines = [line.strip() for line in (form.class_labels.data or "").splitlines()]
-    lines = [line for line in lines if line]
     path = os.path.join(folder, "classes.txt")
-    try:
-        if lines:
-            with atomic_write(path, "w") as file:
-                file.writelines(f"{line}\n" for line in lines)
-            read_class_names(path)
-        elif form.class_labels_file.data:
-            names = read_class_names(bench().places.find(form.class_labels_file.data))
-            with atomic_write(path, "w") as file:
-                file.write(class_names_text(names))
-    except InputError as error:
-        form.refuse("class_labels" if lines else "class_labels_file", error)
+    _write_class_names(form, path)
     if os.path.exists(path):
         found += ["--classes", "classes.txt"]
     colours = form.colormap_text_file.data
@@ -174,6 +216,23 @@ def _meaning(form: DatasetForm, folder: str) -> list[str]:
             checked(form, "colormap_text_file", lambda: str(read_colour_map(where)))
             found += ["--colour-map", where]
     return found
+
+
+def _write_class_names(form: DatasetForm | DatabasesForm, path: str) -> None:
+    """Write the class names that a form holds or names to `path`, if it does."""
+    lines = [line.strip() for line in (form.class_labels.data or "").splitlines()]
+    lines = [line for line in lines if line]
+    try:
+        if lines:
+            with atomic_write(path, "w") as file:
+                file.writelines(f"{line}\n" for line in lines)
+            read_class_names(path)
+        elif form.class_labels_file.data:
+            names = read_class_names(bench().places.find(form.class_labels_file.data))
+            with atomic_write(path, "w") as file:
+                file.write(class_names_text(names))
+    except InputError as error:
+        form.refuse("class_labels" if lines else "class_labels_file", error)
 
 
 def _prepare(form: DatasetForm, source: str, images: str, means: list[str]) -> Step:

@@ -52,10 +52,9 @@ def digits_address() -> Any:
     split = args.get("db", "train_db").split("/")[0].partition("_db")[0]
     job, _ = job_or_404(args.get("job_id", ""), "dataset")
     page = (args.get("page", 0, type=int) or 0) + 1  # DIGITS counts from 0
+    size = args.get("size", PER_PAGE, type=int)
     return flask.redirect(
-        flask.url_for(
-            ".show", id_=job.id, split=split, page=page, size=args.get("size", PER_PAGE, type=int)
-        )
+        flask.url_for("explore.show", id_=job.id, split=split, page=page, size=size)
     )
 
 

@@ -2,10 +2,11 @@
 
 import json
 import os
+import shutil
 
 import numpy as np
 import pytest
-from tiny_segmentation import net_text
+from tiny_segmentation import CLASSES, net_text
 
 from caffeformat import InputError, read_solver
 from fcnkit.workbench import answers
@@ -40,6 +41,79 @@ def test_pages_are_json_for_those_who_prefer_it(site):
     ):
         assert site.get(page, headers=JSON).get_json() == site.get(twin).get_json()
         assert site.get(page, headers=PAGE).mimetype == site.get(page).mimetype == "text/html"
+
+
+@pytest.mark.parametrize("ending", ["", ".json"])
+def test_a_dataset_of_databases_that_are_there(trained, ending):
+    shutil.copytree(
+        trained.jobs.path(trained.dataset, "data"), trained.data / "own", dirs_exist_ok=True
+    )
+    sent = {
+        f"prebuilt_{split}_{kind}": f"own/{split}_db/{folder}"
+        for split in ("train", "val")
+        for kind, folder in (("images", "features"), ("labels", "labels"))
+    }
+    sent.update(dataset_name="own", class_labels="\n".join(CLASSES))
+    answer = trained.post(f"/datasets/images/generic{ending}", sent)
+    made = answer.get_json()
+    assert (made["name"], made["status"]) == ("own", "Waiting")
+    assert trained.take(made["id"]) == "done"
+    found = trained.get(f"/datasets/{made['id']}.json").get_json()
+    assert found["images"] == {"train": 8, "val": 3}
+    assert found["classes"] == list(CLASSES)
+    address = f"/datasets/{made['id']}/pictures/train/0/overlay"
+    assert trained.get(address).mimetype.startswith("image/")
+    trained.client.delete(f"/datasets/{made['id']}", base_url="http://127.0.0.1:5000")
+    assert (trained.data / "own/train_db/features/data.mdb").exists()
+
+
+@pytest.mark.parametrize(
+    ("sent", "errors"),
+    [
+        ({}, {"prebuilt_train_images": "LMDB", "prebuilt_train_labels": "LMDB"}),
+        ({"prebuilt_train_images": "/etc", "prebuilt_train_labels": "."},
+         {"prebuilt_train_images": "there is no such", "prebuilt_train_labels": "data.mdb"}),
+        ({"prebuilt_mean_file": "mean.binaryproto"}, {"prebuilt_mean_file": "not supported"}),
+    ],
+)  # fmt: skip
+def test_databases_that_are_not_there(site, sent, errors):
+    answer = site.post("/datasets/images/generic.json", sent)
+    assert answer.status_code == 400
+    found = answer.get_json()["errors"]
+    assert list(found) == list(errors)
+    assert all(words in found[name][0] for name, words in errors.items())
+    assert not site.jobs.all() and len(os.listdir(site.jobs.folder)) == len(
+        [name for name in os.listdir(site.jobs.folder) if not name[0].isdigit()]
+    )
+
+
+def test_digits_addresses_lead_to_our_pages(site):
+    model, dataset = add(site), add(site, "dataset")
+    for address, place in (
+        ("/datasets/images/generic/new", "/datasets/new"),
+        ("/datasets/generic/new", "/datasets/new"),
+        ("/models/images/generic/new", "/models/new"),
+        ("/models/images/generic/new/image-segmentation", "/models/new"),
+        (f"/models/images/generic/large_graph?job_id={model}", f"/models/{model}"),
+        (f"/datasets/images/generic/explore?job_id={dataset}", f"/datasets/{dataset}/explore"),
+    ):
+        answer = site.get(address)
+        assert answer.status_code == 302 and answer.headers["Location"].startswith(place)
+    assert site.get("/models/images/generic/large_graph").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("address", "status", "words"),
+    [
+        ("/datasets/images/classification.json", 404, "/datasets/generic/create/images.json"),
+        ("/models/images/classification.json", 404, "/models/images/generic.json"),
+        ("/models/images/classification/classify_one.json", 404, "/models/images/generic.json"),
+        ("/models/images/generic/infer_extension.json", 400, "infer_one.json"),
+    ],
+)
+def test_what_it_is_not_for_says_what_to_take(site, address, status, words):
+    answer = site.post(address)
+    assert answer.status_code == status and words in answer.get_json()["error"]
 
 
 def test_errors_are_json_for_scripts_and_pages_for_people(site):
