@@ -329,7 +329,8 @@ class Solver:
                 values = net.blobs[name].data.ravel().astype(float)
                 sums[name] = sums[name] + values if name in sums else values
         if self.param.test_compute_loss:
-            log.info("solver.cpp:404", f"Test loss: {log.number(loss / passes)}")
+            mean = loss / passes if passes else math.nan  # of no batch, as in Caffe
+            log.info("solver.cpp:404", f"Test loss: {log.number(mean)}")
         means = {name: total / passes for name, total in sums.items()}
         log.outputs("solver.cpp:414", "Test", net.blob_loss_weights, means.items())
         return means

@@ -47,6 +47,16 @@ def lines():
     log.detach(handler)
 
 
+def test_a_test_of_no_batch_has_no_outputs_and_no_loss(lines):
+    # As in BVLC Caffe, which leaves its loop at once and divides the loss, 0, by 0
+    solver = make_solver("test_iter: 0 test_interval: 1 test_compute_loss: true")
+    assert solver.test() == {}
+    solver.step(1)
+    text = "\n".join(lines())
+    assert text.count("Testing net (#0)") == 2 and text.count("Test loss: nan") == 2
+    assert "Test net output" not in text
+
+
 def test_log_lines_are_those_that_parsers_look_for(lines, tmp_path):
     solver = make_solver(
         f'display: 2 test_iter: 3 test_interval: 2 snapshot_prefix: "{tmp_path}/run"'
