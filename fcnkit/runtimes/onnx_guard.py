@@ -10,7 +10,7 @@ import math
 import os
 from typing import TYPE_CHECKING, Any
 
-from caffeformat import FormatError, InputError, available_memory, brief, reason
+from caffeformat import FormatError, InputError, available_memory, brief, reading, reason
 from caffeformat.files import MOST_BYTES, read_bytes
 
 from .onnx_writer import onnx
@@ -47,12 +47,18 @@ class Model:
             ) from error
         if not model.graph.node:
             raise FormatError(self.path, "not an ONNX model: it has no operators")
-        self.metadata: dict[str, str] = {entry.key: entry.value for entry in model.metadata_props}
-        self._check_operators(model)
-        initializers(self.path, model.graph)
-        for tensor in _tensors(model.graph):
-            check_place(self.path, tensor)
-        self._outline = _outline(model)
+        with reading(self.path, "not an ONNX model that can be read"):
+            self.metadata: dict[str, str] = {
+                entry.key: entry.value for entry in model.metadata_props
+            }
+            self._check_operators(model)
+            initializers(self.path, model.graph)
+            for tensor in _tensors(model.graph):
+                check_place(self.path, tensor)
+            self._outline = _outline(model)
+            _check_texts(self._outline)
+            for entry in model.metadata_props:
+                _check_texts(entry)
 
     def check_memory(self, shapes: Mapping[str, tuple[int, ...]], name: str) -> None:
         """Raise `InputError` where a value for inputs of `shapes` would exceed the free memory.
@@ -197,6 +203,22 @@ def _tensors(graph: Any) -> Iterator[Any]:
                 yield from (sparse.values, sparse.indices)
             for inner in [attribute.g, *attribute.graphs]:
                 yield from _tensors(inner)
+
+
+def _check_texts(message: Any) -> None:
+    """Raise `ValueError` where a text in `message` is not UTF-8, for which protobuf has bytes."""
+    for field, value in message.ListFields():
+        is_single = hasattr(value, "ListFields") or isinstance(value, (str, bytes, int, float))
+        for each in [value] if is_single else value:
+            if hasattr(each, "raw_data"):  # a tensor, whose values may be many
+                text = each.name
+            elif hasattr(each, "ListFields"):
+                _check_texts(each)
+                continue
+            else:
+                text = each if field.type == field.TYPE_STRING else ""
+            if isinstance(text, bytes):
+                raise ValueError(f"{field.name}: {brief(text)} is not UTF-8")
 
 
 def _outline(model: Any) -> Any:

@@ -62,7 +62,7 @@ class OnnxSession:
         options.enable_mem_pattern = False
         try:
             self._session = onnxruntime.InferenceSession(
-                self.path, options, providers=["CPUExecutionProvider"]
+                self.path, options, providers=["CPUExecutionProvider"], enable_fallback=0
             )
         except Exception as error:  # ONNX Runtime has a class for each kind of fault
             raise FormatError(self.path, f"ONNX Runtime refuses it: {error}") from error

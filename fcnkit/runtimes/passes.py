@@ -84,7 +84,7 @@ class _OnnxRuntimePass:
                 options.add_external_initializers(list(arrays), values)
             with large_blocks_apart():
                 self._session = onnxruntime.InferenceSession(
-                    model, options, providers=["CPUExecutionProvider"]
+                    model, options, providers=["CPUExecutionProvider"], enable_fallback=0
                 )
         except Exception as error:  # ONNX Runtime has a class for each kind of fault
             raise InputError(f"ONNX Runtime cannot open the net: {reason(error)}") from error

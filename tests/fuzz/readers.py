@@ -158,6 +158,7 @@ READERS = {
     "ONNX": Reader(
         samples.onnx, mutated_fields, reading.later("fcnkit.runtimes.onnx_net", "read_initializers")
     ),
+    "ONNX model": Reader(samples.onnx_models, mutated_fields, reading.segment_onnx),
     "DIGITS job": Reader(
         lambda: written(reading.digits_model, "status.pickle"),
         mutated_fields,

@@ -82,6 +82,16 @@ def read_coco(path):
             masks.mask_of(annotations.segmentation_of(text), image.height, image.width, "a")
 
 
+def segment_onnx(path):
+    """An image as `infer --net model.onnx` segments it."""
+    from fcnkit.inference import OnnxSegmenter
+
+    model = OnnxSegmenter(path)
+    channels = model.form.channels
+    values = np.arange(9 * 13 * min(channels, 16)) * 37 % 256
+    model.segment(values.reshape(9, 13, -1).astype(np.uint8))
+
+
 def read_mat(path):
     """A label of the dataset that the file's name says."""
     table = np.zeros(460, np.uint8)

@@ -244,3 +244,59 @@ def onnx():
     weight = helper.make_tensor("w", TensorProto.FLOAT, [2, 3], [0.0] * 6)
     graph = helper.make_graph([], "g", [], [], [weight])
     return [alone("a.onnx", helper.make_model(graph).SerializeToString())]
+
+
+def onnx_models():
+    """Models that segment: of any size, of one size, quantized, of images, with values beside."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    random = np.random.RandomState(0)
+    weight = numpy_helper.from_array(random.rand(4, 3, 3, 3).astype(np.float32) - 0.5, "w")
+    bias = numpy_helper.from_array(np.ones(4, np.float32), "b")
+    conv = helper.make_node("Conv", ["data", "w", "b"], ["conv"], pads=[1, 1, 1, 1], name="conv")
+
+    def packed(nodes, tensors, given, made, **files):
+        graph = helper.make_graph(
+            nodes,
+            "net",
+            [helper.make_tensor_value_info(*given)],
+            [helper.make_tensor_value_info(*made)],
+            tensors,
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+        helper.set_model_props(model, {"fcnkit": '{"classes": ["a", "b", "c", "d"]}'})
+        return Sample({"a.onnx": model.SerializeToString(), **files}, "a.onnx")
+
+    kind = TensorProto.FLOAT
+    free, fixed = ["batch", 3, "height", "width"], [1, 3, 8, 12]
+    relu = helper.make_node("Relu", ["conv"], ["score"])
+    pool = helper.make_node("MaxPool", ["conv"], ["pool"], kernel_shape=[2, 2], strides=[2, 2])
+    scales = numpy_helper.from_array(np.array([1, 1, 2, 2], np.float32), "scales")
+    resize = helper.make_node("Resize", ["pool", "", "scales"], ["up"], mode="linear")
+    softmax = helper.make_node("Softmax", ["up"], ["score"], axis=1)
+    scale = numpy_helper.from_array(np.array(0.1, np.float32), "scale")
+    zero = numpy_helper.from_array(np.array(3, np.uint8), "zero")
+    quantize = helper.make_node("QuantizeLinear", ["conv", "scale", "zero"], ["q"])
+    dequantize = helper.make_node("DequantizeLinear", ["q", "scale", "zero"], ["score"])
+    cast = helper.make_node("Cast", ["image"], ["float"], to=kind)
+    turn = helper.make_node("Transpose", ["float"], ["chw"], perm=[2, 0, 1])
+    axes = numpy_helper.from_array(np.array([0], np.int64), "axes")
+    batch = helper.make_node("Unsqueeze", ["chw", "axes"], ["data"])
+    argmax = helper.make_node("ArgMax", ["conv"], ["class_map"], axis=1, keepdims=0)
+    beside = TensorProto(name="w", dims=[4, 3, 3, 3], data_type=kind)
+    beside.data_location = TensorProto.EXTERNAL
+    for key, value in (("location", "w.bin"), ("offset", "0"), ("length", "432")):
+        beside.external_data.add(key=key, value=value)
+    scored = ("score", kind, ["batch", 4, "height", "width"])
+    return [
+        packed([conv, relu], [weight, bias], ("data", kind, free), scored),
+        packed([conv, pool, resize, softmax], [weight, bias, scales], ("data", kind, fixed),
+               ("score", kind, [1, 4, 8, 12])),
+        packed([conv, quantize, dequantize], [weight, bias, scale, zero], ("data", kind, free),
+               scored),
+        packed([cast, turn, batch, conv, argmax], [weight, bias, axes],
+               ("image", TensorProto.UINT8, ["height", "width", 3]),
+               ("class_map", TensorProto.INT64, [1, "height", "width"])),
+        packed([conv, relu], [beside, bias], ("data", kind, free), scored,
+               **{"w.bin": random.rand(108).astype(np.float32).tobytes()}),
+    ]  # fmt: skip

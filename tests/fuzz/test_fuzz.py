@@ -17,7 +17,8 @@ READERS = re.findall(r'^    "(.+)": Reader\(', (FOLDER / "readers.py").read_text
 # What has modules that not every installation has
 NEEDS = {
     "bands": "tifffile",
-    "HDF5": "h5py", "MATLAB": "scipy", "ONNX": "onnx", "our safetensors": "safetensors",
+    "HDF5": "h5py", "MATLAB": "scipy", "ONNX": "onnx", "ONNX model": "onnxruntime",
+    "our safetensors": "safetensors",
     "scores": "flask_wtf", "form fields": "flask_wtf",
 }  # fmt: skip
 # Read as far as they can be read: nothing in them is worth refusing the rest for

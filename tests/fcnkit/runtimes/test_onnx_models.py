@@ -80,6 +80,19 @@ def test_two_initializers_of_one_name_are_refused(tmp_path):
             read(model)
 
 
+@pytest.mark.parametrize("text", ["height", "score", "the_name", "Identity", "a key"])
+def test_texts_that_are_not_utf_8_are_refused(tmp_path, text, capfd):
+    node = helper.make_node("Identity", ["data"], ["score"], name="the_name")
+    path = write_model(tmp_path / "m.onnx", [node])
+    model = onnx.load(path)
+    helper.set_model_props(model, {"a key": "a value"})
+    wrong = text[:-2].encode() + b"\xff" + text[-1:].encode()
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString().replace(text.encode(), wrong))
+    with pytest.raises(FormatError, match=r"m\.onnx: not an ONNX model that can be read"):
+        OnnxSegmenter(path)
+    assert capfd.readouterr().out == ""  # ONNX Runtime would say there what it tries next
+
+
 def test_models_of_one_size_get_windows_of_it(tmp_path):
     model = OnnxSegmenter(write_model(tmp_path / "m.onnx", [COPY], size=(8, 12)))
     for size in ((8, 12), (5, 5), (20, 31)):
