@@ -22,7 +22,7 @@ from .forms import (
     read_image,
     read_rgb,
 )
-from .labels import label_array, paletted_image, read_label, write_label
+from .labels import ADE20K_ADVICE, is_ade20k, label_array, paletted_image, read_label, write_label
 from .painting import LegendEntry, contact_sheet, legend, overlay, paint
 from .palette import (
     IGNORE_LABEL,
@@ -58,6 +58,7 @@ from .reading import (
 from .resampling import resize_image, transform_image
 
 __all__ = [
+    "ADE20K_ADVICE",
     "DEPTHS",
     "FORMATS",
     "IGNORE_LABEL",
@@ -83,6 +84,7 @@ __all__ = [
     "distinct_palette",
     "format_palette",
     "full_palette",
+    "is_ade20k",
     "label_array",
     "legend",
     "load_pixels",

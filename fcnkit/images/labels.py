@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,6 +67,11 @@ def label_array(image: Image.Image, colours: ArrayLike | None, name: str) -> NDA
             return _greys_to_indices(_shown_greys(image, name), colours, name)
         return _samples_to_indices(sample_values(image), name)
     if image.mode == "RGB":
+        if colours is None and is_ade20k(image, name):
+            raise InputError(
+                f"{name}: seems to be a label of the whole ADE20K, whose class is R / 10 * 256 + "
+                f"G, one of 3,000 and more: expected indices of up to 255 classes; {ADE20K_ADVICE}"
+            )
         if colours is None:
             raise InputError(
                 f"{name}: expected class indices (a paletted or grey image), found {image.mode} "
@@ -74,6 +80,24 @@ def label_array(image: Image.Image, colours: ArrayLike | None, name: str) -> NDA
             )
         return colours_to_indices(np.asarray(image), colours, name)
     raise InputError(f"{name}: expected a paletted, grey or RGB label, found mode {image.mode}")
+
+
+def is_ade20k(image: Image.Image, name: str) -> bool:
+    """Whether a decoded label called `name` is one of ADE20K with all its classes.
+
+    Its reds are tens, and few; ADE20K's labels for scene parsing are grey.
+    """
+    if image.mode != "RGB" or not _ADE20K.search(name):
+        return False
+    reds = np.asarray(image)[..., 0]
+    return not (reds % 10).any() and bool(reds.max(initial=0) <= _MOST_RED)
+
+
+ADE20K_ADVICE = (
+    "take its 150 classes for scene parsing (ADEChallengeData2016, annotations), or write the "
+    "indices of the classes that you choose"
+)
+_ADE20K, _MOST_RED = re.compile(r"\bADE_[a-z]+_\d{8}", re.IGNORECASE), 150
 
 
 def _without_alpha(image: Image.Image) -> Image.Image:

@@ -13,6 +13,7 @@ from caffeformat import InputError, datum_to_array, open_database, parse_datum
 from fcnkit.datasets import image_files
 from fcnkit.images import (
     IGNORE_LABEL,
+    is_ade20k,
     label_array,
     load_pixels,
     open_image,
@@ -151,7 +152,8 @@ class EntryChecker:
         if kind == "paletted" and is_stored:
             problems.append(("palette in database", id_))
         if kind in ("RGB", "RGBA") and self.colours is None:
-            problems.append(("colours for classes", f"{id_}: {kind}"))
+            problem = "the whole ADE20K" if is_ade20k(label, name) else "colours for classes"
+            problems.append((problem, f"{id_}: {kind}"))
             return kind, None
         counts = np.bincount(label_array(label, self.colours, name).ravel(), minlength=256)
         if self.classes is not None and counts[self.classes : IGNORE_LABEL].any():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from fcnkit.datasets import describe_form, median_frequency_weights
-from fcnkit.images import IGNORE_LABEL
+from fcnkit.images import ADE20K_ADVICE, IGNORE_LABEL
 
 from ..findings import ADVICE, find, is_black_and_white
 
@@ -43,6 +43,7 @@ PROBLEMS = {
     "channels differ": "images of a net have the same number of channels: make the dataset in one",
     "depths differ": "values of 8 bits, 16 bits and floats do not mean the same: use one kind",
     "colours for classes": "specify which class each colour is with a colour map",
+    "the whole ADE20K": ADE20K_ADVICE,
     "palette in database": "Caffe takes paletted labels for colours: make the database anew",
     "past the classes": "correct the labels or the list of class names",
     **ADVICE,

@@ -5,6 +5,9 @@ import pytest
 from labelled_data import check_pairs, encoded, image, label, prepare_export, truth
 
 from caffeformat import InputError
+from fcnkit.data_prep import check_entries
+from fcnkit.data_prep.check.entries import Entry
+from fcnkit.images import read_label
 
 BINARY = np.array([[0, 0, 0], [255, 255, 255]], np.uint8)
 SETS = {"train": (0, 1), "val": (2, 3)}
@@ -143,8 +146,57 @@ MASKS = {
 
 @pytest.mark.parametrize("name", MASKS)
 def test_masks_of_single_classes_are_named(tmp_path, name):
-    with pytest.raises(InputError, match="one label with all classes is expected"):
+    words = "one label with all classes is expected: combine .* file of class indices.*, 0 where no"
+    with pytest.raises(InputError, match=words):
         prepare_export(tmp_path, laid_out(MASKS[name]), val_percent=25)
+
+
+def test_masks_are_combined_as_the_docs_say(tmp_path, monkeypatch, repo):
+    text = (repo / "docs/data.md").read_text(encoding="utf-8")
+    section = text.partition("### A mask per class\n")[2]
+    monkeypatch.chdir(tmp_path)
+    for folder in ("images", "labels", "masks"):
+        (tmp_path / folder).mkdir()
+    for number in range(2):
+        (tmp_path / f"images/{number}.png").write_bytes(image(number))
+        for class_, word in enumerate(("skin", "hair"), 1):
+            (tmp_path / f"masks/{number}_{word}.png").write_bytes(mask(number, class_))
+    exec(section.partition("```python\n")[2].partition("```")[0], {})
+    check_pairs(tmp_path, ["0", "1"])
+
+
+ADE20K = {
+    "images/training/s/street/ADE_train_0000000{n}.jpg": lambda number: image(number, "JPEG"),
+    "images/training/s/street/ADE_train_0000000{n}_seg.png": lambda number: ade20k(number),
+    "images/training/s/street/ADE_train_0000000{n}_parts_1.png": lambda number: ade20k(number),
+    "images/training/s/street/ADE_train_0000000{n}_atr.txt": lambda number: "001 # 0 # 0 # sky\n",
+}
+
+
+def ade20k(number):
+    """A label whose class is R / 10 * 256 + G, and whose object is B."""
+    index = truth(number).astype(int) * 400
+    channels = (index // 256 * 10, index % 256, truth(number))
+    return encoded(np.stack(channels, axis=2).astype(np.uint8))
+
+
+def test_labels_of_all_classes_of_ade20k_say_what_to_take(tmp_path):
+    words = r"ADE_train_0000000\d_seg\.png: seems to be .*ADE20K.*ADEChallengeData2016"
+    with pytest.raises(InputError, match=words):
+        prepare_export(tmp_path, laid_out(ADE20K, {"train": (0, 1)}), val_percent=0)
+    (tmp_path / "ADE_val_00000001_seg.png").write_bytes(ade20k(0))
+    with pytest.raises(InputError, match="R / 10 \\* 256"):
+        read_label(tmp_path / "ADE_val_00000001_seg.png")
+    pair = tmp_path / "ADE_val_00000001.jpg", tmp_path / "ADE_val_00000001_seg.png"
+    pair[0].write_bytes(image(0, "JPEG"))
+    entries = [Entry("ADE_val_00000001", *map(str, pair))]
+    assert list(check_entries(lambda: entries).problems) == ["the whole ADE20K"]
+    # Those of scene parsing have such names, too, and colours for people go past 150.
+    (tmp_path / "ADE_val_00000001.png").write_bytes(label(0))
+    assert np.array_equal(read_label(tmp_path / "ADE_val_00000001.png"), truth(0))
+    (tmp_path / "ADE_val_00000001.png").write_bytes(image(0))
+    with pytest.raises(InputError, match="pass colours"):
+        read_label(tmp_path / "ADE_val_00000001.png")
 
 
 def test_folders_that_are_left_aside_are_named(tmp_path):

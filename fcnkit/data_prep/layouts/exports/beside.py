@@ -87,7 +87,7 @@ def _refuse_second_masks(labels: Sequence[File], others: Iterable[File]) -> None
             raise InputError(
                 f"{file}: seems to be a mask of the same image as {known[match.group(1)].name}: "
                 "one label with all classes is expected: combine the masks of an image into one "
-                "file"
+                "file of class indices, 0 where no mask is"
             )
 
 

@@ -246,7 +246,8 @@ def _two_labels(found: Paired) -> InputError | None:
             return InputError(
                 f"{label}: may be the label of the same image as {other.name}: one label with all "
                 "classes is expected: combine masks of single classes or objects into one file "
-                "per image, or choose the folder of one kind, as a path, with {option}",
+                "of class indices per image, 0 where no mask is, or choose the folder of one kind, "
+                "as a path, with {option}",
                 option="label_folder",
             )
     return None

@@ -149,7 +149,9 @@ def _best_affixes(
             if other_image == image and other != label:
                 raise InputError(
                     f"{image}: both {label.name} and {other.name} may be its label: one label "
-                    "with all classes is expected, in one folder with its like"
+                    "with all classes is expected: combine masks of single classes or objects "
+                    "into one file of class indices per image, 0 where no mask is, or keep the "
+                    "labels of one kind"
                 )
         kinds = ", ".join(found.pairs[0][0].name for _, found in ties[:2])
         raise InputError(
