@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fcnkit.progress import Progress
+from fcnkit.progress import Progress, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from fcnkit.inference import ConfusionMatrix
 
@@ -53,14 +53,8 @@ class Beginning(Observer):
     def note(self, text: str) -> None:
         self._observer.note(text)
 
-    def step(
-        self,
-        done: int,
-        total: int | None = None,
-        what: str = "",
-        figures: Mapping[str, float] | None = None,
-    ) -> None:
-        self._observer.step(done, total, what, figures)
+    def show(self, step: Step) -> None:
+        self._observer.show(step)
 
     def done(self, text: str = "") -> None:
         self._observer.done(text)

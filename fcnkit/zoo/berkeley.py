@@ -41,7 +41,7 @@ def fcn(
 def python_files(
     network: str,
     deploy: pb.NetParameter,
-    inputs: Iterable[pb.LayerParameter],
+    inputs: Sequence[pb.LayerParameter],
     heads: Iterable[tuple[str, str]],
     recipe: Recipe,
 ) -> Files:

@@ -8,11 +8,13 @@ from caffeformat import geometry, pb
 from caffeformat import layers as L
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from typing import Union
 
     from caffeformat import NetSpec
     from caffeformat.messages import Top
+
+    Layers = Sequence[pb.LayerParameter]
 
     # File name -> the message that is written to it.
     Files = dict[str, Union[pb.NetParameter, pb.SolverParameter]]
@@ -131,11 +133,7 @@ def pixel_accuracy(score: str = "score", label: str = "label") -> pb.LayerParame
     return layer
 
 
-def train_val(
-    deploy: pb.NetParameter,
-    inputs: Iterable[pb.LayerParameter],
-    measures: Iterable[pb.LayerParameter],
-) -> pb.NetParameter:
+def train_val(deploy: pb.NetParameter, inputs: Layers, measures: Layers) -> pb.NetParameter:
     """`deploy` with data layers instead of its Input layers, and losses and measures appended."""
     net = pb.NetParameter(name=deploy.name)
     net.layer.extend(inputs)
@@ -144,11 +142,7 @@ def train_val(
     return net
 
 
-def all_in_one(
-    deploy: pb.NetParameter,
-    inputs: Sequence[pb.LayerParameter],
-    measures: Sequence[pb.LayerParameter],
-) -> pb.NetParameter:
+def all_in_one(deploy: pb.NetParameter, inputs: Layers, measures: Layers) -> pb.NetParameter:
     """One net for the stages `train`, `val` and `deploy`, as DIGITS expects it.
 
     Input layers belong to the stage `deploy`, data layers and measures to the other two; DIGITS

@@ -14,7 +14,7 @@ from caffeformat import pb
 from caffeformat.messages import NVIDIA_EPS, SEGNET_EPS, bn_kind, has_scale_and_bias
 
 from .base import Layer, Param, Shape, Shapes, Tensors, register, register_variant
-from .normalization import BatchStatistics, batch_norm
+from .normalization import BatchStatistics, PerChannel, batch_norm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,8 +83,8 @@ class BN(Layer):
             return [(x * factor.view(shape) + offset.view(shape)).to(x.dtype)]
         if self.stored:
             # Under force_backward they would require a gradient, which torch does not provide.
-            mean, variance = (values.detach() for values in statistics)
-            return [batch_norm(x, factor, offset, mean, variance, self.eps, stored=True)]
+            values = PerChannel(factor, offset, *(each.detach() for each in statistics))
+            return [batch_norm(x, values, self.eps, stored=True)]
         top, moments = self.batch.normalize(x, factor, offset, self.eps, again=self.repeats)
         if statistics and not self.repeats:
             self._update(statistics, moments.mean, moments.variance)
@@ -145,15 +145,15 @@ class ScaleBiasBatchNorm(Layer):
         (x,) = bottoms
         stored_mean, stored_variance, _, scale, bias = params
         if self.stored:
-            mean, variance = stored_mean.detach(), stored_variance.detach()
-            return [batch_norm(x, scale, bias, mean, variance, self.eps, stored=True)]
+            values = PerChannel(scale, bias, stored_mean.detach(), stored_variance.detach())
+            return [batch_norm(x, values, self.eps, stored=True)]
         top, moments = self.batch.normalize(x, scale, bias, self.eps, again=self.repeats)
         if not self.repeats:
             kept = self.fraction if self.batches >= self._REPLACED else 0.0
             mean, variance = moments.mean, moments.variance + self.eps
             with torch.no_grad():
-                for values, now in ((stored_mean, mean), (stored_variance, variance)):
-                    values.mul_(kept).add_(now, alpha=1 - kept)
+                for stored, now in ((stored_mean, mean), (stored_variance, variance)):
+                    stored.mul_(kept).add_(now, alpha=1 - kept)
             self.batches += 1
             for blob in self.blobs[:2]:
                 blob.data_written()

@@ -15,41 +15,39 @@ from .shared_norm import SharedStatistics, shared_norm, shared_statistics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from typing import Optional
+
+    MaybeTensor = Optional[torch.Tensor]
 
 
-def batch_norm(
-    x: torch.Tensor,
-    scale: torch.Tensor | None,
-    bias: torch.Tensor | None,
-    mean: torch.Tensor,
-    variance: torch.Tensor,
-    eps: float,
-    *,
-    stored: bool,
-) -> torch.Tensor:
-    """Normalize `x` (N x C x ...) by mean and variance per channel, times `scale` plus `bias`.
+class PerChannel(NamedTuple):
+    """What a normalization takes for each of C channels, C values each.
+
+    Where statistics are not stored, those of a batch are left in `mean` and `variance`.
+    """
+
+    scale: MaybeTensor
+    bias: MaybeTensor
+    mean: torch.Tensor
+    variance: torch.Tensor
+
+
+def batch_norm(x: torch.Tensor, values: PerChannel, eps: float, *, stored: bool) -> torch.Tensor:
+    """Normalize `x` (N x C x ...) by mean and variance per channel, times scale plus bias.
 
     Unless these are `stored` statistics, the batch's own are used, and its mean and unbiased
-    variance are left in `mean` and `variance`: that is torch's momentum of 1.
+    variance are left in `values`: that is torch's momentum of 1.
     """
     cudnn = torch.backends.cudnn.enabled
-    return torch.batch_norm(x, scale, bias, mean, variance, not stored, 1.0, eps, cudnn)
+    return torch.batch_norm(x, *values, not stored, 1.0, eps, cudnn)
 
 
 def batch_norm_with_gradient(
-    x: torch.Tensor,
-    scale: torch.Tensor | None,
-    bias: torch.Tensor | None,
-    mean: torch.Tensor,
-    variance: torch.Tensor,
-    eps: float,
-    *,
-    stored: bool,
-    needs: Sequence[bool],
+    x: torch.Tensor, values: PerChannel, eps: float, *, stored: bool, needs: Sequence[bool]
 ) -> tuple[torch.Tensor, Gradient]:
     """Return what `batch_norm` returns, and what computes its gradients.
 
-    `needs` says of `x`, and of `scale` and `bias` if there are any, whether theirs are needed.
+    `needs` says of `x`, and of scale and bias if there are any, whether theirs are needed.
     """
     # One order for x and its diff: sums over two orders are slow, and cuDNN's backward refuses an x
     # that is part of another tensor, such as a Slice's top.
@@ -58,8 +56,9 @@ def batch_norm_with_gradient(
     x = x.contiguous(memory_format=order)
     cudnn = torch.backends.cudnn.enabled
     top, *kept, reserved, way = torch._batch_norm_impl_index(
-        x, scale, bias, mean, variance, not stored, 1.0, eps, cudnn
+        x, *values, not stored, 1.0, eps, cudnn
     )
+    scale, _, mean, variance = values
     mask = [*needs, False, False][:3]
 
     def gradient(diff: torch.Tensor) -> Sequence[torch.Tensor | None]:
@@ -96,13 +95,7 @@ class BatchStatistics:
         self._last: SharedStatistics | None = None
 
     def normalize(
-        self,
-        x: torch.Tensor,
-        scale: torch.Tensor | None,
-        bias: torch.Tensor | None,
-        eps: float,
-        *,
-        again: bool,
+        self, x: torch.Tensor, scale: MaybeTensor, bias: MaybeTensor, eps: float, *, again: bool
     ) -> tuple[torch.Tensor, BatchMoments | SharedStatistics]:
         """Normalize `x` (N x C x ...), times `scale` plus `bias` per channel.
 
@@ -116,14 +109,14 @@ class BatchStatistics:
             top = shared_norm(x, scale, bias, self._last, eps)
             return top.to(dtype), self._last
         mean, unbiased = _zeros_for(x)
-        top = batch_norm(x, scale, bias, mean, unbiased, eps, stored=False)
+        top = batch_norm(x, PerChannel(scale, bias, mean, unbiased), eps, stored=False)
         return top, _moments(x, mean, unbiased)
 
     def normalize_with_gradient(
         self,
         x: torch.Tensor,
-        scale: torch.Tensor | None,
-        bias: torch.Tensor | None,
+        scale: MaybeTensor,
+        bias: MaybeTensor,
         eps: float,
         needs: Sequence[bool],
         zeros: tuple[torch.Tensor, ...] | None = None,
@@ -133,9 +126,8 @@ class BatchStatistics:
         `zeros`: memory for mean and variance, as `_zeros_for` makes it.
         """
         mean, unbiased = zeros or _zeros_for(x)
-        top, gradient = batch_norm_with_gradient(
-            x, scale, bias, mean, unbiased, eps, stored=False, needs=needs
-        )
+        values = PerChannel(scale, bias, mean, unbiased)
+        top, gradient = batch_norm_with_gradient(x, values, eps, stored=False, needs=needs)
         return top, _moments(x, mean, unbiased), gradient
 
 
@@ -290,8 +282,8 @@ class BatchNorm(Layer):
         self,
         x: torch.Tensor,
         params: Tensors,
-        scale: torch.Tensor | None = None,
-        bias: torch.Tensor | None = None,
+        scale: MaybeTensor = None,
+        bias: MaybeTensor = None,
         *,
         remember: bool = True,
     ) -> torch.Tensor:
@@ -303,8 +295,8 @@ class BatchNorm(Layer):
         if x.dim() == 1:
             x = x[:, None]
         if self.stored:
-            mean, variance = self._stored_moments(params)
-            return batch_norm(x, scale, bias, mean, variance, self.eps, stored=True).view(shape)
+            values = PerChannel(scale, bias, *self._stored_moments(params))
+            return batch_norm(x, values, self.eps, stored=True).view(shape)
         again = self.repeats or not remember
         top, moments = self.batch.normalize(x, scale, bias, self.eps, again=again)
         if not again:
@@ -325,8 +317,8 @@ class BatchNorm(Layer):
         self,
         x: torch.Tensor,
         params: Tensors,
-        scale: torch.Tensor | None,
-        bias: torch.Tensor | None,
+        scale: MaybeTensor,
+        bias: MaybeTensor,
         needs: Sequence[bool],
     ) -> tuple[torch.Tensor, Gradient] | None:
         """As `scaled`, with what computes the gradients of `x` and of `scale` and `bias`.
@@ -336,10 +328,8 @@ class BatchNorm(Layer):
         if x.dim() == 1 or (self.batch.is_shared and not self.stored):
             return None
         if self.stored:
-            mean, variance = self._stored_moments(params)
-            return batch_norm_with_gradient(
-                x, scale, bias, mean, variance, self.eps, stored=True, needs=needs
-            )
+            values = PerChannel(scale, bias, *self._stored_moments(params))
+            return batch_norm_with_gradient(x, values, self.eps, stored=True, needs=needs)
         zeros = self.sums.zeros(self) if self.sums else None
         top, moments, gradient = self.batch.normalize_with_gradient(
             x, scale, bias, self.eps, needs, zeros
