@@ -80,7 +80,7 @@ class _Memory:
 class _Half:
     """The data or the diff of a blob: a tensor, and its memory once that is seen from outside."""
 
-    __slots__ = ("_memory", "_recover", "is_wanted", "pending", "tensor")
+    __slots__ = ("_memory", "_recover", "changes", "is_wanted", "pending", "tensor")
 
     def __init__(self) -> None:
         self.tensor: torch.Tensor | None = None
@@ -89,6 +89,8 @@ class _Half:
         self.pending: Callable[[], torch.Tensor | None] | None = None
         self._recover: Callable[[], torch.Tensor | None] | None = None  # as `free` was given it
         self.is_wanted = False  # whether somebody outside ever asked for it
+        # How often there were other numbers, or somebody was given an array to write them into.
+        self.changes = 0
 
     def current(self) -> torch.Tensor | None:
         """Return the tensor, with what was written into its mirror; None if there is none yet."""
@@ -121,6 +123,7 @@ class _Half:
     def array(self) -> NDArray[np.float32]:
         """Return the tensor as a live array."""
         self.is_wanted = True
+        self.changes += 1
         array, shape = self._exposed().array(), self.existing().shape
         return array if array.shape == shape else array.reshape(shape)
 
@@ -131,6 +134,7 @@ class _Half:
     def set(self, tensor: torch.Tensor) -> None:
         """Take `tensor` as the new one, in the present memory if that is held."""
         self.pending = None
+        self.changes += 1
         current = self.tensor
         if current is not None and self.held() and current.shape == tensor.shape:
             # .data: the graphs of earlier passes must not count this as a change to their inputs.
@@ -154,6 +158,7 @@ class _Half:
     def drop(self) -> None:
         """Forget the numbers: they are of another shape, or of no use any more."""
         self.tensor = self.pending = self._memory = None
+        self.changes += 1
 
     def free(self, recover: Callable[[], torch.Tensor | None]) -> None:
         """Let go of the memory, unless somebody looks at it; `recover` as `pending`."""
@@ -272,6 +277,14 @@ class Blob:
         """Whether a diff was ever written or asked for."""
         return self._diff.tensor is not None
 
+    def data_mark(self) -> tuple[int, ...] | None:
+        """Return what is equal as long as the values are; None where somebody may write them.
+
+        The engine's own writing into them in place is noticed where it is into `tensor()` itself.
+        """
+        tensor = self.tensor()
+        return None if self._data.held() else (self._data.changes, tensor._version)
+
     @property
     def data_held(self) -> bool:
         """Whether somebody holds the memory of `data`, so that new values are written into it."""
@@ -327,6 +340,7 @@ class Blob:
     def fill(self, values: torch.Tensor) -> None:
         """Copy `values`, a tensor of the blob's shape, into the present memory."""
         self.tensor().data.copy_(values)
+        self._data.changes += 1
         self._data.written()
 
     def clear_diff(self) -> None:

@@ -166,7 +166,7 @@ class Net:
             return {name: self._blob(name).data for name in names}
         if first:
             raise InputError("keep_blobs=False runs the net from its first layer; leave start out.")
-        with self._passes.at_once.testing():
+        with self._passes.at_once.lean():
             return forward_lean(self.steps[: last + 1], names)
 
     def backward(

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 import torchcaffe
 from caffeformat import parse_text, pb
@@ -190,3 +191,16 @@ def test_arrays_that_are_let_go_of_leave_nothing_behind():
     assert net.blobs["loss"].data.shape == ()
     assert not net.blobs["loss"].data_held
     assert not net.blobs["x"].data_held
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda blob: blob.reshape(3), lambda blob: blob.free_data(lambda: torch.ones(2))],
+    ids=["other shape", "freed"],
+)
+def test_a_mark_of_values_is_not_that_of_others(change):
+    blob = torchcaffe.Blob([2])
+    mark = blob.data_mark()
+    assert mark is not None and blob.data_mark() == mark
+    change(blob)
+    assert blob.data_mark() != mark

@@ -188,3 +188,74 @@ def test_states_of_other_runs_hold_no_scale(tmp_path):
     solver = make_solver("float32", prefix=tmp_path / "snap")
     step(solver, 1)
     assert read_solver_state(solver.snapshot()[1]).loss_scale == 0
+
+
+def _write_an_array(net, weights):
+    net.params["c"][0].data[...] = weights
+
+
+def _write_a_held_array(net, weights):
+    held = net.params["c"][0].data
+    held[...] = 0
+    lean_scores(net)
+    held[...] = weights
+
+
+def _fill(net, weights):
+    net.params["c"][0].fill(torch.from_numpy(weights).to(net.params["c"][0].device))
+
+
+def _write_into_the_tensor(net, weights):
+    net.params["c"][0].tensor().copy_(torch.from_numpy(weights))
+
+
+def _take_another_tensor(net, weights):
+    blob, tensor = net.params["c"][0], torch.from_numpy(weights)
+    tensor = tensor.to(blob.device)
+    while tensor._version < blob.tensor()._version:
+        tensor.add_(0)
+    blob.set_data(tensor)
+
+
+def _share_another_nets(net, weights):
+    other = one_filter_net()
+    other.params["c"][0].data[...] = 0
+    net.share_with(other)
+    lean_scores(net)
+    other.params["c"][0].data[...] = weights
+
+
+ONE_FILTER = (
+    'layer { name: "x" type: "Input" top: "x" input_param { shape { dim: [1, 1, 1, 2] } } }'
+    'layer { name: "c" type: "Convolution" bottom: "x" top: "y" '
+    "convolution_param { num_output: 1 kernel_size: 1 bias_term: false } }"
+)
+
+
+def one_filter_net():
+    message = parse_text(ONE_FILTER, pb.NetParameter)
+    return torchcaffe.Net(net_param=message, phase=torchcaffe.TEST)
+
+
+def lean_scores(net):
+    scores = net.forward(keep_blobs=False, x=np.array([[[[1, 2]]]], np.float32))["y"]
+    return scores.ravel().tolist()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [_write_an_array, _write_a_held_array, _fill, _write_into_the_tensor, _take_another_tensor,
+     _share_another_nets],
+)  # fmt: skip
+def test_weights_stay_converted_until_they_change(monkeypatch, change):
+    monkeypatch.setattr("torchcaffe.core.is_native", lambda dtype, kind: True)
+    with precision("bfloat16"):
+        net = one_filter_net()
+    net.params["c"][0].data[...] = 3
+    assert lean_scores(net) == [3, 6]
+    copies = net._passes.at_once._lower_of_lean._copies[0]
+    written = copies[0]._version
+    assert lean_scores(net) == [3, 6]
+    assert copies[0]._version == written
+    change(net, np.full((1, 1, 1, 1), 5, np.float32))
+    assert lean_scores(net) == [5, 10]
