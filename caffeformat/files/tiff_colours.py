@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import io
 from typing import Any
+
+from PIL import Image
 
 from caffeformat.errors import DAMAGE, InputError
 
@@ -23,7 +27,8 @@ _OTHERS = {
     34892: "a camera's raw colours",
 }
 
-_WHITE, _INK_SET, _FACTORS, _SUBSAMPLING, _RANGE = 318, 332, 529, 530, 532  # tags
+_PHOTOMETRIC, _WHITE, _INK_SET = 262, 318, 332  # tags
+_FACTORS, _SUBSAMPLING, _RANGE = 529, 530, 532
 _D50 = (0.3457, 0.3585)  # the white of CIELab for Little CMS, and for programs that write no tag
 _BT601 = (0.299, 0.587, 0.114)
 _FULL_RANGE = (0, 255, 128, 255, 128, 255)
@@ -47,6 +52,10 @@ def check_tiff_colours(image: Any, name: str) -> None:
         return
     tags = image.tag_v2
     try:
+        is_jpeg = image.info.get("compression") in ("jpeg", "tiff_jpeg")
+        is_plain = tags.get(_PHOTOMETRIC) == 6 and not is_jpeg
+        if is_plain and not pillow_reads_ycbcr():
+            raise _refusal(name, "YCbCr, which this Pillow does not read", 6)
         if image.mode == "YCbCr" and not _is_as_in_jpeg(image):
             raise _refusal(name, "YCbCr in another form than JPEG's", 6)
         if image.mode == "LAB" and not _are_near(tags.get(_WHITE, _D50), _D50):
@@ -57,6 +66,18 @@ def check_tiff_colours(image: Any, name: str) -> None:
         raise
     except DAMAGE as error:
         raise InputError(f"{name}: what it says of its colours is damaged: {error}") from error
+
+
+@functools.cache
+def pillow_reads_ycbcr() -> bool:
+    """Whether Pillow reads TIFFs of YCbCr without JPEG: that of Debian 11 mixes up its samples."""
+    file, colour = io.BytesIO(), (90, 100, 200)
+    Image.new("YCbCr", (2, 1), colour).save(file, "TIFF")
+    try:
+        with Image.open(file) as image:
+            return bool(image.getpixel((1, 0)) == colour)
+    except DAMAGE:
+        return False
 
 
 def _is_as_in_jpeg(image: Any) -> bool:

@@ -9,6 +9,7 @@ import tifffile
 from PIL import Image
 
 from caffeformat import InputError, array_to_datum, datum_to_array
+from caffeformat.files.tiff_colours import pillow_reads_ycbcr
 from fcnkit.images import open_picture, read_image, read_label, read_rgb
 
 PHOTO = np.kron(np.random.RandomState(0).randint(40, 216, (3, 4, 3)), np.ones((8, 8, 1)))
@@ -18,7 +19,11 @@ PHOTO = PHOTO.astype(np.uint8)
 def saved(mode, tags=None, **options):
     """`PHOTO` as Pillow saves it in `mode`."""
     file = io.BytesIO()
-    Image.fromarray(PHOTO).convert(mode).save(file, "TIFF", tiffinfo=tags or {}, **options)
+    try:
+        image = Image.fromarray(PHOTO).convert(mode)
+    except ValueError:
+        pytest.skip("this Pillow makes no Lab")
+    image.save(file, "TIFF", tiffinfo=tags or {}, **options)
     return file.getvalue()
 
 
@@ -40,6 +45,9 @@ def assert_refused(data, words):
 @pytest.mark.parametrize("options", [{}, {"compression": "tiff_lzw"}])
 @pytest.mark.parametrize("mode", ["LAB", "YCbCr", "CMYK"])
 def test_what_pillow_writes_is_read_in_its_colours(mode, options):
+    if mode == "YCbCr" and not pillow_reads_ycbcr():
+        assert_refused(saved(mode, **options), "YCbCr")
+        return
     found = read_rgb(saved(mode, **options)).astype(int)
     assert np.abs(found - PHOTO).max() <= 4  # roundings of two conversions
 
@@ -56,6 +64,8 @@ def test_what_pillow_writes_is_read_in_its_colours(mode, options):
 )
 def test_colours_that_pillow_takes_for_others_are_refused(mode, tags, words):
     data = saved(mode, tags)
+    if mode == "YCbCr" and not pillow_reads_ycbcr():
+        words = "YCbCr, which this Pillow"
     with pytest.raises(InputError, match=rf"a\.tif: stores {words}.*convert it to RGB"):
         read_label(data, name="a.tif")
     assert_refused(data, r".*\(PhotometricInterpretation \d\)")
