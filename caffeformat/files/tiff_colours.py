@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-import io
 from typing import Any
-
-from PIL import Image
 
 from caffeformat.errors import DAMAGE, InputError
 
@@ -32,6 +28,8 @@ _FACTORS, _SUBSAMPLING, _RANGE = 529, 530, 532
 _D50 = (0.3457, 0.3585)  # the white of CIELab for Little CMS, and for programs that write no tag
 _BT601 = (0.299, 0.587, 0.114)
 _FULL_RANGE = (0, 255, 128, 255, 128, 255)
+_NEAR = 0.002
+_JPEG = ("jpeg", "tiff_jpeg")  # compressions, as newer and older Pillows call them
 
 
 def check_tiff_samples(photometric: int, name: str, may_be_indices: bool) -> None:
@@ -47,15 +45,14 @@ def check_tiff_colours(image: Any, name: str) -> None:
     """Raise `InputError` where Pillow would give the open image of a TIFF other colours than its.
 
     It takes uncompressed YCbCr for that of JPEG, all inks for CMYK, and all Lab for that of D50.
+    Compressed YCbCr it leaves to libtiff.
     """
     if image.format != "TIFF":
         return
     tags = image.tag_v2
     try:
-        is_jpeg = image.info.get("compression") in ("jpeg", "tiff_jpeg")
-        is_plain = tags.get(_PHOTOMETRIC) == 6 and not is_jpeg
-        if is_plain and not pillow_reads_ycbcr():
-            raise _refusal(name, "YCbCr, which this Pillow does not read", 6)
+        if _is_unsampled(image):
+            raise _refusal(name, "YCbCr without saying of how many pixels each colour is", 6)
         if image.mode == "YCbCr" and not _is_as_in_jpeg(image):
             raise _refusal(name, "YCbCr in another form than JPEG's", 6)
         if image.mode == "LAB" and not _are_near(tags.get(_WHITE, _D50), _D50):
@@ -68,16 +65,14 @@ def check_tiff_colours(image: Any, name: str) -> None:
         raise InputError(f"{name}: what it says of its colours is damaged: {error}") from error
 
 
-@functools.cache
-def pillow_reads_ycbcr() -> bool:
-    """Whether Pillow reads TIFFs of YCbCr without JPEG: that of Debian 11 mixes up its samples."""
-    file, colour = io.BytesIO(), (90, 100, 200)
-    Image.new("YCbCr", (2, 1), colour).save(file, "TIFF")
-    try:
-        with Image.open(file) as image:
-            return bool(image.getpixel((1, 0)) == colour)
-    except DAMAGE:
-        return False
+def _is_unsampled(image: Any) -> bool:
+    """Whether libtiff takes YCbCr for one colour per 2 x 2 pixels because no tag says otherwise.
+
+    Older Pillows wrote such files with a colour for each pixel. A JPEG in a TIFF says it itself.
+    """
+    is_left_to_libtiff = image.mode != "YCbCr" and image.info.get("compression") not in _JPEG
+    tags = image.tag_v2
+    return tags.get(_PHOTOMETRIC) == 6 and is_left_to_libtiff and _SUBSAMPLING not in tags
 
 
 def _is_as_in_jpeg(image: Any) -> bool:
@@ -99,9 +94,6 @@ def _are_near(found: Any, expected: tuple[float, ...]) -> bool:
     return len(found) == len(expected) and all(
         abs(float(one) - other) < _NEAR for one, other in zip(found, expected)
     )
-
-
-_NEAR = 0.002
 
 
 def _refusal(name: str, what: str, photometric: int) -> InputError:

@@ -20,7 +20,8 @@ MAX_SIDE = 30000
 MAX_PAGES = 1 << 16
 
 EXIF_ORIENTATION = 0x0112
-YCBCR_SUBSAMPLING = 530
+PHOTOMETRIC, YCBCR_SUBSAMPLING = 262, 530  # tags of a TIFF
+YCBCR = 6
 
 
 def open_image(raw, name):
@@ -56,13 +57,20 @@ def _opened(raw, name):
 
 def _check_colours(image, name):
     """Raise FcnError for TIFFs whose colours Pillow does not convert, or takes for others."""
-    tags = getattr(image, "tag_v2", {})
-    if image.format != "TIFF" or image.mode not in ("LAB", "YCbCr"):
+    if image.format != "TIFF":
         return
-    if image.mode == "LAB" or tuple(tags.get(YCBCR_SUBSAMPLING, (2, 2))) != (1, 1):
+    tags = getattr(image, "tag_v2", {})
+    steps = tags.get(YCBCR_SUBSAMPLING)
+    kind = "LAB" if image.mode == "LAB" else None
+    if image.mode == "YCbCr":
+        kind = None if tuple(steps or ()) == (1, 1) else "YCbCr"
+    elif tags.get(PHOTOMETRIC) == YCBCR and steps is None and not _is_jpeg_in_tiff(image):
+        # Left to libtiff, which takes it for one colour per 2 x 2 pixels; Pillow 8 wrote other.
+        kind = "YCbCr"
+    if kind:
         raise FcnError(
             "%s stores %s colours, expected grey or RGB. Convert it to RGB in the program that "
-            "made it." % (shorten(name), image.mode)
+            "made it." % (shorten(name), kind)
         )
 
 

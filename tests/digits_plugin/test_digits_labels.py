@@ -62,6 +62,11 @@ class Labels(Case):
             for read in (labels.read_label, labels.as_rgb, labels.upright_size):
                 with self.assert_words("x.tif stores %s colours" % mode, "Convert it to RGB"):
                     read(out.getvalue(), "x.tif")
+        # Compressed, libtiff would take it for one colour of 2 x 2 pixels, as no tag says otherwise.
+        raw = self.tiff(pixels=zlib.compress(bytes(bytearray(18))), more={262: 6, 277: 3, 259: 8})
+        for read in (labels.as_rgb, labels.upright_size):
+            with self.assert_words("x.tif stores YCbCr colours", "Convert it to RGB"):
+                read(raw, "x.tif")
         out = io.BytesIO()
         photo.convert("YCbCr").save(out, "TIFF", tiffinfo={530: (1, 1)})
         found = labels.as_rgb(out.getvalue(), "x.tif").astype(int)
