@@ -18,7 +18,7 @@ import zipfile
 
 import numpy as np
 
-from . import classmap, export, labels, metrics, names, page, paint, palette
+from . import classmap, export, images, labels, metrics, names, page, paint, palette
 from .errors import FcnError
 from .text import decode, read_bytes, read_text, shorten, to_text
 
@@ -89,7 +89,7 @@ def write(name, found, class_names, options):
         "_map.json": export.json_text(document).encode("ascii"),
     }
     if options.image:
-        image = np.array(labels.open_image(_bytes(options.image), options.image).convert("RGB"))
+        image = np.array(images.open_image(_bytes(options.image), options.image).convert("RGB"))
         files["_overlay.png"] = export.overlay_png(
             paint.to_rgb(image, found.indices.shape),
             found.indices,

@@ -12,7 +12,7 @@ import threading
 
 import numpy as np
 
-from . import contract, labels, names, palette
+from . import contract, images, labels, names, palette
 from .errors import FcnError
 from .text import form_template, read_text, shorten, to_text
 from .voc import COLOUR_TABLES, Sbd, Voc, size_words
@@ -131,12 +131,12 @@ class DataIngestion(contract.DataIngestionInterface):
     def read_image(self, kind, name):
         """Return one image as every viewer shows it, H x W x 3 uint8 RGB."""
         raw, where = self._store(kind).image(name)
-        return labels.as_rgb(raw, where)
+        return images.as_rgb(raw, where)
 
     def image_size(self, kind, name):
         """Return (height, width) of one image as every viewer shows it."""
         raw, where = self._store(kind).image(name)
-        return labels.upright_size(raw, where)
+        return images.upright_size(raw, where)
 
     def first(self, count=1, size=None):
         """Return the first `count` validation images, or fewer, that DIGITS can test together.
@@ -265,7 +265,7 @@ class DataIngestion(contract.DataIngestionInterface):
     @staticmethod
     def _is_rgb(voc, name):
         raw, where = voc.label(name)
-        return labels.open_image(raw, where).mode in ("RGB", "RGBA")
+        return images.open_image(raw, where).mode in ("RGB", "RGBA")
 
     def _class_names(self, voc, table):
         path = self.userdata["class_names_file"]

@@ -11,7 +11,7 @@ import threading
 
 import numpy as np
 
-from . import labels
+from . import images
 from .errors import FcnError
 from .text import native, shorten, to_text
 
@@ -55,7 +55,7 @@ def datum_array(raw, picture):
     fields = parse_datum(raw)
     data = fields.get(DATA, b"")
     if fields.get(ENCODED):
-        return np.array(labels.open_image(data, "The image in a database entry"))
+        return np.array(images.open_image(data, "The image in a database entry"))
     shape = tuple(fields.get(number, 0) for number in (CHANNELS, HEIGHT, WIDTH))
     if len(data) != shape[0] * shape[1] * shape[2]:
         raise FcnError(

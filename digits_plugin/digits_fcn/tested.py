@@ -15,7 +15,7 @@ import unicodedata
 
 from . import contract, label_db
 from .errors import FcnError
-from .labels import orientation
+from .images import orientation
 from .text import MAX_TEXT, decode, native, to_text
 
 logger = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ import zipfile
 import fake_digits
 import numpy as np
 from digits_case import NASTY, Case, image_of, label_of, make_voc, pack
-from digits_fcn import labels, palette, source, voc
+from digits_fcn import images, labels, palette, source, voc
 from digits_fcn.data import DataIngestion
 from PIL import Image
 
@@ -234,7 +234,7 @@ class Images(Case):
             exif += bytes(bytearray([orientation])) + b"\0\0" + b"\0\0\0\0"
             file = io.BytesIO()
             stored.save(file, "JPEG", exif=exif, quality=95)
-            found = np.array(labels.upright(labels.open_image(file.getvalue(), "photo")))
+            found = np.array(images.upright(images.open_image(file.getvalue(), "photo")))
             self.assertEqual(found.shape, shown.shape, orientation)
             self.assertTrue(((found > 127) == (shown > 127)).all(), orientation)
 

@@ -11,7 +11,7 @@ import zlib
 import fake_digits
 import numpy as np
 from digits_case import VOC_FORM, Case, label_of, make_voc, paletted
-from digits_fcn import label_db, labels, palette
+from digits_fcn import images, label_db, labels, palette
 from digits_fcn.errors import FcnError
 from PIL import Image
 
@@ -59,17 +59,17 @@ class Labels(Case):
         ):
             out = io.BytesIO()
             Image.fromarray(array, mode).save(out, "TIFF", tiffinfo=tags)
-            for read in (labels.read_label, labels.as_rgb, labels.upright_size):
+            for read in (labels.read_label, images.as_rgb, images.upright_size):
                 with self.assert_words("x.tif stores %s colours" % mode, "Convert it to RGB"):
                     read(out.getvalue(), "x.tif")
         # Compressed, libtiff would take it for one colour of 2 x 2 pixels, as no tag says otherwise.
         raw = self.tiff(pixels=zlib.compress(bytes(bytearray(18))), more={262: 6, 277: 3, 259: 8})
-        for read in (labels.as_rgb, labels.upright_size):
+        for read in (images.as_rgb, images.upright_size):
             with self.assert_words("x.tif stores YCbCr colours", "Convert it to RGB"):
                 read(raw, "x.tif")
         out = io.BytesIO()
         photo.convert("YCbCr").save(out, "TIFF", tiffinfo={530: (1, 1)})
-        found = labels.as_rgb(out.getvalue(), "x.tif").astype(int)
+        found = images.as_rgb(out.getvalue(), "x.tif").astype(int)
         self.assertLess(np.abs(found - np.asarray(photo)).max(), 5)
 
     def test_changed_pixels_are_damage(self):
@@ -77,7 +77,7 @@ class Labels(Case):
         start = raw.index(b"IDAT")
         (size,) = struct.unpack(str(">I"), bytes(raw[start - 4 : start]))
         raw[start + 4 + size - 5] ^= 1  # the last pixel, before zlib's own checksum
-        for read in (labels.read_label, labels.as_rgb, labels.upright_size):
+        for read in (labels.read_label, images.as_rgb, images.upright_size):
             with self.assertRaises(FcnError) as caught:
                 read(bytes(raw), "x.png")
             self.assertIn("the checksum of its pixels", str(caught.exception))
@@ -168,7 +168,7 @@ class Labels(Case):
         for mark in (b"II*\0", b"MM\0*", b"MM*\0", b"II\0*"):
             raw = self.tiff(mark, after=8)
             try:
-                labels.open_image(raw, "loop.tif")
+                images.open_image(raw, "loop.tif")
             except FcnError:
                 if mark in (b"II*\0", b"MM\0*"):
                     raise
@@ -185,10 +185,10 @@ class Labels(Case):
     def test_a_list_of_very_many_pages_is_not_followed_to_its_end(self):
         first = self.tiff(after=128)
         self.assertEqual(len(first), 128)
-        count = labels.MAX_PAGES + 10
+        count = images.MAX_PAGES + 10
         places = [len(first) + 6 * page for page in range(1, count)] + [0]
         file = first + b"".join(struct.pack(str("<HI"), 0, place) for place in places)
-        with self.assert_words("holds %d pages" % labels.MAX_PAGES):
+        with self.assert_words("holds %d pages" % images.MAX_PAGES):
             labels.read_label(file, "many.tif")
 
     def grey_png(self, bits, packed):
@@ -220,7 +220,7 @@ class Labels(Case):
         ):
             raw = self.tiff(bits=bits, pixels=packed)
             try:
-                labels.open_image(raw, "x.tif")
+                images.open_image(raw, "x.tif")
             except FcnError:
                 continue  # Pillow before 4 reads no samples of two and four bits from a TIFF
             self.assertEqual(labels.read_label(raw, "x.tif")[0].tolist(), expected, bits)
@@ -237,7 +237,7 @@ class Labels(Case):
         self.assertEqual(labels.read_label(raw, "x.tif")[0].tolist(), [[1, 0, 1], [0, 1, 0]])
 
     def test_images_of_16_bits_are_not_cut_off(self):
-        for read in (labels.as_rgb, labels.upright_size):
+        for read in (images.as_rgb, images.upright_size):
             with self.assert_words("deep.png has more than 8 bits per sample", "0 to 255"):
                 read(self.grey_png(16, b"\0\0\0\1\0\2\0\3"), "deep.png")
 
@@ -252,8 +252,8 @@ class Labels(Case):
     def test_a_turned_tiff_has_the_size_that_it_is_shown_in(self):
         for turn in range(1, 9):
             raw = self.tiff(more=[(274, turn)])
-            shown = labels.as_rgb(raw, "x.tif")
-            self.assertEqual(labels.upright_size(raw, "x.tif"), shown.shape[:2], turn)
+            shown = images.as_rgb(raw, "x.tif")
+            self.assertEqual(images.upright_size(raw, "x.tif"), shown.shape[:2], turn)
             self.assertEqual(labels.read_label(raw, "x.tif")[0].tolist(), shown[..., 0].tolist())
 
     def test_jpegs_are_refused_whatever_they_are_called(self):
