@@ -64,8 +64,13 @@ class Labels(Case):
                     read(out.getvalue(), "x.tif")
         # Compressed, libtiff would take it for one colour of 2 x 2 pixels, as no tag says otherwise.
         raw = self.tiff(pixels=zlib.compress(bytes(bytearray(18))), more={262: 6, 277: 3, 259: 8})
+        words = ["x.tif stores YCbCr colours", "Convert it to RGB"]
+        try:
+            Image.open(io.BytesIO(raw))
+        except IOError:  # Pillow 3 wants the bits of each sample
+            words = ["x.tif cannot be read"]
         for read in (images.as_rgb, images.upright_size):
-            with self.assert_words("x.tif stores YCbCr colours", "Convert it to RGB"):
+            with self.assert_words(*words):
                 read(raw, "x.tif")
         out = io.BytesIO()
         photo.convert("YCbCr").save(out, "TIFF", tiffinfo={530: (1, 1)})
