@@ -1,13 +1,14 @@
 """A model that a run continues is kept in its folder, and is replaced as the run itself is."""
 
-import inspect
 import os
 import shutil
 import signal
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
+from earlier_run import content
 from own_processes import code
 from tiny_segmentation import write_dataset, write_solver
 
@@ -66,18 +67,6 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-def content(folder="run"):
-    """Path -> bytes of every file in a folder, but for locks."""
-    found = {}
-    for place, _, names in os.walk(folder):
-        for name in names:
-            if not name.endswith("-lock"):
-                path = os.path.join(place, name)
-                with open(path, "rb") as file:
-                    found[os.path.relpath(path, folder)] = file.read()
-    return found
-
-
 def kept(model):
     with open(os.path.join(model, "w.caffemodel"), "rb") as file:
         return file.read()
@@ -111,7 +100,8 @@ def test_a_run_that_takes_no_step_costs_nothing_of_it(here):
 def test_a_kill_before_the_first_step_costs_nothing_of_it(here):
     run("first")
     before = content()
-    text = KILLED.format(run=inspect.getsource(Model) + inspect.getsource(run))
+    text = Path(__file__).read_text()
+    text = KILLED.format(run=text[text.index("class Model:") : text.index("@pytest.fixture")])
     done = subprocess.run(code(text), check=False, stderr=subprocess.PIPE, text=True)
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert content()["digits_model/files/w.caffemodel"] == kept("second")

@@ -3,107 +3,24 @@
 import errno
 import json
 import os
-import signal
-import subprocess
 
 import numpy as np
 import pytest
-from own_processes import code
-from tiny_segmentation import net_text, write_dataset, write_solver
+from earlier_run import content, earlier, mine, read, recipe, write_inputs
+from tiny_segmentation import net_text, write_solver
 
 from caffeformat import InputError, Weights, read_net, read_solver, write_blob, write_caffemodel
-from caffeformat.files import claimed_folder
 from fcnkit import engine
-from fcnkit.training import Observer, Recipe, Start, curves, parse_log, read_run, read_runs, train
+from fcnkit.training import Recipe, Start, train
 from fcnkit.training.recorder import Recorder
 
 pytestmark = pytest.mark.usefixtures("needs_engine")
 
-# Kills the process at a place of the training, which `patch` names.
-KILLED = """
-import os, sys
-from fcnkit import engine
-from fcnkit.training import Recipe, curves, running, setting_aside, train
-curves.plot = lambda *_: None
-def die(*args, **more):
-    os.kill(os.getpid(), 9)
-def at(call, real):
-    calls = []
-    def function(*args):
-        calls.append(args)
-        return (die if len(calls) == call else real)(*args)
-    return function
-{patch}
-recipe = Recipe("solver.prototxt", "data", augment={{}}, overrides=[("max_iter", "2")],
-                class_weights=0.5)
-train(recipe, "run", force=True)
-"""
-
-
-class Notes(Observer):
-    def __init__(self):
-        self.notes = []
-
-    def note(self, text):
-        self.notes.append(text)
-
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(curves, "plot", lambda path, *_: open(path, "w").close())
-    write_dataset(tmp_path / "data", train=4, val=2)
-    write_solver(tmp_path, max_iter=4, display=1, test_interval=2, snapshot=2)
-    write_other_weights()
+    write_inputs(tmp_path, monkeypatch)
     return tmp_path
-
-
-def write_other_weights():
-    """Weights that do not fit the net."""
-    weights = Weights({"score": [np.ones((5, 8, 1, 1), np.float32)]}, name="other")
-    weights.types["score"] = "Convolution"
-    write_caffemodel("other.caffemodel", weights, read_net("net.prototxt"))
-
-
-def recipe(*overrides, **settings):
-    settings = {"augment": {}, "overrides": overrides, **settings}
-    return Recipe("solver.prototxt", "data", **settings)
-
-
-def content(folder="run"):
-    """Path -> bytes of every file in a folder, but for locks."""
-    return {
-        os.path.relpath(os.path.join(place, name), folder): read(os.path.join(place, name))
-        for place, _, names in os.walk(folder)
-        for name in names
-        if not name.endswith("-lock")
-    }
-
-
-def read(path):
-    with open(path, "rb") as file:
-        return file.read()
-
-
-def earlier(**settings):
-    """What a run left that wrote every kind of file, beside files that are nobody's."""
-    train(recipe(class_weights=1.0, **settings), "run")
-    for name in ("notes.txt", "train.log.before", "snap_iter_2.txt", "other_iter_4.caffemodel"):
-        with open(os.path.join("run", name), "w") as file:
-            file.write("mine")
-    return content()
-
-
-def mine(found):
-    return {name for name, data in found.items() if data == b"mine"}
-
-
-def killed(patch):
-    done = subprocess.run(
-        code(KILLED.format(patch=patch)), check=False, stderr=subprocess.PIPE, text=True
-    )
-    assert done.returncode == -signal.SIGKILL, done.stderr
-    return content()
 
 
 def test_weights_that_do_not_fit_cost_nothing(here):
@@ -158,89 +75,6 @@ def test_whatever_a_run_writes_stays_or_goes(here, monkeypatch, tensorboard, for
     assert mine(after) == mine(before)
     train(recipe(("max_iter", "1")), "fresh")
     assert set(after) - mine(after) == set(content("fresh"))
-
-
-@pytest.mark.parametrize(
-    "patch",
-    [
-        "running.Recorder.before_step = die",
-        pytest.param("setting_aside._rename = die", marks=pytest.mark.slow),  # nothing moved yet
-        pytest.param(
-            "setting_aside._rename = at(4, setting_aside._rename)", marks=pytest.mark.slow
-        ),
-        pytest.param("running.run_folder.write_settings = die", marks=pytest.mark.slow),
-        pytest.param("engine.train = die", marks=pytest.mark.slow),
-    ],
-)
-def test_a_kill_before_the_first_step_costs_nothing(here, patch):
-    before = earlier()
-    assert killed(patch) != before
-    # Any command that uses the folder brings it back.
-    assert read_run("run").weights.endswith("snap_iter_4.caffemodel")
-    assert content() == before
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("resume", [True, False])
-def test_training_goes_on_with_what_came_back(here, resume):
-    before = earlier()
-    killed("running.Recorder.before_step = die")
-    notes = Notes()
-    if resume:
-        outcome = train(
-            recipe(("max_iter", "5"), class_weights=1.0), "run", Start(resume=True), observer=notes
-        )
-        assert outcome.iteration == 5
-        assert any("the earlier run is back" in note for note in notes.notes)
-        assert any("snap_iter_4.solverstate, iteration 4" in note for note in notes.notes)
-        assert read("run/snap_iter_2.caffemodel") == before["snap_iter_2.caffemodel"]
-    else:
-        with pytest.raises(InputError, match="is from an earlier run"):
-            train(recipe(), "run", observer=notes)
-        assert content() == before
-
-
-@pytest.mark.slow
-def test_a_second_kill_while_it_comes_back_costs_nothing(here):
-    before = earlier()
-    killed("running.Recorder.before_step = die")
-    text = (
-        "from fcnkit.training import run_folder\n"
-        "setting_aside._rename = at(4, setting_aside._rename)\nrun_folder.bring_back('run')"
-    )
-    assert killed(text) != before
-    assert list(read_runs(["run"])) == ["run"]
-    assert content() == before
-
-
-@pytest.mark.parametrize(
-    "patch",
-    [
-        "setting_aside._remove = die",  # the mark has its other name already
-        pytest.param("running.Recorder._display = die", marks=pytest.mark.slow),
-        pytest.param("running.Recorder.finish = die", marks=pytest.mark.slow),
-    ],
-)
-def test_a_kill_after_the_first_step_leaves_the_new_run_alone(here, patch):
-    before = earlier()
-    killed(patch)
-    train(recipe(("max_iter", "2"), class_weights=0.5), "run", Start(resume=True))
-    found = content()
-    assert mine(found) == mine(before) and not any(name.startswith("before") for name in found)
-    assert "snap_iter_4.caffemodel" not in found and "snap_iter_2.caffemodel" in found
-    assert [row["iteration"] for row in parse_log("run/train.log")][-1] == 2
-
-
-@pytest.mark.slow
-def test_another_process_that_is_at_work_is_left_alone(here):
-    earlier()
-    during = killed("running.Recorder.before_step = die")
-    with claimed_folder("run"):
-        with pytest.raises(InputError, match="is writing there"):
-            train(recipe(), "run", force=True)
-        with pytest.raises(InputError, match="holds no whole snapshot"):
-            read_run("run")
-    assert content() == during
 
 
 def test_a_first_loss_that_is_no_number_costs_nothing(here):
