@@ -12,6 +12,7 @@ import contextlib
 import functools
 import hashlib
 import lzma
+import math
 import os
 import stat
 import zipfile
@@ -132,7 +133,7 @@ def members(path: str | os.PathLike[str]) -> Iterator[Member]:
     if head[:6] == b"\xfd7zXZ\0":
         return _tar_members(path, lambda: BlockStream(_xz_blocks(path)))
     if is_tar_header(head):
-        return _tar_members(path, lambda: _open_unbuffered(path))
+        return _tar_members(path, lambda: _open_unbuffered(path), os.path.getsize(path))
     kind = next((kind for start, kind in _OTHER_ARCHIVES.items() if head.startswith(start)), None)
     if kind is not None:
         raise InputError(
@@ -199,17 +200,19 @@ def _too_large(size: int, most: int) -> str:
     return f"refused: it claims {size} bytes or more, expected at most {most} for its packed size"
 
 
-def _tar_members(path: str, open_stream: Callable[[], ForwardStream]) -> Iterator[Member]:
+def _tar_members(
+    path: str, open_stream: Callable[[], ForwardStream], length: float = math.inf
+) -> Iterator[Member]:
     found = Repeats(path)
     again: set[str] = set()  # names of two files of one size
-    for member in _tar_entries(path, open_stream):
+    for member in _tar_entries(path, open_stream, length):
         if found.is_new(member.name, member.size if member.is_plain else None):
             yield member
         elif member.size and member.is_plain:
             again.add(member.name)
     if again:
         sums = Repeats(path)
-        for member in _tar_entries(path, open_stream):
+        for member in _tar_entries(path, open_stream, length):
             if member.name in again:
                 checksum = hashlib.sha256()
                 for chunk in member.read_chunks():
@@ -217,13 +220,15 @@ def _tar_members(path: str, open_stream: Callable[[], ForwardStream]) -> Iterato
                 sums.is_new(member.name, checksum.digest())
 
 
-def _tar_entries(path: str, open_stream: Callable[[], ForwardStream]) -> Iterator[Member]:
+def _tar_entries(
+    path: str, open_stream: Callable[[], ForwardStream], length: float
+) -> Iterator[Member]:
     with _reading(path), contextlib.closing(open_stream()) as file:
 
         def opener() -> AbstractContextManager[_Readable]:
             return contextlib.nullcontext(file)  # which stays open for the next member
 
-        for name, size, is_plain in tar_entries(file, path):
+        for name, size, is_plain in tar_entries(file, path, length):
             safe = _safe_name(path, name)
             if safe:
                 yield Member(path, safe, size, is_plain, opener)

@@ -7,9 +7,10 @@ few are wanted. Formats: POSIX ustar, V7, GNU's long names, pax headers (POSIX.1
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
-from caffeformat import FormatError, whole_number
+from caffeformat import FormatError, printable, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,21 +39,26 @@ _MOST_DIGITS = 20  # of a number in a pax header
 _MOST_SIZE = 1 << 62  # bytes of a member: what comes behind cannot be reached
 
 
-def tar_entries(file: ForwardStream, source: str) -> Iterator[tuple[str, int, bool]]:
+def tar_entries(
+    file: ForwardStream, source: str, length: float = math.inf
+) -> Iterator[tuple[str, int, bool]]:
     """Iterate over (name, size, is_plain) of all members except folders.
 
     Whenever a member is yielded, `file` stands at its content and may be moved forward but not
     back. Stops at the end of the archive; one truncated between two members cannot be recognized.
-    Raises `FormatError` for damaged headers.
+    `length` is that of the file, where it may be moved past its end. Raises `FormatError` for
+    damaged headers, `EOFError` for a member that ends early.
     """
-    position = 0
+    position = end = 0  # end: of the last member's content
+    last = ""
     # From an extension header, for the member that follows.
     name: str | None = None
     size: int | None = None
     is_sparse = False
     extensions = pax_records = 0  # bytes; records
     while True:
-        file.seek(position)
+        if min(file.seek(position), length) < end:
+            raise EOFError(f"{printable(last)} ends early")
         header = file.read(BLOCK)
         if not header or not header.strip(b"\0"):
             return
@@ -88,7 +94,9 @@ def tar_entries(file: ForwardStream, source: str) -> Iterator[tuple[str, int, bo
         if kind != _FOLDER:
             name = _header_name(header) if name is None else name
             yield name, size, kind in _PLAIN and not is_sparse
+            last = name
         if kind not in _WITHOUT_CONTENT:
+            end = position + size
             position += _padded(size)
         name, size, is_sparse = None, None, False
 

@@ -1,6 +1,11 @@
 """The files of folders: as deep as they lie, and never fewer than there are."""
 
+import bz2
+import gzip
+import io
+import lzma
 import os
+import tarfile
 
 import pytest
 
@@ -35,3 +40,21 @@ def test_links_are_followed_and_end(tmp_path):
     os.symlink(tmp_path / "b", tmp_path / "a" / "to_b")
     os.symlink(tmp_path / "a", tmp_path / "b" / "to_a")
     assert names(tmp_path / "a") == ["file", "to_b/file"]
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress, bz2.compress, lzma.compress])
+def test_a_tar_whose_last_file_ends_early_is_truncated_whoever_reads_it(tmp_path, compress):
+    """Also for who only lists it, and so skips what the files hold."""
+    whole = io.BytesIO()
+    with tarfile.open(fileobj=whole, mode="w") as tar:
+        for name in ("a", "b"):
+            info = tarfile.TarInfo(name)
+            info.size = 1000
+            tar.addfile(info, io.BytesIO(bytes(1000)))
+    path = tmp_path / "a.tar"
+    end = 2 * (512 + 1024)  # of both files, with what fills their blocks
+    path.write_bytes(compress(whole.getvalue()[: end - 24]))
+    assert names(path) == ["a", "b"]
+    path.write_bytes(compress(whole.getvalue()[: end - 25]))
+    with pytest.raises(InputError, match=r"a\.tar: the archive is truncated .*b ends early"):
+        names(path)
