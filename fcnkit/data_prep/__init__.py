@@ -10,7 +10,7 @@ from __future__ import annotations
 from .check.augmented_sheet import AugmentedSample, augmented_samples, augmented_sheet
 from .check.entries import check_entries, database_entries, folder_entries
 from .check.sheet import dataset_sheet
-from .check.summary import format_summary
+from .check.summary import PROBLEMS, format_summary
 from .check.table import ImageRow, ImageTable, read_image_table
 from .layouts.coco.layout import prepare_coco
 from .layouts.exports.plan import DataOptions
@@ -29,6 +29,7 @@ __all__ = [
     "INPUTS",
     "LABELS",
     "LAYOUTS",
+    "PROBLEMS",
     "SPLITS",
     "VAL_PERCENT",
     "AugmentedSample",

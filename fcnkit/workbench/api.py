@@ -10,6 +10,7 @@ import numpy as np
 import werkzeug.datastructures
 
 from caffeformat import InputError
+from fcnkit.data_prep import PROBLEMS
 from fcnkit.images import legend, paletted_image
 
 from . import answers, downloads, extending, trial_pages
@@ -74,7 +75,10 @@ def dataset(id_: str) -> Any:
         notes=job.notes,
         classes=list(known.names or ()),
         images=known.counts,
-        problems=[{"part": part, "problem": name} for part, name, _ in known.problems],
+        problems=[
+            {"part": part, "problem": name, "advice": PROBLEMS.get(name, "")}
+            for part, name, _ in known.problems
+        ],
         **more_words(job, state),
     )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import flask
 
 from caffeformat import InputError
+from fcnkit.data_prep import PROBLEMS
 from fcnkit.web import title_of
 
 from . import datasets
@@ -67,6 +68,7 @@ def show(id_: str) -> Any:
         job,
         state,
         facts=known,
+        advice=PROBLEMS,
         opened=opened,
         words=words,
         sample=sample[:9],

@@ -224,6 +224,9 @@ def test_findings_are_shown_before_anything_is_written(site):
     assert not os.path.exists(site.jobs.path(id_, "data"))
     page = site.get(f"/datasets/{id_}").text
     assert "image without label" in page and "Write it anyway" in page
+    assert "label or remove them" in page
+    (problem,) = site.get(f"/datasets/{id_}.json").get_json()["problems"]
+    assert problem["advice"] == "label or remove them"
     asked = site.get(f"/jobs/{id_}/status").get_json()
     assert asked["status"] == "Initialized" and "/resume writes" in asked["question"]
     address, _, place = asked["question_url"].partition("#")
