@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     from .reading import ImageSource
 
 
+ADE20K_ADVICE = (
+    "take its 150 classes for scene parsing (ADEChallengeData2016, annotations), or write the "
+    "indices of the classes that you choose"
+)
+_ADE20K, _MOST_RED = re.compile(r"\bADE_[a-z]+_\d{8}", re.IGNORECASE), 150
+
+
 def read_label(
     source: ImageSource, colours: ArrayLike | None = None, name: str | None = None
 ) -> NDArray[np.uint8]:
@@ -91,13 +98,6 @@ def is_ade20k(image: Image.Image, name: str) -> bool:
         return False
     reds = np.asarray(image)[..., 0]
     return not (reds % 10).any() and bool(reds.max(initial=0) <= _MOST_RED)
-
-
-ADE20K_ADVICE = (
-    "take its 150 classes for scene parsing (ADEChallengeData2016, annotations), or write the "
-    "indices of the classes that you choose"
-)
-_ADE20K, _MOST_RED = re.compile(r"\bADE_[a-z]+_\d{8}", re.IGNORECASE), 150
 
 
 def _without_alpha(image: Image.Image) -> Image.Image:

@@ -27,6 +27,7 @@ _TYPES = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": BFLOAT16, "I64": "<i8", "I32": "<i4",
     "I16": "<i2", "I8": "i1", "U8": "u1", "BOOL": "?",
 }  # fmt: skip
+_NOBODYS = "belong to no tensor, which the format forbids: the file is damaged"
 
 
 def read(span: Span) -> OrderedDict[str, NDArray[Any]]:
@@ -73,9 +74,6 @@ def read_header(span: Span) -> tuple[int, list[Entry]]:
     if place < len(span) - start:
         raise span.error(8, f"the last {len(span) - start - place} bytes {_NOBODYS}")
     return start, entries
-
-
-_NOBODYS = "belong to no tensor, which the format forbids: the file is damaged"
 
 
 class Entry(NamedTuple):
