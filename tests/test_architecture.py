@@ -130,14 +130,6 @@ def _face(package):
     return set()
 
 
-def _type_names(package):
-    """Names that a face imports for type checkers only."""
-    for node in ast.parse(_modules()[package].read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            return {alias.name for inner in node.body for alias in inner.names}
-    return set()
-
-
 def _is_package(module):
     return _modules()[module].name == "__init__.py"
 
@@ -182,8 +174,7 @@ def test_faces_name_what_they_show(package):
     if package.split(".")[0] != "fcnkit" or package in PAGES:
         return
     shown = importlib.import_module(package)
-    missing = {name for name in face if getattr(shown, name, None) is None}
-    assert missing <= _type_names(package)
+    assert not {name for name in face if getattr(shown, name, None) is None}
 
 
 def test_no_face_loads_an_engine():
@@ -193,6 +184,19 @@ def test_no_face_loads_an_engine():
         f"import importlib, sys\nfor name in {faces!r}:\n    importlib.import_module(name)\n"
         "    loaded = {'torch', 'caffe', 'torchcaffe'} & set(sys.modules)\n"
         "    assert not loaded, (name, loaded)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_create_lmdb_loads_no_other_preparation():
+    # Each of its processes would hold what it does not use.
+    others = ("check", "layouts")
+    script = (
+        "import sys\nfrom fcnkit.data_prep import create_lmdb\n"
+        f"loaded = {{'fcnkit.data_prep.' + name for name in {others!r}}} & set(sys.modules)\n"
+        "loaded |= {'PIL.ImageDraw', 'PIL.ImageFont'} & set(sys.modules)\n"
+        "assert not loaded, loaded\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from .palette import IGNORE_LABEL
 from .reading import Resampling
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from numpy.typing import ArrayLike, NDArray
+    from PIL import ImageDraw, ImageFont
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def legend_image(
     """Draw a legend with a swatch, name and share per entry; H x W x 3 uint8 RGB."""
     rows = max(1, -(-len(entries) // columns))
     sheet = Image.new("RGB", (columns * width, rows * _LINE + 4), "white")
-    draw = ImageDraw.Draw(sheet)
+    draw = _drawing(sheet)
     for number, entry in enumerate(entries):
         column, row = divmod(number, rows)
         x, y = column * width + 4, row * _LINE + 2
@@ -129,7 +130,7 @@ def contact_sheet(
     sheet = Image.new(
         "RGB", (columns * (width + gap) + gap, top + gap + max(1, len(grid)) * step), "white"
     )
-    draw = ImageDraw.Draw(sheet)
+    draw = _drawing(sheet)
     for column, heading in enumerate(headings):
         _text(draw, (gap + column * (width + gap), 1), heading, width)
     for number, row in enumerate(grid):
@@ -155,8 +156,16 @@ def _fitted(picture: NDArray[np.uint8], cell: tuple[int, int]) -> Image.Image:
     return image.resize(size, Resampling.BOX if scale < 1 else Resampling.NEAREST)
 
 
+def _drawing(sheet: Image.Image) -> ImageDraw.ImageDraw:
+    from PIL import ImageDraw  # with its fonts, which few who read images need
+
+    return ImageDraw.Draw(sheet)
+
+
 def _text(draw: ImageDraw.ImageDraw, place: tuple[int, int], text: str, width: int) -> None:
     """Write `text` in black, cut to about `width` pixels."""
+    from PIL import ImageFont
+
     font = ImageFont.load_default()
     # Older versions of Pillow have only a built-in bitmap font, limited to Latin-1.
     if not isinstance(font, ImageFont.FreeTypeFont):

@@ -7,11 +7,10 @@ engine; training does.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from .curves import columns, parse_log
 from .facts import RunFacts, run_facts
 from .keeping import Best, read_best
+from .log import Outputs
 from .log_reader import LogReader
 from .recipe import Observer, Outcome, train
 from .recipes import RecipeFile, describe_recipe, read_recipe, recipe_names, train_recipe
@@ -19,9 +18,6 @@ from .run_folder import read_run
 from .settings import Model, Recipe, Snapshots, Start
 from .several import plot_runs, read_runs
 from .stages import Stage, StageResult, declines, format_stages, train_stages
-
-if TYPE_CHECKING:
-    from .log import Outputs
 
 __all__ = [
     "Best",

@@ -10,19 +10,18 @@ from __future__ import annotations
 
 import datetime
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from caffeformat.files import open_append
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from fcnkit.engine import Net
     from fcnkit.inference import ConfusionMatrix
     from fcnkit.nets import Head
 
-    # Name, values and loss weight of each output blob of a net.
-    Outputs = Sequence[tuple[str, Sequence[float], float]]
+# Name, values and loss weight of each output blob of a net.
+Outputs = Sequence[tuple[str, Sequence[float], float]]
 
 
 class Display(NamedTuple):
