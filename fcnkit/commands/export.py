@@ -36,8 +36,10 @@ WEIGHT_TOLERANCE = 1e-6
 def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
     kinds = ", ".join(export.KINDS)
-    network.add_net(parser.input, "net")
-    parser.input.option("weights", f"its weights: {kinds}", "WEIGHTS")
+    parser.has_optional_positions = True
+    network.add_net(parser.input, "net", nargs="?")
+    parser.input.option("weights", f"its weights: {kinds}", "WEIGHTS", nargs="?")
+    network.add_models(parser.input, "; a model folder's card tells its data, scores and recipe")
     basics.add_output_position(
         parser,
         f"file to write: {kinds}, {exported_models.ARCHIVE} for DIGITS; or with --folder a folder",
@@ -67,8 +69,10 @@ def add_arguments(parser: CommandParser) -> None:
     basics.add_force(parser)
     exported_models.add_arguments_of_models(parser)
     lower_precision.add_arguments_of_precision(parser)
-    classes.add_classes(parser, "those of --run; `class 0`, ... in a model folder", "that of --run")
-    network.add_preprocessing(parser, "that of --run; nothing", "that of --run; 1")
+    classes.add_classes(
+        parser, "the run's; `class 0`, ... in a model folder without one", "the run's"
+    )
+    network.add_preprocessing(parser, "the run's, otherwise none", "the run's, otherwise 1")
     pixels.add_depth(parser.network, "uint8; with --preprocess")
     basics.add_fork(parser)
     parser.options.option(
@@ -90,6 +94,7 @@ def run(args: argparse.Namespace) -> int:
     """
     precision = lower_precision.precision(args)
     basics.refuse_existing(args, args.json)
+    args = _with_model(args)
     try:
         with lower_precision.json_alone(args):
             found = _write(args, precision)
@@ -100,10 +105,28 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _with_model(args: argparse.Namespace) -> argparse.Namespace:
+    """Return the arguments with the `model` that they name, or None, and its net and weights.
+
+    Raises `InputError` where they name no network or no weights.
+    """
+    model = network.given_model(args)
+    net, weights = args.net, args.weights
+    if model is not None:
+        net, weights = net or model.net, weights or model.weights
+    if not weights:
+        raise InputError(
+            f"{net or args.output}: no network with its weights: pass NET WEIGHTS OUTPUT, or "
+            "OUTPUT and --run FOLDER (an output of train) or --digits-model PATH"
+        )
+    return argparse.Namespace(**{**vars(args), "net": net, "weights": weights, "model": model})
+
+
 def _write(args: argparse.Namespace, precision: str | None) -> SignOff | None:
     """Write the output; returns what a lower precision changed."""
     if args.folder:
-        inputs = [network.net_path(args.net), args.weights, args.run_folder, args.calibrate]
+        sources = (args.run_folder, args.digits_model)
+        inputs = [network.net_path(args.net), args.weights, *sources, args.calibrate]
         with output_folder(args.output, args.force, [path for path in inputs if path]) as folder:
             return _export_folder(args, folder, precision)
     basics.refuse_existing(args, args.output)

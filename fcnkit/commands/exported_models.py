@@ -9,7 +9,7 @@ from caffeformat import InputError, read_caffemodel
 from fcnkit import export
 from fcnkit.digits import iteration_of, open_model, write_archive
 from fcnkit.images import IGNORE_LABEL, Preprocessor
-from fcnkit.training import read_run, run_facts
+from fcnkit.training import run_facts
 
 from . import lower_precision
 from .arguments import basics, classes, network
@@ -23,7 +23,7 @@ ARCHIVE = ".tar.gz"
 
 
 def add_arguments_of_models(parser: CommandParser) -> None:
-    """Declare `--folder`, `--run` and what a model's card says."""
+    """Declare `--folder` and what a model's card says."""
     parser.output.flag(
         "--folder",
         "write a model folder: model.onnx, model.safetensors, deploy.prototxt, config.json with "
@@ -35,13 +35,6 @@ def add_arguments_of_models(parser: CommandParser) -> None:
         "licence of the weights for the card of --folder, such as apache-2.0",
         "LICENCE",
         otherwise="the card says that none was stated",
-    )
-    parser.input.option(
-        "--run",
-        "the output of train that the weights come from: its mean, scale, class names and palette "
-        "unless other options set them; for --folder its data, scores and recipe",
-        "FOLDER",
-        dest="run_folder",
     )
 
 
@@ -55,34 +48,41 @@ def refuse_for_files(args: argparse.Namespace) -> None:
 
 
 def preprocessor(args: argparse.Namespace) -> Preprocessor:
-    """What images go through before they are the net's input: as given, else the run's."""
+    """What images go through before they are the net's input: as given, else the model's."""
     given = network.preprocessor(args)
-    if not args.run_folder:
+    model = args.model
+    if model is None:
         return given
-    run = read_run(args.run_folder)
     return Preprocessor(
-        given.mean if args.mean else run.mean, args.input_scale or run.scale, args.channels
+        given.mean if args.mean else model.mean, args.input_scale or model.scale, args.channels
     )
+
+
+def class_names(args: argparse.Namespace) -> list[str] | None:
+    """The names of the classes: as given, else the model's."""
+    names, _ = classes.names_and_palette(args)
+    if names is None and args.model is not None and args.model.names:
+        return list(args.model.names)
+    return names
 
 
 def write_folder(
     args: argparse.Namespace, folder: str, net: pb.NetParameter, weights: Weights
 ) -> export.ModelCard:
     """Write the model folder; returns its card."""
-    names, palette = classes.names_and_palette(args)
+    _, palette = classes.names_and_palette(args)
     facts: dict[str, Any] = {}
     ignore = None
+    if args.model is not None:
+        palette = args.model.palette if palette is None else palette
+        ignore = args.model.ignore
     if args.run_folder:
-        run = read_run(args.run_folder)
-        names = names or (list(run.names) if run.names else None)
-        palette = run.palette if palette is None else palette
         found = run_facts(args.run_folder, iteration_of(args.weights))
         facts = {"data": found.data, "images": found.images}
         facts.update(scores=found.scores, recipe=found.recipe)
-        ignore = run.ignore
     card = export.ModelCard(
         args.name or net.name or "net",
-        names,
+        class_names(args),
         palette,
         IGNORE_LABEL if ignore is None else ignore,
         args.licence,
@@ -98,17 +98,14 @@ def write_digits(
 ) -> list[str]:
     """Write the archive for DIGITS to `path`; returns the names of its files."""
     basics.refuse_given(args, ("licence", "palette"), "has no place in DIGITS' archives")
-    names, _ = classes.names_and_palette(args)
-    if names is None and args.run_folder:
-        run = read_run(args.run_folder)
-        names = list(run.names) if run.names else None
     if args.input_size:
         raise InputError("--size is for ONNX models: DIGITS reshapes the net for each image")
     if args.name:
         renamed = type(net)()
         renamed.CopyFrom(net)
         renamed.name, net = args.name, renamed
-    return write_archive(path, net, weights, preprocessor(args), names, iteration_of(args.weights))
+    iteration = iteration_of(args.weights)
+    return write_archive(path, net, weights, preprocessor(args), class_names(args), iteration)
 
 
 def digits_weights(path: str) -> Weights:

@@ -14,7 +14,6 @@ from caffeformat.exchange import needed_net, value_graph
 from fcnkit import export
 from fcnkit.images import IGNORE_LABEL, ImageForm
 from fcnkit.surgery import fold_batch_norm
-from fcnkit.training import read_run
 
 from .arguments import basics
 from .arguments.basics import positive
@@ -126,9 +125,9 @@ def lower(
 
     `preprocessor` is what images go through before the model, None where the model has it inside.
     """
-    run = read_run(args.run_folder) if args.run_folder else None
-    ignore = None if run is None else run.ignore
-    form = ImageForm(None, args.depth) if run is None or args.depth else run.form
+    model = args.model
+    ignore = None if model is None else model.ignore
+    form = ImageForm(None, args.depth) if model is None or args.depth else model.form
     shape = infer_shapes(net)[value_graph(net, args.blob).outputs[0]]
     with contextlib.ExitStack() as stack:
         stack.enter_context(_errors_name_output(args, path))
@@ -143,7 +142,7 @@ def lower(
         else:
             sizes = [args.input_size] if args.input_size else export.SIZES
             images = judged = export.NoiseImages(sizes)
-        if args.calibrate and not (args.run_folder or args.mean or args.input_scale):
+        if args.calibrate and not (model or args.mean or args.input_scale):
             console.note(
                 "the images go into the net as they are: pass --mean and --input-scale, or --run, "
                 "if it was trained with others"

@@ -46,7 +46,7 @@ def add_arguments(parser: CommandParser) -> None:
     training.add_resume(parser)
     basics.add_output(parser, "folder for everything that the run makes")
     training.add_force(parser)
-    network.add_digits_model(parser)
+    network.add_digits_model(parser.network)
     basics.add_fork(parser)
     basics.add_data(parser)
     training.add_changes(parser)

@@ -78,9 +78,15 @@ class CommandParser(argparse.ArgumentParser):
         self.evaluation = self.group("evaluation")
         self.engine = self.group("engine")
         self.output_position: argparse.Action | None = None
+        # Whether some positions may be left out: argparse would leave them out behind any option,
+        # unless it parses the options alone first, which it does by calling `parse_known_args`.
+        self.has_optional_positions = False
+        self._is_nested = False
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse as argparse does; `-o PATH` stands for the position of the output where given."""
+        if self._is_nested:
+            return super().parse_known_args(args, namespace)
         given = sys.argv[1:] if args is None else list(args)
         position = self.output_position
         if position is not None and any(
@@ -88,7 +94,13 @@ class CommandParser(argparse.ArgumentParser):
         ):
             # Optional for this call only: an optional position takes no value behind an option.
             position.nargs, position.required, position.default = "?", False, argparse.SUPPRESS
-        return super().parse_known_args(given, namespace)
+        if not self.has_optional_positions:
+            return super().parse_known_args(given, namespace)
+        self._is_nested = True
+        try:
+            return self.parse_known_intermixed_args(given, namespace)
+        finally:
+            self._is_nested = False
 
     def group(self, title: str) -> Group:
         """Add a group of arguments under the heading `title`."""

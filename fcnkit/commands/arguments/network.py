@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from caffeformat import InputError
@@ -54,21 +55,7 @@ def add_network(parser: CommandParser, *, on_devices: bool = False) -> None:
     group = parser.network
     add_net(group, "--net", more="; or an ONNX model")
     group.option("--weights", f"its weights: {WEIGHTS}", "FILE")
-    group.option(
-        "--run",
-        "an output of train instead: its net, weights, mean, scale, class names and palette, "
-        "unless other options set them",
-        "FOLDER",
-        dest="run_folder",
-    )
-    group.option(
-        "--snapshot",
-        "which weights of --run: best (by the mean IoU of its validation images), newest, or the "
-        "iteration of a snapshot",
-        "best|newest|N",
-        otherwise="newest",
-    )
-    add_digits_model(parser)
+    add_models(group)
     add_preprocessing(parser, "the run's, otherwise none", "the run's, otherwise 1")
     add_output_blob(parser)
     group.option(
@@ -94,9 +81,31 @@ def add_network(parser: CommandParser, *, on_devices: bool = False) -> None:
     )
 
 
-def add_digits_model(parser: CommandParser) -> None:
+def add_models(group: Group, more: str = "") -> None:
+    """Declare what names a model with all that belongs to it, for `given_model`.
+
+    `more` ends the help of `--run`.
+    """
+    group.option(
+        "--run",
+        "an output of train instead: its net, weights, mean, scale, class names and palette, "
+        f"unless other options set them{more}",
+        "FOLDER",
+        dest="run_folder",
+    )
+    group.option(
+        "--snapshot",
+        "which weights of --run: best (by the mean IoU of its validation images), newest, or the "
+        "iteration of a snapshot",
+        "best|newest|N",
+        otherwise="newest",
+    )
+    add_digits_model(group)
+
+
+def add_digits_model(group: Group) -> None:
     """Declare `--digits-model`."""
-    parser.network.option(
+    group.option(
         "--digits-model",
         "a DIGITS model instead: a download (.tar.gz, .tar.bz2, .tar, .zip) or a job folder",
         "PATH",
@@ -192,8 +201,8 @@ def has_network(args: argparse.Namespace) -> bool:
     return bool(args.net or args.run_folder or args.digits_model)
 
 
-def trained_net(args: argparse.Namespace) -> TrainedNet:
-    """Return the network that the arguments of `add_network` describe, its palette included.
+def given_model(args: argparse.Namespace) -> TrainedNet | None:
+    """Return what the arguments of `add_models` name; None where they name nothing.
 
     A download of DIGITS is unpacked for it, and stays unpacked as long as the result lives.
     """
@@ -201,17 +210,25 @@ def trained_net(args: argparse.Namespace) -> TrainedNet:
         raise InputError("--run and --digits-model name two networks: pass one of them")
     if args.snapshot and (args.weights or not args.run_folder):
         raise InputError("--snapshot chooses weights of --run: pass it with --run, not --weights")
-    run = owner = None
     # Rooms that most calls do not need take as long to import as a small net takes to run.
     if args.run_folder:
         from fcnkit.training import read_run
 
-        run = read_run(args.run_folder, args.snapshot or "newest")
-    elif args.digits_model:
+        return read_run(args.run_folder, args.snapshot or "newest")
+    if args.digits_model:
         from fcnkit.digits import open_model
 
-        owner = open_model(args.digits_model)
-        run = owner.run
+        model = open_model(args.digits_model)
+        return dataclasses.replace(model.run, owner=model)
+    return None
+
+
+def trained_net(args: argparse.Namespace) -> TrainedNet:
+    """Return the network that the arguments of `add_network` describe, its palette included.
+
+    It keeps what `given_model` has unpacked for it.
+    """
+    run = given_model(args)
     if args.net:
         net: str | None = args.net if is_onnx(args.net) else net_path(args.net)
     else:
@@ -245,7 +262,7 @@ def trained_net(args: argparse.Namespace) -> TrainedNet:
         given.ignore,
         image_form(args, given.form),
         getattr(args, "bands", None) or given.bands,
-        owner,
+        given.owner,
     )
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from caffeformat import InputError
 from fcnkit import zoo
-from fcnkit.commands import main
+from fcnkit.commands import export, main
 from fcnkit.commands.arguments import network
 from fcnkit.commands.arguments.basics import CommandParser, add_output_position
 
@@ -247,6 +247,27 @@ def test_output_is_a_position_or_an_option():
         assert again.parse_args(written).output == "b"
     with pytest.raises(SystemExit):
         parser.parse_args(["a"])
+
+
+@pytest.mark.parametrize(
+    "written, found",
+    [
+        ("net weights out", ("net", "weights", "out")),
+        ("net --force weights out", ("net", "weights", "out")),
+        ("--force net weights out", ("net", "weights", "out")),
+        ("--run r out", (None, None, "out")),
+        ("out --run r", (None, None, "out")),
+        ("net out --run r", ("net", None, "out")),
+        ("--run r -o out", (None, None, "out")),
+        ("net --output=out --force weights", ("net", "weights", "out")),
+        ("-o out --run r net", ("net", None, "out")),
+    ],
+)
+def test_a_run_takes_the_place_of_positions(written, found):
+    parser = CommandParser(prog="export")
+    export.add_arguments(parser)
+    args = parser.parse_args(written.split())
+    assert (args.net, args.weights, args.output) == found
 
 
 def test_stages_are_trained_with_nothing_that_one_net_is_not():

@@ -140,6 +140,48 @@ def test_what_does_not_go_together_is_refused(run, tmp_path, capsys, more, words
     assert not out.exists()
 
 
+def test_a_run_is_all_that_names_a_model(folder, run, tmp_path):
+    net, weights = f"{run[0]}/deploy.prototxt", run[1]
+    assert command(tmp_path / "b.onnx", "--run", run[0]) == 0
+    assert command("--force", net, weights, tmp_path / "a.onnx") == 0
+    assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
+    out = tmp_path / "model"
+    words = ["--folder", "--licence", "CC-BY-4.0", "--mean", MEAN, "--name", "Red | green"]
+    assert command(out, "--run", run[0], *words, "--no-check") == 0
+    for path in folder.iterdir():
+        assert (out / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+def test_the_best_snapshot_of_a_run_can_be_chosen(run, tmp_path, capsys):
+    assert command("--run", run[0], "--snapshot", "20", tmp_path / "a.onnx", "--no-check") == 0
+    assert command("--run", run[0], "--snapshot", "7", tmp_path / "b.onnx") == 1
+    assert "7" in capsys.readouterr().err and not (tmp_path / "b.onnx").exists()
+
+
+def test_a_digits_model_is_exported_with_what_it_says(run, tmp_path, capsys):
+    archive = tmp_path / "squares.tar.gz"
+    settings = ["--mean", MEAN, "--input-scale", "0.5"]
+    assert command(archive, "--run", run[0], *settings, "--no-check") == 0
+    out = tmp_path / "model"
+    assert command("--digits-model", archive, out, "--folder", "--check-size", "25x31") == 0
+    config = json.loads((out / "config.json").read_text())
+    assert config["id2label"] == dict(zip("012", CLASSES))
+    assert config["preprocessing"]["mean"] == [60, 61, 62]
+    assert config["preprocessing"]["scale"] == 1  # it is a layer of the archive's net
+    capsys.readouterr()
+    assert command("--digits-model", archive, "--run", run[0], tmp_path / "x.onnx") == 1
+    assert "--run and --digits-model name two networks" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("given", [["net.prototxt", "x.onnx"], ["x.onnx"]])
+def test_a_network_without_weights_is_refused(tmp_path, monkeypatch, capsys, given):
+    monkeypatch.chdir(tmp_path)
+    assert command(*given) == 1
+    said = capsys.readouterr().err
+    assert f"error: {given[0]}: no network with its weights: pass NET WEIGHTS OUTPUT" in said
+    assert "--run FOLDER" in said and list(tmp_path.iterdir()) == []
+
+
 def test_digits_reads_the_archive(run, tmp_path, capsys):
     """The steps of DIGITS' "Upload Archive", and ours of reading a download."""
     out = tmp_path / "squares.tar.gz"
