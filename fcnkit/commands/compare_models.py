@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -10,9 +11,9 @@ from PIL import Image
 
 from caffeformat import InputError, atomic_write
 from fcnkit import inference
-from fcnkit.datasets import default_palette
-from fcnkit.images import ImageForm, Preprocessor
-from fcnkit.inference import OnnxSegmenter, Segmenter, find_images, is_onnx, names_for
+from fcnkit.datasets import default_palette, is_job
+from fcnkit.images import parse_mean
+from fcnkit.inference import TrainedNet, find_images, is_onnx, names_for
 from fcnkit.training import read_run
 
 from .arguments import basics, classes, network, pixels
@@ -24,7 +25,12 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from fcnkit.inference import Segmenter
+
     from .arguments.basics import CommandParser
+
+# What DIGITS' downloads are called.
+_DOWNLOADS = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar", ".zip")
 
 
 def add_arguments(parser: CommandParser) -> None:
@@ -34,7 +40,8 @@ def add_arguments(parser: CommandParser) -> None:
         network.add_net(
             parser.network,
             f"--{which}",
-            what=f"{which} model: NET WEIGHTS, MODEL.onnx or RUN, an output of train; NET is",
+            what=f"{which} model: NET WEIGHTS, MODEL.onnx, RUN (an output of train) or a DIGITS "
+            "model (a download or a job folder); NET is",
             nargs="+",
             required=True,
             metavar="FILE",
@@ -74,7 +81,8 @@ def run(args: argparse.Namespace) -> int:
     if palette is None:
         palette = default_palette(names)
     images = find_images(args.images)
-    first, second = (_model(args, files) for files in (args.first, args.second))
+    models = [_model(args, files) for files in (args.first, args.second)]  # and their files
+    first, second = (_segmenter(args, model) for model in models)
     with Console() as console:
         found = inference.compare_models(first, second, images, args.worst, console, args.bands)
     for model, files in ((first, args.first), (second, args.second)):
@@ -106,27 +114,39 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _model(args: argparse.Namespace, files: Sequence[str]) -> Segmenter:
-    preprocessor = network.preprocessor(args)
-    form = network.image_form(args, ImageForm())
-    if len(files) == 1 and is_onnx(files[0]):
-        return OnnxSegmenter(files[0], preprocessor, args.output_blob, form)
-    if len(files) == 1 and os.path.isdir(files[0]):
-        run = read_run(files[0])
-        mean = run.mean if args.mean is None else preprocessor.mean
-        net, weights, form = run.net, run.weights, network.image_form(args, run.form)
-        preprocessor = Preprocessor(mean, args.input_scale or run.scale, args.channels)
-    elif len(files) == 2:
-        net, weights = network.net_path(files[0]), files[1]
+def _model(args: argparse.Namespace, files: Sequence[str]) -> TrainedNet:
+    """Return the model that `files` name, with what other arguments set."""
+    if len(files) == 2:
+        found = TrainedNet(network.net_path(files[0]), files[1])
+    elif len(files) == 1 and is_onnx(files[0]):
+        found = TrainedNet(files[0], files[0])
+    elif len(files) == 1 and (os.path.isdir(files[0]) or files[0].endswith(_DOWNLOADS)):
+        found = _whole_model(files[0])
     else:
-        raise InputError(f"{' '.join(files)}: expected a model: NET WEIGHTS, MODEL.onnx or RUN")
-    return Segmenter(
-        net,
-        weights,
-        preprocessor,
+        raise InputError(
+            f"{' '.join(files)}: expected a model: NET WEIGHTS, MODEL.onnx, RUN or a DIGITS model"
+        )
+    return dataclasses.replace(
+        found,
+        mean=parse_mean(args.mean) if args.mean else found.mean,
+        scale=args.input_scale or found.scale,
+        form=network.image_form(args, found.form),
+    )
+
+
+def _whole_model(path: str) -> TrainedNet:
+    """Return the model in a folder or an archive: an output of train, or one of DIGITS."""
+    is_digits = is_job(path) or os.path.isfile(os.path.join(path, "info.json"))
+    return network.digits_model(path) if is_digits or os.path.isfile(path) else read_run(path)
+
+
+def _segmenter(args: argparse.Namespace, model: TrainedNet) -> Segmenter:
+    if is_onnx(model.net):  # which runs in ONNX Runtime whatever the other model runs in
+        return model.segmenter(args.channels, args.output_blob)
+    return model.segmenter(
+        args.channels,
         args.output_blob,
         gpu=args.gpu,
         allow_python=args.allow_python,
-        form=form,
         runtime=args.runtime,
     )

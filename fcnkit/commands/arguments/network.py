@@ -215,12 +215,15 @@ def given_model(args: argparse.Namespace) -> TrainedNet | None:
         from fcnkit.training import read_run
 
         return read_run(args.run_folder, args.snapshot or "newest")
-    if args.digits_model:
-        from fcnkit.digits import open_model
+    return digits_model(args.digits_model) if args.digits_model else None
 
-        model = open_model(args.digits_model)
-        return dataclasses.replace(model.run, owner=model)
-    return None
+
+def digits_model(path: str) -> TrainedNet:
+    """Open the DIGITS model at `path`, a download or a job folder."""
+    from fcnkit.digits import open_model
+
+    model = open_model(path)
+    return dataclasses.replace(model.run, owner=model)
 
 
 def trained_net(args: argparse.Namespace) -> TrainedNet:

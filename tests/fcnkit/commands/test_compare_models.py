@@ -2,6 +2,7 @@
 
 import json
 import re
+import tarfile
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 
 from caffeformat import parse_text, pb, write_caffemodel, write_text
 from fcnkit.commands import compare_models, main
+from fcnkit.digits import write_archive
 from fcnkit.export import files
 from fcnkit.images import Preprocessor
 from fcnkit.inference.comparison import Comparison
@@ -106,6 +108,23 @@ def test_what_is_no_model_is_said(models, capsys, monkeypatch, tmp_path, second,
     net, one, _, images = models
     assert run(images, "--first", net, one, "--second", *second) == 1
     assert said in capsys.readouterr().err
+
+
+def test_a_download_of_digits_is_a_model(models, tmp_path, capsys):
+    net, one, other, images = models
+    message = parse_text(NET, pb.NetParameter)
+    mean = Preprocessor([1, 2, 3])
+    write_archive(tmp_path / "one.tar.gz", message, weights(0), mean, None, 1)
+    with tarfile.open(tmp_path / "one.tar.gz") as archive:
+        archive.extractall(tmp_path / "job", filter="data")
+    for place in ("one.tar.gz", "job"):
+        digits = ["--second", tmp_path / place, "--at-least", 1]
+        assert run(images, "--first", net, one, "--mean", "1,2,3", *digits) == 0
+        assert run(images, "--first", net, other, *digits) == 1
+    capsys.readouterr()
+    (tmp_path / "x.tar.gz").write_bytes(b"no archive")
+    assert run(images, "--first", net, one, "--second", tmp_path / "x.tar.gz") == 1
+    assert "x.tar.gz" in capsys.readouterr().err
 
 
 @pytest.mark.slow
