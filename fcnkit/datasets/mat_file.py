@@ -28,12 +28,13 @@ def read(values: dict[str, Any], data: bytes) -> tuple[Any, bytes]:
     from scipy.io import loadmat, whosmat
 
     variable, field, most = values["variable"], values["field"], values["most"]
+    data = _unpacked(data, most)
     shapes = {found: shape for found, shape, _ in whosmat(io.BytesIO(data))}
     if variable not in shapes:
         raise Refused(f"expected the variable {variable}, found {', '.join(shapes) or 'none'}")
-    size = max(math.prod(shapes[variable]), _unpacked_size(data, most))
+    size = math.prod(shapes[variable])
     if size > most:
-        raise Refused(f"refused: {size} values or bytes in {variable}, more than {most}")
+        raise _too_much(f"{size} values in {variable}", most)
     found = loadmat(io.BytesIO(data), variable_names=[variable])[variable]
     if field is not None:
         try:
@@ -46,19 +47,31 @@ def read(values: dict[str, Any], data: bytes) -> tuple[Any, bytes]:
     return {"dtype": array.dtype.str, "shape": array.shape}, array.tobytes()
 
 
-def _unpacked_size(data: bytes, most: int) -> int:
-    """Count the bytes in the compressed variables of a MATLAB 5 file, up to the first too many.
+def _too_much(found: str, most: int) -> Refused:
+    return Refused(f"refused: {found}, more than {most}")
+
+
+def _unpacked(data: bytes, most: int) -> bytes:
+    """Unpack the compressed variables of a MATLAB 5 file, at most `most` bytes of them.
 
     A struct's own size tells nothing about its fields. Elements at the file's top level are a type,
-    a size and that many bytes, after a header of 128 bytes.
+    a size and that many bytes, after a header of 128 bytes; a compressed one holds another. SciPy
+    would unpack them twice, once for their names.
     """
     order = {b"IM": "<", b"MI": ">"}.get(data[126:128])
-    total, position = 0, 128
-    while order and position + 8 <= len(data) and total <= most:
+    if order is None:
+        return data
+    parts, total, position = [data[:128]], 0, 128
+    while position + 8 <= len(data):
         kind, size = struct.unpack_from(f"{order}II", data, position)
-        position += 8
+        end = position + 8 + size
         if kind == _COMPRESSED:
-            packed = data[position : position + size]
-            total += len(zlib.decompressobj().decompress(packed, most + 1))
-        position += size
-    return total
+            part = zlib.decompressobj().decompress(data[position + 8 : end], most + 1 - total)
+            total += len(part)
+            if total > most:
+                raise _too_much(f"{total} bytes or more in compressed variables", most)
+            parts.append(part)
+        else:
+            parts.append(data[position:end])
+        position = end
+    return b"".join([*parts, data[position:]])

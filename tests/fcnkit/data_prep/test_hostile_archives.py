@@ -129,7 +129,7 @@ def test_an_image_that_claims_an_absurd_size_is_refused(refuse):
 @pytest.mark.slow
 def test_a_label_of_absurd_size_is_refused(refuse):
     bomb = made.mat(segmentation=np.zeros((8200, 8200), np.uint8))
-    refuse({**made.nyud_files(), LABEL: bomb}, r"img_5001\.mat: refused: 67240000 values")
+    refuse({**made.nyud_files(), LABEL: bomb}, r"img_5001\.mat: refused: \d+ bytes or more")
 
 
 @pytest.mark.parametrize("around", ["a/b/c/", "./", "nyud/nyud/"])
