@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 
     from .arguments.basics import CommandParser
 
-# What DIGITS' downloads are called.
-_DOWNLOADS = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar", ".zip")
-
 
 def add_arguments(parser: CommandParser) -> None:
     """Declare the command's arguments."""
@@ -120,7 +117,7 @@ def _model(args: argparse.Namespace, files: Sequence[str]) -> TrainedNet:
         found = TrainedNet(network.net_path(files[0]), files[1])
     elif len(files) == 1 and is_onnx(files[0]):
         found = TrainedNet(files[0], files[0])
-    elif len(files) == 1 and (os.path.isdir(files[0]) or files[0].endswith(_DOWNLOADS)):
+    elif len(files) == 1 and (os.path.isdir(files[0]) or files[0].endswith(network.DOWNLOADS)):
         found = _whole_model(files[0])
     else:
         raise InputError(

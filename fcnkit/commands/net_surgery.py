@@ -26,6 +26,7 @@ from fcnkit.surgery import (
     fcn_from_classifier,
     for_channels,
     images_of,
+    images_of_model,
     mean_values,
     name_fillers,
     name_map,
@@ -74,6 +75,7 @@ def add_arguments(parser: CommandParser) -> None:
         "FILE",
         otherwise=f"without --net, download {SOURCE}",
     )
+    network.add_digits_model(parser.input)
     basics.add_output(
         parser,
         "file to write, or with --classes a folder (default: <target>.caffemodel, or fcn_<net>, "
@@ -135,6 +137,10 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Make the FCN of a classifier if --classes is given, else fill a network that exists."""
+    if args.digits_model and (args.model or args.weights):
+        raise InputError(
+            "--digits-model is a net with its weights: pass it alone, or --net and --weights"
+        )
     if args.classes is not None:
         return _run_auto(args)
     given = [name for name in _AUTO_ONLY if getattr(args, name) not in (None, False)]
@@ -146,18 +152,26 @@ def run(args: argparse.Namespace) -> None:
 
 def _run_auto(args: argparse.Namespace) -> None:
     """Make the FCN of a classifier, with its files in a folder of their own."""
-    if not args.model:
+    if not args.model and not args.digits_model:
         raise InputError(
             "--classes makes an FCN of a classifier; pass that, too: --net deploy.prototxt"
         )
     if args.target or args.name_map:
         raise InputError("--target and --name-map are for networks that exist; --classes makes one")
-    model, model_name = network_file(args.model)
+    digits = network.digits_model(args.digits_model) if args.digits_model else None
+    if digits is not None:
+        model, weights = digits.net, digits.weights
+        model_name = _stem(args.digits_model)
+    else:
+        (model, model_name), weights = network_file(args.model), args.weights
     folder = args.output or f"fcn_{model_name}"
     classifier = read_net(model)
     _, count = classes.parse_classes(args.classes)
-    source = read_caffemodel(args.weights) if args.weights else None
-    images = images_of(classifier, model)
+    source = read_caffemodel(weights) if weights else None
+    if digits is not None:
+        images = images_of_model(digits.mean, digits.scale, "from the DIGITS model")
+    else:
+        images = images_of(classifier, model)
     changes: dict[str, str] = {}
     if args.channels is not None:
         classifier, source, changes = with_channels(classifier, source, args.channels, args.bands)
@@ -177,7 +191,7 @@ def _run_auto(args: argparse.Namespace) -> None:
         fcn.changes[name] = ", ".join(filter(None, [fcn.changes.get(name), change]))
     result = None
     if source is not None:
-        check_fit(source, trained_layers(fcn, args.keep_scores), args.weights, model)
+        check_fit(source, trained_layers(fcn, args.keep_scores), weights, model)
         result = transplant(source, fcn.net, seed=args.seed)
     else:
         name_fillers(fcn)
@@ -185,14 +199,23 @@ def _run_auto(args: argparse.Namespace) -> None:
         images = Images(mean_values(args.mean, fcn), images.scale, "from --mean", None)
     if args.input_scale:
         images = images._replace(scale=args.input_scale)
-    with output_folder(folder, args.force, [model, args.weights]) as partial:
+    with output_folder(folder, args.force, [model, weights, args.digits_model]) as partial:
         name = os.path.basename(os.path.abspath(folder))
         files = write_files(partial, name, fcn, images, result and result.weights)
     say(surgery_text(fcn, images))
     if result is not None:
         moved, total = len(result.moved), len(result.moved) + len(result.filled)
-        say(f"{moved} of {total} blobs come from {os.path.basename(args.weights)}")
+        say(f"{moved} of {total} blobs come from {os.path.basename(weights)}")
     say(f"wrote {', '.join(files)} to {folder}")
+
+
+def _stem(path: str) -> str:
+    """The name of a DIGITS download without what its kind is called, or of a job's folder."""
+    name = os.path.basename(os.path.abspath(path))
+    for ending in network.DOWNLOADS:
+        if name.endswith(ending):
+            return name[: -len(ending)]
+    return name
 
 
 def _run_transplant(args: argparse.Namespace) -> None:
@@ -202,7 +225,8 @@ def _run_transplant(args: argparse.Namespace) -> None:
     basics.refuse_existing(args, output)
     names = name_map(args.name_map)
     target = _deploy(target_path)
-    weights_path, model_path = _source(args)
+    digits = network.digits_model(args.digits_model) if args.digits_model else None
+    weights_path, model_path = (digits.weights, digits.net) if digits else _source(args)
     source_name = os.path.basename(weights_path)
 
     say(f"Loading {source_name}...")

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from .basics import CommandParser, Group
 
 WEIGHTS = ".caffemodel or .caffemodel.h5"
+# How the names of DIGITS' downloads end
+DOWNLOADS = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar", ".zip")
 
 
 def add_net(

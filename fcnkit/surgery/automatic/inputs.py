@@ -7,7 +7,9 @@ that convert_weights writes beside it.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from caffeformat import InputError, infer_shapes, read_mean, read_net
 from fcnkit import nets
@@ -15,6 +17,8 @@ from fcnkit.images import count_channels, parse_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from numpy.typing import ArrayLike, NDArray
 
     from caffeformat import pb
 
@@ -55,10 +59,18 @@ def images_of(net: pb.NetParameter, path: str) -> Images:
     return found or Images((), 1.0, None, None)
 
 
+def images_of_model(mean: ArrayLike | None, scale: float, source: str) -> Images:
+    """The `Images` of a model that states its mean, a value per channel or an image, and scale."""
+    return Images(() if mean is None else _channel_means(np.asarray(mean)), scale, source, None)
+
+
+def _channel_means(mean: NDArray[Any]) -> tuple[float, ...]:
+    return tuple(mean.reshape(len(mean), -1).mean(1).tolist())
+
+
 def mean_values(text: str, fcn: FCN) -> tuple[float, ...]:
     """The mean that `text` holds (see `parse_mean`), one value per channel of the FCN's image."""
-    mean = parse_mean(text)
-    values = tuple(mean.reshape(len(mean), -1).mean(1).tolist())
+    values = _channel_means(parse_mean(text))
     channels = infer_shapes(fcn.net)[fcn.image][1]
     if len(set(values)) == 1:  # one number for all
         return values[:1] * channels

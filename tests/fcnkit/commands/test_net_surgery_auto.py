@@ -1,6 +1,9 @@
 """The command net_surgery --classes: a folder with the FCN of a classifier."""
 
+import json
 import os
+import shutil
+import tarfile
 
 import numpy as np
 import pytest
@@ -76,6 +79,54 @@ def test_the_folder_holds_all_that_training_needs(folder, capsys):
     np.testing.assert_array_equal(before["fc1"][0].ravel(), after["fc1"][0].ravel())
     assert not after["score_fr"][0].any() and not after["score_pool1"][0].any()
     assert main.main(["check_crops", "fcn_small/deploy.prototxt"]) == 0
+
+
+@pytest.fixture
+def download(folder):
+    """The classifier as DIGITS offers it for download, with a mean image of 20 x 20."""
+    os.makedirs("model")
+    os.rename("small.prototxt", "model/deploy.prototxt")
+    os.rename("small.caffemodel", "model/snapshot_iter_30.caffemodel")
+    mean = np.zeros((1, 3, 20, 20), np.float32) + np.float32([10, 20, 30])[:, None, None]
+    write_blob("model/mean.binaryproto", mean)
+    info = {
+        "framework": "caffe",
+        "deploy file": "deploy.prototxt",
+        "mean file": "mean.binaryproto",
+        "mean subtraction": "pixel",
+        "snapshot file": "snapshot_iter_30.caffemodel",
+    }
+    (folder / "model/info.json").write_text(json.dumps(info))
+    with tarfile.open("flowers.tar.gz", "w:gz") as archive:
+        archive.add("model", ".")
+    return "flowers.tar.gz"
+
+
+def test_a_classifier_of_digits_becomes_an_fcn(download, capsys):
+    words = ["net_surgery", "--classes", "5", "--stride", "2", "--digits-model"]
+    assert main.main([*words, download]) == 0
+    out = capsys.readouterr().out
+    assert "6 of 12 blobs come from snapshot_iter_30.caffemodel" in out
+    assert "wrote " in out and "to fcn_flowers" in out
+    assert "--mean 10,20,30" in out and "(from the DIGITS model)" in out
+    before = read_caffemodel("model/snapshot_iter_30.caffemodel")
+    after = read_caffemodel("fcn_flowers/fcn_flowers.caffemodel")
+    np.testing.assert_array_equal(before["fc1"][0].ravel(), after["fc1"][0].ravel())
+    train = read_net("fcn_flowers/train_val.prototxt")
+    assert list(train.layer[0].transform_param.mean_value) == [10, 20, 30]
+
+    assert main.main([*words, "model", "--output", "other", "--mean", "1,2,3"]) == 0
+    assert "--mean 1,2,3" in capsys.readouterr().out
+    assert main.main([*words, "model", "--output", "model/inside"]) == 1
+    assert main.main([*words, download, "--weights", "x.caffemodel"]) == 1
+    assert "--digits-model is a net with its weights: pass it alone" in capsys.readouterr().err
+
+
+def test_weights_of_a_digits_model_fill_a_network_that_exists(download, capsys):
+    shutil.copy("model/deploy.prototxt", "target.prototxt")
+    words = ["net_surgery", "--digits-model", download, "--target", "target.prototxt"]
+    assert main.main([*words, "--output", "filled.caffemodel"]) == 0
+    assert "8 of 8 blobs come from snapshot_iter_30.caffemodel" in capsys.readouterr().out
 
 
 def test_the_engine_runs_what_was_written(folder):

@@ -73,8 +73,8 @@ def test_all_stages_run_killed_and_continued(name, datasets, tmp_path):
         command += ["--set", "test_interval=2"]
     settings = {"cwd": tmp_path, "text": True, "stderr": subprocess.PIPE}
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, **settings)
-    # While the first snapshot is there, and the last stage has not ended.
-    sign = str(tmp_path / "run" / recipe.stages[-1].name / "*_iter_1.solverstate")
+    # While a snapshot is there, and the last stage has not ended: the first is soon removed.
+    sign = str(tmp_path / "run" / recipe.stages[-1].name / "*_iter_*.solverstate")
     deadline = time.monotonic() + 240
     while not glob.glob(sign) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.005)
