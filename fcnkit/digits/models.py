@@ -80,9 +80,10 @@ class DigitsModel:
     """A DIGITS model in a folder: an unpacked download or a job.
 
     Attributes: `folder`; the paths `deploy`, `weights`, `solver` and `train_val` (these two None
-    where there is no such file); `info` (the dict in info.json); `run` (what inference needs). It
-    keeps `temporary`, the temporary folder that holds it, if any. Raises `InputError` where net or
-    weights are missing, and for models of Torch or TensorFlow.
+    where there is no such file); `info` (the dict in info.json); `run` (what inference needs). The
+    temporary folder that holds it, `temporary`, if any, stays as long as the model, `run`, or a
+    segmenter of it. Raises `InputError` where net or weights are missing, and for models of Torch
+    or TensorFlow.
     """
 
     def __init__(
@@ -107,7 +108,9 @@ class DigitsModel:
         self.solver = self._file("solver file", "solver.prototxt")
         self.train_val = self._file("train_val file", "train_val.prototxt")
         self.weights = self._snapshot()
-        self.run = TrainedNet(self.deploy, self.weights, *self._input(), *self._classes())
+        self.run = TrainedNet(
+            self.deploy, self.weights, *self._input(), *self._classes(), owner=temporary
+        )
 
     def write_training(self, folder: str | os.PathLike[str]) -> str:
         """Write a solver that continues the training of this model, with its net, into `folder`.

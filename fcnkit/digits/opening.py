@@ -16,7 +16,8 @@ def open_model(
 ) -> DigitsModel:
     """Open the `DigitsModel` at `path`; an archive is unpacked into `folder`, which must not exist.
 
-    Without `folder`, it is unpacked into a temporary one that lives as long as the model.
+    Without `folder`, it is unpacked into a temporary one that lives as long as the model, its `run`
+    or a segmenter of that: `open_model(path).run.segmenter()` is all that inference takes.
     """
     if os.path.isdir(path):
         return DigitsModel(path)

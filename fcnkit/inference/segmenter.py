@@ -52,7 +52,10 @@ class Segmenter:
 
     After the first image `unmatched` lists the layers that found no weights in the caffemodel,
     `runtime` is what computes, and `note` says why it is not the one that was asked for, or None.
+    `owner` keeps the files of net and weights there, which are read when they are needed.
     """
+
+    owner: object = None
 
     def __init__(
         self,

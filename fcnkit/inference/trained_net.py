@@ -69,7 +69,7 @@ class TrainedNet:
             return OnnxSegmenter(
                 self.net, preprocessor, output_blob, self.form, scale_to, evaluation
             )
-        return Segmenter(
+        made = Segmenter(
             self.net,
             self.weights,
             preprocessor,
@@ -81,6 +81,8 @@ class TrainedNet:
             runtime,
             evaluation,
         )
+        made.owner = self.owner
+        return made
 
 
 def is_onnx(path: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from caffeformat import InputError
@@ -224,8 +223,7 @@ def digits_model(path: str) -> TrainedNet:
     """Open the DIGITS model at `path`, a download or a job folder."""
     from fcnkit.digits import open_model
 
-    model = open_model(path)
-    return dataclasses.replace(model.run, owner=model)
+    return open_model(path).run
 
 
 def trained_net(args: argparse.Namespace) -> TrainedNet:

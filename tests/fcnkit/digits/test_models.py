@@ -1,3 +1,4 @@
+import gc
 import gzip
 import io
 import json
@@ -22,10 +23,10 @@ from tiny_segmentation import CLASSES, sample, write_dataset
 from caffeformat import InputError, open_database, pb, read_net, read_solver, write_blob
 from fcnkit.commands import main
 from fcnkit.datasets import open_dataset
-from fcnkit.digits import models
+from fcnkit.digits import models, open_model
 from fcnkit.digits.models import DigitsModel, unpack
 from fcnkit.files import members
-from fcnkit.images import read_label
+from fcnkit.images import read_label, read_rgb
 
 pytestmark = pytest.mark.usefixtures("needs_engine")
 
@@ -67,6 +68,19 @@ def test_nothing_is_left_of_an_unpacked_download(tmp_path, monkeypatch):
     os.makedirs(tmp_path / "temporary")
     archive = pack(write_model(tmp_path / "model"), tmp_path / "model.zip")
     assert infer(image_and_label(tmp_path)[0], archive)[0] == 0
+    assert os.listdir(tmp_path / "temporary") == []
+
+
+def test_a_downloads_segmenter_is_all_that_has_to_be_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    os.makedirs(tmp_path / "temporary")
+    archive = pack(write_model(tmp_path / "model"), tmp_path / "model.zip")
+    path, label = image_and_label(tmp_path)
+    segmenter = open_model(archive).run.segmenter()
+    gc.collect()
+    assert agree(segmenter.class_map(read_rgb(path)), label) > 0.95
+    del segmenter
+    gc.collect()
     assert os.listdir(tmp_path / "temporary") == []
 
 
