@@ -103,6 +103,8 @@ def read_dataset(path: str | os.PathLike[str], dataset: h5py.Dataset) -> NDArray
     """A dataset of numbers as a float32 array; its size is checked before it is allocated."""
     if dataset.dtype.kind not in "fiu":
         raise FormatError(path, f'dataset "{dataset.name}" holds {dataset.dtype}, not numbers')
+    if dataset.shape is None:
+        raise FormatError(path, f'dataset "{dataset.name}" holds no values')
     if dataset.size * dataset.dtype.itemsize > _MOST_EXPANSION * os.path.getsize(path):
         raise FormatError(path, f'dataset "{dataset.name}" claims the shape {dataset.shape}')
     return np.asarray(dataset[()], np.float32)

@@ -60,7 +60,7 @@ def check(values: dict[str, Any], _: bytes) -> tuple[Any, bytes]:
                 if hasattr(item, "items"):
                     waiting.append(item)
                 elif (
-                    hasattr(item, "shape")
+                    getattr(item, "shape", None) is not None  # there may be a type and no values
                     and item.dtype.kind in "fiu"
                     and (item.size * item.dtype.itemsize <= values["most"])
                 ):

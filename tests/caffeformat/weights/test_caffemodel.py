@@ -292,3 +292,15 @@ def test_links_and_views_within_an_hdf5_file_are_read(tmp_path):
     found = read_caffemodel(tmp_path / "w.h5")
     for name in "ab":
         np.testing.assert_array_equal(found[name][0], LAYER[0])
+
+
+def test_a_dataset_without_values_is_refused_only_as_a_blob(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "w.h5", "w") as file:
+        file["data/a/0"] = LAYER[0]
+        file["notes"] = h5py.Empty("f4")
+    np.testing.assert_array_equal(read_caffemodel(tmp_path / "w.h5")["a"][0], LAYER[0])
+    with h5py.File(tmp_path / "w.h5", "a") as file:
+        file["data/a/1"] = h5py.Empty("f4")
+    with pytest.raises(InputError, match=r'w\.h5: dataset "/data/a/1" holds no values'):
+        read_caffemodel(tmp_path / "w.h5")
