@@ -12,7 +12,7 @@ from tiny_stages import FAMILY, changed, stages, write_family
 from caffeformat import pb, read_caffemodel, read_net, write_text
 from fcnkit.commands import main
 from fcnkit.images import read_label
-from fcnkit.training import Stage, curves, train_stages
+from fcnkit.training import Stage, StageResult, curves, train_stages
 
 pytestmark = pytest.mark.usefixtures("needs_engine")
 
@@ -34,8 +34,8 @@ def here(tmp_path, monkeypatch):
     monkeypatch.setattr(curves, "plot", lambda *_: None)
 
 
-def command(family, data, *arguments):
-    solvers = [os.path.join(family, name, "solver.prototxt") for name in FAMILY]
+def command(family, data, *arguments, names=FAMILY):
+    solvers = [os.path.join(family, name, "solver.prototxt") for name in names]
     return main.run_module(
         "fcnkit.commands.train_stages",
         [*solvers, "--data", data, "-o", "run", "--augment", "flip=yes", "--iterations", "6,4,4",
@@ -85,6 +85,63 @@ def test_each_stage_starts_from_the_previous_one_with_its_new_scores_at_zero(fam
     assert "shapes_fcn32s_iter_6.caffemodel: upscore2, score_pool4, upscore16" in said.err
     assert all(f"{result['end']['mean_iou']:.4f}" in said.out for result in results)
     assert len(masks("shapes_fcn8s", "masks")) == 3
+
+
+def test_two_stages_of_a_step_each_are_recorded_and_not_trained_again(family, tmp_path, capsys):
+    data = write_dataset(tmp_path / "few", train=2, val=1)
+    few = {"names": FAMILY[:2]}
+    assert command(family, data, "--iterations", "1", **few) == 0
+    start = arrays("run/shapes_fcn16s/start.caffemodel")
+    before = last_weights("run/shapes_fcn32s", 1)
+    for name in before.keys() & start.keys():
+        assert all(np.array_equal(a, b) for a, b in zip(before[name], start[name])), name
+    assert not any(blob.any() for blob in start["score_pool4"])
+    with open("run/stages.json", encoding="utf-8") as file:
+        first, second = json.load(file)
+    assert first["agreement"] is None and first["start"] is None
+    same = np.equal(masks(FAMILY[0], "masks"), masks(FAMILY[1], "first_masks"))
+    assert second["agreement"] == pytest.approx(same.mean())
+    label = read_label(os.path.join(data, "val", "labels", "val_0.png"))
+    for result, folder, kind in (
+        (first["end"], FAMILY[0], "masks"),
+        (second["start"], FAMILY[1], "first_masks"),
+        (second["end"], FAMILY[1], "masks"),
+    ):
+        (mask,) = masks(folder, kind)
+        right = (mask == label)[label != 255].mean()
+        assert result["pixel_accuracy"] == pytest.approx(right)
+    said = capsys.readouterr()
+    assert "shapes_fcn32s_iter_1.caffemodel: upscore2, score_pool4, upscore16" in said.err
+    table = said.out.splitlines()
+    row = next(line for line in table if line.startswith("shapes_fcn16s "))
+    figures = second["agreement"], second["start"]["mean_iou"], second["end"]["mean_iou"]
+    assert row.split()[1:4] == [f"{figure:.4f}" for figure in figures]
+    assert table[-1].endswith(os.path.join("run", FAMILY[1]))
+
+    # What was done is not done again.
+    weights = os.path.join("run", FAMILY[0], "shapes_fcn32s_iter_1.caffemodel")
+    written = os.stat(weights).st_mtime_ns
+    assert command(family, data, "--iterations", "1", **few) == 1
+    assert "from an earlier run: pass --resume to continue it or --force" in capsys.readouterr().err
+    assert command(family, data, "--iterations", "1", "--resume", **few) == 0
+    assert os.stat(weights).st_mtime_ns == written
+    with open("run/stages.json", encoding="utf-8") as file:
+        assert json.load(file) == [first, second]
+
+
+def test_a_run_that_was_stopped_says_how_it_continues(family, data, capsys, monkeypatch):
+    module = importlib.import_module("fcnkit.commands.train_stages")
+    stopped = StageResult("a", os.path.abspath("run/a"), None, None, None)
+
+    def train(*_, **__):
+        os.mkdir("run")
+        yield stopped
+
+    monkeypatch.setattr(module, "train_stages", train)
+    assert command(family, data) == 130
+    said = capsys.readouterr().out
+    assert "the same command with --resume continues" in said
+    assert said.splitlines()[1].split() == ["a", "-", "-", "-", "-"]
 
 
 @pytest.mark.slow
