@@ -139,7 +139,6 @@ def test_many_by_upload_list_and_folder(trained):
     assert answer.status_code == 400 and "may be named" in answer.get_json()["error"]
 
 
-@pytest.mark.slow
 def test_masks_at_each_snapshot(trained):
     address = f"/models/{trained.model}/masks"
     page = trained.get(address).text

@@ -4,15 +4,21 @@ import logging
 import os
 import re
 import signal
+import socket
+import types
 
 import numpy as np
 import pytest
+import torch
 from training_process import Training
 
 from caffeformat import LmdbWriter, Weights, read_caffemodel, read_solver_state, write_caffemodel
 from torchcaffe import log
 from torchcaffe.__main__ import main
+from torchcaffe.commands import train as train_command
+from torchcaffe.core import process
 from torchcaffe.nets.training import TrainingPasses
+from torchcaffe.solvers import joining
 from torchcaffe.solvers.update_rules import RULES
 
 NET = """
@@ -315,3 +321,73 @@ def test_recomputed_activations_give_the_same_weights(folder, monkeypatch):
     assert main(["train", "-solver=solver.prototxt", "-recompute"]) == 0
     assert set(recomputed) == {True}
     assert_same_weights(plain, arrays("run_iter_8.caffemodel"))
+
+
+@pytest.fixture
+def launched(monkeypatch):
+    """Makes this process the only one that torchrun has started."""
+    with socket.socket() as place:
+        place.bind(("127.0.0.1", 0))
+        port = place.getsockname()[1]
+    values = {
+        "TORCHELASTIC_RUN_ID": "x", "RANK": 0, "WORLD_SIZE": 1, "LOCAL_RANK": 0,
+        "LOCAL_WORLD_SIZE": 1, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port,
+    }  # fmt: skip
+    for name, value in values.items():
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.setattr(joining, "end_with_parent", lambda: None)
+    monkeypatch.setattr(process, "_count", 1)
+    monkeypatch.setattr(process, "_sync_batch_norm", False)
+
+
+def test_a_process_of_torchruns_trains_as_one_by_itself(folder, launched, monkeypatch):
+    solver(folder, "momentum: 0.9")
+    assert main(["train", "-solver", "solver.prototxt", "-sync_batch_norm"]) == 0
+    assert process._sync_batch_norm and not torch.distributed.is_initialized()
+    joined = arrays("run_iter_8.caffemodel")
+    monkeypatch.delenv("TORCHELASTIC_RUN_ID")
+    (folder / "run_iter_8.caffemodel").unlink()
+    assert main(["train", "-solver", "solver.prototxt"]) == 0
+    assert_same_weights(joined, arrays("run_iter_8.caffemodel"))
+
+
+def test_torchruns_processes_and_devices_have_to_be_as_many(folder, launched, monkeypatch, capfd):
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "3")
+    assert main(["train", "-solver", "solver.prototxt", "-processes", "2"]) == 1
+    assert "3 processes here, but there are 2 devices" in capfd.readouterr().err
+    assert not list(folder.glob("run_iter_*"))
+
+
+def test_several_processes_get_the_commands_flags(folder, monkeypatch):
+    asked = []
+
+    def run_ranks(work, count, arguments, requested):
+        asked.append((count, arguments[0]))
+        assert requested() == "none"
+        line = types.SimpleNamespace(requested=requested)
+        monkeypatch.setenv("LOCAL_RANK", "1")
+        monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+        work(line, *arguments)
+
+    def joins():
+        asked.append("joined")
+        return types.SimpleNamespace(is_root=False, close=lambda: asked.append("closed"))
+
+    def trains(param, flags, requested, joined):
+        asked.append((param.weights[:], param.train_state.level, requested()))
+
+    monkeypatch.setattr(process, "_sync_batch_norm", False)
+    for name, stand_in in (
+        ("run_ranks", run_ranks), ("join", joins), ("_train", trains),
+        ("_use", lambda device: asked.append(device)),
+    ):  # fmt: skip
+        monkeypatch.setattr(train_command, name, stand_in)
+    flags = ["-solver", "solver.prototxt", "-processes", "2", "-weights", "w", "-level", "3"]
+    assert main(["train", *flags]) == 0
+    assert asked == [(2, [None, None]), None, "joined", (["w"], 3, "none"), "closed"]
+
+
+def test_a_run_that_writes_no_snapshot_locks_nothing(folder):
+    solver(folder, "snapshot_after_train: false")
+    assert main(["train", "-solver", "solver.prototxt"]) == 0
+    assert sorted(path.name for path in folder.iterdir()) == ["net.prototxt", "solver.prototxt"]
