@@ -1,5 +1,6 @@
 """plot_runs: several logs in one picture."""
 
+import importlib
 import os
 
 import pytest
@@ -45,6 +46,25 @@ def test_runs_share_one_picture(tmp_path, capsys):
     assert "--force" in capsys.readouterr().err
     assert command(one, two, "-o", picture, "--force") == 0
     assert "a/run  40 iterations, best mean IoU 0.5000" in capsys.readouterr().out
+
+
+def test_the_command_says_what_each_run_reached(tmp_path, monkeypatch, capsys):
+    module = importlib.import_module("fcnkit.commands.plot_runs")
+    drawn = []
+    monkeypatch.setattr(module, "plot_runs", lambda path, runs: drawn.append((path, list(runs))))
+    one = write_run(tmp_path / "run")
+    (tmp_path / "other.log").write_text(
+        "I1126 20:00:00.000000 1 solver.cpp:228] Iteration 20, loss = 0.5\n"
+    )
+    picture = str(tmp_path / "both.png")
+    assert command(one, tmp_path / "other.log", "-o", picture) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split(None, 1)[1] == "40 iterations, best mean IoU 0.5000"
+    assert lines[1].split(None, 1)[1] == "20 iterations"
+    assert drawn == [(picture, [line.split()[0] for line in lines])]
+    open(picture, "w").close()
+    assert command(one, "-o", picture) == 1
+    assert "--force" in capsys.readouterr().err and len(drawn) == 1
 
 
 def test_names_are_as_long_as_they_have_to_be(tmp_path):
