@@ -101,10 +101,9 @@ def test_more_objects_than_a_net_has_are_refused(path, monkeypatch):
 def test_spoilt_values_are_found_unless_they_are_too_many_to_be_read(path):
     with h5py.File(path, "w") as file:
         file.create_dataset("a", data=VALUES, fletcher32=True, chunks=(6,))
-        place = file["a"].id.get_chunk_info(0).byte_offset
     assert count(path) == 1
     with open(path, "r+b") as file:
-        file.seek(place)
+        file.seek(file.read().index(VALUES.tobytes()))
         file.write(b"\xff")
     with pytest.raises(OSError, match=r"checksum|filter"):
         count(path)

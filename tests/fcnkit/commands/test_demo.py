@@ -88,7 +88,9 @@ def random_weights(net):
     return weights
 
 
-def test_each_step_starts_from_what_the_previous_ones_left(tmp_path, monkeypatch, capsys):
+def test_each_step_starts_from_what_the_previous_ones_left(
+    tmp_path, monkeypatch, capsys, needs_engine
+):
     train = Untrained()
     monkeypatch.setattr(steps, "train", train)
     monkeypatch.setattr(steps, "_one_worker", InThisProcess)
