@@ -71,9 +71,7 @@ def test_what_is_packed_counts_unpacked_up_to_the_first_byte_too_many():
     content = made.mat(GTcls={"Segmentation": np.zeros((100, 100), np.uint8)})
     assert len(content) < 1000
     assert read(content, "GTcls", "Segmentation", most=20_000).shape == (100, 100)
-    with pytest.raises(
-        mat_file.Refused, match="refused: 5001 bytes or more in compressed"
-    ):
+    with pytest.raises(mat_file.Refused, match="refused: 5001 bytes or more in compressed"):
         read(content, "GTcls", "Segmentation", most=5000)
 
 
