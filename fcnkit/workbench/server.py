@@ -33,6 +33,7 @@ class Server:
         logging.getLogger("waitress.queue").setLevel(logging.CRITICAL)
         app = create_app(self.bench)
         self._share = Share()
+        self._is_closed = False
         app.before_request(self._begin)
         app.teardown_request(self._end)
         try:
@@ -60,6 +61,9 @@ class Server:
         self.bench.line.start()
         try:
             self._server.run()
+        except OSError:  # its sockets are gone while it waits for them
+            if not self._is_closed:
+                raise
         finally:
             self.close()
 
@@ -77,7 +81,8 @@ class Server:
             self._share.spend(time.thread_time() - begun)
 
     def close(self) -> None:
-        """Stop serving."""
+        """Stop serving; any thread may call it."""
+        self._is_closed = True
         self._server.close()
         self.bench.close()
 

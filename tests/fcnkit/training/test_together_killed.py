@@ -168,7 +168,7 @@ def test_a_run_that_replaces_another_begins_anew_after_a_kill_before_its_first_s
     shutil.copytree(here / "whole", here / output)
     node = MarkedRun(here, *command(output, "--processes", "2", "--force"))
     deadline = time.monotonic() + PATIENCE
-    while not any((here / output).glob("before-*")):
+    while not any((here / output).glob("before-*/*.caffemodel")):
         assert node.process.poll() is None and time.monotonic() < deadline
         time.sleep(0.005)
     assert node.kill(rank)
