@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 # policies of `_TO_MIN_LR`, which fall from base_lr to min_lr, and of base_lr in all others.
 _POLICIES: dict[str, tuple[Policy, tuple[str, ...]]] = {}
 _TO_MIN_LR = ("poly", "cosine", "linear")
+# Policies that BVLC Caffe, too, refuses with a gamma below 0; "sigmoid" falls with one.
+_OF_POWERS = ("step", "exp", "inv", "multistep")
+_MOST = 3.4028235e38  # a rate is a number of 32 bits
 # Policies that BVLC Caffe does not have.
 OWN_POLICIES = ("cosine", "linear")
 
@@ -46,8 +49,9 @@ def learning_rate(solver: pb.SolverParameter, iteration: int, steps: int | None 
     `steps` is how many steps a run with "multistep" has taken, where that is not what `stepvalue`
     says (see `next_step`).
 
-    Raises `InputError` for an unknown policy, for a missing field that it needs, and for a min_lr
-    above base_lr.
+    Raises `InputError` for an unknown policy, for a missing field that it needs, for a min_lr above
+    base_lr, and for fields that give no rate at this iteration ("poly" past max_iter with a power
+    that is not whole).
     """
     if solver.lr_policy not in _POLICIES:
         raise InputError(
@@ -62,16 +66,40 @@ def learning_rate(solver: pb.SolverParameter, iteration: int, steps: int | None 
         raise InputError(
             f"the solver's min_lr is {least:g}; expected 0 to its base_lr, {base:g}: set another."
         )
+    if solver.gamma < 0 and solver.lr_policy in _OF_POWERS:
+        raise InputError(
+            f'the solver\'s lr_policy "{solver.lr_policy}" needs a gamma of 0 or more, found '
+            f"{solver.gamma:g}."
+        )
     if iteration < warm_up:
         share = (iteration / warm_up) ** 2
         rate = solver.rampup_lr + (base - solver.rampup_lr) * share
-    elif steps is not None and solver.lr_policy == "multistep":
-        rate = base * solver.gamma**steps
-    elif solver.lr_policy in _TO_MIN_LR:
-        rate = least + (base - least) * function(solver, iteration)
     else:
-        rate = base * function(solver, iteration)
+        share = _share(solver, function, iteration, steps)
+        lowest = least if solver.lr_policy in _TO_MIN_LR else 0.0
+        rate = lowest + (base - lowest) * share
+    if not abs(rate) <= _MOST:
+        values = ", ".join(f"{field} {getattr(solver, field):g}" for field in ("base_lr", *fields))
+        raise InputError(
+            f'the solver\'s lr_policy "{solver.lr_policy}" gives no rate at iteration {iteration} '
+            f"({values}); {'rates end at max_iter' if 'max_iter' in fields else 'change these'}."
+        )
     return float(max(rate, least) if least else rate)
+
+
+def _share(
+    solver: pb.SolverParameter, function: Policy, iteration: int, steps: int | None
+) -> float:
+    """The share that `function` gives, NaN where it gives no real number."""
+    try:
+        if steps is not None and solver.lr_policy == "multistep":
+            share = solver.gamma**steps
+        else:
+            share = function(solver, iteration)
+    except ArithmeticError:  # a division by zero, or more than a float holds
+        return math.nan
+    # A broken power of a number below 0 is complex in Python.
+    return math.nan if isinstance(share, complex) else share
 
 
 def next_step(solver: pb.SolverParameter, iteration: int, steps: int) -> int:
@@ -155,4 +183,10 @@ def _linear(solver: pb.SolverParameter, iteration: int) -> float:
 
 @policy("sigmoid", "gamma", "stepsize")
 def _sigmoid(solver: pb.SolverParameter, iteration: int) -> float:
-    return 1 / (1 + math.exp(-solver.gamma * (iteration - solver.stepsize)))
+    if solver.stepsize < 1:
+        raise InputError(
+            f'lr_policy "sigmoid" needs a stepsize of 1 or more, found {solver.stepsize}.'
+        )
+    x = solver.gamma * (iteration - solver.stepsize)
+    small = math.exp(-abs(x))  # exp(-x) overflows far below the middle
+    return (1 if x >= 0 else small) / (1 + small)

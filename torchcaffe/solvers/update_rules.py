@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from caffeformat import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -25,14 +27,31 @@ if TYPE_CHECKING:
 
 
 class UpdateRule:
-    """Base class of the rules, each named as its solver type. `solver` is the SolverParameter."""
+    """Base class of the rules, each named as its solver type. `solver` is the SolverParameter.
+
+    Raises `InputError` for settings with which the rule computes nothing, as BVLC Caffe does.
+    """
 
     slots = 1
+    takes_momentum = True
+    shares: tuple[str, ...] = ()  # fields that must be 0 or more and below 1
 
     def __init__(self, solver: pb.SolverParameter) -> None:
         self.momentum, self.delta = solver.momentum, solver.delta
         self.solver = solver
         self.type = type(self).__name__
+        if self.momentum and not self.takes_momentum:
+            raise InputError(
+                f'the solver has momentum {self.momentum:g}, but type "{self.type}" takes none; '
+                "remove momentum, or choose another type."
+            )
+        for field in self.shares:
+            value = getattr(solver, field)
+            if not 0 <= value < 1:
+                raise InputError(
+                    f'the solver has {field} {value:g}; type "{self.type}" needs 0 or more and '
+                    "less than 1."
+                )
 
     def update(self, diffs: Tensors, history: History, rate: float, iteration: int) -> None:
         """Turn the gradients in `diffs` into the updates, in place, and `history` into the new one.
@@ -75,6 +94,8 @@ class Nesterov(UpdateRule):
 class AdaGrad(UpdateRule):
     """S <- S + g^2; subtracts rate g / (sqrt(S) + delta)."""
 
+    takes_momentum = False
+
     def update(self, diffs: Tensors, history: History, rate: float, iteration: int) -> None:
         (squares,) = history
         torch._foreach_addcmul_(squares, diffs, diffs)
@@ -84,6 +105,9 @@ class AdaGrad(UpdateRule):
 
 class RMSProp(UpdateRule):
     """S <- d S + (1 - d) g^2 with d = rms_decay; subtracts rate g / (sqrt(S) + delta)."""
+
+    takes_momentum = False
+    shares = ("rms_decay",)
 
     def update(self, diffs: Tensors, history: History, rate: float, iteration: int) -> None:
         (squares,) = history
@@ -125,6 +149,7 @@ class Adam(UpdateRule):
     """
 
     slots = 2
+    shares = ("momentum", "momentum2")
 
     def update(self, diffs: Tensors, history: History, rate: float, iteration: int) -> None:
         means, squares = history

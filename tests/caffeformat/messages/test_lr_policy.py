@@ -18,6 +18,9 @@ from caffeformat.messages import current_step, fork_additions, next_step
         ('lr_policy: "poly" power: 2 max_iter: 100', 50, 0.025),
         ('lr_policy: "sigmoid" gamma: -0.2 stepsize: 4', 4, 0.05),
         ('lr_policy: "sigmoid" gamma: 0.5 stepsize: 4', 6, 0.1 / (1 + math.exp(-1))),
+        ('lr_policy: "sigmoid" gamma: 1 stepsize: 2000', 0, 0),
+        ('lr_policy: "sigmoid" gamma: -1 stepsize: 4', 2000, 0),
+        ('lr_policy: "sigmoid" gamma: -1 stepsize: 2000', 4, 0.1),
         ('lr_policy: "cosine" max_iter: 90', 0, 0.1),
         ('lr_policy: "cosine" max_iter: 90', 30, 0.075),
         ('lr_policy: "cosine" max_iter: 90', 90, 0),
@@ -55,6 +58,32 @@ def test_a_smallest_rate_above_the_first_is_refused(least):
         learning_rate(parse_text(text, pb.SolverParameter), 0)
 
 
+@pytest.mark.parametrize(
+    ("text", "iteration", "values"),
+    [
+        ('"poly" power: 0.9 max_iter: 2', 3, "power 0.9, max_iter 2"),
+        ('"poly" power: 1 max_iter: 0', 0, "power 1, max_iter 0"),
+        ('"poly" power: -1 max_iter: 2', 2, "power -1, max_iter 2"),
+        ('"exp" gamma: 10', 40, "gamma 10"),
+        ('"exp" gamma: 10', 4000, "gamma 10"),
+        ('"step" gamma: 1e30 stepsize: 1', 2, "gamma 1e\\+30, stepsize 1"),
+        ('"multistep" gamma: 1e38 stepvalue: 1 stepvalue: 2', 2, "gamma 1e\\+38"),
+    ],
+)
+def test_a_rate_that_is_no_number_is_refused(text, iteration, values):
+    solver = parse_text("base_lr: 0.1 lr_policy: " + text, pb.SolverParameter)
+    words = f"gives no rate at iteration {iteration} \\(base_lr 0.1, {values}\\)"
+    with pytest.raises(InputError, match=words):
+        learning_rate(solver, iteration)
+
+
+@pytest.mark.parametrize("name", ["step", "exp", "inv", "multistep"])
+def test_powers_of_a_gamma_below_0_are_refused(name):
+    text = f'base_lr: 0.1 lr_policy: "{name}" gamma: -0.5 power: 1 stepsize: 1'
+    with pytest.raises(InputError, match=rf'"{name}" needs a gamma of 0 or more, found -0\.5'):
+        learning_rate(parse_text(text, pb.SolverParameter), 0)
+
+
 def test_no_step_is_counted_during_the_warm_up():
     text = 'lr_policy: "multistep" stepvalue: 2 stepvalue: 3 rampup_interval: 5'
     solver, steps = parse_text(text, pb.SolverParameter), []
@@ -70,11 +99,11 @@ def test_bvlc_caffe_is_said_not_to_have_our_policies():
     assert not fork_additions(parse_text('lr_policy: "poly"', pb.SolverParameter))
 
 
-def test_a_step_of_no_length_is_refused():
-    with pytest.raises(InputError, match=r"stepsize of 1 or more, found 0"):
-        learning_rate(
-            parse_text('base_lr: 1 lr_policy: "step" gamma: 1 stepsize: 0', pb.SolverParameter), 3
-        )
+@pytest.mark.parametrize("name", ["step", "sigmoid"])
+def test_a_step_of_no_length_is_refused(name):
+    text = f'base_lr: 1 lr_policy: "{name}" gamma: 1 stepsize: 0'
+    with pytest.raises(InputError, match=rf'"{name}" needs a stepsize of 1 or more, found 0'):
+        learning_rate(parse_text(text, pb.SolverParameter), 3)
 
 
 @pytest.mark.parametrize(
