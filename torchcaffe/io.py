@@ -84,11 +84,12 @@ def resize_image(
             f"interp_order is {interp_order}; expected {', '.join(map(str, data_room.ORDERS))}."
         )
     height, width = (int(size) for size in new_dims)
-    image = np.asarray(im, np.float32)
-    if image.ndim != 3 or min(*image.shape, height, width) < 1:
-        raise InputError(f"cannot resize an image of shape {image.shape} to {height} x {width}.")
-    if image.shape[2] not in (1, 3):
-        return data_room.zoom(image, height, width, interp_order).astype(np.float32)
+    given = np.asarray(im)
+    if given.ndim != 3 or min(*given.shape, height, width) < 1:
+        raise InputError(f"cannot resize an image of shape {given.shape} to {height} x {width}.")
+    if given.shape[2] not in (1, 3):
+        return data_room.zoom(given, height, width, interp_order).astype(np.float32)
+    image = given.astype(np.float32, copy=False)
     low, high = float(image.min()), float(image.max())
     if low == high:
         return np.full((height, width, image.shape[2]), low, np.float32)

@@ -32,6 +32,22 @@ def test_resizing_samples_at_pixel_centres_or_from_corner_to_corner():
         io.resize_image(ramp, (8, 16), interp_order=2)
 
 
+@pytest.mark.parametrize(
+    ("type_", "values", "expected"),
+    [
+        (np.uint8, [0, 1], [0, 1, 1]),
+        (np.int8, [-3, 0], [-3, -2, 0]),
+        (np.int32, [0, 5], [0, 3, 5]),
+        (np.float64, [0, 1], [0, 0.5, 1]),
+    ],
+)
+def test_whole_numbers_of_other_channels_are_rounded(type_, values, expected):
+    """As SciPy does, which pycaffe asks for images of other than one or three channels."""
+    image = np.array(values, type_).reshape(1, 2, 1).repeat(2, 2)
+    found = io.resize_image(image, (1, 3))
+    assert found.dtype == np.float32 and found[0, :, 1].tolist() == expected
+
+
 def test_blobproto_and_datum_hold_the_array():
     array = np.random.RandomState(0).rand(2, 3, 4).astype(np.float32)
     blob = io.array_to_blobproto(array, diff=-array)

@@ -38,9 +38,16 @@ def resize_smooth(image: NDArray[Any], height: int, width: int, order: int) -> N
 
 
 def zoom(image: NDArray[Any], height: int, width: int, order: int) -> NDArray[np.float64]:
-    """Resize `image` (H x W x K) to `height` x `width`, corner pixels onto corner pixels."""
+    """Resize `image` (H x W x K) to `height` x `width`, corner pixels onto corner pixels.
+
+    Whole numbers stay such, as in SciPy: values are rounded, halves away from 0, to the type's.
+    """
     rows, columns = (_aligned(old, new, order) for old, new in zip(image.shape, (height, width)))
-    return _apply(rows, columns, image)
+    result = _apply(rows, columns, image)
+    if image.dtype.kind in "iu":
+        limits = np.iinfo(image.dtype)
+        result = np.trunc(result + np.copysign(0.5, result)).clip(limits.min, limits.max)
+    return result
 
 
 def _apply(
