@@ -141,9 +141,22 @@ class Python(ManualLayer):
         self.instance.reshape(bottoms, tops)
 
     def forward_blobs(self, bottoms: Sequence[Blob], tops: Sequence[Blob]) -> None:
+        self._require("forward")
         self.instance.forward(bottoms, tops)
 
     def backward_blobs(
         self, tops: Sequence[Blob], propagate_down: Sequence[bool], bottoms: Sequence[Blob]
     ) -> None:
+        if any(propagate_down) or self.blobs:
+            self._require("backward")
         self.instance.backward(tops, propagate_down, bottoms)
+
+    def _require(self, method: str) -> None:
+        """Raise `InputError` if the layer's class does not have this method."""
+        cls = type(self.instance)
+        if getattr(cls, method) is getattr(Layer, method):
+            what = "gradients" if method == "backward" else "values"
+            raise self.error(
+                f'its class "{cls.__name__}" has no method {method}, which computes {what}; define '
+                "it, with pass if there are none."
+            )

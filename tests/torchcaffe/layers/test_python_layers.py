@@ -48,6 +48,23 @@ class Learned(caffe.Layer):
         self.blobs[0].diff[...] += top[0].diff
 
 
+class OneWay(caffe.Layer):
+    def setup(self, bottom, top):
+        if self.param_str == "learns":
+            self.blobs.add_blob(1)
+
+    def reshape(self, bottom, top):
+        top[0].reshape(2, 3)
+
+    def forward(self, bottom, top):
+        top[0].data[...] = 1
+
+
+class Idle(caffe.Layer):
+    def reshape(self, bottom, top):
+        top[0].reshape(1)
+
+
 class NoLayer:
     pass
 """
@@ -63,11 +80,11 @@ def module(tmp_path, monkeypatch):
     return name
 
 
-def _net(module, layer, bottom='bottom: "x"'):
+def _net(module, layer, bottom='bottom: "x"', given="2.5"):
     text = f"""force_backward: true
     layer {{ name: "in" type: "Input" top: "x" input_param {{ shape {{ dim: 2 dim: 3 }} }} }}
     layer {{ name: "mine" type: "Python" {bottom} top: "y"
-      python_param {{ module: "{module}" layer: "{layer}" param_str: "2.5" }} }}"""
+      python_param {{ module: "{module}" layer: "{layer}" param_str: "{given}" }} }}"""
     return torchcaffe.Net(net_param=parse_text(text, pb.NetParameter), phase=torchcaffe.TRAIN)
 
 
@@ -118,6 +135,24 @@ def test_class_that_is_no_layer_is_refused(module, layer, problem):
     torchcaffe.allow_python_modules(module)
     with pytest.raises(InputError, match=problem):
         _net(module, layer)
+
+
+def test_a_gradient_that_the_class_does_not_compute_is_told(module):
+    torchcaffe.allow_python_modules(module)
+    for bottom, given in (('bottom: "x"', ""), ("", "learns")):
+        net = _net(module, "OneWay", bottom, given)
+        net.forward()
+        with pytest.raises(InputError, match=r'"mine".* "OneWay" has no method backward'):
+            net.backward()
+    source = _net(module, "OneWay", "", "")
+    source.forward()
+    source.backward()  # nobody wants a gradient of it
+
+
+def test_values_that_the_class_does_not_compute_are_told(module):
+    torchcaffe.allow_python_modules(module)
+    with pytest.raises(InputError, match=r'"mine".* "Idle" has no method forward'):
+        _net(module, "Idle").forward()
 
 
 def test_missing_module_is_named(module):
