@@ -259,6 +259,16 @@ def _argmax(layer: pb.LayerParameter, bottoms: Sequence[Shape]) -> list[Shape]:
     return [(shape[0], 2 if param.out_max_val else 1, param.top_k) + ones]
 
 
+def _mvn(layer: pb.LayerParameter, bottoms: Sequence[Shape]) -> list[Shape]:
+    """Four axes, whatever the bottom has: those that it lacks are 1."""
+    (shape,) = bottoms
+    if len(shape) > 4:
+        raise InputError(
+            f'layer "{layer.name}": expected a bottom of at most four axes, found {shape}'
+        )
+    return [shape + (1,) * (4 - len(shape))]
+
+
 def _embed(layer: pb.LayerParameter, bottoms: Sequence[Shape]) -> list[Shape]:
     return [bottoms[0] + (layer.embed_param.num_output,)]
 
@@ -319,5 +329,6 @@ RULES: dict[str, Callable[[pb.LayerParameter, Sequence[Shape]], list[Shape]]] = 
     "Slice": _slice,
     "Tile": _tile,
     **dict.fromkeys(SAME_SHAPE, _same),
+    "MVN": _mvn,
     **fork_shapes.RULES,
 }

@@ -75,6 +75,26 @@ def lrn_in_place():
     return bool(np.allclose(*tops))
 
 
+def layers_that_overwrite_what_their_gradient_needs():
+    """Those of which the gradient in place is the one beside."""
+    found = []
+    for name, settings in (
+        ("BNLL", ""),
+        ("Clip", "clip_param { min: -0.5 max: 0.5 }"),
+        ("Log", "log_param { shift: 20 }"),
+        ("MVN", "mvn_param { across_channels: true eps: 0.1 }"),
+        ("ReLU", "relu_param { negative_slope: -0.5 }"),
+        ("Sigmoid", ""),
+    ):
+        text = _X + 'layer { type: "Reshape" bottom: "x" top: "t" reshape_param { shape { '
+        text += "dim: 4 dim: 3 dim: 1 dim: 1 } } } "
+        text += 'layer { type: "Power" bottom: "t" top: "s" power_param { scale: 2 } } '
+        text += f'layer {{ type: "{name}" bottom: "s" top: "%s" {settings} }}'
+        if np.allclose(_gradient(text % "s", "s"), _gradient(text % "y", "y")):
+            found.append(name)
+    return found
+
+
 def flatten_in_place():
     _net(_X + 'layer { type: "Power" bottom: "x" top: "s" } '
          'layer { type: "Flatten" bottom: "s" top: "s" }')  # fmt: skip
@@ -187,6 +207,23 @@ def snapshot_prefix_in_no_folder():
     return "a solver"
 
 
+def _rate_after_a_step(policy):
+    with open("trained.prototxt", "w") as file:
+        file.write(_X)
+    with open("solver.prototxt", "w") as file:
+        file.write('net: "trained.prototxt" base_lr: 0.1 snapshot_after_train: false ' + policy)
+    caffe.get_solver("solver.prototxt").step(1)
+    return "a step"
+
+
+def sigmoid_that_falls():
+    return _rate_after_a_step('lr_policy: "sigmoid" gamma: -0.1 stepsize: 5')
+
+
+def policy_without_its_fields():
+    return _rate_after_a_step('lr_policy: "poly" max_iter: 5')
+
+
 def axes_of_the_labels_of_memory_data():
     with open("net.prototxt", "w") as file:
         file.write(
@@ -218,6 +255,7 @@ CASES = [
     in_place_chain_has_the_right_gradient,
     sum_in_place,
     lrn_in_place,
+    layers_that_overwrite_what_their_gradient_needs,
     flatten_in_place,
     gradient_passes_reshape_and_flatten,
     gradient_passes_lstm_and_flatten,
@@ -233,6 +271,8 @@ CASES = [
     snapshot_prefix_in_no_folder,
     axes_of_the_labels_of_memory_data,
     weights_of_a_test_net_before_its_first_test,
+    sigmoid_that_falls,
+    policy_without_its_fields,
 ]
 
 

@@ -18,6 +18,10 @@ EXPECTED = {
     "in_place_chain_has_the_right_gradient": (False, True),
     "sum_in_place": (False, True),
     "lrn_in_place": (False, True),
+    "layers_that_overwrite_what_their_gradient_needs": (
+        ["Sigmoid"],
+        ["BNLL", "Clip", "Log", "MVN", "ReLU", "Sigmoid"],
+    ),
     "flatten_in_place": (ENDED, "a net"),
     "gradient_passes_reshape_and_flatten": (False, True),
     "gradient_passes_lstm_and_flatten": (False, True),
@@ -33,6 +37,8 @@ EXPECTED = {
     "snapshot_prefix_in_no_folder": (ENDED, "InputError"),
     "axes_of_the_labels_of_memory_data": (4, 1),
     "weights_of_a_test_net_before_its_first_test": (False, True),
+    "sigmoid_that_falls": (ENDED, "a step"),
+    "policy_without_its_fields": ("a step", "InputError"),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import TYPE_CHECKING
 
@@ -119,6 +120,7 @@ class ArgMax(Layer):
     """
 
     differentiable = False
+    least_axes = 1
 
     def setup(self, shapes: Shapes) -> list[Param]:
         p = self.proto.argmax_param
@@ -140,7 +142,7 @@ class ArgMax(Layer):
         if self.axis is not None:
             index, values = self._highest(x, self.axis)
             return [values if self.values else index]
-        index, values = self._highest(x.flatten(1), 1)
+        index, values = self._highest(x.reshape(len(x), math.prod(x.shape[1:])), 1)
         both = torch.stack([index, values] if self.values else [index], 1)
         return [both.view(self.fitted[0])]
 

@@ -28,7 +28,7 @@ class Power(Layer):
     def forward(self, bottoms: Tensors, params: Tensors) -> Tensors:
         (x,) = bottoms
         if self.power * self.scale == 0:  # a constant; the formula would have no gradient at 0 ^ p
-            return [torch.full_like(x, 1 if self.power == 0 else self.shift**self.power)]
+            return [torch.full_like(x, self.shift).pow(self.power)]
         if x.requires_grad and self.proto.bottom[0] == self.proto.top[0]:
             return [_PowerInPlace.apply(x, self)]
         return [self.evaluate(x)]
@@ -185,7 +185,7 @@ class _Broadcast(Layer):
     def aligned(self, operand: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         """Append axes of size 1 to `operand` so that it broadcasts along `x` from `axis` on."""
         missing = x.dim() - self.axis - operand.dim()
-        return operand.reshape(*operand.shape, *(1,) * missing)
+        return operand.reshape((*operand.shape, *(1,) * missing))
 
 
 @register("Scale")

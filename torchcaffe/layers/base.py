@@ -122,6 +122,7 @@ class Layer:
     is_random: bool = False  # `forward` draws random numbers
     is_repeatable: bool = True  # `forward` may run twice on one batch, with `repeats` set
     repeats: bool = False  # the batch is that of the last `forward`: statistics stay as they are
+    least_axes: int = 0  # that each of its bottoms must have
     fitted: list[Shape]
 
     def __init__(self, proto: pb.LayerParameter, phase: int) -> None:
@@ -150,6 +151,13 @@ class Layer:
         """Read the prototxt, given the bottoms' shapes; return the declared `Param`s."""
         return []
 
+    def require_values(self, shapes: Shapes) -> None:
+        """Refuse bottoms of too few axes, and those whose items hold nothing."""
+        for name, shape in zip(self.proto.bottom, shapes):
+            if len(shape) < self.least_axes or 0 in shape[1:]:
+                found = "no values per item" if 0 in shape[1:] else "no axis"
+                raise self.error(f'its bottom "{name}" has shape {tuple(shape)}: {found}.')
+
     def check(self, shapes: Shapes) -> None:
         """Raise `InputError` if bottoms of these shapes do not fit what was set up."""
 
@@ -177,6 +185,7 @@ class Layer:
 
     def fit(self, shapes: Shapes) -> list[Shape]:
         """Check bottoms of these shapes; set and return `fitted`, the shapes of the tops."""
+        self.require_values(shapes)
         self.check(shapes)
         self.fitted = self.top_shapes(shapes)
         return self.fitted

@@ -17,6 +17,7 @@ class BatchReindex(Layer):
 
     bottoms = (2, 2)
     label_bottoms = (1,)
+    least_axes = 1
 
     def check(self, shapes: Shapes) -> None:
         if len(shapes[1]) != 1:
@@ -41,6 +42,7 @@ class Filter(Layer):
 
     bottoms = (2, None)
     tops = (1, None)
+    least_axes = 1
 
     def setup(self, shapes: Shapes) -> list[Param]:
         self.label_bottoms = (len(shapes) - 1,)
@@ -76,7 +78,7 @@ class Reduction(Layer):
 
     def forward(self, bottoms: Tensors, params: Tensors) -> Tensors:
         (x,) = bottoms
-        rows = x.reshape(*x.shape[: self.axis], -1)
+        rows = x.flatten(self.axis)
         if self.operation == pb.ReductionParameter.ASUM:
             rows = rows.abs()
         elif self.operation == pb.ReductionParameter.SUMSQ:

@@ -23,6 +23,7 @@ class LossLayer(Layer):
 
     bottoms = (2, 2)
     is_loss = True
+    least_axes = 1
     label_bottoms: tuple[int, ...] = (1,)
     ignore_label: int | None = None
     normalization: int

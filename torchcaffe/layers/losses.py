@@ -83,7 +83,7 @@ class HingeLoss(LossLayer):
         self.require_one_label_per_item(shapes)
 
     def forward(self, bottoms: Tensors, params: Tensors) -> Tensors:
-        scores = bottoms[0].flatten(1)
+        scores = _rows(bottoms[0])
         index, _ = self.read_labels(bottoms[1], scores.shape, 1)
         signs = torch.ones_like(scores).scatter_(1, index, -1.0)
         margins = (1 + signs * scores).clamp(min=0)
@@ -98,9 +98,14 @@ class MultinomialLogisticLoss(LossLayer):
         self.require_one_label_per_item(shapes)
 
     def forward(self, bottoms: Tensors, params: Tensors) -> Tensors:
-        probabilities = bottoms[0].flatten(1)
+        probabilities = _rows(bottoms[0])
         index, _ = self.read_labels(bottoms[1], probabilities.shape, 1)
         return [-_log(probabilities.gather(1, index)).sum() / len(probabilities)]
+
+
+def _rows(x: torch.Tensor) -> torch.Tensor:
+    """The items of `x`, N x anything, as N x the number of values of each."""
+    return x.reshape(len(x), math.prod(x.shape[1:]))
 
 
 def _log(probabilities: torch.Tensor) -> torch.Tensor:

@@ -81,7 +81,7 @@ class BatchMoments(NamedTuple):
     @property
     def variance(self) -> torch.Tensor:
         """The mean squared distance from the mean."""
-        return self.unbiased * ((self.number - 1) / self.number)
+        return self.unbiased * ((self.number - 1) / max(1, self.number))
 
 
 class BatchStatistics:
@@ -250,6 +250,7 @@ class BatchNorm(Layer):
     arithmetic = "any"
     sums: RunningSums | None = None  # where a pass through the whole net collects its statistics
     moments: tuple[torch.Tensor, torch.Tensor] | None = None  # see `StoredMoments`
+    least_axes = 1
 
     def setup(self, shapes: Shapes) -> list[Param]:
         p = self.proto.batch_norm_param
@@ -356,14 +357,19 @@ class BatchNorm(Layer):
 
 @register("MVN")
 class MVN(Layer):
-    """(x - mean) / (standard deviation + eps) over each image's channel, or over each image."""
+    """(x - mean) / (standard deviation + eps) over each image's channel, or over each image.
+
+    The top has four axes; those that the bottom lacks are 1.
+    """
 
     def forward(self, bottoms: Tensors, params: Tensors) -> Tensors:
         p = self.proto.mvn_param
-        (x,) = bottoms
+        x = bottoms[0].reshape(self.fitted[0])
         rows = x.flatten(1) if p.across_channels else x.flatten(2)
         rows = rows - rows.mean(-1, keepdim=True)
         if p.normalize_variance:
-            deviation = rows.square().mean(-1, keepdim=True).sqrt()
-            rows = rows / (deviation + p.eps)
+            variance = rows.square().mean(-1, keepdim=True)
+            fixed = variance.detach().sqrt() + p.eps
+            # As in Caffe, the root's slope is that at the divisor, which exists for equal values.
+            rows = rows / (fixed + (variance - variance.detach()) / (2 * fixed))
         return [rows.view_as(x)]

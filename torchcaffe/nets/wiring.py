@@ -86,7 +86,9 @@ class Wiring:
         """Set the layer up, create its parameters and give the tops their shapes."""
         layer = step.layer
         step.loss_weights = _loss_weights(layer)
-        declared = layer.setup([blob.shape for blob in step.bottoms])
+        shapes = [blob.shape for blob in step.bottoms]
+        layer.require_values(shapes)
+        declared = layer.setup(shapes)
         for param in declared:
             blob = Blob(param.shape, self._device)
             self._budget.take(layer, "a parameter", blob.shape, blob.count)

@@ -148,7 +148,10 @@ def lrn(w: Writer, layer: Layer, x: str) -> str:
 @converts("MVN")
 def mvn(w: Writer, layer: Layer, x: str) -> str:
     p = layer.proto.mvn_param
-    axes = range(1 if p.across_channels else 2, len(layer.shapes[0]))
+    axes = range(1 if p.across_channels else 2, 4)
+    missing = range(len(layer.shapes[0]), 4)
+    if missing:
+        x = w.add("Unsqueeze", x, w.integers(*missing))
     x = w.add("Sub", x, w.mean(x, axes))
     if not p.normalize_variance:
         return x

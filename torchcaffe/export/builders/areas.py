@@ -110,7 +110,8 @@ def lrn(place: Place, x: torch.Tensor) -> torch.Tensor:
 @builds("MVN")
 def mvn(place: Place, x: torch.Tensor) -> torch.Tensor:
     p = place.layer.mvn_param
-    axes = list(range(1 if p.across_channels else 2, len(place.shapes[0])))
+    x = append_axes(x, 4 - len(place.shapes[0]))
+    axes = [1, 2, 3] if p.across_channels else [2, 3]
     x = x - x.mean(axes, keepdim=True)
     if p.normalize_variance:
         x = x / ((x * x).mean(axes, keepdim=True).sqrt() + p.eps)
@@ -130,7 +131,8 @@ def argmax(place: Place, x: torch.Tensor) -> torch.Tensor:
     if p.HasField("axis"):
         return x.argmax(place.axis(p.axis), keepdim=True).to(torch.float32)
     axes = max(3, len(place.shapes[0]))
-    return append_axes(x.flatten(1).argmax(1), axes - 1).to(torch.float32)
+    rows = x.flatten(1) if len(place.shapes[0]) > 1 else append_axes(x, 1)
+    return append_axes(rows.argmax(1), axes - 1).to(torch.float32)
 
 
 @builds("Reduction")
