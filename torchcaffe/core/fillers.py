@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     Filler = Callable[[torch.Tensor, pb.FillerParameter, str], None]
 
 _FILLERS: dict[str, Filler] = {}
+_BY_OUTPUTS = ("positive_unitball", "xavier", "msra")  # what they draw follows from the first axis
 
 
 def _filler(name: str) -> Callable[[Filler], Filler]:
@@ -48,6 +49,11 @@ def fill(tensor: torch.Tensor, filler: pb.FillerParameter | None, where: str = "
             f'{where}: the "{filler.type}" filler cannot be sparse, only "gaussian" can; take '
             "sparse out."
         )
+    if not tensor.dim() and (filler.type in _BY_OUTPUTS or filler.sparse != -1):
+        raise InputError(
+            f'{where}: the "{filler.type}" filler counts outputs, which a single number has not; '
+            "use constant, uniform, or gaussian without sparse."
+        )
     if not tensor.numel():
         return  # the formulas would divide by its size
     with torch.no_grad():
@@ -76,9 +82,14 @@ def _gaussian(tensor: torch.Tensor, filler: pb.FillerParameter, where: str) -> N
         raise InputError(
             f"{where}: the gaussian filler needs a std of 0 or more, found {filler.std:g}."
         )
+    if filler.sparse < -1:
+        raise InputError(
+            f"{where}: the gaussian filler needs a sparse of 0 or more, found {filler.sparse}."
+        )
     tensor.normal_(filler.mean, filler.std)
     if filler.sparse >= 0:
-        tensor.mul_(torch.full_like(tensor, min(1.0, filler.sparse / tensor.shape[0])).bernoulli_())
+        share = min(1.0, filler.sparse / tensor.shape[0])
+        tensor.mul_(torch.empty_like(tensor).bernoulli_(share))
 
 
 @_filler("positive_unitball")
