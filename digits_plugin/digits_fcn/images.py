@@ -17,7 +17,7 @@ MAX_SIDE = 30000
 MAX_PAGES = 1 << 16
 
 EXIF_ORIENTATION = 0x0112
-PHOTOMETRIC, YCBCR_SUBSAMPLING = 262, 530  # tags of a TIFF
+BITS_PER_SAMPLE, PHOTOMETRIC, YCBCR_SUBSAMPLING = 258, 262, 530  # tags of a TIFF
 YCBCR = 6
 
 
@@ -49,7 +49,26 @@ def opened(raw, name):
         )
     _check_sums(raw, name)
     _check_colours(image, name)
+    if _has_deep_colours(image):
+        raise _too_deep(name, "RGB")
     return image
+
+
+def _has_deep_colours(image):
+    """Return whether an image that is not loaded yet has colours of more than 8 bits.
+
+    Pillow would keep the upper 8 of them: a label of small values would be all black.
+    """
+    tile = getattr(image, "tile", None)
+    if not tile or image.mode not in ("LA", "RGB", "RGBA", "RGBX"):
+        return False
+    if image.format == "TIFF":
+        bits = getattr(image, "tag_v2", {}).get(BITS_PER_SAMPLE, 8)
+        return max(bits if isinstance(bits, tuple) else (bits,)) > 8
+    stored = tile[0][3] if isinstance(tile[0][3], tuple) else (tile[0][3],)
+    if image.format == "PPM":
+        return any(isinstance(value, int) and value > 255 for value in stored)
+    return ";16" in to_text(stored[0] or "")
 
 
 def _check_colours(image, name):
@@ -139,10 +158,14 @@ def as_rgb(raw, name):
 def _refuse_depth(image, name):
     if image.mode == "F" or image.mode.startswith("I"):
         # Pillow would cut the values off at 255.
-        raise FcnError(
-            "%s has more than 8 bits per sample (mode %s), and DIGITS' images have 8. Scale its "
-            "values to 0 to 255 and save it with 8 bits." % (shorten(name), image.mode)
-        )
+        raise _too_deep(name, image.mode)
+
+
+def _too_deep(name, mode):
+    return FcnError(
+        "%s has more than 8 bits per sample (mode %s), and DIGITS' images and labels in colours "
+        "have 8. Scale its values to 0 to 255 and save it with 8 bits." % (shorten(name), mode)
+    )
 
 
 def orientation(image):

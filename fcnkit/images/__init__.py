@@ -52,6 +52,7 @@ from .reading import (
     pages_of,
     rgb_array,
     shown_size,
+    shows_colours,
     source_name,
     upright,
 )
@@ -109,6 +110,7 @@ __all__ = [
     "resize_image",
     "rgb_array",
     "shown_size",
+    "shows_colours",
     "source_name",
     "transform_image",
     "upright",

@@ -11,6 +11,7 @@ from PIL import Image
 from caffeformat import InputError, atomic_write
 
 from .palette import IGNORE_COLOUR, IGNORE_LABEL, count_colours, own_colours
+from .pictures import deep_samples
 from .reading import load_pixels, open_image, pages_of, sample_values, source_name
 
 if TYPE_CHECKING:
@@ -57,6 +58,9 @@ def label_array(image: Image.Image, colours: ArrayLike | None, name: str) -> NDA
         )
     if image.mode == "P":
         return _paletted_to_indices(image, colours, name)
+    deep = deep_samples(image, name)
+    if deep is not None:
+        return _deep_to_indices(deep, colours, name)
     if image.mode in ("LA", "RGBA"):
         lowest = image.getchannel("A").getextrema()[0]
         if lowest != 255:
@@ -80,13 +84,39 @@ def label_array(image: Image.Image, colours: ArrayLike | None, name: str) -> NDA
                 f"G, one of 3,000 and more: expected indices of up to 255 classes; {ADE20K_ADVICE}"
             )
         if colours is None:
-            raise InputError(
-                f"{name}: expected class indices (a paletted or grey image), found {image.mode} "
-                "colours: pass {option}, the colour map that specifies each class's colour",
-                option="colours",
-            )
+            raise _no_colour_map(name)
         return colours_to_indices(np.asarray(image), colours, name)
     raise InputError(f"{name}: expected a paletted, grey or RGB label, found mode {image.mode}")
+
+
+def _no_colour_map(name: str) -> InputError:
+    return InputError(
+        f"{name}: expected class indices (a paletted or grey image), found RGB colours: pass "
+        "{option}, the colour map that specifies each class's colour",
+        option="colours",
+    )
+
+
+def _deep_to_indices(
+    samples: NDArray[Any], colours: ArrayLike | None, name: str
+) -> NDArray[np.uint8]:
+    """The class indices of H x W x C samples of 16 bits: grey or RGB, perhaps with opacity."""
+    if samples.shape[2] in (2, 4):
+        lowest = samples[..., -1].min(initial=0xFFFF)
+        if lowest != 0xFFFF:
+            raise InputError(
+                f"{name}: some pixels are transparent (opacity {lowest} of 65535), expected a "
+                "label without transparency: save it without an alpha channel"
+            )
+        samples = samples[..., :-1]
+    if samples.shape[2] == 1 and colours is None:
+        return _samples_to_indices(samples[..., 0], name)
+    if colours is None:
+        raise _no_colour_map(name)
+    shown = _in_8_bits(samples, name)
+    if samples.shape[2] == 1:
+        return _greys_to_indices(shown[..., 0], colours, name)
+    return colours_to_indices(shown, colours, name)
 
 
 def is_ade20k(image: Image.Image, name: str) -> bool:
@@ -150,14 +180,19 @@ def _shown_greys(image: Image.Image, name: str) -> NDArray[np.uint8]:
     """A decoded grey image as H x W uint8, 0 black and 255 white whatever the number of bits."""
     if image.mode in ("L", "1"):
         return np.asarray(image.convert("L"))
-    values = np.asarray(image)
-    greys: NDArray[np.uint8] = (values // 257).astype(np.uint8)
-    if not np.array_equal(greys.astype(np.int64) * 257, values):
+    return _in_8_bits(np.asarray(image), name)
+
+
+def _in_8_bits(values: NDArray[Any], name: str) -> NDArray[np.uint8]:
+    """Samples of more bits as the bytes that show the same. Raises `InputError` for all others."""
+    shown: NDArray[np.uint8] = (values // 257).astype(np.uint8)
+    if not np.array_equal(shown.astype(np.int64) * 257, values):
+        what = "grey" if values.ndim == 2 or values.shape[2] == 1 else "colours"
         raise InputError(
-            f"{name}: expected grey of 8 bits to look up in the colour map, found values "
-            f"{values.min()}..{values.max()}: save the labels with 8 bits"
+            f"{name}: expected {what} of 8 bits to look up in the colour map, found values "
+            f"{values.min()}..{values.max()} of 16 bits: save the labels with 8 bits"
         )
-    return greys
+    return shown
 
 
 def _greys_to_indices(greys: NDArray[np.uint8], colours: ArrayLike, name: str) -> NDArray[np.uint8]:

@@ -18,6 +18,7 @@ from caffeformat.files import read_bytes
 
 from .array_files import open_array_file
 from .reading import (
+    DEEP_SOURCE,
     TIFF_MARKS,
     load_pixels,
     open_image,
@@ -136,6 +137,22 @@ def open_picture(source: ImageSource, name: str | None = None) -> Picture:
         image,
         lambda: _plain_pixels(opened, name),
     )
+
+
+def deep_samples(image: Image.Image, name: str) -> NDArray[Any] | None:
+    """H x W x C of a decoded `PIL.Image` if its file has colours of more than 8 bits; else None.
+
+    As labels are: as stored, whatever the EXIF orientation. Raises `InputError` as `open_picture`.
+    """
+    source = image.info.get(DEEP_SOURCE)
+    if source is None:
+        return None
+    if image.format != "PNG":
+        with open_picture(source, name) as picture:
+            return picture.pixels()
+    with open_image(source, name) as other:
+        deep = _deep_pixels(other, source, name)
+        return None if deep is None else deep[1]()
 
 
 def _plain_pixels(image: Image.Image, name: str) -> NDArray[np.uint8]:

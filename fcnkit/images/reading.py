@@ -55,6 +55,9 @@ _TURNS = {
 
 # Key in `Image.info`: the largest sample that a grey file can hold, where Pillow scales samples up.
 _SAMPLE_MAX = "fcnkit_sample_max"
+# Another: what a file was opened from, where its colours have more than the 8 bits that Pillow
+# keeps; and one for grey with transparency among them, which Pillow takes for colour.
+DEEP_SOURCE, _DEEP_GREY = "fcnkit_deep_source", "fcnkit_deep_grey"
 _PAGES = "_fcnkit_pages"  # an attribute: what is made of an image does not have it
 
 TIFF_MARKS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -158,7 +161,35 @@ def open_image(source: ImageSource, name: str | None = None) -> Image.Image:
     maximum = _scaled_sample_max(image)
     if maximum is not None:
         image.info[_SAMPLE_MAX] = maximum
+    raw_mode = _deep_colours(image)
+    if raw_mode is not None:
+        image.info.update({DEEP_SOURCE: source, _DEEP_GREY: raw_mode.startswith("LA")})
     return image
+
+
+def _deep_colours(image: Image.Image) -> str | None:
+    """What Pillow calls the samples of an image, if it will keep the upper 8 bits of more.
+
+    None for grey alone, which keeps all bits. The image is not decoded yet.
+    """
+    tile: Any = getattr(image, "tile", None)
+    if not tile or image.mode not in ("LA", "RGB", "RGBA", "RGBX"):
+        return None
+    arguments = tile[0][3] if isinstance(tile[0][3], tuple) else (tile[0][3],)
+    raw_mode = next((value for value in arguments if isinstance(value, str)), image.mode)
+    if image.format == "TIFF":
+        bits = getattr(image, "tag_v2", {}).get(258, 8)
+        is_deep = max(bits if isinstance(bits, tuple) else (bits,)) > 8
+    elif image.format == "PPM":
+        is_deep = any(isinstance(value, int) and value > 255 for value in arguments)
+    else:
+        is_deep = ";16" in raw_mode
+    return raw_mode if is_deep else None
+
+
+def shows_colours(image: Image.Image) -> bool:
+    """Whether an image from `open_image` holds colours: neither indices nor grey."""
+    return image.mode in ("RGB", "RGBA") and not image.info.get(_DEEP_GREY)
 
 
 def start_of(source: ImageSource) -> bytes:

@@ -196,10 +196,10 @@ class Labels(Case):
         with self.assert_words("holds %d pages" % images.MAX_PAGES):
             labels.read_label(file, "many.tif")
 
-    def grey_png(self, bits, packed):
-        """Return a grey PNG of 4 x 1 pixels, whose bytes are given."""
+    def grey_png(self, bits, packed, kind=0):
+        """Return a grey PNG of 4 x 1 pixels, whose bytes are given; one of RGB if `kind` is 2."""
         raw = b"\x89PNG\r\n\x1a\n"
-        header = struct.pack(">IIBBBBB", 4, 1, bits, 0, 0, 0, 0)
+        header = struct.pack(">IIBBBBB", 4, 1, bits, kind, 0, 0, 0)
         rows = zlib.compress(b"\0" + packed)
         for kind, data in ((b"IHDR", header), (b"IDAT", rows), (b"IEND", b"")):
             crc = zlib.crc32(kind + data) & 0xFFFFFFFF
@@ -245,6 +245,15 @@ class Labels(Case):
         for read in (images.as_rgb, images.upright_size):
             with self.assert_words("deep.png has more than 8 bits per sample", "0 to 255"):
                 read(self.grey_png(16, b"\0\0\0\1\0\2\0\3"), "deep.png")
+
+    def test_colours_of_16_bits_are_not_cut_off(self):
+        colours, table = np.array([[0, 0, 0], [128, 0, 0]], np.uint8), np.array([0, 1] * 2)
+        rows = colours[table].astype(str(">u2")).tobytes()
+        deep = self.grey_png(16, rows, kind=2)
+        with self.assert_words("x.png has more than 8 bits per sample", "labels in colours"):
+            labels.read_label(deep, "x.png", colours)
+        with self.assert_words("x.ppm has more than 8 bits per sample"):
+            images.as_rgb(b"P6\n4 1\n65535\n" + rows, "x.ppm")
 
     def test_shades_of_16_bits_are_looked_up(self):
         raw = self.grey_png(16, b"\0\0\xff\xff\x80\x80\0\0")

@@ -19,6 +19,7 @@ from fcnkit.images import (
     open_image,
     palette_agrees,
     palette_from_image,
+    shows_colours,
 )
 from fcnkit.progress import Progress
 
@@ -151,7 +152,7 @@ class EntryChecker:
         kind = _LABEL_KINDS.get(label.mode, label.mode)
         if kind == "paletted" and is_stored:
             problems.append(("palette in database", id_))
-        if kind in ("RGB", "RGBA") and self.colours is None:
+        if shows_colours(label) and self.colours is None:
             problem = "the whole ADE20K" if is_ade20k(label, name) else "colours for classes"
             problems.append((problem, f"{id_}: {kind}"))
             return kind, None

@@ -69,6 +69,62 @@ def test_white_at_index_255_is_a_class_where_the_colour_map_says_so(tmp_path):
     assert read_label(path, [[0, 0, 0], [255, 255, 255]]).tolist() == [[0, 1]]
 
 
+def deep_png(samples):
+    """A PNG of 16 bits per channel: H x W x C, with transparency where C is 2 or 4."""
+    height, width, count = samples.shape
+    kind = {1: 0, 2: 4, 3: 2, 4: 6}[count]
+    chunks = [
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0)),
+        (b"IDAT", zlib.compress(b"".join(b"\0" + row.astype(">u2").tobytes() for row in samples))),
+        (b"IEND", b""),
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks
+    )
+
+
+def deep_tiff(samples, **options):
+    file = io.BytesIO()
+    tifffile.imwrite(file, samples.astype(np.uint16), photometric="rgb", **options)
+    return file.getvalue()
+
+
+DEEP = {
+    "PNG": deep_png,
+    "PNG with opacity": lambda rgb: deep_png(np.dstack([rgb, np.full(rgb.shape[:2], 0xFFFF)])),
+    "TIFF": deep_tiff,
+    "TIFF of Motorola's order": lambda rgb: deep_tiff(rgb, byteorder=">", compression="zlib"),
+}
+
+
+@pytest.mark.parametrize("form", DEEP)
+def test_colours_of_16_bits_are_those_of_8_or_refused(form):
+    colours = COLOURS[INDICES].astype(int)
+    assert np.array_equal(read_label(DEEP[form](colours * 257), COLOURS, "a label"), INDICES)
+    # Their upper 8 bits, which Pillow keeps, are all black.
+    words = r"a label: expected colours of 8 bits .* found values 0\.\.128 of 16 bits"
+    with pytest.raises(InputError, match=words):
+        read_label(DEEP[form](colours), COLOURS, "a label")
+    with pytest.raises(InputError, match=r"found RGB colours"):
+        read_label(DEEP[form](colours))
+
+
+def test_grey_of_16_bits_with_opacity_holds_indices():
+    whole = np.dstack([INDICES, np.full(INDICES.shape, 0xFFFF)])
+    assert np.array_equal(read_label(deep_png(whole)), INDICES)
+    with pytest.raises(InputError, match="expected grey of 8 bits"):
+        read_label(deep_png(whole), COLOURS)
+    with pytest.raises(InputError, match="opacity 7 of 65535"):
+        read_label(deep_png(np.dstack([INDICES, np.full(INDICES.shape, 7)])))
+
+
+def test_colours_of_16_bits_as_ppm_are_refused():
+    rows = COLOURS[INDICES].astype(">u2").tobytes()
+    with pytest.raises(InputError, match="more than 8 bits as PPM"):
+        read_label(b"P6\n4 2\n65535\n" + rows, COLOURS)
+
+
 @pytest.mark.parametrize("options", [{}, {"compression": "zlib"}, {"bigtiff": True}])
 @pytest.mark.parametrize("kind", ["f8", "f2", "i8", "u8", "i4", "u4", "i2", "i1"])
 def test_tiffs_of_any_type_hold_indices(tmp_path, kind, options):
