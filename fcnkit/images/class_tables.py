@@ -44,6 +44,7 @@ _LABELMAP_LINE = re.compile(
     r"(.*):\s*(?:(\d{1,9})\s*,\s*(\d{1,9})\s*,\s*(\d{1,9}))?\s*:[^:]*:[^:]*"
 )
 _COLOURS_LINE = re.compile(r"(\S.*?)[\s,;]+(\d{1,9})[\s,;]+(\d{1,9})[\s,;]+(\d{1,9})")
+_INDEXED = re.compile(r"(\d{1,3})[\s,;:]+(\S.*)")
 _NAMED_COLOUR = re.compile(r"(\d{1,9})[\s,]+(\d{1,9})[\s,]+(\d{1,9})[\s,]+([^\d\s,].*)")
 
 
@@ -242,7 +243,17 @@ def _all_coloured(lines: Sequence[tuple[int, str]], path: str) -> ClassTable | N
     for column in (1, 2):
         if len({str(row[column]).lower() for row in rows}) < len(rows):
             return None
-    return _table(rows, path) if rows else None
+    return _in_order_of_indices(rows, path) if rows else None
+
+
+def _in_order_of_indices(rows: Sequence[tuple[int, str, Sequence[str]]], path: str) -> ClassTable:
+    """The table of rows, by the indices 0, 1, 2, ... if all of their names begin with these."""
+    matches = [_INDEXED.fullmatch(name) for _, name, _ in rows]
+    ids = [int(match.group(1)) for match in matches if match]
+    if sorted(ids) != list(range(len(rows))):
+        return _table(rows, path)
+    names = [match.group(2) for match in matches if match]
+    return _by_ids([(row[0], name, row[2]) for row, name in zip(rows, names)], ids, path)
 
 
 def _table(rows: Iterable[tuple[int | None, str, Sequence[str]]], path: str) -> ClassTable:

@@ -26,6 +26,7 @@ ADE20K_ADVICE = (
     "take its 150 classes for scene parsing (ADEChallengeData2016, annotations), or write the "
     "indices of the classes that you choose"
 )
+_PANOPTIC = re.compile("panoptic", re.IGNORECASE)
 _ADE20K, _MOST_RED = re.compile(r"\bADE_[a-z]+_\d{8}", re.IGNORECASE), 150
 
 
@@ -90,6 +91,12 @@ def label_array(image: Image.Image, colours: ArrayLike | None, name: str) -> NDA
 
 
 def _no_colour_map(name: str) -> InputError:
+    if _PANOPTIC.search(name):
+        return InputError(
+            f"{name}: seems to be a panoptic label, whose colours number segments: expected class "
+            "indices; make them with panopticapi (converters/panoptic2semantic_segmentation.py), "
+            "or take the dataset's semantic labels"
+        )
     return InputError(
         f"{name}: expected class indices (a paletted or grey image), found RGB colours: pass "
         "{option}, the colour map that specifies each class's colour",

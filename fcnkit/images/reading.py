@@ -96,6 +96,12 @@ IMAGE_SUFFIXES = (
     *(".npy", ".npz"),
 )
 
+# Suffixes of pictures that are not read, so that errors can say so rather than miss a file.
+UNREAD_SUFFIXES = (
+    *(".heic", ".heif", ".avif", ".jxl", ".jp2", ".j2k", ".jpf", ".jpx", ".psd", ".tga", ".exr"),
+    *(".hdr", ".svg", ".dng", ".cr2", ".cr3", ".nef", ".arw"),
+)
+
 
 def open_image(source: ImageSource, name: str | None = None) -> Image.Image:
     """Open an image and check its header, and a PNG's checksums; it is not decoded yet.

@@ -111,6 +111,12 @@ def test_colours_before_names_are_a_table_if_no_two_are_alike(tmp_path):
     assert read_colour_map(path).tolist() == [[0, 0, 0]] * 2
 
 
+def test_numbers_before_names_that_are_no_indices_belong_to_them(tmp_path):
+    path = tmp_path / "coins.txt"
+    path.write_text("1 euro 0 0 0\n2 euro 1 2 3\n")
+    assert read_class_names(path) == ["1 euro", "2 euro"]
+
+
 OTHER_FORMS = {
     "with semicolons": "name;r;g;b\nbackground;0;0;0\nleaf;9;8;7\nstem;1;2;3\n",
     "with tabs": "name\tr\tg\tb\nbackground\t0\t0\t0\nleaf\t9\t8\t7\nstem\t1\t2\t3\n",
@@ -121,6 +127,7 @@ OTHER_FORMS = {
     "by id": "id,name,r,g,b\n2,stem,1,2,3\n0,background,0,0,0\n1,leaf,9,8,7\n",
     "without a header": "background,0,0,0\nleaf,9,8,7\nstem,1,2,3\n",
     "names first": "background 0 0 0\nleaf 9 8 7\nstem 1 2 3\n",
+    "indices, names, colours": "2 stem 1 2 3\n0 background 0 0 0\n1 leaf 9 8 7\n",
     "a label map without a header": "background:0,0,0::\nleaf:9,8,7:a,b:c\nstem:1,2,3::\n",
     "JSON": '{"classes": [{"title": "background", "color": "#000000"}, '
     '{"title": "leaf", "color": "#090807"}, {"title": "stem", "color": [1, 2, 3]}]}',

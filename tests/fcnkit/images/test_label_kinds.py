@@ -110,6 +110,14 @@ def test_colours_of_16_bits_are_those_of_8_or_refused(form):
         read_label(DEEP[form](colours))
 
 
+def test_panoptic_labels_are_named(tmp_path):
+    path = tmp_path / "panoptic_train2017.png"
+    Image.fromarray(COLOURS[INDICES]).save(path)
+    with pytest.raises(InputError, match=r"seems to be a panoptic label, .* number segments"):
+        read_label(path)
+    assert np.array_equal(read_label(path, COLOURS), INDICES)
+
+
 def test_grey_of_16_bits_with_opacity_holds_indices():
     whole = np.dstack([INDICES, np.full(INDICES.shape, 0xFFFF)])
     assert np.array_equal(read_label(deep_png(whole)), INDICES)
