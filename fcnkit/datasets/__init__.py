@@ -33,6 +33,8 @@ from .reading import (
     find_pairs,
     image_files,
     other_files,
+    unread_kind,
+    unread_pictures,
 )
 from .segmentation_data import (
     DEFAULTS,
@@ -119,6 +121,8 @@ __all__ = [
     "size_of_datum",
     "size_of_file",
     "start_berkeley",
+    "unread_kind",
+    "unread_pictures",
 ]
 
 # These load an engine, so they are imported when they are first used.

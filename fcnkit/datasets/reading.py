@@ -10,6 +10,7 @@ import numpy as np
 from caffeformat import InputError, datum_to_array, open_database, parse_datum
 from fcnkit.images import (
     IMAGE_SUFFIXES,
+    UNREAD_SUFFIXES,
     ImageForm,
     channels_last,
     distinct_palette,
@@ -84,6 +85,22 @@ def other_files(folder: str | os.PathLike[str]) -> list[str]:
     )
 
 
+def unread_pictures(folder: str | os.PathLike[str]) -> dict[str, str]:
+    """The pictures in `folder` and below of kinds that are not read, by name, as `image_files`."""
+    folder = os.fspath(folder)
+    stems = (os.path.splitext(name) for name in other_files(folder))
+    return {
+        stem.replace(os.sep, "/"): os.path.join(folder, stem + suffix)
+        for stem, suffix in stems
+        if suffix.lower() in UNREAD_SUFFIXES
+    }
+
+
+def unread_kind(path: object) -> InputError:
+    """The error for a picture of a kind that is not read."""
+    return InputError(f"{path}: files of this kind are not read: convert it to PNG")
+
+
 def _walk(folder: str) -> Iterator[tuple[str, list[str]]]:
     """(folder, names of its files) of `folder` and those below, but for what systems hide there.
 
@@ -122,11 +139,17 @@ def find_pairs(
     ):
         missing = [key for key in paths if key not in others]
         if missing:
+            unread = unread_pictures(folder).get(missing[0])
+            if unread is not None:
+                raise unread_kind(unread)
             more = f", nor for {len(missing) - 1} others" if len(missing) > 1 else ""
             raise InputError(
                 f"{paths[missing[0]]}: there is no {what} of that name in {os.fspath(folder)}{more}"
             )
     if not image_paths:
+        unread = next(iter(unread_pictures(images).values()), None)
+        if unread is not None:
+            raise unread_kind(unread)
         raise InputError(f"{os.fspath(images)}: there are no images in it")
     return [Pair(key, image_paths[key], label_paths[key]) for key in image_paths]
 

@@ -10,9 +10,10 @@ import numpy as np
 from PIL import Image
 
 from caffeformat import InputError, datum_to_array, open_database, parse_datum
-from fcnkit.datasets import image_files
+from fcnkit.datasets import image_files, unread_kind, unread_pictures
 from fcnkit.images import (
     IGNORE_LABEL,
+    UNREAD_SUFFIXES,
     is_ade20k,
     label_array,
     load_pixels,
@@ -60,6 +61,14 @@ _LABEL_KINDS = {
 def folder_entries(images: str, labels: str) -> Iterator[Entry]:
     """The entries of two folders, sorted by id, including images and labels without partner."""
     image_paths, label_paths = image_files(images), image_files(labels)
+    # Kinds that are not read stand in, so that they are not called missing.
+    for paths, others, folder in (
+        (image_paths, label_paths, images),
+        (label_paths, image_paths, labels),
+    ):
+        if not set(others).issubset(paths):
+            unread = unread_pictures(folder)
+            paths.update({id_: unread[id_] for id_ in others if id_ in unread.keys() - paths})
     for id_ in sorted(set(image_paths) | set(label_paths)):
         yield Entry(id_, image_paths.get(id_), label_paths.get(id_))
 
@@ -91,6 +100,11 @@ def open_entry(source: str | bytes, name: str) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(array[::-1].transpose(1, 2, 0)))
 
 
+def _check_kind(source: str | bytes) -> None:
+    if isinstance(source, str) and source.lower().endswith(UNREAD_SUFFIXES):
+        raise unread_kind(source)
+
+
 class EntryChecker:
     """Called with an `Entry`, returns its `Record`.
 
@@ -115,6 +129,7 @@ class EntryChecker:
             problems.append(("label without image", entry.id))
         else:
             try:
+                _check_kind(entry.image)
                 image = check_image(entry.image, f"image {entry.id}", self.form)
                 if image.misfit is not None:
                     problems.append(("unfit", image.misfit))
@@ -124,6 +139,7 @@ class EntryChecker:
             problems.append(("image without label", entry.id))
         else:
             try:
+                _check_kind(entry.label)
                 label = open_entry(entry.label, f"label {entry.id}")
                 is_stored = isinstance(entry.label, bytes)
                 kind, counts = self._label(entry.id, label, is_stored, problems)

@@ -120,10 +120,10 @@ _TABLE_SUFFIXES = (".txt", ".csv", ".TXT", ".CSV")
 
 
 def is_litter(name: str) -> bool:
-    """Whether a path is what systems leave in archives: macOS's `._x`, hidden files, thumbnails."""
+    """Whether a path is what systems and editors leave: macOS's `._x`, hidden files, backups."""
     if "/." in name or name.startswith(".") or "__MACOSX/" in name or "@eaDir/" in name:
         return True
-    return name[-11:].lower().endswith(("thumbs.db", "desktop.ini"))
+    return name[-11:].lower().endswith(("thumbs.db", "desktop.ini", "~"))
 
 
 def _meanings(line: str) -> tuple[str, ...]:

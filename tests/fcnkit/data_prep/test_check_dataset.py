@@ -93,6 +93,19 @@ def test_every_problem_is_found_and_named(train, workers):
         assert len(problems[problem]) == 1 and words in problems[problem][0]
 
 
+def test_kinds_that_are_not_read_are_not_called_missing(train):
+    one, two, _ = IDS["train"]
+    image = next(path for path in (train / "images").iterdir() if path.stem == one)
+    image.with_suffix(".heic").write_bytes(b"\0\0\0\x18ftypheic")
+    image.unlink()
+    (train / "labels" / f"{two}.png").rename(train / "labels" / f"{two}.jp2")
+    problems = check(train, voc_class_names())["problems"]
+    assert list(problems) == ["unreadable"]
+    first, second = sorted(problems["unreadable"], key=lambda text: ".jp2" in text)
+    assert f"{one}.heic: files of this kind are not read: convert it" in first
+    assert f"{two}.jp2: files of this kind are not read: convert it" in second
+
+
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
 def test_colour_labels_are_counted_through_a_colour_map(train, mode):
     for id_ in IDS["train"]:

@@ -248,6 +248,7 @@ COCO_PLACES = {
     "Roboflow": ("{}/_annotations.coco.json", "{}/im{}.png", "im{}.png"),
     "CVAT": ("annotations/instances_{}.json", "images/{}/im{}.png", "im{}.png"),
     "my own": ("{}.json", "pictures/{}/im{}.png", "C:\\data\\im{}.png"),
+    "the web": ("{}.json", "pictures/{}/im{}.png", "https://example.org/my%20data/im{}.png?w=9"),
 }
 
 

@@ -57,6 +57,32 @@ def test_supervisely(tmp_path, kind):
     check_pairs(tmp_path / "out/train", ["im0", "im1"])
 
 
+@pytest.mark.parametrize("kind", ["polygon", "rectangle", "bitmap"])
+@pytest.mark.parametrize("name", ["im{}.json", "im{}.png.json"])
+def test_older_exports_of_supervisely(tmp_path, kind, name):
+    """Annotations are called after the image without its suffix; classes alone say the shape."""
+    classes = [{"title": title, "shape": kind} for title in ("red", "blue")]
+    files = {"meta.json": json.dumps({"classes": classes})}
+    for number in range(2):
+        objects = [supervisely_object(c, kind, corners) for c, corners in polygons(number, 4)]
+        for entry in objects:
+            del entry["geometryType"]
+            entry.setdefault("bitmap", None)
+            entry.setdefault("points", {"exterior": [], "interior": []})
+        files[f"ds/ann/{name.format(number)}"] = json.dumps({"objects": objects})
+        files[f"ds/img/im{number}.png"] = image(number)
+    prepare(tmp_path, files)
+    check_pairs(tmp_path / "out/train", ["im0", "im1"])
+
+
+def test_two_images_for_an_older_annotation_of_supervisely_are_named(tmp_path):
+    entry = supervisely_object(1, "polygon", polygons(0, 4)[0][1])
+    files = {"meta.json": json.dumps(META), "ds/ann/a.json": json.dumps({"objects": [entry]})}
+    files.update({"ds/img/a.png": image(0), "ds/img/a.jpg": image(1, "JPEG")})
+    with pytest.raises(InputError, match=r"may be of ds/img/a\.png or of ds/img/a\.jpg"):
+        prepare(tmp_path, files)
+
+
 def test_supervisely_ignores_neutral_objects_and_cuts_holes(tmp_path):
     whole = [[0, 0], [29, 0], [29, 19], [0, 19]]
     hole = [[5, 5], [9, 5], [9, 9], [5, 9]]
@@ -107,6 +133,22 @@ def test_labelmes_shapes(tmp_path):
     distance = np.hypot(y - 10, x - 20)
     assert (label[distance < 3.9] == 2).all() and (label[distance > 5] != 2).all()
     assert np.array_equal(label == 1, expected == 1)
+
+
+def test_blanks_around_names_make_no_other_class(tmp_path):
+    square = [[0, 0], [4, 0], [4, 4], [0, 4]]
+    label = drawn(tmp_path, ("red ", "polygon", square), (" ignore", "rectangle", [[9, 9], [9, 9]]))
+    assert (label[0, 0], label[9, 9], label[19, 29]) == (1, 255, 0)
+
+
+@pytest.mark.parametrize("kind", ["oriented_rectangle", "rotation", "quadrilateral"])
+def test_four_corners_are_an_outline_whatever_they_are_called(tmp_path, kind):
+    corners = [[5, 2], [8, 5], [5, 8], [2, 5]]
+    for folder in ("found", "polygon"):
+        (tmp_path / folder).mkdir()
+    found = drawn(tmp_path / "found", ("red", kind, corners))
+    assert np.array_equal(found, drawn(tmp_path / "polygon", ("red", "polygon", corners)))
+    assert found[5, 5] == 1
 
 
 def test_later_shapes_lie_over_earlier_ones_and_some_are_ignored(tmp_path):

@@ -32,6 +32,32 @@ NOT_READ = {
     "SuperAnnotate's export": {"a.png": image(0), "a.png___objects.json": "{}"},
     "labels of MATLAB's labeler": {"a.png": image(0), "PixelLabelData/Label_1.png": label(0)},
     "the JSON of Darwin": {"a.json": '{"item": {"name": "a"}, "annotations": [{"name": "b"}]}'},
+    "JSON of Darwin .V7., such as b": {
+        "b.json": '{"dataset": "d", "image": {}, "annotations": []}'
+    },
+    "SuperAnnotate's export, such as a.png.json": {
+        "a.png": image(0),
+        "a.png.json": '{"metadata": {}, "instances": []}',
+    },
+    "ISAT's JSON": {"a.png": image(0), "a.json": '{"info": {}, "objects": []}'},
+    "Hasty's JSON": {"a.png": image(0), "e.json": '{"label_classes": [], "images": [{}]}'},
+    "GeoJSON": {"a.png": image(0), "a.geojson": "{}"},
+    "Cityscapes' outlines": {
+        "leftImg8bit/train/x/a_leftImg8bit.png": image(0),
+        "gtFine/train/x/a_gtFine_polygons.json": '{"imgHeight": 20, "objects": []}',
+    },
+    "run lengths in a table, such as train.csv": {
+        "train/a.png": image(0),
+        "train.csv": "ImageId_ClassId,EncodedPixels\na.png_1,3 4\n",
+    },
+    "pictures of a kind that is not read, such as a.heic": {"a.heic": b"x"},
+    "labels/a.png, and images/a.heic is not": {"images/a.heic": b"x", "labels/a.png": label(0)},
+    "images/b.HEIC: files of this kind are not read: convert": {
+        "images/a.png": image(0),
+        "images/b.HEIC": b"x",
+        "labels/a.png": label(0),
+        "labels/b.png": label(1),
+    },
     "captions, keypoints or panoptic": {
         "panoptic_val.json": '{"images": [], "annotations": [], "categories": []}'
     },
@@ -53,6 +79,15 @@ NOT_READ = {
 def test_what_is_not_read_says_what_it_is(tmp_path, words):
     with pytest.raises(InputError, match=words):
         prepare_export(tmp_path, NOT_READ[words])
+
+
+def test_pictures_that_are_not_read_are_noted(tmp_path):
+    files, ids = two_sets("images/{set}/{id}.png", "labels/{set}/{id}.png")
+    files["images/train/other.avif"] = b"x"
+    _, notes = prepare_export(tmp_path, files)
+    note = "1 pictures of kinds that are not read, such as images/train/other.avif"
+    assert note in notes
+    check_pairs(tmp_path / "out/train", ids[0])
 
 
 def test_what_options_cannot_be(tmp_path):

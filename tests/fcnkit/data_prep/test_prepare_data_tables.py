@@ -230,6 +230,11 @@ def test_what_systems_hide_in_folders_is_no_image(tmp_path):
     assert list(image_files(tmp_path / "images")) == ["a", "b/c"]
 
 
+def test_backups_of_editors_are_no_labels(tmp_path):
+    prepare_export(tmp_path, {**folders(), "labels/train/im0.png~": b"x", "images/.#a.png": b"x"})
+    check(tmp_path)
+
+
 def test_what_is_no_index_is_no_silent_class(tmp_path):
     files = folders(**{"classes__txt": "_\nred\n"})
     with pytest.raises(InputError, match=r"label 2, .* 2 classes .*count from 1 to 2"):

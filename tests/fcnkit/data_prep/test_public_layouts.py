@@ -1,5 +1,7 @@
 """Public datasets in the order of their folders, which are not the usual ones."""
 
+import json
+
 import numpy as np
 import pytest
 from labelled_data import check_pairs, encoded, image, label, prepare_export, truth
@@ -29,6 +31,9 @@ def laid_out(templates, sets=SETS):
 
 
 READ = {
+    "images in sets, labels in one folder": {"images/{set}/{n}.png": image, "masks/{n}.png": label},
+    "sets beside a folder of labels": {"{set}/{n}.png": image, "labels/{n}.png": label},
+    "labels in sets, images in one folder": {"images/{n}.png": image, "masks/{set}/{n}.png": label},
     "BDD100K": {
         "bdd/images/10k/{set}/{n}.png": image,
         "bdd/labels/sem_seg/masks/{set}/{n}.png": label,
@@ -60,6 +65,52 @@ def test_folders_of_public_datasets(tmp_path, name):
         ]
         check_pairs(tmp_path / "out" / split, ids)
     assert prepared.names in (None, ["background", "red", "blue"])
+
+
+def test_labels_in_one_folder_of_images_of_one_name_are_refused(tmp_path):
+    files = {f"images/{name}/a.png": image(n) for n, name in enumerate(("train", "val"))}
+    with pytest.raises(InputError, match=r"images/val/a\.png: images/train/a\.png has the same"):
+        prepare_export(tmp_path, {**files, "masks/a.png": label(0)})
+
+
+DAVIS = "/JPEGImages/{size}/bear/{n}.png /Annotations/{size}/bear/{n}.png\n"
+
+
+def test_davis(tmp_path):
+    """Its lists have two columns, one folder of them for each size; labels are in Annotations."""
+    files = {}
+    for size, add in (("1080p", 4), ("480p", 0)):
+        for name, numbers in SETS.items():
+            lines = [DAVIS.format(size=size, n=n + add) for n in numbers]
+            files[f"DAVIS/ImageSets/{size}/{name}.txt"] = "".join(lines)
+            for n in numbers:
+                files[f"DAVIS/JPEGImages/{size}/bear/{n + add}.png"] = image(n + add)
+                files[f"DAVIS/Annotations/{size}/bear/{n + add}.png"] = label(n + add)
+    _, notes = prepare_export(tmp_path, files)
+    check_pairs(tmp_path / "out/train", ["4", "5"])
+    check_pairs(tmp_path / "out/val", ["6", "7"])
+    assert any("DAVIS/ImageSets/480p/train (2 pairs)" in line for line in notes)
+
+
+def test_masks_in_vocs_annotations_are_asked_for(tmp_path):
+    files = laid_out({"JPEGImages/{n}.png": image, "Annotations/{n}.png": label})
+    files.update({"ImageSets/2017/train.txt": "0\n1\n", "ImageSets/2017/val.txt": "2\n3\n"})
+    words = r"Annotations/0\.png is one, choose its folder with label_folder='Annotations'"
+    with pytest.raises(InputError, match=words):
+        prepare_export(tmp_path, files)
+    prepare_export(tmp_path, files, label_folder="Annotations")
+    check_pairs(tmp_path / "out/train", ["0", "1"])
+
+
+@pytest.mark.parametrize("names", [{"background": 0, "red": 1, "blue": 2}, None])
+def test_nnunet(tmp_path, names):
+    old = {"0": "background", "1": "red", "2": "blue"}
+    files = laid_out({"imagesTr/c_{n}_0000.png": image, "labelsTr/c_{n}.png": label})
+    files["imagesTs/c_9_0000.png"] = image(9)
+    files["dataset.json"] = json.dumps({"labels": names or old, "numTraining": 4})
+    prepared, _ = prepare_export(tmp_path, files, sets=["train"], val_percent=0)
+    assert prepared.names == ["background", "red", "blue"]
+    check_pairs(tmp_path / "out/train", [f"c_{n}_0000" for n in range(4)])
 
 
 RETINA = {

@@ -34,6 +34,21 @@ def test_pairs_go_by_name_in_order_at_any_depth(tmp_path):
     assert pairs[0].image.endswith("images/a/10.png") and "labels" in pairs[0].label
 
 
+@pytest.mark.parametrize(("kind", "other"), [("images", "labels"), ("labels", "images")])
+def test_kinds_that_are_not_read_are_not_called_missing(tmp_path, kind, other):
+    make_folders(tmp_path, ["a", "b/c"])
+    path = tmp_path / kind / "b/c.png"
+    path.rename(path.with_suffix(".HEIC"))
+    words = rf"{kind}/b/c\.HEIC: files of this kind are not read: convert it"
+    with pytest.raises(InputError, match=words):
+        find_pairs(tmp_path / "images", tmp_path / "labels")
+    (tmp_path / other / "b/c.png").unlink()
+    (tmp_path / "images/a.png").rename(tmp_path / "images/a.jp2")
+    (tmp_path / "labels/a.png").unlink()
+    with pytest.raises(InputError, match="not read" if kind == "images" else "a.jp2|no images"):
+        find_pairs(tmp_path / "images", tmp_path / "labels")
+
+
 def test_two_files_of_one_name_are_an_error(tmp_path):
     make_folders(tmp_path, ["a"])
     Image.fromarray(PHOTO).save(tmp_path / "images" / "a.jpg")

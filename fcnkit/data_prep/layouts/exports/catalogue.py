@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 from caffeformat import FormatError, InputError, brief
 from caffeformat.files import open_file
 from fcnkit.files import Member, members, parse_json
-from fcnkit.images import IMAGE_SUFFIXES
+from fcnkit.images import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 
 from ..extraction import MAX_FILE, member_chunks, read_member
 from ..image_sets import decode_list, is_litter
@@ -104,6 +104,11 @@ class Catalogue:
     def images(self) -> list[File]:
         """The files that may be images."""
         return [file for file in self.files if is_image(file.name)]
+
+    @functools.cached_property
+    def unread(self) -> list[File]:
+        """The pictures of kinds that are not read."""
+        return [file for file in self.files if file.name.lower().endswith(UNREAD_SUFFIXES)]
 
     @functools.cached_property
     def photographs(self) -> list[File]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -30,6 +31,8 @@ _NAMES = (
     "id2label.json",
     "label2id.json",
 )
+
+_NNUNETS_KEYS = {"labels", "numTraining"}
 
 # Other names that tables of classes and colours may have; what else is called so is not read.
 _OTHER_TABLES = re.compile(r"(?:.*/)?[^/]*(?:class|label|colou?r|palette|categor)[^/]*\.csv", re.I)
@@ -82,7 +85,7 @@ def find_classes(catalogue: Catalogue, options: DataOptions, below: str = "") ->
         table = found if names is None else _with_names(found, names, str(where))
         return Classes(str(where), table.names, table)
     if names is None and not lists:
-        return _yaml_classes(catalogue)
+        return _yaml_classes(catalogue) or _nnunets_classes(catalogue) or Classes(None, None)
     if names is not None:
         return Classes(None, names)
     lists.sort(key=lambda file: _NAMES.index(file.name.rpartition("/")[2].lower()))
@@ -127,13 +130,22 @@ def _with_names(table: ClassTable, names: list[str], where: str) -> ClassTable:
     return table._replace(names=names)
 
 
-def _yaml_classes(catalogue: Catalogue) -> Classes:
-    """The names in a dataset's YAML file, as Ultralytics has them; unknown without one."""
+def _nnunets_classes(catalogue: Catalogue) -> Classes | None:
+    """The names in nnU-Net's dataset.json; None without one, and for one of regions."""
+    for file, keys in catalogue.json_keys.items():
+        if file.name.rpartition("/")[2] == "dataset.json" and _NNUNETS_KEYS.issubset(keys):
+            with contextlib.suppress(FormatError):
+                return Classes(str(file), names_in(catalogue.text(file), str(file)))
+    return None
+
+
+def _yaml_classes(catalogue: Catalogue) -> Classes | None:
+    """The names in a dataset's YAML file, as Ultralytics has them; None without one."""
     for file in catalogue.named(re.compile(r"(?:[^/]*/)?[^/]+\.ya?ml").fullmatch):
         names = yaml_names(catalogue.text(file)) if file.size <= _MOST_YAML else None
         if names:
             return Classes(str(file), names)
-    return Classes(None, None)
+    return None
 
 
 def _may_hold_classes(name: str) -> bool:

@@ -13,6 +13,7 @@ import functools
 import os
 import re
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 from caffeformat import InputError
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 NAME = "COCO's format"
 
 _KEYS = {"images", "annotations", "categories"}
+_OTHERS_KEYS = {"image", "item", "items", "label_classes"}  # Darwin's, Datumaro's, Hasty's
 
 # Words in names of JSON files that do not name a set.
 _NO_SETS = {"instances", "annotations", "annotation", "coco", "labels", "result", "json"}
@@ -47,7 +49,7 @@ def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
     files = [
         file
         for file, keys in catalogue.json_keys.items()
-        if _KEYS.intersection(keys) and not {"image", "item", "items"}.intersection(keys)
+        if _KEYS.intersection(keys) and not _OTHERS_KEYS.intersection(keys)
     ]
     described = {
         file: read_instances(catalogue.chunks(file), str(file))
@@ -136,7 +138,7 @@ class _FileReader:
             if not image.objects and not self.empty:
                 self._without.append(image.file)
                 continue
-            file = finder.find(image.file)
+            file = finder.find(_path_of(image.file))
             if file is None:
                 raise InputError(
                     f"{self.file}: names the image {image.file}, which is not there: pass the "
@@ -167,6 +169,11 @@ class _FileReader:
             for key, text in image.objects
         )
         return self.painter.draw(size, objects, name)
+
+
+def _path_of(name: str) -> str:
+    """The path of an image's name, which may be a web address."""
+    return unquote(urlsplit(name).path) if "://" in name else name
 
 
 def _mask(text: str, size: tuple[int, int], name: str) -> NDArray[np.bool_]:

@@ -2,6 +2,7 @@
 
     {train,val}/{images,labels}     images/train, masks/train     img_dir/train, ann_dir/train
     train, train_labels, ...        images, labels                X_Training_Input, X_Training_GT
+    images/{train,val}, masks       images, masks/{train,val}
 
 Folders of labels are told by words in their names. Labels may have something at the ends of their
 names that images lack.
@@ -10,10 +11,12 @@ names that images lack.
 from __future__ import annotations
 
 import collections
+import os
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from caffeformat import InputError
+from fcnkit.datasets import unread_kind
 
 from .catalogue import is_image
 from .class_files import find_classes
@@ -101,24 +104,30 @@ def _plan(
     notes: list[str] = []
     sets: dict[str, list[Item]] = {}
     shortened: set[tuple[str, str]] = set()
-    for name in dict.fromkeys(place.split for place in labels.values()):
+    are_told_by_one = _only_one_has_sets(images, labels)
+    of_labels = dict.fromkeys(place.split for place in labels.values())
+    for name in [None] if are_told_by_one else of_labels:
         ours = [file for file, place in images.items() if _same_set(place.split, name)]
-        theirs = [file for file, place in labels.items() if place.split == name]
+        theirs = [file for file, place in labels.items() if name in (None, place.split)]
         found = pair_up(ours, theirs, lambda file: (images.get(file) or labels[file]).below)
         if found.labels and (found.pairs or ours):
-            raise _two_labels(found) or label_alone(found.labels, len(theirs))
+            raise (
+                _unread_image(catalogue, found.labels)
+                or _two_labels(found)
+                or label_alone(found.labels, len(theirs))
+            )
         if found.labels:
             raise _no_images(catalogue, found.labels[0])
         if found.images:
-            notes.append(images_alone(found.images, name))
+            notes.append(images_alone(found.images, name or ""))
         if found.patterns is not None:
             shortened.add(found.patterns)
-        sets[name] = [
-            Item("/".join(filter(None, (images[image].below, image.stem))), image, label)
-            for image, label in found.pairs
-        ]
+        for image, label in found.pairs:
+            split = images[image].split or labels[label].split if name is None else name
+            id_ = "/".join(filter(None, (images[image].below, image.stem)))
+            sets.setdefault(split, []).append(Item(id_, image, label))
     unused = {place.split for place in images.values()} - set(sets)
-    for name in sorted(unused):
+    for name in sorted(unused) if not are_told_by_one else ():
         count = sum(place.split == name for place in images.values())
         notes.append(f"{name or 'images'}: {count} images without labels, left out")
     first = next(iter(labels))
@@ -200,8 +209,19 @@ def _without_set(folder: str) -> str:
     return "/".join(parts)
 
 
-def _same_set(split: str, name: str) -> bool:
-    """Whether images of the set `split` may belong to labels of the set `name`."""
+def _only_one_has_sets(images: dict[File, _Place], labels: dict[File, _Place]) -> bool:
+    """Whether either images or labels are split into sets, and all of the others in one folder."""
+    of_images = {place.split for place in images.values()}
+    of_labels = {place.split for place in labels.values()}
+    if of_images == {""}:
+        return of_labels != {""}
+    return of_labels == {""} and "" not in of_images
+
+
+def _same_set(split: str, name: str | None) -> bool:
+    """Whether images of the set `split` may belong to labels of the set `name`; None is any."""
+    if name is None:
+        return True
     return split == name or (SPLITS.get(split, split) == SPLITS.get(name, name))
 
 
@@ -264,7 +284,19 @@ def images_alone(images: Sequence[File], name: str) -> str:
     return f"{where}{len(images)} images without label, such as {images[0].name}, left out"
 
 
+def _unread_image(catalogue: Catalogue, labels: Sequence[File]) -> InputError | None:
+    """The error for a label whose image is of a kind that is not read; None for any other."""
+    stems = {os.path.splitext(file.name.rpartition("/")[2])[0]: file for file in catalogue.unread}
+    found = next((stems[label.stem] for label in labels if label.stem in stems), None)
+    return found and unread_kind(found)
+
+
 def _no_images(catalogue: Catalogue, label: File) -> InputError:
+    if catalogue.unread:
+        return InputError(
+            f"{catalogue.source}: has labels, such as {label.name}, and {catalogue.unread[0].name} "
+            "is not of a kind that is read: convert such images to PNG, or photographs to JPEG"
+        )
     return InputError(
         f"{catalogue.source}: has labels, such as {label.name}, and no images: pass their folder "
         "or archive with {option}",

@@ -41,6 +41,8 @@ _DRAWERS: dict[str, Callable[..., None]] = {
     "polygon": shapes.polygon,
     "rectangle": shapes.rectangle,
     "oriented_rectangle": shapes.polygon,
+    "rotation": shapes.polygon,  # X-AnyLabeling's name for the same
+    "quadrilateral": shapes.polygon,
     "circle": shapes.circle,
     "line": shapes.line,
     "linestrip": shapes.line,

@@ -34,8 +34,9 @@ def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
     sets: dict[str, list[Item]] = {}
     for file, columns in lists.items():
         stem = os.path.splitext(file.name.rpartition("/")[2])[0]
-        name = split_of(stem) or stem
-        sets[stem if name in sets else name] = items_of_columns(columns, file, catalogue)
+        names = (split_of(stem) or stem, stem, os.path.splitext(file.name)[0])
+        name = next(name for name in names if name not in sets)
+        sets[name] = items_of_columns(columns, file, catalogue)
     classes = find_classes(catalogue, options)
     labels = [item.label for items in sets.values() for item in items if item.label]
     decode, how = label_reader(catalogue, options, classes, labels)

@@ -39,8 +39,11 @@ def object_classes(found: Sequence[str], given: Sequence[str] | None, source: st
 
     Where the list that is given begins with a name that no object has, that is the background;
     without such a name pixels without an object are ignored. Objects called `__ignore__`, `ignore`
-    or `neutral` are ignored. Raises `InputError` for an object whose name is not given.
+    or `neutral` are ignored, and blanks around names mean nothing.
+
+    Raises `InputError` for an object whose name is not given.
     """
+    own, found = found, list(dict.fromkeys(name.strip() for name in found))
     ignored = {name: IGNORE_LABEL for name in found if name.lower() in _IGNORE}
     if given is None:
         base = [name for name in found if name.lower() in _BACKGROUND][:1] or ["background"]
@@ -62,7 +65,9 @@ def object_classes(found: Sequence[str], given: Sequence[str] | None, source: st
         words = f"{first} is 0, as background" if has_background else "no background: 255"
     if not 1 <= len(names) <= MAX_CLASSES:
         raise InputError(f"{source}: expected 1 to {MAX_CLASSES} classes, found {len(names)}")
-    return ObjectClasses(names, {**index, **ignored}, background, words)
+    numbers = {**index, **ignored}
+    numbers.update({name: numbers[name.strip()] for name in own})
+    return ObjectClasses(names, numbers, background, words)
 
 
 def _numbered(names: Iterable[str]) -> dict[str, int]:

@@ -52,6 +52,8 @@ VISUAL_WORDS = frozenset((
 _GLUED = re.compile(
     r"(default|train|training|val|valid|validation|test)(annot|label|mask|gt|image|img)s?"
 )
+# The folders of nnU-Net, whose images end in the number of their channel
+_NNUNET, _FIRST_CHANNEL = re.compile("(images|labels)(tr|ts)"), "_0000"
 # `train2017` of COCO, `manual1` of the first annotator
 _NUMBERED = re.compile(r"((?:train|val|test)(?=(?:19|20)\d\d$)|manual(?=\d$))\d+")
 
@@ -63,6 +65,8 @@ def words_in(text: str) -> list[str]:
     for word in words:
         match = _GLUED.fullmatch(word) or _NUMBERED.fullmatch(word)
         found += match.groups() if match else [word]
+        if word.endswith(("tr", "ts")) and _NNUNET.fullmatch(word):
+            found[-1:] = [word[:-2], "train" if word.endswith("tr") else "test"]
     return found
 
 
@@ -186,6 +190,8 @@ def _candidates(images: Sequence[File], labels: Sequence[File]) -> set[_Affixes]
                 if common and _is_affix(stem, common) and _is_affix(other, common):
                     image, name = other[common:][turn], stem[common:][turn]
                     found.add(_Affixes(image, name, at_end))
+    if any(file.stem.endswith(_FIRST_CHANNEL) for file in images):
+        found.add(_Affixes(_FIRST_CHANNEL, "", True))
     return found
 
 

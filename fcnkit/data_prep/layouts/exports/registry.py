@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING
 
 from caffeformat import InputError
+from fcnkit.images import UNREAD_SUFFIXES
 
 from . import (
     beside,
@@ -49,6 +50,12 @@ LAYOUTS: dict[str, ModuleType] = {
 
 # Exports that do not say which pixel of which image is of which class, and what to do.
 _NOT_READ = {
+    rf".*(?:{'|'.join(map(re.escape, UNREAD_SUFFIXES))})": "pictures of a kind that is not read: "
+    "convert them to PNG, or photographs to JPEG",
+    r".*_gt(?:Fine|Coarse)_polygons\.json": "Cityscapes' outlines: make labels of them with "
+    "cityscapesScripts (createTrainIdLabelImgs), or for IDD with its public code",
+    r".*\.geojson": "outlines as GeoJSON: export masks, or draw them into labels (rasterio's "
+    "features.rasterize)",
     r"(?:.*/)?task-\d+-annotation-\d+-.*\.(?:png|npy)": "Label Studio's masks of single brush "
     "strokes, which do not name their images: export the project as COCO",
     r"(?:.*/)?label_names\.txt": "what labelme_json_to_dataset wrote, which numbers the classes "
@@ -73,11 +80,19 @@ _NOT_READ_JSON = {
     ("items", "categories"): "Datumaro's own JSON: export VOC's segmentation masks with it, or "
     "COCO's JSON",
     ("item", "annotations"): "the JSON of Darwin (V7): export its semantic masks, or COCO's JSON",
+    ("dataset", "image", "annotations"): "the JSON of Darwin (V7): export its semantic masks, or "
+    "COCO's JSON",
+    ("metadata", "instances"): "SuperAnnotate's export: export COCO's JSON from it",
+    ("info", "objects"): "ISAT's JSON: convert it to COCO's or labelme's with ISAT",
+    ("label_classes", "images"): "Hasty's JSON: export COCO's JSON, or masks",
     ("images", "annotations", "categories"): "COCO's JSON of captions, keypoints or panoptic "
     "images: export `instances`, with polygons",
     (): "a JSON list of another tool (Label Studio, Labelbox): export COCO's JSON, or masks",
 }
 
+
+# The header of Kaggle's tables of masks
+_RUNS = re.compile(r"[^\n]*\b(?:EncodedPixels|rle(?:_mask)?)\b", re.IGNORECASE)
 
 _ARCHIVE = re.compile(r".*\.(?:zip|tar|tgz|tar\.\w+|7z|rar)", re.IGNORECASE)
 
@@ -96,6 +111,9 @@ def recognise(catalogue: Catalogue, options: DataOptions) -> Plan:
         plan: Plan | None = layout.recognise(catalogue, options)
         if plan is not None:
             split_by_lists(catalogue, plan)
+            if catalogue.unread:
+                count, first = len(catalogue.unread), catalogue.unread[0].name
+                plan.notes.append(f"{count} pictures of kinds that are not read, such as {first}")
             return plan
     if options.layout is None:
         _refuse_other_tools(catalogue)
@@ -127,6 +145,9 @@ def _refuse_other_tools(catalogue: Catalogue) -> None:
             if (set(keys) <= set(own) if keys else not own)
         ]
         found.append((words, files))
+    tables = catalogue.named(lambda name: name.lower().endswith(".csv"))
+    words = "run lengths in a table: decode them into labels, one file per image"
+    found.append((words, [file for file in tables if _RUNS.match(catalogue.text(file))]))
     for words, files in found:
         if files:
             what, _, remedy = words.partition(": ")

@@ -4,6 +4,7 @@
     [anything/]<dataset>/img/<file>
     [anything/]<dataset>/ann/<file>.json    {"size", "objects": [{"classTitle", "geometryType"}]}
 
+Older exports have `<stem>.json`, and shapes that say what they are by the class of meta.json alone.
 Objects of a class called `neutral` are ignored. Projects exported in VOC's layout have a
 `colors.txt` and are read as such.
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from caffeformat import FormatError, InputError
 
@@ -52,8 +53,8 @@ def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
     matches = {file: match for file, match in annotations.items() if match}
     if not metas or not matches:
         return None
-    titles = _titles(catalogue.read(metas[:1])[metas[0]], str(metas[0]))
-    classes = object_classes(titles, options.classes, catalogue.source)
+    shapes_of = _shapes(catalogue.read(metas[:1])[metas[0]], str(metas[0]))
+    classes = object_classes(list(shapes_of), options.classes, catalogue.source)
     painter = ObjectPainter(classes.background, options.overlap or "later")
     read: dict[File, dict[str, Any]] = {}
 
@@ -61,14 +62,14 @@ def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
         read[file] = json_object(data, str(file))
 
     catalogue.extract({file: [functools.partial(take, file)] for file in sorted(matches)})
-    images = {file.name: file for file in catalogue.images}
+    images = _Images(catalogue)
     names = {match.group(2) for match in matches.values()}
     plan = Plan(NAME, {}, classes.names)
     plan.labels, plan.remarks = f"objects are drawn; {classes.words}", painter.remarks
     empty = 0
     for file, match in sorted(matches.items()):
         above, dataset, image_name = match.groups()
-        image = images.get(f"{above}{dataset}/img/{image_name}")
+        image = images.find(f"{above}{dataset}/img/{image_name}", str(file))
         if image is None:
             raise InputError(
                 f"{file}: there is no image {dataset}/img/{image_name}: export the project with "
@@ -77,7 +78,8 @@ def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
         if not _objects(read[file], str(file)) and not options.empty:
             empty += 1
             continue
-        draw = functools.partial(_draw, read[file], classes.numbers, painter, str(file))
+        objects = _Objects(classes.numbers, shapes_of, painter)
+        draw = functools.partial(_draw, read[file], objects, str(file))
         is_set = len(names) > 1 or dataset.lower() in SPLITS
         plan.sets.setdefault(dataset if is_set else "", []).append(
             Item(image.stem, image, draw=draw)
@@ -89,18 +91,46 @@ def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
     return plan
 
 
-def _titles(data: bytes, name: str) -> list[str]:
-    """The classes of meta.json, in its order."""
+class _Images:
+    """The images of a project by their paths, in older exports without their suffixes."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._whole = {file.name: file for file in catalogue.images}
+        self._by_stem: dict[str, list[File]] = {}
+        for file in catalogue.images:
+            self._by_stem.setdefault(f"{file.folder}/{file.stem}", []).append(file)
+
+    def find(self, path: str, source: str) -> File | None:
+        """The image at `path`. Raises `InputError` with `source` if it may be one of two."""
+        found = [self._whole[path]] if path in self._whole else self._by_stem.get(path, [])
+        if len(found) > 1:
+            raise InputError(
+                f"{source}: may be of {found[0].name} or of {found[1].name}: remove one of them"
+            )
+        return found[0] if found else None
+
+
+class _Objects(NamedTuple):
+    """What all objects are drawn by: indices and shapes of their classes, and the painter."""
+
+    numbers: Mapping[str, int]
+    shapes: Mapping[str, str | None]
+    painter: ObjectPainter
+
+
+def _shapes(data: bytes, name: str) -> dict[str, str | None]:
+    """The classes of meta.json, in its order, each with the shape that it says."""
     entries = json_object(data, name).get("classes")
     if not isinstance(entries, list):
         raise FormatError(name, "its classes are not a list")
-    titles: dict[str, None] = {}
+    found: dict[str, str | None] = {}
     for entry in entries:
         title = entry.get("title") if isinstance(entry, dict) else None
         if not isinstance(title, str):
             raise FormatError(name, "a class has no title")
-        titles[title] = None
-    return list(titles)
+        shape = entry.get("shape")
+        found[title] = shape if isinstance(shape, str) else None
+    return found
 
 
 def _objects(content: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
@@ -116,8 +146,7 @@ def _objects(content: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
 
 def _draw(
     content: Mapping[str, Any],
-    numbers: Mapping[str, int],
-    painter: ObjectPainter,
+    objects: _Objects,
     name: str,
     size: tuple[int, int],
 ) -> NDArray[np.uint8]:
@@ -129,14 +158,25 @@ def _draw(
     masks = []
     for number, entry in enumerate(_objects(content, name), 1):
         what = f"{name}: object {number}"
-        if entry["classTitle"] not in numbers:
+        title = entry["classTitle"]
+        if title not in objects.numbers:
             raise FormatError(name, f"object {number} has no class that meta.json lists")
-        masks.append((numbers[entry["classTitle"]], functools.partial(_mask, entry, size, what)))
-    return painter.draw(size, masks, name)
+        kind = entry.get("geometryType") or _kind_of(entry, objects.shapes.get(title))
+        make = functools.partial(_mask, entry, kind, size, what)
+        masks.append((objects.numbers[title], make))
+    return objects.painter.draw(size, masks, name)
 
 
-def _mask(entry: Mapping[str, Any], size: tuple[int, int], name: str) -> NDArray[np.bool_]:
-    kind = entry.get("geometryType")
+def _kind_of(entry: Mapping[str, Any], shape: str | None) -> str | None:
+    """What an object of an older export is: a bitmap if it has one, else as its class says."""
+    if entry.get("bitmap"):
+        return "bitmap"
+    return "polygon" if shape in (None, "any", "bitmap") and entry.get("points") else shape
+
+
+def _mask(
+    entry: Mapping[str, Any], kind: object, size: tuple[int, int], name: str
+) -> NDArray[np.bool_]:
     if kind == "bitmap":
         content = entry.get("bitmap")
         if not isinstance(content, dict):

@@ -36,7 +36,7 @@ NAME = "PASCAL VOC's layout"
 
 _LIST = re.compile(r"((?:.*/)?)ImageSets/(?:([^/]+)/)?([^/]+)\.txt")
 _LABELS = re.compile(r"((?:.*/)?)(SegmentationClass[^/]*)/(.+)", re.IGNORECASE)
-_IMAGES = "JPEGImages"
+_IMAGES, _BOXES = "JPEGImages", "Annotations"
 
 # Sets that cover all images of a task, not those of one class.
 _WHOLE_SETS = ("train", "val", "trainval", "test", "default", "all")
@@ -60,7 +60,10 @@ def recognise(
     if root is None or (options.layout is None and name is None and _only_lists(catalogue, root)):
         return None
     lists = _lists(catalogue, root, task)
-    if not lists and options.layout is None and name is None and listed.has_lists(catalogue):
+    is_open = options.layout is None and name is None
+    if is_open and not lists and listed.has_lists(catalogue):
+        return None
+    if is_open and _lists_say_all(catalogue, root, lists):
         return None
     labels, folder = _labels(catalogue, root, options)
     images = _images(catalogue, root)
@@ -103,8 +106,15 @@ def _root(catalogue: Catalogue, name: str | None) -> str | None:
 def _only_lists(catalogue: Catalogue, root: str) -> bool:
     """Whether lists are all that VOC's layout and a source of other folders have in common."""
     names = [file.name[len(root) :] for file in catalogue.files if file.name.startswith(root)]
-    own = (f"{_IMAGES}/", "SegmentationClass", "Annotations/")
+    own = (f"{_IMAGES}/", "SegmentationClass", f"{_BOXES}/")
     return bool(catalogue.photographs) and not any(name.startswith(own) for name in names)
+
+
+def _lists_say_all(catalogue: Catalogue, root: str, lists: Sequence[File]) -> bool:
+    """Whether lists name images and labels, and these are in other folders, as in DAVIS."""
+    names = [file.name[len(root) :] for file in catalogue.files if file.name.startswith(root)]
+    is_vocs = any(name.lower().startswith("segmentationclass") for name in names)
+    return bool(lists) and not is_vocs and all(two_columns(catalogue.text(file)) for file in lists)
 
 
 def _labels(catalogue: Catalogue, root: str, options: DataOptions) -> tuple[list[File], str]:
@@ -130,6 +140,15 @@ def _labels(catalogue: Catalogue, root: str, options: DataOptions) -> tuple[list
         found = {wanted: found[wanted]} if wanted in found else {}
     elif len(found) > 1 and "SegmentationClass" in found:
         found = {"SegmentationClass": found["SegmentationClass"]}
+    masks = [file for file in catalogue.images if file.name.startswith(f"{root}{_BOXES}/")]
+    if not found and not wanted and masks:
+        raise InputError(
+            f"{catalogue.source}: is in PASCAL VOC's layout but has no labels in "
+            f"{root}SegmentationClass: if {masks[0].name} is one, choose its folder with "
+            "{option}",
+            option="label_folder",
+            value=_BOXES,
+        )
     if not found:
         raise InputError(
             f"{catalogue.source}: is in PASCAL VOC's layout but has no labels in "
