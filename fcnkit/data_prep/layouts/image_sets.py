@@ -44,7 +44,8 @@ def set_lines(text: str, source: str) -> list[tuple[str, ...]]:
             continue
         meanings = tuple(filter(is_id, _meanings(line)))
         if not meanings:
-            raise FormatError(source, f"refused: {line!r} is not an image id", number)
+            problem = "is not an image id: expected a name as below the folder of the images"
+            raise FormatError(source, f"refused: {line!r} {problem}", number)
         lines[meanings] = None
     if not lines:
         raise FormatError(source, "the image set is empty")

@@ -135,6 +135,15 @@ def test_labelmes_shapes(tmp_path):
     assert np.array_equal(label == 1, expected == 1)
 
 
+@pytest.mark.parametrize("empty", [False, True])
+def test_images_without_shapes_are_left_out_or_background(tmp_path, empty):
+    files = {"a.json": labelme_json(0, "a.png"), "b.json": labelme_json(1, "b.png", shapes=[])}
+    prepare(tmp_path, {**files, "a.png": image(0), "b.png": image(1)}, empty=empty)
+    written = sorted((tmp_path / "out/train/labels").iterdir())
+    assert [path.stem for path in written] == (["a", "b"] if empty else ["a"])
+    assert not empty or not read_label(written[1]).any()
+
+
 def test_blanks_around_names_make_no_other_class(tmp_path):
     square = [[0, 0], [4, 0], [4, 4], [0, 4]]
     label = drawn(tmp_path, ("red ", "polygon", square), (" ignore", "rectangle", [[9, 9], [9, 9]]))

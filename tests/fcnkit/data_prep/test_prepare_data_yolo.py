@@ -44,6 +44,14 @@ def laid_out(image_at, label_at, classes):
     return files
 
 
+def test_poses_are_no_outlines(tmp_path):
+    """With two numbers per point, a box and three points look like five corners."""
+    files = laid_out(*LAYOUTS["Ultralytics"])
+    files["coco8-seg.yaml"] = "kpt_shape: [3, 2]\nnames:\n  0: red\n  1: blue\n"
+    with pytest.raises(InputError, match=r"coco8-seg.yaml: says kpt_shape, .* export polygons"):
+        prepare_export(tmp_path, files)
+
+
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 def test_texts_of_windows_are_read(tmp_path, encoding):
     files = laid_out(*LAYOUTS["Roboflow"])

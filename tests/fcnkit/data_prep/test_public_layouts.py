@@ -262,3 +262,11 @@ def test_names_with_brackets_keep_them(tmp_path):
     files = laid_out({"b ({n}).png": image, "b ({n})_mask.png": label})
     prepare_export(tmp_path, files, val_percent=0)
     check_pairs(tmp_path / "out/train", [f"b ({number})" for number in range(4)])
+
+
+def test_vocs_other_folders_of_labels_are_noted(tmp_path):
+    files = laid_out({"JPEGImages/{n}.png": image, "SegmentationClass/{n}.png": label})
+    files.update(laid_out({"SegmentationClassAug/{n}.png": lambda number: label(number + 1)}))
+    _, notes = prepare_export(tmp_path, files, val_percent=0)
+    assert "SegmentationClassAug: other labels, left out" in notes
+    check_pairs(tmp_path / "out/train", [str(number) for number in range(4)])

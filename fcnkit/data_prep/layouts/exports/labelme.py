@@ -88,12 +88,16 @@ def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
     used: dict[File, File] = {}
     index = FileIndex(catalogue.images)
     finders: dict[str, Finder] = {}
+    empty: list[File] = []
     for file in sorted(read):
         finder = finders.setdefault(file.folder, Finder(index, str(file), file.folder))
         image = _image_of(file, read[file], index, finder)
         if image in used:
             raise InputError(f"{file}: is of {image.name}, as is {used[image].name}: keep one")
         used[image] = file
+        if not read[file].shapes and not options.empty:
+            empty.append(file)
+            continue
         draw = functools.partial(_draw, read[file], classes.numbers, painter, str(file))
         unpack = functools.partial(_unpack, name=str(file)) if image == file else None
         plan.sets.setdefault(_split(file), []).append(Item("", image, draw=draw, unpack=unpack))
@@ -101,6 +105,11 @@ def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
     without = [file for file in catalogue.images if file not in used]
     if without:
         plan.notes.append(images_alone(without, ""))
+    if empty:
+        plan.notes.append(
+            f"{len(empty)} images without shapes, such as that of {empty[0].name}, left out; with "
+            "`empty` they become background"
+        )
     return plan
 
 

@@ -65,7 +65,7 @@ def recognise(
         return None
     if is_open and _lists_say_all(catalogue, root, lists):
         return None
-    labels, folder = _labels(catalogue, root, options)
+    labels, folder, others = _labels(catalogue, root, options)
     images = _images(catalogue, root)
     finder = _Finder(catalogue, images, labels)
     plan = Plan(f"{NAME}: {_words(root, images)} and {root}{folder}", {}, None)
@@ -78,6 +78,7 @@ def recognise(
             plan.problems[set_name] = error
     if not lists:
         plan.sets[""], plan.notes = finder.pairs()
+    plan.notes += [f"{root}{other}: other labels, left out" for other in others]
     classes = find_classes(catalogue, options, root.rstrip("/"))
     plan.names = classes.names
     used = plan.label_files() or labels
@@ -117,8 +118,10 @@ def _lists_say_all(catalogue: Catalogue, root: str, lists: Sequence[File]) -> bo
     return bool(lists) and not is_vocs and all(two_columns(catalogue.text(file)) for file in lists)
 
 
-def _labels(catalogue: Catalogue, root: str, options: DataOptions) -> tuple[list[File], str]:
-    """(label files, their folder below `root`)."""
+def _labels(
+    catalogue: Catalogue, root: str, options: DataOptions
+) -> tuple[list[File], str, list[str]]:
+    """(label files, their folder below `root`, the folders of labels that are left aside)."""
     by_folder: dict[str, list[File]] = {}
     arrays: dict[str, list[File]] = {}
     wanted = (options.label_folder or "").strip("/").rpartition("/")[2]
@@ -135,10 +138,11 @@ def _labels(catalogue: Catalogue, root: str, options: DataOptions) -> tuple[list
             arrays.setdefault(folder, []).append(file)
         elif is_image(file.name):
             by_folder.setdefault(folder, []).append(file)
-    found = by_folder or arrays
+    found, others = by_folder or arrays, []
     if wanted:
         found = {wanted: found[wanted]} if wanted in found else {}
     elif len(found) > 1 and "SegmentationClass" in found:
+        others = [each for each in found if each != "SegmentationClass"]
         found = {"SegmentationClass": found["SegmentationClass"]}
     masks = [file for file in catalogue.images if file.name.startswith(f"{root}{_BOXES}/")]
     if not found and not wanted and masks:
@@ -164,7 +168,7 @@ def _labels(catalogue: Catalogue, root: str, options: DataOptions) -> tuple[list
             value=next(iter(found)),
         )
     folder, files = next(iter(found.items()))
-    return files, folder
+    return files, folder, others
 
 
 def _images(catalogue: Catalogue, root: str) -> list[File]:

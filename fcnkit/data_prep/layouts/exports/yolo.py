@@ -40,6 +40,8 @@ NAME = "YOLO's polygons"
 
 _LINE = re.compile(r"\d+(?:\.0+)?(?:\s+[-+.\deE]+){4,}")
 
+_KEYPOINTS, _MOST_YAML = re.compile(r"^kpt_shape\s*:", re.MULTILINE), 1 << 20
+
 # Corners may lie outside the image by so much of its size.
 _OUTSIDE = 0.01
 
@@ -49,6 +51,7 @@ def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
     pairs = _pairs(catalogue)
     if not any(_LINE.match(catalogue.text(file)) for file in list(pairs.values())[:100]):
         return None
+    _refuse_keypoints(catalogue)
     contents = catalogue.read(dict.fromkeys(pairs.values()))
     texts = {file: decode_list(data) for file, data in contents.items()}
     _refuse_labels_alone(catalogue, texts)
@@ -79,6 +82,16 @@ def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
     if empty:
         plan.notes.append(f"{images_alone(empty, '')}; with `empty` they become background")
     return plan
+
+
+def _refuse_keypoints(catalogue: Catalogue) -> None:
+    """Raise `InputError` for poses, whose lines are a box and points, and look like outlines."""
+    for file in catalogue.named(re.compile(r".*\.ya?ml", re.I).fullmatch):
+        if file.size <= _MOST_YAML and _KEYPOINTS.search(catalogue.text(file)):
+            raise InputError(
+                f"{file}: says kpt_shape, so that the labels are boxes and keypoints, not "
+                "outlines: export polygons, or masks"
+            )
 
 
 def _pairs(catalogue: Catalogue) -> dict[File, File]:
