@@ -168,6 +168,11 @@ def _with_channels(image: NDArray[Any], wanted: int, name: str, has_alpha: bool)
         return np.repeat(image, 3, axis=2)
     if (image.shape[2], wanted) == (3, 1):
         return _brightness(image)
+    if len(image) == wanted:
+        raise InputError(
+            f"{name}: has {count_channels(found)}, expected {wanted}: it seems to be an array of "
+            "channels x height x width; save it as height x width x channels"
+        )
     raise InputError(
         f"{name}: has {count_channels(found)}, expected {wanted}: use images of {wanted}, or a net "
         f"and a dataset of {found}"

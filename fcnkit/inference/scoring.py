@@ -93,6 +93,12 @@ def masks_and_labels(
     pairs = find_pairs(predictions, labels, (OVERLAY_SUFFIX, CONFIDENCE_SUFFIX))
     for pair in pairs:
         mask, label = read_label(pair.image, colours), read_label(pair.label, colours)
+        if mask.shape != label.shape:
+            found, wanted = ("{1} x {0}".format(*array.shape) for array in (mask, label))
+            raise InputError(
+                f"{pair.image}: the mask has {found} pixels, its label {pair.label} {wanted}: both "
+                "have to be as large as the image; scale them without smoothing (nearest neighbour)"
+            )
         yield pair.id, mask, label, len(pairs)
 
 

@@ -82,6 +82,15 @@ def test_of_several_fields_the_ground_truth_counts(tmp_path):
         prepare_export(tmp_path / "two", files)
 
 
+@pytest.mark.parametrize("empty", [False, True])
+def test_images_without_objects_are_left_out_or_background(tmp_path, empty):
+    files = laid_out(lambda n: {**detections(n), **({"detections": []} if n == 1 else {})})
+    _, notes = prepare_export(tmp_path, files, classes=NAMES, empty=empty)
+    found = sorted(path.stem for path in (tmp_path / "out/train/labels").iterdir())
+    assert found == (["0", "1"] if empty else ["0"])
+    assert any("with `empty`" in line for line in notes) != empty
+
+
 @pytest.mark.parametrize(
     ("value", "words"),
     [

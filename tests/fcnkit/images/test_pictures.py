@@ -187,6 +187,12 @@ def test_arrays_are_images_of_height_width_channels(tmp_path, dtype, kept):
     assert read_image(tmp_path / "b.npz").shape == (3, 4, 1)
 
 
+def test_an_array_whose_channels_come_first_is_told(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((5, 3, 4), np.uint8))
+    with pytest.raises(InputError, match=r"4 channels, expected 5: .* save it as height x width x"):
+        read_image(tmp_path / "a.npy", form=ImageForm(5))
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -2,9 +2,10 @@ import math
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from caffeformat import InputError
-from fcnkit.inference import names_for, score
+from fcnkit.inference import masks_and_labels, names_for, score
 from fcnkit.progress import Progress
 
 
@@ -31,6 +32,15 @@ def test_scoring_reports_each_image_with_the_mean_iou_so_far():
     assert steps.seen[1][2]["mean_iou"] == pytest.approx((1 / 2 + 2 / 3) / 2)
     assert [image.name for image in board.images] == ["right", "wrong"]
     assert math.isnan(board.images[0].iou[2])
+
+
+def test_masks_of_another_size_are_named_by_their_files(tmp_path):
+    for kind, height in (("masks", 5), ("labels", 4)):
+        (tmp_path / kind).mkdir()
+        Image.fromarray(np.zeros((height, 6), np.uint8)).save(tmp_path / kind / "a.png")
+    words = r"masks/a\.png: the mask has 6 x 5 pixels, its label .*labels/a\.png 6 x 4: .* scale"
+    with pytest.raises(InputError, match=words):
+        list(masks_and_labels(tmp_path / "masks", tmp_path / "labels"))
 
 
 def test_no_images_are_an_error():

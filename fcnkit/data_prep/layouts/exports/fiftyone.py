@@ -91,7 +91,8 @@ def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
         if found and isinstance(value, dict):
             objects = _objects(sample, field)
             numbered = [(classes.numbers[str(entry["label"])], entry) for entry in objects]
-            item = item._replace(draw=functools.partial(_draw, numbered, painter, name))
+            if numbered or options.empty:
+                item = item._replace(draw=functools.partial(_draw, numbered, painter, name))
         elif isinstance(value, dict) and value.get("mask"):
             item = item._replace(draw=functools.partial(_whole, value["mask"], name))
         elif isinstance(value, dict) and value.get("mask_path"):
@@ -106,7 +107,8 @@ def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
         plan.sets.setdefault(_set_of(sample), []).append(item)
     plan.sets = {name: with_ids(items) for name, items in plan.sets.items()}
     if empty:
-        plan.notes.append(images_alone(empty, ""))
+        more = "; with `empty` those without objects become background" if found else ""
+        plan.notes.append(images_alone(empty, "") + more)
     if not found:
         listed = find_classes(catalogue, options)
         if listed.names is None:
