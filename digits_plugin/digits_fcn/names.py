@@ -18,6 +18,11 @@ VOC = (
 # An index before a name; the whole part of `0.5 mm` is none.
 NUMBERED = re.compile(r"(\d{1,4})(?:\s*[:)]|\.(?!\d)|(?=\s))\s*(\S.*)$")
 
+# A name, what parts it from its index, and the index
+NUMBERED_END = re.compile(r"(\S.*?)(\s*[,;:=]\s*|\s+)(\d{1,4})$")
+# What may be before, or around, all names
+ADORNED = [re.compile(form) for form in (r"- +(\S.*)$", r'"([^"]+)"$', r"'([^']+)'$")]
+
 IGNORE_NAME = class_table.IGNORE_NAMES[0]
 HEADERS = class_table.NAME_COLUMNS + ("labels",)
 
@@ -37,10 +42,11 @@ def parse(text, where):
         names = lines(text)
         if "" in names:
             names = names[: names.index("")]
+        names = _unadorned(names)
         if names and names[0].lower() == IGNORE_NAME:
             # labelme gives its first line the index -1 and stores it as 255.
             del names[0]
-        own = _without_indices(names)
+        own = _without_indices(names) or _without_ends(names)
         if own is None:
             _refuse_tables(names, where)
         else:
@@ -79,6 +85,27 @@ def _without_indices(names):
     return own if are_names and are_indices else None
 
 
+def _without_ends(names):
+    """Return the names in the order of the indices 0, 1, 2, ... that end all lines, else None."""
+    found = [NUMBERED_END.match(name) for name in names]
+    if len(names) < 2 or not all(found):
+        return None
+    own = {int(match.group(3)): match.group(1) for match in found}
+    are_names = not any(re.match(r"[\d\s,;]+$", name) for name in own.values())
+    if not are_names or len(set(own.values())) < len(names) or sorted(own) != list(range(len(own))):
+        return None
+    return [own[index] for index in range(len(own))]
+
+
+def _unadorned(names):
+    """Return the names without the quotes or dashes that are around, or before, all of them."""
+    for form in ADORNED:
+        found = [form.match(name) for name in names]
+        if names and all(found):
+            return [match.group(1).strip() for match in found]
+    return names
+
+
 def _refuse_tables(names, where):
     """Raise FcnError if the lines cannot be names."""
     if not names:
@@ -89,6 +116,8 @@ def _refuse_tables(names, where):
         words = "line %d is %s" % (names.index(IGNORE_NAME) + 1, IGNORE_NAME)
     elif all(re.match(r"\d+[\s,;]+\d+[\s,;]+\d+$", name) for name in names):
         words = "its lines are the colours of a colour map"
+    elif any(name.startswith("#") for name in names):
+        words = "it has a comment, which is no class"
     elif first[0] in "[{" or any(name.startswith("names:") for name in names):
         words = "it is JSON or YAML"
     elif header[0] in HEADERS or (len(header) > 1 and set(header) & set(HEADERS)):
@@ -103,6 +132,9 @@ def _refuse_tables(names, where):
                 "its lines begin with other numbers than 0, 1, 2 and so on, the indices, which go "
                 "before names that begin with numbers of their own, too"
             )
+        ends = [NUMBERED_END.match(name) for name in names]
+        if not words and len(names) > 1 and all(m and m.group(2).strip() for m in ends):
+            words = "its lines end in other numbers than 0, 1, 2 and so on, the indices"
     if words:
         raise FcnError(
             "%s is not a list of class names: %s ('%s'). Expected one name per line, the first for "

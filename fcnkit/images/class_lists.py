@@ -4,7 +4,7 @@
 {"id2label": ...}  {"names": ...}  {"labels": ...}      the same, under a key
 {"classes": [{"title": "road", "color": "#804080"}]}    {"categories": [{"id": 0, "name": ...}]}
 names: [road, car]                                      YAML, in any of its plain forms
-0 road    0: road    0,road                             text
+0 road    0: road    0,road    road 0    road=0         text
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ _COLOURS = ("color", "colour", "rgb", "hex")
 # Not the first part of a number: `0.5 mm`, `1,000 lire`
 _NUMBERED = re.compile(r"(\d{1,4})(?:\s*[:;)]|\s*[,.](?!\d)|(?=\s))\s*(?![:,;.)])(\S.*)")
 
+_NUMBERED_END = re.compile(r"(\S.*?)(\s*[,;:=]\s*|\s+)(\d{1,4})")
+
 
 class ListedClass(NamedTuple):
     """A class of a list: its name, and its colour if the list has one."""
@@ -50,7 +52,11 @@ def listed_classes(text: str, path: str) -> list[ListedClass] | None:
     """
     if text.lstrip()[:1] not in ("{", "["):
         return None
-    content = parse_json(text.encode(), path)
+    try:
+        content = parse_json(text.encode(), path)
+    except FormatError as error:
+        advice = "write the names to a text file, one per line"
+        raise FormatError(path, f"{error.problem}: {advice}") from error
     found = _classes_in(content)
     if found is None and isinstance(content, dict):
         found = next(filter(None, (_classes_in(content.get(key)) for key in _KEYS)), None)
@@ -103,12 +109,41 @@ def numbered_lines(lines: Sequence[str]) -> list[tuple[int | None, ListedClass]]
     return [(number, ListedClass(name)) for number, name in found]
 
 
+def numbered_ends(lines: Sequence[str]) -> list[tuple[int | None, ListedClass]] | None:
+    """(index, class) of lines that all end in an index; None for other lines.
+
+    After a blank alone only 0, 1, 2, ... in any order are indices, as names end in numbers, too.
+    """
+    matches = [_NUMBERED_END.fullmatch(line) for line in lines]
+    found = [(int(match.group(3)), match.group(1)) for match in matches if match]
+    names, numbers = {name for _, name in found}, {number for number, _ in found}
+    if len(found) < max(2, len(lines)) or len(names) < len(found) or len(numbers) < len(found):
+        return None
+    if any(re.fullmatch(r"[\d\s,;]+", name) for name in names):
+        return None  # colours
+    are_apart = all(match.group(2).strip() for match in matches if match)
+    if not are_apart and numbers != set(range(len(found))):
+        return None
+    return [(number, ListedClass(name)) for number, name in found]
+
+
+def unadorned(lines: Sequence[str]) -> list[str]:
+    """Lines without the quotes or dashes that are around, or before, all of them."""
+    for form in (r"- +(\S.*)", r'"([^"]+)"', r"'([^']+)'"):
+        matches = [re.fullmatch(form, line) for line in lines]
+        if lines and all(matches):
+            return [match.group(1).strip() for match in matches if match]
+    return list(lines)
+
+
 def yaml_names(text: str) -> list[str] | None:
     """The list `names` in a plain YAML file, on one line or several, with indices or without.
 
     None if there is none, or if it is written in any other way.
     """
-    match = re.search(r"^names:[ \t]*(.*(?:\n(?:[ \t]*-|[ \t]+\d+[ \t]*:).*)*)", text, re.M)
+    match = re.search(
+        r"^names:[ \t]*(.*(?:\n(?:[ \t]*-|[ \t]+[\"']?\d+[\"']?[ \t]*:).*)*)", text, re.M
+    )
     if not match:
         return None
     block = match.group(1).strip()
@@ -119,7 +154,7 @@ def yaml_names(text: str) -> list[str] | None:
         parts = [line for line in block.splitlines() if not line.strip().startswith("#")]
     names: list[str] = []
     for number, part in enumerate(parts):
-        item = re.fullmatch(r"\s*(?:-\s+|(\d+)\s*:\s*)?([^#\[\]{}]*?)\s*(?:#.*)?", part)
+        item = re.fullmatch(r"\s*(?:-\s+|[\"']?(\d+)[\"']?\s*:\s*)?([^#\[\]{}]*?)\s*(?:#.*)?", part)
         name = item.group(2).strip("'\"") if item else ""
         if not item or not name or (item.group(1) and int(item.group(1)) != number):
             return None

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 from caffeformat import FormatError, InputError
 
-from .class_lists import IGNORE_NAMES, in_order, numbered_lines, yaml_names
+from .class_lists import (
+    IGNORE_NAMES,
+    in_order,
+    numbered_ends,
+    numbered_lines,
+    unadorned,
+    yaml_names,
+)
 from .class_tables import class_table, read_text
 
 if TYPE_CHECKING:
@@ -114,6 +121,7 @@ def _plain_names(text: str, path: str) -> list[str]:
         if not line.strip():
             break
         names.append(line.strip())
+    names = unadorned(names)
     if names and names[0].lower() == IGNORE_NAMES[0]:
         # labelme gives its first line the index -1 and stores it as 255.
         del names[0]
@@ -122,6 +130,9 @@ def _plain_names(text: str, path: str) -> list[str]:
         shown = f"`0 {names[0]}`, `1 {names[1]}`"
         advice = f"; if the numbers are parts of the names, begin with {shown}"
         return [one.name for one in in_order(numbered, path, advice)]
+    numbered = numbered_ends(names)
+    if numbered is not None:
+        return [one.name for one in in_order(numbered, path)]
     _refuse_tables(names, path)
     return names
 
@@ -134,6 +145,17 @@ def _refuse_tables(names: list[str], path: str) -> None:
     if IGNORE_NAMES[0] in names:
         number = names.index(IGNORE_NAMES[0]) + 1
         raise FormatError(path, f"expected {IGNORE_NAMES[0]} on the first line only", number)
+    for number, name in enumerate(names, 1):
+        if name[0] == "#":
+            raise FormatError(
+                path, f"expected a class name, found the comment {name[:40]!r}: remove it", number
+            )
+        if re.search(r"[\x00-\x08\x0e-\x1f\x7f]", name):
+            raise FormatError(path, f"expected a class name, found {name[:40]!r}", number)
+    if re.fullmatch(r"item\s*\{", first):
+        raise FormatError(
+            path, "expected one class name per line, found TensorFlow's label map: write the names"
+        )
     if first[0] in "{[<":
         raise FormatError(path, f"expected one class name per line, found {first[:40]!r}", 1)
     if all(re.fullmatch(r"\d+[\s,;]+\d+[\s,;]+\d+", name) for name in names):

@@ -72,6 +72,12 @@ def test_labelmes_ignored_first_line_is_not_a_class(tmp_path):
         ("names: {0: wall, 2: road}\n", "`names` of a YAML file"),
         ('["background", "cat"', "is not JSON"),
         ("<classes>\n", "one class name per line"),
+        ("# my classes\nbackground\ncat\n", "found the comment '# my classes': remove it"),
+        ("#804080 road\n#000000 void\n", "found the comment '#804080 road'"),
+        ("background=1\ncat=2\n", "indices 1, 2, expected 0 to 1"),
+        ("['background', 'cat']", r"is not JSON .*: write the names to a text file"),
+        ('item {\n  id: 1\n  name: "cat"\n}\n', "TensorFlow's label map"),
+        ("\0\1\2", "found '.x00"),
     ],
 )
 def test_what_cannot_be_a_list_of_names_is_refused(tmp_path, text, words):
@@ -101,6 +107,13 @@ def test_what_cannot_be_a_list_of_names_is_refused(tmp_path, text, words):
         "path: x\ntrain: images\nnames:\n  0: background\n  1: cat\n  2: traffic light\n",
         "nc: 3\nnames: ['background', \"cat\",\n  traffic light]\n",
         "names:\n- background\n- cat  # the animal\n- traffic light\nnc: 3\n",
+        "names:\n  '0': background\n  \"1\": cat\n  '2': traffic light\n",
+        "background 0\ntraffic light 2\ncat 1\n",
+        "background=0\ntraffic light = 2\ncat=1\n",
+        "background,0\ncat,1\ntraffic light,2\n",
+        "- background\n- cat\n- traffic light\n",
+        "'background'\n'cat'\n'traffic light'\n",
+        '"background"\n"cat"\n"traffic light"\n',
     ],
 )
 def test_lists_with_indices_and_those_of_other_tools(tmp_path, text):
@@ -110,7 +123,16 @@ def test_lists_with_indices_and_those_of_other_tools(tmp_path, text):
 
 
 @pytest.mark.parametrize(
-    "text", ["3d\n2d\n", "1 wall\nroad\n", "7 up\n", "1 a\n1 b\n", "0.5 mm\n1.2 mm\n"]
+    "text",
+    [
+        "3d\n2d\n",
+        "1 wall\nroad\n",
+        "7 up\n",
+        "1 a\n1 b\n",
+        "0.5 mm\n1.2 mm\n",
+        "zone 0\nzone 1\n",
+        "Boeing 737\nAirbus 320\n",
+    ],
 )
 def test_digits_may_be_part_of_names(tmp_path, text):
     path = tmp_path / "classes.txt"
@@ -126,6 +148,9 @@ def test_names_that_are_written_are_read_as_they_were(tmp_path):
         ["one", "ignore"],
         ["1 euro", "2 euro"],
         ["1 b", "0 a"],
+        ["b 1", "a 0"],
+        ["#1", "#2"],
+        ["- a", "- b"],
         ["name", "a"],
         ["a, b", "c, d"],
         ["names: a", "b"],
