@@ -1,10 +1,12 @@
 """Public datasets in the order of their folders, which are not the usual ones."""
 
+import io
 import json
 
 import numpy as np
 import pytest
-from labelled_data import check_pairs, encoded, image, label, prepare_export, truth
+from labelled_data import SHADES, check_pairs, encoded, image, label, prepare_export, truth
+from PIL import Image
 
 from caffeformat import InputError
 from fcnkit.data_prep import check_entries
@@ -270,3 +272,44 @@ def test_vocs_other_folders_of_labels_are_noted(tmp_path):
     _, notes = prepare_export(tmp_path, files, val_percent=0)
     assert "SegmentationClassAug: other labels, left out" in notes
     check_pairs(tmp_path / "out/train", [str(number) for number in range(4)])
+
+
+def photo(number):
+    """Image `number` as a JPEG whose blocks of 5 x 5 keep their colours."""
+    file = io.BytesIO()
+    Image.fromarray(SHADES[truth(number)]).save(file, "JPEG", quality=100, subsampling=0)
+    return file.getvalue()
+
+
+BESIDE = {
+    "PNGs of JPEGs": ({"{n}.jpg": photo, "{n}.png": label}, "{n}"),
+    "beginnings": ({"img_{n}.png": image, "mask_{n}.png": label}, "img_{n}"),
+}
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_labels_beside_their_images(tmp_path, name):
+    templates, id_ = BESIDE[name]
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+    prepare_export(tmp_path / "one", laid_out(templates), "zip", val_percent=0)
+    check_pairs(tmp_path / "one/out/train", [id_.format(n=n) for n in range(4)])
+    in_sets = laid_out({f"{{set}}/{path}": make for path, make in templates.items()})
+    prepare_export(tmp_path / "two", in_sets, "zip")
+    check_pairs(tmp_path / "two/out/val", [id_.format(n=n) for n in (2, 3)])
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"other.png": image(1)}, {"0.tif": image(0, "TIFF")}, {"depth_0.jpg": image(0, "JPEG")}],
+)
+def test_files_that_are_not_all_pairs_are_not_guessed(tmp_path, more):
+    with pytest.raises(InputError, match="is not in any known layout"):
+        prepare_export(tmp_path, {**laid_out(BESIDE["PNGs of JPEGs"][0]), **more}, val_percent=0)
+
+
+def test_the_sets_that_an_error_suggests_are_in_their_order(tmp_path):
+    sets = {"test": (0, 1), "train": (2, 3)}
+    templates = {"images/{set}/{n}.png": image, "labels/{set}/{n}.png": label}
+    with pytest.raises(InputError, match=r"sets=\['train', 'test'\]"):
+        prepare_export(tmp_path, laid_out(templates, sets))

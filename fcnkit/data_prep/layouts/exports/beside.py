@@ -1,12 +1,14 @@
 """Labels beside their images, told by the end of their names: `x.jpg` and `x_mask.png`.
 
-Images may have an end of their own (`x_sat.jpg`), if all labels go with one kind of them.
+Images may have an end of their own (`x_sat.jpg`), if all labels go with one kind of them; both may
+have a beginning instead (`img_x.png`, `mask_x.png`); or labels are PNGs, images JPEGs of one name.
 
 Roboflow exports train, valid and test in this way, each with a table `_classes.csv`.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -26,7 +28,9 @@ if TYPE_CHECKING:
 
 NAME = "labels beside their images"
 
-_ENDS_IN_WORD = re.compile(r"(.+?)[\W_]+([^\W\d_]+)")
+_ENDS_IN_WORD = re.compile(r"(?P<core>.+?)[\W_]+(?P<word>[^\W\d_]+)")
+_BEGINS_WITH_WORD = re.compile(r"(?P<word>[^\W\d_]+)[\W_]+(?P<core>.+)")
+_JPEGS = (".jpg", ".jpeg", ".jfif", ".jpe")
 
 
 def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
@@ -34,7 +38,11 @@ def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
     names = {f"{file.folder}/{file.stem}" for file in catalogue.images}
     labels = [file for file in catalogue.images if names.intersection(_images_of(file))]
     if not labels:
-        labels = _with_two_ends(catalogue.images)
+        labels = (
+            _with_two_ends(catalogue.images, _ENDS_IN_WORD)
+            or _with_two_ends(catalogue.images, _BEGINS_WITH_WORD)
+            or _pngs_of_jpegs(catalogue.images)
+        )
     if not labels or _are_kinds_of_labels(catalogue, labels):
         return None
     images = set(catalogue.images).difference(labels)
@@ -91,16 +99,30 @@ def _refuse_second_masks(labels: Sequence[File], others: Iterable[File]) -> None
             )
 
 
-def _with_two_ends(files: Sequence[File]) -> list[File]:
+def _pngs_of_jpegs(files: Sequence[File]) -> list[File]:
+    """The PNGs where all files are pairs of a JPEG and a PNG of one name, else none."""
+    suffixes: dict[str, list[str]] = {}
+    for file in files:
+        suffix = os.path.splitext(file.name)[1].lower()
+        kind = "JPEG" if suffix in _JPEGS else suffix
+        suffixes.setdefault(f"{file.folder}/{file.stem}", []).append(kind)
+    if any(sorted(kinds) != [".png", "JPEG"] for kinds in suffixes.values()):
+        return []
+    return [file for file in files if file.name.lower().endswith(".png")]
+
+
+def _with_two_ends(files: Sequence[File], form: re.Pattern[str]) -> list[File]:
     """The labels where images have an end of their names, too: `x_sat.jpg` and `x_mask.png`.
+
+    `form` tells that end, or beginning, as `word`, from the `core` of a name.
 
     None unless, in each folder with labels, one kind of image has an image for every label.
     """
     found: dict[str, dict[str, dict[str, File]]] = {}
     for file in files:
-        match = _ENDS_IN_WORD.fullmatch(file.stem)
+        match = form.fullmatch(file.stem)
         if match:
-            core, word = match.group(1), match.group(2).lower()
+            core, word = match.group("core"), match.group("word").lower()
             kind = "" if word in LABEL_WORDS else word
             found.setdefault(file.folder, {}).setdefault(kind, {})[core] = file
     labels = []
@@ -115,9 +137,9 @@ def _with_two_ends(files: Sequence[File]) -> list[File]:
 def _images_of(file: File) -> list[str]:
     """The paths, without suffix, that the image of a label of this name may have."""
     match = _ENDS_IN_WORD.fullmatch(file.stem)
-    if not match or match.group(2).lower() not in LABEL_WORDS:
+    if not match or match.group("word").lower() not in LABEL_WORDS:
         return []
     # In `x (1)_mask` the bracket belongs to the name.
-    rest = file.stem[: -len(match.group(2))]
-    ends = range(len(match.group(1)), len(rest))
+    rest = file.stem[: -len(match.group("word"))]
+    ends = range(len(match.group("core")), len(rest))
     return [f"{file.folder}/{rest[:end]}" for end in ends]

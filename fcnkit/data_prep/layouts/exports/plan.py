@@ -203,6 +203,10 @@ def _wanted_sets(
     raise _unclear(sets, plan, source)
 
 
+# What a set is named for, in the order in which two of them are for train and val
+_PLACES = {"train": 0, "test": 2, "val": 3}
+
+
 def _unclear(sets: dict[str, list[Item]], plan: Plan, source: str) -> InputError:
     first = next(iter(sets))
     empty = [name for name in plan.sets if name not in sets and SPLITS.get(name) == "val"]
@@ -213,7 +217,9 @@ def _unclear(sets: dict[str, list[Item]], plan: Plan, source: str) -> InputError
             "{val_percent} to split it",
             options={"sets": [first], "val_percent": VAL_PERCENT},
         )
-    two = [name for name in sets if name][:2]
+    # The first is for training: never a set called after a test, where there is another.
+    two = sorted(filter(None, sets), key=lambda name: _PLACES.get(SPLITS.get(name.lower(), ""), 1))
+    two = [*two[:1], *two[1:][-1:]]
     return InputError(
         f"{source}: has {_listed(sets)}, not train and val: pass two of them, such as {{sets}}, "
         "or one to split and {val_percent}",
