@@ -19,7 +19,15 @@ from fcnkit.data_prep import (
     format_summary,
     processors,
 )
-from fcnkit.datasets import DatasetFolder, FolderDataset, Location, locate, read_ids, read_if_there
+from fcnkit.datasets import (
+    DatasetFolder,
+    FolderDataset,
+    Location,
+    locate,
+    read_ids,
+    read_if_there,
+    refuse_other_names,
+)
 from fcnkit.images import parse_mean, read_palette
 
 from .arguments import basics, classes, image_folders, pixels, training
@@ -152,6 +160,7 @@ def _parts(args: argparse.Namespace) -> dict[str, Location]:
     image_folders.check_image_folders(args)
     if args.images:
         return {"images": Location("folders", args.images, args.labels)}
+    refuse_other_names(args.data)
     found = {split: locate(args.data, split) for split in ("train", "val", "test")}
     if not any(found.values()):
         found = {"images": locate(args.data)}
@@ -159,6 +168,6 @@ def _parts(args: argparse.Namespace) -> dict[str, Location]:
     if not parts:
         raise InputError(
             f"{args.data}: expected train or val with images and labels, or train_db or val_db "
-            "with features and labels, found neither"
+            "with features and labels, found neither: prepare_data makes them of other layouts"
         )
     return parts

@@ -21,7 +21,15 @@ from .batches import BatchLoader, Order, Turn
 from .berkeley_options import is_berkeley, seed_berkeley, start_berkeley
 from .class_frequencies import count_pixels, median_frequency_weights
 from .digits_jobs import STATUS, class_names_and_palette, is_job, mean_kind, read_job
-from .folder import DatasetFolder, Location, locate, open_dataset, read_ids, read_if_there
+from .folder import (
+    DatasetFolder,
+    Location,
+    locate,
+    open_dataset,
+    read_ids,
+    read_if_there,
+    refuse_other_names,
+)
 from .mat_labels import context_label, context_table, nyud_label, sbd_label, siftflow_label
 from .no_gradient import NoGradient
 from .reading import (
@@ -114,6 +122,7 @@ __all__ = [
     "read_ids",
     "read_if_there",
     "read_job",
+    "refuse_other_names",
     "sbd_label",
     "seed_berkeley",
     "set_options",

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 
+# Names that other tools give to the set `val`.
+_VALS = ("valid", "validation")
+
+
 class DatasetFolder:
     """A dataset folder: class names, palette, manifest, and splits that are opened at most once.
 
@@ -187,6 +191,29 @@ def locate(path: str | os.PathLike[str], split: str | None = None) -> Location |
         if os.path.isdir(location.images) and os.path.isdir(location.labels):
             return location
     return None
+
+
+def refuse_other_names(path: str | os.PathLike[str]) -> None:
+    """Raise `InputError` for a folder with sets that would be left out, or mixed, for their names.
+
+    That is a validation set called `valid`, and sets as folders within `images` and `labels`.
+    """
+    path = os.fspath(path)
+    if not os.path.isdir(os.path.join(path, "val")) and not os.path.isdir(path + "/val_db"):
+        for name in _VALS:
+            if locate(path, name) is not None:
+                raise InputError(
+                    f"{path}: its validation set is called {name}, expected val: rename the "
+                    "folder, or let prepare_data write train and val"
+                )
+    images, labels = os.path.join(path, "images"), os.path.join(path, "labels")
+    for val in ("val", *_VALS):
+        places = [os.path.join(kind, name) for kind in (images, labels) for name in ("train", val)]
+        if all(map(os.path.isdir, places)):
+            raise InputError(
+                f"{path}: {places[0]} and {places[1]} seem to be sets, which would be mixed: let "
+                "prepare_data write train and val, each with images and labels"
+            )
 
 
 def read_if_there(read: Callable[[str], T], folder: str | os.PathLike[str], name: str) -> T | None:

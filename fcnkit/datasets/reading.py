@@ -145,6 +145,7 @@ def find_pairs(
             more = f", nor for {len(missing) - 1} others" if len(missing) > 1 else ""
             raise InputError(
                 f"{paths[missing[0]]}: there is no {what} of that name in {os.fspath(folder)}{more}"
+                ": both have to have one name, but for the suffix"
             )
     if not image_paths:
         unread = next(iter(unread_pictures(images).values()), None)

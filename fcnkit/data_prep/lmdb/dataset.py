@@ -18,7 +18,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from caffeformat import InputError, LmdbWriter, write_blob
-from fcnkit.datasets import common_channels, default_palette, find_pairs, form_of_file
+from fcnkit.datasets import (
+    common_channels,
+    default_palette,
+    find_pairs,
+    form_of_file,
+    refuse_other_names,
+)
 from fcnkit.files import output_folder, write_json
 from fcnkit.images import (
     IGNORE_LABEL,
@@ -66,6 +72,7 @@ def find_splits(
     """
     if data is not None:
         data = os.fspath(data)
+        refuse_other_names(data)
         folder = os.path.join(data, "train")
         images, labels = (os.path.join(folder, "images"), os.path.join(folder, "labels"))
         if not os.path.isdir(folder):
@@ -73,7 +80,7 @@ def find_splits(
             if not os.path.isdir(images):
                 raise InputError(
                     f"{data}: expected train/images and train/labels, or images and labels, found "
-                    f"neither"
+                    "neither: prepare_data makes them of other layouts and of archives"
                 )
         elif os.path.isdir(os.path.join(data, "val")):
             val_images = os.path.join(data, "val", "images")

@@ -7,6 +7,7 @@ import pytest
 from lmdb_folders import make_folders, photo
 
 from caffeformat import InputError
+from fcnkit.commands import main
 from fcnkit.data_prep import create_lmdb, find_splits
 from fcnkit.datasets import DatasetFolder
 from fcnkit.images import voc_palette
@@ -78,3 +79,28 @@ def test_datasets_load_no_engine():
         "import fcnkit.datasets, sys; sys.exit('torch' in sys.modules or 'caffe' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", ["valid", "validation"])
+def test_a_validation_set_of_another_name_is_not_left_out(tmp_path, name, capsys):
+    for split in ("train", name):
+        make_folders(tmp_path / split, [photo(4, 5)], [LABEL])
+    with pytest.raises(InputError, match=f"validation set is called {name}, expected val: rename"):
+        find_splits(tmp_path)
+    assert main.main(["check_dataset", str(tmp_path)]) == 1
+    assert f"is called {name}, expected val" in capsys.readouterr().err
+    (tmp_path / name).rename(tmp_path / "val")
+    assert len(find_splits(tmp_path)[1]) == 1
+
+
+@pytest.mark.parametrize("name", ["val", "valid"])
+def test_sets_within_images_and_labels_are_not_mixed(tmp_path, name, capsys):
+    for split in ("train", name):
+        folder = make_folders(tmp_path / "in" / split, [photo(4, 5)], [LABEL])
+        for kind in ("images", "labels"):
+            (tmp_path / kind).mkdir(exist_ok=True)
+            (folder / kind).rename(tmp_path / kind / split)
+    with pytest.raises(InputError, match=rf"images/train and .*images/{name} seem to be sets"):
+        find_splits(tmp_path)
+    assert main.main(["check_dataset", str(tmp_path)]) == 1
+    assert "let prepare_data write train and val" in capsys.readouterr().err
