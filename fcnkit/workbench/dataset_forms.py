@@ -9,7 +9,7 @@ import wtforms
 from flask_wtf.file import FileField
 
 from caffeformat import InputError, atomic_write
-from fcnkit.datasets import is_job, locate
+from fcnkit.datasets import is_job, locate, refuse_other_names
 from fcnkit.images import class_names_text, read_class_names, read_colour_map
 from fcnkit.jobs import Evidence, Step
 
@@ -165,7 +165,8 @@ def _steps(form: DatasetForm, folder: str) -> tuple[list[Step], dict[str, Any]]:
             form.refuse("source", "name an archive or a folder on the server, or upload an archive")
         return [], {}
     settings["source_path"] = source
-    if os.path.isdir(source) and (is_job(source) or locate(source, "train") or locate(source)):
+    is_ready = locate(source, "train") or locate(source)
+    if os.path.isdir(source) and (is_job(source) or (is_ready and _has_usual_names(source))):
         location = locate(source, "train") or locate(source, "val") or locate(source)
         if location is not None and location.kind == "lmdb":
             settings["folder"] = source
@@ -186,6 +187,15 @@ def _steps(form: DatasetForm, folder: str) -> tuple[list[Step], dict[str, Any]]:
         _write([images], form, kept),
     ]
     return steps, settings
+
+
+def _has_usual_names(source: str) -> bool:
+    """Whether the sets of a folder with images and labels are where create_lmdb looks for them."""
+    try:
+        refuse_other_names(source)
+    except InputError:
+        return False
+    return True
 
 
 def check_and_write(form: DatasetForm, images: str) -> list[Step]:

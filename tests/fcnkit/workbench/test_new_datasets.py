@@ -69,6 +69,13 @@ def test_an_archive_is_extracted_before_it_is_checked(site, squares):
     assert job.name == "squares"
 
 
+def test_a_folder_whose_sets_have_other_names_is_prepared(site, squares):
+    (squares / "val").rename(squares / "valid")
+    prepare, check, write = commands(create(site, source="squares"))
+    assert prepare.startswith(f"prepare_data {squares} images --force")
+    assert check.startswith("check_dataset images ") and write.startswith("create_lmdb images ")
+
+
 def test_images_and_labels_in_two_folders(site, squares):
     fields = {
         "feature_folder": "squares/train/images",
