@@ -6,7 +6,16 @@ import zlib
 
 import numpy as np
 import pytest
-from labelled_data import check_pairs, encoded, image, labelme_json, pack, polygons, truth
+from labelled_data import (
+    check_pairs,
+    coco_json,
+    encoded,
+    image,
+    labelme_json,
+    pack,
+    polygons,
+    truth,
+)
 
 from caffeformat import InputError
 from fcnkit.data_prep import DataOptions, prepare_data
@@ -142,6 +151,29 @@ def test_images_without_shapes_are_left_out_or_background(tmp_path, empty):
     written = sorted((tmp_path / "out/train/labels").iterdir())
     assert [path.stem for path in written] == (["a", "b"] if empty else ["a"])
     assert not empty or not read_label(written[1]).any()
+
+
+@pytest.mark.parametrize("tool", ["labelme", "COCO"])
+def test_corners_that_are_shares_of_the_size_are_refused(tmp_path, tool):
+    """Drawn as pixels they would be a dot: a label of background without a word."""
+    if tool == "COCO":
+        content = json.loads(coco_json({"a.png": 0}))
+        for entry in content["annotations"]:
+            numbers = entry["segmentation"][0]
+            entry["segmentation"] = [[n / (20 if i % 2 else 30) for i, n in enumerate(numbers)]]
+    else:
+        content = json.loads(labelme_json(0, "a.png"))
+        for shape in content["shapes"]:
+            shape["points"] = [[x / 30, y / 20] for x, y in shape["points"]]
+    files = {"a.json": json.dumps(content), "a.png": image(0)}
+    with pytest.raises(InputError, match=r"between 0 and 1, expected pixels: .*, 30 and 20"):
+        prepare(tmp_path, files)
+
+
+def test_an_object_in_the_first_pixel_alone_is_none_of_shares(tmp_path):
+    square = [[0, 0], [4, 0], [4, 4], [0, 4]]
+    small = ("red", "polygon", [[0, 0], [0.5, 0], [0.5, 0.5]])
+    assert drawn(tmp_path, small, ("blue", "polygon", square))[4, 4] == 2
 
 
 def test_blanks_around_names_make_no_other_class(tmp_path):

@@ -69,6 +69,15 @@ def test_folders_of_public_datasets(tmp_path, name):
     assert prepared.names in (None, ["background", "red", "blue"])
 
 
+def test_copies_of_labels_for_people_are_left_aside(tmp_path):
+    """EISeg writes three files into the folder `label` of the images."""
+    files = laid_out({"{n}.png": image, "label/{n}.png": label})
+    files.update(laid_out({"label/{n}_pseudo.png": image, "label/{n}_cutout.png": image}))
+    _, notes = prepare_export(tmp_path, files, val_percent=0)
+    assert "label: 8 files, neither taken as images nor as labels" in notes
+    check_pairs(tmp_path / "out/train", [str(n) for n in range(4)])
+
+
 def test_labels_in_one_folder_of_images_of_one_name_are_refused(tmp_path):
     files = {f"images/{name}/a.png": image(n) for n, name in enumerate(("train", "val"))}
     with pytest.raises(InputError, match=r"images/val/a\.png: images/train/a\.png has the same"):

@@ -10,6 +10,7 @@ for all others and has no objects, is left out.
 from __future__ import annotations
 
 import functools
+import math
 import os
 import re
 from typing import TYPE_CHECKING
@@ -20,13 +21,13 @@ from caffeformat import InputError
 from ..coco.annotations import Instances, read_instances, segmentation_of
 from ..coco.masks import mask_of
 from .listed import with_ids
-from .objects import ObjectPainter, check_size, object_classes
+from .objects import ObjectPainter, check_size, object_classes, refuse_shares
 from .pairing import SPLITS, split_of, words_in
 from .places import FileIndex, Finder
 from .plan import Item, Plan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -164,6 +165,7 @@ class _FileReader:
     def _draw(self, image: AnnotatedImage, size: tuple[int, int]) -> NDArray[np.uint8]:
         name = f"{self.file}: {image.file}"
         check_size((image.height, image.width), size, name)
+        refuse_shares(map(_corners, (text for _, text in image.objects)), size, name)
         objects = (
             (self.numbers[key], functools.partial(_mask, text, size, name))
             for key, text in image.objects
@@ -174,6 +176,16 @@ class _FileReader:
 def _path_of(name: str) -> str:
     """The path of an image's name, which may be a web address."""
     return unquote(urlsplit(name).path) if "://" in name else name
+
+
+def _corners(text: str) -> Iterator[tuple[float, float]]:
+    """The corners of an annotation's polygons; one far away for anything else."""
+    polygons = segmentation_of(text)
+    for polygon in polygons if isinstance(polygons, list) else [None]:
+        if isinstance(polygon, list) and all(type(n) in (int, float) for n in polygon):
+            yield from zip(polygon[::2], polygon[1::2])
+        else:
+            yield math.inf, math.inf
 
 
 def _mask(text: str, size: tuple[int, int], name: str) -> NDArray[np.bool_]:

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 NAME = "folders of images and of labels"
 
+# What is behind the name of a label in those of its copies for people; EISeg has the first two.
+_ENDS_OF_COPIES = {"pseudo", "cutout", *VISUAL_WORDS}
+
 # Other folders that notes name.
 _MOST_NOTED = 4
 
@@ -61,7 +64,7 @@ def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
     labels = {file: place for file, place in places.items() if place.role == role}
     if not labels:
         return None
-    labels = _one_folder(catalogue, labels, options)
+    labels = _without_copies(_one_folder(catalogue, labels, options))
     images = {file: place for file, place in places.items() if place.role == "image"}
     if not images:
         images = {file: place for file, place in places.items() if not place.role}
@@ -238,6 +241,17 @@ def _one_folder(
         option="label_folder",
         value=folders[0].rpartition("/")[2].replace("*_", ""),
     )
+
+
+def _without_copies(labels: dict[File, _Place]) -> dict[File, _Place]:
+    """`labels` without copies of them in colours for people, such as EISeg's `x_pseudo.png`."""
+    stems = {(file.folder, file.stem) for file in labels}
+
+    def is_copy(file: File) -> bool:
+        whole, _, end = file.stem.rpartition("_")
+        return (file.folder, whole) in stems and end.lower() in _ENDS_OF_COPIES
+
+    return {file: place for file, place in labels.items() if not is_copy(file)}
 
 
 def label_alone(labels: Sequence[File], count: int) -> InputError:

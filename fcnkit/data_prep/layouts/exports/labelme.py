@@ -21,7 +21,7 @@ from .catalogue import json_object
 from .class_files import find_classes
 from .folders import images_alone
 from .listed import with_ids
-from .objects import ObjectPainter, check_size, object_classes
+from .objects import ObjectPainter, check_size, object_classes, refuse_shares
 from .pairing import SPLITS
 from .places import FileIndex, Finder
 from .plan import Item, Plan
@@ -176,6 +176,7 @@ def _draw(
 ) -> NDArray[np.uint8]:
     if annotated.size is not None:
         check_size(annotated.size, size, name)
+    refuse_shares((shape.points for shape in annotated.shapes), size, name)
     masks = (
         (numbers[shape.label], functools.partial(_mask, shape, size, f"{name}: shape {number}"))
         for number, shape in enumerate(annotated.shapes, 1)

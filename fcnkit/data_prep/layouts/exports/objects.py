@@ -124,8 +124,28 @@ class ObjectPainter:
 def check_size(stated: tuple[int, int], shown: tuple[int, int], name: str) -> None:
     """Raise `InputError` if objects are for an image of another size; sizes are (height, width)."""
     if stated != shown:
-        turned = " (its EXIF orientation turns it)" if stated == shown[::-1] else ""
+        turned = " (turned by its EXIF orientation, or swapped)" if stated == shown[::-1] else ""
         raise InputError(
             f"{name}: annotations for {stated[1]} x {stated[0]} pixels, but the image is shown as "
             f"{shown[1]} x {shown[0]}{turned}: annotate the image as it is, or scale it back"
+        )
+
+
+def refuse_shares(
+    corners: Iterable[Iterable[tuple[float, float]]], size: tuple[int, int], name: str
+) -> None:
+    """Raise `InputError` if all corners of an image's objects are shares of its `size`.
+
+    Drawn as pixels they would be a dot in the corner. Stops at the first one that is none.
+    """
+    are_shares = False
+    for points in corners:
+        for x, y in points:
+            if not (0 <= x <= 1 and 0 <= y <= 1):
+                return
+            are_shares |= x % 1 > 0 or y % 1 > 0
+    if are_shares and max(size) > 1:
+        raise InputError(
+            f"{name}: all corners are between 0 and 1, expected pixels: if they are shares of the "
+            f"image's size, multiply them by width and height, {size[1]} and {size[0]}"
         )
