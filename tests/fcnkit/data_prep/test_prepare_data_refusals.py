@@ -41,6 +41,16 @@ NOT_READ = {
     },
     "ISAT's JSON": {"a.png": image(0), "a.json": '{"info": {}, "objects": []}'},
     "Hasty's JSON": {"a.png": image(0), "e.json": '{"label_classes": [], "images": [{}]}'},
+    "VIA 3's JSON": {"a.png": image(0), "p.json": '{"project": {}, "file": {}, "metadata": {}}'},
+    "annotations of VIA as CSV, such as notes.csv": {
+        "a.png": image(0),
+        "notes.csv": "#filename,file_size,file_attributes,region_count\n",
+    },
+    "Segments.ai": {"a.png": image(0), "r.json": '{"name": "v1", "dataset": {"name": "x"}}'},
+    "files of other tools than images, such as a.manifest": {
+        "a.png": image(0),
+        "a.manifest": "{}\n",
+    },
     "GeoJSON": {"a.png": image(0), "a.geojson": "{}"},
     "Cityscapes' outlines": {
         "leftImg8bit/train/x/a_leftImg8bit.png": image(0),

@@ -71,8 +71,8 @@ _NOT_READ = {
     "gives to images: copy them into a folder `labels`, under the names of their images",
     r"(?:.*/)?via[^/]*\.csv": "annotations of VIA as CSV: export them as JSON",
     r".*\.(?:nii|nii\.gz|dcm|mha|nrrd)": "volumes: save their slices as PNG, TIFF or .npy",
-    r".*\.(?:tfrecords?|parquet|arrow|h5|hdf5|mat|ndjson)": "files of other tools than images: "
-    "save images and labels as PNG",
+    r".*\.(?:tfrecords?|parquet|arrow|h5|hdf5|mat|ndjson|jsonl|manifest)": "files of other tools "
+    "than images: save images and labels as PNG",
 }
 
 # The same, told by the keys at the top of JSON files; a list has none.
@@ -84,6 +84,9 @@ _NOT_READ_JSON = {
     "COCO's JSON",
     ("metadata", "instances"): "SuperAnnotate's export: export COCO's JSON from it",
     ("info", "objects"): "ISAT's JSON: convert it to COCO's or labelme's with ISAT",
+    ("project", "file", "metadata"): "VIA 3's JSON: export COCO's JSON from it, or use VIA 2",
+    ("name", "dataset"): "a release of Segments.ai: export its semantic masks with segments-ai "
+    "(export_dataset)",
     ("label_classes", "images"): "Hasty's JSON: export COCO's JSON, or masks",
     ("images", "annotations", "categories"): "COCO's JSON of captions, keypoints or panoptic "
     "images: export `instances`, with polygons",
@@ -91,8 +94,13 @@ _NOT_READ_JSON = {
 }
 
 
-# The header of Kaggle's tables of masks
-_RUNS = re.compile(r"[^\n]*\b(?:EncodedPixels|rle(?:_mask)?)\b", re.IGNORECASE)
+# The same, told by the header of tables.
+_NOT_READ_TABLES = {
+    "run lengths in a table: decode them into labels, one file per image": re.compile(
+        r"[^\n]*\b(?:EncodedPixels|rle(?:_mask)?)\b", re.IGNORECASE
+    ),
+    "annotations of VIA as CSV: export them as JSON": re.compile(r"#?filename,file_size,file_attr"),
+}
 
 _ARCHIVE = re.compile(r".*\.(?:zip|tar|tgz|tar\.\w+|7z|rar)", re.IGNORECASE)
 
@@ -146,8 +154,8 @@ def _refuse_other_tools(catalogue: Catalogue) -> None:
         ]
         found.append((words, files))
     tables = catalogue.named(lambda name: name.lower().endswith(".csv"))
-    words = "run lengths in a table: decode them into labels, one file per image"
-    found.append((words, [file for file in tables if _RUNS.match(catalogue.text(file))]))
+    for words, header in _NOT_READ_TABLES.items():
+        found.append((words, [file for file in tables if header.match(catalogue.text(file))]))
     for words, files in found:
         if files:
             what, _, remedy = words.partition(": ")
