@@ -32,7 +32,8 @@ ADVICE = {
     "class, pass the class names",
     UNUSED_CLASS: "and many pixels are 255, which is ignored: is that class stored as 255? Then "
     "read the labels with a colour map",
-    LOSSY: "JPEG changes class indices at every border: save the labels as PNG",
+    LOSSY: "JPEG changes class indices at every border, also of a PNG that was made of a JPEG: "
+    "save the labels as PNG from the start",
 }
 
 # Of a label that has the size of its image's stored pixels, with the EXIF orientation.
@@ -52,6 +53,9 @@ _HIGH, _GAPS = 32, 8
 
 # Values that a finding lists.
 _SHOWN = 12
+
+# Values of one label that are looked at for being scattered, as those of blurred borders are.
+_MANY_VALUES, _MOST_SCATTERED = 16, 0.25
 
 # JPEG, ITU-T T.81: blocks of 8 x 8 samples, whose mean is stored in steps of quantizer / 8.
 _BLOCK = 8
@@ -89,16 +93,18 @@ def is_black_and_white(counts: NDArray[np.int64]) -> bool:
     return bool(counts[0] and counts[IGNORE_LABEL] and not counts[1:IGNORE_LABEL].any())
 
 
-def doubtful_pixels(label: Image.Image) -> int | None:
+def doubtful_pixels(label: Image.Image, counts: NDArray[np.int64] | None = None) -> int | None:
     """How many pixels of a decoded label may be wrong by lossy compression; None if it is lossless.
 
     In a JPEG these are the blocks that are not uniform, and all pixels where the mean of a block is
-    stored in steps of more than one value, or where it is within a TIFF.
+    stored in steps of more than one value, or where it is within a TIFF. In other files, which may
+    have been made of a JPEG, they are pixels of values that occur alone, if most values do;
+    `counts` are the pixels of each of 256 values, if they are known.
     """
     if label.format == "TIFF" and str(label.info.get("compression")).endswith("jpeg"):
         return label.size[0] * label.size[1]
     if label.format not in ("JPEG", "MPO"):
-        return None
+        return _scattered_pixels(label, counts)
     tables = getattr(label, "quantization", None) or {0: [_BLOCK + 1]}
     pixels = label.size[0] * label.size[1]
     if label.mode != "L" or tables[min(tables)][0] > _BLOCK:
@@ -112,6 +118,34 @@ def doubtful_pixels(label: Image.Image) -> int | None:
     mixed = blocks.max((1, 3)) != blocks.min((1, 3))
     whole = np.repeat(np.repeat(mixed, _BLOCK, 0), _BLOCK, 1)
     return int(whole[: values.shape[0], : values.shape[1]].sum())
+
+
+def _scattered_pixels(label: Image.Image, counts: NDArray[np.int64] | None) -> int | None:
+    """The pixels of values most of whose pixels have no neighbour of their value.
+
+    None if there are few values, if less than half of them are such, as classes make areas, or if
+    that is a large share of all pixels, as blurred borders are not.
+    """
+    if label.mode not in ("L", "P"):
+        return None
+    if counts is None or np.count_nonzero(counts) >= _MANY_VALUES:
+        counts = np.array(label.histogram(), np.int64)
+    histogram = counts[:IGNORE_LABEL]
+    used = np.flatnonzero(histogram)
+    if len(used) < _MANY_VALUES:
+        return None
+    values: NDArray[np.uint8] = np.asarray(label)
+    rows, columns = values[1:] == values[:-1], values[:, 1:] == values[:, :-1]
+    has_like = np.zeros(values.shape, bool)
+    has_like[1:] |= rows
+    has_like[:-1] |= rows
+    has_like[:, 1:] |= columns
+    has_like[:, :-1] |= columns
+    alone = np.bincount(values[~has_like], minlength=IGNORE_LABEL + 1)
+    scattered = used[2 * alone[used] >= histogram[used]]
+    pixels = int(histogram[scattered].sum())
+    is_blurred = 2 * len(scattered) >= len(used) and pixels <= _MOST_SCATTERED * values.size
+    return pixels if is_blurred else None
 
 
 def _are_shades(used: NDArray[np.int64]) -> bool:

@@ -181,7 +181,7 @@ class PairEncoder:
             raise InputError(_past_classes(class_map, expected.classes, path))
         if image.mode == "P" and expected.colours is None:
             self.totals.check_palette(image, counts, expected.palette)
-        doubtful = doubtful_pixels(image)
+        doubtful = doubtful_pixels(image, counts)
         if doubtful is not None:
             self.totals.add_lossy(doubtful)
         if self.form.label_encoding == "raw":

@@ -237,3 +237,27 @@ def test_sizes_that_differ_come_with_what_to_do(tmp_path, image, label, words):
     assert words in problems(folder)["sizes differ"][0]
     with pytest.raises(InputError, match=words):
         build(folder, tmp_path / "db")
+
+
+def test_labels_that_were_a_jpeg_are_found_in_pngs(tmp_path):
+    """Their values fill the range near those of the classes, and do not look like greys."""
+    shapes = np.zeros((40, 60), np.uint8)
+    shapes[2:12, 3:20], shapes[20:38, 30:41] = 1, 2
+    for step in (20, 100, 120):
+        blurred = open_image(file_of(shapes * np.uint8(step), "JPEG", quality=80))
+        made = np.asarray(blurred)
+        folder = make_folders(tmp_path / f"{step}", [photo(60, 40)], [made])
+        (detail,) = problems(folder)["lossy labels"]
+        assert detail.startswith("1 of 1 labels, ")
+        (text,) = notes(folder, tmp_path / f"db{step}")
+        assert "lossy labels (1 of 1 labels" in text and "PNG that was made of a JPEG" in text
+
+
+def test_labels_of_many_classes_are_not_blurred():
+    rows, columns = np.mgrid[:60, :80]
+    areas = (rows // 5 * 16 + columns // 5).astype(np.uint8)  # 192 classes of 5 x 5 pixels
+    assert doubtful_pixels(Image.fromarray(areas)) is None
+    noise = np.random.RandomState(0).randint(0, 40, (60, 80)).astype(np.uint8)
+    assert doubtful_pixels(Image.fromarray(noise)) is None
+    few = np.where(noise < 30, 0, noise - 30).astype(np.uint8)  # ten classes of single pixels
+    assert doubtful_pixels(Image.fromarray(few)) is None
