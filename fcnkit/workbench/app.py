@@ -129,6 +129,8 @@ def _show_http_error(error: werkzeug.exceptions.HTTPException) -> Any:
     words = error.description or ""
     if isinstance(error, werkzeug.exceptions.RequestEntityTooLarge):
         words = "The upload is larger than this page takes."
+    elif isinstance(error, werkzeug.exceptions.NotFound) and words == error.__class__.description:
+        words = "There is no such page. Check the address, or begin at Home."
     response = error.get_response()
     if response.status_code in (301, 302, 303, 307, 308):
         return response

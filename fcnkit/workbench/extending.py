@@ -200,7 +200,7 @@ def chosen_view(job: Job) -> trials.View | None:
     options, errors = validated_options(extension)
     if options is None:
         words = "; ".join(f"{label}: {' '.join(each)}" for label, each in (errors or {}).items())
-        raise InputError(f"{title_of(extension)}: {words}")
+        raise InputError(f"view_extension_id: {title_of(extension)}: {words}")
 
     def show(network: OpenNetwork, samples: Iterable[tuple[str, Sample]]) -> str:
         shown: list[str] = []

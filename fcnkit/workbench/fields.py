@@ -74,6 +74,14 @@ def place(label: str, hint: str = "", folders: bool = False) -> wtforms.StringFi
     return text(label, hint=hint, render_kw=shown)
 
 
+class _NotEmpty(validators.InputRequired):
+    """Refuses a field that was sent empty."""
+
+    def __call__(self, form: wtforms.Form, field: wtforms.Field) -> None:
+        if field.raw_data:
+            super().__call__(form, field)
+
+
 def number(
     label: str,
     kind: type[int] | type[float],
@@ -82,10 +90,13 @@ def number(
     high: float,
     hint: str = "",
 ) -> wtforms.Field:
-    """A number between `low` and `high`; empty where `default` is None and nothing is entered."""
+    """A number between `low` and `high`; empty where `default` is None and nothing is entered.
+
+    Where the field is not sent, as those that a page hides, it has its default.
+    """
     field = wtforms.IntegerField if kind is int else wtforms.FloatField
     checks: list[Any] = [validators.NumberRange(low, high)]
-    checks.insert(0, validators.Optional() if default is None else validators.InputRequired())
+    checks.insert(0, validators.Optional() if default is None else _NotEmpty())
     step = "1" if kind is int else "any"
     return field(
         label,

@@ -90,6 +90,8 @@ def restore(id_: str) -> Response:
     if id_ in bench().jobs.trash_ids():
         bench().jobs.restore(id_)
         flask.flash("Restored.")
+    else:
+        flask.flash("It is not in the trash any more.")
     return flask.redirect(flask.url_for("home.show"))
 
 

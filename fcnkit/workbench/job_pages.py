@@ -30,8 +30,19 @@ def job_or_404(id_: str, kind: str | None = None) -> tuple[Job, State]:
     """Return a job with its state; 404 where there is none of that kind."""
     found = bench().jobs.get(id_)
     if found is None or (kind is not None and found[0].kind not in (kind, "broken")):
-        raise werkzeug.exceptions.NotFound(f"There is no {kind or 'job'} {id_}.")
+        raise werkzeug.exceptions.NotFound(_why_none(id_, kind, found))
     return found
+
+
+def _why_none(id_: str, kind: str | None, found: tuple[Job, State] | None) -> str:
+    """Return why there is no job of that id and kind, and what may be done."""
+    if found is not None:
+        return f"{found[0].name} is a {found[0].kind}, not a {kind}."
+    if id_ in bench().jobs.trash_ids():
+        name = bench().jobs.trash([id_])[0].name
+        return f"{name} was deleted. It is still in the trash, from where it can be restored."
+    shown = "".join(c for c in id_[:100] if c.isprintable())
+    return f"There is no {kind or 'job'} {shown}. It may have been deleted for good."
 
 
 def job_page(template: str, job: Job, state: State, **more: Any) -> str:
@@ -115,6 +126,8 @@ def abort(id_: str) -> Any:
     """Ask a job to stop, or end it at once where it was asked already."""
     _, state = job_or_404(id_)
     if not state.is_active:
+        if _is_page():
+            return _done(id_, "It does not run any more.")
         raise werkzeug.exceptions.Forbidden("Job not running")
     bench().jobs.stop(id_)
     return _done(id_, "Stopping. A training run takes a snapshot first.")
@@ -125,6 +138,8 @@ def resume(id_: str) -> Any:
     """Let a job that stopped go on."""
     job, state = job_or_404(id_)
     if state.state not in RESUMABLE:
+        if _is_page():
+            return _done(id_, f"There is nothing to resume: it is {state.state}.")
         raise InputError(f"{job.name}: is {state.state}, so there is nothing to resume")
     bench().jobs.go_on(id_)
     return _done(id_, "In line.")
@@ -140,7 +155,10 @@ def delete(id_: str) -> Any:
     users = bench().catalogue.users_of(id_) if job.kind == "dataset" else []
     if users:
         names = listed(user.name for user in users)
-        raise InputError(f"{job.name}: {names} trains on it: delete that first")
+        trains = (
+            "trains on it: delete that model" if len(users) == 1 else "train on it: delete them"
+        )
+        raise InputError(f"{job.name}: {names} {trains} first")
     bench().jobs.throw_away(id_)
     if _is_page():
         flask.flash(f"{job.name} is in the trash.")

@@ -61,7 +61,7 @@ def _shown(pairs: list[tuple[str, str]], chosen: str | None, what: str) -> list[
         return [("", f"There is no {what} yet")]
     found = pairs[:_MOST] + [pair for pair in pairs[_MOST:] if pair[0] == chosen]
     if chosen not in (None, "", "None") and chosen not in dict(found):
-        found.insert(0, ("", f"Choose a {what}: the former one is not there"))
+        found.insert(0, ("", f"Choose a {what}: the previous one is not there"))
     return found
 
 

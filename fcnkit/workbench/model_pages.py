@@ -31,7 +31,8 @@ blueprint = flask.Blueprint("model", __name__, url_prefix="/models")
 _POINTS = 2000
 # What every run that is resumed says.
 _ROUTINE = re.compile("to resume from: starting|^continuing from ")
-_NOTE = re.compile(r"^(note|warning): (.*)", re.M)
+# With its reasons, which are indented below it.
+_NOTE = re.compile(r"^(note|warning): (.*(?:\n  .*)*)", re.M)
 
 
 @blueprint.route("/new", methods=["GET", "POST"])
@@ -165,11 +166,13 @@ def show(id_: str) -> Any:
 
 
 def _notes(id_: str) -> list[tuple[str, str]]:
-    """Return the (kind, text) of notes and warnings in the log, each once."""
+    """Return the (kind, text) of notes and warnings in the log, each as it was said last."""
     text = tail(bench().jobs.path(id_, "log.txt"), 64 << 10)
-    said = [(kind, words) for kind, words in _NOTE.findall(text) if not _ROUTINE.search(words)]
-    found = dict.fromkeys(said)
-    return list(found)[-12:]
+    found: dict[str, tuple[str, str]] = {}
+    for kind, words in _NOTE.findall(text):
+        if not _ROUTINE.search(words):
+            found[words.splitlines()[0]] = (kind, words)
+    return list(found.values())[-12:]
 
 
 def _net_of(id_: str) -> str | None:

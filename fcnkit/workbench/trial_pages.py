@@ -19,11 +19,12 @@ from . import extending, trials
 from .bench import bench
 from .dataset_pages import open_or_why
 from .job_pages import job_or_404
+from .security import wants_json
 from .snapshots import named, snapshot_rows
 from .trials import Source, from_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from fcnkit.images import ImageForm
     from fcnkit.jobs import Job
@@ -38,9 +39,13 @@ _MAX_LIST = 1 << 20  # bytes
 
 @blueprint.get("/<id_>/test")
 def show(id_: str) -> Any:
-    """Show the form of a test."""
-    job, _ = job_or_404(id_, "model")
-    rows = snapshot_rows(id_, job)
+    """Show the forms of tests."""
+    return _forms(job_or_404(id_, "model")[0], {})
+
+
+def _forms(job: Job, errors: dict[str, str]) -> str:
+    """Return the page with the forms of tests; `errors` are {"<form>.<field>": what is wrong}."""
+    rows = snapshot_rows(job.id, job)
     dataset = bench().jobs.get(str(job.settings.get("dataset", "")))
     opened = open_or_why(dataset[0])[0] if dataset else None
     split = "val" if opened and "val" in opened.splits else "train"
@@ -48,6 +53,7 @@ def show(id_: str) -> Any:
     return flask.render_template(
         "test.html",
         job=job,
+        errors=errors,
         snapshots=rows,
         dataset=dataset[0] if dataset else None,
         split=split,
@@ -57,6 +63,21 @@ def show(id_: str) -> Any:
         views=extending.titles("view"),
         has_extension=bool(dataset and dataset[0].settings.get("extension")),
     )
+
+
+def _refused(job: Job, form: str, fields: Sequence[str], error: InputError) -> Any:
+    """Show a form of tests with an error at its field; scripts get the error alone.
+
+    The message begins with the field's name, or is about the first of `fields` that was filled in.
+    """
+    if wants_json():
+        raise error
+    sent = {**flask.request.form, **{k: v.filename for k, v in flask.request.files.items()}}
+    name, _, words = error.text.partition(": ")
+    if name not in (*fields, "snapshot_epoch", "view_extension_id"):
+        filled = [field for field in fields if sent.get(field)]
+        name, words = (filled or fields)[0], error.for_command_line({})
+    return _forms(job, {f"{form}.{name}": words}), 400
 
 
 def weights_of(job: Job) -> str | None:
@@ -150,8 +171,11 @@ def infer_one() -> Any:
     """Test one image and lead to its page."""
     job, _ = job_or_404(flask.request.values.get("job_id", ""), "model")
     keep = bool(flask.request.form.get("keep_scores"))
-    view = extending.chosen_view(job)
-    id_, _ = trials.run(job, weights_of(job), [one_source(job)], keep, view)
+    try:
+        view = extending.chosen_view(job)
+        id_, _ = trials.run(job, weights_of(job), [one_source(job)], keep, view)
+    except InputError as error:
+        return _refused(job, "one", ("image_file", "image_path", "entry"), error)
     return flask.redirect(flask.url_for("test.result", id_=job.id, trial=id_), 303)
 
 
@@ -160,8 +184,11 @@ def infer_many() -> Any:
     """Test several images and lead to their page."""
     job, _ = job_or_404(flask.request.values.get("job_id", ""), "model")
     keep = bool(flask.request.form.get("keep_scores"))
-    view = extending.chosen_view(job)
-    id_, _ = trials.run(job, weights_of(job), many_sources(job), keep, view)
+    try:
+        view = extending.chosen_view(job)
+        id_, _ = trials.run(job, weights_of(job), many_sources(job), keep, view)
+    except InputError as error:
+        return _refused(job, "many", ("image_files", "image_list", "image_folder"), error)
     return flask.redirect(flask.url_for("test.result", id_=job.id, trial=id_), 303)
 
 
@@ -173,11 +200,16 @@ def infer_dataset() -> Any:
     found = bench().jobs.get(str(job.settings.get("dataset", "")))
     opened = open_or_why(found[0])[0] if found else None
     count = len(opened.ids(split)) if opened and split in opened.splits else 0
-    wanted = min(count, _limit() or 0)
-    numbers = [number * count // wanted for number in range(wanted)] if wanted else []
-    view = extending.chosen_view(job)
-    sources = entries_of(job, split, numbers)
-    id_, _ = trials.run(job, weights_of(job), sources, view=view)
+    try:
+        wanted = min(count, _limit() or 0)
+        if count and not wanted:
+            raise InputError("num_test_images: expected a number above 0")
+        numbers = [number * count // wanted for number in range(wanted)] if wanted else []
+        view = extending.chosen_view(job)
+        sources = entries_of(job, split, numbers)
+        id_, _ = trials.run(job, weights_of(job), sources, view=view)
+    except InputError as error:
+        return _refused(job, "dataset", ("num_test_images",), error)
     return flask.redirect(flask.url_for("test.result", id_=job.id, trial=id_), 303)
 
 

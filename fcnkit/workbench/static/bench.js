@@ -171,16 +171,31 @@ function tools() {
     }
 }
 
-// Files can be dropped anywhere on the form of Test One.
+// Files can be dropped anywhere on a form that takes images.
 function dropping() {
-    const input = document.querySelector('[data-drop]');
-    if (!input) { return; }
-    const form = input.form;
-    form.addEventListener('dragover', (event) => event.preventDefault());
-    form.addEventListener('drop', (event) => {
-        event.preventDefault();
-        if (event.dataTransfer.files.length) { input.files = event.dataTransfer.files; }
+    document.querySelectorAll('[data-drop]').forEach((input) => {
+        input.form.addEventListener('dragover', (event) => event.preventDefault());
+        input.form.addEventListener('drop', (event) => {
+            event.preventDefault();
+            const taken = new DataTransfer();
+            Array.from(event.dataTransfer.files).slice(0, input.multiple ? undefined : 1).forEach((file) => taken.items.add(file));
+            if (taken.files.length) { input.files = taken.files; }
+        });
     });
+}
+
+// A field that the browser refuses is shown, also below a closed heading: otherwise its button would do nothing.
+function refusals() {
+    document.addEventListener('invalid', (event) => {
+        for (let box = event.target.closest('details'); box; box = box.parentElement.closest('details')) { box.open = true; }
+    }, true);
+}
+
+// What cannot be undone is asked about.
+function confirmations() {
+    document.querySelectorAll('form[data-confirm]').forEach((form) => form.addEventListener('submit', (event) => {
+        if (!window.confirm(form.dataset.confirm)) { event.preventDefault(); }
+    }));
 }
 
 function agreements() {
@@ -200,4 +215,6 @@ document.addEventListener('DOMContentLoaded', () => {
     tools();
     dropping();
     agreements();
+    refusals();
+    confirmations();
 });

@@ -11,6 +11,8 @@ document.addEventListener('DOMContentLoaded', () => {
         for (const [attribute, name] of [['method', 'method'], ['policy', 'lr_policy']]) {
             form.querySelectorAll(`[data-${attribute}]`).forEach((part) => {
                 part.hidden = !part.dataset[attribute].split(' ').includes(field(name).value);
+                // What is not shown is not sent: nobody could mend it.
+                part.querySelectorAll('input, select, textarea').forEach((each) => { each.disabled = part.hidden; });
             });
         }
         // Another classifier than those of the list is to be named.

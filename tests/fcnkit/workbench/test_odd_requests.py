@@ -117,7 +117,7 @@ def test_what_a_clone_was_made_of_is_not_replaced_by_something_else(trained):
     id_ = add(trained, settings=settings)
     page = trained.get(f"/models/new?clone={id_}").text
     for what in ("dataset", "model"):
-        assert f'<option value="">Choose a {what}: the former one is not there</option>' in page
+        assert f'<option value="">Choose a {what}: the previous one is not there</option>' in page
     sent = {"dataset": "", "custom_network": net_text(), "model_name": "y", "learning_rate": "0.1"}
     answer = trained.post("/models/images/generic.json", sent)
     assert "choose a dataset" in answer.get_json()["errors"]["dataset"][0]

@@ -107,7 +107,7 @@ async function flow(page) {
     assert(/continuing from/.test(await page.evaluate(async () => (await fetch(document.querySelector('a[href$="/log.txt"]').href)).text())), 'it did not resume');
     await click(page, 'a.primary');
     await look(page, '11_test');
-    await (await page.$('#image_file')).uploadFile(known.image);
+    await (await page.$('[name=image_file]')).uploadFile(known.image);
     await click(page, '[name=infer-one-btn]');
     await page.waitForSelector('[data-painted]');
     await page.hover('canvas');
@@ -123,9 +123,9 @@ async function flow(page) {
 
 // A visualization of an installed extension of DIGITS, from a model's page of tests and back.
 async function visualization(page) {
-    const known = await page.$$eval('#dataset-view option', (all) => all.map((e) => e.value).filter(Boolean));
+    const known = await page.$$eval('#dataset-view_extension_id option', (all) => all.map((e) => e.value).filter(Boolean));
     if (!known.length) { return; }
-    await page.select('#dataset-view', known[0]);
+    await page.select('#dataset-view_extension_id', known[0]);
     await page.waitForSelector('form[action*="infer_dataset"] [data-view-options] select');
     await look(page, '27_view_options');
     await Promise.all([page.waitForNavigation({timeout: 2 * MINUTE}), page.click('[name=infer-db-btn]')]);
