@@ -285,6 +285,6 @@ def _outputs(job: Job, sources: Sequence[Source], count: int | None = None) -> A
 @blueprint.route("/models/<id_>/download", methods=["GET", "POST"])
 @blueprint.route("/models/<id_>/download.<ending>", methods=["GET", "POST"])
 def download(id_: str, ending: str = "tar.gz") -> Any:
-    """Return a model as DIGITS' archive (tar.gz, tar, tar.bz2, zip), caffemodel or ONNX."""
+    """Return a model as tar.gz, tar, tar.bz2, zip (DIGITS), caffemodel, onnx or folder.zip."""
     job, _ = job_or_404(id_, "model")
     return downloads.respond(job, trial_pages.weights_of(job), ending)

@@ -1,4 +1,4 @@
-"""Two models on the same images: their scores, their masks, and where they differ."""
+"""Models side by side: their scores and settings; of two, their masks and where they differ."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from .model_jobs import RUN
 from .summaries import summary
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from fcnkit.jobs import Job
@@ -28,23 +30,24 @@ if TYPE_CHECKING:
 
 blueprint = flask.Blueprint("compare", __name__)
 
+_MODELS = 8  # side by side
 _IMAGES = 6
 _KINDS = ("first", "second", "difference")
 
 
 @blueprint.get("/compare")
 def show() -> Any:
-    """Show two models side by side."""
-    ids = flask.request.args.getlist("model")
-    chosen = [job_or_404(id_, "model") for id_ in dict.fromkeys(ids)]
-    if len(chosen) != 2:
-        raise InputError("choose two models to compare")
-    first, second = (summary(*found) for found in chosen)
-    opened, split, numbers = _images(first.job)
+    """Show models side by side, and the masks of two."""
+    ids = dict.fromkeys(flask.request.args.getlist("model"))
+    chosen = [job_or_404(id_, "model") for id_ in list(ids)[: _MODELS + 1]]
+    if not 2 <= len(chosen) <= _MODELS:
+        raise InputError(f"choose two models to compare, or up to {_MODELS} for their scores alone")
+    lines = [summary(*found) for found in chosen]
+    opened, split, numbers = _images(lines[0].job) if len(lines) == 2 else (None, "", [])
     return flask.render_template(
         "compare.html",
-        lines=(first, second),
-        settings=_settings(first.job, second.job),
+        lines=lines,
+        settings=_settings([line.job for line in lines]),
         split=split,
         entries=[(number, opened.ids(split)[number]) for number in numbers] if opened else [],
     )
@@ -77,13 +80,10 @@ _SHOWN = {
 }
 
 
-def _settings(first: Job, second: Job) -> list[tuple[str, Any, Any]]:
-    """Return (name, first value, second value) of the settings that differ."""
-    pairs = [
-        (title, first.settings.get(name), second.settings.get(name))
-        for name, title in _SHOWN.items()
-    ]
-    return [pair for pair in pairs if pair[1] != pair[2]]
+def _settings(jobs: Sequence[Job]) -> list[tuple[str, list[Any]]]:
+    """Return (name, each job's value) of the settings that differ."""
+    rows = [(title, [job.settings.get(name) for job in jobs]) for name, title in _SHOWN.items()]
+    return [row for row in rows if any(value != row[1][0] for value in row[1])]
 
 
 @blueprint.get("/compare/pictures/<first>/<second>/<split>/<int:number>/<kind>")

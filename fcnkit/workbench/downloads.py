@@ -1,4 +1,4 @@
-"""Models to take along: DIGITS' archive, the weights alone, ONNX."""
+"""Models to take along: DIGITS' archive, the weights alone, ONNX, a model folder."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from caffeformat import (
     write_text,
 )
 from caffeformat.files import check_file
-from fcnkit.export import deployed, to_onnx
-from fcnkit.images import ImageForm, channels_last
-from fcnkit.training import read_run
+from fcnkit.export import ModelCard, deployed, to_onnx, write_model_folder
+from fcnkit.images import IGNORE_LABEL, ImageForm, Preprocessor, channels_last
+from fcnkit.training import read_run, run_facts
 
 from .bench import bench
 from .model_jobs import RUN
@@ -39,8 +39,10 @@ from .trials import Source
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from caffeformat import Weights
     from fcnkit.jobs import Job
 
+FOLDER = "folder.zip"
 _ARCHIVES = {"tar.gz": "w:gz", "tgz": "w:gz", "tar": "w", "tar.bz2": "w:bz2", "zip": ""}
 
 
@@ -52,24 +54,17 @@ def respond(job: Job, weights: str | None, ending: str) -> Any:
     stem = f"{re.sub(r'[^A-Za-z0-9._-]+', '_', job.name)[:60] or job.id}_{_mark(weights)}"
     if ending == "caffemodel":
         return _sent(weights, f"{stem}.caffemodel")
-    if ending == "onnx":
+    if ending in ("onnx", FOLDER):
         try:
-            model = to_onnx(
-                deployed(read_net(os.path.join(run, "deploy.prototxt"))), read_caffemodel(weights)
-            )
+            return _onnx(run, weights, stem) if ending == "onnx" else _folder(job, weights, stem)
         except ModuleNotFoundError as error:
             raise InputError(
                 f"ONNX needs {error.name}: pip install 'fcnkit[export]' on the server"
             ) from error
-        return flask.send_file(
-            io.BytesIO(model.SerializeToString()),
-            as_attachment=True,
-            download_name=f"{stem}.onnx",
-            mimetype="application/octet-stream",
-        )
     if ending not in _ARCHIVES:
         raise werkzeug.exceptions.NotFound(
-            f"There is no download .{ending}; there are {', '.join(_ARCHIVES)}, caffemodel, onnx."
+            f"There is no download .{ending}; there are {', '.join(_ARCHIVES)}, caffemodel, onnx, "
+            f"{FOLDER}."
         )
     file = tempfile.TemporaryFile()  # noqa: SIM115  (closed when it is sent)
     with tempfile.TemporaryDirectory() as folder:
@@ -86,6 +81,47 @@ def respond(job: Job, weights: str | None, ending: str) -> Any:
                     packed.add(path, name)
     file.seek(0)
     return flask.send_file(file, as_attachment=True, download_name=f"{stem}.{ending}")
+
+
+def _net_and_weights(run: str, weights: str) -> tuple[pb.NetParameter, Weights]:
+    return deployed(read_net(os.path.join(run, "deploy.prototxt"))), read_caffemodel(weights)
+
+
+def _onnx(run: str, weights: str, stem: str) -> Any:
+    model = to_onnx(*_net_and_weights(run, weights))
+    return flask.send_file(
+        io.BytesIO(model.SerializeToString()),
+        as_attachment=True,
+        download_name=f"{stem}.onnx",
+        mimetype="application/octet-stream",
+    )
+
+
+def _folder(job: Job, weights: str, stem: str) -> Any:
+    """Return what `export --folder` writes of a model, in an archive."""
+    run = bench().jobs.path(job.id, RUN)
+    trained = read_run(run)
+    facts = run_facts(run, iteration_of(weights))
+    dataset = bench().jobs.get(str(job.settings.get("dataset", "")))
+    card = ModelCard(
+        job.name,
+        trained.names or None,
+        trained.palette,
+        IGNORE_LABEL if trained.ignore is None else trained.ignore,
+        data=dataset[0].name if dataset else facts.data,
+        images=facts.images,
+        scores=facts.scores,
+        recipe=facts.recipe,
+    )
+    file = tempfile.TemporaryFile()  # noqa: SIM115  (closed when it is sent)
+    with tempfile.TemporaryDirectory() as folder:
+        preprocessor = Preprocessor(trained.mean, trained.scale)
+        write_model_folder(folder, *_net_and_weights(run, weights), card, preprocessor)
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name in sorted(os.listdir(folder)):
+                archive.write(os.path.join(folder, name), f"{stem}/{name}")
+    file.seek(0)
+    return flask.send_file(file, as_attachment=True, download_name=f"{stem}.zip")
 
 
 def _sent(path: str, name: str) -> Any:

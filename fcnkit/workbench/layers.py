@@ -15,7 +15,8 @@ from . import pictures
 from .bench import bench
 from .job_pages import job_or_404
 from .model_jobs import RUN
-from .trial_pages import entries_of, weights_of
+from .snapshots import snapshot_rows
+from .trial_pages import entries_of, entries_to_choose, weights_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,11 +48,21 @@ def show(id_: str) -> Any:
     """Show activations of an image of the dataset, and weights, as pictures and numbers."""
     job, _ = job_or_404(id_, "model")
     args = flask.request.args
-    split, _, number = args.get("entry", "val:0").partition(":")
-    (source,) = entries_of(job, split, [whole_number(number) or 0])
+    split, ids = entries_to_choose(job)
+    entry = args.get("entry") or f"{split}:0"
+    part, _, number = entry.partition(":")
+    (source,) = entries_of(job, part, [whole_number(number) or 0])
     blobs, weights = _look(id_, source, weights_of(job))
     return flask.render_template(
-        "layers.html", job=job, title=source.title, blobs=blobs, weights=weights
+        "layers.html",
+        job=job,
+        title=source.title,
+        blobs=blobs,
+        weights=weights,
+        entries=[(f"{split}:{number}", name) for number, name in enumerate(ids)],
+        entry=entry,
+        snapshots=snapshot_rows(id_, job),
+        snapshot=args.get("snapshot_epoch", ""),
     )
 
 

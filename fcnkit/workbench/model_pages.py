@@ -139,6 +139,16 @@ def card(name: str) -> Any:
     return flask.Response(text, mimetype="text/plain")
 
 
+@blueprint.get("/cards/<name>.svg")
+def card_picture(name: str) -> Any:
+    """Return a picture of a network of the zoo."""
+    try:
+        picture_ = networks.drawn(name)
+    except InputError:
+        raise werkzeug.exceptions.NotFound(f"There is no network {name}.") from None
+    return flask.Response(picture_, mimetype="image/svg+xml")
+
+
 @blueprint.get("/<id_>")
 def show(id_: str) -> Any:
     """Show a model: curves, log, snapshots, and what can be done with it."""

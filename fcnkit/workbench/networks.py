@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from caffeformat import (
     FormatError,
     InputError,
+    draw_network,
     filter_net,
     infer_shapes,
     open_text,
     parse_text,
     pb,
     read_bytes,
+    read_net,
     read_solver,
     reading,
     upgrade_net,
@@ -106,6 +108,12 @@ def card(name: str) -> str:
             return file.read()
     except InputError:
         return ""
+
+
+@functools.lru_cache(maxsize=16)
+def drawn(name: str) -> str:
+    """Return a picture of a network of the zoo, SVG."""
+    return draw_network(read_net(zoo.path(name, "deploy.prototxt"))).svg()
 
 
 @functools.lru_cache(maxsize=64)

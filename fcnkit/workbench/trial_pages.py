@@ -35,6 +35,7 @@ _FILE = re.compile(
     r"\d+_(image\.jpg|mask\.png|indices\.png|truth\.png|truth_indices\.png|scores\.npz)\Z"
 )
 _MAX_LIST = 1 << 20  # bytes
+_MOST_ENTRIES = 200  # of a list to choose from
 
 
 @blueprint.get("/<id_>/test")
@@ -47,9 +48,7 @@ def _forms(job: Job, errors: dict[str, str]) -> str:
     """Return the page with the forms of tests; `errors` are {"<form>.<field>": what is wrong}."""
     rows = snapshot_rows(job.id, job)
     dataset = bench().jobs.get(str(job.settings.get("dataset", "")))
-    opened = open_or_why(dataset[0])[0] if dataset else None
-    split = "val" if opened and "val" in opened.splits else "train"
-    ids = list(opened.ids(split))[:200] if opened and opened.splits else []
+    split, ids = entries_to_choose(job)
     return flask.render_template(
         "test.html",
         job=job,
@@ -63,6 +62,14 @@ def _forms(job: Job, errors: dict[str, str]) -> str:
         views=extending.titles("view"),
         has_extension=bool(dataset and dataset[0].settings.get("extension")),
     )
+
+
+def entries_to_choose(job: Job) -> tuple[str, list[str]]:
+    """Return (a part of the dataset that a model trains on, the names of its first images)."""
+    found = bench().jobs.get(str(job.settings.get("dataset", "")))
+    opened = open_or_why(found[0])[0] if found else None
+    split = "val" if opened and "val" in opened.splits else "train"
+    return split, list(opened.ids(split))[:_MOST_ENTRIES] if opened and opened.splits else []
 
 
 def _refused(job: Job, form: str, fields: Sequence[str], error: InputError) -> Any:

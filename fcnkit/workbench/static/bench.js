@@ -14,7 +14,7 @@ const bench = {
     post: (address, fields) => {
         const body = new FormData();
         for (const [name, value] of Object.entries(fields)) { body.append(name, value); }
-        return fetch(address, {method: 'POST', body, headers: {'X-CSRFToken': bench.token()}});
+        return fetch(address, {method: 'POST', body, headers: {'X-CSRFToken': bench.token(), Accept: 'application/json'}});
     },
 
     duration: (seconds) => {
@@ -91,11 +91,11 @@ function liveRows() {
     });
 }
 
-function compareTwo() {
+function compareModels() {
     const button = document.querySelector('[data-compare]');
     if (!button) { return; }
     const boxes = Array.from(document.querySelectorAll('input[form=compare]'));
-    const count = () => { button.disabled = boxes.filter((box) => box.checked).length !== 2; };
+    const count = () => { button.disabled = boxes.filter((box) => box.checked).length < 2; };
     boxes.forEach((box) => box.addEventListener('change', count));
     count();
 }
@@ -210,7 +210,7 @@ function agreements() {
 document.addEventListener('DOMContentLoaded', () => {
     if (!document.querySelector('[data-curves]')) { bench.live(); }
     liveRows();
-    compareTwo();
+    compareModels();
     places();
     tools();
     dropping();

@@ -43,13 +43,15 @@ document.addEventListener('DOMContentLoaded', () => {
             const key = names.join();
             if (plots[kind] && plots[kind].key === key) { plots[kind].plot.setData(data); continue; }
             if (plots[kind]) { plots[kind].plot.destroy(); }
+            const short = (value) => value === null || value === undefined ? '–' : String(Number(value.toPrecision(4)));
             const axis = {stroke: ink, grid: {stroke: grid, width: 1}, ticks: {stroke: grid, width: 1}};
             const plot = new uPlot({
                 width: Math.max(280, place.clientWidth), height: 240,
                 scales: {x: {time: false}, y: kind === 'share' ? {range: (u, low, high) => [Math.min(0, low), Math.max(1, high)]} : {}},
-                axes: [axis, {...axis, size: 64}],
+                // Small rates are not rounded to 0.
+                axes: [axis, {...axis, size: 72, values: (u, ticks) => ticks.map(short)}],
                 series: [{label: 'step'}, ...names.map((name, i) => ({
-                    label: name.replaceAll('_', ' '), stroke: colours[i % colours.length], width: 2, spanGaps: true,
+                    label: name.replaceAll('_', ' '), value: (u, value) => short(value), stroke: colours[i % colours.length], width: 2, spanGaps: true,
                     dash: name.startsWith('train') ? [6, 4] : undefined, points: {show: name.startsWith('test')}
                 }))]
             }, data, place);

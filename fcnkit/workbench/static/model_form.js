@@ -27,8 +27,12 @@ document.addEventListener('DOMContentLoaded', () => {
         const box = form.querySelector('[data-card-box]');
         const name = {surgery: 'classifier', standard: 'standard_networks'}[field('method').value];
         const network = name && field(name).value;
-        box.hidden = !network;
+        const drawn = form.querySelector('[data-picture-box]');
+        box.hidden = drawn.hidden = !network;
         if (network) {
+            const picture = drawn.querySelector('img');
+            picture.alt = `The layers of ${network}`;
+            picture.src = form.getAttribute('data-cards').replace('NAME', encodeURIComponent(network)) + '.svg';
             const answer = await fetch(form.getAttribute('data-cards').replace('NAME', encodeURIComponent(network)));
             box.querySelector('[data-card]').textContent = answer.ok ? await answer.text() : '';
         }
@@ -98,7 +102,10 @@ document.addEventListener('DOMContentLoaded', () => {
         const box = form.querySelector('[data-drawn]');
         const answer = await bench.post(form.getAttribute('data-picture'), {custom_network: field('custom_network').value});
         box.replaceChildren();
-        if (answer.ok) {
+        if (!answer.ok) {
+            const data = await answer.json().catch(() => ({}));
+            box.textContent = data.error || 'It cannot be drawn.';
+        } else {
             const image = document.createElement('img');
             image.alt = 'The layers of the network';
             image.src = URL.createObjectURL(await answer.blob());

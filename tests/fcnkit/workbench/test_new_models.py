@@ -204,10 +204,10 @@ def test_two_models_side_by_side(trained, create):
     job = create(model_name="another", learning_rate="0.25", train_epochs="7")
     page = trained.get(f"/compare?model={trained.model}&model={job.id}").text
     assert "another" in page and "a model" in page
-    for title, values in {"learning rate": ("0.1", "0.25"), "epochs": ("2.0", "7.0")}.items():
+    for title, values in {"Learning rate": ("0.1", "0.25"), "Epochs": ("2.0", "7.0")}.items():
         row = page.split(f'<th scope="row">{title}</th>')[1].split("</tr>")[0]
-        assert [part.split("<")[0] for part in row.split("<td>")[1:]] == list(values)
-    assert "solver</th>" not in page  # both have the same
+        assert [part.split("<")[0] for part in row.split('<td class="name">')[1:]] == list(values)
+    assert "Solver</th>" not in page  # both have the same
     assert page.count("data-agreement=") == 3  # images of validation
     place = f"{trained.model}/{trained.model}"
     for split in ("test", "x"):
