@@ -30,9 +30,13 @@ _LOSS = re.compile(r"Iteration \d+.*, loss = " + _NUMBER)
 _RATE = re.compile(r"Iteration \d+, lr = " + _NUMBER)
 _OUTPUT = re.compile(r"(Train|Test) net output #([0-9]{1,9}): (\S+) = " + _NUMBER)
 _SCORES = re.compile(r"Iteration \d+, (train|test) scores: (.*)")
+_CLASSES = re.compile(r"Iteration \d+, test IoU of each class: (.*)")
+# Columns of the IoU of single classes: `test_class_iou_7`
+CLASS_IOU = "test_class_iou_"
 _SCORE = re.compile(r"(\w+) = " + _NUMBER)
+_MOST_CLASSES = 256
 # Columns that the picture does not show: the smoothed loss has the curve of a step's and is easier
-# to read, and two of the four scores of tests lie near the others.
+# to read, two of the four scores of tests lie near the others, and classes are too many.
 _LEFT_OUT = ("lr", "train_loss", "test_mean_accuracy", "test_frequency_weighted_iou")
 
 
@@ -41,10 +45,10 @@ def parse_log(path: str | os.PathLike[str]) -> list[Row]:
 
     Keys: `loss` (smoothed), `lr`, `train_<output>` and `test_<output>` for the nets' outputs,
     `train_pixel_accuracy`, `train_mean_iou`, `test_pixel_accuracy`, `test_mean_iou`,
-    `test_mean_accuracy`, `test_frequency_weighted_iou`. An output with several values gets their
-    number appended (`test_per_class_3`). Where a run was resumed from an earlier iteration, lines
-    logged past that iteration are replaced by the newer ones. Raises `InputError` for a file that
-    cannot be read.
+    `test_mean_accuracy`, `test_frequency_weighted_iou`, `test_class_iou_<index>`. An output with
+    several values gets their number appended (`test_per_class_3`). Where a run was resumed from an
+    earlier iteration, lines logged past that iteration are replaced by the newer ones. Raises
+    `InputError` for a file that cannot be read.
     """
     rows: dict[int, dict[Any, float]] = {}
     iteration: int | None = None
@@ -98,6 +102,11 @@ def values_in(line: str) -> dict[Any, float]:
     if scores:
         for name, value in _SCORE.findall(scores.group(2)):
             values[f"{scores.group(1)}_{name}"] = float(value)
+    classes = _CLASSES.search(line)
+    if classes:
+        for index, word in enumerate(classes.group(1).split()[:_MOST_CLASSES]):
+            if re.fullmatch(_NUMBER, word) and word != "nan":  # of a class that no label has
+                values[f"{CLASS_IOU}{index}"] = float(word)
     return values
 
 
@@ -137,7 +146,7 @@ def plot(path: str | os.PathLike[str], rows: Sequence[Row], title: str = "") -> 
     FigureCanvasAgg(figure)
     losses, shares = figure.subplots(1, 2)
     for column in columns(rows)[1:]:
-        if column in _LEFT_OUT:
+        if column in _LEFT_OUT or column.startswith(CLASS_IOU):
             continue
         is_loss = "loss" in column
         axes = losses if is_loss else shares

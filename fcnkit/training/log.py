@@ -2,7 +2,7 @@
 
 The lines are written here rather than by the engine, so that both engines leave the same log and a
 resumed run continues it. Between them are lines of our own with pixel accuracy and mean IoU (of
-tests also mean accuracy and frequency weighted IoU):
+tests also mean accuracy, frequency weighted IoU and, in a line of its own, the IoU of each class):
 `Iteration 100, train scores: pixel_accuracy = 0.91, mean_iou = 0.45`.
 """
 
@@ -90,9 +90,12 @@ class TrainingLog:
         self._outputs("solver.cpp:414", "Test", outputs)
 
     def scores(self, iteration: int, phase: str, matrix: ConfusionMatrix) -> None:
-        """Log the scores of `scores_of`; `phase` is "train" or "test"."""
+        """Log the scores of `scores_of`, of tests also each class; `phase` is "train" or "test"."""
         values = [f"{name} = {value:g}" for name, value in scores_of(matrix, phase).items()]
         self.line("training.py", f"Iteration {iteration}, {phase} scores: {', '.join(values)}")
+        if phase == "test":
+            shares = " ".join(f"{value:g}" for value in matrix.iou)
+            self.line("training.py", f"Iteration {iteration}, test IoU of each class: {shares}")
 
     def best(self, iteration: int, mean_iou: float) -> None:
         """Log that the test at this iteration had the best mean IoU so far."""

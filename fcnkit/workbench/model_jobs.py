@@ -7,7 +7,7 @@ import os
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from caffeformat import InputError, pb, write_text
+from caffeformat import InputError, pb, read_caffemodel, write_text
 from fcnkit.jobs import Evidence, Job, Step
 
 from . import augmenting, networks, scores
@@ -18,7 +18,7 @@ from .model_forms import numbers
 from .snapshots import named, newest_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from .datasets import OpenDataset
     from .model_forms import ModelForm
@@ -134,6 +134,28 @@ def _once(
     return _kept(found, folder)
 
 
+def _weights(
+    form: ModelForm, uploads: dict[str, str | None], name: str, upload: str, folder: str
+) -> str | None:
+    """Return the path of weights, as `_once` does; what is no caffemodel is refused at its field.
+
+    A file is mapped, not read, so that this takes no time.
+    """
+    path = _once(form, uploads, name, upload, folder)
+    if path:
+        _check(form, name, upload, lambda: read_caffemodel(path))
+    return path
+
+
+def _check(form: ModelForm, name: str, upload: str, work: Callable[[], Any]) -> None:
+    """Call `work`; show its `InputError` at the field `upload` or `name`, whichever was used."""
+    try:
+        work()
+    except InputError as error:
+        uploaded = getattr(form[upload].data, "filename", "")
+        form.refuse(upload if uploaded else name, error)
+
+
 def _kept(path: str, folder: str) -> str:
     """Return the path of a file of another job in this job's folder, which needs it, too.
 
@@ -155,20 +177,19 @@ def _surgery(
 ) -> tuple[list[Step], str, str | None, int]:
     """Return (steps, net to train, weights, its batch size) of an FCN made from a classifier."""
     own = _once(form, uploads, "classifier_net", "classifier_net_file", folder)
-    weights = _once(form, uploads, "classifier_weights", "classifier_weights_file", folder)
-    if form.is_refused:
-        return [], "", None, 1
+    weights = _weights(form, uploads, "classifier_weights", "classifier_weights_file", folder)
     if own:
-        networks.net_of_file(own)
+        path = own
+        _check(form, "classifier_net", "classifier_net_file", lambda: networks.net_of_file(path))
     elif form.classifier.data in networks.classifiers():
         own = form.classifier.data
-    else:
+    elif not form.is_refused:
         form.refuse("classifier", "choose a classifier, or name its prototxt")
-        return [], "", None, 1
-    if not weights:
+    if not weights and not form.is_refused:
         form.refuse(
             "classifier_weights", "surgery needs the classifier's weights: name or upload them"
         )
+    if form.is_refused or not own or not weights:
         return [], "", None, 1
     arguments = ["net_surgery", "--net", own, "--weights", weights, "--classes", str(len(names))]
     arguments += ["-o", FCN, "--force"]
@@ -196,7 +217,7 @@ def _network(
         looked = networks.look_at(form.custom_network.data or "", classes)
         if looked.troubles:
             raise InputError(looked.troubles[0].text)
-    weights = _once(form, uploads, "custom_network_snapshot", "weights_file", folder)
+    weights = _weights(form, uploads, "custom_network_snapshot", "weights_file", folder)
     if weights is None and method == "previous":
         weights = _previous_weights(form, folder)
     if form.use_mean.data in ("none", "pixel"):

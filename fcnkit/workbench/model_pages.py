@@ -166,6 +166,7 @@ def show(id_: str) -> Any:
         has_best=best_of(run) is not None,
         dataset=dataset[0] if dataset else None,
         split="val" if "val" in splits else next(iter(splits), ""),
+        names=list((opened.names if opened else None) or ()),
         notes=_notes(id_),
         has_net=bool(_net_of(id_)),
         has_surgery=os.path.isfile(bench().jobs.path(id_, FCN, "surgery.txt")),

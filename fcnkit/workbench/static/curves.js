@@ -8,11 +8,26 @@ document.addEventListener('DOMContentLoaded', () => {
         ? ['#8ab8ff', '#ffcf7a', '#7fdca4', '#ff9da4', '#d0a5ff', '#6fe0e0', '#f2f2a0', '#ffb27a']
         : ['#1f4e9c', '#b35900', '#12683a', '#a31726', '#6a2fa0', '#00707a', '#6b6b00', '#8a3c1e'];
     const ink = isDark ? '#e7ebf0' : '#1b2129', grid = isDark ? '#364150' : '#d5dae1';
+    const CLASS = 'test_class_iou_';
+    const MOST_CLASSES = 24;
+    const isClass = (name) => name.startsWith(CLASS);
     const kinds = {
         rate: (name) => name === 'lr',
         loss: (name) => name.includes('loss') && name !== 'train_loss',
-        share: (name) => name !== 'lr' && !name.includes('loss')
+        share: (name) => name !== 'lr' && !name.includes('loss') && !isClass(name),
+        class: isClass
     };
+    const titles = JSON.parse(holder.dataset.names);
+    const titleOf = (name) => isClass(name)
+        ? titles[Number(name.slice(CLASS.length))] || `class ${name.slice(CLASS.length)}`
+        : name === 'lr' ? 'learning rate' : name.replaceAll('_', ' ').replace(/\biou\b/, 'IoU');
+    // More colours than can be named differ at least from their neighbours.
+    const colourOf = (number, count) => count <= colours.length
+        ? colours[number] : `hsl(${Math.round(360 * number / count)} 70% ${(isDark ? 66 : 34) + 8 * (number % 2)}%)`;
+    const newest = (name) => known.curves[name].reduce((last, value) => value ?? last, 0);
+    // Of many classes, those with the lowest IoU.
+    const worst = (names) => names.length <= MOST_CLASSES ? names
+        : [...names].sort((a, b) => newest(a) - newest(b)).slice(0, MOST_CLASSES);
     const known = {iterations: [], curves: {}};
     const plots = {};
 
@@ -35,7 +50,8 @@ document.addEventListener('DOMContentLoaded', () => {
 
     function draw() {
         for (const [kind, belongs] of Object.entries(kinds)) {
-            const names = Object.keys(known.curves).filter(belongs);
+            let names = Object.keys(known.curves).filter(belongs);
+            if (kind === 'class') { names = plots.class && names.length > MOST_CLASSES ? plots.class.names : worst(names); }
             const place = holder.querySelector(`[data-plot=${kind}]`);
             place.closest('figure').hidden = !names.length;
             if (!names.length) { continue; }
@@ -47,15 +63,15 @@ document.addEventListener('DOMContentLoaded', () => {
             const axis = {stroke: ink, grid: {stroke: grid, width: 1}, ticks: {stroke: grid, width: 1}};
             const plot = new uPlot({
                 width: Math.max(280, place.clientWidth), height: 240,
-                scales: {x: {time: false}, y: kind === 'share' ? {range: (u, low, high) => [Math.min(0, low), Math.max(1, high)]} : {}},
+                scales: {x: {time: false}, y: ['share', 'class'].includes(kind) ? {range: (u, low, high) => [Math.min(0, low), Math.max(1, high)]} : {}},
                 // Small rates are not rounded to 0.
                 axes: [axis, {...axis, size: 72, values: (u, ticks) => ticks.map(short)}],
                 series: [{label: 'step'}, ...names.map((name, i) => ({
-                    label: name.replaceAll('_', ' '), value: (u, value) => short(value), stroke: colours[i % colours.length], width: 2, spanGaps: true,
+                    label: titleOf(name), value: (u, value) => short(value), stroke: colourOf(i, names.length), width: 2, spanGaps: true,
                     dash: name.startsWith('train') ? [6, 4] : undefined, points: {show: name.startsWith('test')}
                 }))]
             }, data, place);
-            plots[kind] = {plot, key};
+            plots[kind] = {plot, key, names};
         }
     }
 

@@ -46,12 +46,25 @@ def test_lines_have_the_form_that_parsers_look_for(tmp_path):
         "Iteration 1000, train scores: pixel_accuracy = 0.75, mean_iou = 0.583333",
         "Iteration 1000, test scores: pixel_accuracy = 0.75, mean_iou = 0.583333, "
         "mean_accuracy = 0.75, frequency_weighted_iou = 0.583333",
+        "Iteration 1000, test IoU of each class: 0.5 0.666667",
         "Snapshotting to binary proto file /a/s_iter_10.caffemodel",
         "Snapshotting solver state to binary proto file /a/s_iter_10.solverstate",
     ]
     for line in text.splitlines():
         prefix = re.match(r"I(\d{4} \d\d:\d\d:\d\d\.\d{6}) +\d+ [\w.]+:?\d*\] ", line)
         datetime.datetime.strptime("2024" + prefix.group(1), "%Y%m%d %H:%M:%S.%f")
+
+
+def test_the_iou_of_each_class_is_read_back(tmp_path):
+    matrix = ConfusionMatrix(4)  # the last one occurs nowhere
+    matrix.update(np.array([0, 2, 1, 1]), np.array([0, 0, 1, 1]))
+    with TrainingLog(tmp_path / "log") as log:
+        log.scores(10, "train", matrix)
+        log.scores(10, "test", matrix)
+    (row,) = curves.parse_log(tmp_path / "log")
+    found = {key: value for key, value in row.items() if key.startswith(curves.CLASS_IOU)}
+    assert found == {"test_class_iou_0": 0.5, "test_class_iou_1": 1, "test_class_iou_2": 0}
+    curves.plot(tmp_path / "p.png", [row])
 
 
 def test_a_log_is_read_back(tmp_path):

@@ -1,5 +1,6 @@
 """Models side by side, a model folder to take along, pictures of the zoo, layers of any image."""
 
+import html
 import io
 import json
 import re
@@ -42,6 +43,18 @@ def test_a_model_folder(trained):
         card = archive.read(names["README.md"]).decode()
     assert list(config["id2label"].values()) == list(CLASSES)
     assert "# a model\n" in card and "squares" in card and "mean IoU" in card
+
+
+def test_curves_of_each_class(trained):
+    curves = trained.get(f"/models/{trained.model}/live.json").get_json()["curves"]
+    assert [name for name in curves if name.startswith("test_class_iou_")] == [
+        f"test_class_iou_{number}" for number in range(len(CLASSES))
+    ]
+    page = trained.get(f"/models/{trained.model}").text
+    assert 'data-plot="class"' in page
+    assert [html.unescape(page.split('data-names="')[1].split('"')[0])] == [
+        json.dumps(list(CLASSES))
+    ]
 
 
 def test_pictures_of_the_zoo(site):

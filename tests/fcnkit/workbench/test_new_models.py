@@ -3,14 +3,17 @@
 import json
 import os
 
+import numpy as np
 import pytest
 from PIL import Image
 from tiny_segmentation import net_text, write_dataset
 
-from caffeformat import learning_rate, pb, read_net, read_solver
+from caffeformat import Weights, learning_rate, read_net, read_solver, write_caffemodel
 
 # Of the dataset: 8 images in batches of 2, so that 50 epochs are 200 steps.
 EPOCHS, STEPS = 50, 200
+
+WEIGHTS = Weights({"conv": [np.zeros((1, 1, 1, 1), np.float32)]})  # of another net
 
 
 @pytest.fixture
@@ -159,7 +162,7 @@ def test_surgery_needs_a_classifier_and_its_weights(trained, create):
     fields = {"method": "surgery", "classifier": "vgg16"}
     assert set(create(**fields)) == {"classifier_weights"}
     assert set(create(method="surgery", classifier="")) == {"classifier"}
-    (trained.data / "vgg.caffemodel").write_bytes(b"read when the job runs")
+    write_caffemodel(trained.data / "vgg.caffemodel", WEIGHTS)
     weights = str(trained.data / "vgg.caffemodel")
     try:
         job = create(**fields, classifier_weights="vgg.caffemodel", surgery_stride="8")
@@ -170,14 +173,14 @@ def test_surgery_needs_a_classifier_and_its_weights(trained, create):
         assert "--weights fcn/fcn.caffemodel" in _arguments(job)
         (trained.data / "own.prototxt").write_text("layer {")
         errors = create(**fields, classifier_weights=weights, classifier_net="own.prototxt")
-        assert set(errors) == {"classifier"} and "line 1" in errors["classifier"][0]
+        assert set(errors) == {"classifier_net"} and "line 1" in errors["classifier_net"][0]
     finally:
         os.remove(weights)
 
 
 def test_each_model_of_a_sweep_keeps_the_weights_that_were_uploaded(trained):
     net = trained.data / "start.caffemodel"
-    net.write_bytes(pb.NetParameter(name="x").SerializeToString())
+    write_caffemodel(net, WEIGHTS)
     with open(net, "rb") as file:
         fields = {
             "dataset": trained.dataset,

@@ -1,8 +1,10 @@
 """What a person sees who fills in a form wrongly, comes late, or follows an old link."""
 
+import io
 import re
 
 import pytest
+from tiny_segmentation import net_text
 
 from fcnkit.jobs import State
 
@@ -111,3 +113,28 @@ def test_models_that_keep_a_dataset_are_counted(site):
         site.jobs.add(site.jobs.new_id(), "model", "x", "cpu", [], {"dataset": data})
         answer = site.client.delete(f"/jobs/{data}", base_url="http://127.0.0.1:5000")
         assert answer.status_code == 400 and expected in answer.get_json()["error"]
+
+
+@pytest.mark.parametrize("is_upload", [False, True])
+@pytest.mark.parametrize(
+    ("method", "name", "upload"),
+    [
+        ("surgery", "classifier_weights", "classifier_weights_file"),
+        ("custom", "custom_network_snapshot", "weights_file"),
+    ],
+)
+def test_weights_that_are_none_are_refused_at_their_field(trained, method, name, upload, is_upload):
+    (trained.data / "notes.txt").write_text("a shopping list\n")
+    field = upload if is_upload else name
+    sent = (io.BytesIO(b"a shopping list\n"), "notes.txt") if is_upload else "notes.txt"
+    fields = {"dataset": trained.dataset, "classifier": "shapes_classifier", field: sent}
+    fields.update(method=method, custom_network=net_text())
+    errors = trained.post("/models/images/generic.json", fields).get_json()["errors"]
+    assert list(errors) == [field] and "not a caffemodel" in errors[field][0]
+
+
+def test_a_classifier_that_is_none_is_refused_at_its_field(trained):
+    (trained.data / "notes.txt").write_text("a shopping list\n")
+    fields = {"dataset": trained.dataset, "method": "surgery", "classifier_net": "notes.txt"}
+    errors = trained.post("/models/images/generic.json", fields).get_json()["errors"]
+    assert list(errors) == ["classifier_net"]

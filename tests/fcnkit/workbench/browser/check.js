@@ -102,7 +102,7 @@ async function flow(page) {
     await click(page, 'form[action$="/resume"] button');
     await until(page, ['done'], 400);
     await page.waitForSelector('a.primary');
-    await page.waitForFunction(() => document.querySelectorAll('.u-wrap').length === 3);
+    await page.waitForFunction(() => document.querySelectorAll('.u-wrap').length === 4);
     await look(page, '10_model');
     assert(/continuing from/.test(await page.evaluate(async () => (await fetch(document.querySelector('a[href$="/log.txt"]').href)).text())), 'it did not resume');
     await click(page, 'a.primary');
