@@ -115,7 +115,8 @@ function places() {
         try {
             data = await bench.json(address + '?under=' + encodeURIComponent(under));
         } catch (error) {
-            dialog.querySelector('[data-folder]').textContent = error.message;
+            // What stands in the field may be wrong; then the beginning is shown.
+            if (under) { await show(''); } else { dialog.querySelector('[data-folder]').textContent = error.message; }
             return;
         }
         dialog.querySelector('[data-folder]').textContent = data.folder;
@@ -129,9 +130,9 @@ function places() {
             list.append(item);
         };
         const take = (path) => { field.value = path; field.dispatchEvent(new Event('change', {bubbles: true})); dialog.close(); field.focus(); };
-        line('✓ This folder', () => take(data.folder));
+        line('Use this folder', () => take(data.folder));
         for (const entry of data.entries) {
-            if (entry.is_folder) { line('📁 ' + entry.name, () => show(entry.path)); }
+            if (entry.is_folder) { line(entry.name + '/', () => show(entry.path)); }
             else if (field.dataset.place !== 'folder') { line(entry.name, () => take(entry.path)); }
         }
         if (data.left_out) {
@@ -139,6 +140,7 @@ function places() {
             item.textContent = `and ${data.left_out} more: type the name`;
             list.append(item);
         }
+        list.querySelector('button').focus();
     };
     document.querySelectorAll('[data-place]').forEach((input) => {
         const row = document.createElement('div');
@@ -191,6 +193,18 @@ function refusals() {
     }, true);
 }
 
+// Menus of rows close by Escape, and when another one is opened.
+function menus() {
+    const all = Array.from(document.querySelectorAll('details.menu'));
+    all.forEach((menu) => menu.addEventListener('toggle', () => {
+        if (menu.open) { all.forEach((other) => { other.open = other === menu; }); }
+    }));
+    document.addEventListener('keydown', (event) => {
+        const open = event.key === 'Escape' && all.find((menu) => menu.open);
+        if (open) { open.open = false; open.querySelector('summary').focus(); }
+    });
+}
+
 // What cannot be undone is asked about.
 function confirmations() {
     document.querySelectorAll('form[data-confirm]').forEach((form) => form.addEventListener('submit', (event) => {
@@ -217,4 +231,5 @@ document.addEventListener('DOMContentLoaded', () => {
     agreements();
     refusals();
     confirmations();
+    menus();
 });

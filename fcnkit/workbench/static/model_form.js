@@ -102,6 +102,7 @@ document.addEventListener('DOMContentLoaded', () => {
         const box = form.querySelector('[data-drawn]');
         const answer = await bench.post(form.getAttribute('data-picture'), {custom_network: field('custom_network').value});
         box.replaceChildren();
+        box.hidden = false;
         if (!answer.ok) {
             const data = await answer.json().catch(() => ({}));
             box.textContent = data.error || 'It cannot be drawn.';

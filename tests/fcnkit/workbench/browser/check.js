@@ -159,6 +159,11 @@ async function rest(page) {
     await page.goto(address);
     await look(page, '14_home');
     await page.click('[data-row] .menu summary');
+    const fits = await page.$eval('[data-row] .menu input[name=job_name]', (e) => e.getBoundingClientRect().right <= e.closest('td').getBoundingClientRect().right);
+    assert(fits, 'a menu is wider than its place');
+    await page.keyboard.press('Escape');
+    assert(!await page.$eval('[data-row] .menu', (e) => e.open), 'Escape does not close a menu');
+    await page.click('[data-row] .menu summary');
     await page.click('[data-row] .menu a');
     await page.waitForSelector('#model-form');
     assert.strictEqual(await page.$eval('[name=model_name]', (e) => e.value), 'FCN of shapes (copy)');
@@ -184,6 +189,11 @@ async function rest(page) {
     await look(page, '26_augmentation_refused');
     await page.$eval('[name=augment_rotate]', (e) => { e.value = ''; e.dispatchEvent(new Event('input')); });
     await page.waitForFunction(() => !document.querySelector('.field.wrong'));
+    // Files on the server: from a place that is not there to the beginning, by the keyboard.
+    await page.$eval('[name=classifier_weights]', (e) => { e.value = 'nowhere/x.caffemodel'; e.nextElementSibling.click(); });
+    await page.waitForFunction(() => document.activeElement.textContent === 'Use this folder');
+    assert((await page.$$('dialog[open] li')).length > 2);
+    await page.keyboard.press('Escape');
     // A field that is wrong is shown, wherever it is; what the policy hides is not asked for.
     await page.select('[name=lr_policy]', 'step');
     await page.$eval('[name=lr_step_size]', (e) => { e.value = ''; });
