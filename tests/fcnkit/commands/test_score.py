@@ -130,7 +130,7 @@ def test_names_of_a_colour_map_take_the_place_of_vocs(here, options):
 @pytest.mark.parametrize(
     ("masks", "labels", "words"),
     [
-        ({"x": np.zeros((2, 3))}, {"x": np.zeros((3, 3))}, ["x", "3x2", "3x3"]),
+        ({"x": np.zeros((2, 3))}, {"x": np.zeros((3, 3))}, ["x.png", "3 x 2", "3 x 3"]),
         ({"x": np.zeros((2, 2))}, {"x": np.full((2, 2), 30)}, ["x", "label", "30", "21"]),
         ({"x": np.full((2, 2), 22)}, {"x": np.zeros((2, 2))}, ["x", "prediction", "22"]),
         ({"x": np.zeros((2, 2))}, {"y": np.zeros((2, 2))}, ["x.png", "no label"]),

@@ -39,9 +39,9 @@ def make_net(text=NET, phase=torchcaffe.TEST, **options):
 
 
 def make_solver(fields=""):
-    param = parse_text(
-        f'lr_policy: "fixed" base_lr: 0.1 momentum: 0.9 {fields}', pb.SolverParameter
-    )
+    param = parse_text(f'lr_policy: "fixed" base_lr: 0.1 {fields}', pb.SolverParameter)
+    if param.type not in ("AdaGrad", "RMSProp"):  # which take none
+        param.momentum = 0.9
     param.net_param.CopyFrom(parse_text(NET, pb.NetParameter))
     torchcaffe.set_random_seed(1)
     solver = Solver(param=param)
