@@ -117,10 +117,10 @@ def test_a_download_of_digits_is_a_model(models, tmp_path, capsys):
     write_archive(tmp_path / "one.tar.gz", message, weights(0), mean, None, 1)
     with tarfile.open(tmp_path / "one.tar.gz") as archive:
         archive.extractall(tmp_path / "job", filter="data")
-    for place in ("one.tar.gz", "job"):
-        digits = ["--second", tmp_path / place, "--at-least", 1]
-        assert run(images, "--first", net, one, "--mean", "1,2,3", *digits) == 0
-        assert run(images, "--first", net, other, *digits) == 1
+    words = ["--at-least", 1, "--runtime", "torch"]
+    first = ["--first", net, one, "--mean", "1,2,3"]
+    assert run(images, *first, "--second", tmp_path / "one.tar.gz", *words) == 0
+    assert run(images, "--first", net, other, "--second", tmp_path / "job", *words) == 1
     capsys.readouterr()
     (tmp_path / "x.tar.gz").write_bytes(b"no archive")
     assert run(images, "--first", net, one, "--second", tmp_path / "x.tar.gz") == 1
