@@ -148,7 +148,8 @@ def data_layer(kind, param, source):
 def prepare(path):
     """A folder of images and what an annotation tool wrote beside them, prepared."""
     folder = os.path.dirname(path)
-    data_prep.prepare_data(folder, os.path.join(folder, "..", "prepared"), force=True)
+    options = data_prep.DataOptions(val_percent=0)  # of a single image
+    data_prep.prepare_data(folder, os.path.join(folder, "..", "prepared"), options, force=True)
 
 
 def of_folder(function):
@@ -281,7 +282,7 @@ def _page():
 def forms():
     """What a browser sends from each of the preview's forms: an address, then `name=value`."""
     client = _page()
-    model = "view_extension_id=fcn-voc-segmentation\ndataset=0\nimage_path=0\npalette=dataset\n"
+    model = "view_extension_id=fcn-segmentation\ndataset=0\nimage_path=0\npalette=dataset\n"
     found = [
         f"/models/images/generic/{action}\n{model}background=auto\nimage_list=0\n"
         for action in ("infer_one", "infer_many", "infer_extension")

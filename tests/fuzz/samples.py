@@ -232,7 +232,7 @@ def mindspore():
     from caffeformat.messages.wire import encode_bytes, encode_key, encode_varint
 
     dims = encode_key(1, 0) + encode_varint(2) + encode_key(1, 0) + encode_varint(3)
-    tensor = dims + encode_bytes(2, b"Float32") + encode_bytes(3, bytes(24))
+    tensor = dims + encode_bytes(2, b"Float32") + encode_bytes(3, bytes(12))  # in two parts
     entry = encode_bytes(1, b"conv.weight") + encode_bytes(2, tensor)
     return [alone("a.ckpt", encode_bytes(1, entry) * 2)]
 

@@ -76,6 +76,9 @@ def test_changed_files_of_every_kind_load_or_end_in_our_error(kind):
 
 
 def test_some_changed_files_of_every_kind_load_or_end_in_our_error():
-    """All readers in one process, which loads what they need once."""
+    """All readers in one process, which loads what they need once; first each reads its sample.
+
+    A reader that refuses every sample would be tried by nothing.
+    """
     counts = check("all", 2 * (len(READERS) + 2))
     assert counts["loaded"] > 20 and counts["refused"] > 20

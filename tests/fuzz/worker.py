@@ -3,10 +3,10 @@
     python worker.py KIND FIRST LAST
 
 KIND is `text` (nets), `model` (weights), the name of an entry of `readers.READERS`, or `all` of
-those in turn; a case is a number, which decides file and changes. One line per case says what came
-of it: `<case> loaded`, `<case> refused: <our error>`, or `<case> fault: <traceback in one line>`. A
-case that takes too long ends the process by SIGALRM; memory is limited, so that what would fill it
-fails.
+those in turn, of which each reads its sample unchanged first; a case is a number, which decides
+file and changes. One line per case says what came of it: `<case> loaded`, `<case> refused: <our
+error>`, or `<case> fault: <traceback in one line>`. A case that takes too long ends the process by
+SIGALRM; memory is limited, so that what would fill it fails.
 """
 
 import os
@@ -36,6 +36,7 @@ from caffeformat import (
     read_net,
 )
 
+UNCHANGED = -1  # the case of a reader that no sample is changed for
 SECONDS = 20  # per case
 MEMORY = 2 << 30  # bytes beyond what is in use when the first case begins
 MOST_FILE = 1 << 30  # bytes that a case may write
@@ -106,8 +107,19 @@ def reader_cases(name):
         folder.mkdir(exist_ok=True)
 
         def load(case):
+            if case == UNCHANGED:
+                return load_any([place_of(number) for number in range(len(made))])
             rng = np.random.RandomState(case)
             number = rng.randint(len(made))
+            sample, path = made[number], place_of(number)
+            before = path.stat()
+            path.write_bytes(sample.pack(reader.mutate(sample.files[sample.changed], rng)))
+            # What remembers files by their times of change must not take this one for another.
+            os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+            os.chdir(folder)
+            reader.read(str(path))
+
+        def place_of(number):
             sample = made[number]
             if number not in places:
                 places[number] = folder / f"sample{number}"
@@ -115,13 +127,19 @@ def reader_cases(name):
                     path = places[number] / name
                     path.parent.mkdir(parents=True, exist_ok=True)
                     path.write_bytes(content)
-            path = places[number] / sample.changed
-            before = path.stat()
-            path.write_bytes(sample.pack(reader.mutate(sample.files[sample.changed], rng)))
-            # What remembers files by their times of change must not take this one for another.
-            os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+            return places[number] / sample.changed
+
+        def load_any(paths):
+            """Read each sample until one loads: some entries have samples of other kinds, too."""
             os.chdir(folder)
-            reader.read(str(path))
+            errors = []
+            for path, sample in zip(paths, made):
+                path.write_bytes(sample.pack(sample.files[sample.changed]))
+                try:
+                    return reader.read(str(path))
+                except InputError as error:
+                    errors.append(str(error))
+            raise InputError("; ".join(errors))
 
         return load
 
@@ -143,13 +161,17 @@ def every_reader(folder, names):
     def load(case):
         turn, number = divmod(case, len(loads))
         name, one = loads[number]
-        if one is not None:
-            try:
-                one(turn)
-            except InputError:
-                raise
-            except Exception as error:
-                raise RuntimeError(f"{name} {turn}") from error
+        if one is None:
+            return
+        is_text_or_model = number >= len(names)
+        try:
+            one(turn if is_text_or_model else turn + UNCHANGED)
+        except InputError as error:
+            if turn == 0 and not is_text_or_model:
+                raise RuntimeError(f"{name}: none of its samples loads") from error
+            raise
+        except Exception as error:
+            raise RuntimeError(f"{name} {turn}") from error
 
     return load
 
