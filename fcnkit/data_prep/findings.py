@@ -98,8 +98,8 @@ def doubtful_pixels(label: Image.Image, counts: NDArray[np.int64] | None = None)
 
     In a JPEG these are the blocks that are not uniform, and all pixels where the mean of a block is
     stored in steps of more than one value, or where it is within a TIFF. In other files, which may
-    have been made of a JPEG, they are pixels of values that occur alone, if most values do;
-    `counts` are the pixels of each of 256 values, if they are known.
+    have been made of a JPEG, they are pixels of values that occur alone, if most values do, and
+    side by side; `counts` are the pixels of each of 256 values, if they are known.
     """
     if label.format == "TIFF" and str(label.info.get("compression")).endswith("jpeg"):
         return label.size[0] * label.size[1]
@@ -124,7 +124,8 @@ def _scattered_pixels(label: Image.Image, counts: NDArray[np.int64] | None) -> i
     """The pixels of values most of whose pixels have no neighbour of their value.
 
     None if there are few values, if less than half of them are such, as classes make areas, or if
-    that is a large share of all pixels, as blurred borders are not.
+    that is a large share of all pixels, as blurred borders are not. Most of these pixels have to
+    lie beside others of them: blurred borders are bands, but points of classes lie alone.
     """
     if label.mode not in ("L", "P"):
         return None
@@ -135,17 +136,25 @@ def _scattered_pixels(label: Image.Image, counts: NDArray[np.int64] | None) -> i
     if len(used) < _MANY_VALUES:
         return None
     values: NDArray[np.uint8] = np.asarray(label)
-    rows, columns = values[1:] == values[:-1], values[:, 1:] == values[:, :-1]
-    has_like = np.zeros(values.shape, bool)
-    has_like[1:] |= rows
-    has_like[:-1] |= rows
-    has_like[:, 1:] |= columns
-    has_like[:, :-1] |= columns
+    has_like = _beside(values[1:] == values[:-1], values[:, 1:] == values[:, :-1])
     alone = np.bincount(values[~has_like], minlength=IGNORE_LABEL + 1)
     scattered = used[2 * alone[used] >= histogram[used]]
     pixels = int(histogram[scattered].sum())
-    is_blurred = 2 * len(scattered) >= len(used) and pixels <= _MOST_SCATTERED * values.size
-    return pixels if is_blurred else None
+    if 2 * len(scattered) < len(used) or pixels > _MOST_SCATTERED * values.size:
+        return None
+    is_scattered = np.isin(np.arange(IGNORE_LABEL + 1), scattered)[values]
+    both = _beside(is_scattered[1:] & is_scattered[:-1], is_scattered[:, 1:] & is_scattered[:, :-1])
+    return pixels if 2 * np.count_nonzero(both) >= pixels else None
+
+
+def _beside(rows: NDArray[np.bool_], columns: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """H x W: pixels of a pair of neighbours that is true in (H - 1) x W or in H x (W - 1)."""
+    found = np.zeros((columns.shape[0], rows.shape[1]), bool)
+    found[1:] |= rows
+    found[:-1] |= rows
+    found[:, 1:] |= columns
+    found[:, :-1] |= columns
+    return found
 
 
 def _are_shades(used: NDArray[np.int64]) -> bool:

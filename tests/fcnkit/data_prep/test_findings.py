@@ -261,3 +261,18 @@ def test_labels_of_many_classes_are_not_blurred():
     assert doubtful_pixels(Image.fromarray(noise)) is None
     few = np.where(noise < 30, 0, noise - 30).astype(np.uint8)  # ten classes of single pixels
     assert doubtful_pixels(Image.fromarray(few)) is None
+
+
+def test_points_and_specks_of_many_classes_are_not_blurred():
+    numbers = np.arange(1, 31)
+    points = np.zeros((60, 80), np.uint8)
+    points[numbers * 7 % 60, numbers * 11 % 80] = numbers  # a pixel of each of 30 classes
+    assert doubtful_pixels(Image.fromarray(points)) is None
+    lines = np.zeros((60, 80), np.uint8)
+    for number in range(20):
+        lines[np.arange(20) + 30, np.arange(20) + 3 * number] = number + 1
+    assert doubtful_pixels(Image.fromarray(lines)) is None
+    random = np.random.RandomState(0)
+    specks = np.repeat(np.arange(4), 20).astype(np.uint8) * np.ones((60, 1), np.uint8)
+    specks = np.where(random.rand(60, 80) < 0.05, random.randint(0, 21, (60, 80)), specks)
+    assert doubtful_pixels(Image.fromarray(specks.astype(np.uint8))) is None
