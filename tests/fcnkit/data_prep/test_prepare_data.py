@@ -202,6 +202,15 @@ def test_lists_of_two_columns(tmp_path, root, separator):
     check_pairs(tmp_path / "out/val", ids[1])
 
 
+def test_lists_of_one_name_are_sets_each(tmp_path):
+    files, ids = two_sets("{set}/{id}.png", "{set}annot/{id}.png")
+    pairs = [f"train/{id_}.png trainannot/{id_}.png\n" for id_ in ids[0]]
+    files.update({"lists/train.txt": pairs[0], "train.txt": "".join(pairs[1:])})
+    files["val.txt"] = "".join(f"val/{id_}.png valannot/{id_}.png\n" for id_ in ids[1])
+    prepare_export(tmp_path, files, sets=["train.txt", "val"])
+    check_pairs(tmp_path / "out/train", ids[0][1:])
+
+
 def test_a_listed_image_that_is_elsewhere_is_not_taken(tmp_path):
     files = {"a/1.png": image(0), "b/2.png": image(1), "l/l1.png": label(0), "l/l2.png": label(1)}
     files["train.txt"] = "b/1.png l/l1.png\nb/2.png l/l2.png\n"

@@ -34,7 +34,7 @@ def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
     sets: dict[str, list[Item]] = {}
     for file, columns in lists.items():
         stem = os.path.splitext(file.name.rpartition("/")[2])[0]
-        names = (split_of(stem) or stem, stem, os.path.splitext(file.name)[0])
+        names = (split_of(stem) or stem, stem, os.path.splitext(file.name)[0], file.name)
         name = next(name for name in names if name not in sets)
         sets[name] = items_of_columns(columns, file, catalogue)
     classes = find_classes(catalogue, options)
