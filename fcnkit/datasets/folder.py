@@ -206,6 +206,8 @@ def refuse_other_names(path: str | os.PathLike[str]) -> None:
                     f"{path}: its validation set is called {name}, expected val: rename the "
                     "folder, or let prepare_data write train and val"
                 )
+    if os.path.isdir(os.path.join(path, "train")):
+        return  # which is read, and not what is beside it
     images, labels = os.path.join(path, "images"), os.path.join(path, "labels")
     for val in ("val", *_VALS):
         places = [os.path.join(kind, name) for kind in (images, labels) for name in ("train", val)]

@@ -104,3 +104,6 @@ def test_sets_within_images_and_labels_are_not_mixed(tmp_path, name, capsys):
         find_splits(tmp_path)
     assert main.main(["check_dataset", str(tmp_path)]) == 1
     assert "let prepare_data write train and val" in capsys.readouterr().err
+    for split in ("train", "val"):  # what is read where both are there
+        make_folders(tmp_path / split, [photo(4, 5)], [LABEL])
+    assert [len(pairs) for pairs in find_splits(tmp_path)] == [1, 1]
