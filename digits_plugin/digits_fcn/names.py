@@ -21,7 +21,7 @@ NUMBERED = re.compile(r"(\d{1,4})(?:\s*[:)]|\.(?!\d)|(?=\s))\s*(\S.*)$")
 # A name, what parts it from its index, and the index
 NUMBERED_END = re.compile(r"(\S.*?)(\s*[,;:=]\s*|\s+)(\d{1,4})$")
 # What may be before, or around, all names
-ADORNED = [re.compile(form) for form in (r"- +(\S.*)$", r'"([^"]+)"$', r"'([^']+)'$")]
+ADORNED = [re.compile(form) for form in (r"- +(\S.*)$", r'"\s*([^"\s][^"]*)"$', r"'\s*([^'\s][^']*)'$")]
 
 IGNORE_NAME = class_table.IGNORE_NAMES[0]
 HEADERS = class_table.NAME_COLUMNS + ("labels",)

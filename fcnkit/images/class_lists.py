@@ -129,7 +129,7 @@ def numbered_ends(lines: Sequence[str]) -> list[tuple[int | None, ListedClass]] 
 
 def unadorned(lines: Sequence[str]) -> list[str]:
     """Lines without the quotes or dashes that are around, or before, all of them."""
-    for form in (r"- +(\S.*)", r'"([^"]+)"', r"'([^']+)'"):
+    for form in (r"- +(\S.*)", r'"\s*([^"\s][^"]*)"', r"'\s*([^'\s][^']*)'"):
         matches = [re.fullmatch(form, line) for line in lines]
         if lines and all(matches):
             return [match.group(1).strip() for match in matches if match]

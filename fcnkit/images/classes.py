@@ -125,14 +125,11 @@ def _plain_names(text: str, path: str) -> list[str]:
     if names and names[0].lower() == IGNORE_NAMES[0]:
         # labelme gives its first line the index -1 and stores it as 255.
         del names[0]
-    numbered = numbered_lines(names)
+    numbered = numbered_lines(names) or numbered_ends(names)
     if numbered is not None:
         shown = f"`0 {names[0]}`, `1 {names[1]}`"
         advice = f"; if the numbers are parts of the names, begin with {shown}"
         return [one.name for one in in_order(numbered, path, advice)]
-    numbered = numbered_ends(names)
-    if numbered is not None:
-        return [one.name for one in in_order(numbered, path)]
     _refuse_tables(names, path)
     return names
 

@@ -48,6 +48,7 @@ class Names(Case):
             ("0 128 0 0\n1 0 128 0\n", "begin with other numbers than 0, 1, 2"),
             ("path: x\nnames:\n  0: cat\n", "it is JSON or YAML"),
             ('{"0": "cat", "1": "dog"}\n', "it is JSON or YAML"),
+            ("' '\n' '\n", "stands twice"),
             ("# animals\ncat\ndog\n", "it has a comment, which is no class"),
             ("cat=1\ndog=2\n", "end in other numbers than 0, 1, 2"),
             ("cat\n__ignore__\ndog\n", "line 2 is __ignore__"),

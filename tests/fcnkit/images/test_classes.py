@@ -75,6 +75,8 @@ def test_labelmes_ignored_first_line_is_not_a_class(tmp_path):
         ("# my classes\nbackground\ncat\n", "found the comment '# my classes': remove it"),
         ("#804080 road\n#000000 void\n", "found the comment '#804080 road'"),
         ("background=1\ncat=2\n", "indices 1, 2, expected 0 to 1"),
+        ("Bus: 7\nTram: 11\n", "if the numbers are parts of the names, begin with `0 Bus: 7`"),
+        ("' '\n' '\n", "already on line 1"),
         ("['background', 'cat']", r"is not JSON .*: write the names to a text file"),
         ('item {\n  id: 1\n  name: "cat"\n}\n', "TensorFlow's label map"),
         ("\0\1\2", "found '.x00"),
@@ -132,6 +134,7 @@ def test_lists_with_indices_and_those_of_other_tools(tmp_path, text):
         "0.5 mm\n1.2 mm\n",
         "zone 0\nzone 1\n",
         "Boeing 737\nAirbus 320\n",
+        "'a'\n' '\n'b'\n",
     ],
 )
 def test_digits_may_be_part_of_names(tmp_path, text):
