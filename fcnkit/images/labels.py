@@ -191,9 +191,14 @@ def _shown_greys(image: Image.Image, name: str) -> NDArray[np.uint8]:
 
 
 def _in_8_bits(values: NDArray[Any], name: str) -> NDArray[np.uint8]:
-    """Samples of more bits as the bytes that show the same. Raises `InputError` for all others."""
+    """Samples of more bits as the bytes that show the same: they are those times 257, or 256.
+
+    Raises `InputError` for all others.
+    """
     shown: NDArray[np.uint8] = (values // 257).astype(np.uint8)
-    if not np.array_equal(shown.astype(np.int64) * 257, values):
+    if not np.any(values % 256) and values.max(initial=0) < 1 << 16:
+        shown = (values // 256).astype(np.uint8)
+    elif not np.array_equal(shown.astype(np.int64) * 257, values):
         what = "grey" if values.ndim == 2 or values.shape[2] == 1 else "colours"
         raise InputError(
             f"{name}: expected {what} of 8 bits to look up in the colour map, found values "
