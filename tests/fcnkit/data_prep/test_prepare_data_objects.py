@@ -166,8 +166,28 @@ def test_corners_that_are_shares_of_the_size_are_refused(tmp_path, tool):
         for shape in content["shapes"]:
             shape["points"] = [[x / 30, y / 20] for x, y in shape["points"]]
     files = {"a.json": json.dumps(content), "a.png": image(0)}
-    with pytest.raises(InputError, match=r"between 0 and 1, expected pixels: .*, 30 and 20"):
+    with pytest.raises(InputError, match=r"a\.json: all corners are between 0 and 1, expected pix"):
         prepare(tmp_path, files)
+
+
+@pytest.mark.parametrize("tool", ["labelme", "COCO"])
+def test_an_image_may_have_nothing_but_an_object_smaller_than_a_pixel(tmp_path, tool):
+    """As tiles of a larger image have at their corners."""
+    small = [[0.1, 0.2], [0.9, 0.3], [0.4, 0.8]]
+    files = {f"{n}.png": image(n) for n in range(2)}
+    if tool == "COCO":
+        content = json.loads(coco_json({"0.png": 0, "1.png": 1}))
+        first, *others = content["annotations"]
+        first["segmentation"] = [[n for corner in small for n in corner]]
+        others = [entry for entry in others if entry["image_id"] != first["image_id"]]
+        files["a.json"] = json.dumps({**content, "annotations": [first, *others]})
+    else:
+        shapes = [{"label": "red", "points": small, "shape_type": "polygon"}]
+        files["0.json"] = labelme_json(0, "0.png", shapes=shapes)
+        files["1.json"] = labelme_json(1, "1.png")
+    prepare(tmp_path, files)
+    labels = sorted((tmp_path / "out/train/labels").iterdir())
+    assert [read_label(path).any() for path in labels[1:]] == [True] and len(labels) == 2
 
 
 def test_an_object_in_the_first_pixel_alone_is_none_of_shares(tmp_path):

@@ -79,6 +79,8 @@ def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
     plan.labels, plan.remarks = f"objects are drawn; {classes.words}", painter.remarks
     index = FileIndex(catalogue.photographs)
     for file, found in described.items():
+        texts = (text for image in found.images for _, text in image.objects)
+        refuse_shares(map(_corners, texts), str(file))
         numbers = {
             key: classes.numbers[name]
             for key, name in found.categories.items()
@@ -165,7 +167,6 @@ class _FileReader:
     def _draw(self, image: AnnotatedImage, size: tuple[int, int]) -> NDArray[np.uint8]:
         name = f"{self.file}: {image.file}"
         check_size((image.height, image.width), size, name)
-        refuse_shares(map(_corners, (text for _, text in image.objects)), size, name)
         objects = (
             (self.numbers[key], functools.partial(_mask, text, size, name))
             for key, text in image.objects

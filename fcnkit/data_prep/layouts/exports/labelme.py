@@ -78,7 +78,9 @@ def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
         read[file] = _parse(data, str(file))
 
     catalogue.extract({file: [functools.partial(take, file)] for file in sorted(files)})
-    found = sorted({shape.label for annotated in read.values() for shape in annotated.shapes})
+    shapes_found = [shape for file in sorted(read) for shape in read[file].shapes]
+    refuse_shares((shape.points for shape in shapes_found), str(min(read)))
+    found = sorted({shape.label for shape in shapes_found})
     given = find_classes(catalogue, options).names
     classes = object_classes(found, given, catalogue.source)
     painter = ObjectPainter(classes.background, options.overlap or "later")
@@ -176,7 +178,6 @@ def _draw(
 ) -> NDArray[np.uint8]:
     if annotated.size is not None:
         check_size(annotated.size, size, name)
-    refuse_shares((shape.points for shape in annotated.shapes), size, name)
     masks = (
         (numbers[shape.label], functools.partial(_mask, shape, size, f"{name}: shape {number}"))
         for number, shape in enumerate(annotated.shapes, 1)

@@ -131,21 +131,20 @@ def check_size(stated: tuple[int, int], shown: tuple[int, int], name: str) -> No
         )
 
 
-def refuse_shares(
-    corners: Iterable[Iterable[tuple[float, float]]], size: tuple[int, int], name: str
-) -> None:
-    """Raise `InputError` if all corners of an image's objects are shares of its `size`.
+def refuse_shares(corners: Iterable[Iterable[tuple[float, float]]], name: str) -> None:
+    """Raise `InputError` if all corners of the objects in a file are shares of their image's size.
 
-    Drawn as pixels they would be a dot in the corner. Stops at the first one that is none.
+    Drawn as pixels they would be dots in the corner. Stops at the first one that is none: an object
+    alone may be as small, as at the border of a tile.
     """
     are_shares = False
     for points in corners:
         for x, y in points:
-            if not (0 <= x <= 1 and 0 <= y <= 1):
+            if not (-0.5 <= x <= 1.5 and -0.5 <= y <= 1.5):  # objects may end beside their image
                 return
             are_shares |= x % 1 > 0 or y % 1 > 0
-    if are_shares and max(size) > 1:
+    if are_shares:
         raise InputError(
             f"{name}: all corners are between 0 and 1, expected pixels: if they are shares of the "
-            f"image's size, multiply them by width and height, {size[1]} and {size[0]}"
+            "image's size, multiply them by its width and height"
         )
