@@ -39,7 +39,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.has_optional_positions = True
     network.add_net(parser.input, "net", nargs="?")
     parser.input.option("weights", f"its weights: {kinds}", "WEIGHTS", nargs="?")
-    network.add_models(parser.input, "; a model folder's card tells its data, scores and recipe")
+    network.add_models(parser.input, "; a model folder's card names its data, scores and recipe")
     basics.add_output_position(
         parser,
         f"file to write: {kinds}, {exported_models.ARCHIVE} for DIGITS; or with --folder a folder",

@@ -114,7 +114,7 @@ def _pngs_of_jpegs(files: Sequence[File]) -> list[File]:
 def _with_two_ends(files: Sequence[File], form: re.Pattern[str]) -> list[File]:
     """The labels where images have an end of their names, too: `x_sat.jpg` and `x_mask.png`.
 
-    `form` tells that end, or beginning, as `word`, from the `core` of a name.
+    `form` parts that end, or beginning, as `word`, from the `core` of a name.
 
     None unless, in each folder with labels, one kind of image has an image for every label.
     """
