@@ -15,12 +15,13 @@ from .tensor_names import (
     statistics,
     to_tensors,
 )
-from .value_graph import Graph, Node, needed_net, scales_of_norms, value_graph
+from .value_graph import Graph, Node, bottom_shapes, needed_net, scales_of_norms, value_graph
 
 __all__ = [
     "Graph",
     "Node",
     "Registry",
+    "bottom_shapes",
     "from_tensors",
     "has_whole_windows",
     "identifier",

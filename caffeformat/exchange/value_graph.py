@@ -11,12 +11,15 @@ import collections
 from typing import TYPE_CHECKING, NamedTuple
 
 from caffeformat.errors import InputError
+from caffeformat.geometry import RULES
 from caffeformat.messages import distinct_layers, has_scale_and_bias, without_layers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from caffeformat.messages import pb
+
+    Shape = tuple[int, ...]
 
     # A blob's name and which of the values it held, from 0
     Value = tuple[str, int]
@@ -138,6 +141,23 @@ def needed_net(net: pb.NetParameter, outputs: Iterable[str] | None = None) -> pb
             result.layer.add().CopyFrom(layer)
             made.update(layer.top)
     return result
+
+
+def bottom_shapes(graph: Graph, shapes: Mapping[str, Shape]) -> dict[str, list[Shape]]:
+    """Name of a layer of `graph` -> the shapes of its bottoms when it runs.
+
+    `shapes` are those of all blobs, as `infer_shapes` returns them: of a blob that a layer gives
+    another shape in place, as MVN may, the last one.
+    """
+    held = {name: shapes[name] for name in graph.inputs}
+    found = {}
+    for node in graph.nodes:
+        bottoms = [held[name] for name in node.inputs]
+        found[node.layer.name] = bottoms
+        rule = RULES.get(node.layer.type)
+        tops = rule(node.layer, bottoms) if rule else [shapes[blob] for blob in node.layer.top]
+        held.update(zip(node.outputs, tops))
+    return found
 
 
 def scales_of_norms(graph: Graph) -> dict[str, pb.LayerParameter]:

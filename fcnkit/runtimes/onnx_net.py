@@ -13,6 +13,7 @@ import numpy as np
 
 from caffeformat import FormatError, InputError, atomic_write, infer_shapes
 from caffeformat.exchange import (
+    bottom_shapes,
     module_names,
     needed_net,
     scales_of_norms,
@@ -182,15 +183,14 @@ def _convert(
     writer: Writer, graph: Graph, names: dict[str, str], shapes: Shapes, tensors: Tensors
 ) -> None:
     """Write the graph's nodes, adding each value to `names`: value -> name in ONNX."""
-    modules = module_names(graph)
+    modules, shapes_of = module_names(graph), bottom_shapes(graph, shapes)
     joined = {scale.name for scale in scales_of_norms(graph).values()}
     for node in graph.nodes:
         proto = node.layer
         if proto.name in joined:
             names[node.outputs[0]] = names[node.inputs[0]]
             continue
-        bottoms = [shapes[blob] for blob in proto.bottom]
-        layer = Layer(proto, bottoms, tensors, modules[proto.name])
+        layer = Layer(proto, shapes_of[proto.name], tensors, modules[proto.name])
         writer.prefix = proto.name
         tops = CONVERTERS[proto.type](writer, layer, *(names[name] for name in node.inputs))
         names.update(zip(node.outputs, [tops] if isinstance(tops, str) else tops))

@@ -15,6 +15,7 @@ import torch
 
 from caffeformat import InputError, filter_net, infer_shapes, pb, read_caffemodel
 from caffeformat.exchange import (
+    bottom_shapes,
     from_tensors,
     identifier,
     module_names,
@@ -117,7 +118,7 @@ class _Assembly:
         self._tracer = torch.fx.proxy.GraphAppendingTracer(self._fx)
         self._values = {name: self._input(name) for name in graph.inputs}
         names, scales = module_names(graph), scales_of_norms(graph)
-        joined = {scale.name for scale in scales.values()}
+        joined, shapes_of = {scale.name for scale in scales.values()}, bottom_shapes(graph, shapes)
         for node in graph.nodes:
             layer, name = node.layer, names[node.layer.name]
             if layer.name in joined:
@@ -128,8 +129,7 @@ class _Assembly:
                 for key, array in tensors.items()
                 if key.rsplit(".", 1)[0] == name
             }
-            bottoms = [shapes[blob] for blob in layer.bottom]
-            affine = layer.name in scales
+            bottoms, affine = shapes_of[layer.name], layer.name in scales
             place = Place(self._root, self._tracer, layer, name, bottoms, own, affine)
             self._add(node, place)
 

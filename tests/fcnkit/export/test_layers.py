@@ -159,3 +159,15 @@ layer { name: "it" type: "LRN" bottom: "x" top: "y" lrn_param { %s } }
 )
 def test_local_responses_are_normalized(settings):
     assert_forms_agree(LRN % settings, (1, 6, 5, 4), (2, 6, 7, 3))
+
+
+@pytest.mark.parametrize("axes", [2, 3, 4])
+def test_mvn_in_place_is_of_the_axes_that_its_bottom_had(axes):
+    size = (2, 3, 5, 4)[:axes]
+    dims = " ".join(f"dim: {length}" for length in size)
+    assert_forms_agree(
+        f'layer {{ name: "in" type: "Input" top: "x" input_param {{ shape {{ {dims} }} }} }}'
+        'layer { name: "twice" type: "Power" bottom: "x" top: "y" power_param { scale: 2 } }'
+        'layer { name: "it" type: "MVN" bottom: "y" top: "y" mvn_param { across_channels: true } }',
+        size,
+    )
