@@ -51,7 +51,7 @@ NOT_READ = {
         "a.png": image(0),
         "a.manifest": "{}\n",
     },
-    "GeoJSON": {"a.png": image(0), "a.geojson": "{}"},
+    "GeoJSON": {"a.png": image(0), "a.geojson": "{}", "logo.svg": b"x"},
     "Cityscapes' outlines": {
         "leftImg8bit/train/x/a_leftImg8bit.png": image(0),
         "gtFine/train/x/a_gtFine_polygons.json": '{"imgHeight": 20, "objects": []}',
@@ -61,6 +61,12 @@ NOT_READ = {
         "train.csv": "ImageId_ClassId,EncodedPixels\na.png_1,3 4\n",
     },
     "pictures of a kind that is not read, such as a.heic": {"a.heic": b"x"},
+    "pictures of a kind that is not read, such as IMG.HEIC": {"IMG.HEIC": b"x"},
+    "labels/a.png, and no images": {
+        "logo.svg": b"x",
+        "labels/a.png": label(0),
+        "labels/b.png": label(1),
+    },
     "labels/a.png, and images/a.heic is not": {"images/a.heic": b"x", "labels/a.png": label(0)},
     "images/b.HEIC: files of this kind are not read: convert": {
         "images/a.png": image(0),

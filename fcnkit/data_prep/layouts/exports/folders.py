@@ -70,7 +70,7 @@ def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
         images = {file: place for file, place in places.items() if not place.role}
     images = {file: place for file, place in images.items() if is_image(file.name)}
     if not images:
-        raise _no_images(catalogue, next(iter(labels)))
+        raise _no_images(catalogue, list(labels))
     plan = _plan(catalogue, options, images, labels)
     if plan is not None:
         others = [file for file in places if file not in images and file not in labels]
@@ -120,7 +120,7 @@ def _plan(
                 or label_alone(found.labels, len(theirs))
             )
         if found.labels:
-            raise _no_images(catalogue, found.labels[0])
+            raise _no_images(catalogue, found.labels)
         if found.images:
             notes.append(images_alone(found.images, name or ""))
         if found.patterns is not None:
@@ -305,8 +305,9 @@ def _unread_image(catalogue: Catalogue, labels: Sequence[File]) -> InputError | 
     return found and unread_kind(found)
 
 
-def _no_images(catalogue: Catalogue, label: File) -> InputError:
-    if catalogue.unread:
+def _no_images(catalogue: Catalogue, labels: Sequence[File]) -> InputError:
+    label = labels[0]
+    if len(catalogue.unread) >= len(labels):  # not a logo
         return InputError(
             f"{catalogue.source}: has labels, such as {label.name}, and {catalogue.unread[0].name} "
             "is not of a kind that is read: convert such images to PNG, or photographs to JPEG"

@@ -8,7 +8,6 @@ import re
 from typing import TYPE_CHECKING
 
 from caffeformat import InputError
-from fcnkit.images import UNREAD_SUFFIXES
 
 from . import (
     beside,
@@ -50,8 +49,6 @@ LAYOUTS: dict[str, ModuleType] = {
 
 # Exports that do not say which pixel of which image is of which class, and what to do.
 _NOT_READ = {
-    rf".*(?:{'|'.join(map(re.escape, UNREAD_SUFFIXES))})": "pictures of a kind that is not read: "
-    "convert them to PNG, or photographs to JPEG",
     r".*_gt(?:Fine|Coarse)_polygons\.json": "Cityscapes' outlines: make labels of them with "
     "cityscapesScripts (createTrainIdLabelImgs), or for IDD with its public code",
     r".*\.geojson": "outlines as GeoJSON: export masks, or draw them into labels (rasterio's "
@@ -101,6 +98,8 @@ _NOT_READ_TABLES = {
     ),
     "annotations of VIA as CSV: export them as JSON": re.compile(r"#?filename,file_size,file_attr"),
 }
+
+_UNREAD = "pictures of a kind that is not read: convert them to PNG, or photographs to JPEG"
 
 _ARCHIVE = re.compile(r".*\.(?:zip|tar|tgz|tar\.\w+|7z|rar)", re.IGNORECASE)
 
@@ -156,6 +155,7 @@ def _refuse_other_tools(catalogue: Catalogue) -> None:
     tables = catalogue.named(lambda name: name.lower().endswith(".csv"))
     for words, header in _NOT_READ_TABLES.items():
         found.append((words, [file for file in tables if header.match(catalogue.text(file))]))
+    found.append((_UNREAD, catalogue.unread))  # at last, as logos are among them
     for words, files in found:
         if files:
             what, _, remedy = words.partition(": ")
