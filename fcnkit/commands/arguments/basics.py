@@ -89,9 +89,7 @@ class CommandParser(argparse.ArgumentParser):
             return super().parse_known_args(args, namespace)
         given = sys.argv[1:] if args is None else list(args)
         position = self.output_position
-        if position is not None and any(
-            text in ("-o", "--output") or text.startswith("--output=") for text in given
-        ):
+        if position is not None and any(map(_is_output, given)):
             # Optional for this call only: an optional position takes no value behind an option.
             position.nargs, position.required, position.default = "?", False, argparse.SUPPRESS
         if not self.has_optional_positions:
@@ -117,6 +115,13 @@ class CommandParser(argparse.ArgumentParser):
             for name in (action.dest, *(text[2:].replace("-", "_") for text in long)):
                 found[name] = long[0] if long else str(action.metavar or name.upper())
         return found
+
+
+def _is_output(text: str) -> bool:
+    """Whether an argument begins `-o/--output`, in any spelling that argparse takes."""
+    name = text.partition("=")[0]
+    is_short = text.startswith("-o") and not text.startswith("--")
+    return is_short or (len(name) > len("--o") and "--output".startswith(name))
 
 
 def positive(kind: Callable[[str], Number]) -> Callable[[str], Number]:

@@ -261,6 +261,8 @@ def test_output_is_a_position_or_an_option():
         ("--run r -o out", (None, None, "out")),
         ("net --output=out --force weights", ("net", "weights", "out")),
         ("-o out --run r net", ("net", None, "out")),
+        ("--run r net weights --force -oout", ("net", "weights", "out")),
+        ("--run r net --outpu=out weights", ("net", "weights", "out")),
     ],
 )
 def test_a_run_takes_the_place_of_positions(written, found):
