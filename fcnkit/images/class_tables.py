@@ -20,7 +20,7 @@ import os
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from caffeformat import FormatError, whole_number
+from caffeformat import FormatError, brief, whole_number
 from caffeformat.files import open_text
 
 from .class_lists import IGNORE_NAMES, ListedClass, colour_in, in_order, listed_classes
@@ -107,7 +107,10 @@ def class_table(text: str, path: str) -> ClassTable | None:
 
 
 def _cells(line: str, delimiter: str = ",") -> list[str]:
-    row = next(csv.reader([line], skipinitialspace=True, delimiter=delimiter), [])
+    try:
+        row = next(csv.reader([line], skipinitialspace=True, delimiter=delimiter), [])
+    except csv.Error:  # more than 128 KiB in a cell, or NUL before Python 3.11
+        row = [line]
     return [cell.strip() for cell in row]
 
 
@@ -118,7 +121,9 @@ def _labelmap(lines: Sequence[tuple[int, str]], path: str) -> ClassTable:
             continue
         match = _LABELMAP_LINE.fullmatch(line)
         if not match or not match.group(1).strip():
-            raise FormatError(path, f"expected `label:r,g,b:parts:actions`, found {line!r}", number)
+            raise FormatError(
+                path, f"expected `label:r,g,b:parts:actions`, found {brief(line)}", number
+            )
         name, *colour = match.groups()
         rows.append((number, name.strip(), colour))
     without = [(number, name) for number, name, colour in rows if colour[0] is None]
@@ -138,7 +143,7 @@ def _pixel_values(lines: Iterable[tuple[int, str]], path: str) -> ClassTable:
         if len(cells) != 2 or not cells[1]:
             raise FormatError(
                 path,
-                f"expected `value, class`, found {line!r}: put quotes around the class",
+                f"expected `value, class`, found {brief(line)}: put quotes around the class",
                 number,
             )
         rows.append((number, cells[1], [cells[0]] * 3))
@@ -168,7 +173,7 @@ def _named_columns(
     for number, line in lines:
         cells = _cells(line, delimiter)
         if len(cells) <= max([name, *colours, one or 0, id_ or 0]) or not cells[name]:
-            raise FormatError(path, f"expected {', '.join(header)}; found {line!r}", number)
+            raise FormatError(path, f"expected {', '.join(header)}; found {brief(line)}", number)
         colour = [cells[column] for column in colours]
         if one is not None and not colours:
             found = colour_in(cells[one])
@@ -217,7 +222,7 @@ def _neutral_first(lines: Sequence[tuple[int, str]], path: str) -> ClassTable:
     for number, line in lines:
         match = _COLOURS_LINE.fullmatch(line)
         if not match:
-            raise FormatError(path, f"expected `name r g b`, found {line!r}", number)
+            raise FormatError(path, f"expected `name r g b`, found {brief(line)}", number)
         name, *colour = match.groups()
         rows.append((number, IGNORE_NAMES[0] if number == lines[0][0] else name, colour))
     if not any(list(map(int, colour)) == [0, 0, 0] for _, _, colour in rows):

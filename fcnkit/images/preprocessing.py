@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import caffeformat
-from caffeformat import FormatError, InputError
+from caffeformat import FormatError, InputError, brief
 from caffeformat.files import open_text
 
 from .forms import channels_first, count_channels
@@ -110,7 +110,7 @@ def parse_mean(text: str) -> NDArray[np.float32]:
         return np.array(values, np.float32)
     if not os.path.exists(text):
         raise InputError(
-            f"mean {text!r}: expected numbers, one per channel (B,G,R), or a file "
+            f"mean {brief(text)}: expected numbers, one per channel (B,G,R), or a file "
             "(mean.binaryproto, mean.txt); no such file"
         )
     if text.endswith(".binaryproto"):

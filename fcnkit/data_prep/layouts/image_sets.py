@@ -7,7 +7,7 @@ import os
 import re
 import unicodedata
 
-from caffeformat import FormatError
+from caffeformat import FormatError, brief
 from fcnkit.images import IMAGE_SUFFIXES
 
 # In VOC's sets of single classes a number follows the id: whether the class is present.
@@ -45,7 +45,7 @@ def set_lines(text: str, source: str) -> list[tuple[str, ...]]:
         meanings = tuple(filter(is_id, _meanings(line)))
         if not meanings:
             problem = "is not an image id: expected a name as below the folder of the images"
-            raise FormatError(source, f"refused: {line!r} {problem}", number)
+            raise FormatError(source, f"refused: {brief(line)} {problem}", number)
         lines[meanings] = None
     if not lines:
         raise FormatError(source, "the image set is empty")

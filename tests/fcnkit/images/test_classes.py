@@ -80,6 +80,7 @@ def test_labelmes_ignored_first_line_is_not_a_class(tmp_path):
         ("['background', 'cat']", r"is not JSON .*: write the names to a text file"),
         ('item {\n  id: 1\n  name: "cat"\n}\n', "TensorFlow's label map"),
         ("\0\1\2", "found '.x00"),
+        pytest.param(f"name,r,g,b\nroad,{'1' * 200_000},2,3\n", "'road,1+\\.\\.\\.", id="long"),
     ],
 )
 def test_what_cannot_be_a_list_of_names_is_refused(tmp_path, text, words):
