@@ -38,6 +38,7 @@ def _hammer(read, whole, path, rounds, most=5):
     return loaded
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize(
     "name",
     ["small_binaryproto_iter_3.caffemodel", "small_v1.caffemodel", "small_double.caffemodel"],
@@ -63,6 +64,7 @@ def test_hdf5_caffemodels(golden_files, tmp_path):
     assert 0 < _hammer(read_caffemodel, whole, tmp_path / "w.h5", 100) < 100
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("name", ["old_v0.prototxt", "old_v1.prototxt", "small.prototxt"])
 def test_prototxts(golden_files, tmp_path, name):
     whole = (golden_files / name).read_bytes()

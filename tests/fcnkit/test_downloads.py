@@ -258,6 +258,7 @@ def test_progress_gets_the_megabytes(listed, server, tmp_path):
     assert steps[-1] == (1, 1, "thing.bin")
 
 
+@pytest.mark.slow
 def test_two_processes_that_fetch_one_file(listed, server, tmp_path):
     with locked(tmp_path / "thing.bin"), pytest.raises(InputError, match="is writing there"):
         downloads.fetch("Thing", tmp_path)

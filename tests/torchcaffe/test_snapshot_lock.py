@@ -16,6 +16,7 @@ NET = (
 )
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("prefix", ["out", ""])
 def test_a_second_process_is_told(tmp_path, monkeypatch, capfd, prefix):
     monkeypatch.chdir(tmp_path)

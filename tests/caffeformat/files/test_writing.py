@@ -92,6 +92,7 @@ def test_devices_get_the_content_and_stay(tmp_path, writer):
         writer("/dev/full")
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("opener", ["atomic_write", "atomic_path"])
 def test_the_standard_output_is_written_to_not_replaced(tmp_path, opener):
     text = (

@@ -112,6 +112,7 @@ def test_infer_does_not_replace_images(voc, capsys, tree):
         assert tree(voc.parent) == before
 
 
+@pytest.mark.slow
 def test_two_processes_on_one_output(voc, capsys):
     program = (
         "from fcnkit.files import output_folder\n"
@@ -130,6 +131,7 @@ def test_two_processes_on_one_output(voc, capsys):
     assert sorted(os.listdir()) == ["lmdb", "voc"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("needs_engine")
 def test_two_runs_in_one_folder(voc, capsys):
     write_solver(voc.parent)

@@ -182,6 +182,7 @@ def test_a_killed_run_leaves_nothing_under_the_final_name(voc_folders, tmp_path,
     assert not [name for name in os.listdir(tmp_path) if name.startswith(".")]
 
 
+@pytest.mark.slow
 def test_workers_end_when_the_first_process_is_killed(tmp_path):
     program = (
         "import os, signal, sys, time\n"

@@ -20,7 +20,7 @@ def score(planes):
     return np.stack([planes[0], 2 * left[1] - up[0], up[1] * 0.5, 0.3 - planes[1]])
 
 
-@pytest.mark.quick_cases(12)
+@pytest.mark.quick_cases(4)
 @pytest.mark.parametrize("most", [1 << 26, 4000])
 @pytest.mark.parametrize(
     "options",

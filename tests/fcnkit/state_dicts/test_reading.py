@@ -141,6 +141,7 @@ def test_a_whole_model_is_refused_with_what_to_do(tmp_path, legacy):
         read_state_dict(tmp_path / "a")
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("kind", ["safetensors", "mindspore", "mxnet", "zip", "legacy"])
 def test_truncated_and_damaged_files_are_refused_or_read(tmp_path, kind):
     mxnet = {name: tensor for name, tensor in TENSORS.items() if tensor.ndim}

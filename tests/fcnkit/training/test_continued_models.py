@@ -97,6 +97,7 @@ def test_a_run_that_takes_no_step_costs_nothing_of_it(here):
         assert content() == before
 
 
+@pytest.mark.slow
 def test_a_kill_before_the_first_step_costs_nothing_of_it(here):
     run("first")
     before = content()

@@ -132,8 +132,8 @@ def test_an_earlier_run_with_best_weights_only_is_not_replaced(data):
     "place, call",
     [
         ("begin", 2),  # before a snapshot is written
-        ("remove_old", 3),  # before older ones go
-        ("test", 3),
+        pytest.param("remove_old", 3, marks=pytest.mark.slow),  # before older ones go
+        pytest.param("test", 3, marks=pytest.mark.slow),
         pytest.param("test", 6, marks=pytest.mark.slow),
         pytest.param("remove_old", 5, marks=pytest.mark.slow),
     ],

@@ -48,6 +48,7 @@ def test_files_that_cannot_be_renamed_cost_nothing(here, monkeypatch, call):
     assert content() == before
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("tensorboard", [False, True])
 @pytest.mark.parametrize("form", ["BINARYPROTO", "HDF5"])
 def test_whatever_a_run_writes_stays_or_goes(here, monkeypatch, tensorboard, form):

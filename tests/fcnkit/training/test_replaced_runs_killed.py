@@ -101,12 +101,13 @@ def test_a_second_kill_while_it_comes_back_costs_nothing(here):
     assert content() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "patch",
     [
         "setting_aside._remove = die",  # the mark has its other name already
-        pytest.param("running.Recorder._display = die", marks=pytest.mark.slow),
-        pytest.param("running.Recorder.finish = die", marks=pytest.mark.slow),
+        "running.Recorder._display = die",
+        "running.Recorder.finish = die",
     ],
 )
 def test_a_kill_after_the_first_step_leaves_the_new_run_alone(here, patch):

@@ -105,7 +105,7 @@ def assert_resumed_equals_unbroken(notes=None, **options):
     assert tests[0] == tests[1] and len(tests[0]) >= 2
 
 
-@pytest.mark.quick_cases(3)
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("reader", READERS)
 def test_layers_of_caffe_go_on_in_their_data(here, reader):
     param, fields, transform = READERS[reader]

@@ -52,6 +52,7 @@ def test_addresses_of_pages():
     assert page_address("::1", 5) == page_address("[::1]", 5) == "http://[::1]:5/"
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
 @pytest.mark.parametrize("host", ["::1", "[::1]"])
 def test_a_preview_at_an_address_of_ipv6_answers(scores, host):

@@ -135,6 +135,7 @@ def _close(found, wanted, what):
     np.testing.assert_allclose(found, wanted, rtol=0, atol=BOUND * largest, err_msg=what)
 
 
+@pytest.mark.quick_cases(55)
 @pytest.mark.parametrize("phase", [pb.TRAIN, pb.TEST], ids=["TRAIN", "TEST"])
 @pytest.mark.parametrize("name", CASES)
 def test_a_layer_computes_what_the_fork_does(name, phase):

@@ -34,6 +34,7 @@ def _losses(solver, data, steps):
     return np.array(losses)
 
 
+@pytest.mark.quick_cases(8)
 def test_losses_are_those_of_caffe(run):
     solver, data, expected = _solver(run)
     solver.net.copy_from(run / "start.caffemodel")
@@ -42,6 +43,7 @@ def test_losses_are_those_of_caffe(run):
     np.testing.assert_allclose(losses, expected, rtol=1e-2)
 
 
+@pytest.mark.quick_cases(8)
 def test_run_restored_from_a_solver_state_goes_on_as_in_caffe(run):
     solver, data, expected = _solver(run)
     solver.restore(run / "snap_iter_10.solverstate")

@@ -86,7 +86,7 @@ def check(caffe, seed):
     check_alignment(caffe, random_fcn(np.random.RandomState(seed)))
 
 
-@pytest.mark.quick_cases(8)
+@pytest.mark.quick_cases(4)
 @pytest.mark.parametrize("seed", range(30))
 def test_a_ramp_and_an_impulse_stay_in_place(seed):
     check(pytest.importorskip("torchcaffe"), seed)
