@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import flask
 import werkzeug.exceptions
@@ -24,6 +24,9 @@ from .pictures import picture
 from .scores import rows_after
 from .snapshots import best_of, epoch_of, snapshot_rows, snapshots
 from .summaries import as_live, curve_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 blueprint = flask.Blueprint("model", __name__, url_prefix="/models")
 
@@ -132,21 +135,21 @@ def _embedded(kind: str, image: Any, label: Any, palette: Any) -> str:
 @blueprint.get("/cards/<name>")
 def card(name: str) -> Any:
     """Return the card of a network of the zoo, as text."""
-    try:
-        text = networks.card(name)
-    except InputError:
-        raise werkzeug.exceptions.NotFound(f"There is no network {name}.") from None
-    return flask.Response(text, mimetype="text/plain")
+    return _of_network(networks.card, name, "text/plain")
 
 
 @blueprint.get("/cards/<name>.svg")
 def card_picture(name: str) -> Any:
     """Return a picture of a network of the zoo."""
+    return _of_network(networks.drawn, name, "image/svg+xml")
+
+
+def _of_network(make: Callable[[str], str | bytes], name: str, mimetype: str) -> Any:
+    """Answer with what `make` says of the network `name` of the zoo; 404 if there is none."""
     try:
-        picture_ = networks.drawn(name)
+        return flask.Response(make(name), mimetype=mimetype)
     except InputError:
         raise werkzeug.exceptions.NotFound(f"There is no network {name}.") from None
-    return flask.Response(picture_, mimetype="image/svg+xml")
 
 
 @blueprint.get("/<id_>")

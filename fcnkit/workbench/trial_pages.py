@@ -24,7 +24,7 @@ from .snapshots import named, snapshot_rows
 from .trials import Source, from_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from fcnkit.images import ImageForm
     from fcnkit.jobs import Job
@@ -176,26 +176,25 @@ def entries_of(job: Job, split: str, numbers: Iterable[int]) -> Iterator[Source]
 @blueprint.post("/images/generic/infer_one")
 def infer_one() -> Any:
     """Test one image and lead to its page."""
-    job, _ = job_or_404(flask.request.values.get("job_id", ""), "model")
-    keep = bool(flask.request.form.get("keep_scores"))
-    try:
-        view = extending.chosen_view(job)
-        id_, _ = trials.run(job, weights_of(job), [one_source(job)], keep, view)
-    except InputError as error:
-        return _refused(job, "one", ("image_file", "image_path", "entry"), error)
-    return flask.redirect(flask.url_for("test.result", id_=job.id, trial=id_), 303)
+    fields = ("image_file", "image_path", "entry")
+    return _test("one", fields, lambda job: [one_source(job)])
 
 
 @blueprint.post("/images/generic/infer_many")
 def infer_many() -> Any:
     """Test several images and lead to their page."""
+    return _test("many", ("image_files", "image_list", "image_folder"), many_sources)
+
+
+def _test(form: str, fields: Sequence[str], sources_of: Callable[[Job], Iterable[Source]]) -> Any:
+    """Test what a form names with the model that it is about, and lead to the test's page."""
     job, _ = job_or_404(flask.request.values.get("job_id", ""), "model")
     keep = bool(flask.request.form.get("keep_scores"))
     try:
         view = extending.chosen_view(job)
-        id_, _ = trials.run(job, weights_of(job), many_sources(job), keep, view)
+        id_, _ = trials.run(job, weights_of(job), sources_of(job), keep, view)
     except InputError as error:
-        return _refused(job, "many", ("image_files", "image_list", "image_folder"), error)
+        return _refused(job, form, fields, error)
     return flask.redirect(flask.url_for("test.result", id_=job.id, trial=id_), 303)
 
 
