@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from caffeformat import InputError, read_caffemodel
 from fcnkit import export
-from fcnkit.digits import iteration_of, open_model, write_archive
+from fcnkit.digits import open_model, write_archive
 from fcnkit.images import IGNORE_LABEL, Preprocessor
-from fcnkit.training import run_facts
+from fcnkit.training import run_facts, steps_of
 
 from . import lower_precision
 from .arguments import basics, classes, network
@@ -77,7 +77,7 @@ def write_folder(
         palette = args.model.palette if palette is None else palette
         ignore = args.model.ignore
     if args.run_folder:
-        found = run_facts(args.run_folder, iteration_of(args.weights))
+        found = run_facts(args.run_folder, steps_of(args.weights))
         facts = {"data": found.data, "images": found.images}
         facts.update(scores=found.scores, recipe=found.recipe)
     card = export.ModelCard(
@@ -104,7 +104,7 @@ def write_digits(
         renamed = type(net)()
         renamed.CopyFrom(net)
         renamed.name, net = args.name, renamed
-    iteration = iteration_of(args.weights)
+    iteration = steps_of(args.weights) or 1  # DIGITS finds a snapshot by a number in its name
     return write_archive(path, net, weights, preprocessor(args), class_names(args), iteration)
 
 

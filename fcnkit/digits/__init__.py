@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from .archive import iteration_of, write_archive
+from .archive import write_archive
 from .models import DigitsModel
 from .opening import ModelToTrain, open_model
 
 __all__ = [
     "DigitsModel",
     "ModelToTrain",
-    "iteration_of",
     "open_model",
     "write_archive",
 ]

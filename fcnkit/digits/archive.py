@@ -8,7 +8,6 @@ inference.
 from __future__ import annotations
 
 import os
-import re
 import tarfile
 import tempfile
 from typing import TYPE_CHECKING
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
     from fcnkit.images import Preprocessor
 
 _SCALE = "input_scale"
-_ITERATION = re.compile(r"_iter_(\d{1,12})\.")
 
 
 def write_archive(
@@ -91,12 +89,6 @@ def write_archive(
             for name in members:
                 archive.add(os.path.join(folder, name), name, filter=_without_owner)
     return members
-
-
-def iteration_of(weights: str | os.PathLike[str]) -> int:
-    """The iteration in the name of a snapshot, `..._iter_500.caffemodel`; 1 where there is none."""
-    found = _ITERATION.search(os.path.basename(os.fspath(weights)))
-    return int(found.group(1)) if found else 1
 
 
 def _without_owner(member: tarfile.TarInfo) -> tarfile.TarInfo:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from .curves import columns, parse_log
 from .facts import RunFacts, run_facts
-from .keeping import Best, read_best
+from .keeping import Best, read_best, steps_of
 from .log import Outputs
 from .log_reader import LogReader
 from .recipe import Observer, Outcome, train
@@ -45,6 +45,7 @@ __all__ = [
     "read_runs",
     "recipe_names",
     "run_facts",
+    "steps_of",
     "train",
     "train_recipe",
     "train_stages",

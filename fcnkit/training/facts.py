@@ -43,15 +43,18 @@ class RunFacts:
     recipe: Mapping[str, str]
 
 
-def run_facts(folder: str | os.PathLike[str], iteration: int) -> RunFacts:
-    """Gather the `RunFacts` of the run in `folder` for its snapshot after `iteration` steps."""
+def run_facts(folder: str | os.PathLike[str], iteration: int | None) -> RunFacts:
+    """Gather the `RunFacts` of the run in `folder` for its snapshot after `iteration` steps.
+
+    None: it is not known which snapshot it is, and so neither scores nor steps are.
+    """
     folder = os.fspath(folder)
     solver = read_solver(os.path.join(folder, "solver.prototxt"))
     net = read_net(os.path.join(folder, os.path.basename(solver.train_net or solver.net)))
     scores: dict[str, float] = {}
     log = os.path.join(folder, "train.log")
     for row in parse_log(log) if os.path.isfile(log) else []:
-        if row["iteration"] <= iteration:
+        if iteration is not None and row["iteration"] <= iteration:
             scores.update({_SCORES[key]: row[key] for key in _SCORES if key in row})
     path = _dataset(net)
     return RunFacts(
@@ -62,14 +65,15 @@ def run_facts(folder: str | os.PathLike[str], iteration: int) -> RunFacts:
     )
 
 
-def _recipe(solver: pb.SolverParameter, iteration: int) -> dict[str, str]:
+def _recipe(solver: pb.SolverParameter, iteration: int | None) -> dict[str, str]:
     policy = solver.lr_policy or "fixed"
+    steps = {} if iteration is None else {"steps": f"{iteration} of {solver.max_iter}"}
     return {
         "solver": solver.type or "SGD",
         "learning rate": f"{solver.base_lr:g}, policy {policy}",
         "momentum": f"{solver.momentum:g}",
         "weight decay": f"{solver.weight_decay:g}",
-        "steps": f"{iteration} of {solver.max_iter}",
+        **steps,
     }
 
 

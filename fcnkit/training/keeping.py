@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from caffeformat import DAMAGE, FormatError, reason
+from caffeformat import DAMAGE, FormatError, InputError, reason
 from caffeformat.files import atomic_path
 from fcnkit.files import known, read_json_object, write_json
 
@@ -196,3 +197,19 @@ def read_best(folder: str | os.PathLike[str]) -> Best | None:
     except DAMAGE as error:
         raise FormatError(path, f"is damaged ({reason(error)})") from error
     return found if os.path.isfile(weights) else None
+
+
+def steps_of(weights: str | os.PathLike[str]) -> int | None:
+    """Return after how many steps of its run a file of weights was written.
+
+    The name of a snapshot says so, and the run's record for its best weights; None otherwise.
+    """
+    path = os.path.abspath(weights)
+    found = re.search(r"_iter_(\d{1,12})\.", os.path.basename(path))
+    if found:
+        return int(found.group(1))
+    with contextlib.suppress(InputError):  # a damaged record does not say
+        best = read_best(os.path.dirname(path))
+        if best is not None and best.weights == path:
+            return best.iteration
+    return None

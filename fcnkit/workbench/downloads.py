@@ -29,11 +29,11 @@ from caffeformat import (
 from caffeformat.files import check_file
 from fcnkit.export import ModelCard, deployed, to_onnx, write_model_folder
 from fcnkit.images import IGNORE_LABEL, ImageForm, Preprocessor, channels_last
-from fcnkit.training import read_run, run_facts
+from fcnkit.training import read_run, run_facts, steps_of
 
 from .bench import bench
 from .model_jobs import RUN
-from .snapshots import BEST, iteration_of
+from .snapshots import BEST
 from .trials import Source
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _folder(job: Job, weights: str, stem: str) -> Any:
     """Return what `export --folder` writes of a model, in an archive."""
     run = bench().jobs.path(job.id, RUN)
     trained = read_run(run)
-    facts = run_facts(run, iteration_of(weights))
+    facts = run_facts(run, steps_of(weights))
     dataset = bench().jobs.get(str(job.settings.get("dataset", "")))
     card = ModelCard(
         job.name,
@@ -131,13 +131,13 @@ def _sent(path: str, name: str) -> Any:
 def _mark(weights: str) -> str:
     """Return what the name of a download says about its weights."""
     is_best = os.path.basename(weights).endswith(f"_{BEST}.caffemodel")
-    return BEST if is_best else str(iteration_of(weights))
+    return BEST if is_best else str(steps_of(weights) or 0)
 
 
 def _parts(job: Job, run: str, weights: str, folder: str) -> dict[str, str]:
     """Write the files of DIGITS' archive into `folder`; return {name: path}."""
     trained = read_run(run)
-    iteration = iteration_of(weights)
+    iteration = steps_of(weights) or 0
     snapshot = f"snapshot_iter_{iteration}.caffemodel"
     parts = {snapshot: weights, "deploy.prototxt": os.path.join(run, "deploy.prototxt")}
 

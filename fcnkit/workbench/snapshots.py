@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 from typing import TYPE_CHECKING, Any
 
 from caffeformat import InputError, brief
@@ -46,15 +45,6 @@ def best_of(run: str) -> Best | None:
         return read_best(run)
     except InputError:
         return None
-
-
-def iteration_of(weights: str) -> int:
-    """Return after how many steps of its run a file of weights was written; 0: it does not say."""
-    found = re.search(r"_iter_(\d+)\.", os.path.basename(weights))
-    if found:
-        return int(found.group(1))
-    best = best_of(os.path.dirname(weights))
-    return best.iteration if best is not None and best.weights == weights else 0
 
 
 def named(job: Job, wanted: str) -> str | None:

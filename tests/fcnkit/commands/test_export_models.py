@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import tarfile
 
 import numpy as np
@@ -13,7 +14,7 @@ from caffeformat import parse_text, pb, read_net
 from fcnkit.commands import export, infer, main
 from fcnkit.digits import open_model
 from fcnkit.images import read_label
-from fcnkit.training import Recipe, curves, run_facts, train
+from fcnkit.training import Recipe, curves, read_best, run_facts, train
 
 pytest.importorskip("torch")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -156,6 +157,22 @@ def test_the_best_snapshot_of_a_run_can_be_chosen(run, tmp_path, capsys):
     assert command("--run", run[0], "--snapshot", "20", tmp_path / "a.onnx", "--no-check") == 0
     assert command("--run", run[0], "--snapshot", "7", tmp_path / "b.onnx") == 1
     assert "7" in capsys.readouterr().err and not (tmp_path / "b.onnx").exists()
+
+
+def test_the_card_of_the_best_weights_tells_of_their_step(run, tmp_path):
+    words = ["--run", run[0], "--snapshot", "best", "--folder", "--no-check"]
+    assert command(tmp_path / "best", *words) == 0
+    best = read_best(run[0])
+    card = (tmp_path / "best/README.md").read_text()
+    assert f"| steps | {best.iteration} of 20 |" in card
+    assert f"| mean IoU | {best.mean_iou:.4f} |" in card
+
+    other = tmp_path / "other.caffemodel"
+    shutil.copy(run[1], other)
+    net = f"{run[0]}/deploy.prototxt"
+    assert command(net, other, tmp_path / "other", "--run", run[0], *words[4:]) == 0
+    card = (tmp_path / "other/README.md").read_text()
+    assert "None were measured." in card and "| steps |" not in card
 
 
 def test_a_digits_model_is_exported_with_what_it_says(run, tmp_path, capsys):
