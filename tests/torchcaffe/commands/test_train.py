@@ -4,7 +4,6 @@ import logging
 import os
 import re
 import signal
-import socket
 import types
 
 import numpy as np
@@ -18,7 +17,6 @@ from torchcaffe.__main__ import main
 from torchcaffe.commands import train as train_command
 from torchcaffe.core import process
 from torchcaffe.nets.training import TrainingPasses
-from torchcaffe.solvers import joining
 from torchcaffe.solvers.update_rules import RULES
 
 NET = """
@@ -321,23 +319,6 @@ def test_recomputed_activations_give_the_same_weights(folder, monkeypatch):
     assert main(["train", "-solver=solver.prototxt", "-recompute"]) == 0
     assert set(recomputed) == {True}
     assert_same_weights(plain, arrays("run_iter_8.caffemodel"))
-
-
-@pytest.fixture
-def launched(monkeypatch):
-    """Makes this process the only one that torchrun has started."""
-    with socket.socket() as place:
-        place.bind(("127.0.0.1", 0))
-        port = place.getsockname()[1]
-    values = {
-        "TORCHELASTIC_RUN_ID": "x", "RANK": 0, "WORLD_SIZE": 1, "LOCAL_RANK": 0,
-        "LOCAL_WORLD_SIZE": 1, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port,
-    }  # fmt: skip
-    for name, value in values.items():
-        monkeypatch.setenv(name, str(value))
-    monkeypatch.setattr(joining, "end_with_parent", lambda: None)
-    monkeypatch.setattr(process, "_count", 1)
-    monkeypatch.setattr(process, "_sync_batch_norm", False)
 
 
 def test_a_process_of_torchruns_trains_as_one_by_itself(folder, launched, monkeypatch):

@@ -1,7 +1,6 @@
 """How processes that torchrun has started meet and agree, with threads or one process."""
 
 import pickle
-import socket
 import threading
 
 import numpy as np
@@ -18,25 +17,6 @@ from torchcaffe.solvers import Joined, has_launched, join, joining, local_rank
 def store():
     """A store for processes to meet in, without a server of its own."""
     return dist.HashStore()
-
-
-@pytest.fixture
-def launched(monkeypatch):
-    """Makes this process the only one that torchrun has started."""
-    with socket.socket() as place:
-        place.bind(("127.0.0.1", 0))
-        port = place.getsockname()[1]
-    values = {
-        "TORCHELASTIC_RUN_ID": "x", "RANK": 0, "WORLD_SIZE": 1, "LOCAL_RANK": 0,
-        "LOCAL_WORLD_SIZE": 1, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port,
-    }  # fmt: skip
-    for name, value in values.items():
-        monkeypatch.setenv(name, str(value))
-    monkeypatch.delenv("GLOO_SOCKET_IFNAME", raising=False)
-    monkeypatch.setattr(process, "_count", 3)
-    monkeypatch.setattr(process, "_rank", 2)
-    monkeypatch.setattr(joining, "end_with_parent", lambda: None)
-    return values
 
 
 @pytest.fixture
