@@ -95,6 +95,14 @@ def test_a_caffemodel_agrees_with_its_onnx_model(models, tmp_path, capsys, argma
     assert ("largest difference of scores" in said) is not argmax
 
 
+def test_the_scale_of_the_input_is_applied(models):
+    net, one, other, images = models
+    both = [images, "--first", net, one, "--second", net, other, "--at-least", 1]
+    both += ["--runtime", "torch"]
+    assert run(*both) == 1
+    assert run(*both, "--input-scale", 0.1) == 0  # too dark for any class but 0
+
+
 @pytest.mark.parametrize(
     "second, said",
     [

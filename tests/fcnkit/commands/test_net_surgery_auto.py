@@ -89,6 +89,10 @@ def download(folder):
     os.rename("small.caffemodel", "model/snapshot_iter_30.caffemodel")
     mean = np.zeros((1, 3, 20, 20), np.float32) + np.float32([10, 20, 30])[:, None, None]
     write_blob("model/mean.binaryproto", mean)
+    (folder / "model/train_val.prototxt").write_text(
+        'layer { name: "data" type: "Data" top: "data" top: "label" '
+        "transform_param { scale: 0.5 } data_param { batch_size: 1 } }"
+    )
     info = {
         "framework": "caffe",
         "deploy file": "deploy.prototxt",
@@ -113,7 +117,8 @@ def test_a_classifier_of_digits_becomes_an_fcn(download, capsys):
     after = read_caffemodel("fcn_flowers/fcn_flowers.caffemodel")
     np.testing.assert_array_equal(before["fc1"][0].ravel(), after["fc1"][0].ravel())
     train = read_net("fcn_flowers/train_val.prototxt")
-    assert list(train.layer[0].transform_param.mean_value) == [10, 20, 30]
+    transform = train.layer[0].transform_param
+    assert list(transform.mean_value) == [10, 20, 30] and transform.scale == 0.5
 
     assert main.main([*words, "model", "--output", "other", "--mean", "1,2,3"]) == 0
     assert "--mean 1,2,3" in capsys.readouterr().out
