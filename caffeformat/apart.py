@@ -16,12 +16,15 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import fcntl
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 from caffeformat.errors import FormatError, InputError
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SECONDS = 60.0  # for one file, if nothing else is asked for
+_PIPE = 1 << 20  # bytes that a pipe holds at most; labels go through at once
 
 _CHILD = """
 import importlib.util, json, os, signal, sys
@@ -97,6 +101,9 @@ def run_apart(
         except _Died as death:
             _forget()
             raise FormatError(source, f"{problem}: reading it {death}") from None
+        except BaseException:  # Ctrl-C: what the child then answers would be taken for the next
+            _forget()
+            raise
     if "fault" in answer:
         raise FormatError(source, str(answer["fault"]))
     if "error" in answer:
@@ -122,11 +129,19 @@ class _Child:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
+                bufsize=0,
                 close_fds=True,
             )
         except OSError as error:
             raise InputError(f"no process can be started: {error.strerror}") from error
         self.owner = os.getpid()
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._to, self._from = self._process.stdin.fileno(), self._process.stdout.fileno()
+        for end in (self._to, self._from):
+            # A thread that waits for the child would cost more than most files take to read.
+            os.set_blocking(end, False)
+            with contextlib.suppress(AttributeError, OSError):  # Linux's alone, from Python 3.10
+                fcntl.fcntl(end, fcntl.F_SETPIPE_SZ, _PIPE)
 
     def is_running(self) -> bool:
         """Whether it has not ended."""
@@ -134,31 +149,42 @@ class _Child:
 
     def ask(self, request: bytes, data: bytes, seconds: float) -> tuple[dict[str, Any], bytes]:
         """Send a request and wait for the answer; raises `_Died`."""
-        process, timer = self._process, threading.Timer(seconds, self._process.kill)
-        assert process.stdin is not None and process.stdout is not None
-        timer.start()
+        deadline = time.monotonic() + seconds
         try:
             for part in (request, data):
-                process.stdin.write(len(part).to_bytes(8, "little"))
-                process.stdin.write(part)
-            process.stdin.flush()
-            return json.loads(self._part()), self._part()
+                self._send(len(part).to_bytes(8, "little"), deadline)
+                self._send(part, deadline)
+            return json.loads(self._part(deadline)), self._part(deadline)
+        except TimeoutError:
+            self._process.kill()
+            raise _Died(f"took longer than {seconds:.0f} seconds") from None
         except (OSError, EOFError):
-            timed_out = not timer.is_alive()
-            raise _Died(
-                f"took longer than {seconds:.0f} seconds" if timed_out else self._ending()
-            ) from None
-        finally:
-            timer.cancel()
+            raise _Died(self._ending()) from None
 
-    def _part(self) -> bytes:
-        assert self._process.stdout is not None
-        head = self._process.stdout.read(8)
-        size = int.from_bytes(head, "little")
-        part = self._process.stdout.read(size)
-        if len(head) < 8 or len(part) < size:
-            raise EOFError
-        return part
+    def _send(self, data: bytes, deadline: float) -> None:
+        left = memoryview(data)
+        while left:
+            try:
+                left = left[os.write(self._to, left) :]
+            except BlockingIOError:
+                _await(self._to, select.POLLOUT, deadline)
+
+    def _part(self, deadline: float) -> bytes:
+        return self._receive(int.from_bytes(self._receive(8, deadline), "little"), deadline)
+
+    def _receive(self, size: int, deadline: float) -> bytes:
+        parts = []
+        while size:
+            try:
+                part = os.read(self._from, min(size, _PIPE))
+            except BlockingIOError:
+                _await(self._from, select.POLLIN, deadline)
+                continue
+            if not part:
+                raise EOFError
+            parts.append(part)
+            size -= len(part)
+        return b"".join(parts)
 
     def _ending(self) -> str:
         status = self._process.wait()
@@ -176,6 +202,14 @@ class _Child:
             if pipe is not None:
                 with contextlib.suppress(OSError):
                     pipe.close()
+
+
+def _await(end: int, event: int, deadline: float) -> None:
+    """Wait until the end of a pipe is ready; raises `TimeoutError` at the deadline."""
+    poll = select.poll()
+    poll.register(end, event)
+    if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+        raise TimeoutError
 
 
 _lock = threading.Lock()

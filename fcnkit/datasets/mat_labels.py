@@ -144,6 +144,8 @@ def _indices(
     label = np.asarray(label)
     if label.ndim != 2 or label.dtype.kind not in "iufb" or not label.size:
         raise FormatError(name, f"expected H x W class indices, found {label.dtype} {label.shape}")
+    if label.dtype.kind in "iub" and lowest <= label.min() and label.max() <= highest:
+        return label.astype(dtype)  # nearly always; the rest costs several arrays
     right = (lowest <= label) & (label <= highest)
     if void is not None:
         right |= label == void

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from caffeformat import FormatError, read_caffemodel
+from caffeformat import FormatError, apart, read_caffemodel
 from caffeformat.apart import run_apart
 
 READER = """
@@ -95,6 +95,33 @@ def test_signals_for_the_parent_and_an_early_end_are_no_faults_of_the_file(reade
             if file.read().split(") ")[1][0] == "Z":
                 break
     assert run_apart("x", reader, "where", {})[0][0] != pid
+
+
+def test_an_interrupted_answer_is_not_taken_for_the_next_one(reader, monkeypatch):
+    first = run_apart("x", reader, "where", {})[0][0]
+    waiting = apart._await
+
+    def interrupted(end, event, deadline):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(apart, "_await", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_apart("x", reader, "hang", {})
+    monkeypatch.setattr(apart, "_await", waiting)
+    assert run_apart("x", reader, "where", {}, seconds=20)[0][0] != first
+
+
+def test_more_than_the_pipes_hold_goes_through(reader):
+    data = os.urandom(5 << 20)
+    assert run_apart("x", reader, "double", {}, data)[1] == data * 2
+
+
+def test_a_process_that_takes_nothing_is_ended_in_time(reader):
+    pid = run_apart("x", reader, "where", {})[0][0]
+    os.kill(pid, signal.SIGSTOP)
+    with pytest.raises(FormatError, match="took longer than 1 seconds"):
+        run_apart("x", reader, "double", {}, os.urandom(5 << 20), seconds=1)
+    assert run_apart("x", reader, "double", {}, b"a")[1] == b"aa"
 
 
 def _pid(reader, answers):
