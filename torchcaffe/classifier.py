@@ -19,17 +19,14 @@ if TYPE_CHECKING:
 class ImageInputNet(Net):
     """A Net in the TEST phase whose first input takes images.
 
-    `mean`, `input_scale`, `raw_scale` and `channel_swap` are those of `io.Transformer`.
+    `settings` are those of `io.Transformer`: `mean`, `input_scale`, `raw_scale`, `channel_swap`.
     """
 
     def __init__(
         self,
         model_file: str | os.PathLike[str],
         pretrained_file: str | os.PathLike[str] | None,
-        mean: ArrayLike | None = None,
-        input_scale: float | None = None,
-        raw_scale: float | None = None,
-        channel_swap: Sequence[int] | None = None,
+        **settings: ArrayLike | None,
     ) -> None:
         super().__init__(model_file, pb.TEST, weights=pretrained_file)
         if not self.inputs:
@@ -38,14 +35,9 @@ class ImageInputNet(Net):
         name = self.inputs[0]
         self.transformer = io.Transformer({name: self.blobs[name].shape})
         self.transformer.set_transpose(name, (2, 0, 1))
-        if mean is not None:
-            self.transformer.set_mean(name, mean)
-        if input_scale is not None:
-            self.transformer.set_input_scale(name, input_scale)
-        if raw_scale is not None:
-            self.transformer.set_raw_scale(name, raw_scale)
-        if channel_swap is not None:
-            self.transformer.set_channel_swap(name, channel_swap)
+        for setting, value in settings.items():
+            if value is not None:
+                getattr(self.transformer, f"set_{setting}")(name, value)
 
     def scores(self, images: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
         """Compute the first output for any number of images, H x W x K each."""
@@ -72,7 +64,14 @@ class Classifier(ImageInputNet):
         raw_scale: float | None = None,
         channel_swap: Sequence[int] | None = None,
     ) -> None:
-        super().__init__(model_file, pretrained_file, mean, input_scale, raw_scale, channel_swap)
+        super().__init__(
+            model_file,
+            pretrained_file,
+            mean=mean,
+            input_scale=input_scale,
+            raw_scale=raw_scale,
+            channel_swap=channel_swap,
+        )
         self.crop_dims = np.array(self.blobs[self.inputs[0]].shape[2:])
         self.image_dims = tuple(image_dims) if image_dims is not None else tuple(self.crop_dims)
         if any(self.image_dims < self.crop_dims):

@@ -36,7 +36,8 @@ class Detector(ImageInputNet):
         channel_swap: Sequence[int] | None = None,
         context_pad: int | None = None,
     ) -> None:
-        super().__init__(model_file, pretrained_file, mean, input_scale, raw_scale, channel_swap)
+        settings = {"mean": mean, "input_scale": input_scale, "raw_scale": raw_scale}
+        super().__init__(model_file, pretrained_file, **settings, channel_swap=channel_swap)
         self.configure_crop(context_pad)
 
     def detect_windows(

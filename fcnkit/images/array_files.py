@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .reading import ImageSource
+    from .tiff_files import TiffFile
 
 # Hyperspectral cameras have some hundred channels.
 MAX_CHANNELS = 1024
@@ -58,11 +59,14 @@ def grey_image(source: ImageSource, name: str) -> Image.Image:
     Booleans, which masks often are, become 0 and 1.
     """
     found = open_array_file(source, name, are_masks=True)
+    advice = "of scores or masks of each class, save the index of the highest one (argmax)"
+    return only_channel(found, f"{name}: holds {found.shape[2]} channels", advice)
+
+
+def only_channel(found: ArrayFile | TiffFile, problem: str, advice: str) -> Image.Image:
+    """The class indices of a file with one channel; `InputError` of `problem` and `advice`."""
     if found.shape[2] != 1:
-        raise InputError(
-            f"{name}: holds {found.shape[2]} channels, expected height x width: of scores or masks "
-            "of each class, save the index of the highest one (argmax)"
-        )
+        raise InputError(f"{problem}, expected one, of class indices: {advice}")
     return Image.fromarray(found.pixels()[..., 0])
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from caffeformat import InputError
 from caffeformat.files import check_tiff_samples, open_file
 
-from .array_files import depth_of, image_shape, plain_samples
+from .array_files import depth_of, image_shape, only_channel, plain_samples
 from .reading import turned_array
 
 if TYPE_CHECKING:
@@ -78,12 +78,8 @@ def grey_tiff(source: ImageSource, name: str) -> Image.Image:
     several bands or pages.
     """
     found = open_tiff(source, name, may_be_indices=True)
-    if found.shape[2] != 1:
-        raise InputError(
-            f"{name}: holds {found.shape[2]} bands, expected one, of class indices: save the "
-            "band that holds them as a file of its own"
-        )
-    return Image.fromarray(found.pixels()[..., 0])
+    advice = "save the band that holds them as a file of its own"
+    return only_channel(found, f"{name}: holds {found.shape[2]} bands", advice)
 
 
 def _pixels(source: ImageSource, name: str, turn: int) -> NDArray[Any]:

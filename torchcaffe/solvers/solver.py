@@ -56,6 +56,20 @@ class _Callbacks(Protocol):
     def on_gradients_ready(self) -> None: ...
 
 
+def read_settings(
+    solver_file: str | os.PathLike[str] | None, param: pb.SolverParameter | None
+) -> pb.SolverParameter:
+    """An upgraded copy of the message `param`, or what the file holds; `InputError` for neither."""
+    if param is not None:
+        settings = pb.SolverParameter()
+        settings.CopyFrom(param)
+        upgrade_solver(settings)
+        return settings
+    if solver_file is None:
+        raise InputError("a Solver needs a prototxt: the path of one, or param.")
+    return read_solver(solver_file)
+
+
 class Solver:
     """Trains the net that a solver prototxt names.
 
@@ -82,14 +96,7 @@ class Solver:
         Raises `InputError` for settings that are missing, unknown or do not fit together.
         """
         folder = "" if solver_file is None else os.path.dirname(os.fspath(solver_file))
-        if param is not None:
-            self.param = pb.SolverParameter()
-            self.param.CopyFrom(param)
-            upgrade_solver(self.param)
-        elif solver_file is not None:
-            self.param = read_solver(solver_file)
-        else:
-            raise InputError("a Solver needs a prototxt: the path of one, or param.")
+        self.param = read_settings(solver_file, param)
         rule = RULES.get(self.type or self.param.type)
         if rule is None:
             raise InputError(

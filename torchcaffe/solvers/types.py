@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from caffeformat import pb, read_solver, upgrade_solver
-
-from .solver import Solver
+from .solver import Solver, read_settings
 
 if TYPE_CHECKING:
     import os
+
+    from caffeformat import pb
 
 
 def _solver_class(rule_name: str) -> type[Solver]:
@@ -32,13 +32,6 @@ def get_solver(
     solver_file: str | os.PathLike[str] | None = None, param: pb.SolverParameter | None = None
 ) -> Solver:
     """Return a solver of the type that the file, or the message `param`, names."""
-    if param is not None:
-        settings = pb.SolverParameter()
-        settings.CopyFrom(param)
-        upgrade_solver(settings)
-    elif solver_file is not None:
-        settings = read_solver(solver_file)
-    else:
-        return Solver()
+    settings = read_settings(solver_file, param)
     classes = {cls.type: cls for cls in Solver.__subclasses__()}
     return classes.get(settings.type, Solver)(solver_file, settings)
