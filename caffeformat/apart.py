@@ -72,8 +72,8 @@ while True:
         kind = "fault" if type(error).__name__ == "Refused" else "error"
         answer, found = {kind: " ".join(str(error).split())[:300] or type(error).__name__}, b""
     head = json.dumps(answer).encode()
-    answers.write(len(head).to_bytes(8, "little") + head + len(found).to_bytes(8, "little"))
-    answers.write(found)
+    heads = [len(part).to_bytes(8, "little") for part in (head, found)]
+    answers.write(b"".join([heads[0], head, heads[1], found]))
     answers.flush()
 """
 
@@ -151,9 +151,9 @@ class _Child:
         """Send a request and wait for the answer; raises `_Died`."""
         deadline = time.monotonic() + seconds
         try:
-            for part in (request, data):
-                self._send(len(part).to_bytes(8, "little"), deadline)
-                self._send(part, deadline)
+            # At once: each piece would wake the child.
+            heads = (len(part).to_bytes(8, "little") for part in (request, data))
+            self._send(b"".join([next(heads), request, next(heads), data]), deadline)
             return json.loads(self._part(deadline)), self._part(deadline)
         except TimeoutError:
             self._process.kill()

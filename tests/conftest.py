@@ -22,6 +22,7 @@ sys.path.insert(0, str(TESTS / "support"))
 os.environ.setdefault("FCNKIT_CACHE", "")
 
 FULL_TIER = ("bvlc", "browser", "gpu", "slow")
+_left_out = {"count": 0}  # tests; told at the end
 
 
 def pytest_addoption(parser):
@@ -47,6 +48,7 @@ def pytest_collection(session):
 def pytest_collection_modifyitems(config, items):
     asked = config.getoption("markexpr") or ""
     _keep_few(items)
+    left_out = []
     for item in items:
         if "test_digits_browser.py" in item.nodeid:  # runs under Python 2.7's unittest, too
             item.add_marker("browser")
@@ -54,12 +56,28 @@ def pytest_collection_modifyitems(config, items):
         if not marks:
             continue
         if not config.getoption("--full") and not any(name in asked for name in marks):
-            item.add_marker(pytest.mark.skip(reason=f"full tier ({marks[0]}): pass --full"))
+            left_out.append(item)
             continue
         for name in marks:
             missing = _missing(name)
             if missing:
                 item.add_marker(pytest.mark.skip(reason=missing))
+    if left_out:  # not skipped: thousands of skipped tests take a tenth of the quick tier's time
+        _left_out["count"] = len(left_out)
+        gone = set(left_out)
+        items[:] = [item for item in items if item not in gone]
+        config.hook.pytest_deselected(items=left_out)
+
+
+def pytest_sessionfinish(session):
+    """Let pytest-xdist's controller know how many tests its workers left out."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_out"] = _left_out["count"]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    _left_out["count"] = getattr(node, "workeroutput", {}).get("left_out", 0)
 
 
 def _keep_few(items):
@@ -106,8 +124,11 @@ def _has_gpu():
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    """List what the full tier left out."""
+    """Count what the quick tier left out, list what the full one did."""
     if not config.getoption("--full"):
+        count = _left_out["count"]
+        if count:
+            terminalreporter.write_line(f"{count} tests of the full tier left out: pass --full")
         return
     reasons = collections.Counter(
         report.longrepr[2].removeprefix("Skipped: ")
