@@ -17,10 +17,15 @@ export PYTHONPYCACHEPREFIX := $(abspath $(VENV))/pycache
 demo: $(RUNTIME)
 	$(BIN)/fcnkit demo --output demo --force
 
+# The tests write thousands of small files: into memory, where 2 GB are free and programs may run.
+IN_MEMORY = test -w /dev/shm && ! grep -q ' /dev/shm .*noexec' /proc/mounts && df -Pk /dev/shm
+TMPDIR ?= $(shell $(IN_MEMORY) | awk 'NR == 2 && $$4 > 2000000 { print "/dev/shm" }')
+
 # One process per core, so PyTorch gets one thread in each.
 test: export OMP_NUM_THREADS := 1
+test: export TMPDIR := $(TMPDIR)
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -n auto --dist worksteal
+	$(BIN)/python -m pytest -n auto --dist worksteal -o tmp_path_retention_policy=failed
 
 test-full: $(INSTALLED_FULL)
 	$(BIN)/python -m pytest --full

@@ -119,8 +119,8 @@ def test_more_than_the_pipes_hold_goes_through(reader):
 def test_a_process_that_takes_nothing_is_ended_in_time(reader):
     pid = run_apart("x", reader, "where", {})[0][0]
     os.kill(pid, signal.SIGSTOP)
-    with pytest.raises(FormatError, match="took longer than 1 seconds"):
-        run_apart("x", reader, "double", {}, os.urandom(5 << 20), seconds=1)
+    with pytest.raises(FormatError, match="took longer than"):
+        run_apart("x", reader, "double", {}, os.urandom(5 << 20), seconds=0.3)
     assert run_apart("x", reader, "double", {}, b"a")[1] == b"aa"
 
 
