@@ -17,7 +17,8 @@ MAX_SIDE = 30000
 MAX_PAGES = 1 << 16
 
 EXIF_ORIENTATION = 0x0112
-BITS_PER_SAMPLE, PHOTOMETRIC, YCBCR_SUBSAMPLING = 258, 262, 530  # tags of a TIFF
+# Tags of a TIFF
+BITS_PER_SAMPLE, COMPRESSION, PHOTOMETRIC, YCBCR_SUBSAMPLING = 258, 259, 262, 530
 YCBCR = 6
 
 
@@ -78,7 +79,9 @@ def _check_colours(image, name):
     tags = getattr(image, "tag_v2", {})
     steps = tags.get(YCBCR_SUBSAMPLING)
     kind = "LAB" if image.mode == "LAB" else None
-    if image.mode == "YCbCr":
+    # Pillow 12 leaves uncompressed ones to libtiff, too, and calls them RGB.
+    plain = tags.get(PHOTOMETRIC) == YCBCR and tags.get(COMPRESSION, 1) == 1
+    if image.mode == "YCbCr" or plain:
         kind = None if tuple(steps or ()) == (1, 1) else "YCbCr"
     elif tags.get(PHOTOMETRIC) == YCBCR and steps is None and not is_jpeg_in_tiff(image):
         # Left to libtiff, which takes it for one colour per 2 x 2 pixels; Pillow 8 wrote other.
