@@ -43,6 +43,8 @@ _ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}\Z")
 _TRASH = "trash"
 MAX_NAME = 200  # characters
 MAX_NOTES = 20000
+# Seconds that `end` waits for a job that was asked to stop, and then for one that was ended.
+_PATIENCE = (5.0, 5.0)
 # Jobs at rest change only by hand; their folders are looked at this often, in seconds.
 _LOOK_AGAIN = 5.0
 
@@ -200,12 +202,29 @@ class Jobs:
             state = found[1]
             if state.supervisor and signal_process(state.supervisor, signal.SIGTERM):
                 return
-            if state.process and signal_process(state.process, signal.SIGINT):
+            asked = state.words == ASKED
+            number = signal.SIGKILL if asked else signal.SIGINT
+            if state.process and signal_process(state.process, number, whole_group=asked):
                 # An orphan of a supervisor that was killed; `Line` sees how it ends.
                 self.write(id_, dataclasses.replace(state, words=ASKED))
                 return
             if state.state == "waiting":
                 self.write(id_, state.then("aborted"))
+
+    def end(self, id_: str) -> None:
+        """Stop a job and wait until it has: what takes longer than seconds is ended at once.
+
+        `InputError` where something still runs after that.
+        """
+        for patience in _PATIENCE:
+            self.stop(id_)
+            until = time.monotonic() + patience
+            while time.monotonic() < until:
+                found = self.get(id_)
+                if found is None or not found[1].is_active:
+                    return
+                time.sleep(0.05)
+        raise InputError(f"{self.path(id_)}: its process does not end: try again in a moment")
 
     def go_on(self, id_: str) -> None:
         """Let a job that stopped wait for its turn again, at the step where it is."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import re
 from typing import TYPE_CHECKING, Any
 
 import flask
@@ -19,9 +21,10 @@ from .dataset_forms import DatabasesForm, DatasetForm
 from .dataset_forms import make_job as make_dataset
 from .dataset_forms import make_job_of_databases as make_dataset_of_databases
 from .dataset_pages import facts_of, open_or_why
+from .datasets import DATA, folder_of
 from .job_pages import in_digits_words, job_or_404, more_words
 from .model_forms import ModelForm
-from .model_jobs import RUN, make_jobs
+from .model_jobs import FIRST_WEIGHTS, NO_WEIGHTS, RUN, make_jobs
 from .snapshots import best_of, snapshot_rows
 from .summaries import as_live, summary
 
@@ -37,6 +40,14 @@ if TYPE_CHECKING:
 blueprint = flask.Blueprint("api", __name__)
 
 MOST_OUTPUTS = 20  # images of an answer with scores, each of which takes megabytes as text
+
+# Below the folder of jobs; ours lie in a folder within their job's.
+_OWN_DATABASE = re.compile(
+    rf"(?P<job>[0-9a-f-]+)/(?:{DATA}/)?(?P<database>(?:train|val|test)_db/(?:features|labels))\Z"
+)
+
+# What DIGITS' form of a model calls weights that are no snapshot.
+_STARTS = {"0": NO_WEIGHTS, "-1": FIRST_WEIGHTS}
 
 # DIGITS' extensions -> our fields by theirs.
 _EXTENSIONS: dict[str, dict[str, str]] = {
@@ -105,7 +116,7 @@ def model(id_: str) -> Any:
     )
 
 
-@blueprint.post("/datasets/generic/create/<extension>")
+@blueprint.post("/datasets/generic/create/<extension>", strict_slashes=False)
 @blueprint.post("/datasets/generic/create/<extension>.json")
 def create_dataset(extension: str) -> Any:
     """Make a dataset: the fields are those of the extension, or of the page for `images`."""
@@ -130,7 +141,7 @@ def create_dataset(extension: str) -> Any:
     return flask.jsonify(_line(*job_or_404(job.id)))
 
 
-@blueprint.post("/datasets/images/generic")
+@blueprint.post("/datasets/images/generic", strict_slashes=False)
 @blueprint.post("/datasets/images/generic.json")
 def create_dataset_of_databases() -> Any:
     """Make a dataset of LMDBs that are there, which stay where they are."""
@@ -168,7 +179,7 @@ def _refused(errors: Mapping[str, Any]) -> Any:
     return flask.jsonify(errors=errors), 400
 
 
-@blueprint.post("/models/images/generic")
+@blueprint.post("/models/images/generic", strict_slashes=False)
 @blueprint.post("/models/images/generic.json")
 def create_model() -> Any:
     """Train a model; several learning rates make one each."""
@@ -178,7 +189,7 @@ def create_model() -> Any:
         sent["use_mean"] = "pixel"
     epoch = sent.get(f"{sent.get('previous_networks')}-snapshot")  # as DIGITS' form has it
     if epoch:
-        sent.setdefault("previous_snapshot", epoch)
+        sent.setdefault("previous_snapshot", _STARTS.get(epoch.removesuffix(".0"), epoch))
     form = _with_defaults(ModelForm, sent)
     jobs = make_jobs(form) if form.validate() else []
     if not jobs:
@@ -247,9 +258,24 @@ def infer_many() -> Any:
 def infer_db() -> Any:
     """Segment up to 20 images of a database: {"outputs": {key: {blob: lists}}, "left_out": N}."""
     job, _ = job_or_404(flask.request.values.get("job_id", ""), "model")
-    path = bench().places.find(flask.request.values.get("db_path", ""))
+    path = _database_path(flask.request.values.get("db_path", "").strip())
     count, sources = downloads.database_sources(path, MOST_OUTPUTS)
     return _outputs(job, list(sources), count)
+
+
+def _database_path(text: str) -> str:
+    """Return the path of a database under a data root, or of a dataset of this workbench.
+
+    DIGITS' clients name the latter below the `directory` that a dataset's description has.
+    """
+    if not text:
+        raise InputError("db_path: expected the path of a database on the server")
+    folder, _, place = text.rstrip("/").partition(f"{bench().jobs.folder}{os.sep}")
+    own = None if folder else _OWN_DATABASE.match(place)
+    found = bench().jobs.get(own["job"]) if own else None
+    if own and found and found[0].kind == "dataset" and found[1].state == "done":
+        return os.path.join(folder_of(found[0], bench().jobs.path(found[0].id)), own["database"])
+    return bench().places.find(text)
 
 
 def _outputs(job: Job, sources: Sequence[Source], count: int | None = None) -> Any:

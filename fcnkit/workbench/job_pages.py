@@ -150,7 +150,7 @@ def resume(id_: str) -> Any:
 @blueprint.route("/models/<id_>", methods=["DELETE"])
 @blueprint.post("/jobs/<id_>/delete")
 def delete(id_: str) -> Any:
-    """Move a job to the trash, unless models need it."""
+    """Move a job to the trash, unless models need it; DELETE ends one that runs, as in DIGITS."""
     job, _ = job_or_404(id_)
     users = bench().catalogue.users_of(id_) if job.kind == "dataset" else []
     if users:
@@ -159,6 +159,8 @@ def delete(id_: str) -> Any:
             "trains on it: delete that model" if len(users) == 1 else "train on it: delete them"
         )
         raise InputError(f"{job.name}: {names} {trains} first")
+    if flask.request.method == "DELETE":
+        bench().jobs.end(id_)
     bench().jobs.throw_away(id_)
     if _is_page():
         flask.flash(f"{job.name} is in the trash.")

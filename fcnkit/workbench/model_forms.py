@@ -93,7 +93,8 @@ class ModelForm(BenchForm):
     previous_snapshot = select(
         "Its weights",
         [("", "The newest"), ("best", "The best by validation mean IoU")],
-        hint="In scripts also an epoch, or a step such as i2000.",
+        hint="In scripts also an epoch, a step such as i2000, none, or first: those that it began "
+        "with.",
         validate_choice=False,
     )
     # custom

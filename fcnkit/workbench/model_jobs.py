@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from .model_forms import ModelForm
 
 _MOST_STEPS = 2**31 - 1
+# What scripts may name instead of a snapshot of another model.
+NO_WEIGHTS, FIRST_WEIGHTS = "none", "first"
 FCN, NET, RUN, SOLVER = "fcn", "net", scores.RUN, "solver.prototxt"
 TRAIN_VAL = "train_val.prototxt"
 _DONE = Evidence(os.path.join(RUN, "train.log"), "Optimization Done.")
@@ -233,13 +235,30 @@ def _network(
 def _previous_weights(form: ModelForm, folder: str) -> str | None:
     """Return weights of another model, kept in `folder`; None where it has none."""
     found = bench().jobs.get(form.previous_networks.data)
+    wanted = form.previous_snapshot.data or ""
+    if wanted == NO_WEIGHTS:
+        return None
+    if wanted == FIRST_WEIGHTS:
+        weights = _first_weights(found[0]) if found else None
+        if weights and not os.path.isfile(weights):
+            form.refuse("previous_snapshot", f"{os.path.basename(weights)}: is not there any more")
+            return None
+        return weights and _kept(weights, folder)
     try:
-        weights = named(found[0], form.previous_snapshot.data or "") if found else None
+        weights = named(found[0], wanted) if found else None
     except InputError as error:
         form.refuse("previous_snapshot", error.text.replace("snapshot_epoch: ", ""))
         return None
     weights = weights or newest_weights(bench().jobs.path(form.previous_networks.data, RUN))
     return weights and _kept(weights, folder)
+
+
+def _first_weights(job: Job) -> str | None:
+    """Return the weights that a model's training began with; None where it had none."""
+    arguments = list(job.steps[-1].arguments) if job.steps else []
+    if "--weights" not in arguments:
+        return None
+    return bench().jobs.path(job.id, arguments[arguments.index("--weights") + 1])
 
 
 def previous_net(id_: str) -> str:
@@ -321,7 +340,7 @@ def _train(form: ModelForm, data: str, weights: str | None) -> list[str]:
         arguments += ["--augment", *augment]
     if form.class_weights.data:
         arguments += ["--class-weights", _digits(form.class_weights.data)]
-    if form.method.data in ("custom", "standard"):
+    if form.method.data in ("custom", "standard") or not weights:
         arguments += ["--fill", "msra"]
     if form.loss.data:
         arguments += ["--loss", form.loss.data, *form.loss_options.data.split()]

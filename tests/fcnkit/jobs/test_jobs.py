@@ -9,7 +9,7 @@ import pytest
 from forked_supervisor import Forked
 
 from caffeformat import InputError
-from fcnkit.jobs import Evidence, Jobs, Line, Step, line, processes, records
+from fcnkit.jobs import Evidence, Jobs, Line, Step, line, processes, records, store
 
 # Runs until it is asked to stop; then it ends as a command does on Ctrl-C.
 ENDLESS = """
@@ -20,6 +20,8 @@ try:
 except KeyboardInterrupt:
     sys.exit(130)
 """
+# Runs on when it is asked to stop.
+DEAF = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n" + ENDLESS
 DONE = "pass"
 
 
@@ -146,6 +148,37 @@ def test_a_supervisor_that_is_killed_loses_nothing(jobs):
     until(waiting, lambda: not any(state(jobs, job).is_active for job in each))
     assert [state(jobs, job).state for job in each] == ["error", "done", "done", "error"]
     assert "without a word" in state(jobs, each[0]).words
+
+
+@pytest.mark.parametrize("orphan", [False, True])
+def test_a_job_is_ended_that_does_not_stop_when_asked(jobs, monkeypatch, orphan):
+    monkeypatch.setattr(store, "_PATIENCE", (0.1, 20))
+    job = add(jobs, DEAF)
+    waiting = Line(jobs)
+    until(waiting, lambda: os.path.exists(jobs.path(job.id, "began")) and state(jobs, job).process)
+    running = state(jobs, job)
+    if orphan:
+        processes.signal_process(running.supervisor, signal.SIGKILL)
+        until(waiting, lambda: not running.supervisor.is_alive)
+    waiting.start()
+    try:
+        jobs.end(job.id)
+    finally:
+        waiting.close()
+    assert state(jobs, job).state == "aborted" and not running.process.is_alive
+
+
+def test_ending_a_job_waits_for_no_more_than_seconds(jobs, monkeypatch):
+    monkeypatch.setattr(store, "_PATIENCE", (0.01, 0.01))
+    job = add(jobs, DONE)
+    jobs.end(job.id)
+    assert state(jobs, job).state == "aborted"
+    jobs.end(job.id)
+    jobs.end("20000101-000000-0000")
+    monkeypatch.setattr(jobs, "stop", lambda _: None)
+    jobs.go_on(job.id)
+    with pytest.raises(InputError, match="does not end"):
+        jobs.end(job.id)
 
 
 def test_a_number_that_another_process_has_by_now_is_left_alone(jobs):

@@ -32,6 +32,17 @@ def test_jobs_have_addresses_by_their_kind(site, kind):
     assert site.jobs.get(id_) is None and site.jobs.trash_ids() == [id_]
 
 
+def test_a_job_that_is_active_is_stopped_and_deleted(site):
+    """DIGITS' clients delete what they have just made or aborted."""
+    base = {"base_url": "http://127.0.0.1:5000"}
+    id_ = add(site)
+    assert site.post(f"/jobs/{id_}/delete").status_code == 400  # as the page's form asks
+    assert site.client.delete(f"/models/{id_}", **base).status_code == 200
+    assert site.jobs.get(id_) is None and site.jobs.trash_ids() == [id_]
+    site.jobs.restore(id_)
+    assert site.jobs.get(id_)[1].state == "aborted"
+
+
 def test_pages_are_json_for_those_who_prefer_it(site):
     dataset, model = add(site, "dataset"), add(site)
     for page, twin in (
@@ -185,6 +196,67 @@ def test_spellings_of_digits_forms(trained):
     assert float(job.settings["learning_rate"]) == 0.0001234567890123
     trained.post(f"/models/{job.id}/abort")
     trained.client.delete(f"/models/{job.id}", base_url="http://127.0.0.1:5000")
+
+
+def test_a_database_of_a_dataset_by_its_directory(trained):
+    """As DIGITS' clients find it: they know of no other place."""
+    directory = trained.get(f"/datasets/{trained.dataset}.json").get_json()["directory"]
+    address = f"/models/images/generic/infer_db.json?job_id={trained.model}"
+    for place in ("val_db/features", "data/val_db/features/"):
+        answer = trained.post(address, {"db_path": f"{directory}/{place}"}).get_json()
+        assert len(answer["outputs"]) == 3 and answer["left_out"] == 0
+    for place, words in (
+        (f"{directory}/../.key", "no such file"),
+        (f"{directory}/state.json", "no such file"),
+        (trained.jobs.path(trained.model, "val_db/features"), "no such file"),
+        ("", "db_path: expected"),
+    ):
+        answer = trained.post(address, {"db_path": place})
+        assert answer.status_code == 400 and words in answer.get_json()["error"]
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["datasets/generic/create/images", "datasets/images/generic", "models/images/generic"],
+)
+def test_forms_are_taken_with_a_slash_at_the_end(site, address):
+    answer = site.post(f"/{address}/", {})
+    assert answer.status_code == 400 and answer.get_json()["errors"]
+
+
+def test_weights_of_a_previous_model_by_digits_numbers(trained):
+    """-1 are those that it began with, 0 is none, both of which are no epochs."""
+
+    def weights(previous, number):
+        sent = {
+            "dataset": trained.dataset,
+            "method": "previous",
+            "previous_networks": previous,
+            f"{previous}-snapshot": number,
+            "learning_rate": "0.1",
+        }
+        answer = trained.post("/models/images/generic.json", sent).get_json()
+        made.append(answer.get("id"))
+        if "errors" in answer:
+            return answer["errors"]["previous_snapshot"][0]
+        arguments = list(trained.jobs.get(made[-1])[0].steps[-1].arguments)
+        if "--weights" not in arguments:
+            assert arguments[arguments.index("--fill") + 1] == "msra"
+            return None
+        assert "--fill" not in arguments
+        path = arguments[arguments.index("--weights") + 1]
+        assert path.startswith(trained.jobs.path(made[-1])) and os.path.getsize(path)
+        return os.path.basename(path)
+
+    made = []
+    assert weights(trained.model, "1") == "snapshot_iter_4.caffemodel"
+    second = made[0]
+    assert weights(trained.model, "0") is weights(trained.model, "-1") is None
+    assert weights(second, "-1.0") == "snapshot_iter_4.caffemodel"
+    shutil.rmtree(trained.jobs.path(second, "uploads"))
+    assert "not there any more" in weights(second, "-1")
+    for id_ in filter(None, made):
+        trained.client.delete(f"/models/{id_}", base_url="http://127.0.0.1:5000")
 
 
 @pytest.mark.parametrize("named", ["nan", "inf", "-inf", "1e999", "x" * 5000, "i", "0", "-3"])
