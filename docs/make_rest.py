@@ -40,8 +40,7 @@ fcnkit serve --jobs jobs --data-root data --port 5000
   those of forms `{"errors": {FIELD: [TEXT]}}` with status 400; of requests that change something, too, unless they accept HTML as browsers do.
 - Without `--password` and `--token`, the server answers this machine alone, and scripts need nothing. With a token, they send
   `-H 'Authorization: Bearer TOKEN'`.
-- Paths are those of files on the server below `--data-root`; they may be relative to it. Uploads are sent with `-F field=@file`. `db_path` may also
-  name a database below a dataset's `directory`.
+- Paths are those of files on the server below `--data-root`; they may be relative to it. Uploads are sent with `-F field=@file`.
 - `snapshot_epoch` names a snapshot by its epoch, by its step with an `i` before it (`i2000`), or the weights with the best mean IoU of the
   validation images (`best`); without it, the newest is taken.
 - `<id>-snapshot` of a previous model is an epoch, `0` for no weights, or `-1` for those that it began with.

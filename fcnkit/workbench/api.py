@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import re
 from typing import TYPE_CHECKING, Any
 
 import flask
@@ -21,7 +19,6 @@ from .dataset_forms import DatabasesForm, DatasetForm
 from .dataset_forms import make_job as make_dataset
 from .dataset_forms import make_job_of_databases as make_dataset_of_databases
 from .dataset_pages import facts_of, open_or_why
-from .datasets import DATA, folder_of
 from .job_pages import in_digits_words, job_or_404, more_words
 from .model_forms import ModelForm
 from .model_jobs import FIRST_WEIGHTS, NO_WEIGHTS, RUN, make_jobs
@@ -40,11 +37,6 @@ if TYPE_CHECKING:
 blueprint = flask.Blueprint("api", __name__)
 
 MOST_OUTPUTS = 20  # images of an answer with scores, each of which takes megabytes as text
-
-# Below the folder of jobs; ours lie in a folder within their job's.
-_OWN_DATABASE = re.compile(
-    rf"(?P<job>[0-9a-f-]+)/(?:{DATA}/)?(?P<database>(?:train|val|test)_db/(?:features|labels))\Z"
-)
 
 # What DIGITS' form of a model calls weights that are no snapshot.
 _STARTS = {"0": NO_WEIGHTS, "-1": FIRST_WEIGHTS}
@@ -258,24 +250,9 @@ def infer_many() -> Any:
 def infer_db() -> Any:
     """Segment up to 20 images of a database: {"outputs": {key: {blob: lists}}, "left_out": N}."""
     job, _ = job_or_404(flask.request.values.get("job_id", ""), "model")
-    path = _database_path(flask.request.values.get("db_path", "").strip())
+    path = downloads.database_path(flask.request.values.get("db_path", ""))
     count, sources = downloads.database_sources(path, MOST_OUTPUTS)
     return _outputs(job, list(sources), count)
-
-
-def _database_path(text: str) -> str:
-    """Return the path of a database under a data root, or of a dataset of this workbench.
-
-    DIGITS' clients name the latter below the `directory` that a dataset's description has.
-    """
-    if not text:
-        raise InputError("db_path: expected the path of a database on the server")
-    folder, _, place = text.rstrip("/").partition(f"{bench().jobs.folder}{os.sep}")
-    own = None if folder else _OWN_DATABASE.match(place)
-    found = bench().jobs.get(own["job"]) if own else None
-    if own and found and found[0].kind == "dataset" and found[1].state == "done":
-        return os.path.join(folder_of(found[0], bench().jobs.path(found[0].id)), own["database"])
-    return bench().places.find(text)
 
 
 def _outputs(job: Job, sources: Sequence[Source], count: int | None = None) -> Any:

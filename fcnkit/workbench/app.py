@@ -46,6 +46,7 @@ _AS_JSON = {
     "model.show": "api.model",
     "test.infer_one": "api.infer_one",
     "test.infer_many": "api.infer_many",
+    "test.infer_db": "api.infer_db",
 }
 
 

@@ -189,6 +189,13 @@ def _parts(job: Job, run: str, weights: str, folder: str) -> dict[str, str]:
     return parts
 
 
+def database_path(text: str) -> str:
+    """Return the path of the database that the field `db_path` names."""
+    if not text.strip():
+        raise InputError("db_path: expected the path of a database on the server")
+    return bench().places.find(text)
+
+
 def database_sources(path: str, most: int) -> tuple[int, Iterator[Source]]:
     """Return (how many images a database has, the first `most` of them, called by their keys)."""
     with open_database(path) as database:

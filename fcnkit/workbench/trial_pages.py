@@ -15,7 +15,7 @@ import werkzeug.exceptions
 from caffeformat import InputError, brief, whole_number
 from fcnkit.datasets import image_files
 
-from . import extending, trials
+from . import downloads, extending, trials
 from .bench import bench
 from .dataset_pages import open_or_why
 from .job_pages import job_or_404
@@ -108,9 +108,9 @@ def one_source(job: Job) -> Source:
 
 
 def many_sources(job: Job, most: int | None = trials.MOST_IMAGES) -> Iterator[Source]:
-    """Yield the images that a request names: uploads, a list of paths, a folder.
+    """Yield the images that a request names: uploads, a list of paths, a folder, a database.
 
-    At most `most` of a list or folder, and at most as many as the request says.
+    At most `most` of a list, folder or database, and at most as many as the request says.
     """
     form = flask.request.form
     uploads = [each for each in flask.request.files.getlist("image_files") if each.filename]
@@ -123,6 +123,14 @@ def many_sources(job: Job, most: int | None = trials.MOST_IMAGES) -> Iterator[So
         folder = bench().places.find(form["image_folder"])
         for name, path in list(image_files(folder).items())[: _limit(most)]:
             yield from_file(bench().places.find(path), name)
+    elif most is not None and form.get("db_path"):  # scripts have a route of their own for these
+        yield from _database_images()
+
+
+def _database_images() -> Iterator[Source]:
+    """Yield the first images of the database that a request names."""
+    path = downloads.database_path(flask.request.form.get("db_path", ""))
+    yield from downloads.database_sources(path, _limit() or 0)[1]
 
 
 def _listed(content: bytes, folder: str, most: int | None) -> Iterator[Source]:
@@ -183,7 +191,13 @@ def infer_one() -> Any:
 @blueprint.post("/images/generic/infer_many")
 def infer_many() -> Any:
     """Test several images and lead to their page."""
-    return _test("many", ("image_files", "image_list", "image_folder"), many_sources)
+    return _test("many", ("image_files", "image_list", "image_folder", "db_path"), many_sources)
+
+
+@blueprint.post("/images/generic/infer_db")
+def infer_db() -> Any:
+    """Test the images of a database and lead to their page."""
+    return _test("many", ("db_path",), lambda _: _database_images())
 
 
 def _test(form: str, fields: Sequence[str], sources_of: Callable[[Job], Iterable[Source]]) -> Any:

@@ -76,8 +76,9 @@ def size(count: float) -> str:
 
 def figure(value: float | None) -> str:
     """Return a number in four digits, a dash for what is none."""
-    is_number = isinstance(value, (int, float)) and value == value
-    return f"{value:.4g}" if is_number else "–"
+    if not isinstance(value, (int, float)) or value != value:
+        return "–"
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.4g}"
 
 
 def colour(rgb: Any) -> str:

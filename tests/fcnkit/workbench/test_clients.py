@@ -198,23 +198,6 @@ def test_spellings_of_digits_forms(trained):
     trained.client.delete(f"/models/{job.id}", base_url="http://127.0.0.1:5000")
 
 
-def test_a_database_of_a_dataset_by_its_directory(trained):
-    """As DIGITS' clients find it: they know of no other place."""
-    directory = trained.get(f"/datasets/{trained.dataset}.json").get_json()["directory"]
-    address = f"/models/images/generic/infer_db.json?job_id={trained.model}"
-    for place in ("val_db/features", "data/val_db/features/"):
-        answer = trained.post(address, {"db_path": f"{directory}/{place}"}).get_json()
-        assert len(answer["outputs"]) == 3 and answer["left_out"] == 0
-    for place, words in (
-        (f"{directory}/../.key", "no such file"),
-        (f"{directory}/state.json", "no such file"),
-        (trained.jobs.path(trained.model, "val_db/features"), "no such file"),
-        ("", "db_path: expected"),
-    ):
-        answer = trained.post(address, {"db_path": place})
-        assert answer.status_code == 400 and words in answer.get_json()["error"]
-
-
 @pytest.mark.parametrize(
     "address",
     ["datasets/generic/create/images", "datasets/images/generic", "models/images/generic"],

@@ -139,6 +139,32 @@ def test_many_by_upload_list_and_folder(trained):
     assert answer.status_code == 400 and "may be named" in answer.get_json()["error"]
 
 
+def test_a_database_is_tested_as_a_page(trained):
+    with open(trained.data / "squares/val/images/val_1.png", "rb") as file:
+        image = file.read()
+    with LmdbWriter(str(trained.data / "shown")) as database:
+        for number in range(3):
+            datum = pb.Datum(encoded=True, data=image) if number else pb.Datum(data=b"<b>")
+            database.put(b"<%03d>" % number, datum.SerializeToString())
+    sent = {"job_id": trained.model, "db_path": "shown"}
+    for route in ("infer_many", "infer_db"):
+        answer = trained.post(f"/models/images/generic/{route}", sent)
+        page = trained.get(answer.location).text
+        assert page.count("data-viewer") == 2 and "&lt;000&gt;" in page and "<000>" not in page
+    as_json = {"headers": {"Accept": "application/json"}}
+    answer = trained.post("/models/images/generic/infer_db", {**sent, "db_path": ""}, **as_json)
+    assert answer.status_code == 400 and answer.get_json()["error"].startswith("db_path: expected")
+    for named, words in (("", "expected the path of a database"), ("squares", "not a LMDB")):
+        answer = trained.post(
+            "/models/images/generic/infer_db",
+            {"job_id": trained.model, "db_path": named},
+            headers={"Accept": "text/html"},
+        )
+        assert answer.status_code == 400
+        field = answer.text.split('name="db_path"')[1].split("</div>")[0]
+        assert 'aria-invalid="true"' in field and words in field
+
+
 def test_masks_at_each_snapshot(trained):
     address = f"/models/{trained.model}/masks"
     page = trained.get(address).text
@@ -283,7 +309,7 @@ def test_rename_notes_trash(site):
     names = {"job_name": "<b>new</b>", "job_notes": "why"}
     assert site.client.put(f"/jobs/{id_}", data=names, **local).get_json()["name"] == "<b>new</b>"
     assert "&lt;b&gt;new&lt;/b&gt;" in site.get("/").text
-    assert site.client.delete(f"/jobs/{id_}", **local).status_code == 400  # it waits
+    assert site.post(f"/jobs/{id_}/delete").status_code == 400  # it waits
     assert site.post(f"/jobs/{id_}/abort").get_json()["status"] == "Aborted"
     assert site.post(f"/jobs/{id_}/abort").status_code == 403
     assert site.client.delete(f"/jobs/{id_}", **local).status_code == 200

@@ -9,6 +9,8 @@ import zipfile
 import pytest
 from tiny_segmentation import CLASSES
 
+from fcnkit.workbench import wording
+
 
 def test_up_to_eight_models_side_by_side(site):
     ids = [
@@ -74,3 +76,8 @@ def test_layers_of_any_image_and_snapshot(trained):
     page = trained.get(f"{address}?entry={number}&snapshot_epoch={steps[-1]}").text
     assert f'"{number}" selected>{name}' in page and f"· {name}</p>" in page
     assert f'"{steps[-1]}" selected' in page
+
+
+def test_numbers_on_cards_are_written_out():
+    shown = [wording.figure(value) for value in (30000.0, 1000, 0.25, 1e-7, 1e12, None, "x")]
+    assert shown == ["30,000", "1,000", "0.25", "1e-07", "1e+12", "–", "–"]
