@@ -16,6 +16,7 @@ from .datasets import (
     userdata_of,
 )
 from .extensions import Calling, ExtensionError, Extensions, title_of
+from .forms import refuse_json
 from .framing import (
     extension_file,
     frame_headers,
@@ -53,6 +54,7 @@ __all__ = [
     "open_server",
     "page_address",
     "prepare_with_extension",
+    "refuse_json",
     "render",
     "share_templates",
     "stretched",

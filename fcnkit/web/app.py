@@ -15,6 +15,7 @@ from caffeformat import InputError
 from . import __name__ as package
 from . import dataset_pages, model_pages
 from .extensions import ExtensionError
+from .forms import refuse_json
 from .framing import extension_file
 from .hosts import is_trusted
 
@@ -59,6 +60,7 @@ def create_app(preview: Preview, trusted_hosts: Sequence[str] | None = None) -> 
     app.extensions["fcnkit_preview"] = preview
     app.before_request(lambda: _check_host(trusted_hosts))
     flask_wtf.csrf.CSRFProtect(app)
+    app.before_request(refuse_json)
     app.register_blueprint(model_pages.blueprint)
     app.register_blueprint(dataset_pages.blueprint)
     app.add_url_rule(

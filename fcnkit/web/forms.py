@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import flask
 import flask_wtf
+import werkzeug.exceptions
 import wtforms
 from flask_wtf.file import FileField, MultipleFileField
 from wtforms import validators
@@ -16,6 +18,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from .preview import Preview
+
+
+def refuse_json() -> None:
+    """Refuse a request that posts JSON with anything in it, before a form takes it for fields."""
+    request = flask.request
+    length = request.content_length or 0
+    is_empty = length <= len(b"{}") and request.is_json and request.get_data() in (b"", b"{}")
+    if request.method == "POST" and request.is_json and not is_empty:
+        raise werkzeug.exceptions.UnsupportedMediaType(
+            "Expected the fields of a form, found JSON: send them as multipart/form-data or "
+            "application/x-www-form-urlencoded."
+        )
 
 
 def _choices(pairs: Iterable[tuple[Any, str]]) -> list[Any]:

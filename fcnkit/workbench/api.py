@@ -118,7 +118,7 @@ def create_dataset(extension: str) -> Any:
             return _refused(made)
         return flask.jsonify(_line(*job_or_404(made.id)))
     if extension not in _EXTENSIONS:
-        known = ", ".join([*_EXTENSIONS, *bench().extensions.data])
+        known = ", ".join(dict.fromkeys([*_EXTENSIONS, *bench().extensions.data]))
         raise InputError(f"{extension}: there is no such extension; there are {known}")
     sent = _renamed(flask.request.form, _EXTENSIONS[extension])
     if extension == "image-segmentation" and not sent.get("validation_feature_folder"):

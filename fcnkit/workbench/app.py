@@ -10,7 +10,7 @@ import werkzeug.exceptions
 
 from caffeformat import InputError
 from caffeformat.files import disk_problem
-from fcnkit.web import ExtensionError, share_templates
+from fcnkit.web import ExtensionError, refuse_json, share_templates
 
 from . import __name__ as package
 from . import (
@@ -74,6 +74,7 @@ def create_app(bench: Bench) -> flask.Flask:
     app.extensions[EXTENSION] = bench
     share_templates(app)
     guard = app.extensions["fcnkit_guard"] = Guard(app, settings)
+    app.before_request(refuse_json)
     app.before_request(_answer_as_json)
     app.jinja_env.globals.update(is_open=guard.is_open)
     for module in (

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import flask_wtf
 import werkzeug.utils
 import wtforms
+from werkzeug.datastructures import MultiDict
 from wtforms import validators
 
-from caffeformat import InputError
+from caffeformat import InputError, brief, listed
 
 from .bench import bench
 
@@ -20,11 +21,39 @@ if TYPE_CHECKING:
     from werkzeug.datastructures import FileStorage
 
 
+_NO_FILE = "expected a file, found text: upload it, with @FILE in curl"
+_NO_TEXT = "expected text, found a file: send what it holds, with '<FILE' in place of @FILE in curl"
+
+
 class BenchForm(flask_wtf.FlaskForm):
     """A form of the workbench. `app` checks the token of every request, so forms carry none."""
 
+    _misplaced: Mapping[str, str] = {}  # field -> what is wrong with what was sent for it
+
     class Meta(flask_wtf.FlaskForm.Meta):
         csrf = False
+
+        def wrap_formdata(self, form: BenchForm, formdata: Any) -> Any:
+            """Return what was sent, without files for texts and texts for files."""
+            sent = super().wrap_formdata(form, formdata)
+            if sent is None:
+                return None
+            kept: MultiDict[str, Any] = MultiDict()
+            form._misplaced = {}
+            for name, values in sent.lists():
+                takes_files = name in form and isinstance(form[name], wtforms.FileField)
+                wrong = [each for each in values if isinstance(each, str) == takes_files]
+                kept.setlist(name, [each for each in values if each not in wrong])
+                if name in form and any(each if takes_files else each.filename for each in wrong):
+                    form._misplaced[name] = _NO_FILE if takes_files else _NO_TEXT
+            return kept
+
+    def validate(self, *args: Any, **kwargs: Any) -> bool:
+        """Look at each field; those that got a file for a text say only that."""
+        super().validate(*args, **kwargs)
+        for name, words in self._misplaced.items():
+            self[name].errors = [words]
+        return not self.is_refused
 
     def refuse(self, name: str, error: InputError | str) -> None:
         """Show an error at the field `name`, in words for people."""
@@ -107,6 +136,20 @@ def number(
     )
 
 
+class _Select(wtforms.SelectField):
+    """One of several, whose error says which there are."""
+
+    def pre_validate(self, form: wtforms.Form) -> None:
+        """Refuse what is none of the choices."""
+        try:
+            super().pre_validate(form)
+        except validators.ValidationError:
+            known = listed((str(value) for value, *_ in self.iter_choices() if value), 12)
+            words = f"Not a valid choice: {brief(str(self.data))}; "
+            words += f"expected {known}" if known else "there is none yet"
+            raise validators.ValidationError(words) from None
+
+
 def select(
     label: str,
     pairs: Sequence[tuple[str, str]],
@@ -115,7 +158,7 @@ def select(
     **settings: Any,
 ) -> wtforms.SelectField:
     """One of several."""
-    return wtforms.SelectField(
+    return _Select(
         label, choices=choices(pairs), default=default or pairs[0][0], description=hint, **settings
     )
 

@@ -1,5 +1,6 @@
 """Arguments and values that no page sends: huge, nameless, meant for something else."""
 
+import io
 import os
 
 import numpy as np
@@ -177,3 +178,63 @@ def test_a_long_folder_says_that_there_is_more(site, monkeypatch):
         (site.data / f"{number}.txt").write_text("x")
     found = site.get("/places.json").get_json()
     assert len(found["entries"]) == 3 and found["left_out"] == 2
+
+
+@pytest.mark.parametrize("address", ["/datasets/new", "/models/new", "/jobs/x/change"])
+@pytest.mark.parametrize("body", ["3", "[1]", '{"dataset_name": {"a": 1}}', "{"])
+def test_json_is_no_form(site, address, body):
+    answer = site.post(address, body, content_type="application/json")
+    assert answer.status_code == 415 and "found JSON" in answer.get_json()["error"]
+    assert site.post(f"/jobs/{add(site)}/abort", "{}", content_type="application/json").is_json
+
+
+@pytest.mark.parametrize(
+    ("address", "field"),
+    [
+        ("models/images/generic.json", "custom_network"),
+        ("models/images/generic.json", "learning_rate"),
+        ("models/images/generic.json", "sync_batch_norm"),
+        ("models/images/generic.json", "method"),
+        ("datasets/generic/create/images.json", "class_labels"),
+        ("datasets/generic/create/images.json", "source"),
+        ("datasets/generic/create/images.json", "dsopts_num_threads"),
+        ("datasets/images/generic.json", "prebuilt_train_images"),
+    ],
+)
+def test_a_file_is_no_text(site, address, field):
+    """As curl sends it with @ in place of <."""
+    sent = {"method": "custom", field: (io.BytesIO(b"x"), "net.prototxt")}
+    answer = site.post(f"/{address}", sent)
+    assert answer.status_code == 400
+    assert "found a file" in answer.get_json()["errors"][field][0]
+    page = f"/{address.split('/')[0]}/new"
+    sent[field] = (io.BytesIO(b"x"), "net.prototxt")
+    answer = site.post(page, sent, headers={"Accept": "text/html"})
+    assert answer.status_code == 400
+    assert ("found a file" in answer.text) == (field != "prebuilt_train_images")
+
+
+@pytest.mark.parametrize(
+    ("address", "field"),
+    [
+        ("models/images/generic.json", "weights_file"),
+        ("datasets/generic/create/images.json", "source_file"),
+    ],
+)
+def test_a_text_is_no_file(site, address, field):
+    """As curl sends it without @: nothing would begin at those weights."""
+    answer = site.post(f"/{address}", {"method": "custom", "source": "x", field: "a.caffemodel"})
+    assert answer.status_code == 400 and "upload it" in answer.get_json()["errors"][field][0]
+
+
+def test_what_may_be_chosen_is_named(site):
+    sent = {"method": "pretrained", "lr_policy": "y" * 500}
+    found = site.post("/models/images/generic.json", sent).get_json()["errors"]
+    words = "Not a valid choice: 'pretrained'; expected surgery, standard, previous, custom"
+    assert found["method"] == [words]
+    assert found["lr_policy"][0].endswith("; expected poly, fixed, step, multistep, exp, inv, "
+                                          "sigmoid, cosine, linear")  # fmt: skip
+    assert len(found["lr_policy"][0]) < 200
+    sent = {"method": "previous", "previous_networks": "x"}
+    found = site.post("/models/images/generic.json", sent).get_json()["errors"]
+    assert "there is none yet" in found["previous_networks"][0]
