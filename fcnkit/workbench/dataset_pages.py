@@ -13,6 +13,7 @@ from fcnkit.web import title_of
 from . import datasets
 from .bench import bench
 from .dataset_forms import DatasetForm, make_job
+from .fields import remind_of_uploads
 from .job_pages import job_or_404, job_page
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def new() -> Any:
         return flask.redirect(address)
     if clone is not None and flask.request.method == "GET":
         filled = {**clone[0].settings, "dataset_name": f"{clone[0].name} (copy)"}
+        remind_of_uploads(clone[0])
     form = DatasetForm(data=filled)
     if form.validate_on_submit():
         job = make_job(form)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+import flask
 import flask_wtf
 import werkzeug.utils
 import wtforms
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from werkzeug.datastructures import FileStorage
+
+    from fcnkit.jobs import Job
 
 
 _NO_FILE = "expected a file, found text: upload it, with @FILE in curl"
@@ -187,6 +190,17 @@ def saved_upload(upload: FileStorage | None, folder: str) -> str | None:
     path = free_path(folder, name)
     upload.save(path)
     return path
+
+
+def remind_of_uploads(job: Job) -> None:
+    """Say which files a form that is filled like that of `job` lacks: uploads are not filled in."""
+    try:
+        names = sorted(os.listdir(bench().jobs.path(job.id, "uploads")))
+    except OSError:
+        return
+    # Those of a model that began with another one's weights are named in the form.
+    if names and job.settings.get("method") != "previous":
+        flask.flash(f"Upload again what {job.name} was made of: {listed(names, 5)}.")
 
 
 def free_path(folder: str, name: str) -> str:

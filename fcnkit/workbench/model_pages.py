@@ -17,6 +17,7 @@ from fcnkit.training import columns
 from . import augmenting, networks
 from .bench import bench
 from .dataset_pages import facts_of, open_dataset, open_or_why
+from .fields import remind_of_uploads
 from .job_pages import RESUMABLE, job_or_404, job_page
 from .model_forms import ModelForm
 from .model_jobs import FCN, NET, RUN, TRAIN_VAL, make_jobs
@@ -49,6 +50,8 @@ def new() -> Any:
     clone = bench().jobs.get(args.get("clone", ""))
     if clone is not None:
         filled = {**clone[0].settings, "model_name": f"{clone[0].name} (copy)"}
+        if flask.request.method == "GET":
+            remind_of_uploads(clone[0])
     form = ModelForm(data=filled if flask.request.method == "GET" else None)
     if form.validate_on_submit():
         made = make_jobs(form)

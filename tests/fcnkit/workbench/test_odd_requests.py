@@ -126,6 +126,19 @@ def test_what_a_clone_was_made_of_is_not_replaced_by_something_else(trained):
     trained.client.delete(f"/jobs/{id_}", base_url="http://127.0.0.1:5000")
 
 
+@pytest.mark.parametrize("kind", ["dataset", "model"])
+def test_a_clone_says_what_to_upload_again(site, kind):
+    """Otherwise a model would begin without the weights of its original."""
+    id_, other = add(site, kind), add(site, settings={"method": "previous"})
+    said = "Upload again what x was made of"
+    assert said not in site.get(f"/{kind}s/new?clone={id_}").text
+    for each in (id_, other):
+        os.mkdir(site.jobs.path(each, "uploads"))
+        open(site.jobs.path(each, "uploads", "w<b>.caffemodel"), "w").close()
+    assert f"{said}: w&lt;b&gt;.caffemodel." in site.get(f"/{kind}s/new?clone={id_}").text
+    assert said not in site.get(f"/models/new?clone={other}").text
+
+
 def test_weights_are_copied_where_a_disk_knows_no_links(trained, monkeypatch):
     def refuse(*_):
         raise PermissionError(1, "Operation not permitted")
