@@ -16,7 +16,7 @@ from PIL import Image
 from caffeformat import DAMAGE, InputError, open_file, pb, reason
 from caffeformat import array_to_datum as _array_to_datum
 from caffeformat import datum_to_array as _datum_to_array
-from caffeformat.files import check_png_sums, check_tiff_colours
+from caffeformat.files import check_png_sums, check_tiff_colours, keep_bmp_indices
 from torchcaffe import data as data_room
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def load_image(
             check_png_sums(file)
             with Image.open(file, formats=_FORMATS) as image:
                 check_tiff_colours(image, str(filename))
+                keep_bmp_indices(image)
                 pixels = _shares(image)
     except InputError:
         raise

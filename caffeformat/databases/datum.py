@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from caffeformat.errors import DAMAGE, InputError, reason
-from caffeformat.files import check_png_sums, check_tiff_colours
+from caffeformat.files import check_png_sums, check_tiff_colours, keep_bmp_indices
 from caffeformat.messages import pb
 
 if TYPE_CHECKING:
@@ -107,6 +107,7 @@ def _decode(data: bytes, color: bool | None) -> NDArray[np.uint8]:
         check_png_sums(file)
         with Image.open(file, formats=_FORMATS) as image:
             check_tiff_colours(image, "a datum's image")
+            keep_bmp_indices(image)
             if image.mode.startswith(("I", "F")):
                 raise InputError(
                     f"a datum's image has mode {image.mode}; Caffe reads 8 bits per channel only"

@@ -6,6 +6,7 @@ a killed process left is removed by the next one that writes there; locks end wi
 
 from __future__ import annotations
 
+from .bmp_indices import keep_bmp_indices
 from .locks import locked, take_lock
 from .overlap import is_within, refuse_overlap
 from .png_sums import check_png_sums
@@ -30,6 +31,7 @@ __all__ = [
     "entries_of",
     "is_stream",
     "is_within",
+    "keep_bmp_indices",
     "locked",
     "open_append",
     "open_file",

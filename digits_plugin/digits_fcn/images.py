@@ -50,6 +50,7 @@ def opened(raw, name):
         )
     _check_sums(raw, name)
     _check_colours(image, name)
+    _keep_bmp_indices(raw, image)
     if _has_deep_colours(image):
         raise _too_deep(name, "RGB")
     return image
@@ -109,6 +110,31 @@ def _check_sums(raw, name):
                     "%s is damaged (the checksum of its pixels is not theirs)." % shorten(name)
                 )
         place = end + 4
+
+
+def _keep_bmp_indices(raw, image):
+    """Make a BMP of mode P where Pillow would take its rows for ones of fewer or more bits.
+
+    It takes a palette of black and white for one bit per pixel, and one of greys for eight.
+    """
+    from PIL import ImagePalette
+
+    taken_for = {"1": 1, "L": 8}.get(image.mode)
+    if image.format != "BMP" or not taken_for or not image.tile or image.tile[0][0] != "raw":
+        return
+    place = 24 if raw[14:15] == b"\x0c" else 28
+    (bits,) = struct.unpack(str("<H"), raw[place : place + 2])
+    if bits == taken_for or bits not in (4, 8):
+        return
+    greys = (0, 255) if taken_for == 1 else range(1 << bits)
+    colours = bytes(bytearray(grey for grey in greys for _ in range(3)))
+    image.palette = ImagePalette.raw(str("RGB"), colours)
+    tile = image.tile[0]
+    stored = (str("P;4" if bits == 4 else "P"),) + tuple(tile[3][1:])
+    # A named tuple since Pillow 11
+    new = tile._replace(args=stored) if hasattr(tile, "_replace") else tile[:3] + (stored,)
+    image.tile = [new]
+    setattr(image, str("_mode" if hasattr(image, "_mode") else "mode"), str("P"))
 
 
 def _unreadable(name, error):

@@ -16,6 +16,7 @@ from caffeformat.files import (
     check_png_sums,
     check_tiff_colours,
     is_stream,
+    keep_bmp_indices,
     open_file,
 )
 
@@ -153,6 +154,7 @@ def open_image(source: ImageSource, name: str | None = None) -> Image.Image:
         image.filename = ""
         if image.fp is not None:
             setattr(image, _PAGES, tiff_pages(image.fp))
+    keep_bmp_indices(image)
     width, height = image.size
     if width * height > MAX_PIXELS:
         image.close()

@@ -47,6 +47,16 @@ class Labels(Case):
             self.assertEqual(got.tolist(), indices.tolist())
             self.assertTrue((table == palette.voc()).all())
 
+    def test_bmps_of_greys_hold_their_indices(self):
+        """Pillow takes black and white for one bit per pixel, and other greys for eight."""
+        for bits, rows in ((8, b"\0\1\0\0\1\1\0\0"), (4, b"\x01\0\0\0\x11\0\0\0")):
+            for greys in ((0, 255), (0, 1, 2)):
+                head = struct.pack(str("<IiiHHIIiiII"), 40, 3, 2, 1, bits, 0, 0, 0, 0, len(greys), 0)
+                head += b"".join(bytes(bytearray((grey, grey, grey, 0))) for grey in greys)
+                start = 14 + len(head)
+                raw = struct.pack(str("<2sIII"), b"BM", start + len(rows), 0, start) + head + rows
+                self.assertEqual(labels.read_label(raw, "x.bmp")[0].tolist(), [[1, 1, 0], [0, 1, 0]])
+
     def test_a_grey_image_with_a_transparent_shade_is_read(self):
         raw = self.raw(Image.fromarray(np.array([[0, 1]], np.uint8)), transparency=0)
         self.assertEqual(labels.read_label(raw, "x.png")[0].tolist(), [[0, 1]])

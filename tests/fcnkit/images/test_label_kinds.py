@@ -10,7 +10,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from caffeformat import InputError
+import torchcaffe.io
+from caffeformat import InputError, datum_to_array, pb
 from fcnkit.images import read_colour_map, read_image, read_label
 
 COLOURS = np.array([[0, 0, 0], [128, 0, 0], [0, 128, 0]], np.uint8)
@@ -258,3 +259,34 @@ def test_greys_between_black_and_white_are_no_blur():
     Image.fromarray(values).save(file, "PNG")
     with pytest.raises(InputError, match="grey value 254"):
         read_label(file.getvalue(), read_colour_map("binary"))
+
+
+def bmp(indices, bits, greys):
+    """A BMP with 4 or 8 bits per pixel and a palette of exactly these greys."""
+    rows = []
+    for row in np.asarray(indices, np.uint8)[::-1]:
+        row = row if bits == 8 else np.pad(row, (0, row.size % 2)).reshape(-1, 2) @ [16, 1]
+        row = row.astype(np.uint8).tobytes()
+        rows.append(row + b"\0" * (-len(row) % 4))
+    palette = b"".join(bytes([grey, grey, grey, 0]) for grey in greys)
+    height, width = np.shape(indices)
+    start = 54 + len(palette)
+    head = struct.pack("<2sIII", b"BM", start + len(b"".join(rows)), 0, start)
+    head += struct.pack("<IiiHHIIiiII", 40, width, height, 1, bits, 0, 0, 0, 0, len(greys), 0)
+    return head + palette + b"".join(rows)
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+@pytest.mark.parametrize("greys", [(0, 255), (0, 1, 2), tuple(range(16))])
+def test_bmps_of_greys_hold_their_indices(bits, greys):
+    """Pillow takes black and white for one bit per pixel, and other such greys for eight."""
+    indices = np.random.RandomState(1).randint(0, len(greys), (5, 11)).astype(np.uint8)
+    content = bmp(indices, bits, greys)
+    assert np.array_equal(read_label(content), indices)
+    colours = np.repeat(np.array(greys, np.uint8)[:, None], 3, 1)
+    assert np.array_equal(read_label(content, colours), indices)
+    assert np.array_equal(read_image(content)[..., 0], colours[indices][..., 0])
+    datum = pb.Datum(data=content, encoded=True)
+    assert np.array_equal(datum_to_array(datum)[0], colours[indices][..., 0])
+    shares = torchcaffe.io.load_image(io.BytesIO(content))
+    assert np.array_equal(np.rint(shares * 255), colours[indices])
