@@ -34,6 +34,7 @@ def set_lines(text: str, source: str) -> list[tuple[str, ...]]:
 
     The line as it stands comes first: file names may hold blanks and end in a number. Then come
     the line without quotes, without VOC's column -1, 0 or 1, and without the suffix of an image.
+    Folders may be parted as on Windows.
     `source` is what errors call the set. Raises `FormatError` if a line is not a file name or if
     there is no line.
     """
@@ -128,6 +129,7 @@ def is_litter(name: str) -> bool:
 
 
 def _meanings(line: str) -> tuple[str, ...]:
+    line = line.replace("\\", "/")  # of Windows; no name that is an id holds one
     found = [line[2:] if line.startswith("./") else line]
     match = _COLUMN.fullmatch(found[0])
     if match:

@@ -39,6 +39,10 @@ NOT_READ = {
         "a.png": image(0),
         "a.png.json": '{"metadata": {}, "instances": []}',
     },
+    "JSON in UTF-16, such as a.json": {
+        "a.png": image(0),
+        "a.json": '{"version": "5", "shapes": []}'.encode("utf-16"),
+    },
     "ISAT's JSON": {"a.png": image(0), "a.json": '{"info": {}, "objects": []}'},
     "Hasty's JSON": {"a.png": image(0), "e.json": '{"label_classes": [], "images": [{}]}'},
     "VIA 3's JSON": {"a.png": image(0), "p.json": '{"project": {}, "file": {}, "metadata": {}}'},

@@ -6,19 +6,20 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING
 
 from caffeformat import FormatError, InputError
 
 from ..image_sets import set_lines, two_columns
 from .class_files import find_classes
-from .pairing import split_of
+from .pairing import SPLITS, split_of
 from .places import FileIndex, Finder
 from .plan import Item, Plan
 from .tables import label_reader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from .catalogue import Catalogue, File
     from .plan import DataOptions
@@ -107,16 +108,17 @@ def split_by_lists(catalogue: Catalogue, plan: Plan) -> None:
     """Split a plan without sets by lists called train, val or test, if the source has them.
 
     A list counts if most of its lines are ids or paths of the plan's images; what it names beyond
-    them has no label and is noted.
+    them has no label and is noted, and so are lists that do not count.
     """
     if list(plan.sets) != [""]:
         return
     of_image = {item.image: item for item in plan.sets[""]}
     index = FileIndex(of_image)
     sets: dict[str, list[Item]] = {}
-    for file in catalogue.named(lambda name: name.lower().endswith(".txt")):
-        name = split_of(os.path.splitext(file.name.rpartition("/")[2])[0])
-        lines = _lines(catalogue.text(file), file) if name and name not in sets else []
+    unused: list[str] = []
+    stems = {file.stem for file in of_image}  # a text file may be of one image
+    for file, name, is_read in _lists_of_sets(catalogue):
+        lines = _lines(catalogue.text(file), file) if is_read and name not in sets else []
         finder = Finder(index, str(file))
         images = [next(filter(None, map(finder.find, meanings)), None) for meanings in lines]
         found = [of_image[image] for image in dict.fromkeys(images) if image is not None]
@@ -126,6 +128,14 @@ def split_by_lists(catalogue: Catalogue, plan: Plan) -> None:
                 more = len(lines) - len(found)
                 plan.notes.append(f"{file.name}: {more} of its {len(lines)} lines have no pair")
             plan.kind += f", set of {file.name}"
+        elif _name(file) not in stems:
+            unused.append(file.name)
+    if unused:
+        more = f" and {len(unused) - _MOST_NOTED} more" if len(unused) > _MOST_NOTED else ""
+        plan.notes.append(
+            f"not used as lists of images: {', '.join(unused[:_MOST_NOTED])}{more} (a list has an "
+            "id or path per line, and is called train.txt or val.txt)"
+        )
     if sets:
         plan.sets = sets
         listed = {item.image for items in sets.values() for item in items}
@@ -137,9 +147,28 @@ def split_by_lists(catalogue: Catalogue, plan: Plan) -> None:
             plan.notes.append(f"{len(left)} pairs are in none of the lists")
 
 
+def _lists_of_sets(catalogue: Catalogue) -> Iterator[tuple[File, str, bool]]:
+    """(file, its set, whether it is read) of what may be lists of sets, plain names first."""
+    files = catalogue.named(lambda name: name.lower().endswith(_LISTS))
+    for file in sorted(files, key=lambda file: _name(file).lower() not in SPLITS):
+        name = split_of(_name(file))
+        if name:
+            yield file, name, file.name.lower().endswith(_LISTS[0])
+
+
+# Suffixes of lists, of which the first is read.
+_LISTS = (".txt", ".lst", ".csv")
+_MOST_NOTED = 4
+
+
+def _name(file: File) -> str:
+    return os.path.splitext(file.name.rpartition("/")[2])[0]
+
+
 def _lines(text: str, file: File) -> list[tuple[str, ...]]:
     """The lines of a list of images, with all that they may mean; [] for other text."""
     try:
-        return set_lines("\n".join(line.lstrip("/") for line in text.splitlines()), str(file))
+        lines = (re.sub(r'^("?)(?:\.{0,2}[/\\])+', r"\1", line) for line in text.splitlines())
+        return set_lines("\n".join(lines), str(file))
     except FormatError:
         return []

@@ -152,6 +152,8 @@ def _refuse_other_tools(catalogue: Catalogue) -> None:
             if (set(keys) <= set(own) if keys else not own)
         ]
         found.append((words, files))
+    two_bytes = [file for file, own in catalogue.json_keys.items() if "\0" in "".join(own)]
+    found.insert(0, ("JSON in UTF-16: save it as UTF-8", two_bytes))
     tables = catalogue.named(lambda name: name.lower().endswith(".csv"))
     for words, header in _NOT_READ_TABLES.items():
         found.append((words, [file for file in tables if header.match(catalogue.text(file))]))
