@@ -3,6 +3,7 @@
 ["road", "car"]    {"0": "road", "1": "car"}    {"road": 0, "car": 1}
 {"id2label": ...}  {"names": ...}  {"labels": ...}      the same, under a key
 {"classes": [{"title": "road", "color": "#804080"}]}    {"categories": [{"id": 0, "name": ...}]}
+{"label_map": {"0": "road"}, "segmentation_colors": [[128, 64, 128]]}   Datumaro
 names: [road, car]                                      YAML, in any of its plain forms
 0 road    0: road    0,road    road 0    road=0         text
 """
@@ -16,7 +17,7 @@ from caffeformat import FormatError
 from fcnkit.files import parse_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     Colour = tuple[int, int, int]
 
@@ -58,6 +59,8 @@ def listed_classes(text: str, path: str) -> list[ListedClass] | None:
         advice = "write the names to a text file, one per line"
         raise FormatError(path, f"{error.problem}: {advice}") from error
     found = _classes_in(content)
+    if found is None and isinstance(content, dict):
+        found = _datumaros_classes(content)
     if found is None and isinstance(content, dict):
         found = next(filter(None, (_classes_in(content.get(key)) for key in _KEYS)), None)
     if not found:
@@ -119,7 +122,7 @@ def numbered_ends(lines: Sequence[str]) -> list[tuple[int | None, ListedClass]] 
     names, numbers = {name for _, name in found}, {number for number, _ in found}
     if len(found) < max(2, len(lines)) or len(names) < len(found) or len(numbers) < len(found):
         return None
-    if any(re.fullmatch(r"[\d\s,;]+", name) for name in names):
+    if any(re.fullmatch(r"[\d\s,;:]+", name) for name in names):
         return None  # colours
     are_apart = all(match.group(2).strip() for match in matches if match)
     if not are_apart and numbers != set(range(len(found))):
@@ -195,6 +198,17 @@ def _classes_in(content: Any) -> list[tuple[int | None, ListedClass]] | None:
     if all(type(value) is int and 0 <= value < 10000 for value in content.values()):
         return [(value, ListedClass(key)) for key, value in content.items()]
     return None
+
+
+def _datumaros_classes(
+    content: Mapping[str, Any],
+) -> list[tuple[int | None, ListedClass]] | None:
+    """The classes of Datumaro's dataset_meta.json, which lists their colours apart, by index."""
+    found, colours = _classes_in(content.get("label_map")), content.get("segmentation_colors")
+    if not found or not isinstance(colours, list):
+        return found
+    shown = dict(enumerate(map(colour_in, colours)))
+    return [(number, one._replace(colour=shown.get(number or 0))) for number, one in found]
 
 
 def _class_in(entry: Any) -> tuple[int | None, ListedClass] | None:

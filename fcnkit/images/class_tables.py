@@ -45,6 +45,7 @@ _LABELMAP_LINE = re.compile(
 )
 _COLOURS_LINE = re.compile(r"(\S.*?)[\s,;]+(\d{1,9})[\s,;]+(\d{1,9})[\s,;]+(\d{1,9})")
 _INDEXED = re.compile(r"(\d{1,3})[\s,;:]+(\S.*)")
+_NUMBER = re.compile(r"\d+\s*[:=)]?")
 _NAMED_COLOUR = re.compile(r"(\d{1,9})[\s,]+(\d{1,9})[\s,]+(\d{1,9})[\s,]+([^\d\s,].*)")
 
 
@@ -240,7 +241,7 @@ def _all_coloured(lines: Sequence[tuple[int, str]], path: str) -> ClassTable | N
         match, other = _NAMED_COLOUR.fullmatch(line), _COLOURS_LINE.fullmatch(line)
         if match:
             *colour, name = match.groups()
-        elif other and not other.group(1).isdecimal():
+        elif other and not _NUMBER.fullmatch(other.group(1)):
             name, *colour = other.groups()
         else:
             return None

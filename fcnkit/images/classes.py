@@ -155,7 +155,7 @@ def _refuse_tables(names: list[str], path: str) -> None:
         )
     if first[0] in "{[<":
         raise FormatError(path, f"expected one class name per line, found {first[:40]!r}", 1)
-    if all(re.fullmatch(r"\d+[\s,;]+\d+[\s,;]+\d+", name) for name in names):
+    if all(re.fullmatch(r"[\d.]+(?:[\s,;:]+[\d.]+){2,3}", name) for name in names):
         raise FormatError(path, f"expected class names, found the colours of a colour map: {first}")
     cells = [cell.strip().strip('"').lower() for cell in re.split("[,;\t]", first)]
     if cells[0] in _HEADERS or (len(cells) > 1 and set(cells) & set(_HEADERS)):

@@ -6,6 +6,7 @@ fewer classes, is black in between and has VOC's ignore colour (224, 224, 192) i
 
 from __future__ import annotations
 
+import codecs
 import functools
 import os
 import re
@@ -130,6 +131,8 @@ def _read_colours(path: str) -> tuple[list[tuple[int, ...]], tuple[int, ...] | N
     """(colours of the classes, colour of pixels to ignore or None) in a file."""
     with open_file(path) as file:
         data = file.read(1 << 20)
+    if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        raise FormatError(path, "is text in UTF-16, expected a colour map in UTF-8: save it so")
     if data[:4] in _PALETTED:
         with reading(path, "the palette cannot be read"), open_image(path) as image:
             return list(map(tuple, palette_from_image(image, path).tolist())), None
@@ -143,10 +146,8 @@ def _read_colours(path: str) -> tuple[list[tuple[int, ...]], tuple[int, ...] | N
     colours: list[tuple[int, ...]] = []
     fourth: list[str] = []
     ignore = None
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in _in_order(text, path):
         words = line.replace(",", " ").split()
-        if not words or words[0].startswith("#"):
-            continue
         if len(words) < 3 or not all(map(_VALUE.fullmatch, words[:3])):
             raise FormatError(
                 path, f"expected a colour as three numbers 0..255, found {line[:60]!r}", number
@@ -163,6 +164,35 @@ def _read_colours(path: str) -> tuple[list[tuple[int, ...]], tuple[int, ...] | N
     if len(fourth) == len(colours) > 1 and all(map(_VALUE.fullmatch, fourth)):
         _refuse_indices(colours, list(map(int, fourth)), path)
     return colours, ignore
+
+
+def _in_order(text: str, path: str) -> list[tuple[int, str]]:
+    """(number, line) of a colour map; lines that begin with `0:`, `1:`, ... in this order.
+
+    The one of index 255 is to ignore. Raises `FormatError` for other indices than 0, 1, 2, ...
+    """
+    lines = [(n, line.strip()) for n, line in enumerate(text.splitlines(), 1)]
+    lines = [(n, line) for n, line in lines if line and not line.startswith("#")]
+    matches = [_INDEXED.fullmatch(line) for _, line in lines]
+    if not all(matches):
+        return lines
+    rest = [match.group(2) for match in matches if match]
+    indices = [int(match.group(1)) for match in matches if match]
+    order = sorted(range(len(lines)), key=indices.__getitem__)
+    if indices.count(IGNORE_LABEL) == 1 and len(lines) <= IGNORE_LABEL:
+        rest[order[-1]] += f" {IGNORE_NAMES[1]}"
+    classes = [indices[at] for at in order if not rest[at].endswith(IGNORE_NAMES[1])]
+    if classes != list(range(len(classes))):
+        shown = ", ".join(map(str, classes[:6]))
+        raise FormatError(
+            path,
+            f"its lines begin with the indices {shown}{', ...' if len(classes) > 6 else ''}, "
+            f"expected 0 to {len(classes) - 1}, and perhaps {IGNORE_LABEL}: one line per class",
+        )
+    return [(lines[at][0], rest[at]) for at in order]
+
+
+_INDEXED = re.compile(r"(\d{1,3})\s*[:=)]\s*(.*)")
 
 
 def _refuse_indices(colours: Sequence[tuple[int, ...]], fourth: Sequence[int], path: str) -> None:

@@ -65,6 +65,8 @@ def test_lists_of_names_beside_indices(tmp_path, name, text):
          '"color": "#307020"}, {"title": "blue", "color": "#B07020"}]}'),
         ("class_dict.csv", "id;name;r;g;b\n2;blue;176;112;32\n0;_;0;0;0\n1;red;48;112;32\n"),
         ("label_colors.csv", "_,0,0,0\nred,48,112,32\nblue,176,112,32\n"),
+        ("dataset_meta.json", '{"labels": ["_", "red", "blue"], "label_map": {"1": "red", "0": "_",'
+         ' "2": "blue"}, "segmentation_colors": [[0, 0, 0], [48, 112, 32], [176, 112, 32]]}'),
     ],
 )  # fmt: skip
 def test_tables_beside_colours(tmp_path, name, text):

@@ -7,9 +7,11 @@ from places import VECTORS
 
 from caffeformat import FormatError, InputError
 from fcnkit.images import (
+    colour_map_names,
     distinct_palette,
     format_palette,
     palette_from_image,
+    read_colour_map,
     read_palette,
     voc_palette,
 )
@@ -94,6 +96,24 @@ def test_lines_that_begin_with_an_index_are_no_colours(tmp_path):
     # A fourth number may be opacity, or the index at the end of the line.
     path.write_text("0 0 0 255\n128 0 0 255\n0 128 0 255\n")
     assert read_palette(path)[:3].tolist() == [[0, 0, 0], [128, 0, 0], [0, 128, 0]]
+
+
+def test_indices_before_a_colon_put_colours_in_order(tmp_path):
+    path = tmp_path / "colours.txt"
+    path.write_text("# of our camera\n1: 128, 0, 0\n255: 9 9 9\n\n0: 0 0 0\n")
+    colours = read_colour_map(path)
+    assert colours[[0, 1, 255]].tolist() == [[0, 0, 0], [128, 0, 0], [9, 9, 9]]
+    assert colour_map_names(path) is None
+    path.write_text("1: 128 0 0\n2: 0 128 0\n")
+    with pytest.raises(FormatError, match="begin with the indices 1, 2, expected 0 to 1"):
+        read_colour_map(path)
+
+
+def test_colour_maps_in_utf_16_are_named(tmp_path):
+    path = tmp_path / "colours.txt"
+    path.write_text("0 0 0\n", encoding="utf-16")
+    with pytest.raises(FormatError, match="UTF-16, expected a colour map in UTF-8"):
+        read_colour_map(path)
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ _NAMES = (
     "category_id.txt",
     *TABLES,
     "classes.json",
+    "dataset_meta.json",
     "id2label.json",
     "label2id.json",
 )
