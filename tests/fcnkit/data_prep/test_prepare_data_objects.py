@@ -14,6 +14,7 @@ from labelled_data import (
     labelme_json,
     pack,
     polygons,
+    prepare_export,
     truth,
 )
 
@@ -298,3 +299,46 @@ def test_the_work_that_a_file_asks_for_is_bounded(tmp_path, monkeypatch):
     files = {"a.json": labelme_json(0, "a.png"), "a.png": image(0)}
     with pytest.raises(InputError, match=r"a\.json: refused: more than 2 objects on 30 x 20"):
         prepare(tmp_path, files)
+
+
+def changed_coco(change):
+    """Two images and a file in the format of COCO, with `change` made to each annotation."""
+    names = {f"im{n}.png": n for n in range(2)}
+    content = json.loads(coco_json(names))
+    for number, annotation in enumerate(content["annotations"]):
+        annotation.update(change(annotation, number))
+    return {"a.json": json.dumps(content), **{name: image(n) for name, n in names.items()}}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda a, _: {"segmentation": a["segmentation"][0], "image_id": str(a["image_id"])},
+        lambda a, _: {"image_id": float(a["image_id"]), "category_id": float(a["category_id"])},
+        lambda a, _: {"category_id": str(a["category_id"])},
+    ],
+    ids=["VIA", "pandas", "text"],
+)
+def test_coco_as_other_tools_write_it(tmp_path, change):
+    """VIA writes one polygon without a list around it, and the ids of images as text."""
+    prepare(tmp_path, changed_coco(change))
+    check_pairs(tmp_path / "out/train", ["im0", "im1"])
+
+
+@pytest.mark.parametrize(
+    "polygon", [lambda c: [c[:4]], lambda c: [list(p) for p in zip(c[::2], c[1::2])]]
+)
+def test_polygons_without_an_area_are_not_all_background(tmp_path, polygon):
+    def change(annotation, number):
+        return {"segmentation": polygon(annotation["segmentation"][0])}
+
+    with pytest.raises(InputError, match=r"a\.json: its polygons have fewer than three corners"):
+        prepare(tmp_path, changed_coco(change))
+
+
+def test_objects_of_few_corners_among_others_are_counted(tmp_path):
+    def change(_, number):
+        return {"segmentation": [[1, 1, 5, 5]]} if number == 1 else {}
+
+    _, notes = prepare_export(tmp_path, changed_coco(change), val_percent=0)
+    assert any(note.startswith("1 objects of one or two corners cover nothing") for note in notes)

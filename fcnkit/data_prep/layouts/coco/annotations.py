@@ -167,12 +167,36 @@ class _Reader:
 
 
 def segmentation_of(text: str) -> Any:
-    """The `segmentation` of an annotation's text: polygons, or run lengths."""
-    return json.loads(text)["segmentation"]
+    """The `segmentation` of an annotation's text: polygons, or run lengths.
+
+    VIA writes a polygon alone, without the list around it.
+    """
+    found = json.loads(text)["segmentation"]
+    is_alone = isinstance(found, list) and all(map(_is_number, found))
+    return [found] if is_alone else found
+
+
+def has_corners(segmentation: Any) -> bool:
+    """Whether a segmentation may cover any pixel: not if its polygons have one or two corners."""
+    if not isinstance(segmentation, list):
+        return True
+    return not all(
+        isinstance(polygon, list) and len(polygon) < 6 and all(map(_is_number, polygon))
+        for polygon in segmentation
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float)
 
 
 def _identity(entry: Entry, name: str) -> Identity:
+    """An id; some tools write whole numbers as `1.0`, or as text where they refer to others."""
     value = entry[name]
+    if type(value) is float and value.is_integer():
+        value = int(value)
+    if isinstance(value, str) and value.isdecimal() and str(int(value)) == value:
+        value = int(value)
     if not isinstance(value, (int, str)):
         raise ValueError(f"{name} has to be a number or a text")
     return value

@@ -10,15 +10,16 @@ for all others and has no objects, is left out.
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 import os
 import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from caffeformat import InputError
+from caffeformat import InputError, brief
 
-from ..coco.annotations import Instances, read_instances, segmentation_of
+from ..coco.annotations import Instances, has_corners, read_instances, segmentation_of
 from ..coco.masks import mask_of
 from .listed import with_ids
 from .objects import ObjectPainter, check_size, object_classes, refuse_shares
@@ -40,6 +41,9 @@ NAME = "COCO's format"
 
 _KEYS = {"images", "annotations", "categories"}
 _OTHERS_KEYS = {"image", "item", "items", "label_classes"}  # Darwin's, Datumaro's, Hasty's
+
+# How many objects tell what all are like.
+_LOOKED_AT = 100
 
 # Words in names of JSON files that do not name a set.
 _NO_SETS = {"instances", "annotations", "annotation", "coco", "labels", "result", "json"}
@@ -76,17 +80,20 @@ def recognise(catalogue: Catalogue, options: DataOptions) -> Plan | None:
     classes = object_classes(_names(described), options.classes, catalogue.source)
     painter = ObjectPainter(classes.background, options.overlap or "ignore")
     plan = Plan(f"{NAME}: {', '.join(file.name for file in described)}", {}, classes.names)
-    plan.labels, plan.remarks = f"objects are drawn; {classes.words}", painter.remarks
+    dots: list[str] = []
+    plan.labels = f"objects are drawn; {classes.words}"
+    plan.remarks = lambda: painter.remarks() + _on_dots(dots)
     index = FileIndex(catalogue.photographs)
     for file, found in described.items():
         texts = (text for image in found.images for _, text in image.objects)
         refuse_shares(map(_corners, texts), str(file))
+        _refuse_dots(found, file)
         numbers = {
             key: classes.numbers[name]
             for key, name in found.categories.items()
             if name in classes.numbers
         }
-        reader = _FileReader(file, numbers, painter, options.empty)
+        reader = _FileReader(file, numbers, painter, options.empty, dots)
         name = _set_name(file, described)
         items = reader.items(found, Finder(index, str(file), file.folder, split_of(name)))
         plan.sets.setdefault(name, []).extend(items)
@@ -130,9 +137,15 @@ class _FileReader:
     """Makes items of the images of one JSON file."""
 
     def __init__(
-        self, file: File, numbers: dict[Identity, int], painter: ObjectPainter, empty: bool
+        self,
+        file: File,
+        numbers: dict[Identity, int],
+        painter: ObjectPainter,
+        empty: bool,
+        dots: list[str],
     ) -> None:
         self.file, self.numbers, self.painter, self.empty = file, numbers, painter, empty
+        self._dots = dots  # a name for each object that covers nothing
         self._without: list[str] = []
 
     def items(self, found: Instances, finder: Finder) -> list[Item]:
@@ -168,10 +181,16 @@ class _FileReader:
         name = f"{self.file}: {image.file}"
         check_size((image.height, image.width), size, name)
         objects = (
-            (self.numbers[key], functools.partial(_mask, text, size, name))
+            (self.numbers[key], functools.partial(self._mask, text, size, name))
             for key, text in image.objects
         )
         return self.painter.draw(size, objects, name)
+
+    def _mask(self, text: str, size: tuple[int, int], name: str) -> NDArray[np.bool_]:
+        segmentation = segmentation_of(text)
+        if not has_corners(segmentation):
+            self._dots.append(name)
+        return mask_of(segmentation, *size, name)
 
 
 def _path_of(name: str) -> str:
@@ -189,5 +208,22 @@ def _corners(text: str) -> Iterator[tuple[float, float]]:
             yield math.inf, math.inf
 
 
-def _mask(text: str, size: tuple[int, int], name: str) -> NDArray[np.bool_]:
-    return mask_of(segmentation_of(text), *size, name)
+def _refuse_dots(found: Instances, file: File) -> None:
+    """Raise `InputError` if the first objects' polygons have one or two corners, as boxes do.
+
+    They cover nothing, so that all would be background.
+    """
+    texts = (text for image in found.images for _, text in image.objects)
+    some = [segmentation_of(text) for text in itertools.islice(texts, _LOOKED_AT)]
+    if some and not any(map(has_corners, some)):
+        raise InputError(
+            f"{file}: its polygons have fewer than three corners, such as {brief(some[0])}: "
+            "expected [[x, y, x, y, ...]]: if they are boxes or single points, export polygons or "
+            "masks"
+        )
+
+
+def _on_dots(dots: list[str]) -> list[str]:
+    if not dots:
+        return []
+    return [f"{len(dots)} objects of one or two corners cover nothing, such as one of {dots[0]}"]
