@@ -131,9 +131,9 @@ def split_by_lists(catalogue: Catalogue, plan: Plan) -> None:
         elif _name(file) not in stems:
             unused.append(file.name)
     if unused:
-        more = f" and {len(unused) - _MOST_NOTED} more" if len(unused) > _MOST_NOTED else ""
+        rest = f" and {len(unused) - _MOST_NOTED} more" if len(unused) > _MOST_NOTED else ""
         plan.notes.append(
-            f"not used as lists of images: {', '.join(unused[:_MOST_NOTED])}{more} (a list has an "
+            f"not used as lists of images: {', '.join(unused[:_MOST_NOTED])}{rest} (a list has an "
             "id or path per line, and is called train.txt or val.txt)"
         )
     if sets:
