@@ -22,7 +22,7 @@ from fcnkit.images import (
     voc_palette,
 )
 
-from .stored_forms import form_of_datum, form_of_file
+from .stored_forms import form_of_datum, form_of_file, size_of_datum, size_of_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -181,6 +181,10 @@ class SegmentationDataset:
         """The number of channels and the depth of image `i`, from its header."""
         raise NotImplementedError
 
+    def size(self, i: int) -> tuple[int, int]:
+        """The height and width of image `i`, from its header."""
+        raise NotImplementedError
+
     def label(self, i: int) -> NDArray[np.uint8]:
         """Label `i` as H x W uint8 class indices, 255 = ignore."""
         raise NotImplementedError
@@ -234,6 +238,9 @@ class FolderDataset(SegmentationDataset):
 
     def form(self, i: int) -> ImageForm:
         return form_of_file(self.pairs[i].image)
+
+    def size(self, i: int) -> tuple[int, int]:
+        return size_of_file(self.pairs[i].image)
 
     def label(self, i: int) -> NDArray[np.uint8]:
         if not self.has_labels:
@@ -317,6 +324,9 @@ class LmdbDataset(SegmentationDataset):
         value = self._features.get(self.keys[i]) or b""
         found = form_of_datum(value, f"image {self.ids[i]}")
         return found if found.depth == "uint8" else ImageForm(found.channels, self._depth)
+
+    def size(self, i: int) -> tuple[int, int]:
+        return size_of_datum(self._features.get(self.keys[i]) or b"", f"image {self.ids[i]}")
 
     def label(self, i: int) -> NDArray[np.uint8]:
         if self._labels is None:

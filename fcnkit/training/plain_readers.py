@@ -1,4 +1,4 @@
-"""Caffe's own data layers before nets that take only some sizes: found out before anything starts.
+"""Images of sizes that a net or a batch does not take as they are: found before anything starts.
 
 A Data layer hands out images as they are, so that the net stops at the first one that it cannot
 take. Where image and label come from a dataset folder, a SegmentationData layer takes the place of
@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from caffeformat import InputError, open_database, open_text, pb
 from fcnkit import nets
-from fcnkit.datasets import size_of_datum, size_of_file
+from fcnkit.datasets import is_segmentation_data, size_of_datum, size_of_file
 
-from .augmented import augment_net, crop_of, sizes_of
+from .augmented import augment_net, batch_size, crop_of, set_batch_size, sizes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,6 +63,31 @@ def fit_plain_readers(files: RunFiles) -> None:
         # As the Data layers read them: in order, and mirrored where they are
         augment_net(net, split, folder, {"shuffle": False}, files.find, own)
         files.notes.append(f"{found}: images of the {split} net are padded to sizes that it takes")
+
+
+def read_sizes_apart(files: RunFiles) -> None:
+    """Let the test nets of `files` read one image at a time where images differ in size.
+
+    In a batch SegmentationData would pad them to the size of the largest, so that the net would see
+    other inputs than in `score`; Caffe's Data layers refuse such a batch.
+    """
+    for net in files.tests:
+        if (batch_size(net) or 1) > 1 and crop_of(net) is None and _differ(_tested(files, net)):
+            set_batch_size(net, 1)
+
+
+def _tested(files: RunFiles, net: pb.NetParameter) -> Iterator[Size]:
+    """The sizes of the images that a test net reads."""
+    for layer in nets.data_layers(net):
+        if is_segmentation_data(layer):
+            yield from files.sizes(layer)
+        elif not nets.is_label(layer.top[0]):
+            yield from (size for _, size in _sizes(layer, "val"))
+
+
+def _differ(sizes: Iterator[Size]) -> bool:
+    first = next(sizes, None)
+    return any(size != first for size in sizes)
 
 
 def _is_resized(layer: pb.LayerParameter) -> bool:

@@ -15,7 +15,7 @@ from . import snapshots
 from .augmented import crop_of, fit_whole_images
 from .intervals import set_intervals
 from .loss import replace_loss
-from .plain_readers import fit_plain_readers
+from .plain_readers import fit_plain_readers, read_sizes_apart
 from .run_files import RunFiles
 from .together import check_share
 
@@ -70,6 +70,7 @@ def prepare_files(recipe: Recipe, dataset: DatasetFolder | None, solvers: int = 
         fit_whole_images(net, crop_of(files.train))
     files.set_seed()
     if "test_iter" not in dict(recipe.overrides):
+        read_sizes_apart(files)
         files.set_test_iterations()
     images = files.images(files.train)
     check_share(files, images, solvers)

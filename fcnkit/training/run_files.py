@@ -6,6 +6,7 @@ records what was trained and `caffe train` of any Caffe can use its `solver.prot
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -38,7 +39,9 @@ from .augmented import batch_size
 from .loss import weigh_loss
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from fcnkit.datasets import SegmentationDataset
 
 
 class RunFiles:
@@ -215,13 +218,25 @@ class RunFiles:
                 with caffeformat.open_database(layer.data_param.source, backend) as database:
                     return len(database)
             if is_segmentation_data(layer):
-                options = options_of(layer)
-                split = options.get("split", "train")
-                if self._dataset and os.path.abspath(self._dataset.path) == options["source"]:
-                    return self._dataset.count(split)
-                with DatasetFolder(options["source"]) as dataset:
-                    return dataset.count(split)
+                with self._read_by(layer) as dataset:
+                    return len(dataset)
         return None
+
+    def sizes(self, layer: pb.LayerParameter) -> Iterator[tuple[int, int]]:
+        """The (height, width) of each image that a SegmentationData layer reads."""
+        with self._read_by(layer) as dataset:
+            yield from map(dataset.size, range(len(dataset)))
+
+    @contextlib.contextmanager
+    def _read_by(self, layer: pb.LayerParameter) -> Iterator[SegmentationDataset]:
+        """The dataset that a SegmentationData layer reads; that of the run stays open."""
+        options = options_of(layer)
+        split = options.get("split", "train")
+        if self._dataset and os.path.abspath(self._dataset.path) == options["source"]:
+            yield self._dataset.split(split)
+        else:
+            with DatasetFolder(options["source"]) as folder:
+                yield folder.split(split)
 
     def set_test_iterations(self) -> None:
         """Let every test cover its whole dataset once.

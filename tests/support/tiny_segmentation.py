@@ -22,14 +22,18 @@ def sample(random, height=24, width=32):
     return image, label
 
 
-def write_dataset(folder, train=8, val=3, size=(24, 32)):
-    """Write `<folder>/{train,val}/{images,labels}` and `classes.txt`; returns the folder as str."""
+def write_dataset(folder, train=8, val=3, size=(24, 32), more=()):
+    """Write `<folder>/{train,val}/{images,labels}` and `classes.txt`; returns the folder as str.
+
+    Images have `size`, and in turn the sizes `more`.
+    """
+    sizes = [size, *more]
     random = np.random.RandomState(0)
     for split, count in (("train", train), ("val", val)):
         for kind in ("images", "labels"):
             os.makedirs(os.path.join(folder, split, kind))
         for i in range(count):
-            image, label = sample(random, *size)
+            image, label = sample(random, *sizes[i % len(sizes)])
             stem = f"{split}_{i}.png"
             Image.fromarray(image).save(os.path.join(folder, split, "images", stem))
             write_label(os.path.join(folder, split, "labels", stem), label, voc_palette())

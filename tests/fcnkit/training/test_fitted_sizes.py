@@ -5,10 +5,11 @@ import json
 import numpy as np
 import pytest
 from net_of_fours import NET, assert_validated_as_scored
-from tiny_segmentation import write_dataset, write_solver
+from tiny_segmentation import net_text, write_dataset, write_solver
 
 from caffeformat import InputError, parse_text, pb
 from fcnkit import nets
+from fcnkit.data_prep import create_lmdb, find_splits
 from fcnkit.datasets import open_loader, options_of, parse_options, set_options
 from fcnkit.training import Recipe, train
 from fcnkit.training.augmented import crop_of, fit_whole_images
@@ -21,6 +22,25 @@ def test_validation_images_are_padded_and_scored_as_score_does(tmp_path):
     solver = write_solver(tmp_path, NET, max_iter=4, test_interval=4, snapshot=4, base_lr=0.01)
     recipe = Recipe(solver, data=data, augment={"crop": 16})
     outcome = train(recipe, str(tmp_path / "run"))
+    assert_validated_as_scored(outcome, str(tmp_path / "run"), data)
+
+
+@pytest.mark.usefixtures("needs_engine")
+@pytest.mark.parametrize("form", ["folder", pytest.param("lmdb", marks=pytest.mark.slow)])
+def test_validation_images_of_several_sizes_are_not_padded_to_one(tmp_path, form):
+    data = write_dataset(tmp_path / "data", val=5, size=(23, 33), more=[(32, 24), (23, 33)])
+    if form == "lmdb":
+        create_lmdb(*find_splits(data), str(tmp_path / "lmdb"))
+    batches = (
+        net_text()
+        .replace("batch_size: 1 ", "batch_size: 4 ")
+        .replace("batch_size: 2 ", "batch_size: 1 ")
+    )
+    assert batches.count("batch_size: 4 ") == 2
+    solver = write_solver(tmp_path, batches, max_iter=2, test_interval=2, base_lr=0.01)
+    augment = {"crop": 16} if form == "folder" else None
+    read = data if form == "folder" else str(tmp_path / "lmdb")
+    outcome = train(Recipe(solver, data=read, augment=augment), str(tmp_path / "run"))
     assert_validated_as_scored(outcome, str(tmp_path / "run"), data)
 
 
