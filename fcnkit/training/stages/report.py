@@ -32,11 +32,12 @@ def format_stages(results: Sequence[StageResult]) -> str:
 def declines(results: Sequence[StageResult]) -> list[str]:
     """Return a sentence for each stage that ended with a lower mean IoU than the previous one.
 
-    A NaN, from labels that hold no class, does not count as a decline.
+    Stages of other data than the previous one's are left out: their scores do not compare. A NaN, from labels that hold no class, does not count as a decline.
     """
     sentences = []
     for previous, result in zip(results, results[1:]):
-        if not (previous.end and result.end):
+        has_other_data = result.start is not None and result.agreement is None
+        if has_other_data or not (previous.end and result.end):
             continue
         before, after = previous.end["mean_iou"], result.end["mean_iou"]
         if after < before:

@@ -105,12 +105,13 @@ def test_a_run_that_is_stopped_before_its_first_step_leaves_the_earlier_stages(
         assert (run / name / "stage.json").read_text() == record
 
 
-def result(name, end, start=0.5):
-    return StageResult(name, name, 1.0, {"mean_iou": start}, end and {"mean_iou": end})
+def result(name, end, start=0.5, agreement=1.0):
+    return StageResult(name, name, agreement, {"mean_iou": start}, end and {"mean_iou": end})
 
 
 def test_a_stage_that_ended_worse_is_named():
     results = [result("a", 0.5), result("b", 0.4), result("c", 0.45), result("d", None)]
     (sentence,) = declines(results)
     assert "b ended worse than a: mean IoU 0.4000 after 0.5000" in sentence
+    assert declines([result("a", 0.5), result("other data", 0.4, agreement=None)]) == []
     assert declines([result("a", float("nan")), result("b", 0.1), result("c", 0.1)]) == []
