@@ -57,9 +57,9 @@ _CLASS_SUFFIX = re.compile(r"_\d+classes$")
 class Step:
     """What happened to one blob; `str(step)` is its line in the log."""
 
-    # copying, coercing, dropping or filling
+    # copying, coercing, dropping, filling or sharing
     action: str
-    # The layers; no source if filling, perhaps no target if dropping
+    # The layers; no source if filling, perhaps no target if dropping; if sharing, whose values
     source: str | None
     target: str | None
     # The blob's place in its layer
@@ -75,6 +75,8 @@ class Step:
         if self.action == "coercing":
             names = self.source if self.source == self.target else f"{self.source} -> {self.target}"
             return f"coercing {names} {self.index} from {self.source_shape} to {self.target_shape}"
+        if self.action == "sharing":
+            return f"sharing {self.target} {self.index} with {self.source}"
         name = self.source if self.action == "dropping" else self.target
         joint = ":" if self.action == "dropping" else " with"
         return f"{self.action} {name} {self.index}{joint} {self.reason}"
@@ -147,25 +149,41 @@ def transplant(
     so on, under keys such as `conv#2`); input_shapes: shapes of blobs that the net's text does
     not give, as for `caffeformat.infer_shapes`; seed: of the random fillers.
 
-    Blobs without a source get their filler, or zeros if none is named, as in Caffe; a Deconvolution
-    that never learns (lr_mult 0) and names no filler gets bilinear interpolation, as it would stay
-    zero forever. Raises `InputError` if names of the map do not exist or nothing at all was moved.
+    Blobs without a source get the values of a layer that shares the parameter (`param { name }`),
+    else their filler, or zeros if none is named, as in Caffe; a Deconvolution that never learns
+    (lr_mult 0) and names no filler gets bilinear interpolation, as it would stay zero forever.
+    Raises `InputError` if names of the map do not exist or nothing at all was moved.
     """
     layers = net_parameters(net, input_shapes)
     keys = layer_keys(layer.name for layer, _ in layers)
     origin = _match(source, keys, names or {})
     random = np.random.RandomState(seed)
     steps, weights = [], Weights(name=net.name)
+    fitted = []
+    shared: dict[str, tuple[str, NDArray[Any]]] = {}
     for key, (layer, wanted) in zip(keys, layers):
         name = origin.get(key)
         have: Arrays = arranged_blobs(layer, source[name]) if name else []
         arrays, moves = _fit_layer(name, have, key, wanted)
+        fitted.append((arrays, moves))
+        for spec, array in zip(layer.param, arrays):
+            if spec.name and array is not None:
+                shared.setdefault(spec.name, (key, array))
+    for key, (layer, wanted), (arrays, moves) in zip(keys, layers, fitted):
         steps += moves
         full = []
         for index, (array, blob) in enumerate(zip(arrays, wanted)):
-            if array is None:
+            place = layer.param[index].name if index < len(layer.param) else ""
+            if array is None and place in shared and shared[place][1].size == np.prod(blob.shape):
+                # Caffe loads both into one place, so that the last would win.
+                owner, array = shared[place]
+                steps.append(Step("sharing", owner, key, index, array.shape, blob.shape, None))
+                array = array.reshape(blob.shape)
+            elif array is None:
                 array, how = _start(layer, index, blob, random)
                 steps.append(Step("filling", None, key, index, None, blob.shape, how))
+                if place:
+                    shared[place] = key, array
             full.append(array)
         weights[key] = full
         weights.types[key] = layer.type

@@ -50,10 +50,13 @@ def load_weights(
     named = {layer.name: layer for layer in [*layers, *owners]}
     if owners and not any(name in named for name in weights):
         warnings.warn(
-            f'{source}: none of its layers ("{next(iter(weights), "")}", ...) is in the net '
-            f'"{net_name}": nothing was loaded; are these the weights of another net?',
+            f'{source}: none of its layers ("{next(iter(weights))}", ...) is in the net '
+            f'"{net_name}": nothing was loaded; are these the weights of another net?'
+            if weights
+            else f"{source}: holds no weights: nothing was loaded; is it a net alone?",
             stacklevel=3,
         )
+    shared = _shared_places(layers)
     loaded: set[Blob] = set()
     for key, arrays in weights.items():
         layer = places.get(key) or named.get(key)
@@ -65,14 +68,32 @@ def load_weights(
                 stacklevel=3,
             )
         if layer is not None:
-            loaded.update(_load_layer(layer, arrays, source))
+            loaded.update(_load_layer(layer, arrays, source, shared))
     return loaded
 
 
+def _shared_places(layers: Iterable[Layer]) -> set[tuple[Layer, int]]:
+    """(layer, index) of the parameters that an earlier layer owns: HDF5 files leave them out."""
+    named: set[str] = set()
+    places = set()
+    for layer in layers:
+        for index, spec in enumerate(layer.proto.param):
+            if spec.name in named:
+                places.add((layer, index))
+            elif spec.name:
+                named.add(spec.name)
+    return places
+
+
 def _load_layer(
-    layer: Layer, arrays: Sequence[NDArray[np.float32] | None], source: str
+    layer: Layer,
+    arrays: Sequence[NDArray[np.float32] | None],
+    source: str,
+    shared: set[tuple[Layer, int]],
 ) -> list[Blob]:
     arrays = arranged_blobs(layer.proto, arrays)
+    while len(arrays) < len(layer.blobs) and (layer, len(arrays)) in shared:
+        arrays.append(None)
     if len(arrays) != len(layer.blobs):
         raise layer.error(
             f"has {len(layer.blobs)} parameter blob(s) "
@@ -82,8 +103,13 @@ def _load_layer(
         )
     loaded = []
     for index, (blob, array) in enumerate(zip(layer.blobs, arrays)):
-        if array is None:  # an HDF5 file leaves out what another layer shares
-            continue
+        if array is None:
+            if (layer, index) in shared:
+                continue
+            raise layer.error(
+                f"{source} has no values for its parameter {index}, but for others of it; an HDF5 "
+                "file leaves out only what an earlier layer shares: use a complete one."
+            )
         if not layer.takes(array.shape, blob.shape):
             raise layer.error(
                 f"its parameter {index} has shape {blob.shape}, but in {source} it is "

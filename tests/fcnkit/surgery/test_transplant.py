@@ -119,6 +119,29 @@ def test_upsampling_that_learns_starts_at_zero_as_in_caffe(source):
     assert not transplant(source, target).weights["upscore"][0].any()
 
 
+TWINS = """
+layer { name: "%s" type: "Convolution" bottom: "data" top: "%s" param { name: "w" }
+        convolution_param { num_output: 3 kernel_size: 3 weight_filler { type: "xavier" } } }
+"""
+
+
+@pytest.mark.parametrize("names", [("conv", "twin"), ("twin", "conv")])
+def test_a_layer_that_shares_a_parameter_keeps_what_was_moved_into_the_other(source, names):
+    text = SEGMENTER.split('layer { name: "conv"')[0]
+    text += "".join(TWINS % (name, name) for name in names)
+    result = transplant(source, net(text))
+    np.testing.assert_array_equal(result.weights["twin"][0], source["conv"][0])
+    assert "sharing twin 0 with conv" in lines(result)
+    assert [(step.target, step.index) for step in result.filled] == [("twin", 1)]
+
+
+def test_layers_without_a_source_that_share_a_parameter_start_alike(source):
+    text = SEGMENTER % "" + "".join(TWINS % (name, name) for name in ("one", "two"))
+    weights = transplant(source, net(text)).weights
+    assert weights["one"][0].any()
+    np.testing.assert_array_equal(weights["one"][0], weights["two"][0])
+
+
 def test_the_seed_decides_random_fillers(source):
     target = net(SEGMENTER, 'weight_filler { type: "xavier" }')
     first, again, other = (
