@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _STATE = wire.field_numbers(pb.SolverState)
 _MOST_HISTORY = 100_000
+_MOST_STEPS = (1 << 31) - 1
 # A field that Caffe does not have, and so skips: "<loss scale> <steps>"
 _LOSS_SCALE = 1001
 
@@ -50,8 +51,13 @@ def read_solver_state(path: str | os.PathLike[str]) -> SolverState:
     History arrays of binary files are read-only views. Raises `InputError`; for damaged files,
     `FormatError`.
     """
-    if os.fspath(path).endswith(".h5"):
-        return _read_hdf5(path)
+    state = _read_hdf5(path) if os.fspath(path).endswith(".h5") else _read_binary(path)
+    if not 0 <= state.iter <= _MOST_STEPS:
+        raise FormatError(path, f"its iter is {state.iter}; expected 0 to {_MOST_STEPS}")
+    return state
+
+
+def _read_binary(path: str | os.PathLike[str]) -> SolverState:
     span = wire.map_file(path, "a solver state")
     state, seen = SolverState(), False
     for number, kind, value in span.fields():
@@ -111,6 +117,8 @@ def _read_hdf5(path: str | os.PathLike[str]) -> SolverState:
         if missing:
             raise FormatError(path, f"no {' and no '.join(missing)} in it: not a solver state")
         learned_net = file["learned_net"][()]
+        if not isinstance(learned_net, (bytes, str)):
+            raise FormatError(path, "its learned_net is not the path of a file")
         found = numbered(path, file["history"])
         history = [array for array in found if array is not None]
         if len(history) < len(found):
@@ -132,6 +140,12 @@ def _integer(dataset: h5py.Dataset) -> int:
 
 
 def _number(dataset: h5py.Dataset) -> float:
+    if dataset.size != 1 or dataset.dtype.kind not in "fiu":
+        raise FormatError(
+            dataset.file.filename,
+            f'dataset "{dataset.name}" holds {dataset.dtype} of shape {dataset.shape}; expected '
+            "one number",
+        )
     value: float = np.asarray(dataset[()]).reshape(-1)[0]
     return value
 

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from caffeformat import InputError, SolverState, pb, read_solver_state, write_solver_state
+from caffeformat import (
+    InputError,
+    SolverState,
+    pb,
+    printable,
+    read_solver_state,
+    write_solver_state,
+)
 from torchcaffe import log
 
 if TYPE_CHECKING:
@@ -74,12 +81,14 @@ def restore_snapshot(path: str | os.PathLike[str], net: Net, optimizer: Optimize
             f"{optimizer.rule.type}."
         )
     for index, (tensor, array) in enumerate(zip(history, state.history)):
-        if tuple(tensor.shape) != array.shape:
+        # Releases before 2015 wrote four axes for everything.
+        four_axes = (1,) * (4 - tensor.ndim) + tuple(tensor.shape)
+        if array.shape not in (tuple(tensor.shape), four_axes):
             raise InputError(
                 f"{path}: history blob {index} has shape {array.shape}, but the parameter has "
                 f"{tuple(tensor.shape)}; it was written for another net."
             )
-        values = np.array(array, dtype=np.float32)
+        values = np.array(array, dtype=np.float32).reshape(tuple(tensor.shape))
         tensor.copy_(tensor.new_tensor(values) if values.ndim else tensor.new_tensor(float(values)))
     log.info("sgd_solver.cpp:320", f"SGDSolver: restoring history from {path}")
     return state
@@ -91,6 +100,6 @@ def _find_weights(path: str | os.PathLike[str], learned_net: str) -> str:
         if os.path.exists(candidate):
             return candidate
     raise InputError(
-        f"{path}: its weights, {learned_net}, are neither there nor beside it; put them back, or "
-        "start a new run from weights of your own."
+        f"{path}: its weights, {printable(learned_net)}, are neither there nor beside it; put them "
+        "back, or start a new run from weights of your own."
     )

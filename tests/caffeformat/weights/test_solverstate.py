@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from caffeformat import FormatError, SolverState, pb, read_solver_state, write_solver_state
+from caffeformat.messages import wire
 
 NAMES = ["small_binaryproto_iter_3.solverstate", "small_hdf5_iter_3.solverstate.h5"]
 
@@ -66,3 +67,39 @@ def test_weights_are_no_solver_state(golden_files):
     for name in ("small_binaryproto_iter_3.caffemodel", "small_hdf5_iter_3.caffemodel.h5"):
         with pytest.raises(FormatError):
             read_solver_state(golden_files / name)
+
+
+@pytest.mark.parametrize("iteration", [-5, 1 << 31])
+@pytest.mark.parametrize("name", ["s.solverstate", "s.solverstate.h5"])
+def test_iterations_that_no_solver_counts_are_refused(tmp_path, name, iteration):
+    path = tmp_path / name
+    write_solver_state(path, SolverState(3, 0, "w", [np.zeros(1)]))
+    if name.endswith("h5"):
+        with h5py.File(path, "a") as file:
+            del file["iter"]
+            file["iter"] = [iteration]
+    else:
+        head = wire.encode_key(1, wire.VARINT) + wire.encode_varint(iteration)
+        path.write_bytes(head + path.read_bytes()[2:])
+    with pytest.raises(FormatError, match=rf"{name}: its iter is {iteration}; expected 0 to"):
+        read_solver_state(path)
+
+
+@pytest.mark.parametrize(
+    "place, value, said",
+    [
+        ("learned_net", [1, 2], "its learned_net is not the path"),
+        ("learned_net", 3.0, "its learned_net is not the path"),
+        ("iter", [4, 5], r"shape \(2,\); expected one number"),
+        ("iter", [], r"shape \(0,\); expected one number"),
+        ("iter", "four", "expected one number"),
+    ],
+)
+def test_fields_of_other_types_in_hdf5_are_refused(tmp_path, place, value, said):
+    path = tmp_path / "s.solverstate.h5"
+    write_solver_state(path, SolverState(3, 0, "w", [np.zeros(1)]))
+    with h5py.File(path, "a") as file:
+        del file[place]
+        file[place] = value
+    with pytest.raises(FormatError, match=said):
+        read_solver_state(path)

@@ -1,5 +1,6 @@
 """The training loop around the numbers: log lines, tests, snapshots, callbacks, bad solvers."""
 
+import dataclasses
 import io
 import re
 
@@ -14,6 +15,7 @@ from caffeformat import (
     pb,
     read_caffemodel,
     read_solver_state,
+    write_solver_state,
 )
 from torchcaffe import log
 from torchcaffe.solvers import Solver
@@ -111,6 +113,21 @@ def test_solver_state_is_found_with_its_weights_after_both_moved(tmp_path):
     (tmp_path / "elsewhere" / "run_iter_1.caffemodel").unlink()
     with pytest.raises(InputError, match="neither there nor beside"):
         make_solver().restore(tmp_path / "elsewhere" / "run_iter_1.solverstate")
+
+
+def test_a_state_of_old_releases_whose_history_has_four_axes_is_restored(tmp_path):
+    fields = f'snapshot_prefix: "{tmp_path}/run"'
+    solver = make_solver(fields)
+    solver.step(2)
+    _, path = solver.snapshot()
+    state = read_solver_state(path)
+    four = [array.reshape((1,) * (4 - array.ndim) + array.shape) for array in state.history]
+    write_solver_state(path, dataclasses.replace(state, history=four))
+    resumed = make_solver(fields)
+    resumed.restore(path)
+    for one in (solver, resumed):
+        one.step(1)
+    np.testing.assert_array_equal(resumed.net.params["ip"][0].data, solver.net.params["ip"][0].data)
 
 
 def test_state_of_another_solver_or_net_is_refused(tmp_path):
