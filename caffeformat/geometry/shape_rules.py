@@ -163,6 +163,11 @@ def concat_axis(layer: pb.LayerParameter, shape: Shape) -> int:
     concat = layer.type == "Concat"
     param = layer.concat_param if concat else layer.slice_param
     old = "concat_dim" if concat else "slice_dim"
+    if param.HasField(old) and param.HasField("axis"):
+        raise InputError(
+            f'layer "{layer.name}" ({layer.type}): has both axis and {old}, an older name of the '
+            "same; leave one out"
+        )
     return normal_axis(layer, getattr(param, old) if param.HasField(old) else param.axis, shape)
 
 

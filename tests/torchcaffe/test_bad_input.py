@@ -139,7 +139,23 @@ def test_a_label_past_the_classes_is_named_with_layer_and_value(open_net, layer,
         layer {{ name: "it" {layer} bottom: "x" bottom: "label" top: "out" }}""")
     net.blobs["label"].data[...] = 1
     net.blobs["label"].data.flat[-1] = wrong
-    with pytest.raises(InputError, match=f'layer "it".*"label" holds the label {wrong:g}.*3'):
+    with pytest.raises(
+        InputError, match=f'layer "it".*"label" holds the label {wrong:g}.*3'
+    ) as caught:
+        net.forward()
+    can_ignore = "HingeLoss" not in layer and "Multinomial" not in layer
+    assert ("set ignore_label" in str(caught.value)) == can_ignore
+
+
+def test_an_index_past_the_rows_is_not_called_a_label_to_ignore(open_net):
+    net = open_net("""
+        layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 } } }
+        layer { name: "it" type: "Embed" bottom: "x" top: "out"
+                embed_param { num_output: 2 input_dim: 3 } }""")
+    net.blobs["x"].data[...] = 3
+    with pytest.raises(
+        InputError, match=r'"x" holds the index 3, but only 0 to 2 are valid here\.$'
+    ):
         net.forward()
 
 

@@ -35,6 +35,9 @@ Gradient = Callable[[torch.Tensor], "Sequence[torch.Tensor | None]"]
 _TYPES: dict[str, type[Layer]] = {}
 # Type -> (condition, the class of layers that meet it), for forks' other layers of the same type
 _VARIANTS: dict[str, tuple[Callable[[pb.LayerParameter], bool], type[Layer]]] = {}
+# The layers whose bottoms hold indices, and those that can leave out labels
+_CHOOSING = ("BatchReindex", "Embed")
+_IGNORING = ("Accuracy", "InfogainLoss", "SegAccuracy", "SoftmaxWithLoss")
 _LayerClass = TypeVar("_LayerClass", bound="type[Layer]")
 
 
@@ -275,9 +278,17 @@ class Layer:
         if low < 0 or high >= classes:
             wrong = low if low < 0 else high
             found = values.reshape(-1)[(index.reshape(-1) == wrong).nonzero()[0, 0]].item()
+            if self.proto.type in _CHOOSING:
+                raise self.error(
+                    f'its bottom "{bottom}" holds the index {found:g}, but only 0 to {classes - 1} '
+                    "are valid here."
+                )
+            ignores = self.proto.type in _IGNORING
             raise self.error(
                 f'its bottom "{bottom}" holds the label {found:g}, but only 0 to {classes - 1} are '
-                f"valid here ({classes} classes). If it marks pixels to ignore, set ignore_label."
+                f"valid here ({classes} classes)."
+                + " If it marks pixels to ignore, set ignore_label."
+                * ignores
             )
 
 

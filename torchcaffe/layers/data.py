@@ -161,9 +161,15 @@ class LabelledImages(BatchLayer):
             self.transform.random = self.entry_draws()
             images.append(self.transform(image))
             if images[-1].shape != images[0].shape:
+                advice = f"use batch_size 1, {self.advice}"
+                if len(images[-1]) != len(images[0]):
+                    advice = (
+                        "a net takes images of one number of channels; where they are encoded, "
+                        "force_color or force_gray in transform_param makes them so"
+                    )
                 raise self.error(
                     f"{what} has the shape {images[-1].shape}, but its batch began with "
-                    f"{images[0].shape}: use batch_size 1, {self.advice}."
+                    f"{images[0].shape}: {advice}."
                 )
         return [np.stack(images), labels][: len(self.proto.top)]
 

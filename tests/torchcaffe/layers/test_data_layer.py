@@ -98,6 +98,17 @@ def test_entry_that_is_no_datum_is_named(tmp_path):
         _net(tmp_path / "db")
 
 
+@pytest.mark.parametrize(
+    ("shape", "advice"), [((1, 8, 10), "force_color or force_gray"), ((3, 7, 10), "a crop_size")]
+)
+def test_images_of_another_shape_in_a_batch_are_told_what_helps(tmp_path, shape, advice):
+    with LmdbWriter(tmp_path / "db") as writer:
+        for key, size in ((b"0", (3, 8, 10)), (b"1", shape)):
+            writer.put(key, array_to_datum(np.zeros(size, np.uint8), 0).SerializeToString())
+    with pytest.raises(InputError, match=rf"b'1' has the shape .* began with .*{advice}"):
+        _net(tmp_path / "db").forward()
+
+
 def test_a_mean_file_without_an_image_is_named(database, tmp_path):
     write_blob(tmp_path / "mean.binaryproto", np.zeros(3))
     with pytest.raises(InputError, match=r"mean\.binaryproto: expected a mean image.*found 3"):
