@@ -21,6 +21,7 @@ from caffeformat.exchange import (
     value_graph,
 )
 from caffeformat.files import MOST_BYTES, open_file
+from fcnkit.nets import net_parameters
 
 from .onnx_guard import check_place, initializers
 from .onnx_layers import CONVERTERS
@@ -222,18 +223,18 @@ def _inputs(net: pb.NetParameter, shapes: Shapes, names: Mapping[str, str]) -> l
 
 
 def takes_shapes(net: pb.NetParameter, shapes: Shapes) -> bool:
-    """Whether inputs of `shapes` fit `net`: no InnerProduct gets another number of values."""
-    declared = infer_shapes(net)
+    """Whether inputs of `shapes` fit `net`: no layer's parameters would get other shapes."""
+    declared = _parameter_shapes(net)
     try:
-        found = infer_shapes(net, shapes)
+        return _parameter_shapes(net, shapes) == declared
     except InputError:
         return False
-    for layer in net.layer:
-        if layer.type == "InnerProduct":
-            axis, blob = layer.inner_product_param.axis, layer.bottom[0]
-            if np.prod(found[blob][axis:]) != np.prod(declared[blob][axis:]):
-                return False
-    return True
+
+
+def _parameter_shapes(
+    net: pb.NetParameter, shapes: Shapes | None = None
+) -> list[list[tuple[int, ...]]]:
+    return [[blob.shape for blob in blobs] for _, blobs in net_parameters(net, shapes)]
 
 
 def _image_shape(value: Any) -> list[int | str | None]:

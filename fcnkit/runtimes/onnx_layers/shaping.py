@@ -22,11 +22,14 @@ def concat(w: Writer, layer: Layer, *inputs: str) -> str:
 def slice_(w: Writer, layer: Layer, x: str) -> list[str]:
     axis, tops = concat_axis(layer.proto, layer.shapes[0]), len(layer.proto.top)
     points, size = list(layer.proto.slice_param.slice_point), layer.shapes[0][axis]
+    if tops == 1:
+        return [w.add("Identity", x)]
+    if points and axis >= 2:  # images may have another size
+        bounds = [*map(w.integers, [0, *points]), w.sizes(x, axis)]
+        return [w.slice(x, [axis], start, end) for start, end in zip(bounds, bounds[1:])]
     if not points:
         points = [size // tops * i for i in range(1, tops)]
     lengths = [end - start for start, end in zip([0, *points], [*points, size])]
-    if tops == 1:
-        return [w.add("Identity", x)]
     return w.add_many("Split", [x, w.integers(*lengths)], tops, axis=axis)
 
 

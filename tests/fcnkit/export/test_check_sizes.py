@@ -27,6 +27,12 @@ FIXED = INNER.replace("num_output: 4", "num_output: 96").replace('top: "score"',
     "reshape_param { shape { dim: [1, 2, 6, 8] } } }"
 )
 
+ROWS = 'layer { name: "score" type: "Scale" bottom: "data" top: "score" scale_param { axis: %d } }'
+PARTS = (
+    'layer { name: "parts" type: "Slice" bottom: "data" top: "a" top: "b" top: "c" '
+    "slice_param { axis: 2 slice_point: 1 slice_point: 4 } }"
+)
+
 
 @pytest.mark.parametrize(
     ("body", "own", "sizes", "expected"),
@@ -34,6 +40,8 @@ FIXED = INNER.replace("num_output: 4", "num_output: 96").replace('top: "score"',
         (MULTIPLES, "1, 3, 6, 8", [(8, 8), (9, 11), (9, 12)], [(8, 8), (10, 12)]),
         (FIXED, "1, 3, 6, 8", [(9, 11), (4, 4)], [(6, 8)]),
         (INNER, "1, 3, 6, 8", [(9, 11), (4, 4)], [(6, 8)]),
+        (ROWS % 2, "1, 3, 6, 8", [(9, 11), (4, 4)], [(6, 8)]),
+        (ROWS % 1, "1, 3, 6, 8", [(9, 11), (4, 4)], [(9, 11), (4, 4)]),
         (HALF, "1, 3, 6, 8", [(9, 11), (4, 4)], [(9, 11), (4, 4)]),
         (INNER, "1, 24", [(9, 11)], [()]),
     ],
@@ -70,3 +78,15 @@ def test_inputs_that_are_no_images_keep_their_size():
     net = parse_text(INPUT % "1, 3, 6, 8" + more + HALF, pb.NetParameter)
     (found,) = check._input_shapes(net, ["data", "size"], [(9, 11)])
     assert found == {"data": (1, 3, 9, 11), "size": (1, 1, 1, 2)}
+
+
+def test_images_of_any_size_are_cut_along_their_height(tmp_path):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("torch")
+    net = parse_text(INPUT % "1, 3, 6, 8" + PARTS, pb.NetParameter)
+    path = tmp_path / "net.onnx"
+    export.write_parameters(path, net, {})
+    found = list(export.differences(net, {}, path, sizes=[(9, 11)]))
+    assert [(one.output, one.shape, one.largest) for one in found] == [
+        (output, (1, 3, 9, 11), 0) for output in "abc"
+    ]
