@@ -32,7 +32,8 @@ def format_stages(results: Sequence[StageResult]) -> str:
 def declines(results: Sequence[StageResult]) -> list[str]:
     """Return a sentence for each stage that ended with a lower mean IoU than the previous one.
 
-    Stages of other data than the previous one's are left out: their scores do not compare. A NaN, from labels that hold no class, does not count as a decline.
+    Stages of other data than the previous one's are left out: their scores do not compare. A NaN,
+    from labels that hold no class, does not count as a decline.
     """
     sentences = []
     for previous, result in zip(results, results[1:]):
