@@ -138,7 +138,7 @@ def test_a_forked_process_does_not_keep_the_lock(tmp_path):
     with subprocess.Popen(
         code(text, tmp_path), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
-        process.stdout.readline()
+        assert process.stdout.readline() == "ready\n"
         with locked(tmp_path / "out"):
             pass
 
